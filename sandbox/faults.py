@@ -1,0 +1,217 @@
+"""Faults that a test can order: what goes wrong, for which method, how often.
+
+Each order says how often by `count` (the next so many calls) or by `probability` (of each call,
+drawn from the seeded generator); with neither it holds until `clear()`. `method` is a Web API
+method, or `*` for every one.
+"""
+
+import random
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+FaultKind = Literal[
+    "lose_answer",
+    "fail_before",
+    "fail_after",
+    "slow",
+    "accept_late",
+    "refuse",
+    "rate_limit",
+    "duplicate_delivery",
+    "drop_socket_before",
+    "drop_socket_after",
+]
+
+
+@dataclass(slots=True)
+class Fault:
+    """One order. `seconds`, `status` and `error` mean what the method that made it says."""
+
+    kind: FaultKind
+    method: str
+    count: int | None = None
+    probability: float | None = None
+    seconds: float = 0.0
+    status: int = 500
+    error: str = ""
+
+    def __str__(self) -> str:
+        often = "always"
+        if self.count is not None:
+            often = f"{self.count} more"
+        elif self.probability is not None:
+            often = f"{self.probability:.0%}"
+        return f"{self.kind} {self.method} ({often})"
+
+
+class Faults:
+    """The knobs. Thread-safe; the same seed gives the same luck for the same order of calls."""
+
+    def __init__(self, seed: int = 0, *, dedupe_client_msg_id: bool = False) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - reproducible luck, no secret
+        self._orders: list[Fault] = []
+        self._lock = Lock()
+        self.history_lag: float = 0.0
+        """Seconds (real) before conversations.history and .replies show a new message."""
+        self.dedupe_client_msg_id = dedupe_client_msg_id
+        """Whether a second chat.postMessage with a known client_msg_id answers with the first."""
+        self.token_revoked = False
+        """Whether the bot token answers `token_revoked`."""
+        self.withheld_scopes: set[str] = set()
+        """Scopes of the manifest that were not granted."""
+
+    # --- the Web API ---------------------------------------------------------------------------
+
+    def lose_answer(
+        self, method: str = "*", *, count: int | None = None, probability: float | None = None
+    ) -> Fault:
+        """Do what was asked, then close the connection without a word."""
+        return self._order(Fault("lose_answer", method, count, probability))
+
+    def fail_before(
+        self,
+        method: str = "*",
+        *,
+        count: int | None = None,
+        probability: float | None = None,
+        status: int = 503,
+    ) -> Fault:
+        """Answer with an HTTP error and do nothing."""
+        return self._order(Fault("fail_before", method, count, probability, status=status))
+
+    def fail_after(
+        self,
+        method: str = "*",
+        *,
+        count: int | None = None,
+        probability: float | None = None,
+        status: int = 500,
+    ) -> Fault:
+        """Do what was asked, then answer with an HTTP error."""
+        return self._order(Fault("fail_after", method, count, probability, status=status))
+
+    def slow(
+        self,
+        method: str = "*",
+        *,
+        seconds: float,
+        count: int | None = None,
+        probability: float | None = None,
+    ) -> Fault:
+        """Do what was asked at once, and answer after `seconds`."""
+        return self._order(Fault("slow", method, count, probability, seconds=seconds))
+
+    def accept_late(
+        self,
+        method: str = "*",
+        *,
+        seconds: float,
+        count: int | None = None,
+        probability: float | None = None,
+    ) -> Fault:
+        """Give no answer; do what was asked `seconds` after the client has gone away."""
+        return self._order(Fault("accept_late", method, count, probability, seconds=seconds))
+
+    def refuse(
+        self,
+        method: str = "*",
+        *,
+        error: str,
+        count: int | None = None,
+        probability: float | None = None,
+    ) -> Fault:
+        """Answer `{"ok": false, "error": error}` and do nothing."""
+        return self._order(Fault("refuse", method, count, probability, error=error))
+
+    def rate_limit(
+        self,
+        method: str = "*",
+        *,
+        retry_after: int = 1,
+        count: int | None = None,
+        probability: float | None = None,
+    ) -> Fault:
+        """Answer 429 with this Retry-After (seconds) and do nothing."""
+        return self._order(
+            Fault("rate_limit", method, count, probability, seconds=float(retry_after))
+        )
+
+    # --- to the app ----------------------------------------------------------------------------
+
+    def duplicate_delivery(
+        self, payload: str = "*", *, count: int | None = None, probability: float | None = None
+    ) -> Fault:
+        """Deliver a payload twice: `event_callback`, `slash_commands`, `block_actions`, …"""
+        return self._order(Fault("duplicate_delivery", payload, count, probability))
+
+    def drop_socket(
+        self,
+        payload: str = "*",
+        *,
+        after_delivery: bool = True,
+        count: int | None = None,
+        probability: float | None = None,
+    ) -> Fault:
+        """Close the app's socket just after (or instead of) sending it a payload."""
+        kind: FaultKind = "drop_socket_after" if after_delivery else "drop_socket_before"
+        return self._order(Fault(kind, payload, count, probability))
+
+    # --- the installation ----------------------------------------------------------------------
+
+    def revoke_token(self) -> None:
+        """Every call with the bot token answers `token_revoked` until `restore_token()`."""
+        self.token_revoked = True
+
+    def restore_token(self) -> None:
+        """The bot token works again."""
+        self.token_revoked = False
+
+    def withhold_scope(self, *scopes: str) -> None:
+        """Grant everything in the manifest but these scopes."""
+        self.withheld_scopes.update(scopes)
+
+    def grant_scope(self, *scopes: str) -> None:
+        """Grant scopes that were withheld."""
+        self.withheld_scopes.difference_update(scopes)
+
+    # --- playing -------------------------------------------------------------------------------
+
+    def orders(self) -> list[Fault]:
+        """What is still ordered."""
+        with self._lock:
+            return list(self._orders)
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._orders.clear()
+        self.history_lag = 0.0
+        self.token_revoked = False
+        self.withheld_scopes.clear()
+
+    def draw(self, method: str, *kinds: FaultKind) -> Fault | None:
+        """The first order of these kinds that strikes this call, counted down; or None."""
+        if not self._orders:
+            return None
+        with self._lock:
+            for order in self._orders:
+                if order.kind not in kinds or order.method not in ("*", method):
+                    continue
+                if order.probability is not None and self._random.random() >= order.probability:
+                    continue
+                if order.count is not None:
+                    order.count -= 1
+                    if order.count <= 0:
+                        self._orders.remove(order)
+                return order
+        return None
+
+    def _order(self, fault: Fault) -> Fault:
+        if fault.count is not None and fault.count < 1:
+            raise ValueError("a fault's count must be at least 1")
+        if fault.probability is not None and not 0 <= fault.probability <= 1:
+            raise ValueError("a fault's probability is between 0 and 1")
+        with self._lock:
+            self._orders.append(fault)
+        return fault

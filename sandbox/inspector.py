@@ -1,0 +1,169 @@
+"""A bounded log of every request between the stand-in and the app, both ways, without secrets."""
+
+import json
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+Direction = Literal["to_slack", "to_app"]
+_SECRET_HEADERS = frozenset({"authorization", "x-slack-signature", "cookie"})
+_SECRET_FIELDS = frozenset({"token", "client_secret"})
+_SECRET_TEXT = re.compile(r"xox[a-z]-[\w-]+|xapp-[\w-]+")
+_REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer.
+
+    `body` and `answer` are parsed where they were forms or JSON. `status` is None when no answer
+    came (or over a socket). `note` says which fault was played, if any.
+    """
+
+    n: int
+    at: datetime
+    direction: Direction
+    transport: Literal["http", "socket"]
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    status: int | None
+    answer: Any
+    ms: float
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    n: int
+    at: datetime
+    direction: Direction
+    transport: Literal["http", "socket"]
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    status: int | None
+    answer: bytes
+    ms: float
+    note: str | None
+
+
+class Inspector:
+    """Keeps the last `keep` exchanges. What is kept raw is read and redacted when it is shown."""
+
+    def __init__(self, keep: int = 1000) -> None:
+        self._items: deque[_Raw] = deque(maxlen=keep)
+        self._lock = Lock()
+        self._last = 0
+
+    def record(
+        self,
+        direction: Direction,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str],
+        body: bytes,
+        status: int | None,
+        answer: bytes,
+        ms: float,
+        transport: Literal["http", "socket"] = "http",
+        note: str | None = None,
+    ) -> int:
+        """Log an exchange; returns its number."""
+        at = datetime.now(UTC)
+        with self._lock:
+            self._last += 1
+            raw = _Raw(
+                self._last, at, direction, transport, method, path, headers, body, status, answer,
+                ms, note,
+            )  # fmt: skip
+            self._items.append(raw)
+            return raw.n
+
+    def since(self, n: int = 0, limit: int = 200) -> list[Exchange]:
+        """The newest `limit` exchanges after number `n`, oldest first."""
+        with self._lock:
+            raws = [raw for raw in self._items if raw.n > n][-limit:]
+        return [_shown(raw) for raw in raws]
+
+    def find(self, n: int) -> Exchange | None:
+        """One exchange by its number, or None when it is forgotten."""
+        with self._lock:
+            raw = next((raw for raw in self._items if raw.n == n), None)
+        return _shown(raw) if raw else None
+
+    def calls(self, path: str) -> list[Exchange]:
+        """What the app asked of one Web API method (`chat.postMessage`), oldest first."""
+        with self._lock:
+            raws = [raw for raw in self._items if raw.path in (path, f"/api/{path}")]
+        return [_shown(raw) for raw in raws]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._items.clear()
+
+
+def _shown(raw: _Raw) -> Exchange:
+    headers = {
+        name: _REDACTED if name.lower() in _SECRET_HEADERS else _without_tokens(value)
+        for name, value in raw.headers.items()
+    }
+    kind = next((v for k, v in raw.headers.items() if k.lower() == "content-type"), "")
+    return Exchange(
+        raw.n,
+        raw.at,
+        raw.direction,
+        raw.transport,
+        raw.method,
+        _without_tokens(raw.path),
+        headers,
+        _parsed(raw.body, kind),
+        raw.status,
+        _parsed(raw.answer, "application/json"),
+        raw.ms,
+        raw.note,
+    )
+
+
+def _parsed(data: bytes, kind: str) -> Any:
+    text = data.decode("utf-8", "replace")
+    if not text:
+        return None
+    if "x-www-form-urlencoded" in kind:
+        return {
+            key: _REDACTED if key in _SECRET_FIELDS else _json_or_text(value)
+            for key, value in parse_qsl(text, keep_blank_values=True)
+        }
+    return _redacted(_json_or_text(text))
+
+
+def _json_or_text(text: str) -> Any:
+    if text[:1] in "{[":
+        try:
+            return _redacted(json.loads(text))
+        except ValueError:
+            pass
+    return _without_tokens(text)
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _REDACTED if key in _SECRET_FIELDS else _redacted(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted(one) for one in value]
+    return _without_tokens(value) if isinstance(value, str) else value
+
+
+def _without_tokens(text: str) -> str:
+    return _SECRET_TEXT.sub(_REDACTED, text) if "x" in text else text

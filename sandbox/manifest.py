@@ -1,0 +1,55 @@
+"""What an app's manifest says: scopes, commands, events, surfaces."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command, as the composer offers it."""
+
+    command: str
+    description: str
+    usage_hint: str
+    should_escape: bool
+
+
+class Manifest:
+    """Reads a manifest (the dictionary that Slack takes as YAML or JSON)."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        if not isinstance(data, dict) or "display_information" not in data:
+            raise ValueError("this is no app manifest: display_information is missing")
+        self.data = data
+        features = data.get("features") or {}
+        settings = data.get("settings") or {}
+        home = features.get("app_home") or {}
+        scopes = (data.get("oauth_config") or {}).get("scopes") or {}
+        self.name: str = (features.get("bot_user") or {}).get("display_name") or (
+            data["display_information"].get("name") or "app"
+        )
+        self.home_tab = bool(home.get("home_tab_enabled"))
+        # Slack's own default: the Messages tab is there unless switched off.
+        self.messages_tab = bool(home.get("messages_tab_enabled", True))
+        self.messages_read_only = bool(home.get("messages_tab_read_only_enabled"))
+        self.interactive = bool((settings.get("interactivity") or {}).get("is_enabled"))
+        self.socket_mode = bool(settings.get("socket_mode_enabled"))
+        self.events = frozenset((settings.get("event_subscriptions") or {}).get("bot_events") or ())
+        self.required_scopes = tuple(scopes.get("bot") or ())
+        self.optional_scopes = tuple(scopes.get("bot_optional") or ())
+        self.commands = {
+            entry["command"]: Command(
+                entry["command"],
+                entry.get("description") or "",
+                entry.get("usage_hint") or "",
+                bool(entry.get("should_escape")),
+            )
+            for entry in features.get("slash_commands") or ()
+        }
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every bot scope asked for, the optional ones too."""
+        return self.required_scopes + tuple(
+            one for one in self.optional_scopes if one not in self.required_scopes
+        )

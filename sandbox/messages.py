@@ -1,0 +1,179 @@
+"""What is written: messages, replies, ephemeral messages, and who has read how far."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sandbox.channels import Channel, Edited, Ephemeral, Message, ts_of
+from sandbox.ids import new_id
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+EVENT_CHANNEL_TYPE = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
+
+
+class Messages:
+    """The messages of a world. Its methods trust the caller: the Web API and `Seat` check first."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.ephemerals: dict[str, Ephemeral] = {}
+        self._read: dict[tuple[str, str], str] = {}
+
+    def next_ts(self, channel: Channel) -> str:
+        """A timestamp of the governed now, later than every one given in this channel before."""
+        now = int(self._world.clock.now().timestamp() * 1_000_000)
+        channel.last_ts = max(now, channel.last_ts + 1)
+        return ts_of(channel.last_ts)
+
+    def find(self, channel_id: str, ts: str) -> Message | None:
+        """The message, or None."""
+        with self._world.lock:
+            channel = self._world.channels.get(channel_id)
+            return channel.messages.get(ts) if channel else None
+
+    def post(self, channel_id: str, user_id: str, text: str, **more: Any) -> Message:
+        """Write a message; `more` are fields of `Message`."""
+        world = self._world
+        with world.lock:
+            channel = world.channels[channel_id]
+            message = Message(
+                channel_id=channel_id,
+                ts=self.next_ts(channel),
+                user_id=user_id,
+                text=text,
+                team_id=world.users[user_id].team_id,
+                posted_at=time.monotonic(),
+                **more,
+            )
+            channel.messages[message.ts] = message
+            if message.client_msg_id:
+                channel.client_msg_ids[message.client_msg_id] = message.ts
+            if message.is_reply and message.thread_ts:
+                root = channel.messages.get(message.thread_ts)
+                if root is not None and root.thread_ts is None:
+                    channel.messages[root.ts] = replace(root, thread_ts=root.ts)
+                channel.threads.setdefault(message.thread_ts, []).append(message.ts)
+            self._read[(user_id, channel_id)] = message.ts
+            world.feed.append(
+                "message", channel=channel_id, ts=message.ts, thread_ts=message.thread_ts
+            )
+            world.happen(
+                {"type": "message", "message": message},
+                channel_id=channel_id,
+                team_id=channel.team_ids[0],
+            )
+            return message
+
+    def edit(self, channel_id: str, ts: str, *, mark_edited: bool, **changes: Any) -> Message:
+        """Change a message; `mark_edited` shows "(edited)"."""
+        world = self._world
+        with world.lock:
+            channel = world.channels[channel_id]
+            before = channel.messages[ts]
+            if mark_edited:
+                # An edit's own ts is only told, never used as a key.
+                changes["edited"] = Edited(before.user_id, self.next_ts(channel))
+            after = replace(before, **changes)
+            channel.messages[ts] = after
+            world.feed.append(
+                "message_changed", channel=channel_id, ts=ts, thread_ts=after.thread_ts
+            )
+            world.happen(
+                {
+                    "type": "message",
+                    "subtype": "message_changed",
+                    "message": after,
+                    "previous_message": before,
+                    "ts": self.next_ts(channel),
+                },
+                channel_id=channel_id,
+                team_id=channel.team_ids[0],
+            )
+            return after
+
+    def delete(self, channel_id: str, ts: str) -> None:
+        """Remove a message."""
+        world = self._world
+        with world.lock:
+            channel = world.channels[channel_id]
+            gone = channel.messages.pop(ts)
+            if gone.is_reply and gone.thread_ts:
+                channel.threads[gone.thread_ts].remove(ts)
+            world.feed.append(
+                "message_deleted", channel=channel_id, ts=ts, thread_ts=gone.thread_ts
+            )
+            world.happen(
+                {
+                    "type": "message",
+                    "subtype": "message_deleted",
+                    "previous_message": gone,
+                    "deleted_ts": ts,
+                    "ts": self.next_ts(channel),
+                },
+                channel_id=channel_id,
+                team_id=channel.team_ids[0],
+            )
+
+    # --- only visible to you -------------------------------------------------------------------
+
+    def post_ephemeral(
+        self, channel_id: str, user_id: str, author_id: str, text: str, **more: Any
+    ) -> Ephemeral:
+        """Show a message to one person; `more` are fields of `Ephemeral`."""
+        world = self._world
+        with world.lock:
+            shown = Ephemeral(
+                id=new_id("Ep"),
+                user_id=user_id,
+                channel_id=channel_id,
+                ts=self.next_ts(world.channels[channel_id]),
+                text=text,
+                author_id=author_id,
+                **more,
+            )
+            self.ephemerals[shown.id] = shown
+            world.feed.append("ephemeral", user=user_id, channel=channel_id, id=shown.id)
+            return shown
+
+    def edit_ephemeral(self, id_: str, **changes: Any) -> Ephemeral:
+        """Replace what an ephemeral message shows (only a response_url can)."""
+        with self._world.lock:
+            shown = replace(self.ephemerals[id_], **changes)
+            self.ephemerals[id_] = shown
+            self._world.feed.append(
+                "ephemeral_changed", user=shown.user_id, channel=shown.channel_id, id=id_
+            )
+            return shown
+
+    def dismiss_ephemeral(self, id_: str) -> None:
+        """Take an ephemeral message away; nothing happens when it is gone already."""
+        with self._world.lock:
+            shown = self.ephemerals.pop(id_, None)
+            if shown is not None:
+                self._world.feed.append(
+                    "ephemeral_deleted", user=shown.user_id, channel=shown.channel_id, id=id_
+                )
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def mark_read(self, user_id: str, channel_id: str) -> None:
+        """The person has seen everything in the channel."""
+        with self._world.lock:
+            channel = self._world.channels[channel_id]
+            last = next(reversed(channel.messages), "0")
+            if self._read.get((user_id, channel_id), "0") != last:
+                self._read[(user_id, channel_id)] = last
+                self._world.feed.append("read", user=user_id, channel=channel_id)
+
+    def unread(self, user_id: str, channel_id: str) -> int:
+        """How many messages outside threads the person has not seen, not counting their own."""
+        with self._world.lock:
+            seen = self._read.get((user_id, channel_id), "0")
+            count = 0
+            for message in reversed(self._world.channels[channel_id].messages.values()):
+                if message.ts <= seen:
+                    break
+                count += not message.is_reply and message.user_id != user_id
+            return count
