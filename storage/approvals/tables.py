@@ -1,0 +1,85 @@
+"""Requests for approval, their stages and who decided what."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Approval(Base):
+    """One request at one gate about one subject, bound to the policy version it was opened under.
+
+    `revision` rises with every change that people see; a button carries the revision it showed.
+    """
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        Index("ix_approval_subject", "subject_type", "subject_id"),
+        Index("ix_approval_state", "state"),
+        UniqueConstraint("request_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_key: Mapped[str]
+    """Names the asking itself (a modal's view id, an API key), so that asking twice asks once."""
+    gate: Mapped[str]
+    subject_type: Mapped[str]
+    subject_id: Mapped[int]
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    facts: Mapped[dict[str, Any]]
+    """What is asked, as the subject's own form; never free text."""
+    requester_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    reason_id: Mapped[int | None] = mapped_column(
+        ForeignKey("private_text.id"), index=True
+    )
+    policy_id: Mapped[int] = mapped_column(ForeignKey("policy_version.id"), index=True)
+    state: Mapped[str]
+    stage: Mapped[int] = mapped_column(default=0)
+    """Index of the stage that is asked now."""
+    revision: Mapped[int] = mapped_column(default=1)
+    card_id: Mapped[int | None]
+    """The outbox row of the channel's card, under which the thread tells the story."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+
+class ApprovalStage(Base):
+    """A stage as the policy had it when the request was opened."""
+
+    __tablename__ = "approval_stage"
+
+    approval_id: Mapped[int] = mapped_column(
+        ForeignKey("approval.id"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    approvers: Mapped[list[Any]]
+    """The policy's words: Slack ids, `@group`, `role:name`, `subject.owner`."""
+    quorum: Mapped[int]
+    ask: Mapped[str]
+    passed_at: Mapped[datetime | None]
+
+
+class Decision(Base):
+    """One person's verdict, and why they were entitled to it. One per person and request, whatever the stage."""
+
+    __tablename__ = "decision"
+    __table_args__ = (UniqueConstraint("approval_id", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    position: Mapped[int]
+    verdict: Mapped[str]
+    reason_id: Mapped[int | None] = mapped_column(
+        ForeignKey("private_text.id"), index=True
+    )
+    rule: Mapped[str]
+    """The approver rule that entitled them, in the policy's words."""
+    membership_read_at: Mapped[datetime | None]
+    """When the mirror entry behind the rule was read from Slack."""
+    decided_at: Mapped[datetime]

@@ -1,0 +1,140 @@
+"""Budgets with their revisions and alerts, and the cost that counts against them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Budget(Base):
+    """Money that a project may spend per period. Its amounts stand in its revisions."""
+
+    __tablename__ = "budget"
+    __table_args__ = (
+        UniqueConstraint("project_id", "period", "starts", "currency", "basis"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    period: Mapped[str]
+    starts: Mapped[date]
+    ends: Mapped[date | None]
+    """Last day that counts; only fixed dates have one."""
+    currency: Mapped[str]
+    basis: Mapped[str]
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    thresholds: Mapped[list[Any]]
+    """Per cent of actual, ascending."""
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+
+
+class BudgetRevision(Base):
+    """An amount from a day on, or for one period only (`until` set). The newest revision that covers a day counts."""
+
+    __tablename__ = "budget_revision"
+
+    budget_id: Mapped[int] = mapped_column(ForeignKey("budget.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+    valid_from: Mapped[date]
+    valid_until: Mapped[date | None]
+    approval_id: Mapped[int | None] = mapped_column(
+        ForeignKey("approval.id"), index=True
+    )
+    created_at: Mapped[datetime]
+
+
+class BudgetAlert(Base):
+    """A threshold that was crossed: once per budget, revision, period, threshold and basis, told or only recorded."""
+
+    __tablename__ = "budget_alert"
+    __table_args__ = (
+        UniqueConstraint("budget_id", "revision", "period_start", "threshold", "basis"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    budget_id: Mapped[int] = mapped_column(ForeignKey("budget.id"), index=True)
+    revision: Mapped[int]
+    period_start: Mapped[date]
+    period_end: Mapped[date]
+    threshold: Mapped[int]
+    basis: Mapped[str]
+    amount: Mapped[Decimal]
+    spent: Mapped[Decimal]
+    crossed_on: Mapped[date]
+    data_through: Mapped[date]
+    told: Mapped[bool]
+    acknowledged_by: Mapped[str | None] = mapped_column(
+        ForeignKey("person.id"), index=True
+    )
+    acknowledged_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class CostLoad(Base):
+    """One (source, billing period) as it stands now; the same content again changes nothing."""
+
+    __tablename__ = "cost_load"
+    __table_args__ = (UniqueConstraint("source", "billing_period"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    billing_period: Mapped[date]
+    sha256: Mapped[str]
+    rows: Mapped[int]
+    charges_through: Mapped[date]
+    loaded_at: Mapped[datetime]
+
+
+class AllocationKey(Base):
+    """What decides whose cost a row is: the sub-account and the tags that rules read. NULL project is unallocated."""
+
+    __tablename__ = "allocation_key"
+    __table_args__ = (UniqueConstraint("sub_account_id", "sub_account_name", "tags"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sub_account_id: Mapped[str]
+    sub_account_name: Mapped[str]
+    tags: Mapped[str]
+    """Canonical JSON of the tags that the rules read."""
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"), index=True)
+
+
+class CostEntry(Base):
+    """Cost of one load, day, allocation key, service, category and currency, summed from the provider's rows."""
+
+    __tablename__ = "cost_entry"
+    __table_args__ = (
+        Index("ix_cost_entry_key_day", "allocation_key_id", "charge_date"),
+        Index("ix_cost_entry_load", "load_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    load_id: Mapped[int] = mapped_column(ForeignKey("cost_load.id"))
+    charge_date: Mapped[date]
+    allocation_key_id: Mapped[int] = mapped_column(ForeignKey("allocation_key.id"))
+    service: Mapped[str]
+    category: Mapped[str]
+    currency: Mapped[str]
+    billed: Mapped[Decimal]
+    effective: Mapped[Decimal]
+    rows: Mapped[int]
+
+
+class CostMonth(Base):
+    """The roll-up that status and summaries read: cost per allocation key, calendar month of charge and currency."""
+
+    __tablename__ = "cost_month"
+
+    allocation_key_id: Mapped[int] = mapped_column(
+        ForeignKey("allocation_key.id"), primary_key=True
+    )
+    month: Mapped[date] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    billed: Mapped[Decimal]
+    effective: Mapped[Decimal]

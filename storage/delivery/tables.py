@@ -1,0 +1,180 @@
+"""What is to be sent, what was sent where, and what falls due. `docs/delivery.md` tells how these are used."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Lane(Base):
+    """One destination: its order, pace, and the one sender that holds it. Times are real, not governed."""
+
+    __tablename__ = "lane"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str | None]
+    """Slack conversation id, resolved once by delivery."""
+    not_before: Mapped[datetime]
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    epoch: Mapped[int] = mapped_column(default=0)
+
+
+class Gate(Base):
+    """Workspace-wide back-off and pace of one API method (real time)."""
+
+    __tablename__ = "gate"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    not_before: Mapped[datetime]
+
+
+class Outbox(Base):
+    """One thing to send, written in the transaction of the change that it announces."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_waiting",
+            "lane_key",
+            "priority",
+            "id",
+            postgresql_where=text("state IN ('pending','sending')"),
+            sqlite_where=text("state IN ('pending','sending')"),
+        ),
+        Index(
+            "uq_outbox_one_update",
+            "message_id",
+            unique=True,
+            postgresql_where=text("state = 'pending' AND message_id IS NOT NULL"),
+            sqlite_where=text("state = 'pending' AND message_id IS NOT NULL"),
+        ),
+        Index("ix_outbox_subject", "subject_type", "subject_id"),
+        Index("ix_outbox_state_due", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(unique=True)
+    lane_key: Mapped[str] = mapped_column(ForeignKey("lane.key"))
+    op: Mapped[str]
+    priority: Mapped[int] = mapped_column(default=1)
+    """0 goes before 1 in its lane: the card of the person who has just clicked."""
+    kind: Mapped[str]
+    notice: Mapped[dict[str, Any]]
+    notice_version: Mapped[int]
+    subject_type: Mapped[str | None]
+    subject_id: Mapped[str | None]
+    file_id: Mapped[str | None]
+    thread_of: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"), index=True)
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"), index=True)
+    """The copy that an update or a delete is about."""
+    state: Mapped[str]
+    stale: Mapped[bool] = mapped_column(default=False)
+    """The record changed while this was being sent; settling asks for an update."""
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    attempt_at: Mapped[datetime | None]
+    """When the first attempt whose outcome is unknown began, in real time."""
+    attempt_governed_at: Mapped[datetime | None]
+    lookups: Mapped[int] = mapped_column(default=0)
+    ts: Mapped[str | None]
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class Message(Base):
+    """One copy of a record that stands in Slack, kept as long as its subject can change."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("channel", "ts"),
+        Index("ix_message_subject", "subject_type", "subject_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    outbox_id: Mapped[int | None]
+    subject_type: Mapped[str]
+    subject_id: Mapped[str]
+    kind: Mapped[str]
+    notice: Mapped[dict[str, Any]]
+    notice_version: Mapped[int]
+    lane_key: Mapped[str] = mapped_column(ForeignKey("lane.key"), index=True)
+    channel: Mapped[str]
+    ts: Mapped[str]
+    shown_hash: Mapped[str]
+    live: Mapped[bool] = mapped_column(default=True)
+
+
+class Timer(Base):
+    """Something that falls due for a subject (governed time)."""
+
+    __tablename__ = "timer"
+    __table_args__ = (
+        UniqueConstraint("subject_type", "subject_id", "kind", "seq"),
+        Index(
+            "ix_timer_due",
+            "due_at",
+            postgresql_where=text("state = 'due'"),
+            sqlite_where=text("state = 'due'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject_type: Mapped[str]
+    subject_id: Mapped[str]
+    kind: Mapped[str]
+    seq: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+    """Back-off after a failure (real time)."""
+    last_error: Mapped[str | None]
+
+
+class Schedule(Base):
+    """Something that recurs at a local wall time in an IANA zone; `last_slot` (a local date) makes each run unique."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        UniqueConstraint("owner", "kind"),
+        Index("ix_schedule_next", "next_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    local_time: Mapped[str]
+    """HH:MM"""
+    weekday: Mapped[int | None]
+    """0 is Monday; none means every day."""
+    tz: Mapped[str]
+    next_at: Mapped[datetime]
+    last_slot: Mapped[str | None]
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class Inbox(Base):
+    """A Slack request that was already handled; a redelivery meets its key here and changes nothing."""
+
+    __tablename__ = "inbox"
+
+    event_key: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Runtime(Base):
+    """One row about this database: the offset of governed time, and who made it."""
+
+    __tablename__ = "runtime"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offset_microseconds: Mapped[int] = mapped_column(BigInteger, default=0)
+    made_by: Mapped[str]
+    """`run` or `demo`; each refuses the other's database."""
+    facts: Mapped[dict[str, Any]]

@@ -1,0 +1,96 @@
+"""The vocabulary that all three floors share. Values are stored, so a value is never renamed, only added."""
+
+from enum import StrEnum
+
+
+class Period(StrEnum):
+    """How long one round of a budget lasts."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    FISCAL_YEAR = "fiscal_year"
+    FIXED = "fixed"
+
+
+class CostBasis(StrEnum):
+    """Which FOCUS cost column counts: what was invoiced, or what was used (FOCUS 1.2, EffectiveCost)."""
+
+    BILLED = "billed"
+    EFFECTIVE = "effective"
+
+
+class ProjectStatus(StrEnum):
+    """Where a project stands, from first draft to closed."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    UNDER_REVIEW = "under_review"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
+    LIVE = "live"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class ProjectCategory(StrEnum):
+    """What kind of value a project seeks; each has a benchmark multiple (2x, 10x, 100x)."""
+
+    OPTIMIZATION = "optimization"
+    DECISION = "decision"
+    INNOVATION = "innovation"
+
+
+class ApprovalState(StrEnum):
+    """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Verdict(StrEnum):
+    """What one approver decided."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Ask(StrEnum):
+    """How the approvers of a stage are asked."""
+
+    CHANNEL = "channel"
+    DM = "dm"
+    QUIET = "quiet"
+
+
+class Op(StrEnum):
+    """What an outbox row does to the world outside."""
+
+    POST = "post"
+    UPDATE = "update"
+    DELETE = "delete"
+    HOME = "home"
+    ANCHOR = "anchor"
+
+
+class OutboxState(StrEnum):
+    """Where an outbox row stands; SENDING means that the outcome is not known yet."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class TimerState(StrEnum):
+    """Where a timer stands."""
+
+    DUE = "due"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    DEAD = "dead"

@@ -1,0 +1,235 @@
+"""The hash chain of the ledger: each entry's hash covers its content and the hash before it.
+
+Entries are collected while a transaction runs and chained as its last statements, so that the one row every writer
+needs, the head, is locked for as short a time as possible and never while another lock is waited for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from storage.audit.tables import AuditEntry, AuditHead, PrivateText
+
+GENESIS = "0" * 64
+
+_HEAD = select(AuditHead.seq, AuditHead.hash).where(AuditHead.id == 1).with_for_update()
+_INSERT = insert(AuditEntry)
+_MOVE_HEAD = (
+    update(AuditHead)
+    .where(AuditHead.id == 1)
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEntry:
+    """What is to be chained when the transaction ends. `facts` hold ids, numbers and digests, never free text."""
+
+    at: datetime
+    actor_id: str
+    action: str
+    subject_type: str
+    subject_id: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: the number of entries and the hash of the last one."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first place where the chain does not hold. `seq` is the entry, `reason` a sentence."""
+
+    seq: int
+    reason: str
+
+
+def canonical(seq: int, entry: PendingEntry) -> str:
+    """The exact text that is hashed: JSON with sorted keys, no spaces, times as ISO 8601 in UTC."""
+    return json.dumps(
+        {
+            "action": entry.action,
+            "actor": entry.actor_id,
+            "at": entry.at.isoformat(timespec="microseconds"),
+            "facts": entry.facts,
+            "seq": seq,
+            "subject": [entry.subject_type, entry.subject_id],
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+
+
+def link(previous: str, body: str) -> str:
+    """The hash of an entry: SHA-256 over the hash before it, a newline, and its canonical text."""
+    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+
+
+def append(session: Session, entries: Sequence[PendingEntry]) -> None:
+    """Chain the entries at the end of the ledger. Call it last: it holds the head's row lock until COMMIT."""
+    if not entries:
+        return
+    seq, previous = session.execute(_HEAD).one()
+    rows = []
+    for entry in entries:
+        seq += 1
+        body = canonical(seq, entry)
+        previous = link(previous, body)
+        rows.append(
+            {
+                "seq": seq,
+                "at": entry.at,
+                "actor_id": entry.actor_id,
+                "action": entry.action,
+                "subject_type": entry.subject_type,
+                "subject_id": entry.subject_id,
+                "body": body,
+                "hash": previous,
+            }
+        )
+    session.execute(_INSERT, rows)
+    session.execute(_MOVE_HEAD, {"new_seq": seq, "new_hash": previous})
+
+
+def head(session: Session) -> Head:
+    """The head as the database tells it; `verify` says whether it is true."""
+    seq, digest = session.execute(
+        select(AuditHead.seq, AuditHead.hash).where(AuditHead.id == 1)
+    ).one()
+    return Head(seq, digest)
+
+
+def text_digest(salt: str, text: str) -> str:
+    """SHA-256(salt ‖ text): all that the ledger keeps of words that a person wrote."""
+    return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _entries(session: Session) -> Iterator[AuditEntry]:
+    yield from session.execute(
+        select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=2000)
+    ).scalars()
+
+
+def verify(session: Session, published: Sequence[Head] = ()) -> Broken | None:
+    """Walk the whole chain and compare it with heads that were published outside the database.
+
+    The chain alone cannot show that all of it was written anew, or that its end was cut off: only a head that was
+    kept elsewhere can. Returns the first broken place, or None when everything holds. Texts that still stand beside
+    the ledger must match the digests in it; texts that were erased are no fault.
+    """
+    kept: dict[int, set[str]] = {}
+    for item in published:
+        kept.setdefault(item.seq, set()).add(item.hash)
+    expected_seq, previous = 0, GENESIS
+    if kept.get(0, {GENESIS}) != {GENESIS}:
+        return Broken(
+            0,
+            "the published head of the empty ledger is not the one that this ledger started from",
+        )
+    for row in _entries(session):
+        expected_seq += 1
+        if row.seq != expected_seq:
+            return Broken(
+                expected_seq,
+                f"entry {expected_seq} is missing; the next one found is {row.seq}",
+            )
+        if link(previous, row.body) != row.hash:
+            return Broken(
+                row.seq,
+                f"entry {row.seq} was changed: its hash does not follow from its content",
+            )
+        if (difference := _column_difference(row)) is not None:
+            return Broken(
+                row.seq,
+                f"entry {row.seq} was changed: its column {difference} does not match its content",
+            )
+        previous = row.hash
+        if not kept.get(row.seq, {row.hash}) <= {row.hash}:
+            return Broken(
+                row.seq,
+                f"the chain was written anew: entry {row.seq} does not have the hash that was published for it",
+            )
+    stored = head(session)
+    if beyond := [seq for seq in kept if seq > expected_seq]:
+        return Broken(
+            expected_seq + 1,
+            f"the ledger was cut: {expected_seq} entries are left, but the head of entry {max(beyond)} was published",
+        )
+    if (stored.seq, stored.hash) != (expected_seq, previous):
+        return Broken(
+            expected_seq + 1,
+            f"the ledger was cut or extended: its head says {stored.seq} entries, {expected_seq} are there",
+        )
+    return _verify_texts(session)
+
+
+def _column_difference(row: AuditEntry) -> str | None:
+    try:
+        body = json.loads(row.body)
+        told = (
+            body["seq"],
+            body["actor"],
+            body["action"],
+            body["at"],
+            *body["subject"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return "body"
+    at = row.at.isoformat(timespec="microseconds")
+    shown = (row.seq, row.actor_id, row.action, at, row.subject_type, row.subject_id)
+    names = ("seq", "actor_id", "action", "at", "subject_type", "subject_id")
+    return next(
+        (name for name, a, b in zip(names, told, shown, strict=False) if a != b), None
+    )
+
+
+def _verify_texts(session: Session) -> Broken | None:
+    texts: dict[int, tuple[str | None, str | None, datetime | None]] = {
+        row.id: (row.salt, row.text, row.erased_at)
+        for row in session.execute(
+            select(PrivateText).execution_options(yield_per=2000)
+        ).scalars()
+    }
+    for row in _entries(session):
+        if '"sha256"' not in row.body:
+            continue
+        for reference in _text_references(json.loads(row.body)["facts"]):
+            if reference["text"] not in texts:
+                return Broken(
+                    row.seq,
+                    f"the text beside entry {row.seq} was removed without being erased",
+                )
+            salt, text, erased_at = texts[reference["text"]]
+            if erased_at is not None and text is None:
+                continue
+            if (
+                salt is None
+                or text is None
+                or text_digest(salt, text) != reference["sha256"]
+            ):
+                return Broken(row.seq, f"the text beside entry {row.seq} was changed")
+    return None
+
+
+def _text_references(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if value.keys() == {"text", "sha256"}:
+            yield value
+        else:
+            for inner in value.values():
+                yield from _text_references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _text_references(inner)

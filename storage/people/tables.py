@@ -1,0 +1,89 @@
+"""People, user groups and channels as Slack knows them, mirrored so that a decision never has to ask Slack."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Person(Base):
+    """Someone who was seen in Slack or imported.
+
+    `id` is opaque and the only name the ledger knows. `org_key` is the enterprise id on a Grid, else the team id;
+    with `slack_id` it identifies a person. Erasing empties every column that could identify them.
+    """
+
+    __tablename__ = "person"
+    __table_args__ = (
+        UniqueConstraint("org_key", "slack_id"),
+        Index("ix_person_email", "email"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    org_key: Mapped[str]
+    slack_id: Mapped[str | None]
+    team_id: Mapped[str | None]
+    name: Mapped[str]
+    email: Mapped[str | None]
+    title: Mapped[str] = mapped_column(default="")
+    tz: Mapped[str | None]
+    manager_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    business_unit: Mapped[str | None]
+    persona: Mapped[str | None]
+    country: Mapped[str | None]
+    is_bot: Mapped[bool] = mapped_column(default=False)
+    is_guest: Mapped[bool] = mapped_column(default=False)
+    is_stranger: Mapped[bool] = mapped_column(default=False)
+    is_deactivated: Mapped[bool] = mapped_column(default=False)
+    refreshed_at: Mapped[datetime | None]
+    """When Slack last told us about this person (real time)."""
+    home_opened_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+
+
+class UserGroup(Base):
+    """A Slack user group; `handle` is without the at sign."""
+
+    __tablename__ = "user_group"
+    __table_args__ = (UniqueConstraint("org_key", "slack_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    org_key: Mapped[str]
+    slack_id: Mapped[str]
+    handle: Mapped[str]
+    name: Mapped[str]
+    is_disabled: Mapped[bool] = mapped_column(default=False)
+    refreshed_at: Mapped[datetime | None]
+
+
+class UserGroupMember(Base):
+    """A membership as read from Slack; `since` is when mlgov first saw it (governed time)."""
+
+    __tablename__ = "user_group_member"
+
+    group_id: Mapped[int] = mapped_column(ForeignKey("user_group.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("person.id"), primary_key=True, index=True
+    )
+    since: Mapped[datetime]
+
+
+class Channel(Base):
+    """A conversation the bot knows, with what decides who would read a card there."""
+
+    __tablename__ = "channel"
+    __table_args__ = (UniqueConstraint("org_key", "slack_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    org_key: Mapped[str]
+    slack_id: Mapped[str]
+    name: Mapped[str]
+    is_private: Mapped[bool] = mapped_column(default=False)
+    is_archived: Mapped[bool] = mapped_column(default=False)
+    is_shared_outside: Mapped[bool] = mapped_column(default=False)
+    """Shared with another organisation (Slack Connect)."""
+    has_guests: Mapped[bool] = mapped_column(default=False)
+    bot_is_member: Mapped[bool] = mapped_column(default=False)
+    refreshed_at: Mapped[datetime | None]

@@ -1,0 +1,36 @@
+"""Projects and the cloud accounts whose cost is theirs."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Project(Base):
+    """One machine learning project. `key` is lower case and what people type."""
+
+    __tablename__ = "project"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    sponsor_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    manager_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    business_unit: Mapped[str | None]
+    category: Mapped[str | None]
+    status: Mapped[str]
+    channel: Mapped[str | None]
+    """Slack channel id."""
+    created_at: Mapped[datetime]
+
+
+class ProjectAccount(Base):
+    """A cloud sub-account (id or name, folded to lower case) whose cost belongs to one project."""
+
+    __tablename__ = "project_account"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)

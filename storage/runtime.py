@@ -1,0 +1,56 @@
+"""The two times. Real time is the database's; governed time is real time plus an offset that only demo and tests set."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Runtime
+
+_OFFSET = select(Runtime.offset_microseconds).where(Runtime.id == 1)
+_OFFSET_AND_CLOCK = select(Runtime.offset_microseconds, func.clock_timestamp()).where(
+    Runtime.id == 1
+)
+
+
+def real_now(session: Session) -> datetime:
+    """The database's clock: PostgreSQL's `clock_timestamp()`, which all replicas share, or this machine's on SQLite."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
+
+
+def governed_now(session: Session) -> datetime:
+    """What decides that something is due or expired and what is written in texts and in the ledger."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC) + timedelta(
+            microseconds=session.execute(_OFFSET).scalar_one()
+        )
+    offset, clock = session.execute(_OFFSET_AND_CLOCK).one()
+    moment: datetime = clock
+    return moment.astimezone(UTC) + timedelta(microseconds=offset)
+
+
+def offset(session: Session) -> timedelta:
+    """How far governed time is ahead of real time."""
+    return timedelta(microseconds=session.execute(_OFFSET).scalar_one())
+
+
+def set_offset(session: Session, value: timedelta) -> None:
+    """Move governed time. Callers refuse this against a real Slack."""
+    session.execute(
+        update(Runtime)
+        .where(Runtime.id == 1)
+        .values(offset_microseconds=value // timedelta(microseconds=1))
+    )
+
+
+def made_by(session: Session) -> str:
+    """Which command made this database: `run` or `demo`."""
+    return session.execute(select(Runtime.made_by).where(Runtime.id == 1)).scalar_one()
+
+
+def set_made_by(session: Session, value: str) -> None:
+    """Mark the database as the demo's or a real one; once, when it is made."""
+    session.execute(update(Runtime).where(Runtime.id == 1).values(made_by=value))

@@ -1,0 +1,23 @@
+"""Every table in one import, for migrations and for the metadata test."""
+
+from storage.approvals import tables as approvals
+from storage.audit import tables as audit
+from storage.base import Base
+from storage.budgets import tables as budgets
+from storage.delivery import tables as delivery
+from storage.imports import tables as imports
+from storage.people import tables as people
+from storage.policies import tables as policies
+from storage.projects import tables as projects
+
+__all__ = [
+    "Base",
+    "approvals",
+    "audit",
+    "budgets",
+    "delivery",
+    "imports",
+    "people",
+    "policies",
+    "projects",
+]

@@ -1,0 +1,37 @@
+"""The two times (see `docs/delivery.md`): what decides that something is due, and what paces the sending.
+
+Services never ask: they take `now`. Only edges call these, once per transaction.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage import runtime
+from workflows.errors import NotAllowed
+
+
+def now(session: Session) -> datetime:
+    """Governed time: what is due, expired, written in texts and in the ledger."""
+    return runtime.governed_now(session)
+
+
+def real_now(session: Session) -> datetime:
+    """Real time, the database's: leases, pacing, back-off and rate limits."""
+    return runtime.real_now(session)
+
+
+def offset(session: Session) -> timedelta:
+    """How far governed time is ahead of real time; zero but in demos and tests."""
+    return runtime.offset(session)
+
+
+def move(session: Session, by: timedelta) -> None:
+    """Move governed time forward. Only a database that the demo or a test made lets itself be moved."""
+    if runtime.made_by(session) == "run":
+        raise NotAllowed(
+            "This database governs a real organisation; its clock cannot be moved."
+        )
+    if by < timedelta(0):
+        raise NotAllowed("The governed clock only moves forward.")
+    runtime.set_offset(session, runtime.offset(session) + by)

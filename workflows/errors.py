@@ -1,0 +1,53 @@
+"""Refusals. One root; each class carries the sentence that a person reads, and what to audit when it must be."""
+
+from typing import Any
+
+
+class GovernanceError(Exception):
+    """Something that mlgov will not do, said in one sentence with the way on.
+
+    `field` names the input at fault, so that a form can show the sentence under it. `audit` is set when the refusal
+    itself belongs in the ledger: the edge writes it in a second transaction, after the rollback.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        field: str | None = None,
+        audit: "RefusalFact | None" = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.field = field
+        self.audit = audit
+
+
+class RefusalFact:
+    """What the ledger says about a refusal: the action that was tried, on what, and why it was refused (a code)."""
+
+    __slots__ = ("action", "facts", "subject_id", "subject_type")
+
+    def __init__(
+        self, action: str, subject_type: str, subject_id: str, **facts: Any
+    ) -> None:
+        self.action = action
+        self.subject_type = subject_type
+        self.subject_id = subject_id
+        self.facts = facts
+
+
+class NotFound(GovernanceError):
+    """What was named does not exist, or not for this person."""
+
+
+class NotAllowed(GovernanceError):
+    """This person may not do that."""
+
+
+class InvalidInput(GovernanceError):
+    """Something typed, chosen or imported cannot be right."""
+
+
+class Stale(GovernanceError):
+    """The record changed since it was shown; the current state is shown instead."""

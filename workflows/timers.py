@@ -1,0 +1,252 @@
+"""What falls due: timers for a subject, and schedules at a local wall time. Only data; `jobs` says what then happens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Schedule, Timer
+from storage.enums import TimerState
+from workflows.outbox import Subject
+
+MAX_ATTEMPTS = 8
+
+_INSERT: dict[str, Any] = {
+    name: make(Timer).on_conflict_do_nothing()
+    for name, make in {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.items()
+}
+_CANDIDATES = (
+    select(Timer.id, Timer.subject_type, Timer.subject_id, Timer.kind, Timer.seq)
+    .where(
+        Timer.state == TimerState.DUE,
+        Timer.due_at <= bindparam("due_now"),
+        or_(Timer.retry_at.is_(None), Timer.retry_at <= bindparam("real_now")),
+    )
+    .order_by(Timer.due_at, Timer.id)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimer:
+    """A timer that looked due when it was read; its handler locks the subject and looks again."""
+
+    id: int
+    subject: Subject
+    kind: str
+    seq: int
+
+
+def start(
+    session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0
+) -> None:
+    """Let `kind` fall due for the subject at a governed instant; the same (subject, kind, seq) is started once."""
+    session.execute(
+        _INSERT[session.get_bind().dialect.name],
+        {
+            "subject_type": subject.type,
+            "subject_id": subject.id,
+            "kind": kind,
+            "seq": seq,
+            "due_at": due_at,
+            "state": TimerState.DUE.value,
+            "attempts": 0,
+        },
+    )
+
+
+def cancel(session: Session, subject: Subject) -> None:
+    """Nothing that still waits for this subject falls due any more."""
+    session.execute(
+        update(Timer)
+        .where(
+            Timer.subject_type == subject.type,
+            Timer.subject_id == subject.id,
+            Timer.state == TimerState.DUE,
+        )
+        .values(state=TimerState.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def candidates(
+    session: Session, *, due_now: datetime, real_now: datetime, most: int = 200
+) -> list[DueTimer]:
+    """Timers that look due, oldest first, read without locks."""
+    rows = session.execute(
+        _CANDIDATES, {"due_now": due_now, "real_now": real_now, "most": most}
+    )
+    return [
+        DueTimer(id_, Subject(type_, subject), kind, seq)
+        for id_, type_, subject, kind, seq in rows
+    ]
+
+
+def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
+    """Lock the timer, after its subject was locked; False when it is no longer due or somebody else has it."""
+    found = session.execute(
+        select(Timer)
+        .where(
+            Timer.id == timer_id, Timer.state == TimerState.DUE, Timer.due_at <= due_now
+        )
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if found is None:
+        return False
+    found.state = TimerState.DONE
+    return True
+
+
+def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
+    """Count a failed run and back off; True when it was the last try and the timer is dead now."""
+    timer = session.get(Timer, timer_id)
+    if timer is None or timer.state != TimerState.DUE:
+        return False
+    timer.attempts += 1
+    timer.last_error = error[:500]
+    if timer.attempts >= MAX_ATTEMPTS:
+        timer.state = TimerState.DEAD
+        return True
+    timer.retry_at = real_now + timedelta(seconds=min(2**timer.attempts, 900))
+    return False
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next timer falls due (governed time), for a loop that would rather sleep than poll."""
+    return session.execute(
+        select(Timer.due_at)
+        .where(Timer.state == TimerState.DUE)
+        .order_by(Timer.due_at)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def local_instant(day: datetime, wall: time, zone: ZoneInfo) -> datetime:
+    """The UTC instant at which clocks in `zone` show `wall` on that local day.
+
+    A time that a clock change skips becomes the first instant after the gap; one that comes twice is the first.
+    """
+    naive = datetime.combine(day.date(), wall)
+    instant = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == naive:
+        return instant
+    low, high = instant - timedelta(days=1), instant + timedelta(days=1)
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).replace(tzinfo=None) < naive:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def next_occurrence(
+    after: datetime, wall: time, zone: ZoneInfo, *, weekday: int | None = None
+) -> datetime:
+    """The first instant after `after` at which clocks in `zone` show `wall` (on that weekday; 0 is Monday)."""
+    local = after.astimezone(zone)
+    for days in range(0, 9):
+        day = local + timedelta(days=days)
+        if weekday is not None and day.weekday() != weekday:
+            continue
+        instant = local_instant(day, wall, zone)
+        if instant > after:
+            return instant
+    raise ValueError(f"no {wall} in {zone} within nine days of {after}")
+
+
+def schedule(
+    session: Session,
+    owner: str,
+    kind: str,
+    local_time: str,
+    tz: str,
+    *,
+    now: datetime,
+    weekday: int | None = None,
+) -> None:
+    """Let `kind` recur for `owner` at HH:MM in an IANA zone; saying it again with another time moves it."""
+    found = session.execute(
+        select(Schedule)
+        .where(Schedule.owner == owner, Schedule.kind == kind)
+        .with_for_update()
+    ).scalar_one_or_none()
+    if found is not None and (found.local_time, found.weekday, found.tz) == (
+        local_time,
+        weekday,
+        tz,
+    ):
+        return
+    next_at = next_occurrence(
+        now, time.fromisoformat(local_time), ZoneInfo(tz), weekday=weekday
+    )
+    if found is None:
+        session.add(
+            Schedule(
+                owner=owner,
+                kind=kind,
+                local_time=local_time,
+                weekday=weekday,
+                tz=tz,
+                next_at=next_at,
+                is_enabled=True,
+            )
+        )
+        return
+    found.local_time, found.weekday, found.tz, found.next_at = (
+        local_time,
+        weekday,
+        tz,
+        next_at,
+    )
+
+
+def due_schedules(session: Session, *, now: datetime) -> Sequence[int]:
+    """The schedules that look due, read without locks."""
+    return (
+        session.execute(
+            select(Schedule.id)
+            .where(Schedule.next_at <= now, Schedule.is_enabled.is_(True))
+            .order_by(Schedule.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def take_schedule(
+    session: Session, schedule_id: int, *, now: datetime
+) -> tuple[str, str, str] | None:
+    """Lock a due schedule and move it on; its (owner, kind, slot), or None when it is not due or this slot has run.
+
+    The slot is the local date, so a clock change cannot run one twice. Slots missed while nothing ran are skipped:
+    only the latest one runs.
+    """
+    found = session.execute(
+        select(Schedule)
+        .where(
+            Schedule.id == schedule_id,
+            Schedule.next_at <= now,
+            Schedule.is_enabled.is_(True),
+        )
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if found is None:
+        return None
+    zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)
+    latest = found.next_at
+    while (
+        following := next_occurrence(latest, wall, zone, weekday=found.weekday)
+    ) <= now:
+        latest = following
+    slot = latest.astimezone(zone).date().isoformat()
+    found.next_at = following
+    if found.last_slot is not None and slot <= found.last_slot:
+        return None
+    found.last_slot = slot
+    return found.owner, found.kind, slot
