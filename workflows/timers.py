@@ -17,8 +17,8 @@ from workflows.outbox import Subject
 MAX_ATTEMPTS = 8
 
 _INSERT: dict[str, Any] = {
-    name: make(Timer).on_conflict_do_nothing()
-    for name, make in {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.items()
+    "sqlite": sqlite.insert(Timer).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(Timer).on_conflict_do_nothing(),
 }
 _CANDIDATES = (
     select(Timer.id, Timer.subject_type, Timer.subject_id, Timer.kind, Timer.seq)

