@@ -1,0 +1,336 @@
+"""Typed helpers for Block Kit: every text that comes from people or files passes `escape` or `plain`, and a limit.
+
+Limits are Slack's (`docs.slack.dev/reference/block-kit`); a longer text is cut with an ellipsis, never refused.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Block = dict[str, Any]
+Element = dict[str, Any]
+
+SECTION, FIELD, HEADER, BUTTON, OPTION, TITLE, FALLBACK = (
+    3000,
+    2000,
+    150,
+    75,
+    75,
+    24,
+    3000,
+)
+MESSAGE_BLOCKS, VIEW_BLOCKS, SELECT_OPTIONS = 50, 100, 100
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ufeff]")
+_DIRECTION = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"\s+")
+_MARKS = str.maketrans({"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"})
+"""Look-alikes: Slack has no escape for its emphasis marks."""
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, the last one an ellipsis when something was left out."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    while kept and (unicodedata.combining(kept[-1]) or kept[-1] in "\u200d\ufe0f"):
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
+def clean(text: str) -> str:
+    """Foreign text without characters that reorder or hide what surrounds it."""
+    return _DIRECTION.sub("", _CONTROL.sub("", text))
+
+
+def plain(text: str, limit: int = 150) -> str:
+    """Foreign text on one line, for `plain_text` objects: shown as it is, never interpreted."""
+    return cut(_SPACE.sub(" ", clean(text)).strip(), limit) or "—"
+
+
+def escape(text: str, limit: int = 300) -> str:
+    """Foreign text for mrkdwn: cannot ping, link, or change how the words around it look."""
+    short = plain(text, limit).translate(_MARKS)
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def quote(text: str, limit: int = 600) -> str:
+    """Words of a person, in quotation marks, for mrkdwn."""
+    return f"“{escape(text, limit)}”"
+
+
+def mention(slack_id: str | None, name: str) -> str:
+    """A person as Slack shows them; the escaped name of someone who has no Slack id any more."""
+    return f"<@{slack_id}>" if slack_id else escape(name, 80)
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """An amount with its currency: thousands separated, at least as many decimals as it takes to tell it from zero."""
+    places = 2 if amount != amount.to_integral_value() or abs(amount) < 100 else 0
+    if abs(amount) >= 1000:
+        places = 0
+    if amount and abs(amount) < Decimal("0.1"):
+        places = min(18, -amount.adjusted() + 1)
+    return f"{amount:,.{places}f} {currency}"
+
+
+def percent(part: Decimal, whole: Decimal) -> str:
+    """A share in whole per cent; what is not quite 100 is never shown as 100."""
+    if not whole:
+        return "—"
+    share = part * 100 / whole
+    rounded = int(share.to_integral_value())
+    if rounded >= 100 > share:
+        rounded = 99
+    return f"{rounded:,} %"
+
+
+def when(moment: datetime, zone: ZoneInfo | None = None) -> str:
+    """An instant in each reader's own zone by Slack's date syntax, with a fallback in `zone` for other places."""
+    fallback = instant(moment, zone)
+    return (
+        f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
+    )
+
+
+def instant(moment: datetime, zone: ZoneInfo | None = None) -> str:
+    """An instant in plain words, for texts where Slack's date syntax is not read: `Wed 28 Jan 09:00 UTC`."""
+    local = moment.astimezone(zone or UTC)
+    return f"{local:%a} {local.day} {local:%b} {local:%H:%M} {local.tzname()}"
+
+
+def day(value: date) -> str:
+    """A calendar day: `Sun 25 Jan`."""
+    return f"{value:%a} {value.day} {value:%b}"
+
+
+def span(delta: timedelta) -> str:
+    """A duration in its two largest units: `2 d 4 h`, `35 min`."""
+    minutes = max(0, int(delta.total_seconds() // 60))
+    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{rest} min"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 project`, `2 projects`, `0 projects`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def section(
+    text: str, *, block_id: str | None = None, accessory: Element | None = None
+) -> Block:
+    """A paragraph of mrkdwn whose foreign parts are escaped already."""
+    made: Block = {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": cut(text, SECTION)},
+    }
+    if block_id:
+        made["block_id"] = block_id
+    if accessory:
+        made["accessory"] = accessory
+    return made
+
+
+def fields(texts: Sequence[str], *, block_id: str | None = None) -> Block:
+    """Up to ten short facts in two columns, mrkdwn."""
+    made: Block = {
+        "type": "section",
+        "fields": [{"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:10]],
+    }
+    if block_id:
+        made["block_id"] = block_id
+    return made
+
+
+def context(*texts: str) -> Block:
+    """Small print: facts about the message itself, mrkdwn."""
+    return {
+        "type": "context",
+        "elements": [
+            {"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:10]
+        ],
+    }
+
+
+def header(text: str) -> Block:
+    """A heading, plain text."""
+    return {
+        "type": "header",
+        "text": {"type": "plain_text", "text": plain(text, HEADER), "emoji": True},
+    }
+
+
+def divider() -> Block:
+    """A line between different things."""
+    return {"type": "divider"}
+
+
+def button(
+    label: str,
+    action_id: str,
+    value: str,
+    *,
+    style: str | None = None,
+    confirm: Element | None = None,
+    hint: str = "",
+) -> Element:
+    """A button. `value` carries ids and the revision that was shown (`42:3`), never data to be trusted."""
+    made: Element = {
+        "type": "button",
+        "text": {"type": "plain_text", "text": plain(label, BUTTON), "emoji": True},
+        "action_id": action_id,
+        "value": value,
+    }
+    if style:
+        made["style"] = style
+    if confirm:
+        made["confirm"] = confirm
+    if hint:
+        made["accessibility_label"] = plain(hint, BUTTON)
+    return made
+
+
+def confirm(
+    title: str, text: str, *, yes: str, no: str = "Cancel", danger: bool = False
+) -> Element:
+    """A question before a button acts."""
+    made: Element = {
+        "title": {"type": "plain_text", "text": plain(title, 100)},
+        "text": {"type": "plain_text", "text": plain(text, 300)},
+        "confirm": {"type": "plain_text", "text": plain(yes, 30)},
+        "deny": {"type": "plain_text", "text": plain(no, 30)},
+    }
+    if danger:
+        made["style"] = "danger"
+    return made
+
+
+def actions(elements: Iterable[Element], *, block_id: str | None = None) -> Block:
+    """A row of buttons. More than three belong behind an overflow menu."""
+    made: Block = {"type": "actions", "elements": list(elements)[:25]}
+    if block_id:
+        made["block_id"] = block_id
+    return made
+
+
+def option(text: str, value: str) -> Element:
+    """One choice of a menu or of radio buttons."""
+    return {
+        "text": {"type": "plain_text", "text": plain(text, OPTION), "emoji": True},
+        "value": value,
+    }
+
+
+def select(
+    action_id: str,
+    options: Sequence[Element],
+    *,
+    placeholder: str,
+    initial: Element | None = None,
+) -> Element:
+    """A menu of at most 100 choices."""
+    made: Element = {
+        "type": "static_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
+        "options": list(options)[:SELECT_OPTIONS],
+    }
+    if initial:
+        made["initial_option"] = initial
+    return made
+
+
+def radio(
+    action_id: str, options: Sequence[Element], *, initial: Element | None = None
+) -> Element:
+    """Radio buttons, at most ten."""
+    made: Element = {
+        "type": "radio_buttons",
+        "action_id": action_id,
+        "options": list(options)[:10],
+    }
+    if initial:
+        made["initial_option"] = initial
+    return made
+
+
+def text_input(
+    action_id: str,
+    *,
+    multiline: bool = False,
+    initial: str = "",
+    placeholder: str = "",
+    min_length: int | None = None,
+    max_length: int = 3000,
+) -> Element:
+    """A text field."""
+    made: Element = {
+        "type": "plain_text_input",
+        "action_id": action_id,
+        "multiline": multiline,
+        "max_length": max_length,
+    }
+    if initial:
+        made["initial_value"] = cut(initial, max_length)
+    if placeholder:
+        made["placeholder"] = {"type": "plain_text", "text": plain(placeholder, 150)}
+    if min_length:
+        made["min_length"] = min_length
+    return made
+
+
+def input_(
+    label: str,
+    element: Element,
+    *,
+    block_id: str,
+    hint: str = "",
+    optional: bool = False,
+) -> Block:
+    """A labelled input of a modal; field errors name its `block_id`."""
+    made: Block = {
+        "type": "input",
+        "block_id": block_id,
+        "label": {"type": "plain_text", "text": plain(label, 200)},
+        "element": element,
+        "optional": optional,
+    }
+    if hint:
+        made["hint"] = {"type": "plain_text", "text": plain(hint, 300)}
+    return made
+
+
+def modal(
+    title: str,
+    blocks: Sequence[Block],
+    *,
+    callback_id: str,
+    submit: str | None = None,
+    close: str = "Cancel",
+    metadata: str = "",
+) -> Block:
+    """A modal view. `metadata` carries ids from opening to submission."""
+    made: Block = {
+        "type": "modal",
+        "callback_id": callback_id,
+        "title": {"type": "plain_text", "text": plain(title, TITLE)},
+        "close": {"type": "plain_text", "text": plain(close, TITLE)},
+        "blocks": list(blocks)[:VIEW_BLOCKS],
+        "private_metadata": metadata,
+    }
+    if submit:
+        made["submit"] = {"type": "plain_text", "text": plain(submit, TITLE)}
+    return made
+
+
+def home(blocks: Sequence[Block]) -> Block:
+    """An App Home view."""
+    return {"type": "home", "blocks": list(blocks)[:VIEW_BLOCKS]}

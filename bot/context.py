@@ -1,0 +1,69 @@
+"""What every listener needs, built once by `bot.app`, and the policy that is in force."""
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from slack_sdk import WebClient
+from sqlalchemy.orm import Session
+
+from bot.directory import Directory
+from bot.settings import Settings
+from storage.db import Database
+from workflows import clock
+from workflows.policy import Policy, PolicyText
+
+
+class PolicyHolder:
+    """The policy in force and the id of its stored version; swapped whole, so that a reader never sees half of one."""
+
+    def __init__(self, text: PolicyText, version_id: int) -> None:
+        self._lock = threading.Lock()
+        self._now = (text, version_id)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._now[0].policy
+
+    @property
+    def version_id(self) -> int:
+        """The stored version that is in force."""
+        return self._now[1]
+
+    def swap(self, text: PolicyText, version_id: int) -> None:
+        """Put another version in force."""
+        with self._lock:
+            self._now = (text, version_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The installation, as `auth.test` tells it. `org_key` is the enterprise id on a Grid, else the team id."""
+
+    org_key: str
+    team_id: str
+    enterprise_id: str | None
+    bot_user_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything a listener may use."""
+
+    settings: Settings
+    db: Database
+    holder: PolicyHolder
+    slack: WebClient
+    directory: Directory
+    team: Team
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.holder.policy
+
+    def now(self, session: Session) -> datetime:
+        """Governed time, asked once per transaction."""
+        return clock.now(session)

@@ -1,0 +1,41 @@
+"""What a listener answers the person who acted, carried out by the router once the change is committed."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing to say: the card follows by itself; a modal closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """Words that only the person who acted sees, where they were: under the message, or in the modal."""
+
+    text: str
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a modal; on top of the one that is open when the person acted in one."""
+
+    view: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Put this view in place of the modal in which the person acted."""
+
+    view: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldErrors:
+    """Keep the modal open with a sentence under each field: block_id → sentence."""
+
+    errors: dict[str, str]
+
+
+Reply = Done | Private | Open | Show | FieldErrors

@@ -1,0 +1,59 @@
+"""What a listener gets: a signed request from Slack, parsed, with the person who acted as an Actor."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workflows.actors import Actor
+
+if TYPE_CHECKING:
+    from bot.context import Deps
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`/mlgov …`, or the same words in a direct message. `words` are folded, without the command itself."""
+
+    deps: "Deps"
+    actor: Actor
+    words: tuple[str, ...]
+    channel: str
+    trigger_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A button or menu. `value` is the button's own value or the chosen option's.
+
+    `channel` and `ts` name the message that was clicked; `view` is set instead when it was in a modal or App Home.
+    """
+
+    deps: "Deps"
+    actor: Actor
+    action_id: str
+    value: str
+    channel: str | None
+    ts: str | None
+    view: dict[str, Any] | None
+    trigger_id: str
+    payload: dict[str, Any]
+
+    @property
+    def card(self) -> tuple[str, str] | None:
+        """Channel and ts of the clicked message, for `outbox.refresh(clicked=…)`."""
+        return (self.channel, self.ts) if self.channel and self.ts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submitted modal. `values` maps block_id to what was entered: text, an option's value, ids, or None."""
+
+    deps: "Deps"
+    actor: Actor
+    view: dict[str, Any]
+    metadata: str
+    values: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Names this submission; a redelivery carries the same one."""
+        return f"view:{self.view['id']}"

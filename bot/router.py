@@ -1,0 +1,53 @@
+"""One dictionary per kind of Slack payload: which function answers which id. Nouns register here; Bolt asks here.
+
+A dictionary keeps the cost of a click flat however many buttons there are; Bolt's own matching is linear.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.replies import Reply
+from bot.requests import Click, Command, Submission
+
+ClickHandler = Callable[[Click], Reply]
+CommandHandler = Callable[[Command], Reply]
+SubmissionHandler = Callable[[Submission], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word after `/mlgov`: its handler, its usage (`status [project]`) and one line of help."""
+
+    name: str
+    usage: str
+    help: str
+    handler: CommandHandler
+
+
+@dataclass(slots=True)
+class Router:
+    """Who answers what. Registering an id twice is a mistake of ours and raises at start."""
+
+    actions: dict[str, ClickHandler] = field(default_factory=dict)
+    submissions: dict[str, SubmissionHandler] = field(default_factory=dict)
+    words: dict[str, Word] = field(default_factory=dict)
+
+    def action(self, action_id: str, handler: ClickHandler) -> None:
+        """`handler` answers clicks on `action_id` (`noun.verb`)."""
+        self._once(self.actions, action_id)
+        self.actions[action_id] = handler
+
+    def submission(self, callback_id: str, handler: SubmissionHandler) -> None:
+        """`handler` answers submissions of the modal `callback_id` (`noun.verb`)."""
+        self._once(self.submissions, callback_id)
+        self.submissions[callback_id] = handler
+
+    def word(self, name: str, usage: str, help_: str, handler: CommandHandler) -> None:
+        """`handler` answers `/mlgov name …`."""
+        self._once(self.words, name)
+        self.words[name] = Word(name, usage, help_, handler)
+
+    @staticmethod
+    def _once(table: dict[str, object], key: str) -> None:  # type: ignore[type-arg,unused-ignore]
+        if key in table:
+            raise ValueError(f"{key} is registered twice")
