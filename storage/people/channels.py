@@ -1,0 +1,27 @@
+"""Channels by the name or id that a policy or a file gives them."""
+
+from sqlalchemy import bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from storage.people.tables import Channel
+
+_BY_NAME_OR_ID = (
+    select(Channel.slack_id)
+    .where(
+        Channel.org_key == bindparam("org"),
+        Channel.is_archived.is_(False),
+        or_(Channel.slack_id == bindparam("id"), Channel.name == bindparam("name")),
+    )
+    .order_by(Channel.slack_id != bindparam("id"), Channel.id)
+    .limit(1)
+)
+
+
+def find_channel(session: Session, org_key: str, name_or_id: str | None) -> str | None:
+    """The Slack id of a mirrored channel, given `#name`, `name` or the id itself; None when it is not known."""
+    if not name_or_id:
+        return None
+    return session.execute(
+        _BY_NAME_OR_ID,
+        {"org": org_key, "id": name_or_id, "name": name_or_id.lstrip("#")},
+    ).scalar_one_or_none()
