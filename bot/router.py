@@ -3,7 +3,7 @@
 A dictionary keeps the cost of a click flat however many buttons there are; Bolt's own matching is linear.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.replies import Reply
@@ -48,6 +48,6 @@ class Router:
         self.words[name] = Word(name, usage, help_, handler)
 
     @staticmethod
-    def _once(table: dict[str, object], key: str) -> None:  # type: ignore[type-arg,unused-ignore]
+    def _once(table: Mapping[str, object], key: str) -> None:
         if key in table:
             raise ValueError(f"{key} is registered twice")

@@ -1,0 +1,133 @@
+"""The Bolt app: one listener per kind of payload, each handing over to the edge."""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt import App, BoltResponse
+from slack_sdk import WebClient
+from slack_sdk.signature import SignatureVerifier
+
+from bot import errors
+from bot.context import Deps
+from bot.edge import Edge
+from bot.settings import SettingsRefused
+from workflows import inbox
+
+log = logging.getLogger("mlgov")
+
+ANY = re.compile(".*", re.DOTALL)
+
+DIRECTORY_EVENTS = (
+    "user_change",
+    "team_join",
+    "subteam_created",
+    "subteam_updated",
+    "subteam_members_changed",
+    "member_joined_channel",
+    "member_left_channel",
+)
+"""Events by which the mirror of people, user groups and channels stays fresh."""
+
+
+def build(
+    deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], None]
+) -> App:
+    """A Bolt app that acks only what is committed.
+
+    `process_before_response=True` runs the listener before the answer goes out and saves Bolt's own polling. The
+    signature was checked on the raw bytes before Bolt sees them (`bot.web`), and Socket Mode has none.
+    """
+    secret = deps.settings.slack_signing_secret
+    app = App(
+        token=deps.settings.slack_bot_token.get_secret_value()
+        if deps.settings.slack_bot_token
+        else None,
+        signing_secret=secret.get_secret_value() if secret else "socket-mode-has-none",
+        process_before_response=True,
+        token_verification_enabled=False,
+        request_verification_enabled=False,
+        client=WebClient(
+            token=deps.slack.token,
+            base_url=deps.settings.slack_api_url,
+            timeout=5,
+            retry_handlers=[],
+        ),
+        raise_error_for_unhandled_request=False,
+    )
+
+    @app.command("/mlgov")
+    def _command(ack: Any, body: dict[str, Any]) -> None:
+        reply = edge.command(body)
+        if not reply.text and not reply.blocks:
+            ack()
+            return
+        answer: dict[str, Any] = {"response_type": "ephemeral", "text": reply.text}
+        if reply.blocks:
+            answer["blocks"] = reply.blocks
+        ack(answer)
+
+    @app.action(ANY)
+    def _action(ack: Any, body: dict[str, Any]) -> None:
+        edge.click(body)
+        ack()
+
+    @app.view_submission(ANY)
+    def _submission(ack: Any, body: dict[str, Any]) -> None:
+        answer = edge.submission(body)
+        ack(**answer) if answer else ack()
+
+    @app.event("app_home_opened")
+    def _home(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
+        if event.get("tab") == "home":
+            open_home(event["user"], body)
+        ack()
+
+    @app.event("message")
+    def _message(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
+        spoken = (
+            event.get("channel_type") == "im"
+            and not event.get("subtype")
+            and not event.get("bot_id")
+        )
+        if (
+            spoken
+            and event.get("user") != deps.team.bot_user_id
+            and _is_new(deps, body)
+        ):
+            edge.direct_message(event, body)
+        ack()
+
+    def _mirror(ack: Any, event: dict[str, Any]) -> None:
+        deps.directory.handle_event(event)
+        ack()
+
+    for name in DIRECTORY_EVENTS:
+        app.event(name)(_mirror)
+
+    @app.error
+    def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        words = errors.sentence_for(error, None, None)
+        is_event = body.get("type") == "event_callback"
+        return BoltResponse(
+            status=500 if is_event else 200, body="" if is_event else words
+        )
+
+    return app
+
+
+def _is_new(deps: Deps, body: dict[str, Any]) -> bool:
+    """Whether this event was not handled before; Slack sends one again when an answer was late."""
+    key = f"event:{body.get('event_id')}"
+    return deps.db.run(lambda session: inbox.first_seen(session, key))
+
+
+def verifier(deps: Deps) -> SignatureVerifier:
+    """Checks that a request was signed by Slack within the last five minutes."""
+    secret = deps.settings.slack_signing_secret
+    if secret is None:
+        raise errors.GovernanceError(
+            "SLACK_SIGNING_SECRET is not set, so no request could be trusted."
+        )
+    return SignatureVerifier(secret.get_secret_value())

@@ -1,0 +1,277 @@
+"""From a signed Slack payload to one call, and from its reply back to Slack."""
+
+import difflib
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot import blocks, errors
+from bot.context import Deps
+from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
+from bot.requests import Click, Command, Submission
+from bot.router import Router
+from workflows import permissions
+from workflows.actors import Actor
+
+log = logging.getLogger("mlgov")
+
+Payload = Mapping[str, Any]
+
+
+def entered(state: Payload) -> dict[str, Any]:
+    """What a view's `state.values` says, flattened: block_id → text, an option's value, ids, a date, or None."""
+    return {
+        block: _value(next(iter(elements.values()), {}))
+        for block, elements in state.items()
+    }
+
+
+def _value(element: Payload) -> Any:
+    if (one := element.get("selected_option")) is not None:
+        return one["value"]
+    if (many := element.get("selected_options")) is not None:
+        return [option["value"] for option in many]
+    for key in (
+        "value",
+        "selected_date",
+        "selected_time",
+        "selected_date_time",
+        "selected_user",
+        "selected_users",
+        "selected_channel",
+        "selected_conversation",
+    ):
+        if key in element:
+            return element[key]
+    return None
+
+
+class Edge:
+    """Answers Slack. One instance per process; safe to call from many threads."""
+
+    def __init__(self, deps: Deps, router: Router) -> None:
+        self.deps = deps
+        self.router = router
+        self._background = ThreadPoolExecutor(
+            max_workers=4, thread_name_prefix="answer"
+        )
+        self._http = httpx.Client(timeout=5, trust_env=False)
+
+    def close(self) -> None:
+        """Finish what is being answered."""
+        self._background.shutdown(wait=True)
+        self._http.close()
+
+    def actor(self, payload: Payload) -> Actor:
+        """The person behind a signed payload."""
+        user = payload.get("user") or {}
+        user_id = user.get("id") or payload["user_id"]
+        return self.deps.directory.actor(
+            user_id,
+            team_id=user.get("team_id") or payload.get("team_id"),
+            enterprise_id=payload.get("enterprise_id")
+            or (payload.get("enterprise") or {}).get("id"),
+        )
+
+    # --- commands and the same words in a direct message
+
+    def command(self, payload: Payload) -> Private:
+        """`/mlgov …`: always answered in words, only to the person who typed it."""
+        actor: Actor | None = None
+        try:
+            actor = self.actor(payload)
+            permissions.require_member(actor, "command")
+            reply = self._words(
+                actor,
+                str(payload.get("text") or ""),
+                payload["channel_id"],
+                payload.get("trigger_id"),
+            )
+        except Exception as error:
+            return Private(errors.sentence_for(error, self.deps, actor))
+        if isinstance(reply, Open):
+            try:
+                self.deps.slack.views_open(
+                    trigger_id=payload["trigger_id"], view=reply.view
+                )
+            except (SlackApiError, SlackClientError, OSError) as error:
+                return Private(_not_opened(error))
+            return Private("")
+        return reply if isinstance(reply, Private) else Private("")
+
+    def _words(
+        self, actor: Actor, text: str, channel: str, trigger_id: str | None
+    ) -> Reply:
+        words = tuple(text.casefold().split())
+        name = words[0] if words else ""
+        word = self.router.words.get(name)
+        if word is None:
+            near = difflib.get_close_matches(
+                name, [n for n in self.router.words if n], n=1, cutoff=0.5
+            )
+            meant = f" Did you mean `{near[0]}`?" if near else ""
+            return Private(
+                f"mlgov doesn't know `{blocks.escape(name, 40)}`.{meant} `/mlgov help` lists what it does."
+            )
+        return word.handler(Command(self.deps, actor, words[1:], channel, trigger_id))
+
+    def direct_message(self, event: Payload, body: Payload) -> None:
+        """The words of a command, typed to the bot; its answer is a message in that conversation."""
+        actor: Actor | None = None
+        try:
+            actor = self.deps.directory.actor(
+                event["user"],
+                team_id=event.get("team") or body.get("team_id"),
+                enterprise_id=body.get("enterprise_id"),
+            )
+            permissions.require_member(actor, "command")
+            text = str(event.get("text") or "").removeprefix("/mlgov").strip()
+            reply = self._words(actor, text, event["channel"], None)
+        except Exception as error:
+            reply = Private(errors.sentence_for(error, self.deps, actor))
+        if isinstance(reply, Private) and (reply.text or reply.blocks):
+            self._background.submit(self._say, event["channel"], reply)
+
+    def _say(self, channel: str, reply: Private) -> None:
+        try:
+            self.deps.slack.chat_postMessage(
+                channel=channel,
+                text=reply.text,
+                blocks=reply.blocks or None,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except (SlackApiError, SlackClientError, OSError) as error:
+            log.warning("an answer in a direct message was not sent: %s", _code(error))
+
+    # --- clicks
+
+    def click(self, payload: Payload) -> None:
+        """A button or menu was used; the card follows by itself, a refusal is said in private."""
+        action = payload["actions"][0]
+        view = payload.get("view")
+        actor: Actor | None = None
+        reply: Reply
+        try:
+            actor = self.actor(payload)
+            handler = self.router.actions.get(action["action_id"])
+            if handler is None:
+                return
+            container = payload.get("container") or {}
+            click = Click(
+                deps=self.deps,
+                actor=actor,
+                action_id=action["action_id"],
+                value=str(action.get("value") or _value(action) or ""),
+                channel=container.get("channel_id")
+                or (payload.get("channel") or {}).get("id"),
+                ts=container.get("message_ts"),
+                view=view,
+                trigger_id=payload["trigger_id"],
+                payload=dict(payload),
+            )
+            reply = handler(click)
+        except Exception as error:
+            words = errors.sentence_for(error, self.deps, actor)
+            in_modal = view is not None and view.get("type") == "modal"
+            reply = (
+                Open(errors.notice_view("mlgov", words)) if in_modal else Private(words)
+            )
+        self._answer_click(payload, view, reply)
+
+    def _answer_click(
+        self, payload: Payload, view: Payload | None, reply: Reply
+    ) -> None:
+        in_modal = view is not None and view.get("type") == "modal"
+        try:
+            if isinstance(reply, Open) and in_modal:
+                self.deps.slack.views_push(
+                    trigger_id=payload["trigger_id"], view=reply.view
+                )
+            elif isinstance(reply, Open):
+                self.deps.slack.views_open(
+                    trigger_id=payload["trigger_id"], view=reply.view
+                )
+            elif isinstance(reply, Show) and view is not None:
+                self.deps.slack.views_update(
+                    view_id=view["id"], hash=view.get("hash"), view=reply.view
+                )
+            elif isinstance(reply, Private) and view is not None:
+                self.deps.slack.views_open(
+                    trigger_id=payload["trigger_id"],
+                    view=errors.notice_view("mlgov", reply.text),
+                )
+        except (SlackApiError, SlackClientError, OSError) as error:
+            log.warning("a view was not shown: %s", _code(error))
+            reply = Private(_not_opened(error))
+        if isinstance(reply, Private) and payload.get("response_url"):
+            self._background.submit(self._whisper, payload["response_url"], reply)
+
+    def _whisper(self, response_url: str, reply: Private) -> None:
+        message: dict[str, Any] = {
+            "response_type": "ephemeral",
+            "replace_original": False,
+            "text": reply.text,
+        }
+        if reply.blocks:
+            message["blocks"] = reply.blocks
+        try:
+            self._http.post(response_url, json=message)
+        except httpx.HTTPError as error:
+            log.warning("a private answer was not sent: %s", type(error).__name__)
+
+    # --- modals
+
+    def submission(self, payload: Payload) -> dict[str, Any] | None:
+        """A modal was submitted. The answer is Slack's `response_action`, or None to close it."""
+        view = payload["view"]
+        actor: Actor | None = None
+        reply: Reply
+        try:
+            actor = self.actor(payload)
+            handler = self.router.submissions.get(view["callback_id"])
+            if handler is None:
+                return None
+            reply = handler(
+                Submission(
+                    deps=self.deps,
+                    actor=actor,
+                    view=dict(view),
+                    metadata=str(view.get("private_metadata") or ""),
+                    values=entered((view.get("state") or {}).get("values") or {}),
+                )
+            )
+        except Exception as error:
+            reply = errors.as_reply(error, self.deps, actor, view=view)
+        match reply:
+            case FieldErrors(found):
+                return {"response_action": "errors", "errors": found}
+            case Show(shown):
+                return {"response_action": "update", "view": shown}
+            case Open(pushed):
+                return {"response_action": "push", "view": pushed}
+            case Private(text):
+                return {
+                    "response_action": "update",
+                    "view": errors.notice_view("mlgov", text),
+                }
+            case Done():
+                return None
+
+
+def _code(error: Exception) -> str:
+    return (
+        str(error.response.get("error"))
+        if isinstance(error, SlackApiError)
+        else type(error).__name__
+    )
+
+
+def _not_opened(error: Exception) -> str:
+    if _code(error) in {"expired_trigger_id", "exchanged_trigger_id"}:
+        return "That took too long, so Slack would not open the window. Nothing was changed; click once more."
+    return f"Slack would not open the window ({_code(error)}). Nothing was changed; try again in a minute."

@@ -1,0 +1,82 @@
+"""The one place where an error becomes words, and where a refusal that matters is put on the ledger."""
+
+import logging
+import secrets
+import traceback
+
+from bot import blocks
+from bot.context import Deps
+from bot.replies import FieldErrors, Private, Reply, Show
+from storage.db import DatabaseBusy
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError
+
+log = logging.getLogger("mlgov")
+
+BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
+
+
+def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
+    """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference."""
+    if isinstance(error, GovernanceError):
+        if error.audit is not None and deps is not None and actor is not None:
+            _record(error, deps, actor)
+        return error.sentence
+    if isinstance(error, DatabaseBusy):
+        return BUSY
+    reference = secrets.token_hex(3)
+    log.error(
+        "something broke (ref %s)\n%s",
+        reference,
+        "".join(traceback.format_exception(error)),
+    )
+    return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
+
+
+def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
+    fact = error.audit
+    if fact is None:
+        return
+    try:
+        with deps.db.begin() as session:
+            audit.record(
+                session,
+                actor,
+                f"{fact.action}.refused",
+                (fact.subject_type, fact.subject_id),
+                now=deps.now(session),
+                **fact.facts,
+            )
+    except DatabaseBusy:
+        log.warning("a refusal could not be put on the ledger: the database was busy")
+
+
+def as_reply(
+    error: Exception,
+    deps: Deps | None,
+    actor: Actor | None,
+    *,
+    view: dict[str, object] | None,
+) -> Reply:
+    """The same words where the person was: under the field, in the modal, or beside the message."""
+    words = sentence_for(error, deps, actor)
+    if view is None or view.get("type") == "home":
+        return Private(words)
+    inputs = [b["block_id"] for b in view.get("blocks", []) if b.get("type") == "input"]  # type: ignore[attr-defined]
+    field = error.field if isinstance(error, GovernanceError) else None
+    if inputs:
+        return FieldErrors(
+            {field if field in inputs else inputs[-1]: blocks.cut(words, 2000)}
+        )
+    return Show(notice_view("mlgov", words))
+
+
+def notice_view(title: str, words: str) -> dict[str, object]:
+    """A modal that only says something."""
+    return blocks.modal(
+        title,
+        [blocks.section(blocks.escape(words, 2900))],
+        callback_id="notice",
+        close="Close",
+    )

@@ -1,0 +1,30 @@
+"""Which of Slack's events were handled already: one that is delivered again changes nothing."""
+
+from typing import Any
+
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Inbox
+from workflows import clock
+
+_ONCE: dict[str, Any] = {
+    "sqlite": sqlite.insert(Inbox)
+    .values(event_key=bindparam("key"), received_at=bindparam("at"))
+    .on_conflict_do_nothing()
+    .returning(Inbox.event_key),
+    "postgresql": postgresql.insert(Inbox)
+    .values(event_key=bindparam("key"), received_at=bindparam("at"))
+    .on_conflict_do_nothing()
+    .returning(Inbox.event_key),
+}
+
+
+def first_seen(session: Session, key: str) -> bool:
+    """True the first time that this key is seen, in the transaction that handles what it names."""
+    row = session.execute(
+        _ONCE[session.get_bind().dialect.name],
+        {"key": key, "at": clock.real_now(session)},
+    ).scalar_one_or_none()
+    return row is not None
