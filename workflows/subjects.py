@@ -1,0 +1,108 @@
+"""The seam between a request and what it is about: a subject type checks a form, says what is asked in plain words,
+and changes its own record in the very transaction of the last decision.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ApprovalState
+from workflows.actors import Actor
+from workflows.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a subject type made of a form, checked.
+
+    `facts` are JSON without free text: what is asked, exactly, with money as canonical text. `people` maps `owner`,
+    `sponsor` and `manager` to person ids, for the approver rules `subject.owner` and so on.
+    """
+
+    subject_id: int
+    project_id: int
+    facts: dict[str, Any]
+    people: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A request in plain text, not escaped; written by the subject type from the record as it stands.
+
+    For a budget increase: `project` "Ticket triage"; `asks` "raise January's budget: 40,000 → 52,000 EUR (+30 %)";
+    `stays`, what holds if nobody decides, "the budget stays at 40,000 EUR"; `done`, what holds once approved,
+    "January's budget for Ticket triage is now 52,000 EUR"; `facts`, label and value pairs for Details.
+    """
+
+    project: str
+    asks: str
+    stays: str
+    done: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class SubjectType(Protocol):
+    """What can be decided at a gate. `gate` is the policy's name for it (`budget_increase`)."""
+
+    @property
+    def gate(self) -> str:
+        """The gate at which this is decided."""
+        ...
+
+    def prepare(
+        self,
+        session: Session,
+        actor: Actor,
+        form: Any,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Prepared:
+        """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError."""
+        ...
+
+    def lock(self, session: Session, subject_id: int) -> None:
+        """Lock the subject's row until the transaction ends."""
+        ...
+
+    def apply(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """The last approval came: change the subject as asked."""
+        ...
+
+    def close(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        outcome: ApprovalState,
+        now: datetime,
+    ) -> None:
+        """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""
+        ...
+
+    def words(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Words:
+        """The request in plain words, read without locks."""
+        ...
