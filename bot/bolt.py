@@ -127,7 +127,7 @@ def verifier(deps: Deps) -> SignatureVerifier:
     """Checks that a request was signed by Slack within the last five minutes."""
     secret = deps.settings.slack_signing_secret
     if secret is None:
-        raise errors.GovernanceError(
+        raise SettingsRefused(
             "SLACK_SIGNING_SECRET is not set, so no request could be trusted."
         )
     return SignatureVerifier(secret.get_secret_value())

@@ -3,6 +3,8 @@
 import logging
 import secrets
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 from bot import blocks
 from bot.context import Deps
@@ -57,13 +59,17 @@ def as_reply(
     deps: Deps | None,
     actor: Actor | None,
     *,
-    view: dict[str, object] | None,
+    view: Mapping[str, Any] | None,
 ) -> Reply:
     """The same words where the person was: under the field, in the modal, or beside the message."""
     words = sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
         return Private(words)
-    inputs = [b["block_id"] for b in view.get("blocks", []) if b.get("type") == "input"]  # type: ignore[attr-defined]
+    inputs = [
+        block["block_id"]
+        for block in view.get("blocks", ())
+        if block.get("type") == "input"
+    ]
     field = error.field if isinstance(error, GovernanceError) else None
     if inputs:
         return FieldErrors(
@@ -72,7 +78,7 @@ def as_reply(
     return Show(notice_view("mlgov", words))
 
 
-def notice_view(title: str, words: str) -> dict[str, object]:
+def notice_view(title: str, words: str) -> dict[str, Any]:
     """A modal that only says something."""
     return blocks.modal(
         title,

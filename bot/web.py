@@ -80,7 +80,7 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
         raw = await _body(request)
         if raw is None:
             return _plain(413, "The request is too large.")
-        headers = {key: value for key, value in request.headers.items()}
+        headers = dict(request.headers)
         if not _signed(verifier, raw, headers):
             return _plain(401, "The request is not signed by Slack, or too old.")
         text = _readable(raw, headers.get("content-type", ""))
