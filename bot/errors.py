@@ -72,9 +72,8 @@ def as_reply(
     ]
     field = error.field if isinstance(error, GovernanceError) else None
     if inputs:
-        return FieldErrors(
-            {field if field in inputs else inputs[-1]: blocks.cut(words, 2000)}
-        )
+        at_fault = field if field is not None and field in inputs else inputs[-1]
+        return FieldErrors({at_fault: blocks.cut(words, 2000)})
     return Show(notice_view("mlgov", words))
 
 

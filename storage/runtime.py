@@ -1,6 +1,7 @@
 """The two times. Real time is the database's; governed time is real time plus an offset that only demo and tests set."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -54,3 +55,13 @@ def made_by(session: Session) -> str:
 def set_made_by(session: Session, value: str) -> None:
     """Mark the database as the demo's or a real one; once, when it is made."""
     session.execute(update(Runtime).where(Runtime.id == 1).values(made_by=value))
+
+
+def facts(session: Session) -> dict[str, Any]:
+    """What this database knows of its surroundings: the organisation's key, once Slack has told it."""
+    return dict(session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one())
+
+
+def set_facts(session: Session, values: dict[str, Any]) -> None:
+    """Add to `facts`."""
+    session.execute(update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values))

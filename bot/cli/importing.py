@@ -1,0 +1,132 @@
+"""`mlgov import`: people, projects and budgets from tables, cost from FOCUS files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
+
+app = typer.Typer(
+    help="Bring in people, projects, budgets and cost.", no_args_is_help=True
+)
+
+File = Annotated[Path, typer.Argument(help="A CSV or XLSX file.", show_default=False)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change and write nothing.")
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help="theirs=ours: their heading stands for our field. Remembered for the next time.",
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-rows", help="Write the good rows although others are bad."
+    ),
+]
+
+
+@app.command()
+def people(
+    file: File,
+    dry_run: DryRun = False,
+    map_: Map = None,
+    skip_bad_rows: SkipBad = False,
+) -> None:
+    """People: Slack id or e-mail, line manager, business unit, persona, country."""
+    _table("people", file, dry_run, map_, skip_bad_rows)
+
+
+@app.command()
+def projects(
+    file: File,
+    dry_run: DryRun = False,
+    map_: Map = None,
+    skip_bad_rows: SkipBad = False,
+) -> None:
+    """Projects: key, name, owner, sponsor, manager, business unit, category, status, channel, accounts (a; b)."""
+    _table("projects", file, dry_run, map_, skip_bad_rows)
+
+
+@app.command()
+def budgets(
+    file: File,
+    dry_run: DryRun = False,
+    map_: Map = None,
+    skip_bad_rows: SkipBad = False,
+) -> None:
+    """Budgets: project, period, starts, amount, currency, basis, owner, thresholds."""
+    _table("budgets", file, dry_run, map_, skip_bad_rows)
+
+
+def _table(
+    kind: str, file: Path, dry_run: bool, map_: list[str] | None, skip_bad_rows: bool
+) -> None:
+    from workflows import imports
+
+    mappings = dict(_mapping(item) for item in map_ or [])
+    policy = policy_text().policy
+    with opened(create=True) as database:
+        report = imports.run(
+            database,
+            imports.Request(
+                kind=kind,
+                path=file,
+                mappings=mappings,
+                dry_run=dry_run,
+                skip_bad_rows=skip_bad_rows,
+            ),
+            policy=policy,
+            org_key=org_key(database),
+        )
+    for line in imports.lines(report):
+        say(line)
+    if report.refused:
+        raise typer.Exit(1)
+
+
+def _mapping(item: str) -> tuple[str, str]:
+    theirs, equals, ours = item.rpartition("=")
+    if not equals or not theirs.strip() or not ours.strip():
+        raise fail(
+            f"--map {item}: write theirs=ours, like --map 'Cost centre=business_unit'.",
+            2,
+        )
+    return theirs.strip(), ours.strip()
+
+
+@app.command()
+def costs(
+    files: Annotated[list[Path], typer.Argument(help="FOCUS files (CSV, gzip, Parquet) or folders of them.")],
+    dry_run: DryRun = False,
+    source: Annotated[str | None, typer.Option(help="A name for where this bill comes from; by default provider and billing account.")] = None,
+    replace_period: Annotated[bool, typer.Option("--replace-period", help="Accept a load that drops much of what a period held.")] = False,
+    skip_bad_rows: SkipBad = False,
+) -> None:  # fmt: skip
+    """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
+    from bot.cli.progress import reading
+    from workflows import cost_imports
+
+    policy = policy_text().policy
+    with opened(create=True) as database, reading(is_terminal()) as progress:
+        report = cost_imports.run(
+            database,
+            cost_imports.Request(
+                paths=tuple(files),
+                source=source,
+                dry_run=dry_run,
+                replace_period=replace_period,
+                skip_bad_rows=skip_bad_rows,
+            ),
+            policy=policy,
+            org_key=org_key(database),
+            progress=progress,
+        )
+    for line in cost_imports.lines(report):
+        say(line)
+    if report.refused:
+        raise typer.Exit(1)
