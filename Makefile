@@ -1,0 +1,46 @@
+# Everything sets itself up in .venv inside this checkout. ARGS are passed on: make demo ARGS="--port 9000 --no-browser"
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.ready
+ARGS ?=
+
+.PHONY: help demo run test test-fast test-all check format bench
+
+help: ## Show what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "mlgov needs Python 3.11 or newer with venv. Install it, or say where it is: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Open a local stand-in for Slack with mlgov in it, and a story to walk through
+	$(BIN)/mlgov demo $(ARGS)
+
+run: $(STAMP) ## Run mlgov against the Slack that the environment names
+	$(BIN)/mlgov run $(ARGS)
+
+test: $(STAMP) ## All tests that need nothing but this checkout (browser tests skip without Chromium)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not heavy" $(ARGS)
+
+test-fast: $(STAMP) ## The quick ones, under a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not heavy and not slow and not browser and not crash" $(ARGS)
+
+test-all: test ## Also those that start heavy real servers
+	$(BIN)/python -m pytest -m heavy $(ARGS) || test $$? -eq 5
+
+check: $(STAMP) ## Formatting, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Let ruff write the formatting
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## Measure, as ratios within one run
+	$(BIN)/python -m benchmarks $(ARGS)
