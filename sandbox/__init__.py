@@ -7,8 +7,18 @@ chance there. It knows nothing of the bot it serves.
 from sandbox.clock import GovernedClock
 from sandbox.faults import Faults
 from sandbox.limits import RateLimits
-from sandbox.seat import Outcome, Seat
+from sandbox.outcome import NotPossible, Outcome
+from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World
 
-__all__ = ["Faults", "GovernedClock", "Outcome", "RateLimits", "Sandbox", "Seat", "World"]
+__all__ = [
+    "Faults",
+    "GovernedClock",
+    "NotPossible",
+    "Outcome",
+    "RateLimits",
+    "Sandbox",
+    "Seat",
+    "World",
+]

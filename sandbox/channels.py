@@ -99,7 +99,9 @@ class Channel:
     def replies(self, root_ts: str) -> list[Message]:
         """The replies under a message, oldest first, without the message itself."""
         return [
-            self.messages[ts] for ts in self.threads.get(root_ts, ()) if ts in self.messages
+            self.messages[ts]
+            for ts in self.threads.get(root_ts, ())
+            if ts in self.messages
         ]
 
 

@@ -64,7 +64,11 @@ class Faults:
     # --- the Web API ---------------------------------------------------------------------------
 
     def lose_answer(
-        self, method: str = "*", *, count: int | None = None, probability: float | None = None
+        self,
+        method: str = "*",
+        *,
+        count: int | None = None,
+        probability: float | None = None,
     ) -> Fault:
         """Do what was asked, then close the connection without a word."""
         return self._order(Fault("lose_answer", method, count, probability))
@@ -78,7 +82,9 @@ class Faults:
         status: int = 503,
     ) -> Fault:
         """Answer with an HTTP error and do nothing."""
-        return self._order(Fault("fail_before", method, count, probability, status=status))
+        return self._order(
+            Fault("fail_before", method, count, probability, status=status)
+        )
 
     def fail_after(
         self,
@@ -89,7 +95,9 @@ class Faults:
         status: int = 500,
     ) -> Fault:
         """Do what was asked, then answer with an HTTP error."""
-        return self._order(Fault("fail_after", method, count, probability, status=status))
+        return self._order(
+            Fault("fail_after", method, count, probability, status=status)
+        )
 
     def slow(
         self,
@@ -111,7 +119,9 @@ class Faults:
         probability: float | None = None,
     ) -> Fault:
         """Give no answer; do what was asked `seconds` after the client has gone away."""
-        return self._order(Fault("accept_late", method, count, probability, seconds=seconds))
+        return self._order(
+            Fault("accept_late", method, count, probability, seconds=seconds)
+        )
 
     def refuse(
         self,
@@ -140,7 +150,11 @@ class Faults:
     # --- to the app ----------------------------------------------------------------------------
 
     def duplicate_delivery(
-        self, payload: str = "*", *, count: int | None = None, probability: float | None = None
+        self,
+        payload: str = "*",
+        *,
+        count: int | None = None,
+        probability: float | None = None,
     ) -> Fault:
         """Deliver a payload twice: `event_callback`, `slash_commands`, `block_actions`, …"""
         return self._order(Fault("duplicate_delivery", payload, count, probability))
@@ -154,7 +168,9 @@ class Faults:
         probability: float | None = None,
     ) -> Fault:
         """Close the app's socket just after (or instead of) sending it a payload."""
-        kind: FaultKind = "drop_socket_after" if after_delivery else "drop_socket_before"
+        kind: FaultKind = (
+            "drop_socket_after" if after_delivery else "drop_socket_before"
+        )
         return self._order(Fault(kind, payload, count, probability))
 
     # --- the installation ----------------------------------------------------------------------
@@ -198,7 +214,10 @@ class Faults:
             for order in self._orders:
                 if order.kind not in kinds or order.method not in ("*", method):
                     continue
-                if order.probability is not None and self._random.random() >= order.probability:
+                if (
+                    order.probability is not None
+                    and self._random.random() >= order.probability
+                ):
                     continue
                 if order.count is not None:
                     order.count -= 1

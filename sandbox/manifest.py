@@ -34,7 +34,9 @@ class Manifest:
         self.messages_read_only = bool(home.get("messages_tab_read_only_enabled"))
         self.interactive = bool((settings.get("interactivity") or {}).get("is_enabled"))
         self.socket_mode = bool(settings.get("socket_mode_enabled"))
-        self.events = frozenset((settings.get("event_subscriptions") or {}).get("bot_events") or ())
+        self.events = frozenset(
+            (settings.get("event_subscriptions") or {}).get("bot_events") or ()
+        )
         self.required_scopes = tuple(scopes.get("bot") or ())
         self.optional_scopes = tuple(scopes.get("bot_optional") or ())
         self.commands = {

@@ -10,7 +10,12 @@ from sandbox.ids import new_id
 if TYPE_CHECKING:
     from sandbox.world import World
 
-EVENT_CHANNEL_TYPE = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
+EVENT_CHANNEL_TYPE = {
+    "public": "channel",
+    "private": "group",
+    "im": "im",
+    "mpim": "mpim",
+}
 
 
 class Messages:
@@ -57,7 +62,10 @@ class Messages:
                 channel.threads.setdefault(message.thread_ts, []).append(message.ts)
             self._read[(user_id, channel_id)] = message.ts
             world.feed.append(
-                "message", channel=channel_id, ts=message.ts, thread_ts=message.thread_ts
+                "message",
+                channel=channel_id,
+                ts=message.ts,
+                thread_ts=message.thread_ts,
             )
             world.happen(
                 {"type": "message", "message": message},
@@ -66,7 +74,9 @@ class Messages:
             )
             return message
 
-    def edit(self, channel_id: str, ts: str, *, mark_edited: bool, **changes: Any) -> Message:
+    def edit(
+        self, channel_id: str, ts: str, *, mark_edited: bool, **changes: Any
+    ) -> Message:
         """Change a message; `mark_edited` shows "(edited)"."""
         world = self._world
         with world.lock:
@@ -134,7 +144,9 @@ class Messages:
                 **more,
             )
             self.ephemerals[shown.id] = shown
-            world.feed.append("ephemeral", user=user_id, channel=channel_id, id=shown.id)
+            world.feed.append(
+                "ephemeral", user=user_id, channel=channel_id, id=shown.id
+            )
             return shown
 
     def edit_ephemeral(self, id_: str, **changes: Any) -> Ephemeral:
@@ -143,7 +155,10 @@ class Messages:
             shown = replace(self.ephemerals[id_], **changes)
             self.ephemerals[id_] = shown
             self._world.feed.append(
-                "ephemeral_changed", user=shown.user_id, channel=shown.channel_id, id=id_
+                "ephemeral_changed",
+                user=shown.user_id,
+                channel=shown.channel_id,
+                id=id_,
             )
             return shown
 
@@ -153,7 +168,10 @@ class Messages:
             shown = self.ephemerals.pop(id_, None)
             if shown is not None:
                 self._world.feed.append(
-                    "ephemeral_deleted", user=shown.user_id, channel=shown.channel_id, id=id_
+                    "ephemeral_deleted",
+                    user=shown.user_id,
+                    channel=shown.channel_id,
+                    id=id_,
                 )
 
     # --- reading -------------------------------------------------------------------------------

@@ -47,7 +47,16 @@ _KEYS = {
     "enterprise": {"id", "name", "domain"},
 }  # fmt: skip
 
-_COLORS = ("4bbe2e", "e96699", "684b6c", "9f69e7", "e7392d", "2b6836", "d58247", "3c989f")
+_COLORS = (
+    "4bbe2e",
+    "e96699",
+    "684b6c",
+    "9f69e7",
+    "e7392d",
+    "2b6836",
+    "d58247",
+    "3c989f",
+)
 
 
 def fill(world: "World", data: dict[str, Any]) -> None:
@@ -55,7 +64,9 @@ def fill(world: "World", data: dict[str, Any]) -> None:
     _known("", data, "the organisation")
     if enterprise := data.get("enterprise"):
         _known("enterprise", enterprise, "enterprise")
-        world.enterprise = Enterprise(enterprise["id"], enterprise["name"], enterprise["domain"])
+        world.enterprise = Enterprise(
+            enterprise["id"], enterprise["name"], enterprise["domain"]
+        )
     for entry in data.get("teams") or [{"name": "Acme", "domain": "acme"}]:
         team = _team(world, entry)
         world.teams[team.id] = team
@@ -72,7 +83,9 @@ def fill(world: "World", data: dict[str, Any]) -> None:
 
 def _known(kind: str, entry: Any, where: str) -> None:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected keys and values, got {type(entry).__name__}")
+        raise ValueError(
+            f"{where}: expected keys and values, got {type(entry).__name__}"
+        )
     unknown = sorted(entry.keys() - _KEYS[kind])
     if unknown:
         raise ValueError(
@@ -138,10 +151,19 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
     _known("users", entry, "a user")
     name = _need(entry, "name", f"user {entry.get('id') or index + 1}")
     team_id = entry.get("team") or world.app.team_id
-    user_id = entry.get("id") or stable_id("W" if world.enterprise else "U", name, team_id)
+    user_id = entry.get("id") or stable_id(
+        "W" if world.enterprise else "U", name, team_id
+    )
     if user_id in world.users:
         raise ValueError(f"user {name}: the id {user_id} is taken")
-    flags = ("is_admin", "is_owner", "is_bot", "is_restricted", "is_ultra_restricted", "deleted")
+    flags = (
+        "is_admin",
+        "is_owner",
+        "is_bot",
+        "is_restricted",
+        "is_ultra_restricted",
+        "deleted",
+    )
     return User(
         id=user_id,
         team_id=team_id,
@@ -179,7 +201,9 @@ def _channel(world: "World", entry: dict[str, Any]) -> Channel:
         is_general=bool(entry.get("is_general")),
         topic=entry.get("topic") or "",
         purpose=entry.get("purpose") or "",
-        is_ext_shared=any(world.teams[one].foreign for one in team_ids if one in world.teams),
+        is_ext_shared=any(
+            world.teams[one].foreign for one in team_ids if one in world.teams
+        ),
     )
 
 
@@ -189,7 +213,9 @@ def _usergroup(world: "World", entry: dict[str, Any]) -> UserGroup:
     users = list(entry.get("users") or ())
     for user_id in users:
         if user_id not in world.users:
-            raise ValueError(f"user group {handle}: no user {user_id}; add them to `users`")
+            raise ValueError(
+                f"user group {handle}: no user {user_id}; add them to `users`"
+            )
     now = world.now_seconds()
     return UserGroup(
         id=entry.get("id") or stable_id("S", handle),

@@ -1,99 +1,168 @@
 """One person's Slack client, for tests and for a page."""
 
-from dataclasses import dataclass, field
+import re
 from typing import TYPE_CHECKING, Any
 
+from sandbox import acting, submission
+from sandbox.blocks.state import initial_values
 from sandbox.channels import Channel, Ephemeral, Message
+from sandbox.errors import SlackError
+from sandbox.installation import ResponseUrl
+from sandbox.outcome import NotPossible, Outcome, body_of, error_of, outcome_of
+from sandbox.outgoing import payloads, response_url
+from sandbox.outgoing.answers import Parcel
 from sandbox.people import User
-from sandbox.views import View
+from sandbox.views import StateValues, View
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
 
-Selected = str | list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of something a person did.
-
-    `status` is the HTTP status the app answered with (None over Socket Mode, or when it did not
-    answer). `error` is a word for what went wrong (`operation_timeout`, `dispatch_failed`, …),
-    `text` what Slack's client would show the person about it. `errors` are the messages under a
-    modal's fields, block_id → text. `ms` is how long the app took. `body` is its answer, parsed.
-    """
-
-    ok: bool
-    status: int | None = None
-    error: str | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-    ms: float = 0.0
-    body: Any = None
-    text: str | None = None
-
-
-class NotPossible(Exception):
-    """The person's client would not let them do this (no such button, not a member, …)."""
+SLACKBOT = "USLACKBOT"
+_MENTION = re.compile(r"(?<!\S)([@#])([\w.-]+)")
 
 
 class Seat:
     """Act and look as one person."""
 
-    def __init__(self, sandbox: "Sandbox", user_id: str, team_id: str | None = None) -> None:
-        raise NotImplementedError
+    def __init__(
+        self, sandbox: "Sandbox", user_id: str, team_id: str | None = None
+    ) -> None:
+        self._sandbox = sandbox
+        self._world = sandbox.world
+        if user_id not in self._world.users:
+            raise ValueError(f"there is no user {user_id}")
+        self.user_id = user_id
+        own = self._world.users[user_id]
+        self.team_id = team_id or own.team_id
+        if self.team_id not in own.team_ids:
+            raise ValueError(f"{user_id} is not in the workspace {self.team_id}")
 
     @property
     def user(self) -> User:
         """Who sits here, as they are now."""
-        raise NotImplementedError
+        return self._world.users[self.user_id]
 
     # --- looking -------------------------------------------------------------------------------
 
     def channels(self) -> list[Channel]:
         """The conversations this person is in."""
-        raise NotImplementedError
+        return self._world.channels_of(self.user_id)
 
     def messages(self, channel_id: str) -> list[Message]:
         """What stands in a channel, oldest first, without the replies in threads."""
-        raise NotImplementedError
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            return [
+                one
+                for one in channel.messages.values()
+                if not one.is_reply or one.reply_broadcast
+            ]
 
     def replies(self, channel_id: str, ts: str) -> list[Message]:
         """The replies in a thread, oldest first, without its root."""
-        raise NotImplementedError
+        with self._world.lock:
+            return self._channel(channel_id).replies(ts)
 
     def ephemerals(self, channel_id: str | None = None) -> list[Ephemeral]:
         """What is "only visible to you", oldest first; in one channel or in all."""
-        raise NotImplementedError
+        with self._world.lock:
+            return [
+                one
+                for one in self._world.messages.ephemerals.values()
+                if one.user_id == self.user_id and channel_id in (None, one.channel_id)
+            ]
 
     def modals(self) -> list[View]:
         """The open modals, the visible one last."""
-        raise NotImplementedError
+        return self._world.views.stack(self.user_id)
 
     def home(self) -> View | None:
         """The app's Home tab as last published, or None."""
-        raise NotImplementedError
+        return self._world.views.home(self.user_id)
 
     def unread(self) -> dict[str, int]:
         """Unread messages per channel, only channels that have some."""
-        raise NotImplementedError
+        with self._world.lock:
+            counts = {
+                one.id: self._world.messages.unread(self.user_id, one.id)
+                for one in self.channels()
+            }
+        return {channel_id: count for channel_id, count in counts.items() if count}
 
     def mark_read(self, channel_id: str) -> None:
         """Everything in the channel has been seen."""
-        raise NotImplementedError
+        self._world.messages.mark_read(self.user_id, channel_id)
 
     def dm(self) -> Channel:
         """The direct conversation with the app."""
-        raise NotImplementedError
+        return self._world.open_im(self.user_id)
 
     # --- doing ---------------------------------------------------------------------------------
 
     def say(self, channel_id: str, text: str, thread_ts: str | None = None) -> Message:
         """Write a message. Raises NotPossible when Slack's client would not send it."""
-        raise NotImplementedError
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            self._active()
+            if self.user_id not in channel.members:
+                raise NotPossible(f"join #{channel.name} first")
+            if channel.is_archived:
+                raise NotPossible(f"#{channel.name} is archived")
+            manifest = self._sandbox.manifest
+            if channel.kind == "im" and (
+                not manifest.messages_tab or manifest.messages_read_only
+            ):
+                raise NotPossible("Sending messages to this app has been turned off.")
+            if thread_ts is not None:
+                root = channel.messages.get(thread_ts)
+                if root is None or root.is_reply:
+                    raise NotPossible("there is no such thread")
+            return self._world.messages.post(
+                channel_id, self.user_id, text, thread_ts=thread_ts
+            )
 
     def slash(self, command: str, text: str, channel_id: str) -> Outcome:
         """Use a slash command, with or without its leading `/`."""
-        raise NotImplementedError
+        name = "/" + command.removeprefix("/")
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            self._active()
+            known = self._sandbox.manifest.commands.get(name)
+            if known is None:
+                return self._slackbot(
+                    channel,
+                    Outcome(False, error="invalid_command"),
+                    f"`{name}` is not a valid command.",
+                )
+            text = text.strip()
+            if known.should_escape:
+                text = _MENTION.sub(self._escape, text)
+            form = payloads.slash_command(
+                self._sandbox.installation, self.user, self.team_id, channel, name, text
+            )
+        answer = self._sandbox.delivery.send(
+            Parcel("slash_commands", "slash_commands", form)
+        )
+        error = error_of(answer)
+        if error == "operation_timeout":
+            said = f"{name} failed because the app did not respond."
+            return self._slackbot(channel, outcome_of(answer), said)
+        if error is not None:
+            said = f'{name} failed with the error "{error}"'
+            return self._slackbot(channel, outcome_of(answer), said)
+        body = body_of(answer)
+        if body:
+            refused = self._command_answer(
+                channel, body if isinstance(body, dict) else {"text": str(body)}
+            )
+            if refused is not None:
+                outcome = Outcome(
+                    False, answer.status, refused, ms=answer.ms, body=body
+                )
+                return self._slackbot(
+                    channel, outcome, f'{name} failed with the error "{refused}"'
+                )
+        return outcome_of(answer)
 
     def click(
         self,
@@ -105,7 +174,7 @@ class Seat:
         action_id: str,
         block_id: str | None = None,
         value: str | None = None,
-        selected: Selected | None = None,
+        selected: str | list[str] | None = None,
         state: dict[str, dict[str, Any]] | None = None,
         shown: Message | None = None,
     ) -> Outcome:
@@ -117,29 +186,236 @@ class Seat:
         that dispatches, `value`. `state` enters other inputs first, as in `submit`. `shown` is the
         message as a stale window still shows it. Raises NotPossible when there is no such element.
         """
-        raise NotImplementedError
+        with self._world.lock:
+            self._active()
+            if not self._sandbox.manifest.interactive:
+                said = "This app is not configured to handle interactive responses."
+                return Outcome(False, error="not_interactive", text=said)
+            if view_id is not None:
+                payload = self._view_click(
+                    view_id, action_id, block_id, value, selected, state
+                )
+            else:
+                payload = self._message_click(
+                    channel_id,
+                    ts,
+                    ephemeral_id,
+                    shown,
+                    action_id,
+                    block_id,
+                    value,
+                    selected,
+                    state,
+                )
+        return self._interact("block_actions", payload)
 
     def enter(self, view_id: str, values: dict[str, dict[str, Any]]) -> None:
         """Fill in inputs of an open view without submitting it; as in `submit`."""
-        raise NotImplementedError
+        with self._world.lock:
+            view = self._view(view_id)
+            for block_id, action_id, state in acting.entered(view.blocks, values):
+                self._world.views.enter(view_id, block_id, action_id, state)
 
-    def submit(self, view_id: str, values: dict[str, dict[str, Any]] | None = None) -> Outcome:
+    def submit(
+        self, view_id: str, values: dict[str, dict[str, Any]] | None = None
+    ) -> Outcome:
         """Submit a modal; the app's response_action is carried out.
 
         `values` are block_id → action_id → plain text, the chosen option's value(s), or Slack's
         state object; what was entered before stays. Required inputs left empty are refused by the
         client: `ok` is False, `errors` says which, and the app hears nothing.
         """
-        raise NotImplementedError
+        with self._world.lock:
+            self._active()
+            view = self._top(view_id)
+            self.enter(view_id, values or {})
+            if view.body.get("submit") is None:
+                raise NotPossible("this modal has no submit button")
+            found = submission.complaints(view)
+            if found:
+                return Outcome(False, error="incomplete", errors=found)
+            payload = payloads.view_submission(
+                self._sandbox.installation, self.user, self.team_id, view
+            )
+        answer = self._sandbox.delivery.send(
+            Parcel("interactive", "view_submission", payload)
+        )
+        return submission.carry_out(self._sandbox.installation, view, answer)
 
     def close(self, view_id: str, clear: bool = False) -> Outcome:
         """Close a modal (`clear`: the whole stack); the app hears when it asked to."""
-        raise NotImplementedError
+        with self._world.lock:
+            view = self._top(view_id)
+            if clear or view.body.get("clear_on_close"):
+                gone = self._world.views.clear(self.user_id)
+                clear = True
+            else:
+                gone = [view]
+                self._world.views.close(view_id)
+            installation = self._sandbox.installation
+            told = [
+                payloads.view_closed(
+                    installation, self.user, self.team_id, one, cleared=clear
+                )
+                for one in reversed(gone)
+                if one.body.get("notify_on_close")
+            ]
+        outcome = Outcome(True)
+        for payload in told:
+            outcome = self._interact("view_closed", payload)
+        return outcome
 
     def open_home(self) -> Outcome:
         """Open the app's Home tab; the app hears app_home_opened."""
-        raise NotImplementedError
+        if not self._sandbox.manifest.home_tab:
+            raise NotPossible("this app has no Home tab")
+        return self._open_tab("home")
 
     def open_messages(self) -> Outcome:
         """Open the app's Messages tab; the app hears app_home_opened for it."""
-        raise NotImplementedError
+        return self._open_tab("messages")
+
+    # --- within --------------------------------------------------------------------------------
+
+    def _open_tab(self, tab: str) -> Outcome:
+        with self._world.lock:
+            self._active()
+            channel = self.dm()
+            event: dict[str, Any] = {
+                "type": "app_home_opened",
+                "user": self.user_id,
+                "channel": channel.id,
+                "tab": tab,
+            }
+            home = self.home()
+            if tab == "home" and home is not None:
+                event["view"] = home.as_json()
+            self._world.happen(event, channel_id=channel.id, team_id=self.team_id)
+        return Outcome(True)
+
+    def _interact(self, name: str, payload: dict[str, Any]) -> Outcome:
+        answer = self._sandbox.delivery.send(Parcel("interactive", name, payload))
+        return outcome_of(answer, text=submission.TROUBLE)
+
+    def _view_click(
+        self,
+        view_id: str,
+        action_id: str,
+        block_id: str | None,
+        value: str | None,
+        selected: str | list[str] | None,
+        state: dict[str, dict[str, Any]] | None,
+    ) -> dict[str, Any]:
+        view = self._view(view_id)
+        self.enter(view_id, state or {})
+        block, element = acting.find(view.blocks, action_id, block_id)
+        entry = acting.action(block, element, value, selected)
+        if action_id in view.values.get(block["block_id"], {}):
+            self._world.views.enter(
+                view_id, block["block_id"], action_id, acting.state_of(entry)
+            )
+        return payloads.view_action(
+            self._sandbox.installation, self.user, self.team_id, view, entry
+        )
+
+    def _message_click(
+        self,
+        channel_id: str | None,
+        ts: str | None,
+        ephemeral_id: str | None,
+        stale: Message | None,
+        action_id: str,
+        block_id: str | None,
+        value: str | None,
+        selected: str | list[str] | None,
+        state: dict[str, dict[str, Any]] | None,
+    ) -> dict[str, Any]:
+        installation = self._sandbox.installation
+        shown: Message | Ephemeral | None
+        if ephemeral_id is not None:
+            shown = self._world.messages.ephemerals.get(ephemeral_id)
+            if shown is None or shown.user_id != self.user_id:
+                raise NotPossible(
+                    f"there is no message {ephemeral_id} only visible to you"
+                )
+        else:
+            shown = stale or self._world.messages.find(channel_id or "", ts or "")
+            if shown is None:
+                raise NotPossible(f"there is no message {ts} in {channel_id}")
+        channel = self._channel(shown.channel_id)
+        if isinstance(shown, Message) and self.user_id not in channel.members:
+            if channel.kind != "public" or self._world.is_foreign(self.user):
+                raise NotPossible("this person does not see that channel")
+            if self.user.is_restricted or self.user.is_ultra_restricted:
+                raise NotPossible("a guest sees only the channels they are in")
+        block, element = acting.find(shown.blocks, action_id, block_id)
+        entry = acting.action(block, element, value, selected)
+        values: StateValues = initial_values(shown.blocks)
+        for in_block, of_action, one in acting.entered(shown.blocks, state or {}):
+            values[in_block][of_action] = one
+        if action_id in values.get(block["block_id"], {}):
+            values[block["block_id"]][action_id] = acting.state_of(entry)
+        if isinstance(shown, Ephemeral):
+            return payloads.ephemeral_action(
+                installation, self.user, self.team_id, channel, shown, entry, values
+            )
+        return payloads.message_action(
+            installation, self.user, self.team_id, channel, shown, entry, values
+        )
+
+    def _command_answer(self, channel: Channel, said: dict[str, Any]) -> str | None:
+        """Show what the app answered to a command; the error when Slack would not."""
+        link = ResponseUrl("", "", self.user_id, channel.id, 0.0)
+        try:
+            with self._world.lock:
+                response_url.apply(self._sandbox.installation, link, said)
+        except SlackError as error:
+            return error.code
+        return None
+
+    def _slackbot(self, channel: Channel, outcome: Outcome, text: str) -> Outcome:
+        """Slack's own word to the person, only visible to them."""
+        self._world.messages.post_ephemeral(channel.id, self.user_id, SLACKBOT, text)
+        return Outcome(
+            False,
+            outcome.status,
+            outcome.error,
+            ms=outcome.ms,
+            body=outcome.body,
+            text=text,
+        )
+
+    def _escape(self, match: "re.Match[str]") -> str:
+        sign, name = match.groups()
+        if sign == "@":
+            for user in self._world.users.values():
+                if user.name == name:
+                    return f"<@{user.id}|{name}>"
+        else:
+            channel = self._world.channel_named(name)
+            if channel is not None:
+                return f"<#{channel.id}|{name}>"
+        return match.group()
+
+    def _channel(self, channel_id: str) -> Channel:
+        channel = self._world.channels.get(channel_id)
+        if channel is None:
+            raise NotPossible(f"there is no channel {channel_id}")
+        return channel
+
+    def _view(self, view_id: str) -> View:
+        view = self._world.views.find(view_id)
+        if view is None or view.user_id != self.user_id:
+            raise NotPossible(f"the view {view_id} is not open here")
+        return view
+
+    def _top(self, view_id: str) -> View:
+        view = self._view(view_id)
+        stack = self.modals()
+        if not stack or stack[-1] is not view:
+            raise NotPossible(f"the modal {view_id} is not the one on top")
+        return view
+
+    def _active(self) -> None:
+        if self.user.deleted:
+            raise NotPossible(f"{self.user.label} has been deactivated")

@@ -1,25 +1,44 @@
 """The stand-in as one object: a local server with Slack's API, its deliveries and people's seats."""
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import contextlib
+import secrets
+import socket
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
+import uvicorn
+
+from sandbox.asgi import Site
 from sandbox.clock import GovernedClock
 from sandbox.faults import Faults
 from sandbox.inspector import Inspector
+from sandbox.installation import Installation
 from sandbox.limits import RateLimits
 from sandbox.manifest import Manifest
+from sandbox.outcome import Outcome, body_of, error_of
+from sandbox.outgoing.answers import Parcel
+from sandbox.outgoing.delivery import Delivery
+from sandbox.outgoing.events import RETRY_SECONDS, Events
 from sandbox.seat import Seat
 from sandbox.world import World
 
 if TYPE_CHECKING:
     from sandbox.strip import Strip
 
+_START_SECONDS = 10.0
+
 
 class Sandbox:
     """A local Slack for one app.
 
-    `limits` is True for Slack's rate limits, False for none, or a `RateLimits` of your own.
-    `url` is the page, `api_url` what a Slack client takes as its base URL (SLACK_API_URL).
-    Use it as a context manager, or call `start()` and `stop()`.
+    `manifest` is the app's manifest as a dictionary. `limits` is True for Slack's rate limits,
+    False for none, or a `RateLimits` of your own. `event_retries` are the waits in seconds before
+    an event is sent again. Secrets that are not given are made up; `port` 0 takes a free one.
+
+    Use it as a context manager, or call `start()` and `stop()`. `url` is the page, `api_url` what
+    a Slack client takes as its base URL.
     """
 
     def __init__(
@@ -28,20 +47,204 @@ class Sandbox:
         manifest: dict[str, Any],
         *,
         signing_secret: str | None = None,
+        bot_token: str | None = None,
+        app_token: str | None = None,
         clock: GovernedClock | None = None,
         faults: Faults | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         strip: "Strip | None" = None,
         limits: RateLimits | bool = True,
+        event_retries: tuple[float, ...] = RETRY_SECONDS,
     ) -> None:
+        if clock is not None:
+            world.clock = clock
         self.world = world
         self.manifest = Manifest(manifest)
         self.faults = faults or Faults()
         self.inspector = Inspector()
         self.strip = strip
-        raise NotImplementedError
+        self.installation = Installation(
+            world,
+            self.manifest,
+            self.faults,
+            RateLimits() if limits is True else limits or None,
+            signing_secret or secrets.token_hex(16),
+            bot_token or f"xoxb-{secrets.token_hex(12)}",
+            app_token or f"xapp-1-{world.app.id}-{secrets.token_hex(12)}",
+        )
+        self.delivery = Delivery(self.installation, self.inspector)
+        self.events = Events(self.installation, self.delivery, event_retries)
+        self._host, self._port = host, port
+        self._socket: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._site: Site | None = None
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Listen and serve from a thread of its own; returns when requests are taken."""
+        if self._thread is not None:
+            raise RuntimeError("the sandbox is running already")
+        listening = socket.create_server((self._host, self._port), backlog=512)
+        self._socket = listening
+        self._port = listening.getsockname()[1]
+        self.installation.base_url = self.url
+        self.installation.socket_url = self.url.replace("http://", "ws://")
+        self._site = Site(self)
+        config = uvicorn.Config(
+            self._site,
+            http="h11",
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            ws_ping_interval=None,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
+        self._thread.start()
+        deadline = threading.Event()
+        waited = 0.0
+        while not self._server.started:
+            if waited > _START_SECONDS or not self._thread.is_alive():
+                raise RuntimeError("the sandbox did not start; see the log")
+            deadline.wait(0.005)
+            waited += 0.005
+        self.events.start()
+        return self
+
+    def _serve(self) -> None:
+        server, listening, site = self._server, self._socket, self._site
+        if server is None or listening is None or site is None:
+            raise RuntimeError("call start()")
+
+        async def serve() -> None:
+            await server.serve(sockets=[listening])
+            await site.close()
+
+        asyncio.run(serve())
+
+    def stop(self) -> None:
+        """Stop serving and delivering; may be called twice."""
+        self.events.stop()
+        self.world.feed.close()
+        if self._thread is not None and self._server is not None:
+            with contextlib.suppress(TimeoutError, RuntimeError):
+                self.delivery.sockets.drop()
+            self._server.should_exit = True
+            self._thread.join()
+        if self._socket is not None:
+            self._socket.close()
+        self.delivery.close()
+        self._thread = self._server = self._socket = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # --- addresses and secrets -----------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """The base URL of the Web API, with its closing slash."""
+        return f"{self.url}/api/"
+
+    @property
+    def bot_token(self) -> str:
+        """The app's bot token."""
+        return self.installation.bot_token
+
+    @property
+    def app_token(self) -> str:
+        """The app-level token, for Socket Mode."""
+        return self.installation.app_token
+
+    @property
+    def signing_secret(self) -> str:
+        """What requests to the app are signed with."""
+        return self.installation.signing_secret
+
+    @property
+    def clock(self) -> GovernedClock:
+        """What messages are stamped by."""
+        return self.world.clock
+
+    # --- the app -------------------------------------------------------------------------------
+
+    def deliver_to(self, http_url: str | None) -> None:
+        """Deliver to the app's request URL over signed HTTP; None goes back to Socket Mode."""
+        self.delivery.to_url(http_url)
+
+    def verify_url(self) -> Outcome:
+        """Ask the request URL for its url_verification challenge, as Slack does on saving it."""
+        challenge = secrets.token_urlsafe(24)
+        payload = {
+            "token": self.installation.verification_token,
+            "challenge": challenge,
+            "type": "url_verification",
+        }
+        answer = self.delivery.send(Parcel("events_api", "url_verification", payload))
+        body, error = body_of(answer), error_of(answer)
+        if (
+            error is None
+            and (body.get("challenge") if isinstance(body, dict) else body) != challenge
+        ):
+            error = "challenge_failed"
+        return Outcome(error is None, answer.status, error, ms=answer.ms, body=body)
+
+    def wait_for_socket(self, timeout: float = 5.0) -> bool:
+        """Wait until the app has opened a Socket Mode connection."""
+        pause = threading.Event()
+        waited = 0.0
+        while self.delivery.sockets.count == 0:
+            if waited >= timeout:
+                return False
+            pause.wait(0.01)
+            waited += 0.01
+        return True
+
+    def drop_sockets(self) -> None:
+        """Close the app's sockets without a word."""
+        self.delivery.sockets.drop()
+
+    def refresh_sockets(self, reason: str = "refresh_requested") -> None:
+        """Send `disconnect` over the app's sockets: `warning`, `refresh_requested`, …"""
+        self.delivery.sockets.disconnect(reason)
+
+    def wait_idle(self, timeout: float = 5.0) -> bool:
+        """Wait until every event due was delivered; False when it took longer."""
+        return self.events.wait_idle(timeout)
+
+    def send_raw(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Send exactly these bytes to the app's request URL, as anybody could; status and body."""
+        return self.delivery.raw(body, headers)
+
+    # --- people --------------------------------------------------------------------------------
 
     def seat(self, user_id: str, team_id: str | None = None) -> Seat:
-        """Act as this person."""
+        """Act as this person, in a workspace of theirs."""
         return Seat(self, user_id, team_id)
+
+    def environment(self) -> dict[str, str]:
+        """What to set for an app that reads Slack's usual environment variables."""
+        return {
+            "SLACK_BOT_TOKEN": self.bot_token,
+            "SLACK_APP_TOKEN": self.app_token,
+            "SLACK_SIGNING_SECRET": self.signing_secret,
+            "SLACK_API_URL": self.api_url,
+        }

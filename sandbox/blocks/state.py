@@ -25,7 +25,11 @@ _STATE_KEYS: dict[str, tuple[str, str, bool]] = {
     "checkboxes": ("selected_options", "initial_options", True),
     "multi_users_select": ("selected_users", "initial_users", True),
     "multi_channels_select": ("selected_channels", "initial_channels", True),
-    "multi_conversations_select": ("selected_conversations", "initial_conversations", True),
+    "multi_conversations_select": (
+        "selected_conversations",
+        "initial_conversations",
+        True,
+    ),
     "datepicker": ("selected_date", "initial_date", False),
     "timepicker": ("selected_time", "initial_time", False),
     "datetimepicker": ("selected_date_time", "initial_date_time", False),
@@ -108,7 +112,10 @@ def state_for(element: Element, entered: Any) -> dict[str, Any]:
         return {"type": kind, key: _option(element, entered)}
     if kind == "datetimepicker":
         return {"type": kind, key: int(entered)}
-    return {"type": kind, key: str(entered) if not isinstance(entered, dict) else entered}
+    return {
+        "type": kind,
+        key: str(entered) if not isinstance(entered, dict) else entered,
+    }
 
 
 def _option(element: Element, entered: Any) -> dict[str, Any]:
@@ -118,8 +125,12 @@ def _option(element: Element, entered: Any) -> dict[str, Any]:
     for option in options_of(element):
         if option["value"] == wanted:
             return option
-    offered = ", ".join(repr(option["value"]) for option in options_of(element)) or "nothing"
-    raise ValueError(f"there is no option {wanted!r} in {element['action_id']}; it offers {offered}")
+    offered = (
+        ", ".join(repr(option["value"]) for option in options_of(element)) or "nothing"
+    )
+    raise ValueError(
+        f"there is no option {wanted!r} in {element['action_id']}; it offers {offered}"
+    )
 
 
 def is_empty(state: dict[str, Any]) -> bool:

@@ -1,0 +1,251 @@
+"""Whether Slack would take these blocks or this view; what it would say when not."""
+
+import copy
+import json
+import secrets
+import string
+from typing import Any
+
+from sandbox.blocks.layout import BLOCKS, NOT_COVERED, Surface
+from sandbox.blocks.spec import Findings, boolean, finding, one_of, plain_text, record
+from sandbox.blocks.spec import string as string_check
+from sandbox.blocks.state import elements
+from sandbox.errors import SlackError
+
+MOST_BLOCKS: dict[Surface, int] = {"message": 50, "modal": 100, "home": 100}
+MOST_MESSAGE_CHARACTERS = 13_200
+MOST_TABLE_CHARACTERS = 10_000
+MOST_MARKDOWN_CHARACTERS = 12_000
+MOST_CHARTS = 2
+MOST_VIEW_BYTES = 250_000
+_ID_CHARACTERS = string.ascii_letters + string.digits
+
+_VIEW_FIELDS = {
+    "private_metadata": string_check(3000),
+    "callback_id": string_check(255),
+    "external_id": string_check(255),
+}
+
+
+def _any(value: Any, pointer: str, found: Findings) -> None:
+    """Looked at elsewhere."""
+
+
+_VIEWS = {
+    "modal": record(
+        {"type": one_of("modal"), "title": plain_text(24), "blocks": _any},
+        _VIEW_FIELDS
+        | {
+            "close": plain_text(24),
+            "submit": plain_text(24),
+            "clear_on_close": boolean,
+            "notify_on_close": boolean,
+        },
+    ),
+    "home": record({"type": one_of("home"), "blocks": _any}, _VIEW_FIELDS),
+}
+
+
+def message_blocks(value: Any) -> list[dict[str, Any]]:
+    """Blocks of a message as Slack stores them, with ids filled in.
+
+    Raises SlackError: `invalid_blocks_format`, `invalid_blocks`, `msg_blocks_too_long`,
+    `only_one_table_allowed`.
+    """
+    if not isinstance(value, list):
+        raise SlackError("invalid_blocks_format")
+    found = _findings(value, "message", "/blocks")
+    if found:
+        raise SlackError("invalid_blocks", findings=found)
+    tables = [block for block in value if block["type"] == "table"]
+    if len(tables) > 1:
+        raise SlackError("only_one_table_allowed")
+    if sum(_characters(block) for block in value) > MOST_MESSAGE_CHARACTERS:
+        raise SlackError("msg_blocks_too_long")
+    return _with_ids(value)
+
+
+def view(value: Any, expected: str) -> dict[str, Any]:
+    """A view as Slack stores it, with ids filled in; `expected` is `modal` or `home`.
+
+    Raises SlackError: `invalid_arguments` with its findings, `view_too_large`.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise SlackError(
+                "invalid_arguments", findings=[finding("must be valid JSON", "/view")]
+            ) from None
+    if not isinstance(value, dict):
+        raise SlackError(
+            "invalid_arguments", findings=[finding("must provide an object", "/view")]
+        )
+    if (
+        len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+        > MOST_VIEW_BYTES
+    ):
+        raise SlackError("view_too_large")
+    kind = value.get("type")
+    found: Findings = []
+    if kind != expected:
+        found.append(finding(f"unsupported type: {kind}", "/view/type"))
+    else:
+        _VIEWS[expected](value, "/view", found)
+        if isinstance(value.get("blocks"), list):
+            surface: Surface = "modal" if expected == "modal" else "home"
+            found += _findings(value["blocks"], surface, "/view/blocks")
+        elif value.get("blocks") is not None:
+            found.append(finding("must provide an array", "/view/blocks"))
+    if not found and expected == "modal" and value.get("submit") is None:
+        inputs = [one for one in value["blocks"] if one["type"] == "input"]
+        if inputs:
+            found.append(
+                finding(
+                    "missing required field: submit (the view has input blocks)",
+                    "/view",
+                )
+            )
+    if found:
+        raise SlackError("invalid_arguments", findings=found)
+    sound = {key: one for key, one in value.items() if one is not None}
+    sound["blocks"] = _with_ids(value["blocks"])
+    return sound
+
+
+def _findings(blocks: list[Any], surface: Surface, pointer: str) -> Findings:
+    found: Findings = []
+    most = MOST_BLOCKS[surface]
+    if len(blocks) > most:
+        return [finding(f"no more than {most} items allowed", pointer)]
+    for index, block in enumerate(blocks):
+        _block(block, surface, f"{pointer}/{index}", found)
+    if not found:
+        _unique_ids(blocks, pointer, found)
+        _totals(blocks, pointer, found)
+        _focus(blocks, pointer, found)
+    return found
+
+
+def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
+    if not isinstance(block, dict):
+        found.append(finding("must provide an object", pointer))
+        return
+    kind = block.get("type")
+    if kind is None:
+        found.append(finding("missing required field: type", pointer))
+    elif isinstance(kind, str) and kind in BLOCKS:
+        surfaces, check = BLOCKS[kind]
+        if surface not in surfaces:
+            found.append(
+                finding(
+                    f"unsupported type: {kind} (not in a {surface})", f"{pointer}/type"
+                )
+            )
+        else:
+            check(block, pointer, found)
+    elif isinstance(kind, str) and kind in NOT_COVERED:
+        found.append(
+            finding(
+                f"unsupported type: {kind} (Slack's, not the sandbox's)",
+                f"{pointer}/type",
+            )
+        )
+    else:
+        found.append(finding(f"unsupported type: {kind}", f"{pointer}/type"))
+
+
+def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+    seen: set[str] = set()
+    for index, block in enumerate(blocks):
+        block_id = block.get("block_id")
+        if block_id is None:
+            continue
+        if block_id in seen:
+            found.append(
+                finding(
+                    f"`block_id` already exists: {block_id}",
+                    f"{pointer}/{index}/block_id",
+                )
+            )
+        seen.add(block_id)
+    actions: set[tuple[int, str]] = set()
+    for block, element in elements(blocks):
+        action_id = element.get("action_id")
+        if action_id is None:
+            continue
+        key = (id(block), action_id)
+        if key in actions:
+            place = next(index for index, one in enumerate(blocks) if one is block)
+            found.append(
+                finding(
+                    f"`action_id` already exists: {action_id}",
+                    f"{pointer}/{place}/elements",
+                )
+            )
+        actions.add(key)
+
+
+def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+    markdown = sum(len(one["text"]) for one in blocks if one["type"] == "markdown")
+    if markdown > MOST_MARKDOWN_CHARACTERS:
+        found.append(
+            finding(
+                f"markdown blocks: no more than {MOST_MARKDOWN_CHARACTERS} characters",
+                pointer,
+            )
+        )
+    charts = sum(one["type"] == "data_visualization" for one in blocks)
+    if charts > MOST_CHARTS:
+        found.append(
+            finding(f"no more than {MOST_CHARTS} data_visualization blocks", pointer)
+        )
+    for index, block in enumerate(blocks):
+        if block["type"] == "table" and _characters(block) > MOST_TABLE_CHARACTERS:
+            found.append(
+                finding(
+                    f"must be less than {MOST_TABLE_CHARACTERS + 1} characters",
+                    f"{pointer}/{index}/rows",
+                )
+            )
+        for part in (
+            block,
+            block.get("accessory") or {},
+            *(block.get("elements") or ()),
+        ):
+            if isinstance(part, dict) and part.get("slack_file"):
+                # Files are not covered: nothing was uploaded that a block could show.
+                found.append(finding("invalid slack file", f"{pointer}/{index}"))
+
+
+def _focus(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
+    if sum(bool(element.get("focus_on_load")) for _, element in elements(blocks)) > 1:
+        found.append(finding("only one element can have focus_on_load", pointer))
+
+
+def _characters(value: Any) -> int:
+    """How many characters of text something shows."""
+    if isinstance(value, dict):
+        return sum(
+            len(one) if key == "text" and isinstance(one, str) else _characters(one)
+            for key, one in value.items()
+        )
+    if isinstance(value, list):
+        return sum(_characters(one) for one in value)
+    return 0
+
+
+def _with_ids(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same blocks with the ids that Slack makes up where the app gave none."""
+    kept = copy.deepcopy(blocks)
+    for block in kept:
+        if block.get("block_id") is None:
+            block["block_id"] = _made_up()
+    for _, element in elements(kept):
+        if element["type"] != "image" and element.get("action_id") is None:
+            element["action_id"] = _made_up()
+    return kept
+
+
+def _made_up() -> str:
+    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(5))

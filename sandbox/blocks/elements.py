@@ -1,0 +1,319 @@
+"""The interactive elements of Block Kit, and the objects they are made of."""
+
+from typing import Any
+
+from sandbox.blocks.spec import (
+    Check,
+    Findings,
+    array,
+    boolean,
+    exactly_one,
+    finding,
+    integer,
+    number,
+    one_of,
+    plain_text,
+    record,
+    string,
+    text_object,
+    typed,
+    url,
+)
+
+ID = string(255, least=1)
+_KIND = string()
+
+CONFIRM = record(
+    {
+        "title": plain_text(100),
+        "text": text_object(300),
+        "confirm": plain_text(30),
+        "deny": plain_text(30),
+    },
+    {"style": one_of("primary", "danger")},
+)
+
+# Slack's own sources disagree on an option's value (75 or 150): the stricter one is safe in both.
+OPTION_VALUE = string(75, least=1)
+
+
+def _option(text: Check, *, with_url: bool = False) -> Check:
+    optional: dict[str, Check] = {"description": text_object(75)}
+    if with_url:
+        optional["url"] = url(3000)
+    return record({"text": text, "value": OPTION_VALUE}, optional)
+
+
+OPTION = _option(plain_text(75))
+RICH_OPTION = _option(text_object(75))
+MENU_OPTION = _option(plain_text(75), with_url=True)
+OPTION_GROUP = record(
+    {"label": plain_text(75), "options": array(OPTION, least=1, most=100)}
+)
+
+DISPATCH = record(
+    optional={
+        "trigger_actions_on": array(
+            one_of("on_enter_pressed", "on_character_entered"), least=1, most=2
+        )
+    }
+)
+FILTER = record(
+    optional={
+        "include": array(one_of("im", "mpim", "private", "public"), least=1),
+        "exclude_external_shared_channels": boolean,
+        "exclude_bot_users": boolean,
+    }
+)
+SLACK_FILE = record(
+    optional={"id": ID, "url": url(3000)}, also=exactly_one("id", "url")
+)
+
+_COMMON: dict[str, Check] = {"action_id": ID}
+_INPUT: dict[str, Check] = _COMMON | {
+    "focus_on_load": boolean,
+    "placeholder": plain_text(150),
+}
+_CONFIRMED: dict[str, Check] = _INPUT | {"confirm": CONFIRM}
+_SEVERAL: dict[str, Check] = {"max_selected_items": integer(1)}
+
+
+def _offers_initial(value: Any, pointer: str, found: Findings) -> None:
+    """Options are given once, and an initial choice is one of them, letter by letter."""
+    exactly_one("options", "option_groups")(value, pointer, found)
+    options = list(value.get("options") or ())
+    for group in value.get("option_groups") or ():
+        options += group["options"]
+    _initial_among(value, options, pointer, found)
+
+
+def _initial_among(
+    value: Any, options: list[Any], pointer: str, found: Findings
+) -> None:
+    seen: set[str] = set()
+    for option in options:
+        if option["value"] in seen:
+            found.append(finding(f"duplicate option value: {option['value']}", pointer))
+        seen.add(option["value"])
+    chosen = list(value.get("initial_options") or ())
+    if value.get("initial_option"):
+        chosen.append(value["initial_option"])
+    for one in chosen:
+        if one not in options:
+            found.append(
+                finding("initial option must match one of the options", pointer)
+            )
+
+
+def _plain_options(value: Any, pointer: str, found: Findings) -> None:
+    _initial_among(value, value["options"], pointer, found)
+
+
+def _lengths(value: Any, pointer: str, found: Findings) -> None:
+    least, most = value.get("min_length") or 0, value.get("max_length")
+    if most is not None and least > most:
+        found.append(finding("min_length must not be greater than max_length", pointer))
+
+
+def _date(value: Any, pointer: str, found: Findings) -> None:
+    from datetime import date
+
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        found.append(finding("must be a valid date: YYYY-MM-DD", pointer))
+
+
+def _time(value: Any, pointer: str, found: Findings) -> None:
+    hours, colon, minutes = (
+        value.partition(":") if isinstance(value, str) else ("", "", "")
+    )
+    if not (
+        colon and len(value) == 5 and hours.isdigit() and minutes.isdigit()
+        and int(hours) < 24 and int(minutes) < 60
+    ):  # fmt: skip
+        found.append(finding("must be a valid time: HH:mm", pointer))
+
+
+def _decimal(value: Any, pointer: str, found: Findings) -> None:
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            found.append(finding("must be a number", pointer))
+    else:
+        number(value, pointer, found)
+
+
+def _element(
+    required: dict[str, Check], optional: dict[str, Check], also: Any = None
+) -> Check:
+    return record({"type": _KIND} | required, optional, also=also)
+
+
+_STATIC = {"options": array(OPTION, least=1, most=100)} | {
+    "option_groups": array(OPTION_GROUP, least=1, most=100)
+}
+_CHOICES = {"options": array(RICH_OPTION, least=1, most=10)}
+_BUTTON: dict[str, Check] = {
+    "value": string(2000),
+    "url": url(3000),
+    "style": one_of("primary", "danger"),
+    "accessibility_label": string(75),
+}
+
+ELEMENTS: dict[str, Check] = {
+    "button": _element(
+        {"text": plain_text(75)}, _COMMON | _BUTTON | {"confirm": CONFIRM}
+    ),
+    "icon_button": _element(
+        {"text": plain_text(75), "icon": one_of("trash")},
+        _COMMON
+        | {
+            "value": string(2000),
+            "confirm": CONFIRM,
+            "accessibility_label": string(75),
+            "visible_to_user_ids": array(ID),
+        },
+    ),
+    "feedback_buttons": _element(
+        {
+            name: record(
+                {"text": plain_text(75), "value": string(2000)},
+                {"accessibility_label": string(75)},
+            )
+            for name in ("positive_button", "negative_button")
+        },
+        _COMMON,
+    ),
+    "image": _element(
+        {"alt_text": string(2000, least=1)},
+        {"image_url": url(3000), "slack_file": SLACK_FILE},
+        exactly_one("image_url", "slack_file"),
+    ),
+    "overflow": _element(
+        {"options": array(MENU_OPTION, least=1, most=5)}, _COMMON | {"confirm": CONFIRM}
+    ),
+    "checkboxes": _element(
+        _CHOICES,
+        _COMMON
+        | {"focus_on_load": boolean, "confirm": CONFIRM}
+        | {"initial_options": array(RICH_OPTION, least=1, most=10)},
+        _plain_options,
+    ),
+    "radio_buttons": _element(
+        _CHOICES,
+        _COMMON
+        | {"focus_on_load": boolean, "confirm": CONFIRM, "initial_option": RICH_OPTION},
+        _plain_options,
+    ),
+    "datepicker": _element({}, _CONFIRMED | {"initial_date": _date}),
+    "timepicker": _element(
+        {}, _CONFIRMED | {"initial_time": _time, "timezone": string()}
+    ),
+    "datetimepicker": _element(
+        {},
+        _COMMON
+        | {"focus_on_load": boolean, "confirm": CONFIRM}
+        | {"initial_date_time": integer(1_000_000_000, 9_999_999_999)},
+    ),
+    "static_select": _element(
+        {}, _CONFIRMED | _STATIC | {"initial_option": OPTION}, _offers_initial
+    ),
+    "multi_static_select": _element(
+        {},
+        _CONFIRMED
+        | _STATIC
+        | _SEVERAL
+        | {"initial_options": array(OPTION, least=1, most=100)},
+        _offers_initial,
+    ),
+    "external_select": _element(
+        {}, _CONFIRMED | {"initial_option": OPTION, "min_query_length": integer(0)}
+    ),
+    "multi_external_select": _element(
+        {},
+        _CONFIRMED
+        | _SEVERAL
+        | {
+            "initial_options": array(OPTION, least=1, most=100),
+            "min_query_length": integer(0),
+        },
+    ),
+    "users_select": _element({}, _CONFIRMED | {"initial_user": ID}),
+    "multi_users_select": _element(
+        {}, _CONFIRMED | _SEVERAL | {"initial_users": array(ID, least=1)}
+    ),
+    "channels_select": _element(
+        {}, _CONFIRMED | {"initial_channel": ID, "response_url_enabled": boolean}
+    ),
+    "multi_channels_select": _element(
+        {}, _CONFIRMED | _SEVERAL | {"initial_channels": array(ID, least=1)}
+    ),
+    "conversations_select": _element(
+        {},
+        _CONFIRMED
+        | {
+            "initial_conversation": ID,
+            "default_to_current_conversation": boolean,
+            "response_url_enabled": boolean,
+            "filter": FILTER,
+        },
+    ),
+    "multi_conversations_select": _element(
+        {},
+        _CONFIRMED
+        | _SEVERAL
+        | {
+            "initial_conversations": array(ID, least=1),
+            "default_to_current_conversation": boolean,
+            "filter": FILTER,
+        },
+    ),
+    "plain_text_input": _element(
+        {},
+        _INPUT
+        | {
+            "initial_value": string(3000),
+            "multiline": boolean,
+            "min_length": integer(0, 3000),
+            "max_length": integer(1, 3000),
+            "dispatch_action_config": DISPATCH,
+        },
+        _lengths,
+    ),
+    "number_input": _element(
+        {"is_decimal_allowed": boolean},
+        _INPUT
+        | {
+            "initial_value": _decimal,
+            "min_value": _decimal,
+            "max_value": _decimal,
+            "dispatch_action_config": DISPATCH,
+        },
+    ),
+    "email_text_input": _element(
+        {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}
+    ),
+    "url_text_input": _element(
+        {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}
+    ),
+}
+
+_SELECTS = frozenset(
+    f"{several}{what}_select"
+    for several in ("", "multi_")
+    for what in ("static", "external", "users", "channels", "conversations")
+)
+_PICKERS = frozenset({"datepicker", "timepicker", "checkboxes", "radio_buttons"})
+IN_SECTION = _SELECTS | _PICKERS | {"button", "overflow", "image"}
+IN_ACTIONS = _SELECTS | _PICKERS | {"button", "overflow", "datetimepicker"}
+IN_INPUT = _SELECTS | _PICKERS | {
+    "datetimepicker", "plain_text_input", "number_input", "email_text_input", "url_text_input",
+}  # fmt: skip
+IN_CONTEXT_ACTIONS = frozenset({"feedback_buttons", "icon_button"})
+
+
+def element(allowed: frozenset[str]) -> Check:
+    """An element that may stand in a certain block."""
+    return typed(ELEMENTS, allowed)

@@ -1,0 +1,79 @@
+"""Answers of the app at a response_url, or in the body of its answer to a slash command."""
+
+import json
+from typing import Any
+
+from sandbox.errors import SlackError
+from sandbox.installation import Installation, ResponseUrl
+from sandbox.web_api import content
+from sandbox.web_api.call import Call
+
+_KNOWN = {
+    "text", "blocks", "attachments", "response_type", "replace_original", "delete_original",
+    "thread_ts", "unfurl_links", "unfurl_media", "mrkdwn", "metadata", "link_names", "parse",
+    "as_user", "username", "icon_emoji", "icon_url",
+}  # fmt: skip
+
+
+def answer(installation: Installation, link_id: str, secret: str, body: bytes) -> None:
+    """Take what the app posts to a response_url; raises SlackError when Slack would not."""
+    link = installation.use_response_url(link_id, secret)
+    try:
+        said = json.loads(body)
+    except ValueError:
+        raise SlackError("invalid_payload") from None
+    if not isinstance(said, dict):
+        raise SlackError("invalid_payload")
+    with installation.world.lock:
+        apply(installation, link, said)
+
+
+def apply(installation: Installation, link: ResponseUrl, said: dict[str, Any]) -> None:
+    """Post, replace or delete as the app says."""
+    messages = installation.world.messages
+    channel = installation.world.channels[link.channel_id]
+    if said.get("delete_original"):
+        if link.ephemeral_id is not None:
+            messages.dismiss_ephemeral(link.ephemeral_id)
+        elif link.ts is not None and link.ts in channel.messages:
+            messages.delete(channel.id, link.ts)
+        return
+    unknown = said.keys() - _KNOWN
+    if unknown:
+        raise SlackError("invalid_payload")
+    what = content.of(Call("response_url", said, installation))
+    if what.is_empty:
+        raise SlackError("no_text")
+    shown: dict[str, Any] = {
+        "text": what.text or "",
+        "blocks": what.blocks or [],
+        "attachments": what.attachments or [],
+    }
+    if said.get("replace_original"):
+        if link.ephemeral_id is not None and link.ephemeral_id in messages.ephemerals:
+            messages.edit_ephemeral(link.ephemeral_id, **shown)
+            return
+        if link.ts is not None and link.ts in channel.messages:
+            messages.edit(channel.id, link.ts, mark_edited=not what.blocks, **shown)
+            return
+    app = installation.world.app
+    thread_ts = said.get("thread_ts") or (
+        link.thread_ts if link.ts or link.ephemeral_id else None
+    )
+    author: dict[str, Any] = {
+        "bot_id": app.bot_id,
+        "app_id": app.id,
+        "thread_ts": thread_ts,
+    }
+    if said.get("response_type") == "in_channel":
+        messages.post(
+            channel.id,
+            app.bot_user_id,
+            metadata=what.metadata or None,
+            **shown,
+            **author,
+        )
+    else:
+        messages.post_ephemeral(
+            channel.id, link.user_id, app.bot_user_id, **shown, **author
+        )

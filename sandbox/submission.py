@@ -1,0 +1,136 @@
+"""Submitting a modal: what the client checks, and what the app's answer does to the stack."""
+
+import re
+from typing import Any
+
+from sandbox.blocks import check
+from sandbox.blocks.state import elements, is_empty
+from sandbox.errors import SlackError
+from sandbox.installation import Installation
+from sandbox.modals import MOST_MODALS
+from sandbox.outcome import Outcome, body_of, error_of, outcome_of
+from sandbox.outgoing.answers import Answer
+from sandbox.views import View
+
+TROUBLE = "We had some trouble connecting. Try again?"
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def complaints(view: View) -> dict[str, str]:
+    """What Slack's client holds against the entries, block_id → text; nothing is sent then."""
+    found: dict[str, str] = {}
+    for block, element in elements(view.blocks):
+        if block["type"] != "input":
+            continue
+        state = view.values.get(block["block_id"], {}).get(element["action_id"])
+        if state is None or is_empty(state):
+            if not block.get("optional"):
+                found[block["block_id"]] = "Please complete this required field."
+            continue
+        complaint = _complaint(element, state.get("value"))
+        if complaint:
+            found[block["block_id"]] = complaint
+    return found
+
+
+def _complaint(element: dict[str, Any], value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    kind = element["type"]
+    if kind == "plain_text_input":
+        least, most = element.get("min_length") or 0, element.get("max_length") or 3000
+        if len(value) < least:
+            return f"Must be at least {least} characters."
+        if len(value) > most:
+            return f"Must be {most} characters or fewer."
+    elif kind == "number_input":
+        return _number_complaint(element, value)
+    elif kind == "email_text_input" and not _EMAIL.fullmatch(value):
+        return "Please enter a valid email address."
+    elif kind == "url_text_input" and "://" not in value:
+        return "Please enter a valid URL."
+    return None
+
+
+def _number_complaint(element: dict[str, Any], value: str) -> str | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return "Please enter a number."
+    if not element["is_decimal_allowed"] and not number.is_integer():
+        return "Please enter a whole number."
+    least, most = element.get("min_value"), element.get("max_value")
+    if least is not None and number < float(least):
+        return f"Must be at least {least}."
+    if most is not None and number > float(most):
+        return f"Must be {most} or less."
+    return None
+
+
+def carry_out(installation: Installation, view: View, answer: Answer) -> Outcome:
+    """Do to the stack what the app answered to a view_submission."""
+    if error_of(answer) is not None:
+        return outcome_of(answer, text=TROUBLE)
+    said = body_of(answer)
+    try:
+        with installation.world.lock:
+            errors = _respond(installation, view, said)
+    except SlackError as error:
+        return Outcome(
+            False,
+            answer.status,
+            error.code,
+            ms=answer.ms,
+            body=said,
+            text=f"{TROUBLE} ({error})",
+        )
+    return Outcome(not errors, answer.status, None, errors, answer.ms, said)
+
+
+def _respond(installation: Installation, view: View, said: Any) -> dict[str, str]:
+    views = installation.world.views
+    if said in (None, "", {}):
+        if views.find(view.id) is not None:
+            views.close(view.id)
+        return {}
+    if not isinstance(said, dict):
+        raise SlackError(
+            "invalid_response", findings=["an empty body or a response_action"]
+        )
+    match said.get("response_action"):
+        case "errors":
+            return _errors(view, said.get("errors"))
+        case "update":
+            body = check.view(said.get("view"), "modal")
+            if views.find(view.id) is not None:
+                views.update(view.id, body)
+        case "push":
+            body = check.view(said.get("view"), "modal")
+            if len(views.stack(view.user_id)) >= MOST_MODALS:
+                raise SlackError("push_limit_reached")
+            if views.find(view.id) is None:
+                raise SlackError("not_found")
+            views.push(view.user_id, body)
+        case "clear":
+            views.clear(view.user_id)
+        case other:
+            raise SlackError(
+                "invalid_response", findings=[f"unknown response_action: {other}"]
+            )
+    return {}
+
+
+def _errors(view: View, errors: Any) -> dict[str, str]:
+    if not isinstance(errors, dict) or not errors:
+        raise SlackError(
+            "invalid_response", findings=["errors: block_id → text is missing"]
+        )
+    inputs = {block["block_id"] for block in view.blocks if block["type"] == "input"}
+    for block_id, text in errors.items():
+        if block_id not in inputs:
+            raise SlackError(
+                "invalid_response", findings=[f"no input block {block_id}"]
+            )
+        if not isinstance(text, str) or not text:
+            raise SlackError("invalid_response", findings=[f"no text for {block_id}"])
+    return errors

@@ -1,0 +1,262 @@
+"""conversations.*: channels and their history."""
+
+import base64
+import binascii
+import time
+from itertools import islice
+from typing import Any
+
+from sandbox import render
+from sandbox.channels import Channel, Message, micros_of
+from sandbox.errors import SlackError
+from sandbox.web_api import chat
+from sandbox.web_api.call import HISTORY_SCOPES, READ_SCOPES, Answer, Call, paged
+
+TYPES = {
+    "public_channel": "public",
+    "private_channel": "private",
+    "im": "im",
+    "mpim": "mpim",
+}
+_OPEN_SCOPES = ("channels:manage", "groups:write", "im:write", "mpim:write")
+
+
+def open_(call: Call) -> Answer:
+    """conversations.open."""
+    world = call.world
+    wanted = [one for one in call.text("users").split(",") if one]
+    if call.text("channel"):
+        channel = call.channel()
+        if channel.kind not in ("im", "mpim"):
+            raise SlackError("method_not_supported_for_channel_type")
+    elif not wanted:
+        raise SlackError("users_list_not_supplied")
+    elif len(wanted) > 8:
+        raise SlackError("too_many_users")
+    else:
+        call.installation.require("im:write" if len(wanted) == 1 else "mpim:write")
+        before = len(world.channels)
+        if len(wanted) == 1:
+            channel = chat.direct(call, wanted[0])
+        else:
+            for user_id in wanted:
+                call.user(user_id)
+            channel = world.open_mpim(wanted)
+        known = len(world.channels) == before
+        shown = (
+            render.channel(world, channel)
+            if call.flag("return_im")
+            else {"id": channel.id}
+        )
+        answer: Answer = {"ok": True, "channel": shown}
+        return answer | ({"no_op": True, "already_open": True} if known else {})
+    call.installation.require(*_OPEN_SCOPES)
+    return {
+        "ok": True,
+        "no_op": True,
+        "already_open": True,
+        "channel": {"id": channel.id},
+    }
+
+
+def list_(call: Call) -> Answer:
+    """conversations.list."""
+    call.needs_team()
+    kinds = _kinds(call, READ_SCOPES)
+    skip_archived, team_id = call.flag("exclude_archived"), call.team_id()
+    found = [
+        one
+        for one in call.world.channels.values()
+        if one.kind in kinds
+        and team_id in one.team_ids
+        and call.sees(one)
+        and not (skip_archived and one.is_archived)
+    ]
+    page, cursor = call.page(found, call.whole("limit", 100, 1, 1000))
+    shown = [render.channel(call.world, one, with_members=True) for one in page]
+    return {"ok": True, "channels": shown, **paged(cursor)}
+
+
+def of_user(call: Call) -> Answer:
+    """users.conversations: the conversations of the app, or of a person as far as it sees."""
+    call.needs_team()
+    kinds = _kinds(call, READ_SCOPES)
+    user_id = call.text("user") or call.world.app.bot_user_id
+    call.user(user_id)
+    skip_archived = call.flag("exclude_archived")
+    found = [
+        one
+        for one in call.world.channels.values()
+        if one.kind in kinds
+        and user_id in one.members
+        and call.sees(one)
+        and not (skip_archived and one.is_archived)
+    ]
+    page, cursor = call.page(found, call.whole("limit", 100, 1, 999))
+    return {
+        "ok": True,
+        "channels": [render.channel(call.world, one) for one in page],
+    } | paged(cursor)
+
+
+def _kinds(call: Call, scopes: dict[str, str]) -> set[str]:
+    """The kinds of conversation asked for; each needs its scope."""
+    asked = [
+        one.strip()
+        for one in call.text("types", "public_channel").split(",")
+        if one.strip()
+    ]
+    for one in asked:
+        if one not in TYPES:
+            raise SlackError("invalid_types")
+        call.installation.require(scopes[TYPES[one]])
+    return {TYPES[one] for one in asked}
+
+
+def _readable(call: Call, scopes: dict[str, str]) -> Channel:
+    channel = call.channel()
+    call.installation.require(scopes[channel.kind])
+    return channel
+
+
+def info(call: Call) -> Answer:
+    """conversations.info."""
+    channel = _readable(call, READ_SCOPES)
+    shown = render.channel(
+        call.world, channel, with_members=call.flag("include_num_members")
+    )
+    return {"ok": True, "channel": shown}
+
+
+def members(call: Call) -> Answer:
+    """conversations.members."""
+    channel = _readable(call, READ_SCOPES)
+    page, cursor = call.page(list(channel.members), call.whole("limit", 100, 1, 1000))
+    return {"ok": True, "members": page, **paged(cursor)}
+
+
+def join(call: Call) -> Answer:
+    """conversations.join."""
+    channel = call.channel()
+    if channel.kind != "public":
+        raise SlackError("method_not_supported_for_channel_type")
+    if channel.is_archived:
+        raise SlackError("is_archived")
+    new = call.world.join(channel.id, call.world.app.bot_user_id)
+    answer: Answer = {"ok": True, "channel": render.channel(call.world, channel)}
+    if not new:
+        answer["warning"] = "already_in_channel"
+        answer["response_metadata"] = {"warnings": ["already_in_channel"]}
+    return answer
+
+
+def history(call: Call) -> Answer:
+    """conversations.history: newest first, no replies."""
+    channel = _history_of(call)
+    limit = call.whole("limit", 100, 1, 999)
+    bounds = _Bounds(call)
+    before = _passed(call)
+    shown_from = time.monotonic() - call.installation.faults.history_lag
+    matching = (
+        one
+        for one in reversed(channel.messages.values())
+        if (not one.is_reply or one.reply_broadcast)
+        and one.posted_at <= shown_from
+        and bounds.hold(one.ts)
+        and (before is None or one.ts < before)
+    )
+    found = list(islice(matching, limit + 1))
+    return _messages(call, found, limit) | {"pin_count": 0}
+
+
+def replies(call: Call) -> Answer:
+    """conversations.replies: the root, then its replies, oldest first."""
+    channel = _history_of(call)
+    root = channel.messages.get(call.needed("ts", "thread_not_found"))
+    if root is None:
+        raise SlackError("thread_not_found")
+    limit = call.whole("limit", 1000, 1, 1000)
+    bounds = _Bounds(call)
+    after = _passed(call)
+    shown_from = time.monotonic() - call.installation.faults.history_lag
+    found = [
+        one
+        for one in channel.replies(root.ts)
+        if one.posted_at <= shown_from
+        and bounds.hold(one.ts)
+        and (after is None or one.ts > after)
+    ]
+    if after is None and root.posted_at <= shown_from:
+        found.insert(0, root)
+    return _messages(call, found, limit)
+
+
+def _history_of(call: Call) -> Channel:
+    channel = _readable(call, HISTORY_SCOPES)
+    if not call.is_member(channel):
+        raise SlackError("not_in_channel")
+    return channel
+
+
+def _messages(call: Call, found: list[Message], limit: int) -> Answer:
+    more = len(found) > limit
+    page = found[:limit]
+    with_metadata = call.flag("include_all_metadata")
+    answer: dict[str, Any] = {
+        "ok": True,
+        "messages": [
+            render.message(call.world, one, with_metadata=with_metadata) for one in page
+        ],
+        "has_more": more,
+    }
+    if more:
+        cursor = base64.b64encode(f"next_ts:{micros_of(page[-1].ts)}".encode()).decode()
+        answer |= paged(cursor)
+    return answer
+
+
+def _passed(call: Call) -> str | None:
+    """The timestamp of the last message on the page before."""
+    cursor = call.text("cursor")
+    if not cursor:
+        return None
+    try:
+        word, _, micros = (
+            base64.b64decode(cursor, validate=True).decode().partition(":")
+        )
+        if word != "next_ts":
+            raise ValueError(cursor)
+        return f"{int(micros) // 1_000_000}.{int(micros) % 1_000_000:06d}"
+    except (binascii.Error, ValueError):
+        raise SlackError("invalid_cursor") from None
+
+
+class _Bounds:
+    """`oldest`, `latest` and `inclusive`."""
+
+    def __init__(self, call: Call) -> None:
+        self._oldest = _bound(call, "oldest")
+        self._latest = _bound(call, "latest")
+        self._inclusive = call.flag("inclusive")
+
+    def hold(self, ts: str) -> bool:
+        """Whether the message lies between them."""
+        at = micros_of(ts)
+        if self._oldest and (
+            at < self._oldest or (at == self._oldest and not self._inclusive)
+        ):
+            return False
+        return not (
+            self._latest
+            and (at > self._latest or (at == self._latest and not self._inclusive))
+        )
+
+
+def _bound(call: Call, name: str) -> int | None:
+    value = call.text(name)
+    if not value or value == "now":
+        return None
+    try:
+        return micros_of(value)
+    except ValueError:
+        raise SlackError(f"invalid_ts_{name}") from None

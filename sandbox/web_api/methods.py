@@ -1,0 +1,57 @@
+"""The table of methods: what runs, which scopes it asks for, which token it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.web_api import chat, conversations, users, views
+from sandbox.web_api.call import Answer, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`scopes`: one of them is needed; further ones depend on the channel and are asked within."""
+
+    run: Callable[[Call], Answer]
+    scopes: tuple[str, ...] = ()
+    token: Literal["bot", "app", "any"] = "bot"  # noqa: S105 - a kind of token
+    limited_inside: bool = False
+
+
+def connections_open(call: Call) -> Answer:
+    """apps.connections.open."""
+    return {"ok": True, "url": call.installation.issue_ticket()}
+
+
+_READ = ("channels:read", "groups:read", "mpim:read", "im:read")
+_HISTORY = ("channels:history", "groups:history", "mpim:history", "im:history")
+
+METHODS: dict[str, Method] = {
+    "apps.connections.open": Method(connections_open, token="app"),  # noqa: S106 - a kind of token
+    "auth.test": Method(users.auth_test, token="any"),  # noqa: S106
+    "chat.delete": Method(chat.delete, ("chat:write",)),
+    "chat.getPermalink": Method(chat.get_permalink),
+    "chat.postEphemeral": Method(chat.post_ephemeral, ("chat:write",)),
+    "chat.postMessage": Method(chat.post_message, ("chat:write",), limited_inside=True),
+    "chat.update": Method(chat.update, ("chat:write",)),
+    "conversations.history": Method(conversations.history, _HISTORY),
+    "conversations.info": Method(conversations.info, _READ),
+    "conversations.join": Method(conversations.join, ("channels:join",)),
+    "conversations.list": Method(conversations.list_, _READ),
+    "conversations.members": Method(conversations.members, _READ),
+    "conversations.open": Method(
+        conversations.open_,
+        ("channels:manage", "groups:write", "im:write", "mpim:write"),
+    ),
+    "conversations.replies": Method(conversations.replies, _HISTORY),
+    "usergroups.list": Method(users.usergroups, ("usergroups:read",)),
+    "usergroups.users.list": Method(users.usergroup_users, ("usergroups:read",)),
+    "users.conversations": Method(conversations.of_user, _READ),
+    "users.info": Method(users.info, ("users:read",)),
+    "users.list": Method(users.list_, ("users:read",)),
+    "users.lookupByEmail": Method(users.lookup_by_email, ("users:read.email",)),
+    "views.open": Method(views.open_),
+    "views.publish": Method(views.publish),
+    "views.push": Method(views.push),
+    "views.update": Method(views.update),
+}
