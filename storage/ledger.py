@@ -117,9 +117,10 @@ def text_digest(salt: str, text: str) -> str:
 
 
 def _entries(session: Session) -> Iterator[AuditEntry]:
-    yield from session.execute(
+    with session.execute(
         select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=2000)
-    ).scalars()
+    ) as result:
+        yield from result.scalars()
 
 
 def verify(session: Session, published: Sequence[Head] = ()) -> Broken | None:

@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and PostgreSQL: UTC instants, exact money, and the sums over it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
@@ -66,6 +67,14 @@ def money_text(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum without rounding; Python's own `sum` keeps 28 digits, which is fewer than a column holds."""
+    total = Decimal(0)
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
 
 
 class Money(TypeDecorator[Decimal]):
