@@ -155,6 +155,8 @@ def next_occurrence(
         if weekday is not None and day.weekday() != weekday:
             continue
         instant = local_instant(day, wall, zone)
+        if instant.astimezone(zone).date() != day.date():
+            continue  # a day that this zone skipped, like 30 December 2011 in Apia, has no such time
         if instant > after:
             return instant
     raise ValueError(f"no {wall} in {zone} within nine days of {after}")
