@@ -12,6 +12,7 @@ from sandbox.limits import RateLimits
 from sandbox.manifest import Manifest
 from sandbox.world import World
 
+ACK_SECONDS = 3.0
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 30 * 60.0
 RESPONSE_URL_USES = 5
@@ -60,6 +61,9 @@ class Installation:
     verification_token: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     base_url: str = ""
     socket_url: str = ""
+    ack_seconds: float = ACK_SECONDS
+    trigger_seconds: float = TRIGGER_SECONDS
+    response_url_seconds: float = RESPONSE_URL_SECONDS
 
     def __post_init__(self) -> None:
         self._lock = Lock()
@@ -104,7 +108,7 @@ class Installation:
                 raise SlackError("invalid_trigger_id")
             if trigger.used:
                 raise SlackError("exchanged_trigger_id")
-            if time.monotonic() - trigger.at > TRIGGER_SECONDS:
+            if time.monotonic() - trigger.at > self.trigger_seconds:
                 raise SlackError("expired_trigger_id")
             trigger.used = True
             return trigger
@@ -146,7 +150,7 @@ class Installation:
             link = self._response_urls.get(link_id)
             if link is None or not secrets.compare_digest(link.secret, secret):
                 raise SlackError("invalid_url")
-            if time.monotonic() - link.at > RESPONSE_URL_SECONDS:
+            if time.monotonic() - link.at > self.response_url_seconds:
                 raise SlackError("expired_url")
             if link.uses >= RESPONSE_URL_USES:
                 raise SlackError("used_url")

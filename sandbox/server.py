@@ -14,7 +14,7 @@ from sandbox.asgi import Site
 from sandbox.clock import GovernedClock
 from sandbox.faults import Faults
 from sandbox.inspector import Inspector
-from sandbox.installation import Installation
+from sandbox.installation import ACK_SECONDS, TRIGGER_SECONDS, Installation
 from sandbox.limits import RateLimits
 from sandbox.manifest import Manifest
 from sandbox.outcome import Outcome, body_of, error_of
@@ -34,8 +34,9 @@ class Sandbox:
     """A local Slack for one app.
 
     `manifest` is the app's manifest as a dictionary. `limits` is True for Slack's rate limits,
-    False for none, or a `RateLimits` of your own. `event_retries` are the waits in seconds before
-    an event is sent again. Secrets that are not given are made up; `port` 0 takes a free one.
+    False for none, or a `RateLimits` of your own. `ack_seconds` is how long the app may take to
+    answer, `trigger_seconds` how long a trigger id lives, `event_retries` the waits in seconds
+    before an event is sent again: Slack's, unless a test scales time. Secrets that are not given are made up; `port` 0 takes a free one.
 
     Use it as a context manager, or call `start()` and `stop()`. `url` is the page, `api_url` what
     a Slack client takes as its base URL.
@@ -55,6 +56,8 @@ class Sandbox:
         port: int = 0,
         strip: "Strip | None" = None,
         limits: RateLimits | bool = True,
+        ack_seconds: float = ACK_SECONDS,
+        trigger_seconds: float = TRIGGER_SECONDS,
         event_retries: tuple[float, ...] = RETRY_SECONDS,
     ) -> None:
         if clock is not None:
@@ -72,6 +75,8 @@ class Sandbox:
             signing_secret or secrets.token_hex(16),
             bot_token or f"xoxb-{secrets.token_hex(12)}",
             app_token or f"xapp-1-{world.app.id}-{secrets.token_hex(12)}",
+            ack_seconds=ack_seconds,
+            trigger_seconds=trigger_seconds,
         )
         self.delivery = Delivery(self.installation, self.inspector)
         self.events = Events(self.installation, self.delivery, event_retries)
@@ -101,7 +106,9 @@ class Sandbox:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
-            ws_ping_interval=None,
+            # Slack pings too; its Python client notices a close() only when something arrives.
+            ws_ping_interval=0.5,
+            ws_ping_timeout=30,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)

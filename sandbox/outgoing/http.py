@@ -11,7 +11,6 @@ from sandbox.installation import Installation
 from sandbox.outgoing.answers import Answer, Failure, Parcel
 from sandbox.outgoing.signing import signed_headers
 
-ACK_SECONDS = 3.0
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -29,7 +28,7 @@ class HttpOut:
                 verify=urlsplit(url).scheme == "https",
                 limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             ),
-            timeout=ACK_SECONDS,
+            timeout=installation.ack_seconds,
             follow_redirects=True,
             trust_env=False,
         )

@@ -16,7 +16,7 @@ from sandbox.inspector import Inspector
 from sandbox.installation import Installation
 from sandbox.outgoing.answers import Answer, Parcel
 
-ACK_SECONDS = 3.0
+_CLOSE_SECONDS = 3.0
 MOST_CONNECTIONS = 10
 _LIFE_SECONDS = 360
 
@@ -140,7 +140,7 @@ class Sockets:
             return (time.perf_counter() - started) * 1000
 
         try:
-            said = acknowledged.result(ACK_SECONDS)
+            said = acknowledged.result(self._installation.ack_seconds)
         except FutureTimeout:
             return Answer("http_timeout", ms())
         except _Lost:
@@ -165,7 +165,7 @@ class Sockets:
                     self._forget(connection)
                     await _bye(connection.socket, reason)
 
-        asyncio.run_coroutine_threadsafe(tell(), loop).result(ACK_SECONDS)
+        asyncio.run_coroutine_threadsafe(tell(), loop).result(_CLOSE_SECONDS)
 
     def drop(self) -> None:
         """Close every connection without a word."""
@@ -177,7 +177,7 @@ class Sockets:
             for connection in tuple(self._connections):
                 await self._drop(connection)
 
-        asyncio.run_coroutine_threadsafe(cut(), loop).result(ACK_SECONDS)
+        asyncio.run_coroutine_threadsafe(cut(), loop).result(_CLOSE_SECONDS)
 
     async def close(self) -> None:
         """Close every connection; the server stops."""
