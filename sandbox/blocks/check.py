@@ -1,6 +1,5 @@
 """Whether Slack would take these blocks or this view; what it would say when not."""
 
-import copy
 import json
 import secrets
 import string
@@ -237,7 +236,7 @@ def _characters(value: Any) -> int:
 
 def _with_ids(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same blocks with the ids that Slack makes up where the app gave none."""
-    kept = copy.deepcopy(blocks)
+    kept: list[dict[str, Any]] = json.loads(json.dumps(blocks))
     for block in kept:
         if block.get("block_id") is None:
             block["block_id"] = _made_up()
