@@ -33,6 +33,16 @@ def governed_now(session: Session) -> datetime:
     return moment.astimezone(UTC) + timedelta(microseconds=offset)
 
 
+def both(session: Session) -> tuple[datetime, datetime]:
+    """Real and governed time, read at once."""
+    if session.get_bind().dialect.name == "sqlite":
+        real = datetime.now(UTC)
+        return real, real + offset(session)
+    ahead, clock = session.execute(_OFFSET_AND_CLOCK).one()
+    real = clock.astimezone(UTC)
+    return real, real + timedelta(microseconds=ahead)
+
+
 def offset(session: Session) -> timedelta:
     """How far governed time is ahead of real time."""
     return timedelta(microseconds=session.execute(_OFFSET).scalar_one())
@@ -59,9 +69,13 @@ def set_made_by(session: Session, value: str) -> None:
 
 def facts(session: Session) -> dict[str, Any]:
     """What this database knows of its surroundings: the organisation's key, once Slack has told it."""
-    return dict(session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one())
+    return dict(
+        session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one()
+    )
 
 
 def set_facts(session: Session, values: dict[str, Any]) -> None:
     """Add to `facts`."""
-    session.execute(update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values))
+    session.execute(
+        update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values)
+    )

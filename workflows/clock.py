@@ -21,6 +21,11 @@ def real_now(session: Session) -> datetime:
     return runtime.real_now(session)
 
 
+def both(session: Session) -> tuple[datetime, datetime]:
+    """Real and governed time, read at once."""
+    return runtime.both(session)
+
+
 def offset(session: Session) -> timedelta:
     """How far governed time is ahead of real time; zero but in demos and tests."""
     return runtime.offset(session)

@@ -7,20 +7,16 @@ sending, and edited whenever the record changes.
 import dataclasses
 import types
 import typing
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.delivery.tables import Lane, Message, Outbox
+from storage.delivery.queries import claim, produce
+from storage.delivery.tables import Message
 from storage.enums import Op, OutboxState
-from storage.types import from_microseconds
-
-NEVER_WAITED = from_microseconds(0)
-"""The `not_before` of a lane that was never paced."""
 
 FIRST, LAST = 0, 1
 """Priorities in a lane: the card that was just clicked, and everything else."""
@@ -73,48 +69,6 @@ class Destination:
         return cls("anchor:")
 
 
-_DIALECT_INSERT: dict[str, Any] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
-_LANE: dict[str, Any] = {
-    name: make(Lane)
-    .values(key=bindparam("lane_key"), not_before=NEVER_WAITED, epoch=0)
-    .on_conflict_do_nothing(index_elements=["key"])
-    for name, make in _DIALECT_INSERT.items()
-}
-_POST: dict[str, Any] = {
-    name: make(Outbox)
-    .on_conflict_do_nothing(index_elements=["dedupe_key"])
-    .returning(Outbox.id)
-    for name, make in _DIALECT_INSERT.items()
-}
-_UPDATE_ONCE: dict[str, Any] = {
-    name: make(Outbox).on_conflict_do_nothing().returning(Outbox.id)
-    for name, make in _DIALECT_INSERT.items()
-}
-_MARK_STALE = (
-    update(Outbox)
-    .where(
-        Outbox.subject_type == bindparam("s_type"),
-        Outbox.subject_id == bindparam("s_id"),
-        Outbox.state == OutboxState.SENDING,
-        Outbox.op == Op.POST,
-    )
-    .values(stale=True)
-    .execution_options(synchronize_session=False)
-)
-_COPIES = (
-    select(Message)
-    .where(
-        Message.subject_type == bindparam("s_type"),
-        Message.subject_id == bindparam("s_id"),
-        Message.live.is_(True),
-    )
-    .order_by(Message.lane_key, Message.id)
-)
-
-
 def _row(
     notice: Notice,
     op: Op,
@@ -138,6 +92,7 @@ def _row(
         "due_at": now,
         "attempts": 0,
         "lookups": 0,
+        "generation": 0,
         "created_at": now,
     }
 
@@ -160,15 +115,14 @@ def post(
     a view of that record: it follows every `refresh` of the subject. `thread_of` is the outbox row of the card whose
     thread this joins. What is not sent by `expires_at` is dropped.
     """
-    dialect = session.get_bind().dialect.name
-    session.execute(_LANE[dialect], {"lane_key": to.key})
+    produce.add_lane(session, to.key)
     row = _row(notice, Op.POST, to.key, dedupe_key, now, subject) | {
         "thread_of": thread_of,
         "due_at": due_at or now,
         "expires_at": expires_at,
     }
     session.info["wake"] = True
-    return session.execute(_POST[dialect], row).scalar_one_or_none()
+    return produce.add_row(session, row)
 
 
 def refresh(
@@ -183,59 +137,40 @@ def refresh(
     At most one update waits per copy. `clicked` is the channel and ts of the card that somebody just clicked: it goes
     first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
     """
-    dialect = session.get_bind().dialect.name
-    where = {"s_type": subject.type, "s_id": subject.id}
-    session.execute(_MARK_STALE, where)
-    copies = session.execute(_COPIES, where).scalars().all()
-    for copy in copies:
-        queue_update(
-            session,
-            dialect,
-            copy,
-            now=now,
-            priority=FIRST if clicked == (copy.channel, copy.ts) else LAST,
-        )
+    produce.mark_stale(session, subject.type, subject.id)
+    for copy in produce.copies(session, subject.type, subject.id):
+        first = clicked == (copy.channel, copy.ts)
+        queue_update(session, copy, now=now, priority=FIRST if first else LAST)
     session.info["wake"] = True
 
 
 def queue_update(
-    session: Session,
-    dialect: str,
-    copy: Message,
-    *,
-    now: datetime,
-    priority: int = LAST,
+    session: Session, copy: Message, *, now: datetime, priority: int = LAST
 ) -> None:
-    """Ask for one copy to be rendered anew; nothing when an update of it waits already."""
-    stamp = now.isoformat(timespec="microseconds")
-    row = {
-        "dedupe_key": f"update:{copy.id}:{stamp}",
-        "lane_key": copy.lane_key,
-        "op": Op.UPDATE.value,
-        "priority": priority,
-        "kind": copy.kind,
-        "notice": copy.notice,
-        "notice_version": copy.notice_version,
-        "subject_type": copy.subject_type,
-        "subject_id": copy.subject_id,
-        "message_id": copy.id,
-        "state": OutboxState.PENDING.value,
-        "stale": False,
-        "due_at": now,
-        "attempts": 0,
-        "lookups": 0,
-        "created_at": now,
-    }
-    if (
-        session.execute(_UPDATE_ONCE[dialect], row).scalar_one_or_none() is None
-        and priority == FIRST
-    ):
-        session.execute(
-            update(Outbox)
-            .where(Outbox.message_id == copy.id, Outbox.state == OutboxState.PENDING)
-            .values(priority=FIRST)
-            .execution_options(synchronize_session=False)
-        )
+    """Ask for one copy to be rendered anew; when an update of it waits already, that one will do."""
+    produce.add_edit(
+        session,
+        {
+            "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
+            "lane_key": copy.lane_key,
+            "op": Op.UPDATE.value,
+            "priority": priority,
+            "kind": copy.kind,
+            "notice": copy.notice,
+            "notice_version": copy.notice_version,
+            "subject_type": copy.subject_type,
+            "subject_id": copy.subject_id,
+            "message_id": copy.id,
+            "state": OutboxState.PENDING.value,
+            "stale": False,
+            "due_at": now,
+            "attempts": 0,
+            "lookups": 0,
+            "generation": 0,
+            "created_at": now,
+        },
+    )
+    session.info["wake"] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,47 +185,49 @@ def publish_home(
     session: Session, person_id: str, *, to: Destination, now: datetime
 ) -> None:
     """Publish a person's App Home anew; publications that wait already are not doubled."""
-    dialect = session.get_bind().dialect.name
-    waiting = session.execute(
-        select(Outbox.id).where(
-            Outbox.lane_key == f"home:{to.key}",
-            Outbox.state == OutboxState.PENDING,
-        )
-    ).first()
-    if waiting is not None:
-        return
     lane = f"home:{to.key}"
-    session.execute(_LANE[dialect], {"lane_key": lane})
-    notice = HomeChanged(person_id)
-    key = f"home:{person_id}:{now.isoformat(timespec='microseconds')}"
-    session.execute(_POST[dialect], _row(notice, Op.HOME, lane, key, now, None))
     session.info["wake"] = True
+    if produce.lock_waiting(session, lane):
+        return
+    produce.add_lane(session, lane)
+    notice = HomeChanged(person_id)
+    key = f"home:{person_id}:{uuid.uuid4().hex}"
+    produce.add_row(session, _row(notice, Op.HOME, lane, key, now, None))
 
 
 def anchor_head(
     session: Session, notice: Notice, *, dedupe_key: str, now: datetime
 ) -> None:
     """Write the ledger's head to the anchor outside the database, after this transaction commits."""
-    dialect = session.get_bind().dialect.name
     lane = Destination.anchor().key
-    session.execute(_LANE[dialect], {"lane_key": lane})
-    session.execute(
-        _POST[dialect], _row(notice, Op.ANCHOR, lane, dedupe_key, now, None)
-    )
+    produce.add_lane(session, lane)
+    produce.add_row(session, _row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 
 def rebuild(notice_type: type[Notice], facts: dict[str, Any]) -> Notice:
     """The typed notice from what the outbox stored; fields that a newer release added take their defaults."""
-    names = {field.name for field in dataclasses.fields(notice_type)}
-    hints = typing.get_type_hints(notice_type)
+    hints = _hints(notice_type)
     return notice_type(
         **{
             name: _typed(value, hints[name])
             for name, value in facts.items()
-            if name in names
+            if name in hints
         }
     )
+
+
+def _hints(notice_type: type[Notice]) -> dict[str, Any]:
+    known = _KNOWN_HINTS.get(notice_type)
+    if known is None:
+        hints = typing.get_type_hints(notice_type)
+        fields = dataclasses.fields(notice_type)
+        known = {field.name: hints[field.name] for field in fields}
+        _KNOWN_HINTS[notice_type] = known
+    return known
+
+
+_KNOWN_HINTS: dict[type[Notice], dict[str, Any]] = {}
 
 
 def _typed(value: Any, hint: Any) -> Any:
@@ -304,12 +241,6 @@ def _typed(value: Any, hint: Any) -> Any:
     )
 
 
-def waits(session: Session) -> int:
-    """How many rows wait to be sent or have an unknown outcome; zero means that delivery is idle."""
-    return len(
-        session.execute(
-            select(Outbox.id).where(
-                Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING])
-            )
-        ).all()
-    )
+def waits(session: Session, *, now: datetime) -> int:
+    """How many rows are due and not settled; zero means that delivery is idle."""
+    return claim.left(session, due_now=now)

@@ -10,7 +10,11 @@ from storage.base import Base
 
 
 class Lane(Base):
-    """One destination: its order, pace, and the one sender that holds it. Times are real, not governed."""
+    """One destination: its order, pace, and the one sender that holds it. Times are real, not governed.
+
+    `slack:<org>:<id>` is a conversation, or a person's direct message; `home:slack:<org>:<id>` a person's App Home;
+    `anchor:` the place outside that keeps the ledger's heads.
+    """
 
     __tablename__ = "lane"
 
@@ -18,18 +22,22 @@ class Lane(Base):
     channel: Mapped[str | None]
     """Slack conversation id, resolved once by delivery."""
     not_before: Mapped[datetime]
+    """Before this nothing new goes out here: the pace of posting, and back-off."""
+    edit_not_before: Mapped[datetime]
+    """The same for edits of what stands here already, which do not wait for the pace of posting."""
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     epoch: Mapped[int] = mapped_column(default=0)
 
 
 class Gate(Base):
-    """Workspace-wide back-off and pace of one API method (real time)."""
+    """Workspace-wide back-off and pace of one API method, `<org>:<method>`; `<org>:*` is all of them (real time)."""
 
     __tablename__ = "gate"
 
     key: Mapped[str] = mapped_column(primary_key=True)
     not_before: Mapped[datetime]
+    """When the next call is due at an even pace; a method with a burst may run ahead of it."""
 
 
 class Outbox(Base):
@@ -51,6 +59,17 @@ class Outbox(Base):
             unique=True,
             postgresql_where=text("state = 'pending' AND message_id IS NOT NULL"),
             sqlite_where=text("state = 'pending' AND message_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_outbox_edits",
+            "priority",
+            "id",
+            postgresql_where=text(
+                "state IN ('pending','sending') AND op IN ('update','delete')"
+            ),
+            sqlite_where=text(
+                "state IN ('pending','sending') AND op IN ('update','delete')"
+            ),
         ),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
         Index("ix_outbox_state_due", "state", "due_at"),
@@ -78,9 +97,13 @@ class Outbox(Base):
     expires_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     attempt_at: Mapped[datetime | None]
-    """When the first attempt whose outcome is unknown began, in real time."""
+    """When the latest attempt began, in real time."""
     attempt_governed_at: Mapped[datetime | None]
+    """The same in governed time, by which a stand-in for Slack stamps its messages."""
     lookups: Mapped[int] = mapped_column(default=0)
+    """Look-ups that failed in a row while the outcome is unknown."""
+    generation: Mapped[int] = mapped_column(default=0)
+    """How often a person asked for it to be sent again; each has its own client_msg_id."""
     ts: Mapped[str | None]
     last_error: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -107,7 +130,12 @@ class Message(Base):
     channel: Mapped[str]
     ts: Mapped[str]
     shown_hash: Mapped[str]
+    shown_at: Mapped[datetime]
+    """When it was last posted or edited (governed time)."""
     live: Mapped[bool] = mapped_column(default=True)
+    """False when it is gone from Slack, so that nothing can be shown there any more."""
+    is_final: Mapped[bool] = mapped_column(default=False)
+    """The record can no longer change; the copy can still be edited, and is forgotten after a while."""
 
 
 class Timer(Base):

@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=True),
         sa.Column("not_before", types.UTCDateTime(), nullable=False),
+        sa.Column("edit_not_before", types.UTCDateTime(), nullable=False),
         sa.Column("lease_owner", sa.String(), nullable=True),
         sa.Column("lease_until", types.UTCDateTime(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
@@ -226,7 +227,9 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("ts", sa.String(), nullable=False),
         sa.Column("shown_hash", sa.String(), nullable=False),
+        sa.Column("shown_at", types.UTCDateTime(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
+        sa.Column("is_final", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["lane_key"], ["lane.key"], name=op.f("fk_message_lane_key")
         ),
@@ -444,6 +447,7 @@ def upgrade() -> None:
         sa.Column("attempt_at", types.UTCDateTime(), nullable=True),
         sa.Column("attempt_governed_at", types.UTCDateTime(), nullable=True),
         sa.Column("lookups", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("ts", sa.String(), nullable=True),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
@@ -459,6 +463,18 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_outbox_dedupe_key")),
+    )
+    op.create_index(
+        "ix_outbox_edits",
+        "outbox",
+        ["priority", "id"],
+        unique=False,
+        postgresql_where=sa.text(
+            "state IN ('pending','sending') AND op IN ('update','delete')"
+        ),
+        sqlite_where=sa.text(
+            "state IN ('pending','sending') AND op IN ('update','delete')"
+        ),
     )
     op.create_index(
         op.f("ix_outbox_message_id"), "outbox", ["message_id"], unique=False

@@ -1,0 +1,8 @@
+"""The outbox to Slack: each message sent once, in its lane's order and pace. `docs/delivery.md` tells how."""
+
+from bot.delivery.client import client
+from bot.delivery.loop import Delivery
+from bot.delivery.sender import Anchor
+from workflows.delivery.pace import Pace
+
+__all__ = ["Anchor", "Delivery", "Pace", "client"]

@@ -1,0 +1,110 @@
+"""From a row of the outbox to the words that are sent: rendered from the record as it stands at that moment."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.rendering import Rendered, Renderer, Scene
+from workflows.delivery import settling
+from workflows.delivery.records import Address, Errand
+from workflows.outbox import rebuild
+from workflows.policy import Policy
+
+EVENT_TYPE = "mlgov_message"
+"""The type of our message metadata."""
+NAMESPACE = uuid.UUID("6b1f7a5e-6f0e-5d0b-9c5e-0f6d0d6f7a11")
+
+
+class NotKnown(Exception):
+    """This release has no renderer for a kind of notice; a newer one wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to send, and the digest of what it shows."""
+
+    text: str
+    blocks: list[dict[str, Any]]
+    is_final: bool
+
+    @property
+    def digest(self) -> str:
+        """Names what people see; equal digests need no edit."""
+        shown = json.dumps(
+            [self.text, self.blocks], sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Drafts:
+    """Renders notices. `audience` says whether only members of the organisation read along in a channel."""
+
+    def __init__(
+        self,
+        renderers: Sequence[Renderer[Any, Any]],
+        policy: Callable[[], Policy],
+        audience: Callable[[Session, str], bool],
+    ) -> None:
+        self._renderers: Mapping[str, Renderer[Any, Any]] = {
+            renderer.notice.kind: renderer for renderer in renderers
+        }
+        if len(self._renderers) != len(renderers):
+            kinds = [renderer.notice.kind for renderer in renderers]
+            twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+            raise ValueError(
+                f"two renderers for one kind of notice: {', '.join(twice)}"
+            )
+        self._policy = policy
+        self._audience = audience
+
+    def draft(
+        self, session: Session, errand: Errand, channel: str, now: datetime
+    ) -> Draft | None:
+        """The message for this destination as its record stands now; None when there is nothing to show.
+
+        Raises NotKnown for a kind that this release cannot render.
+        """
+        renderer = self._renderers.get(errand.kind)
+        if renderer is None or errand.notice_version > renderer.notice.version:
+            raise NotKnown(
+                f"no renderer for {errand.kind} version {errand.notice_version}"
+            )
+        address = Address.of(errand.lane)
+        reader = (
+            settling.reader(session, address.org_key, address.slack_id)
+            if address.is_person
+            else None
+        )
+        scene = Scene(
+            now=now,
+            policy=self._policy(),
+            reader_id=reader,
+            is_closed=address.is_person or self._audience(session, channel),
+        )
+        notice = rebuild(renderer.notice, errand.notice)
+        rendered: Rendered | None = renderer.render(session, notice, scene)
+        if rendered is None:
+            return None
+        return Draft(rendered.text, rendered.blocks, rendered.is_final)
+
+
+def mark(errand: Errand) -> str:
+    """The opaque mark by which a look-up finds a message: other apps can read it, so it says nothing."""
+    return hashlib.sha256(f"{NAMESPACE}:{errand.dedupe_key}".encode()).hexdigest()[:32]
+
+
+def metadata(errand: Errand) -> dict[str, Any]:
+    """The message metadata that carries the mark."""
+    return {"event_type": EVENT_TYPE, "event_payload": {"k": mark(errand)}}
+
+
+def client_msg_id(errand: Errand) -> str:
+    """The same for every attempt, and another one when a person asked for the message to be sent again."""
+    name = errand.dedupe_key + (f"#{errand.generation}" if errand.generation else "")
+    return str(uuid.uuid5(NAMESPACE, name))

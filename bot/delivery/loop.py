@@ -1,0 +1,282 @@
+"""The loop: claim what is due, do it in a few threads, settle it; asleep until something is due or a commit wakes it."""
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from slack_sdk import WebClient
+from sqlalchemy.orm import Session
+
+from bot import failpoints
+from bot.delivery.client import check
+from bot.delivery.drafts import Drafts
+from bot.delivery.lookup import Stamps
+from bot.delivery.renderers import RENDERERS
+from bot.delivery.sender import Anchor, Home, Result, Sender
+from bot.rendering import Renderer
+from storage.db import Database, DatabaseBusy
+from workflows.delivery import settling
+from workflows.delivery.claiming import Claimer
+from workflows.delivery.outcomes import Locked, NotSent
+from workflows.delivery.pace import Pace
+from workflows.delivery.records import Claimed, Errand
+from workflows.policy import Policy
+
+log = logging.getLogger(__name__)
+
+BREATH = 0.01
+"""Seconds between two claims, so that lanes that become free together are claimed together."""
+SETTLE_TRIES = 5
+
+Told = Callable[[str], None]
+
+
+def _nobody(session: Session) -> None:
+    return None
+
+
+class Delivery:
+    """Sends what the outbox holds. Every replica runs one; they share the work by leases in the database.
+
+    `slack` builds the client (without retries); `policy` gives the policy in force; `audience` says whether only
+    members of the organisation read along in a channel; `home` renders a person's App Home; `admin` names the
+    channel that hears of dead letters; `stamps` says by which time Slack's timestamps are made, "governed" only for a
+    stand-in. `told` is called with `sent`, `edited`, `unchanged`, `dead`, `limited`, `locked`, `unknown`, … for
+    counters.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        slack: Callable[[], WebClient],
+        renderers: Sequence[Renderer[Any, Any]],
+        *,
+        org_key: str,
+        policy: Callable[[], Policy],
+        audience: Callable[[Session, str], bool],
+        home: Home,
+        anchor: Anchor[Any] | None = None,
+        admin: Callable[[Session], str | None] = _nobody,
+        pace: Pace | None = None,
+        workers: int = 4,
+        stamps: Stamps = "real",
+        told: Told | None = None,
+        guards: bool = True,
+    ) -> None:
+        client = slack()
+        check(client)
+        self._database = database
+        self._pace = pace or Pace()
+        self._org_key = org_key
+        self._admin = admin
+        self._told = told or (lambda name: None)
+        self._workers = workers
+        me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._claimer = Claimer(org_key, me, self._pace)
+        self._sender = Sender(
+            database,
+            client,
+            Drafts([*RENDERERS, *renderers], policy, audience),
+            home=home,
+            anchor=anchor,
+            pace=self._pace,
+            stamps=stamps,
+            guards=guards,
+        )
+        self._turn = threading.Condition()
+        self._wake_at = 0.0
+        self._busy = 0
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._last_loop = time.monotonic()
+
+    # --- the outside ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to deliver, in threads of its own; commits of this process wake it from now on."""
+        with self._database.begin() as session:
+            self._claimer.prepare(session)
+        self._database.after_commit(self.wake)
+        self._stopping = False
+        self._last_loop = time.monotonic()
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="delivery")
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Claim nothing more, finish what is under way and give its leases back; False when that took too long."""
+        wait = (
+            self._pace.http_timeout + self._pace.guard_margin
+            if timeout is None
+            else timeout
+        )
+        end = time.monotonic() + wait
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join(max(0.0, end - time.monotonic()))
+        with self._turn:
+            done = self._turn.wait_for(
+                lambda: self._busy == 0, max(0.0, end - time.monotonic())
+            )
+        if self._pool is not None:
+            self._pool.shutdown(wait=done, cancel_futures=True)
+        return done
+
+    def wake(self) -> None:
+        """Look for work at once."""
+        self._look_in(0.0)
+
+    def drain(self, timeout: float = 30.0) -> bool:
+        """Wait until nothing that is due waits any more; False when it still did after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with self._turn:
+                idle = self._busy == 0
+            if idle:
+                with self._database.read() as session:
+                    if settling.left(session) == 0:
+                        return True
+            self.wake()
+            time.sleep(BREATH)
+        return False
+
+    def age(self) -> float:
+        """Seconds since the loop last looked for work without an error."""
+        return time.monotonic() - self._last_loop
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def _look_in(self, seconds: float) -> None:
+        with self._turn:
+            at = time.monotonic() + seconds
+            if at < self._wake_at:
+                self._wake_at = at
+                self._turn.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._turn:
+                while not self._stopping and (
+                    self._busy >= self._workers or time.monotonic() < self._wake_at
+                ):
+                    pause = self._wake_at - time.monotonic()
+                    self._turn.wait(
+                        max(pause, 0.0) if self._busy < self._workers else None
+                    )
+                if self._stopping:
+                    return
+                free = self._workers - self._busy
+                self._wake_at = time.monotonic() + self._poll()
+            try:
+                self._round(free)
+                self._last_loop = time.monotonic()
+            except DatabaseBusy:
+                self._look_in(0.1)
+            except Exception:
+                log.exception("delivery could not look for work; it tries again")
+                self._look_in(1.0)
+
+    def _poll(self) -> float:
+        return self._pace.poll * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, no secret
+
+    def _round(self, free: int) -> None:
+        before = time.monotonic()
+        claimed = self._claim(free)
+        failpoints.hit("claim.after_commit")
+        for errand in claimed.errands:
+            with self._turn:
+                self._busy += 1
+            assert self._pool is not None  # noqa: S101 - started before the loop
+            self._pool.submit(self._do, errand, before)
+        if claimed.errands or claimed.was_full:
+            self._look_in(BREATH)
+            return
+        with self._database.read() as session:
+            sleeps = self._claimer.sleeps(session)
+        self._look_in(max(sleeps.total_seconds(), BREATH))
+
+    def _claim(self, free: int) -> Claimed:
+        def work(session: Session) -> Claimed:
+            claimed = self._claimer.claim(session, free)
+            session.flush()
+            failpoints.hit("claim.before_commit")
+            return claimed
+
+        return self._database.run(work)
+
+    def _do(self, errand: Errand, claimed_at: float) -> None:
+        ready_in: float | None = None
+        try:
+            try:
+                result = self._sender.perform(errand, claimed_at)
+            except Exception as error:
+                log.exception("message %s could not be handled", errand.id)
+                result = Result(
+                    NotSent(f"could not be handled ({type(error).__name__})")
+                )
+            ready_in = self._settle(errand, result)
+        except Exception:
+            log.exception("how message %s ended could not be written down", errand.id)
+        finally:
+            with self._turn:
+                self._busy -= 1
+                self._turn.notify_all()
+            if ready_in is not None:
+                self._look_in(ready_in)
+
+    def _settle(self, errand: Errand, result: Result) -> float | None:
+        if isinstance(result.outcome, Locked):
+            log.error("Slack refused the token or a scope: %s", result.outcome.why)
+
+        def work(session: Session) -> settling.Settled:
+            settled = settling.write(
+                session,
+                errand,
+                result.outcome,
+                pace=self._pace,
+                org_key=self._org_key,
+                admin=self._admin(session),
+                opened=result.opened,
+            )
+            session.flush()
+            failpoints.hit("settle.before_commit")
+            return settled
+
+        for attempt in range(SETTLE_TRIES):
+            try:
+                settled = self._database.run(work)
+                break
+            except DatabaseBusy:
+                if attempt == SETTLE_TRIES - 1:
+                    raise
+                time.sleep(0.1 * (attempt + 1))
+        failpoints.hit("settle.after_commit")
+        self._told("lost" if not settled.is_ours else _name(result))
+        if settled.is_dead:
+            self._told("dead")
+            log.error(
+                "message %s (%s) to %s is a dead letter",
+                errand.id,
+                errand.kind,
+                errand.lane,
+            )
+        return (
+            max(settled.ready_in, timedelta(0)).total_seconds()
+            if settled.is_ours
+            else None
+        )
+
+
+def _name(result: Result) -> str:
+    return type(result.outcome).__name__.lower()

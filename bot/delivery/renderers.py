@@ -1,0 +1,20 @@
+"""How delivery's own notices are shown."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.delivery import messages
+from bot.rendering import Renderer, Scene
+from workflows.delivery import dead_letters
+from workflows.delivery.notices import LettersDied
+from workflows.delivery.records import DeadLetters
+
+
+def _load(session: Session, notice: LettersDied, scene: Scene) -> DeadLetters:
+    return dead_letters.of_lane(session, notice.lane)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(LettersDied, _load, messages.letters_died),
+)

@@ -1,0 +1,270 @@
+"""Doing one errand against Slack, and saying how it ended. Writes nothing."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from slack_sdk import WebClient
+from sqlalchemy.orm import Session
+
+from bot import failpoints
+from bot.delivery.drafts import Draft, Drafts, client_msg_id, metadata
+from bot.delivery.lookup import Lookup, Stamps
+from bot.slack_errors import Effect, Failure, classify
+from storage.db import Database
+from storage.enums import Op
+from workflows import clock
+from workflows.delivery.outcomes import (
+    Done,
+    Dropped,
+    Gone,
+    Limited,
+    Locked,
+    LookupFailed,
+    NotSent,
+    Outcome,
+    Refused,
+    Unchanged,
+    Unknown,
+)
+from workflows.delivery.pace import EVERYTHING, Pace
+from workflows.delivery.records import Address, Errand
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Home = Callable[[Session, str], dict[str, Any] | None]
+"""The App Home of a person, by their opaque id; None when there is nobody to show it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor(Generic[T]):
+    """The place outside that keeps the ledger's heads: `read` the head now, then `keep` it, outside any transaction.
+
+    `keep` must bear being called twice with one head.
+    """
+
+    read: Callable[[Session, datetime], T]
+    keep: Callable[[T], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an errand ended, and the conversation that was opened for it."""
+
+    outcome: Outcome
+    opened: str | None = None
+
+
+class Sender:
+    """Does errands. Thread-safe; `slack` is shared by all workers."""
+
+    def __init__(
+        self,
+        database: Database,
+        slack: WebClient,
+        drafts: Drafts,
+        *,
+        home: Home,
+        anchor: Anchor[Any] | None,
+        pace: Pace,
+        stamps: Stamps,
+        guards: bool = True,
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._drafts = drafts
+        self._home = home
+        self._anchor = anchor
+        self._pace = pace
+        self._guards = guards
+        self._lookup = Lookup(pace, stamps)
+
+    def perform(self, errand: Errand, claimed_at: float) -> Result:
+        """Send it, or look it up first. `claimed_at` is the monotonic time before the claim."""
+        match errand.op:
+            case Op.POST:
+                return self._post(errand, claimed_at)
+            case Op.UPDATE:
+                return Result(self._update(errand, claimed_at))
+            case Op.DELETE:
+                return Result(self._delete(errand, claimed_at))
+            case Op.HOME:
+                return Result(self._publish(errand, claimed_at))
+            case Op.ANCHOR:
+                return Result(self._keep_head())
+
+    def _is_late(self, claimed_at: float) -> bool:
+        """Whether the lease might run out before a call that starts now is over."""
+        return self._guards and time.monotonic() - claimed_at >= self._pace.guard
+
+    def _real(self, errand: Errand, claimed_at: float) -> datetime:
+        return errand.real_now + timedelta(seconds=time.monotonic() - claimed_at)
+
+    def _post(self, errand: Errand, claimed_at: float) -> Result:
+        channel, opened = errand.channel, None
+        if channel is None:
+            address = Address.of(errand.lane)
+            channel = address.slack_id
+            if address.is_person:
+                try:
+                    answer = self._slack.conversations_open(users=address.slack_id)
+                    channel = opened = str(answer["channel"]["id"])
+                except Exception as error:
+                    return Result(self._not_opened(errand, classify(error)))
+                failpoints.hit("open.after")
+            else:
+                opened = channel
+        if errand.is_unknown:
+            failpoints.hit("lookup.before")
+            found = self._lookup.find(
+                self._slack, errand, channel, self._real(errand, claimed_at)
+            )
+            failpoints.hit("lookup.after")
+            return Result(found, opened)
+        return Result(self._send(errand, channel, claimed_at), opened)
+
+    def _send(self, errand: Errand, channel: str, claimed_at: float) -> Outcome:
+        draft = self._draft(errand, channel)
+        if not isinstance(draft, Draft):
+            return draft
+        if self._is_late(claimed_at):
+            return NotSent("the lease was nearly over", counts=False)
+        began = self._real(errand, claimed_at)
+        failpoints.hit("send.before")
+        try:
+            answer = self._slack.chat_postMessage(
+                channel=channel,
+                text=draft.text,
+                blocks=draft.blocks,
+                thread_ts=errand.thread_ts,
+                metadata=metadata(errand),
+                client_msg_id=client_msg_id(errand),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except Exception as error:
+            failpoints.hit("send.after")
+            return _failed("chat.postMessage", classify(error), closes=False)
+        failpoints.hit("send.after")
+        return Done(
+            began,
+            str(answer.get("channel") or channel),
+            str(answer["ts"]),
+            draft.digest,
+            draft.is_final,
+        )
+
+    def _update(self, errand: Errand, claimed_at: float) -> Outcome:
+        copy = errand.copy
+        if copy is None:
+            return Dropped("its message is gone")
+        draft = self._draft(errand, copy.channel)
+        if not isinstance(draft, Draft):
+            return draft
+        if draft.digest == copy.shown_hash and not errand.is_unknown:
+            return Unchanged(draft.is_final)
+        if self._is_late(claimed_at):
+            return NotSent("the lease was nearly over", counts=False)
+        began = self._real(errand, claimed_at)
+        failpoints.hit("send.before")
+        try:
+            self._slack.chat_update(
+                channel=copy.channel, ts=copy.ts, text=draft.text, blocks=draft.blocks
+            )
+        except Exception as error:
+            failpoints.hit("send.after")
+            return _failed("chat.update", classify(error))
+        failpoints.hit("send.after")
+        return Done(began, copy.channel, copy.ts, draft.digest, draft.is_final)
+
+    def _delete(self, errand: Errand, claimed_at: float) -> Outcome:
+        copy = errand.copy
+        if copy is None:
+            return Dropped("its message is gone")
+        if self._is_late(claimed_at):
+            return NotSent("the lease was nearly over", counts=False)
+        try:
+            self._slack.chat_delete(channel=copy.channel, ts=copy.ts)
+        except Exception as error:
+            return _failed("chat.update", classify(error))
+        return Gone("deleted")
+
+    def _publish(self, errand: Errand, claimed_at: float) -> Outcome:
+        person_id = str(errand.notice.get("person_id", ""))
+        try:
+            with self._database.read() as session:
+                view = self._home(session, person_id)
+        except Exception:
+            log.exception("the App Home of %s cannot be rendered", person_id)
+            return NotSent("cannot be rendered")
+        if view is None:
+            return Dropped("there is nobody to show it to")
+        if self._is_late(claimed_at):
+            return NotSent("the lease was nearly over", counts=False)
+        began = self._real(errand, claimed_at)
+        failpoints.hit("send.before")
+        try:
+            self._slack.views_publish(
+                user_id=Address.of(errand.lane).slack_id, view=view
+            )
+        except Exception as error:
+            failpoints.hit("send.after")
+            return _failed("views.publish", classify(error))
+        failpoints.hit("send.after")
+        return Done(began)
+
+    def _keep_head(self) -> Outcome:
+        if self._anchor is None:
+            return Dropped("no anchor is set")
+        with self._database.read() as session:
+            now = clock.now(session)
+            head = self._anchor.read(session, now)
+        try:
+            self._anchor.keep(head)
+        except Exception as error:
+            log.warning("the anchor did not take the ledger's head: %s", error)
+            return NotSent(f"the anchor did not take it ({type(error).__name__})")
+        return Done(now)
+
+    def _draft(self, errand: Errand, channel: str) -> Draft | Outcome:
+        try:
+            with self._database.read() as session:
+                draft = self._drafts.draft(session, errand, channel, clock.now(session))
+        except Exception as error:
+            log.exception("message %s (%s) cannot be rendered", errand.id, errand.kind)
+            return NotSent(f"cannot be rendered ({type(error).__name__})")
+        return (
+            draft if draft is not None else Dropped("there is nothing to show any more")
+        )
+
+    def _not_opened(self, errand: Errand, failure: Failure) -> Outcome:
+        """Opening a direct message sends nothing, so that a failure of it is never in doubt."""
+        if failure.effect is Effect.UNKNOWN:
+            failure = Failure(Effect.PASSING, failure.code)
+        outcome = _failed("conversations.open", failure)
+        if errand.is_unknown and isinstance(outcome, NotSent | Refused):
+            return LookupFailed(failure.code, never=isinstance(outcome, Refused))
+        return outcome
+
+
+def _failed(method: str, failure: Failure, *, closes: bool = True) -> Outcome:
+    match failure.effect:
+        case Effect.PERMANENT:
+            return Refused(failure.code)
+        case Effect.TOKEN:
+            return Locked(EVERYTHING, failure.code)
+        case Effect.SCOPE:
+            return Locked(method, failure.code)
+        case Effect.GONE:
+            return Gone(failure.code)
+        case Effect.LIMITED:
+            return Limited(method, failure.retry_after, closes)
+        case Effect.PASSING:
+            return NotSent(failure.code)
+        case Effect.UNKNOWN:
+            return Unknown(failure.code)

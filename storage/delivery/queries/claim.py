@@ -1,0 +1,263 @@
+"""Which lane may send now, what is first in it, and when the next one will be.
+
+The SQL is the same on both databases but for the last line: PostgreSQL skips what others hold, while SQLite has one
+writer at a time anyway. Lanes are locked FOR NO KEY UPDATE, so that producers, whose foreign keys take KEY SHARE locks
+on them, neither wait nor make us wait. States are literals: a partial index is not found by bind parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause, bindparam, column, select, text, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import TextualSelect
+
+from storage.delivery.tables import Lane, Message, Outbox
+from storage.enums import Op, OutboxState
+from storage.types import UTCDateTime
+
+_WAITING = "state IN ('pending','sending')"
+_DUE = """o.state IN ('pending','sending') AND o.due_at <= :due_now AND (o.thread_of IS NULL OR NOT EXISTS (
+      SELECT 1 FROM outbox p WHERE p.id = o.thread_of AND p.state IN ('pending','sending')))"""
+_FREE = "(l.lease_until IS NULL OR l.lease_until < :real_now)"
+_POSTS = "o.op NOT IN ('update','delete') AND (o.op <> 'post' OR :may_post = 1)"
+
+_LANES_THAT_WAIT = f"""
+WITH RECURSIVE waiting(key) AS (
+  SELECT min(lane_key) FROM outbox WHERE {_WAITING}
+  UNION ALL
+  SELECT (SELECT min(lane_key) FROM outbox WHERE {_WAITING} AND lane_key > waiting.key)
+  FROM waiting WHERE waiting.key IS NOT NULL
+)"""  # noqa: S608 - only constants are put together here
+"""Walks the partial index from lane to lane, so that its cost does not grow with the length of the queues."""
+
+_POST_LANES = f"""{_LANES_THAT_WAIT}
+SELECT l.key, l.epoch, l.channel FROM lane l JOIN waiting w ON w.key = l.key
+WHERE l.not_before <= :real_now AND {_FREE}
+  AND EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE})
+ORDER BY l.not_before, l.key LIMIT :most"""  # noqa: S608
+
+_EDIT_LANES = f"""
+SELECT l.key, l.epoch, l.channel, o.id AS head FROM outbox o JOIN lane l ON l.key = o.lane_key
+WHERE o.state IN ('pending','sending') AND o.op IN ('update','delete')
+  AND o.due_at <= :due_now AND l.edit_not_before <= :real_now AND {_FREE}
+ORDER BY o.priority, o.id DESC LIMIT :most"""  # noqa: S608
+"""The newest decision first, and before all the card that somebody has just clicked."""
+
+_SKIP = "\nFOR NO KEY UPDATE OF l SKIP LOCKED"
+
+_HEAD = f"""
+SELECT o.id FROM outbox o WHERE o.lane_key = :lane AND {_POSTS} AND {_DUE}
+ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1"""  # noqa: S608
+
+_NEXT = f"""{_LANES_THAT_WAIT}
+SELECT l.not_before, l.edit_not_before, l.lease_until,
+  EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE}) AS posts,
+  EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND o.op IN ('update','delete') AND {_DUE}) AS edits
+FROM lane l JOIN waiting w ON w.key = l.key"""  # noqa: S608
+
+_NEXT_DUE = """
+SELECT min(o.due_at) AS due_at FROM outbox o WHERE o.state = 'pending' AND o.due_at > :due_now"""
+
+_LEFT = f"""SELECT count(*) AS n FROM outbox o WHERE {_DUE}"""  # noqa: S608
+
+
+def _typed(sql: str) -> TextClause:
+    clause = text(sql)
+    for name in ("due_now", "real_now"):
+        if f":{name}" in sql:
+            clause = clause.bindparams(bindparam(name, type_=UTCDateTime()))
+    return clause
+
+
+def _by_dialect(sql: str) -> dict[str, TextClause]:
+    return {"sqlite": _typed(sql), "postgresql": _typed(sql + _SKIP)}
+
+
+_POST_LANES_BY = _by_dialect(_POST_LANES)
+_EDIT_LANES_BY = _by_dialect(_EDIT_LANES)
+_HEAD_ID = _typed(_HEAD)
+_NEXT_TIMES: TextualSelect = _typed(_NEXT).columns(
+    column("not_before", UTCDateTime()),
+    column("edit_not_before", UTCDateTime()),
+    column("lease_until", UTCDateTime()),
+    column("posts"),
+    column("edits"),
+)
+_NEXT_DUE_AT: TextualSelect = _typed(_NEXT_DUE).columns(column("due_at", UTCDateTime()))
+_LEFT_DUE = _typed(_LEFT)
+
+_LOCK_ROW = (
+    select(Outbox)
+    .where(
+        Outbox.id == bindparam("row_id"),
+        Outbox.state.in_(bindparam("waiting", expanding=True)),
+    )
+    .with_for_update(skip_locked=True, of=Outbox)
+)
+_PARENT = select(Outbox.state, Outbox.ts).where(Outbox.id == bindparam("row_id"))
+_COPY = select(Message).where(Message.id == bindparam("message_id"))
+_LEASE = (
+    update(Lane)
+    .where(Lane.key == bindparam("lane"))
+    .values(
+        lease_owner=bindparam("me"),
+        lease_until=bindparam("until"),
+        epoch=Lane.epoch + 1,
+    )
+    .execution_options(synchronize_session=False)
+)
+_PUT_OFF_POSTS = (
+    update(Lane)
+    .where(Lane.key == bindparam("lane"))
+    .values(not_before=bindparam("until"))
+    .execution_options(synchronize_session=False)
+)
+_PUT_OFF_EDITS = (
+    update(Lane)
+    .where(Lane.key == bindparam("lane"))
+    .values(edit_not_before=bindparam("until"))
+    .execution_options(synchronize_session=False)
+)
+_BEGIN_ATTEMPT = (
+    update(Outbox)
+    .where(Outbox.id == bindparam("row_id"))
+    .values(
+        state=OutboxState.SENDING,
+        attempts=Outbox.attempts + 1,
+        attempt_at=bindparam("real_now"),
+        attempt_governed_at=bindparam("due_now"),
+        stale=False,
+    )
+    .execution_options(synchronize_session=False)
+)
+_WAITING_STATES = [OutboxState.PENDING.value, OutboxState.SENDING.value]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeLane:
+    """A lane that is locked until the transaction ends, and may be leased. `head` is known for edits."""
+
+    key: str
+    epoch: int
+    channel: str | None
+    head: int | None = None
+
+
+def post_lanes(
+    session: Session,
+    *,
+    due_now: datetime,
+    real_now: datetime,
+    may_post: bool,
+    most: int,
+) -> list[FreeLane]:
+    """Lanes with something new to send, the longest rested first; without chat.postMessage when it may not be called."""
+    rows = session.execute(
+        _POST_LANES_BY[session.get_bind().dialect.name],
+        {
+            "due_now": due_now,
+            "real_now": real_now,
+            "may_post": int(may_post),
+            "most": most,
+        },
+    )
+    return [FreeLane(key, epoch, channel) for key, epoch, channel in rows]
+
+
+def edit_lanes(
+    session: Session, *, due_now: datetime, real_now: datetime, most: int
+) -> list[FreeLane]:
+    """Lanes with an edit to make, each once, with the edit that goes first."""
+    rows = session.execute(
+        _EDIT_LANES_BY[session.get_bind().dialect.name],
+        {"due_now": due_now, "real_now": real_now, "most": most},
+    )
+    found: dict[str, FreeLane] = {}
+    for key, epoch, channel, head in rows:
+        found.setdefault(key, FreeLane(key, epoch, channel, head))
+    return list(found.values())
+
+
+def head(
+    session: Session, lane: str, *, due_now: datetime, may_post: bool
+) -> int | None:
+    """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
+    return session.execute(
+        _HEAD_ID, {"lane": lane, "due_now": due_now, "may_post": int(may_post)}
+    ).scalar_one_or_none()
+
+
+def lock_row(session: Session, row_id: int) -> Outbox | None:
+    """The row, locked; None when a change that concerns it is being written at this moment, or it is settled."""
+    return session.execute(
+        _LOCK_ROW, {"row_id": row_id, "waiting": _WAITING_STATES}
+    ).scalar_one_or_none()
+
+
+def parent(session: Session, row_id: int) -> tuple[str, str | None]:
+    """The state and the ts of the card whose thread a row joins."""
+    state, ts = session.execute(_PARENT, {"row_id": row_id}).one()
+    return state, ts
+
+
+def copy(session: Session, message_id: int) -> Message | None:
+    """The copy that an edit is about."""
+    return session.execute(_COPY, {"message_id": message_id}).scalar_one_or_none()
+
+
+def lease(session: Session, lane: str, *, me: str, until: datetime) -> None:
+    """Make the lane ours until then; its epoch rises, so that whoever held it before can settle nothing any more."""
+    session.execute(_LEASE, {"lane": lane, "me": me, "until": until})
+
+
+def put_off(
+    session: Session, lane: str, until: datetime, *, edits: bool = False
+) -> None:
+    """Let nothing new (or no edit) go out in this lane before then."""
+    session.execute(
+        _PUT_OFF_EDITS if edits else _PUT_OFF_POSTS, {"lane": lane, "until": until}
+    )
+
+
+def begin_attempt(
+    session: Session, row_id: int, *, due_now: datetime, real_now: datetime
+) -> None:
+    """Write down that the row is about to be sent."""
+    session.execute(
+        _BEGIN_ATTEMPT, {"row_id": row_id, "due_now": due_now, "real_now": real_now}
+    )
+
+
+def next_times(
+    session: Session,
+    *,
+    due_now: datetime,
+    real_now: datetime,
+    may_post: bool,
+    may_edit: bool,
+) -> tuple[Sequence[datetime], datetime | None]:
+    """When lanes with something due may send (real time), and when the next row falls due (governed time)."""
+    moments: list[datetime] = []
+    parameters: dict[str, Any] = {"due_now": due_now, "may_post": int(may_post)}
+    for posts_at, edits_at, lease_until, posts, edits in session.execute(
+        _NEXT_TIMES, parameters
+    ):
+        opens = [posts_at] if posts else []
+        if edits and may_edit:
+            opens.append(edits_at)
+        if opens:
+            moments.append(max(min(opens), lease_until) if lease_until else min(opens))
+    due = session.execute(_NEXT_DUE_AT, {"due_now": due_now}).scalar_one()
+    return moments, due
+
+
+def left(session: Session, *, due_now: datetime) -> int:
+    """How many rows are due and not settled."""
+    count: int = session.execute(_LEFT_DUE, {"due_now": due_now}).scalar_one()
+    return count
+
+
+EDITS = (Op.UPDATE.value, Op.DELETE.value)

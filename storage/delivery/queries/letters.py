@@ -1,0 +1,130 @@
+"""What operators look at and change, what metrics count, and what is emptied after a while."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Lane, Message, Outbox
+from storage.enums import Op, OutboxState
+from storage.people.tables import Person
+
+_ONE = select(Outbox, Lane.channel).join(Lane, Lane.key == Outbox.lane_key)
+_LOCKED = select(Outbox).where(Outbox.id == bindparam("row_id")).with_for_update()
+_OF_LANE = (
+    select(Outbox)
+    .where(Outbox.lane_key == bindparam("lane"), Outbox.state == OutboxState.DEAD)
+    .order_by(Outbox.id)
+)
+_COUNTS = (
+    select(Outbox.state, func.count())
+    .where(
+        Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD])
+    )
+    .group_by(Outbox.state)
+)
+_OLDEST = select(func.min(Outbox.due_at)).where(
+    Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+    Outbox.due_at <= bindparam("now"),
+)
+_PERSON = select(Person.id).where(
+    Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
+)
+_EDIT_WAITS = select(Outbox.id).where(
+    Outbox.message_id == bindparam("message"), Outbox.state == OutboxState.PENDING
+)
+_OVER = [OutboxState.SENT, OutboxState.CANCELLED]
+_FORGET_EDITS = (
+    delete(Outbox)
+    .where(
+        Outbox.state.in_(_OVER),
+        Outbox.op != Op.POST,
+        Outbox.op != Op.ANCHOR,
+        Outbox.settled_at < bindparam("before"),
+    )
+    .execution_options(synchronize_session=False)
+)
+_EMPTY_ROWS = (
+    update(Outbox)
+    .where(
+        Outbox.state.in_(_OVER),
+        Outbox.settled_at < bindparam("before"),
+        Outbox.notice_version > 0,
+    )
+    .values(notice={}, notice_version=0, last_error=None)
+    .execution_options(synchronize_session=False)
+)
+_FORGET_COPIES = (
+    delete(Message)
+    .where(
+        (Message.is_final.is_(True)) | (Message.live.is_(False)),
+        Message.shown_at < bindparam("before"),
+        ~exists().where(Outbox.message_id == Message.id),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+def find(session: Session, row_id: int) -> tuple[Outbox, str | None] | None:
+    """A row and the conversation that its lane was resolved to."""
+    row = session.execute(_ONE.where(Outbox.id == row_id)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def rows(
+    session: Session, states: Sequence[OutboxState], *, most: int
+) -> Sequence[tuple[Outbox, str | None]]:
+    """The newest rows in these states."""
+    found = session.execute(
+        _ONE.where(Outbox.state.in_(states)).order_by(Outbox.id.desc()).limit(most)
+    )
+    return [(row, channel) for row, channel in found]
+
+
+def lock(session: Session, row_id: int) -> Outbox | None:
+    """The row, locked."""
+    return session.execute(_LOCKED, {"row_id": row_id}).scalar_one_or_none()
+
+
+def dead_of(session: Session, lane: str) -> Sequence[Outbox]:
+    """The dead letters of a destination, oldest first."""
+    return session.execute(_OF_LANE, {"lane": lane}).scalars().all()
+
+
+def edit_waits(session: Session, message_id: int) -> bool:
+    """Whether an edit of that copy waits."""
+    return session.execute(_EDIT_WAITS, {"message": message_id}).first() is not None
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many rows wait, are being sent, and are dead."""
+    return {row[0]: row[1] for row in session.execute(_COUNTS)}
+
+
+def oldest_due(session: Session, *, now: datetime) -> datetime | None:
+    """When the oldest row that is due and not settled fell due."""
+    return session.execute(_OLDEST, {"now": now}).scalar_one_or_none()
+
+
+def person_of(session: Session, org_key: str, slack_id: str) -> str | None:
+    """The person with this Slack id."""
+    return session.execute(
+        _PERSON, {"org": org_key, "slack": slack_id}
+    ).scalar_one_or_none()
+
+
+def purge(session: Session, before: datetime) -> int:
+    """Empty what was settled before then; returns how many rows were changed or removed.
+
+    Dedupe keys stay for ever, and so do the ts of cards, for their threads. Copies go only when their record can no
+    longer change or when they are gone from Slack.
+    """
+    changed = 0
+    for statement in (_FORGET_EDITS, _EMPTY_ROWS, _FORGET_COPIES):
+        result: Any = session.execute(statement, {"before": before})
+        assert isinstance(result, CursorResult)  # noqa: S101 - they always return a cursor
+        changed += result.rowcount
+    return changed

@@ -1,0 +1,124 @@
+"""What producers of messages look up and change: marks on rows that wait, and the copies of a subject."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, case, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Lane, Message, Outbox
+from storage.enums import Op, OutboxState
+from storage.types import from_microseconds
+
+NEVER_WAITED = from_microseconds(0)
+"""The `not_before` of a lane or gate that was never paced."""
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_LANE: dict[str, Any] = {
+    name: make(Lane)
+    .values(
+        key=bindparam("lane_key"),
+        not_before=NEVER_WAITED,
+        edit_not_before=NEVER_WAITED,
+        epoch=0,
+    )
+    .on_conflict_do_nothing(index_elements=["key"])
+    for name, make in _INSERT.items()
+}
+_POST: dict[str, Any] = {
+    name: make(Outbox)
+    .on_conflict_do_nothing(index_elements=["dedupe_key"])
+    .returning(Outbox.id)
+    for name, make in _INSERT.items()
+}
+
+
+def _edit(make: Any) -> Any:
+    statement = make(Outbox)
+    return statement.on_conflict_do_update(
+        index_elements=["message_id"],
+        index_where=text("state = 'pending' AND message_id IS NOT NULL"),
+        set_={
+            "priority": case(
+                (
+                    statement.excluded.priority < Outbox.priority,
+                    statement.excluded.priority,
+                ),
+                else_=Outbox.priority,
+            )
+        },
+    )
+
+
+_EDIT: dict[str, Any] = {name: _edit(make) for name, make in _INSERT.items()}
+_MARK_STALE = (
+    update(Outbox)
+    .where(
+        Outbox.subject_type == bindparam("s_type"),
+        Outbox.subject_id == bindparam("s_id"),
+        Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+        Outbox.op == Op.POST,
+    )
+    .values(stale=True)
+    .execution_options(synchronize_session=False)
+)
+_COPIES = (
+    select(Message)
+    .where(
+        Message.subject_type == bindparam("s_type"),
+        Message.subject_id == bindparam("s_id"),
+        Message.live.is_(True),
+    )
+    .order_by(Message.lane_key, Message.id)
+)
+_WAITING_IN_LANE = (
+    select(Outbox.id)
+    .where(Outbox.lane_key == bindparam("lane"), Outbox.state == OutboxState.PENDING)
+    .limit(1)
+    .with_for_update()
+)
+
+
+def add_lane(session: Session, key: str) -> None:
+    """See to it that the destination exists."""
+    session.execute(_LANE[session.get_bind().dialect.name], {"lane_key": key})
+
+
+def add_row(session: Session, values: dict[str, Any]) -> int | None:
+    """Write a row to the outbox; None when its dedupe key is there already."""
+    row_id: int | None = session.execute(
+        _POST[session.get_bind().dialect.name], values
+    ).scalar_one_or_none()
+    return row_id
+
+
+def add_edit(session: Session, values: dict[str, Any]) -> None:
+    """Write an edit of a copy, or meet the one that waits for it already.
+
+    That one is locked until this transaction ends, so that it cannot be claimed and rendered before the change that
+    asks for it is visible.
+    """
+    session.execute(_EDIT[session.get_bind().dialect.name], values)
+
+
+def mark_stale(session: Session, subject_type: str, subject_id: str) -> None:
+    """What is about to be sent about this subject may be rendered from what it was: settling asks for an edit then.
+
+    Rows that still wait are marked as well, which locks them: they are not claimed before this transaction ends.
+    """
+    session.execute(_MARK_STALE, {"s_type": subject_type, "s_id": subject_id})
+
+
+def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Message]:
+    """Every copy of the subject that stands in Slack, by lane."""
+    return (
+        session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id})
+        .scalars()
+        .all()
+    )
+
+
+def lock_waiting(session: Session, lane: str) -> bool:
+    """Whether something waits in the lane; it is not claimed before this transaction ends."""
+    return session.execute(_WAITING_IN_LANE, {"lane": lane}).first() is not None

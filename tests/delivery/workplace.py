@@ -1,0 +1,200 @@
+"""A small organisation in the sandbox, a record that messages are views of, and the facts that tests need."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from bot.rendering import Rendered, Renderer, Scene
+from sandbox.limits import RateLimits
+from sandbox.server import Sandbox
+from sandbox.world import World
+from storage.db import Database
+from storage.people.tables import Person
+from workflows import outbox
+from workflows.delivery.pace import Pace
+from workflows.outbox import Destination, Notice, Subject
+from workflows.policy import Policy, parse
+
+ORG = "T0ACME"
+SCALE = 0.02
+PACE = Pace().scaled(SCALE)
+CHANNELS = tuple(f"C0ROOM{number:02}" for number in range(10))
+ADMIN = "C0ADMIN"
+PEOPLE = ("U0ANA", "U0BEN", "U0CAI")
+SCOPES = [
+    "chat:write",
+    "channels:history",
+    "groups:history",
+    "im:history",
+    "im:write",
+    "channels:read",
+]
+
+
+def policy() -> Policy:
+    """The smallest policy."""
+    return parse(
+        "version: 1\norganisation: {name: Acme, timezone: Europe/London}\n"
+    ).policy
+
+
+def world() -> World:
+    """Ten rooms, an admin room, one room without the bot, one archived, three people."""
+    return World.from_dict(
+        {
+            "teams": [{"id": ORG, "name": "Acme", "domain": "acme"}],
+            "users": [{"id": id_, "name": id_.lower(), "team": ORG} for id_ in PEOPLE],
+            "channels": [
+                *(
+                    {
+                        "id": id_,
+                        "name": id_.lower(),
+                        "members": list(PEOPLE),
+                        "app": True,
+                    }
+                    for id_ in CHANNELS
+                ),
+                {"id": ADMIN, "name": "admin", "members": list(PEOPLE), "app": True},
+                {"id": "C0ALONE", "name": "alone", "members": list(PEOPLE)},
+                {
+                    "id": "C0OLD",
+                    "name": "old",
+                    "members": list(PEOPLE),
+                    "app": True,
+                    "is_archived": True,
+                },
+            ],
+            "app": {"id": "A0MLGOV", "name": "mlgov", "team": ORG},
+        }
+    )
+
+
+def sandbox(*, limits: RateLimits | bool | None = None) -> Sandbox:
+    """A stand-in with Slack's limits, scaled like the pace."""
+    manifest = {
+        "display_information": {"name": "mlgov"},
+        "features": {
+            "bot_user": {"display_name": "mlgov", "always_online": True},
+            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
+        },
+        "oauth_config": {"scopes": {"bot": SCOPES}},
+        "settings": {"socket_mode_enabled": False},
+    }
+    return Sandbox(
+        world(), manifest, limits=RateLimits(scale=SCALE) if limits is None else limits
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Notice):
+    """A message that never changes."""
+
+    kind: ClassVar[str] = "test.word"
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card(Notice):
+    """A view of a person's title, which stands in for any record."""
+
+    kind: ClassVar[str] = "test.card"
+    person_id: str
+
+
+def _load_title(session: Session, notice: Card, scene: Scene) -> str | None:
+    person = session.get(Person, notice.person_id)
+    return None if person is None else person.title
+
+
+def _blocks(words: str) -> list[dict[str, Any]]:
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": words}}]
+
+
+def _show_card(title: str, notice: Card, scene: Scene) -> Rendered:
+    words = f"{notice.person_id}: {title}"
+    return Rendered(words, _blocks(words), is_final=title == "final")
+
+
+def _show_word(record: str, notice: Word, scene: Scene) -> Rendered:
+    return Rendered(record, _blocks(record))
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(Word, lambda session, notice, scene: notice.word, _show_word),
+    Renderer(Card, _load_title, _show_card),
+)
+
+
+def home(session: Session, person_id: str) -> dict[str, Any] | None:
+    """An App Home that shows the title."""
+    person = session.get(Person, person_id)
+    return (
+        None
+        if person is None
+        else {"type": "home", "blocks": _blocks(person.title or "none")}
+    )
+
+
+def add_people(database: Database, now: datetime) -> None:
+    """The three people, as the mirror would hold them."""
+    with database.begin() as session:
+        for id_ in PEOPLE:
+            session.add(
+                Person(
+                    id=f"p-{id_}",
+                    org_key=ORG,
+                    slack_id=id_,
+                    name=id_,
+                    title="first",
+                    refreshed_at=now,
+                )
+            )
+
+
+def retitle(session: Session, person_id: str, title: str, now: datetime) -> None:
+    """Change the record, and every copy of it."""
+    person = session.get(Person, person_id)
+    assert person is not None
+    person.title = title
+    session.flush()
+    outbox.refresh(session, Subject("person", person_id), now=now)
+
+
+def channel(id_: str) -> Destination:
+    """A room or a direct message."""
+    return Destination.channel(ORG, id_)
+
+
+def texts(stand_in: Sandbox, channel_id: str, *, replies: bool = True) -> list[str]:
+    """What the bot wrote in a conversation, oldest first."""
+    found = stand_in.world.channels[channel_id]
+    with stand_in.world.lock:
+        messages = sorted(found.messages.values(), key=lambda message: message.ts)
+    return [m.text for m in messages if m.bot_id and (replies or not m.is_reply)]
+
+
+def everything(stand_in: Sandbox) -> Counter[str]:
+    """How often each text stands anywhere."""
+    with stand_in.world.lock:
+        ids = list(stand_in.world.channels)
+    return Counter(text_ for id_ in ids for text_ in texts(stand_in, id_))
+
+
+def rows(database: Database) -> list[tuple[Any, ...]]:
+    """The outbox: dedupe key, state, attempts, last error."""
+    with database.read() as session:
+        found = session.execute(
+            text(
+                "SELECT dedupe_key, state, attempts, last_error FROM outbox ORDER BY id"
+            )
+        )
+        return [tuple(row) for row in found]
+
+
+def states(database: Database) -> dict[str, str]:
+    """The state of each row by its dedupe key."""
+    return {row[0]: row[1] for row in rows(database)}

@@ -1,0 +1,254 @@
+"""Claiming what is due: one transaction that leases lanes and writes down the intent to send, before anything is sent."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.delivery.queries import claim, gates, produce, settle
+from storage.delivery.queries.claim import FreeLane
+from storage.delivery.tables import Outbox
+from storage.enums import Op, OutboxState
+from workflows import clock
+from workflows.actors import SYSTEM
+from workflows.audit.service import record
+from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key
+from workflows.delivery.records import Address, Claimed, Copy, Errand
+
+_BUSY = timedelta(milliseconds=250)
+"""How long a lane rests whose first row is being changed by somebody else at this moment."""
+
+
+class Claimer:
+    """Claims on behalf of one process, `me`, of one organisation."""
+
+    def __init__(self, org_key: str, me: str, pace: Pace) -> None:
+        self.org_key = org_key
+        self.me = me
+        self.pace = pace
+
+    def prepare(self, session: Session) -> None:
+        """See to it that every gate exists; once, before the first claim."""
+        keys = [gate_key(self.org_key, method) for method in (*RATES, *PLAIN_GATES)]
+        gates.make(session, keys, produce.NEVER_WAITED)
+
+    def claim(self, session: Session, most: int) -> Claimed:
+        """Lease at most `most` lanes, each with the row that goes first in it."""
+        real, due = clock.both(session)
+        closed = gates.read(session)
+        if self._closure(closed, EVERYTHING, real) is not None:
+            return Claimed((), False)
+        taken: dict[str, Errand] = {}
+        found = 0
+        if self._closure(closed, "chat.update", real) is None:
+            lanes = claim.edit_lanes(session, due_now=due, real_now=real, most=4 * most)
+            found += len(lanes)
+            for lane in lanes[:most]:
+                waits = self._take(session, "chat.update", real)
+                if waits:
+                    break
+                if (errand := self._edit(session, lane, real, due)) is not None:
+                    taken[lane.key] = errand
+        may_post = self._closure(closed, "chat.postMessage", real) is None
+        if len(taken) < most:
+            lanes = claim.post_lanes(
+                session, due_now=due, real_now=real, may_post=may_post, most=most
+            )
+            found += len(lanes)
+            for lane in lanes:
+                if lane.key in taken or len(taken) >= most:
+                    continue
+                if (
+                    errand := self._new(session, lane, real, due, may_post)
+                ) is not None:
+                    taken[lane.key] = errand
+        return Claimed(tuple(taken.values()), found >= most)
+
+    def sleeps(self, session: Session) -> timedelta:
+        """How long nothing can be sent, as far as this database tells; zero when something can be now."""
+        real, due = clock.both(session)
+        closed = gates.read(session)
+        opens = {
+            method: self._closure(closed, method, real)
+            for method in (EVERYTHING, "chat.postMessage", "chat.update")
+        }
+        moments, due_at = claim.next_times(
+            session,
+            due_now=due,
+            real_now=real,
+            may_post=opens["chat.postMessage"] is None,
+            may_edit=opens["chat.update"] is None,
+        )
+        waits = [moment - real for moment in moments]
+        if due_at is not None:
+            waits.append(due_at - due)
+        if (everything := opens[EVERYTHING]) is not None:
+            return everything
+        waits += [wait for wait in opens.values() if wait is not None]
+        return max(min(waits, default=timedelta(hours=1)), timedelta(0))
+
+    def _closure(
+        self, closed: Mapping[str, datetime], method: str, real: datetime
+    ) -> timedelta | None:
+        """How long the gate of a method stays closed; None when it is open."""
+        until = closed.get(gate_key(self.org_key, method), real)
+        ahead = until - real
+        if method in RATES:
+            ahead -= self.pace.rate(method).tolerance
+        return ahead if ahead > timedelta(0) else None
+
+    def _take(self, session: Session, method: str, real: datetime) -> timedelta:
+        rate = self.pace.rate(method)
+        return gates.take(
+            session,
+            gate_key(self.org_key, method),
+            real_now=real,
+            interval=rate.interval,
+            tolerance=rate.tolerance,
+        )
+
+    def _edit(
+        self, session: Session, lane: FreeLane, real: datetime, due: datetime
+    ) -> Errand | None:
+        row = claim.lock_row(session, lane.head or 0)
+        if row is None:
+            claim.put_off(session, lane.key, real + _BUSY, edits=True)
+            return None
+        copy = claim.copy(session, row.message_id or 0)
+        if copy is None or not copy.live:
+            settle.end(
+                session, row.id, OutboxState.CANCELLED, "its message is gone", now=due
+            )
+            return None
+        was_unknown = row.state == OutboxState.SENDING
+        claim.begin_attempt(session, row.id, due_now=due, real_now=real)
+        standing = Copy(copy.id, copy.channel, copy.ts, copy.shown_hash)
+        return self._lease(
+            session,
+            lane,
+            row,
+            real,
+            due,
+            copy=standing,
+            is_unknown=was_unknown,
+            counts=True,
+        )
+
+    def _new(
+        self,
+        session: Session,
+        lane: FreeLane,
+        real: datetime,
+        due: datetime,
+        may_post: bool,
+    ) -> Errand | None:
+        head = claim.head(session, lane.key, due_now=due, may_post=may_post)
+        row = claim.lock_row(session, head) if head is not None else None
+        if row is None:
+            claim.put_off(session, lane.key, real + _BUSY)
+            return None
+        thread_ts = None
+        if row.thread_of is not None:
+            state, thread_ts = claim.parent(session, row.thread_of)
+            if thread_ts is None or state != OutboxState.SENT:
+                self._cancel(
+                    session, row, "the card that it belongs to was not sent", due
+                )
+                return None
+        is_expired = row.expires_at is not None and row.expires_at <= due
+        was_unknown = row.state == OutboxState.SENDING
+        if is_expired and not was_unknown:
+            self._cancel(session, row, "expired before it could be sent", due)
+            return None
+        for method in self._paced_calls(lane, row, thread_ts, was_unknown):
+            if waits := self._take(session, method, real):
+                claim.put_off(session, lane.key, real + waits)
+                return None
+        looks_up = was_unknown and row.op == Op.POST
+        if not looks_up:
+            claim.begin_attempt(session, row.id, due_now=due, real_now=real)
+        return self._lease(
+            session,
+            lane,
+            row,
+            real,
+            due,
+            thread_ts=thread_ts,
+            is_unknown=was_unknown,
+            is_expired=is_expired,
+            counts=not looks_up,
+        )
+
+    def _paced_calls(
+        self, lane: FreeLane, row: Outbox, thread_ts: str | None, was_unknown: bool
+    ) -> list[str]:
+        if row.op == Op.HOME:
+            return ["views.publish"]
+        if row.op != Op.POST:
+            return []
+        calls = []
+        if lane.channel is None and Address.of(lane.key).is_person:
+            calls.append("conversations.open")
+        if was_unknown:
+            calls.append(
+                "conversations.replies" if thread_ts else "conversations.history"
+            )
+        return calls
+
+    def _lease(
+        self,
+        session: Session,
+        lane: FreeLane,
+        row: Outbox,
+        real: datetime,
+        due: datetime,
+        *,
+        counts: bool,
+        is_unknown: bool,
+        is_expired: bool = False,
+        copy: Copy | None = None,
+        thread_ts: str | None = None,
+    ) -> Errand:
+        claim.lease(
+            session,
+            lane.key,
+            me=self.me,
+            until=real + timedelta(seconds=self.pace.lease),
+        )
+        return Errand(
+            id=row.id,
+            op=Op(row.op),
+            kind=row.kind,
+            notice=row.notice,
+            notice_version=row.notice_version,
+            dedupe_key=row.dedupe_key,
+            generation=row.generation,
+            subject=(row.subject_type, row.subject_id or "")
+            if row.subject_type
+            else None,
+            lane=lane.key,
+            epoch=lane.epoch + 1,
+            channel=lane.channel,
+            copy=copy,
+            thread_ts=thread_ts,
+            is_unknown=is_unknown,
+            is_expired=is_expired,
+            attempts=row.attempts + int(counts),
+            lookups=row.lookups,
+            attempt_at=real if counts else row.attempt_at or real,
+            attempt_governed_at=due if counts else row.attempt_governed_at or due,
+            real_now=real,
+            due_now=due,
+        )
+
+    def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:
+        settle.end(session, row.id, OutboxState.CANCELLED, why, now=due)
+        record(
+            session,
+            SYSTEM,
+            "outbox.cancelled",
+            ("outbox", row.id),
+            now=due,
+            kind=row.kind,
+            why=why,
+        )

@@ -1,0 +1,261 @@
+"""Messages that will not be sent unless a person decides so: how administrators hear of them, and what they can do."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.delivery.queries import letters, settle
+from storage.delivery.tables import Outbox
+from storage.enums import Op, OutboxState
+from workflows import outbox
+from workflows.actors import SYSTEM, Actor
+from workflows.audit.service import record
+from workflows.delivery.notices import LettersDied
+from workflows.delivery.records import Address, DeadLetters, OutboxRow
+from workflows.errors import InvalidInput, NotFound
+from workflows.outbox import Destination, Subject
+
+UNKNOWN = "unknown: "
+"""Starts the error of a letter that may or may not stand in Slack."""
+
+_STATES = {
+    None: (OutboxState.DEAD, OutboxState.SENDING, OutboxState.PENDING),
+    "all": tuple(OutboxState),
+} | {state.value: (state,) for state in OutboxState}
+
+
+def subject_of(lane: str) -> Subject:
+    """What the alert about a destination is a view of."""
+    return Subject("outbox_lane", lane)
+
+
+def bury(
+    session: Session,
+    *,
+    row_id: int,
+    lane: str,
+    kind: str,
+    why: str,
+    now: datetime,
+    org_key: str,
+    admin: str | None,
+) -> None:
+    """Give a row up: on the ledger, and, once a day and destination, in the administrators' channel.
+
+    `admin` is the Slack id of that channel, None when there is none. Later letters to the same destination edit the
+    alert of the day.
+    """
+    settle.end(session, row_id, OutboxState.DEAD, why, now=now)
+    record(
+        session,
+        SYSTEM,
+        "outbox.dead",
+        ("outbox", row_id),
+        now=now,
+        kind=kind,
+        why=why[:200],
+    )
+    if kind == LettersDied.kind:
+        return
+    if admin is not None:
+        outbox.post(
+            session,
+            LettersDied(lane),
+            to=Destination.channel(org_key, admin),
+            dedupe_key=f"dead:{lane}:{now.date().isoformat()}",
+            now=now,
+            subject=subject_of(lane),
+        )
+    outbox.refresh(session, subject_of(lane), now=now)
+
+
+def of_lane(session: Session, lane: str) -> DeadLetters:
+    """The dead letters of a destination, oldest first."""
+    found = tuple(_shown(row, None) for row in letters.dead_of(session, lane))
+    try:
+        address = Address.of(lane)
+    except ValueError:
+        return DeadLetters(lane, None, False, found)
+    return DeadLetters(lane, address.slack_id, address.is_person, found)
+
+
+def list_rows(
+    session: Session, *, state: str | None = None, most: int = 100
+) -> list[OutboxRow]:
+    """The newest rows in a state; by default what is dead, in doubt or waiting. Raises InvalidInput for no state."""
+    states = _STATES.get(state)
+    if states is None:
+        raise InvalidInput(
+            f"There is no state {state!r}; choose one of {', '.join(name for name in _STATES if name)}.",
+            field="state",
+        )
+    return [
+        _shown(row, channel)
+        for row, channel in letters.rows(session, states, most=most)
+    ]
+
+
+def show(session: Session, row_id: int) -> OutboxRow:
+    """One row. Raises NotFound."""
+    found = letters.find(session, row_id)
+    if found is None:
+        raise NotFound(f"There is no message {row_id} in the outbox.")
+    return _shown(*found)
+
+
+def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> OutboxRow:
+    """Send a dead letter again, because a person says so: it does not stand in Slack, or may stand there twice.
+
+    Raises NotFound, and InvalidInput for a row that is not dead.
+    """
+    row = _dead(session, row_id, "sent again")
+    if row.message_id is not None and letters.edit_waits(session, row.message_id):
+        return _ended(
+            session, actor, row, OutboxState.CANCELLED, "a newer edit waits", now
+        )
+    row.state = OutboxState.PENDING
+    row.attempts, row.lookups = 0, 0
+    row.generation += 1
+    row.last_error, row.settled_at = None, None
+    row.due_at = min(row.due_at, now)
+    if row.expires_at is not None and row.expires_at <= now:
+        row.expires_at = None
+    record(session, actor, "outbox.retried", ("outbox", row.id), now=now, kind=row.kind)
+    session.flush()
+    outbox.refresh(session, subject_of(row.lane_key), now=now)
+    return show(session, row_id)
+
+
+def mark_sent(
+    session: Session, actor: Actor, row_id: int, *, now: datetime, ts: str | None = None
+) -> OutboxRow:
+    """Settle a dead letter that does stand in Slack. With its `ts` it follows its record again.
+
+    Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
+    """
+    row = _dead(session, row_id, "marked as sent")
+    found = letters.find(session, row_id)
+    channel = found[1] if found else None
+    channel = channel or _conversation(row.lane_key)
+    if ts is not None:
+        _check_ts(ts)
+        if row.op == Op.POST and row.subject_type and channel:
+            copy = settle.add_copy(
+                session, copy_values(row, channel=channel, ts=ts, now=now)
+            )
+            if copy is not None:
+                outbox.queue_update(session, copy, now=now)
+        row.ts = ts
+    return _ended(session, actor, row, OutboxState.SENT, None, now)
+
+
+def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> OutboxRow:
+    """Give a row up for good: a dead letter, or one that still waits.
+
+    Raises NotFound, and InvalidInput for one that is settled or is being sent at this moment.
+    """
+    row = letters.lock(session, row_id)
+    if row is None:
+        raise NotFound(f"There is no message {row_id} in the outbox.")
+    if row.state not in (OutboxState.DEAD, OutboxState.PENDING):
+        raise InvalidInput(
+            f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
+        )
+    return _ended(
+        session, actor, row, OutboxState.CANCELLED, f"cancelled by {actor.id}", now
+    )
+
+
+def copy_values(
+    row: Outbox, *, channel: str, ts: str, now: datetime, digest: str = ""
+) -> dict[str, object]:
+    """The columns of the copy that a post left in Slack."""
+    return {
+        "outbox_id": row.id,
+        "subject_type": row.subject_type,
+        "subject_id": row.subject_id,
+        "kind": row.kind,
+        "notice": row.notice,
+        "notice_version": row.notice_version,
+        "lane_key": row.lane_key,
+        "channel": channel,
+        "ts": ts,
+        "shown_hash": digest,
+        "shown_at": now,
+        "live": True,
+        "is_final": False,
+    }
+
+
+def _dead(session: Session, row_id: int, verb: str) -> Outbox:
+    row = letters.lock(session, row_id)
+    if row is None:
+        raise NotFound(f"There is no message {row_id} in the outbox.")
+    if row.state != OutboxState.DEAD:
+        raise InvalidInput(
+            f"Message {row_id} is {row.state}; only a dead one can be {verb}."
+        )
+    return row
+
+
+def _ended(
+    session: Session,
+    actor: Actor,
+    row: Outbox,
+    state: OutboxState,
+    why: str | None,
+    now: datetime,
+) -> OutboxRow:
+    row.state, row.last_error, row.settled_at = state, why, now
+    action = {
+        OutboxState.SENT: "outbox.marked_sent",
+        OutboxState.CANCELLED: "outbox.cancelled",
+    }
+    record(session, actor, action[state], ("outbox", row.id), now=now, kind=row.kind)
+    session.flush()
+    outbox.refresh(session, subject_of(row.lane_key), now=now)
+    return show(session, row.id)
+
+
+def _conversation(lane: str) -> str | None:
+    try:
+        address = Address.of(lane)
+    except ValueError:
+        return None
+    return None if address.is_person else address.slack_id
+
+
+def _check_ts(ts: str) -> None:
+    seconds, dot, micros = ts.partition(".")
+    if not (dot and seconds.isdigit() and micros.isdigit() and len(micros) == 6):
+        raise InvalidInput(
+            f"{ts!r} is no message timestamp; in a message's link p1700000000123456 it is 1700000000.123456.",
+            field="ts",
+        )
+
+
+def _shown(row: Outbox, channel: str | None) -> OutboxRow:
+    return OutboxRow(
+        id=row.id,
+        state=OutboxState(row.state),
+        op=Op(row.op),
+        kind=row.kind,
+        lane_key=row.lane_key,
+        channel=channel,
+        subject=(row.subject_type, row.subject_id or "") if row.subject_type else None,
+        notice=row.notice,
+        dedupe_key=row.dedupe_key,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        attempts=row.attempts,
+        attempt_at=row.attempt_at,
+        ts=row.ts,
+        last_error=row.last_error,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+    )
+
+
+def purge(session: Session, *, before: datetime) -> int:
+    """Empty what was settled before then; dedupe keys stay. Returns how many rows it touched."""
+    return letters.purge(session, before)

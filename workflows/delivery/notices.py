@@ -1,0 +1,14 @@
+"""What administrators are told about delivery itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workflows.outbox import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class LettersDied(Notice):
+    """Messages to one destination could not be sent. Never announced about itself."""
+
+    kind: ClassVar[str] = "delivery.dead"
+    lane: str

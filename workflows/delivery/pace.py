@@ -1,0 +1,96 @@
+"""How fast, how long and how often delivery tries. All times are real time."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+LOOKUP_METHODS = ("conversations.history", "conversations.replies")
+EVERYTHING = "*"
+PLAIN_GATES = ("chat.postMessage", EVERYTHING)
+"""Methods without a pace of their own: chat.postMessage is paced by channel, and `*` stands for the whole token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Calls a minute that a method allows in a workspace, and how many of them may be made at once."""
+
+    a_minute: float
+    burst: int
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two calls at an even pace."""
+        return timedelta(minutes=1) / self.a_minute
+
+    @property
+    def tolerance(self) -> timedelta:
+        """How far calls may run ahead of the even pace."""
+        return self.interval * (self.burst - 1)
+
+
+RATES = {
+    "chat.update": Rate(50, 20),
+    "conversations.history": Rate(50, 20),
+    "conversations.replies": Rate(50, 20),
+    "conversations.open": Rate(50, 20),
+    "views.publish": Rate(100, 20),
+}
+"""Slack's tiers (docs.slack.dev/apis/web-api/rate-limits): tier 3 is 50 and more a minute, tier 4 is 100 and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times of delivery, in seconds. `scaled` shrinks them all, for tests and stand-ins."""
+
+    lease: float = 60.0
+    """How long a lane is ours after a claim; a killed sender delays its lane by as much."""
+    http_timeout: float = 10.0
+    guard_margin: float = 2.0
+    """Sending starts only while the lease outlasts the call by this much."""
+    seconds_per_message: float = 1.01
+    """Between two messages in one channel, counted from the start of sending."""
+    poll: float = 1.5
+    """How soon work of other processes is noticed; work of this one wakes the loop."""
+    backoff: float = 1.0
+    """Scale of the back-off: `min(2 ** attempts, 900)` of these, full jitter."""
+    late_accept: float = 30.0
+    """How long after an attempt Slack may still publish it; before that a miss proves nothing."""
+    lookup_margin: float = 300.0
+    """How far before the attempt a look-up begins, for clocks that differ from Slack's."""
+    auth_pause: float = 300.0
+    """How long nothing is sent after Slack refused the token or a scope."""
+    attempts: int = 12
+    lookups: int = 10
+    scale: float = 1.0
+
+    def scaled(self, scale: float) -> "Pace":
+        """The same with every wait shorter: 0.02 is fifty times as fast. Counts stay."""
+        if not 0 < scale <= 1:
+            raise ValueError(f"a scale lies above 0 and is at most 1, not {scale}")
+        return replace(
+            self,
+            lease=self.lease * scale,
+            http_timeout=self.http_timeout * scale,
+            guard_margin=self.guard_margin * scale,
+            seconds_per_message=self.seconds_per_message * scale,
+            poll=self.poll * scale,
+            backoff=self.backoff * scale,
+            late_accept=self.late_accept * scale,
+            lookup_margin=self.lookup_margin,
+            auth_pause=self.auth_pause * scale,
+            scale=self.scale * scale,
+        )
+
+    def rate(self, method: str) -> Rate:
+        """The pace of a method, scaled."""
+        rate = RATES[method]
+        return Rate(rate.a_minute / self.scale, rate.burst)
+
+    @property
+    def guard(self) -> float:
+        """Seconds after the start of the claim until which a call may begin."""
+        return self.lease - self.http_timeout - self.guard_margin
+
+
+def gate_key(org_key: str, method: str) -> str:
+    """The name of a method's gate."""
+    return f"{org_key}:{method}"

@@ -1,0 +1,293 @@
+"""Writing down how an attempt ended: one transaction, fenced by the epoch of the claim."""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.delivery.queries import claim, gates, letters, settle
+from storage.enums import Op, OutboxState
+from workflows import clock, outbox
+from workflows.actors import SYSTEM
+from workflows.audit.service import record
+from workflows.delivery import dead_letters
+from workflows.delivery.outcomes import (
+    Done,
+    Dropped,
+    Gone,
+    Limited,
+    Locked,
+    LookupFailed,
+    NotSent,
+    NotThere,
+    Outcome,
+    Refused,
+    TooEarly,
+    Unchanged,
+    Unknown,
+)
+from workflows.delivery.pace import RATES, Pace, gate_key
+from workflows.delivery.records import Errand
+
+LONGEST_BACKOFF = 900
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was written. `is_ours` is False when the lane had been taken from us: then nothing was."""
+
+    is_ours: bool
+    is_dead: bool = False
+    ready_in: timedelta = timedelta(0)
+    """When the lane may send again."""
+
+
+def backoff(attempts: int, pace: Pace) -> timedelta:
+    """A wait that doubles with every attempt, up to a quarter of an hour, with full jitter."""
+    ceiling = min(2**attempts, LONGEST_BACKOFF) * pace.backoff
+    return timedelta(seconds=random.uniform(0, ceiling))  # noqa: S311 - spreads load, no secret
+
+
+def write(
+    session: Session,
+    errand: Errand,
+    outcome: Outcome,
+    *,
+    pace: Pace,
+    org_key: str,
+    admin: str | None,
+    opened: str | None = None,
+) -> Settled:
+    """Settle an errand. `opened` is the conversation that was opened for it; `admin` hears of dead letters."""
+    return _Settling(session, errand, pace, org_key, admin, opened).settle(outcome)
+
+
+class _Settling:
+    def __init__(
+        self,
+        session: Session,
+        errand: Errand,
+        pace: Pace,
+        org_key: str,
+        admin: str | None,
+        opened: str | None,
+    ) -> None:
+        self.session = session
+        self.errand = errand
+        self.pace = pace
+        self.org_key = org_key
+        self.admin = admin
+        self.opened = opened
+        self.real, self.now = clock.both(session)
+
+    def settle(self, outcome: Outcome) -> Settled:
+        wait = self._wait(outcome)
+        until = self.real + wait if wait else None
+        if (
+            isinstance(outcome, Done)
+            and self.errand.op == Op.POST
+            and not outcome.was_found
+        ):
+            until = outcome.began + timedelta(seconds=self.pace.seconds_per_message)
+        held = settle.give_back(
+            self.session,
+            self.errand.lane,
+            self.errand.epoch,
+            posts_from=None if self.errand.is_edit else until,
+            edits_from=until if self.errand.is_edit else None,
+            opened=self.opened,
+        )
+        if not held:
+            return Settled(is_ours=False)
+        is_dead = self._row(outcome)
+        ready = until - self.real if until else timedelta(0)
+        return Settled(is_ours=True, is_dead=is_dead, ready_in=max(ready, timedelta(0)))
+
+    def _wait(self, outcome: Outcome) -> timedelta:
+        match outcome:
+            case Limited(retry_after=retry_after):
+                return retry_after
+            case Unknown() | NotSent(counts=True):
+                return backoff(self.errand.attempts, self.pace)
+            case LookupFailed():
+                return backoff(self.errand.lookups + 1, self.pace)
+            case TooEarly(until=until):
+                return until - self.real
+            case _:
+                return timedelta(0)
+
+    def _row(self, outcome: Outcome) -> bool:
+        match outcome:
+            case Done():
+                self._done(outcome)
+            case Unchanged(is_final=is_final):
+                self._sent(None)
+                if (copy := self.errand.copy) is not None:
+                    settle.shown(
+                        self.session,
+                        copy.id,
+                        digest=copy.shown_hash,
+                        final=is_final,
+                        now=self.now,
+                    )
+            case Dropped(why=why):
+                self._cancel(why)
+            case Gone(why=why):
+                settle.end(
+                    self.session,
+                    self.errand.id,
+                    OutboxState.CANCELLED,
+                    why,
+                    now=self.now,
+                )
+                if (copy := self.errand.copy) is not None:
+                    settle.gone(self.session, copy.id, why, now=self.now)
+            case Refused(why=why):
+                return self._bury(why)
+            case Limited(method=method, retry_after=retry_after, closes=closes):
+                if closes:
+                    self._close(method, retry_after)
+                self._again("ratelimited", counts=False)
+            case Locked(method=method, why=why):
+                self._close(method, timedelta(seconds=self.pace.auth_pause))
+                self._again(why, counts=False)
+            case NotSent(why=why, counts=counts):
+                if counts and self.errand.attempts >= self.pace.attempts:
+                    return self._bury(why)
+                self._again(why, counts=counts)
+            case Unknown(why=why):
+                if self.errand.attempts >= self.pace.attempts:
+                    return self._bury(dead_letters.UNKNOWN + why)
+                self._keep(OutboxState.SENDING, why)
+            case TooEarly():
+                self._keep(OutboxState.SENDING, "not found yet")
+            case NotThere():
+                return self._not_there()
+            case LookupFailed(why=why, never=never):
+                if never or self.errand.lookups + 1 >= self.pace.lookups:
+                    return self._bury(
+                        f"{dead_letters.UNKNOWN}could not look it up ({why})"
+                    )
+                self._keep(OutboxState.SENDING, why, lookups=self.errand.lookups + 1)
+        return False
+
+    def _done(self, outcome: Done) -> None:
+        errand = self.errand
+        stale = self._sent(outcome.ts)
+        if errand.copy is not None:
+            settle.shown(
+                self.session,
+                errand.copy.id,
+                digest=outcome.digest,
+                final=outcome.is_final,
+                now=self.now,
+            )
+        if errand.op != Op.POST or errand.subject is None or outcome.ts is None:
+            return
+        copy = settle.add_copy(
+            self.session,
+            {
+                "outbox_id": errand.id,
+                "subject_type": errand.subject[0],
+                "subject_id": errand.subject[1],
+                "kind": errand.kind,
+                "notice": errand.notice,
+                "notice_version": errand.notice_version,
+                "lane_key": errand.lane,
+                "channel": outcome.channel,
+                "ts": outcome.ts,
+                "shown_hash": outcome.digest,
+                "shown_at": self.now,
+                "live": True,
+                "is_final": outcome.is_final,
+            },
+        )
+        if stale and copy is not None:
+            outbox.queue_update(self.session, copy, now=self.now)
+
+    def _not_there(self) -> bool:
+        if self.errand.is_expired:
+            self._cancel("expired before it could be sent")
+            return False
+        if self.errand.attempts >= self.pace.attempts:
+            return self._bury("Slack did not take it")
+        self._keep(OutboxState.PENDING, "not found in Slack", lookups=0)
+        return False
+
+    def _sent(self, ts: str | None) -> bool:
+        known = self.errand.copy.ts if self.errand.copy else None
+        return settle.sent(self.session, self.errand.id, ts=ts or known, now=self.now)
+
+    def _cancel(self, why: str) -> None:
+        errand = self.errand
+        settle.end(self.session, errand.id, OutboxState.CANCELLED, why, now=self.now)
+        if errand.op == Op.POST:
+            subject = ("outbox", errand.id)
+            record(
+                self.session,
+                SYSTEM,
+                "outbox.cancelled",
+                subject,
+                now=self.now,
+                kind=errand.kind,
+                why=why,
+            )
+
+    def _bury(self, why: str) -> bool:
+        dead_letters.bury(
+            self.session,
+            row_id=self.errand.id,
+            lane=self.errand.lane,
+            kind=self.errand.kind,
+            why=why,
+            now=self.now,
+            org_key=self.org_key,
+            admin=self.admin,
+        )
+        return True
+
+    def _again(self, why: str, *, counts: bool) -> None:
+        # An edit stays `sending`: it may be repeated at any time, and another edit of the copy may wait as `pending`.
+        errand = self.errand
+        in_doubt = errand.is_unknown or errand.is_edit
+        attempts = errand.attempts
+        if not counts and not (errand.is_unknown and errand.op == Op.POST):
+            attempts -= 1
+        settle.again(
+            self.session,
+            errand.id,
+            OutboxState.SENDING if in_doubt else OutboxState.PENDING,
+            why,
+            attempts=max(attempts, 0),
+            lookups=errand.lookups,
+        )
+
+    def _keep(
+        self, state: OutboxState, why: str, *, lookups: int | None = None
+    ) -> None:
+        settle.again(
+            self.session,
+            self.errand.id,
+            state,
+            why,
+            attempts=self.errand.attempts,
+            lookups=self.errand.lookups if lookups is None else lookups,
+        )
+
+    def _close(self, method: str, pause: timedelta) -> None:
+        ahead = self.pace.rate(method).tolerance if method in RATES else timedelta(0)
+        gates.close(
+            self.session, gate_key(self.org_key, method), self.real + pause + ahead
+        )
+
+
+def reader(session: Session, org_key: str, slack_id: str) -> str | None:
+    """The person who reads a direct message."""
+    return letters.person_of(session, org_key, slack_id)
+
+
+def left(session: Session) -> int:
+    """How many rows are due and not settled."""
+    return claim.left(session, due_now=clock.now(session))
