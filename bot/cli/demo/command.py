@@ -1,0 +1,181 @@
+"""Running the demo: a sandbox, a bot over Socket Mode, an organisation, and a clean end."""
+
+import logging
+import shutil
+import signal
+import tempfile
+import threading
+import webbrowser
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from bot import app, manifest, settings
+from bot.cli.demo import organisation, seeding, story
+from bot.serving import SocketMode
+from sandbox.clock import GovernedClock
+from sandbox.server import Sandbox
+from sandbox.world import World
+from storage import migrate, runtime
+from storage.db import Database
+from workflows import clock
+from workflows.errors import GovernanceError
+
+
+class NotOurs(GovernanceError):
+    """The demo was pointed at a database that it did not make."""
+
+
+class Demo:
+    """A sandbox and a bot in one process. `start()` it, open `url`, `stop()` it."""
+
+    def __init__(
+        self,
+        *,
+        at: datetime,
+        port: int = 0,
+        url: str | None = None,
+        empty: bool = False,
+        limits: bool = True,
+    ) -> None:
+        self._work = Path(tempfile.mkdtemp(prefix="mlgov-demo-"))
+        self._url = url or f"sqlite:///{self._work / 'demo.db'}"
+        self._at, self._empty = at, empty
+        self.anchor = self._work / "anchor.jsonl"
+        start = at if empty else at - seeding.BEFORE
+        self.clock = GovernedClock(start)
+        self.sandbox = Sandbox(
+            World.from_dict(organisation.world()),
+            manifest.data(),
+            clock=self.clock,
+            port=port,
+            limits=limits,
+        )
+        self._socket_mode: SocketMode | None = None
+        self.bot: app.Bot | None = None
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return self.sandbox.url
+
+    @property
+    def running(self) -> app.Bot:
+        """The bot, once it was started."""
+        if self.bot is None:
+            raise RuntimeError("the demo was not started")
+        return self.bot
+
+    def start(self) -> None:
+        """Make the database, start both sides, and bring the story to where it opens. Raises NotOurs."""
+        database = Database(self._url)
+        try:
+            _make_ours(database)
+            with database.begin() as session:
+                runtime.set_made_by(session, "demo")
+                runtime.set_offset(session, self.clock.offset)
+        finally:
+            database.close()
+        policy_file = self._work / "governance.yml"
+        policy_file.write_text(organisation.POLICY, encoding="utf-8")
+        self.sandbox.start()
+        read = settings.read(
+            {},
+            slack_bot_token=self.sandbox.bot_token,
+            slack_app_token=self.sandbox.app_token,
+            slack_signing_secret=self.sandbox.signing_secret,
+            slack_api_url=self.sandbox.api_url,
+            mlgov_database_url=self._url,
+            mlgov_policy=policy_file,
+            mlgov_anchor=str(self.anchor),
+        )
+        self.bot = app.create(read, made_by="demo")
+        self.bot.deps.directory.refresh_all()
+        self._socket_mode = SocketMode(self.bot)
+        self._socket_mode.start()
+        self.bot.start()
+        if not self._empty:
+            seeding.tell(self, self._work, self._at)
+        self.sandbox.strip = story.strip(self, is_empty=self._empty)
+
+    def move(self, by: timedelta) -> None:
+        """Move the governed time of both sides forward."""
+        with self.running.deps.db.begin() as session:
+            clock.move(session, by)
+        self.clock.advance(by)
+
+    def move_to(self, moment: datetime) -> None:
+        """Move the governed time of both sides forward to a moment. Raises GovernanceError for the past."""
+        self.move(moment - self.clock.now())
+
+    def settle(self) -> None:
+        """Wait until everything that fell due has happened and was sent."""
+        self.running.settle()
+
+    def stop(self) -> None:
+        """Stop both sides and remove what was made for this run."""
+        if self._socket_mode is not None:
+            self._socket_mode.stop()
+        if self.bot is not None:
+            self.bot.stop()
+        self.sandbox.stop()
+        shutil.rmtree(self._work, ignore_errors=True)
+
+
+def _make_ours(database: Database) -> None:
+    """An empty database becomes the demo's; one that an earlier demo made starts anew; any other is refused."""
+    tables = set(inspect(database.engine).get_table_names())
+    if tables:
+        ours = False
+        if "runtime" in tables:
+            with database.read() as session:
+                ours = runtime.made_by(session) == "demo"
+        if not ours:
+            raise NotOurs(
+                "The demo did not make this database, so it leaves it alone. Give it one of its own, or none."
+            )
+        _clear(database)
+    migrate.upgrade(database)
+
+
+def _clear(database: Database) -> None:
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+            return
+        names = inspect(connection).get_table_names()
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        for name in names:
+            connection.execute(text(f'DROP TABLE "{name}"'))
+
+
+def run(
+    *,
+    port: int,
+    at: datetime,
+    url: str | None,
+    empty: bool,
+    browser: bool,
+    announce: Callable[[str], None],
+) -> None:
+    """Run the demo until Ctrl+C or SIGTERM."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s"
+    )
+    demo = Demo(at=at, port=port, url=url, empty=empty)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: ended.set())
+    try:
+        demo.start()
+        announce(
+            f"mlgov in a stand-in for Slack, on this machine alone: {demo.url}  (Ctrl+C stops it; nothing is kept)"
+        )
+        if browser:
+            webbrowser.open(demo.url)
+        ended.wait()
+    finally:
+        demo.stop()

@@ -1,0 +1,181 @@
+"""What the strip above the stand-in leads a newcomer through; every step is ticked by the record, not by the click."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from bot.audit import anchor
+from bot.cli.demo import organisation as org
+from sandbox.strip import ActionResult, Go, Step, Strip, StripAction
+from storage import triggers
+from workflows.audit import heads
+
+if TYPE_CHECKING:
+    from bot.cli.demo.command import Demo
+
+
+class Story:
+    """Remembers only what the record cannot tell: which of the strip's own buttons were used."""
+
+    def __init__(self, demo: "Demo") -> None:
+        self._demo = demo
+        self._verified = False
+        self._tampered = False
+        self._found = False
+        self._opened_at = demo.clock.now()
+
+    # --- what is true now
+
+    def approved(self) -> bool:
+        """Whether Ticket triage's increase is approved."""
+        with self._demo.running.deps.db.read() as session:
+            return (
+                session.execute(
+                    text(
+                        "SELECT count(*) FROM approval a JOIN project p ON p.id = a.project_id "
+                        "WHERE p.key = 'ticket-triage' AND a.state = 'approved'"
+                    )
+                ).scalar_one()
+                > 0
+            )
+
+    def seen(self, user_id: str, channel: str) -> bool:
+        """Whether somebody looked at a conversation after the approval."""
+        return self.approved() and not self._demo.sandbox.seat(user_id).unread().get(
+            channel
+        )
+
+    def moved(self) -> bool:
+        """Whether the clock was moved by most of a day since the story opened."""
+        return (self._demo.clock.now() - self._opened_at).total_seconds() > 20 * 3600
+
+    # --- the strip's own buttons
+
+    def verify(self) -> ActionResult:
+        """Check the ledger against the heads that were kept outside the database."""
+        kept = anchor.kept(str(self._demo.anchor)) if self._demo.anchor.exists() else []
+        with self._demo.running.deps.db.read() as session:
+            found = heads.verify(session, kept)
+        if found.holds:
+            self._verified = True
+            return ActionResult(
+                True,
+                f"The ledger holds: {found.entries} entries, and {found.compared} heads kept outside agree.",
+            )
+        self._found = True
+        return ActionResult(False, f"Found it. Entry {found.broken}: {found.reason}.")
+
+    def tamper(self) -> ActionResult:
+        """Change an entry as somebody with all rights on the database could."""
+        if self._tampered:
+            return ActionResult(
+                True, "An entry is changed already. Verify the ledger to see which."
+            )
+        database = self._demo.running.deps.db
+        with database.engine.begin() as connection:
+            for name in triggers.names(connection):
+                table = "audit_head" if "head" in name else "audit_entry"
+                connection.execute(
+                    text(
+                        f"DROP TRIGGER {name}"
+                        + ("" if database.is_sqlite else f" ON {table}")
+                    )
+                )
+            seq, body = connection.execute(
+                text(
+                    "SELECT seq, body FROM audit_entry WHERE action = 'approval.decided' ORDER BY seq LIMIT 1"
+                )
+            ).one()
+            changed = body.replace('"verdict":"approve"', '"verdict":"reject"')
+            connection.execute(
+                text("UPDATE audit_entry SET body = :body WHERE seq = :seq"),
+                {"body": changed, "seq": seq},
+            )
+        self._tampered = True
+        return ActionResult(
+            True,
+            "Done, behind mlgov's back: one entry now says something else. Which? Verify the ledger.",
+        )
+
+
+def strip(demo: "Demo", *, is_empty: bool) -> Strip:
+    """The strip for this demo."""
+    story = Story(demo)
+    start = Go(org.DANIEL if is_empty else org.MAYA, "home")
+    if is_empty:
+        return Strip(
+            headline="An empty workspace. Import people, projects, budgets and cost, then look around.",
+            steps=[],
+            actions=_actions(story),
+            start=start,
+            settle=demo.settle,
+            move=demo.move,
+            set_to=demo.move_to,
+        )
+    world = demo.sandbox.world
+    channel = next(c.id for c in world.channels.values() if c.name == "ticket-triage")
+    audit = next(c.id for c in world.channels.values() if c.name == "ml-audit")
+    inbox = world.open_im(org.MAYA).id
+    asked = world.open_im(org.TOMAS).id
+    return Strip(
+        headline="You are Maya. Ticket triage is over budget, finance has approved more, and your word is the last.",
+        steps=[
+            Step(
+                "approve",
+                "Decide",
+                "mlgov asks you, because you own this budget. Read the card and press Approve.",
+                story.approved,
+                Go(org.MAYA, inbox),
+            ),
+            Step(
+                "copies",
+                "Every copy follows",
+                "The same request stands in the project's channel. It has shrunk to one line; the thread tells the story.",
+                lambda: story.seen(org.MAYA, channel),
+                Go(org.MAYA, channel),
+            ),
+            Step(
+                "requester",
+                "See it as Tomás, who asked",
+                "He was told the moment you decided, with what it means.",
+                lambda: story.seen(org.TOMAS, asked),
+                Go(org.TOMAS, asked),
+            ),
+            Step(
+                "clock",
+                "Move the clock by a day",
+                "Press +1 day. What falls due happens: cost arrives, a budget speaks up, a request nobody decided expires.",
+                story.moved,
+                None,
+            ),
+            Step(
+                "verify",
+                "Verify the ledger",
+                "Press Verify. Then change an entry behind mlgov's back, and verify again.",
+                lambda: story._found,
+                Go(org.DANIEL, audit),
+            ),
+        ],
+        actions=_actions(story),
+        start=Go(org.MAYA, inbox),
+        settle=demo.settle,
+        move=demo.move,
+        set_to=demo.move_to,
+    )
+
+
+def _actions(story: Story) -> list[StripAction]:
+    return [
+        StripAction(
+            "verify",
+            "Verify the ledger",
+            "Checks every entry, and the heads kept outside.",
+            story.verify,
+        ),
+        StripAction(
+            "tamper",
+            "Change an entry",
+            "As somebody with all rights on the database could.",
+            story.tamper,
+        ),
+    ]

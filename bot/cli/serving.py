@@ -1,0 +1,105 @@
+"""`mlgov run`, `demo`, `manifest` and `doctor`."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import fail, say, settings
+
+DEMO_OPENS = "2026-01-26T08:50Z"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the top of `mlgov`."""
+    app.command()(run)
+    app.command()(demo)
+    app.command()(manifest)
+    app.command()(doctor)
+
+
+def run(
+    http: Annotated[bool, typer.Option("--http", help="Take Slack's requests over HTTP instead of Socket Mode.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8766,
+) -> None:  # fmt: skip
+    """Run mlgov against Slack: over Socket Mode when SLACK_APP_TOKEN is set, else with --http at /slack/events."""
+    from bot import serving
+    from bot.settings import SettingsRefused
+    from workflows.errors import GovernanceError
+
+    read = settings()
+    if not http and read.slack_app_token is None:
+        raise fail(
+            "SLACK_APP_TOKEN is not set, so Socket Mode is not possible. Set it (xapp-…), or run with --http and set "
+            "SLACK_SIGNING_SECRET."
+        )
+    if http and read.slack_signing_secret is None:
+        raise fail(
+            "SLACK_SIGNING_SECRET is not set, so no request over HTTP could be trusted. It is on your app's page."
+        )
+    try:
+        serving.run(read, http=http, host=host, port=port, announce=say)
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
+    except GovernanceError as error:
+        raise fail(error.sentence) from None
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.", min=0, max=65535)] = 8765,
+    at: Annotated[str, typer.Option(help="When the story opens, with its zone.")] = DEMO_OPENS,
+    database: Annotated[str | None, typer.Option(help="A database for the demo alone; a fresh SQLite file by default.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="A workspace with nobody governed yet.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:  # fmt: skip
+    """Open a local stand-in for Slack with mlgov in it, and a story to walk through."""
+    from bot.cli.demo import command
+    from bot.settings import SettingsRefused
+    from workflows.errors import GovernanceError
+
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise fail(
+            f"--at {at}: write a date and time with its zone, like {DEMO_OPENS}.", 2
+        ) from None
+    if moment.tzinfo is None:
+        raise fail(f"--at {at}: say the zone too, like {DEMO_OPENS}.", 2)
+    try:
+        command.run(
+            port=port,
+            at=moment,
+            url=database,
+            empty=empty,
+            browser=not no_browser,
+            announce=say,
+        )
+    except (SettingsRefused, OSError) as error:
+        raise fail(str(error)) from None
+    except GovernanceError as error:
+        raise fail(error.sentence) from None
+
+
+def manifest(
+    http: Annotated[str | None, typer.Option("--http", help="The public https URL at which `mlgov run --http` is reached.")] = None,
+) -> None:  # fmt: skip
+    """Print the Slack app's manifest, for Socket Mode or for HTTP."""
+    from bot import manifest as made
+
+    try:
+        say(made.text(http).rstrip())
+    except ValueError as error:
+        raise fail(str(error), 2) from None
+
+
+def doctor() -> None:
+    """Check tokens, scopes, database, migrations, policy and clock; one line each, with how to mend what is wrong."""
+    from bot import doctor as checks
+
+    sound = True
+    for check in checks.run(settings()):
+        say(f"{'ok  ' if check.ok else 'BAD '} {check.name}: {check.words}")
+        sound = sound and check.ok
+    if not sound:
+        raise typer.Exit(1)

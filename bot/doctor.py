@@ -1,0 +1,188 @@
+"""Checking an installation: each check says in one line what it found, and how to mend what is wrong."""
+
+import email.utils
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import installation, manifest
+from bot.audit import anchor
+from bot.settings import Settings, SettingsRefused
+from storage import migrate
+from storage.db import Database
+from workflows import policy
+from workflows.errors import GovernanceError
+
+SKEW_SECONDS = 60
+"""Slack refuses signatures that are five minutes off; a minute is the time to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+def run(settings: Settings) -> Iterator[Check]:
+    """All checks, in the order in which things are set up."""
+    yield from _slack(settings)
+    yield _transport(settings)
+    yield _database(settings)
+    yield _policy(settings)
+    yield _anchor(settings)
+
+
+def _slack(settings: Settings) -> Iterator[Check]:
+    try:
+        slack: WebClient = installation.client(settings)
+        answer = slack.auth_test()
+    except SettingsRefused as error:
+        yield Check("token", False, str(error))
+        return
+    except SlackApiError as error:
+        code = error.response.get("error")
+        yield Check(
+            "token",
+            False,
+            f"Slack refused SLACK_BOT_TOKEN ({code}). Install the app again and copy its token.",
+        )
+        return
+    except (SlackClientError, OSError) as error:
+        yield Check(
+            "token",
+            False,
+            f"{settings.slack_api_url} cannot be reached ({type(error).__name__}). Check SLACK_API_URL and the network.",
+        )
+        return
+    yield Check("token", True, f"{answer.get('user')} in {answer.get('team')}")
+    yield _scopes(answer)
+    yield _clock(answer)
+
+
+def _scopes(answer: SlackResponse) -> Check:
+    granted = {
+        scope.strip()
+        for scope in _header(answer, "x-oauth-scopes").split(",")
+        if scope.strip()
+    }
+    needed, optional = manifest.scopes()
+    if missing := sorted(needed - granted):
+        return Check(
+            "scopes",
+            False,
+            f"missing {', '.join(missing)}. Add them on your app's page and install it again.",
+        )
+    if without := sorted(optional - granted):
+        return Check(
+            "scopes",
+            True,
+            f"all; without {', '.join(without)} an ambiguous send becomes a dead letter",
+        )
+    return Check("scopes", True, "all, the optional ones too")
+
+
+def _header(answer: SlackResponse, name: str) -> str:
+    value = next((v for k, v in answer.headers.items() if k.casefold() == name), "")
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _clock(answer: SlackResponse) -> Check:
+    try:
+        theirs = email.utils.parsedate_to_datetime(_header(answer, "date"))
+    except (TypeError, ValueError):
+        return Check(
+            "clock", True, "Slack did not tell its time, so the skew is not known"
+        )
+    skew = (datetime.now(UTC) - theirs).total_seconds()
+    if abs(skew) > SKEW_SECONDS:
+        return Check(
+            "clock",
+            False,
+            f"this machine is {skew:+.0f} s off Slack's time, which makes signatures fail. Turn on time synchronisation.",
+        )
+    return Check("clock", True, f"within {max(1, abs(skew)):.0f} s of Slack's")
+
+
+def _transport(settings: Settings) -> Check:
+    if settings.slack_app_token is not None:
+        return Check("transport", True, "Socket Mode (SLACK_APP_TOKEN is set)")
+    if settings.slack_signing_secret is not None:
+        return Check(
+            "transport", True, "HTTP (`mlgov run --http`, SLACK_SIGNING_SECRET is set)"
+        )
+    return Check(
+        "transport",
+        False,
+        "set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for `mlgov run --http`.",
+    )
+
+
+def _database(settings: Settings) -> Check:
+    def look() -> str:
+        database = Database(settings.mlgov_database_url.get_secret_value())
+        try:
+            if database.is_sqlite and not Path(database.url.database or "").exists():
+                return "not there yet; `mlgov run` makes it"
+            current = migrate.current(database)
+            if current == migrate.head():
+                return f"{database.url.get_backend_name()}, revision {current}"
+            if current is not None and current not in migrate.known():
+                raise GovernanceError(
+                    f"is at revision {current}, made by a newer mlgov. Install that release."
+                )
+            return f"at revision {current}; `mlgov run` brings it to {migrate.head()}"
+        finally:
+            database.close()
+
+    return _guarded("database", look)
+
+
+def _policy(settings: Settings) -> Check:
+    def look() -> str:
+        found = policy.load(settings.mlgov_policy)
+        return f"{settings.mlgov_policy} is good ({len(found.policy.gates)} gates)"
+
+    return _guarded("policy", look)
+
+
+def _anchor(settings: Settings) -> Check:
+    place = settings.mlgov_anchor
+    if place is None:
+        return Check(
+            "anchor",
+            True,
+            "none; set MLGOV_ANCHOR to keep the ledger's heads outside the database",
+        )
+    if not place.startswith("http") and not Path(place).exists():
+        return Check("anchor", True, f"{place} is made with the first head")
+    return _guarded(
+        "anchor", lambda: f"{len(anchor.kept(place))} heads kept at {place}"
+    )
+
+
+def _guarded(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except GovernanceError as error:
+        return Check(name, False, error.sentence)
+    except SQLAlchemyError as error:
+        return Check(
+            name,
+            False,
+            f"cannot be used ({type(error).__name__}). Check MLGOV_DATABASE_URL and that the server runs.",
+        )
+    except Exception as error:
+        return Check(
+            name,
+            False,
+            f"cannot be used ({type(error).__name__}). Check MLGOV_DATABASE_URL.",
+        )
