@@ -1,0 +1,196 @@
+"""The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from slack_bolt import App
+from sqlalchemy.orm import Session
+
+from bot import bolt, delivery, front, home, installation, metrics, web
+from bot.approvals import listeners as approval_listeners
+from bot.approvals import renderers as approval_renderers
+from bot.audit import anchor
+from bot.audit import renderers as audit_renderers
+from bot.budgets import listeners as budget_listeners
+from bot.budgets import renderers as budget_renderers
+from bot.context import Deps, PolicyHolder
+from bot.delivery import Anchor, Delivery, Pace
+from bot.directory import Directory
+from bot.edge import Edge
+from bot.health import Health
+from bot.projects import listeners as project_listeners
+from bot.router import Router
+from bot.scheduler import Scheduler
+from bot.settings import Settings, SettingsRefused
+from storage import migrate, runtime
+from storage.db import Database
+from storage.people.channels import find_channel
+from workflows import clock, jobs, policy
+from workflows.actors import SYSTEM
+from workflows.audit import heads
+from workflows.delivery import status as delivery_status
+from workflows.policies import service as policies
+
+NOUNS = (front, project_listeners, budget_listeners, approval_listeners)
+"""Everything that answers people, in the order in which `/mlgov help` lists it."""
+
+RENDERERS = (
+    *audit_renderers.RENDERERS,
+    *approval_renderers.RENDERERS,
+    *budget_renderers.RENDERERS,
+)
+
+
+def router() -> Router:
+    """Who answers which click, modal and word."""
+    made = Router()
+    for noun in NOUNS:
+        noun.register(made)
+    return made
+
+
+@dataclass(slots=True)
+class Bot:
+    """A running mlgov: `start()` it, hand it requests, `stop()` it."""
+
+    deps: Deps
+    edge: Edge
+    bolt: App
+    delivery: Delivery
+    scheduler: Scheduler
+    health: Health
+
+    def web(self, *, serve_slack: bool) -> FastAPI:
+        """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
+        return web.create(
+            bolt=self.bolt if serve_slack else None,
+            verifier=bolt.verifier(self.deps) if serve_slack else None,
+            health=self.health,
+            refresh_metrics=self._measure,
+        )
+
+    def start(self) -> None:
+        """Begin to deliver and to tick."""
+        self.delivery.start()
+        self.scheduler.start()
+
+    def stop(self, timeout: float = 12.0) -> None:
+        """Stop claiming, finish what is in flight, give everything back."""
+        self.scheduler.stop()
+        self.delivery.stop(timeout)
+        self.edge.close()
+        self.deps.db.close()
+
+    def settle(self, timeout: float = 30.0) -> int:
+        """Let everything that is due happen and be sent; how many timers and schedules ran. For demos and tests."""
+        ran = 0
+        while True:
+            now = self.scheduler.tick()
+            self.delivery.drain(timeout)
+            if not now:
+                return ran
+            ran += now
+
+    def _measure(self) -> None:
+        with self.deps.db.read() as session:
+            found = delivery_status.measure(session)
+        for state, number in found.by_state.items():
+            metrics.OUTBOX.labels(state).set(number)
+        metrics.OLDEST.set(found.oldest_seconds)
+        metrics.TICK_AGE.set(self.scheduler.age())
+        metrics.DELIVERY_AGE.set(self.delivery.age())
+
+
+def create(settings: Settings, *, made_by: str = "run") -> Bot:
+    """Build a bot: migrate its database, ask Slack who it is, adopt the policy.
+
+    `made_by` is `run` or `demo`; each refuses a database that the other made. Raises SettingsRefused when a setting
+    or the database cannot be used, PolicyRefused for a bad policy.
+    """
+    if settings.mlgov_time_scale != 1.0 and settings.is_real_slack:
+        raise SettingsRefused(
+            "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
+        )
+    text = policy.load(settings.mlgov_policy)
+    database = Database(settings.mlgov_database_url.get_secret_value())
+    migrate.upgrade(database)
+    _require_own(database, made_by)
+    slack = installation.client(settings, timeout=3)
+    team = installation.who_am_i(settings, slack)
+    with database.begin(patient=True) as session:
+        runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
+        now = clock.now(session)
+        version = policies.adopt(session, SYSTEM, text, now=now)
+        jobs.ensure_schedules(session, text.policy, now=now)
+    holder = PolicyHolder(text, version)
+    deps = Deps(
+        settings, database, holder, slack, Directory(slack, database, team), team
+    )
+    edge = Edge(deps, router())
+    sender = _sender(deps)
+    scheduler = Scheduler(
+        database,
+        policy=lambda: holder.policy,
+        org_key=team.org_key,
+        seconds=settings.mlgov_tick_seconds,
+        hourly=(deps.directory.refresh_all,),
+    )
+    return Bot(
+        deps=deps,
+        edge=edge,
+        bolt=bolt.build(deps, edge, open_home=home.opener(deps)),
+        delivery=sender,
+        scheduler=scheduler,
+        health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+    )
+
+
+def _require_own(database: Database, made_by: str) -> None:
+    with database.read() as session:
+        is_new, maker = not runtime.facts(session), runtime.made_by(session)
+    if is_new or maker == made_by:
+        return
+    if maker == "demo":
+        raise SettingsRefused(
+            "MLGOV_DATABASE_URL names a database that the demo made; give `mlgov run` one of its own."
+        )
+    raise SettingsRefused(
+        "This database governs a real organisation; the demo leaves it alone."
+    )
+
+
+def _sender(deps: Deps) -> Delivery:
+    settings, team, holder = deps.settings, deps.team, deps.holder
+    token = deps.slack.token or ""
+    pace = Pace(
+        lease=settings.mlgov_lease_seconds,
+        http_timeout=settings.mlgov_http_timeout_seconds,
+        seconds_per_message=settings.mlgov_pace_seconds,
+        poll=settings.mlgov_poll_seconds,
+    ).scaled(settings.mlgov_time_scale)
+
+    def admin(session: Session) -> str | None:
+        return find_channel(session, team.org_key, holder.policy.channels.admin)
+
+    place = settings.mlgov_anchor
+    return Delivery(
+        deps.db,
+        lambda: delivery.client(
+            token, base_url=settings.slack_api_url, timeout=pace.http_timeout
+        ),
+        RENDERERS,
+        org_key=team.org_key,
+        policy=lambda: holder.policy,
+        audience=deps.directory.audience_is_closed,
+        home=home.renderer(deps),
+        anchor=Anchor(
+            lambda session, now: heads.current(session, now=now),
+            lambda head: anchor.keep(place, head),
+        )
+        if place
+        else None,
+        admin=admin,
+        pace=pace,
+        workers=settings.mlgov_workers,
+        stamps="real" if settings.is_real_slack else "governed",
+    )
