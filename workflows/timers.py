@@ -3,33 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.delivery.tables import Schedule, Timer
+from storage.delivery.queries import timers as queries
+from storage.delivery.tables import Schedule
 from storage.enums import TimerState
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
-
-_INSERT: dict[str, Any] = {
-    "sqlite": sqlite.insert(Timer).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(Timer).on_conflict_do_nothing(),
-}
-_CANDIDATES = (
-    select(Timer.id, Timer.subject_type, Timer.subject_id, Timer.kind, Timer.seq)
-    .where(
-        Timer.state == TimerState.DUE,
-        Timer.due_at <= bindparam("due_now"),
-        or_(Timer.retry_at.is_(None), Timer.retry_at <= bindparam("real_now")),
-    )
-    .order_by(Timer.due_at, Timer.id)
-    .limit(bindparam("most"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +29,8 @@ def start(
     session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0
 ) -> None:
     """Let `kind` fall due for the subject at a governed instant; the same (subject, kind, seq) is started once."""
-    session.execute(
-        _INSERT[session.get_bind().dialect.name],
+    queries.start(
+        session,
         {
             "subject_type": subject.type,
             "subject_id": subject.id,
@@ -62,24 +45,25 @@ def start(
 
 def cancel(session: Session, subject: Subject) -> None:
     """Nothing that still waits for this subject falls due any more."""
-    session.execute(
-        update(Timer)
-        .where(
-            Timer.subject_type == subject.type,
-            Timer.subject_id == subject.id,
-            Timer.state == TimerState.DUE,
-        )
-        .values(state=TimerState.CANCELLED)
-        .execution_options(synchronize_session=False)
-    )
+    queries.cancel_of(session, subject.type, subject.id)
+
+
+def cancel_one(session: Session, timer_id: int) -> None:
+    """This timer has nothing to do any more."""
+    queries.cancel_one(session, timer_id)
 
 
 def candidates(
-    session: Session, *, due_now: datetime, real_now: datetime, most: int = 200
+    session: Session,
+    *,
+    due_now: datetime,
+    real_now: datetime,
+    most: int = 200,
+    kinds: Sequence[str] | None = None,
 ) -> list[DueTimer]:
-    """Timers that look due, oldest first, read without locks."""
-    rows = session.execute(
-        _CANDIDATES, {"due_now": due_now, "real_now": real_now, "most": most}
+    """Timers that look due, oldest first, read without locks; only of these kinds, when some are given."""
+    rows = queries.candidates(
+        session, due_now=due_now, real_now=real_now, most=most, kinds=kinds
     )
     return [
         DueTimer(id_, Subject(type_, subject), kind, seq)
@@ -89,13 +73,7 @@ def candidates(
 
 def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
     """Lock the timer, after its subject was locked; False when it is no longer due or somebody else has it."""
-    found = session.execute(
-        select(Timer)
-        .where(
-            Timer.id == timer_id, Timer.state == TimerState.DUE, Timer.due_at <= due_now
-        )
-        .with_for_update(skip_locked=True)
-    ).scalar_one_or_none()
+    found = queries.lock_due(session, timer_id, due_now=due_now)
     if found is None:
         return False
     found.state = TimerState.DONE
@@ -104,7 +82,7 @@ def take(session: Session, timer_id: int, *, due_now: datetime) -> bool:
 
 def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -> bool:
     """Count a failed run and back off; True when it was the last try and the timer is dead now."""
-    timer = session.get(Timer, timer_id)
+    timer = queries.lock(session, timer_id)
     if timer is None or timer.state != TimerState.DUE:
         return False
     timer.attempts += 1
@@ -118,12 +96,7 @@ def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -
 
 def next_due(session: Session) -> datetime | None:
     """When the next timer falls due (governed time), for a loop that would rather sleep than poll."""
-    return session.execute(
-        select(Timer.due_at)
-        .where(Timer.state == TimerState.DUE)
-        .order_by(Timer.due_at)
-        .limit(1)
-    ).scalar_one_or_none()
+    return queries.next_due(session)
 
 
 def local_instant(day: datetime, wall: time, zone: ZoneInfo) -> datetime:
@@ -173,11 +146,7 @@ def schedule(
     weekday: int | None = None,
 ) -> None:
     """Let `kind` recur for `owner` at HH:MM in an IANA zone; saying it again with another time moves it."""
-    found = session.execute(
-        select(Schedule)
-        .where(Schedule.owner == owner, Schedule.kind == kind)
-        .with_for_update()
-    ).scalar_one_or_none()
+    found = queries.lock_schedule(session, owner, kind)
     if found is not None and (found.local_time, found.weekday, found.tz) == (
         local_time,
         weekday,
@@ -208,17 +177,11 @@ def schedule(
     )
 
 
-def due_schedules(session: Session, *, now: datetime) -> Sequence[int]:
-    """The schedules that look due, read without locks."""
-    return (
-        session.execute(
-            select(Schedule.id)
-            .where(Schedule.next_at <= now, Schedule.is_enabled.is_(True))
-            .order_by(Schedule.id)
-        )
-        .scalars()
-        .all()
-    )
+def due_schedules(
+    session: Session, *, now: datetime, kinds: Sequence[str] | None = None
+) -> Sequence[int]:
+    """The schedules that look due, read without locks; only of these kinds, when some are given."""
+    return queries.due_schedules(session, now=now, kinds=kinds)
 
 
 def take_schedule(
@@ -229,15 +192,7 @@ def take_schedule(
     The slot is the local date, so a clock change cannot run one twice. Slots missed while nothing ran are skipped:
     only the latest one runs.
     """
-    found = session.execute(
-        select(Schedule)
-        .where(
-            Schedule.id == schedule_id,
-            Schedule.next_at <= now,
-            Schedule.is_enabled.is_(True),
-        )
-        .with_for_update(skip_locked=True)
-    ).scalar_one_or_none()
+    found = queries.lock_due_schedule(session, schedule_id, now=now)
     if found is None:
         return None
     zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)

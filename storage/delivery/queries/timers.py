@@ -1,0 +1,153 @@
+"""Timers and schedules: what looks due, and locking it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Schedule, Timer
+from storage.enums import TimerState
+
+_INSERT: dict[str, Any] = {
+    "sqlite": sqlite.insert(Timer).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(Timer).on_conflict_do_nothing(),
+}
+_DUE = text("timer.state = 'due'")
+"""A literal: the partial index is not found by a bind parameter."""
+_CANDIDATES = (
+    select(Timer.id, Timer.subject_type, Timer.subject_id, Timer.kind, Timer.seq)
+    .where(
+        _DUE,
+        Timer.due_at <= bindparam("due_now"),
+        or_(Timer.retry_at.is_(None), Timer.retry_at <= bindparam("real_now")),
+    )
+    .order_by(Timer.due_at, Timer.id)
+    .limit(bindparam("most"))
+)
+_CANDIDATES_OF_KINDS = _CANDIDATES.where(
+    Timer.kind.in_(bindparam("kinds", expanding=True))
+)
+_CANCEL_OF = (
+    update(Timer)
+    .where(
+        Timer.subject_type == bindparam("s_type"),
+        Timer.subject_id == bindparam("s_id"),
+        Timer.state == TimerState.DUE,
+    )
+    .values(state=TimerState.CANCELLED)
+    .execution_options(synchronize_session=False)
+)
+_LOCK = select(Timer).where(Timer.id == bindparam("timer_id"))
+_LOCK_DUE = _LOCK.where(_DUE, Timer.due_at <= bindparam("due_now")).with_for_update(
+    skip_locked=True
+)
+_LOCK_ANY = _LOCK.with_for_update()
+_NEXT = select(Timer.due_at).where(_DUE).order_by(Timer.due_at).limit(1)
+_SCHEDULE = (
+    select(Schedule)
+    .where(Schedule.owner == bindparam("owner"), Schedule.kind == bindparam("kind"))
+    .with_for_update()
+)
+_DUE_SCHEDULES = (
+    select(Schedule.id)
+    .where(Schedule.next_at <= bindparam("now"), Schedule.is_enabled.is_(True))
+    .order_by(Schedule.id)
+)
+_DUE_SCHEDULES_OF_KINDS = _DUE_SCHEDULES.where(
+    Schedule.kind.in_(bindparam("kinds", expanding=True))
+)
+_LOCK_SCHEDULE = (
+    select(Schedule)
+    .where(
+        Schedule.id == bindparam("schedule_id"),
+        Schedule.next_at <= bindparam("now"),
+        Schedule.is_enabled.is_(True),
+    )
+    .with_for_update(skip_locked=True)
+)
+
+
+def start(session: Session, values: dict[str, Any]) -> None:
+    """Write a timer, unless it is there already."""
+    session.execute(_INSERT[session.get_bind().dialect.name], values)
+
+
+def cancel_of(session: Session, subject_type: str, subject_id: str) -> None:
+    """Cancel what waits for a subject."""
+    session.execute(_CANCEL_OF, {"s_type": subject_type, "s_id": subject_id})
+
+
+def cancel_one(session: Session, timer_id: int) -> None:
+    """Cancel one timer that this transaction holds."""
+    timer = session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one()
+    timer.state = TimerState.CANCELLED
+
+
+def candidates(
+    session: Session,
+    *,
+    due_now: datetime,
+    real_now: datetime,
+    most: int,
+    kinds: Sequence[str] | None,
+) -> Sequence[Any]:
+    """Timers that look due, oldest first: id, type and id of the subject, kind, seq."""
+    parameters: dict[str, Any] = {
+        "due_now": due_now,
+        "real_now": real_now,
+        "most": most,
+    }
+    if kinds is None:
+        return session.execute(_CANDIDATES, parameters).all()
+    return session.execute(
+        _CANDIDATES_OF_KINDS, parameters | {"kinds": list(kinds)}
+    ).all()
+
+
+def lock_due(session: Session, timer_id: int, *, due_now: datetime) -> Timer | None:
+    """The timer, locked; None when it is not due any more or somebody else has it."""
+    return session.execute(
+        _LOCK_DUE, {"timer_id": timer_id, "due_now": due_now}
+    ).scalar_one_or_none()
+
+
+def lock(session: Session, timer_id: int) -> Timer | None:
+    """The timer, locked."""
+    return session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one_or_none()
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next timer falls due (governed time)."""
+    return session.execute(_NEXT).scalar_one_or_none()
+
+
+def lock_schedule(session: Session, owner: str, kind: str) -> Schedule | None:
+    """The schedule of an owner, locked."""
+    return session.execute(
+        _SCHEDULE, {"owner": owner, "kind": kind}
+    ).scalar_one_or_none()
+
+
+def due_schedules(
+    session: Session, *, now: datetime, kinds: Sequence[str] | None
+) -> Sequence[int]:
+    """Ids of the schedules that look due."""
+    if kinds is None:
+        return session.execute(_DUE_SCHEDULES, {"now": now}).scalars().all()
+    return (
+        session.execute(_DUE_SCHEDULES_OF_KINDS, {"now": now, "kinds": list(kinds)})
+        .scalars()
+        .all()
+    )
+
+
+def lock_due_schedule(
+    session: Session, schedule_id: int, *, now: datetime
+) -> Schedule | None:
+    """The schedule, locked; None when it is not due any more or somebody else has it."""
+    return session.execute(
+        _LOCK_SCHEDULE, {"schedule_id": schedule_id, "now": now}
+    ).scalar_one_or_none()

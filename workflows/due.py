@@ -1,0 +1,201 @@
+"""Running what fell due: one transaction for each timer and each schedule, all or nothing, in every replica.
+
+Which kinds there are and what each does is told by a `Registry`; `jobs` holds the one of mlgov. Nobody leads: what two
+replicas see at once, one of them gets.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from storage.db import Database, DatabaseBusy
+from workflows import clock, timers
+from workflows.actors import SYSTEM
+from workflows.audit.service import record
+from workflows.policy import Policy
+from workflows.timers import DueTimer
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 900.0
+"""Seconds between two tries of a schedule that fails."""
+
+
+class Lock(StrEnum):
+    """How locking a subject went."""
+
+    TAKEN = "taken"
+    HELD = "held"
+    """Somebody else is changing it at this moment; the timer waits for the next tick."""
+    GONE = "gone"
+    """There is no such subject any more; its timer is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The circumstances under which something falls due. `now` is governed time."""
+
+    now: datetime
+    policy: Policy
+    policy_id: int
+    org_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueSlot:
+    """One run of a schedule; `date` is the local date that it is for, and makes it unique."""
+
+    owner: str
+    kind: str
+    date: str
+
+
+TimerHandler = Callable[[Session, DueTimer, Occasion], None]
+ScheduleHandler = Callable[[Session, DueSlot, Occasion], None]
+LockSubject = Callable[[Session, str], Lock]
+Died = Callable[[Session, DueTimer, str, Occasion], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What happens when something falls due.
+
+    A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
+    started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
+    type without one is not locked. `died` is told when a timer was given up, in the transaction that says so.
+    """
+
+    timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduleHandler] = field(default_factory=dict)
+    locks: Mapping[str, LockSubject] = field(default_factory=dict)
+    died: Died | None = None
+
+
+class Runner:
+    """Runs what is due. `policy` gives the policy in force and the id of its version.
+
+    `probe` is called with `timer.before_commit`, `timer.after_commit` and the same for `schedule`, for tests.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        *,
+        policy: Callable[[], tuple[Policy, int]],
+        org_key: str,
+        probe: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._policy = policy
+        self._org_key = org_key
+        self._probe = probe
+        self._pauses: dict[int, tuple[int, float]] = {}
+
+    def run(self, *, most: int = 200) -> int:
+        """Run what is due now, at most `most` timers; how many timers and schedules ran."""
+        with self._database.read() as session:
+            real, due = clock.both(session)
+            found = timers.candidates(
+                session,
+                due_now=due,
+                real_now=real,
+                most=most,
+                kinds=list(self._registry.timers),
+            )
+            slots = timers.due_schedules(
+                session, now=due, kinds=list(self._registry.schedules)
+            )
+        ran = sum(self._timer(timer) for timer in found)
+        return ran + sum(self._schedule(schedule_id) for schedule_id in slots)
+
+    def _occasion(self, now: datetime) -> Occasion:
+        policy, version = self._policy()
+        return Occasion(now, policy, version, self._org_key)
+
+    def _timer(self, timer: DueTimer) -> bool:
+        handler = self._registry.timers[timer.kind]
+        lock = self._registry.locks.get(timer.subject.type)
+
+        def work(session: Session) -> bool:
+            # The subject before the timer, as a click does: the other order deadlocks with one.
+            state = Lock.TAKEN if lock is None else lock(session, timer.subject.id)
+            if state is Lock.HELD:
+                return False
+            now = clock.now(session)
+            if not timers.take(session, timer.id, due_now=now):
+                return False
+            if state is Lock.GONE:
+                timers.cancel_one(session, timer.id)
+                return False
+            handler(session, timer, self._occasion(now))
+            session.flush()
+            self._probe("timer.before_commit")
+            return True
+
+        try:
+            ran = self._database.run(work)
+        except DatabaseBusy:
+            return False
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            self._failed(timer, error)
+            return False
+        except Exception as error:
+            self._failed(timer, error)
+            return False
+        self._probe("timer.after_commit")
+        return ran
+
+    def _failed(self, timer: DueTimer, error: Exception) -> None:
+        log.exception("timer %s of %s failed", timer.kind, timer.subject)
+        why = f"{type(error).__name__}: {error}"
+
+        def work(session: Session) -> None:
+            real, now = clock.both(session)
+            if not timers.failed(session, timer.id, why, real_now=real):
+                return
+            subject = (timer.subject.type, timer.subject.id)
+            record(session, SYSTEM, "timer.dead", subject, now=now, kind=timer.kind)
+            if self._registry.died is not None:
+                self._registry.died(session, timer, why, self._occasion(now))
+
+        self._database.run(work)
+
+    def _schedule(self, schedule_id: int) -> bool:
+        tries, until = self._pauses.get(schedule_id, (0, 0.0))
+        if time.monotonic() < until:
+            return False
+
+        def work(session: Session) -> bool:
+            now = clock.now(session)
+            taken = timers.take_schedule(session, schedule_id, now=now)
+            if taken is None:
+                return False
+            owner, kind, date = taken
+            slot = DueSlot(owner, kind, date)
+            self._registry.schedules[kind](session, slot, self._occasion(now))
+            session.flush()
+            self._probe("schedule.before_commit")
+            return True
+
+        try:
+            ran = self._database.run(work)
+        except DatabaseBusy:
+            return False
+        except Exception:
+            log.exception("schedule %s failed; it will be tried again", schedule_id)
+            pause = min(2.0 ** (tries + 1), LONGEST_PAUSE)
+            self._pauses[schedule_id] = (tries + 1, time.monotonic() + pause)
+            return False
+        self._pauses.pop(schedule_id, None)
+        self._probe("schedule.after_commit")
+        return ran
