@@ -1,0 +1,191 @@
+"""A whole mlgov for stories: the sandbox as Slack, a bot built by the composition root, and files that people import."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot import app, manifest, settings
+from bot.serving import SocketMode, WebServer
+from sandbox.clock import GovernedClock
+from sandbox.server import Sandbox
+from sandbox.world import World
+from storage import migrate, runtime
+from storage.db import Database
+from workflows import clock
+
+OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
+
+POLICY = """\
+version: 1
+organisation: {name: Acme, timezone: Europe/London}
+channels: {governance: "#ml-governance", audit: "#ml-audit", admin: "#mlgov-admin"}
+roles:
+  admin: ["@mlgov-admins"]
+  finance: ["@finance"]
+gates:
+  budget_increase:
+    stages:
+      - {name: Budget owner, approvers: [subject.owner]}
+      - {name: Finance, approvers: [role:finance]}
+    expires_after: 7d
+"""
+
+OLA, TIM, FAY, FRED, GUS, SAM, ADA = (
+    "U0OLA",
+    "U0TIM",
+    "U0FAY",
+    "U0FRED",
+    "U0GUS",
+    "U0SAM",
+    "U0ADA",
+)
+
+
+def organisation() -> dict[str, Any]:
+    """Ola owns the budget, Tim asks, Fay and Fred are finance, Gus is a guest, Sam a stranger, Ada administers."""
+    members = [OLA, TIM, FAY, FRED, ADA]
+    return {
+        "teams": [
+            {"id": "T0ACME", "name": "Acme", "domain": "acme"},
+            {"id": "T0ELSE", "name": "Elsewhere", "domain": "elsewhere", "foreign": True},
+        ],
+        "app": {"id": "A0MLGOV", "name": "mlgov", "bot_user_id": "U0MLGOV", "bot_id": "B0MLGOV", "team": "T0ACME"},
+        "users": [
+            *(
+                {"id": id_, "name": name.casefold(), "real_name": name, "email": f"{name.casefold()}@acme.test", "tz": zone, "team": "T0ACME"}
+                for id_, name, zone in [
+                    (OLA, "Ola", "Europe/London"),
+                    (TIM, "Tim", "Europe/London"),
+                    (FAY, "Fay", "America/New_York"),
+                    (FRED, "Fred", "Asia/Tokyo"),
+                    (ADA, "Ada", "Europe/London"),
+                ]
+            ),
+            {"id": GUS, "name": "gus", "real_name": "Gus", "tz": "Europe/London", "team": "T0ACME", "is_restricted": True},
+            {"id": SAM, "name": "sam", "real_name": "Sam", "tz": "Europe/London", "team": "T0ELSE"},
+        ],
+        "channels": [
+            {"id": "C0GOV", "name": "ml-governance", "members": members, "app": True},
+            {"id": "C0AUDIT", "name": "ml-audit", "members": [ADA], "app": True},
+            {"id": "C0ADMIN", "name": "mlgov-admin", "members": [ADA], "app": True},
+            {"id": "C0TRIAGE", "name": "ticket-triage", "members": [OLA, TIM, FAY], "app": True},
+            {"id": "C0SHARED", "name": "with-elsewhere", "members": [OLA, TIM, GUS, SAM], "teams": ["T0ACME", "T0ELSE"], "app": True},
+        ],
+        "usergroups": [
+            {"id": "S0FIN", "handle": "finance", "name": "Finance", "users": [FAY, FRED]},
+            {"id": "S0ADM", "handle": "mlgov-admins", "name": "Admins", "users": [ADA]},
+        ],
+    }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Office:
+    """The sandbox and the bot, running."""
+
+    sandbox: Sandbox
+    bot: app.Bot
+    anchor: Path
+    work: Path
+    base_url: str | None
+
+    @property
+    def db(self) -> Database:
+        """The bot's database."""
+        return self.bot.deps.db
+
+    def settle(self) -> None:
+        """Until nothing that is due waits."""
+        self.bot.settle()
+
+    def move(self, by: timedelta) -> None:
+        """Move governed time on both sides, and let what falls due happen."""
+        with self.db.begin() as session:
+            clock.move(session, by)
+        self.sandbox.clock.advance(by)
+        self.settle()
+
+    def now(self) -> datetime:
+        """Governed time."""
+        return self.sandbox.clock.now()
+
+    def file(self, name: str, text: str) -> Path:
+        """A file that somebody wants to import."""
+        path = self.work / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def eventually(true: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
+    """Wait until something holds; AssertionError when it does not in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"did not happen within {seconds} s: {what}")
+
+
+@contextmanager
+def opened(
+    database_url: str,
+    work: Path,
+    *,
+    over: str = "http",
+    world: dict[str, Any] | None = None,
+    policy: str = POLICY,
+    at: datetime = OPENS,
+    limits: Any = False,
+    scale: float = 0.02,
+) -> Iterator[Office]:
+    """Run a sandbox and a bot against each other, over `http` or `socket`."""
+    governed = GovernedClock(at)
+    database = Database(database_url)
+    migrate.upgrade(database)
+    with database.begin() as session:
+        runtime.set_made_by(session, "demo")
+        runtime.set_offset(session, governed.offset)
+    database.close()
+    policy_file = work / "governance.yml"
+    policy_file.write_text(policy, encoding="utf-8")
+    sandbox = Sandbox(
+        World.from_dict(world or organisation()),
+        manifest.data(),
+        clock=governed,
+        limits=limits,
+    )
+    with sandbox:
+        read = settings.read(
+            {},
+            slack_bot_token=sandbox.bot_token,
+            slack_app_token=sandbox.app_token,
+            slack_signing_secret=sandbox.signing_secret,
+            slack_api_url=sandbox.api_url,
+            mlgov_database_url=database_url,
+            mlgov_policy=policy_file,
+            mlgov_anchor=str(work / "anchor.jsonl"),
+            mlgov_time_scale=scale,
+            mlgov_http_timeout_seconds=10 / scale if scale < 1 else 10,
+            mlgov_lease_seconds=60 / scale if scale < 1 else 60,
+        )
+        bot = app.create(read, made_by="demo")
+        bot.deps.directory.refresh_all()
+        server = WebServer(bot.web(serve_slack=over == "http"), "127.0.0.1", 0)
+        socket_mode = SocketMode(bot) if over == "socket" else None
+        try:
+            server.start()
+            bot.start()
+            if socket_mode is not None:
+                socket_mode.start()
+            else:
+                sandbox.deliver_to(f"{server.url}/slack/events")
+            yield Office(sandbox, bot, work / "anchor.jsonl", work, server.url)
+        finally:
+            if socket_mode is not None:
+                socket_mode.stop()
+            sandbox.deliver_to(None)
+            server.stop()
+            bot.stop()

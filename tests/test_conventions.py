@@ -1,0 +1,154 @@
+"""Promises outside the code that are kept true: the manifest, the rooms, and what a listener may do."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot import app, bolt, manifest
+from sandbox.web_api.methods import METHODS
+
+ROOT = Path(__file__).parents[1]
+OURS = ("bot", "workflows", "storage", "sandbox")
+
+
+def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def methods_in_use() -> set[str]:
+    """Web API methods that the bot calls, by the names of slack_sdk's functions and by `api_call`."""
+    known = {name.casefold().replace(".", "_"): name for name in METHODS}
+    found = {"apps.connections.open"}
+    for _path, tree in sources("bot"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr.casefold() in known:
+                found.add(known[node.attr.casefold()])
+            if isinstance(node, ast.Constant) and node.value in METHODS:
+                found.add(str(node.value))
+    return found
+
+
+def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
+    needed, optional = manifest.scopes()
+    asked = needed | optional
+    used = methods_in_use()
+    for method in used:
+        scopes = METHODS[method].scopes
+        assert not scopes or asked & set(scopes), f"{method} needs one of {scopes}"
+    events = set(manifest.data()["settings"]["event_subscriptions"]["bot_events"])
+    for scope in asked - {"commands"}:
+        by_method = any(scope in METHODS[method].scopes for method in used)
+        by_event = scope == "im:history" and "message.im" in events
+        assert by_method or by_event, f"nothing uses {scope}"
+    assert optional == {"channels:history", "groups:history"}
+
+
+def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:
+    subscribed = set(manifest.data()["settings"]["event_subscriptions"]["bot_events"])
+    assert subscribed == {"app_home_opened", "message.im", *bolt.DIRECTORY_EVENTS}
+
+
+def test_the_manifest_has_exactly_the_commands_that_are_answered() -> None:
+    commands = {
+        command["command"] for command in manifest.data()["features"]["slash_commands"]
+    }
+    assert commands == {"/mlgov"}
+
+
+def test_the_usage_hint_names_words_that_exist() -> None:
+    (command,) = manifest.data()["features"]["slash_commands"]
+    words = set(re.findall(r"[a-z]+", command["usage_hint"])) - {"project"}
+    assert words <= set(app.router().words)
+
+
+def test_the_manifest_for_http_has_its_request_urls() -> None:
+    made = yaml.safe_load(manifest.text("https://mlgov.example.com/"))
+    url = "https://mlgov.example.com/slack/events"
+    assert made["settings"]["event_subscriptions"]["request_url"] == url
+    assert made["settings"]["interactivity"]["request_url"] == url
+    assert made["features"]["slash_commands"][0]["url"] == url
+    assert made["settings"]["socket_mode_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    "url", ["http://mlgov.example.com", "mlgov.example.com", "https://"]
+)
+def test_a_url_that_slack_would_refuse_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        manifest.text(url)
+
+
+def test_nothing_commits_but_the_edges() -> None:
+    for path, tree in sources("workflows", "storage"):
+        if path.as_posix() in {"storage/db.py"}:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in {"commit", "rollback"}, (
+                    f"{path}:{node.lineno} commits"
+                )
+
+
+def test_services_never_read_a_clock() -> None:
+    for path, tree in sources("workflows"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in {"utcnow", "today"}, (
+                    f"{path}:{node.lineno} reads a clock"
+                )
+
+
+def test_every_kind_of_notice_can_be_shown_once() -> None:
+    kinds = [renderer.notice.kind for renderer in app.RENDERERS]
+    assert len(kinds) == len(set(kinds))
+    assert all(kinds)
+
+
+def buttons() -> set[str]:
+    """Every action_id and callback_id that a view or a message writes."""
+    return {
+        str(node.value)
+        for path, tree in sources("bot")
+        if path.name in {"views.py", "messages.py", "home.py", "front.py"}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[a-z]+\.[a-z_]+", node.value)
+    }
+
+
+def test_every_button_is_answered() -> None:
+    router = app.router()
+    answered = set(router.actions) | set(router.submissions)
+    nouns = {name.split(".")[0] for name in answered}
+    unanswered = {name for name in buttons() if name.split(".")[0] in nouns} - answered
+    assert not {
+        name for name in unanswered if not name.endswith((".value", ".text", ".input"))
+    }, unanswered
+
+
+def test_no_file_outgrows_its_room() -> None:
+    long = {
+        str(path): lines
+        for folder in (*OURS, "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if "migrations" not in path.parts
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500
+    }
+    assert long == {}
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(
+            r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8")
+        ):
+            assert (page.parent / target).exists(), (
+                f"{page.relative_to(ROOT)} links to {target}, which is not there"
+            )
