@@ -269,6 +269,8 @@ class Seat:
         """Open the app's Home tab; the app hears app_home_opened."""
         if not self._sandbox.manifest.home_tab:
             raise NotPossible("this app has no Home tab")
+        if self._world.is_foreign(self.user):
+            raise NotPossible("the app is not installed in this person's workspace")
         return self._open_tab("home")
 
     def open_messages(self) -> Outcome:
@@ -343,11 +345,6 @@ class Seat:
             if shown is None:
                 raise NotPossible(f"there is no message {ts} in {channel_id}")
         channel = self._channel(shown.channel_id)
-        if isinstance(shown, Message) and self.user_id not in channel.members:
-            if channel.kind != "public" or self._world.is_foreign(self.user):
-                raise NotPossible("this person does not see that channel")
-            if self.user.is_restricted or self.user.is_ultra_restricted:
-                raise NotPossible("a guest sees only the channels they are in")
         block, element = acting.find(shown.blocks, action_id, block_id)
         entry = acting.action(block, element, value, selected)
         values: StateValues = initial_values(shown.blocks)
@@ -398,9 +395,19 @@ class Seat:
         return match.group()
 
     def _channel(self, channel_id: str) -> Channel:
+        """A channel that this person can look into."""
         channel = self._world.channels.get(channel_id)
         if channel is None:
             raise NotPossible(f"there is no channel {channel_id}")
+        user = self.user
+        if self.user_id not in channel.members and (
+            channel.kind != "public"
+            or user.is_restricted
+            or user.is_ultra_restricted
+            or not set(user.team_ids) & set(channel.team_ids)
+            or self._world.is_foreign(user)
+        ):
+            raise NotPossible(f"{user.label} does not see the channel {channel_id}")
         return channel
 
     def _view(self, view_id: str) -> View:

@@ -30,6 +30,30 @@ if TYPE_CHECKING:
 _START_SECONDS = 10.0
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn, stopped at once instead of at its next tick: tests stop it often."""
+
+    _asked: asyncio.Event | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Tick until somebody asks to stop."""
+        self._loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        self._asked = asked
+        counter = 0
+        while not await self.on_tick(counter) and not asked.is_set():
+            counter = (counter + 1) % 864_000
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), 0.1)
+
+    def ask_to_stop(self) -> None:
+        """Stop soon; from any thread."""
+        self.should_exit = True
+        if self._loop is not None and self._asked is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended on its own
+                self._loop.call_soon_threadsafe(self._asked.set)
+
+
 class Sandbox:
     """A local Slack for one app.
 
@@ -82,7 +106,7 @@ class Sandbox:
         self.events = Events(self.installation, self.delivery, event_retries)
         self._host, self._port = host, port
         self._socket: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._site: Site | None = None
 
@@ -93,11 +117,18 @@ class Sandbox:
         if self._thread is not None:
             raise RuntimeError("the sandbox is running already")
         listening = socket.create_server((self._host, self._port), backlog=512)
+        # Inherited by what it accepts; asyncio leaves sockets that it did not make itself alone, and
+        # Nagle's algorithm would hold every answer back for 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = listening
         self._port = listening.getsockname()[1]
         self.installation.base_url = self.url
         self.installation.socket_url = self.url.replace("http://", "ws://")
-        self._site = Site(self)
+        try:
+            self._site = Site(self)
+        except BaseException:
+            listening.close()
+            raise
         config = uvicorn.Config(
             self._site,
             http="h11",
@@ -110,7 +141,7 @@ class Sandbox:
             ws_ping_interval=0.5,
             ws_ping_timeout=30,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
         self._thread.start()
         deadline = threading.Event()
@@ -141,7 +172,7 @@ class Sandbox:
         if self._thread is not None and self._server is not None:
             with contextlib.suppress(TimeoutError, RuntimeError):
                 self.delivery.sockets.drop()
-            self._server.should_exit = True
+            self._server.ask_to_stop()
             self._thread.join()
         if self._socket is not None:
             self._socket.close()

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import time
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from sandbox import render
@@ -159,7 +159,7 @@ def history(call: Call) -> Answer:
     shown_from = time.monotonic() - call.installation.faults.history_lag
     matching = (
         one
-        for one in reversed(channel.messages.values())
+        for one in takewhile(bounds.may_reach, reversed(channel.messages.values()))
         if (not one.is_reply or one.reply_broadcast)
         and one.posted_at <= shown_from
         and bounds.hold(one.ts)
@@ -238,6 +238,10 @@ class _Bounds:
         self._oldest = _bound(call, "oldest")
         self._latest = _bound(call, "latest")
         self._inclusive = call.flag("inclusive")
+
+    def may_reach(self, message: Message) -> bool:
+        """Whether this or an older message can lie between them."""
+        return not self._oldest or micros_of(message.ts) >= self._oldest
 
     def hold(self, ts: str) -> bool:
         """Whether the message lies between them."""

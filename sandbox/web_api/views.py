@@ -49,7 +49,7 @@ def publish(call: Call) -> Answer:
         raise SlackError("not_enabled")
     user_id = call.needed("user_id")
     user = call.world.users.get(user_id)
-    if user is None or user.is_bot:
+    if user is None or user.is_bot or call.world.is_foreign(user):
         raise SlackError("invalid_arguments", findings=["invalid `user_id`"])
     body = check.view(call.args.get("view"), "home")
     shown = call.world.views.home(user_id)

@@ -169,12 +169,12 @@ def client(sandbox: Sandbox) -> WebClient:
 
 
 def client_of(
-    sandbox: Sandbox, token: str | None = None, timeout: int = 5
+    sandbox: Sandbox, token: str | None = None, timeout: float = 5
 ) -> WebClient:
     """A client for a sandbox."""
     return WebClient(
         token=token or sandbox.bot_token,
         base_url=sandbox.api_url,
-        timeout=timeout,
+        timeout=timeout,  # type: ignore[arg-type] - urllib takes fractions of a second
         retry_handlers=[],
     )

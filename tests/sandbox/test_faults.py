@@ -55,7 +55,9 @@ def test_a_slow_answer_and_a_late_acceptance(sandbox: Sandbox) -> None:
     assert time.monotonic() - started >= 0.3
     sandbox.faults.accept_late("chat.postMessage", seconds=0.3, count=1)
     with pytest.raises(TimeoutError):
-        client_of(sandbox, timeout=1).chat_postMessage(channel="C0GENERAL", text="late")
+        client_of(sandbox, timeout=0.3).chat_postMessage(
+            channel="C0GENERAL", text="late"
+        )
     assert texts(sandbox) == ["slow"]
     deadline = time.monotonic() + 3
     while texts(sandbox) != ["slow", "late"] and time.monotonic() < deadline:

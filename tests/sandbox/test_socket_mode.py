@@ -51,7 +51,7 @@ def wait_until(holds: Any, seconds: float = 5.0) -> bool:
     return True
 
 
-def test_commands_clicks_and_modals(
+def test_commands_modals_and_events(
     sandbox: Sandbox, app: App, handler: SocketModeHandler
 ) -> None:
     @app.command("/helper")
@@ -75,6 +75,12 @@ def test_commands_clicks_and_modals(
         )
         ack("here you are")
 
+    said: list[str] = []
+
+    @app.event("message")
+    def message(event: Any) -> None:
+        said.append(event["text"])
+
     @app.view("form")
     def form(ack: Any, view: Any) -> None:
         if view["state"]["values"]["why"]["text"]["value"] == "no":
@@ -89,18 +95,6 @@ def test_commands_clicks_and_modals(
     assert seat.submit(view_id, {"why": {"text": "no"}}).errors == {"why": "say yes"}
     assert seat.submit(view_id, {"why": {"text": "yes"}}).ok
     assert seat.modals() == []
-
-
-def test_events_arrive_and_are_acknowledged(
-    sandbox: Sandbox, app: App, handler: SocketModeHandler
-) -> None:
-    said: list[str] = []
-
-    @app.event("message")
-    def message(event: Any) -> None:
-        said.append(event["text"])
-
-    seat = sandbox.seat("U0ANA")
     seat.say(seat.dm().id, "hello")
     assert sandbox.wait_idle()
     assert said == ["hello"]
@@ -188,8 +182,11 @@ def test_each_payload_goes_to_one_of_the_connections(sandbox: Sandbox) -> None:
     assert wait_until(lambda: sandbox.delivery.sockets.count == 2)
     for _ in range(6):
         assert sandbox.seat("U0ANA").slash("/helper", "", "C0GENERAL").ok
-    for client in clients:
-        client.close()
+    closing = [threading.Thread(target=client.close) for client in clients]
+    for one in closing:
+        one.start()
+    for one in closing:
+        one.join()
     assert counts == [3, 3]
 
 

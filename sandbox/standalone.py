@@ -1,0 +1,126 @@
+"""`python -m sandbox --manifest manifest.yml --org org.yml`: the stand-in for any bot."""
+
+import signal
+import threading
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from sandbox.clock import GovernedClock
+from sandbox.server import Sandbox
+from sandbox.world import World
+
+_EXAMPLE: dict[str, Any] = {
+    "teams": [{"name": "Acme", "domain": "acme"}],
+    "users": [
+        {
+            "name": "ana",
+            "real_name": "Ana Costa",
+            "is_admin": True,
+            "title": "Head of data",
+        },
+        {"name": "bob", "real_name": "Bob Ito", "tz": "Asia/Tokyo"},
+        {"name": "gus", "real_name": "Gus Guest", "is_restricted": True},
+    ],
+}
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(run)
+
+
+def run(
+    manifest: Annotated[Path, typer.Option(help="the app's manifest, YAML or JSON")],
+    org: Annotated[
+        Path | None,
+        typer.Option(help="people and channels, YAML or JSON; a small company if none"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="address to listen at")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="port to listen at; 0 takes a free one")
+    ] = 8765,
+    deliver_to: Annotated[
+        str | None, typer.Option(help="the app's request URL; none means Socket Mode")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="start the governed clock here (ISO 8601)")
+    ] = None,
+    limits: Annotated[bool, typer.Option(help="keep Slack's rate limits")] = True,
+    bot_token: Annotated[
+        str | None, typer.Option(help="made up when not given")
+    ] = None,
+    app_token: Annotated[
+        str | None, typer.Option(help="made up when not given")
+    ] = None,
+    signing_secret: Annotated[
+        str | None, typer.Option(help="made up when not given")
+    ] = None,
+) -> None:
+    """A local stand-in for Slack, for the app of this manifest."""
+    try:
+        app_manifest = _read(manifest)
+        world = World.from_dict(
+            _read(org) if org else _example(app_manifest), _clock(at)
+        )
+        sandbox = Sandbox(
+            world,
+            app_manifest,
+            host=host,
+            port=port,
+            limits=limits,
+            bot_token=bot_token,
+            app_token=app_token,
+            signing_secret=signing_secret,
+        )
+        sandbox.start()
+    except (ValueError, OSError) as error:
+        typer.echo(f"The sandbox did not start: {error}", err=True)
+        raise typer.Exit(2) from None
+    sandbox.deliver_to(deliver_to)
+    typer.echo(f"A stand-in for Slack is at {sandbox.url}. Give your app:")
+    for name, value in sandbox.environment().items():
+        typer.echo(f"export {name}={value}")
+    typer.echo("Stop it with Ctrl+C.")
+    _wait()
+    sandbox.stop()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is neither YAML nor JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: expected keys and values")
+    return data
+
+
+def _example(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A small company with the app in its only channel."""
+    names = {
+        "app": {"name": manifest.get("display_information", {}).get("name") or "app"}
+    }
+    ids = list(World.from_dict(_EXAMPLE | names).users)[1:]
+    channels = [{"name": "general", "is_general": True, "members": ids, "app": True}]
+    return _EXAMPLE | names | {"channels": channels}
+
+
+def _clock(at: str | None) -> GovernedClock:
+    return GovernedClock(datetime.fromisoformat(at) if at else None)
+
+
+def _wait() -> None:
+    """Wait for Ctrl+C or a polite kill."""
+    asked = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.set()
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, stop)
+    asked.wait()

@@ -1,0 +1,53 @@
+"""`python -m sandbox` in a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from slack_sdk import WebClient
+
+from tests.sandbox.conftest import MANIFEST, ORG
+
+COMMAND = [sys.executable, "-m", "sandbox"]
+
+
+def test_it_serves_a_manifest_and_an_organisation(tmp_path: Path) -> None:
+    (tmp_path / "manifest.yml").write_text(yaml.safe_dump(MANIFEST))
+    (tmp_path / "org.json").write_text(json.dumps(ORG))
+    options = ["--manifest", "manifest.yml", "--org", "org.json", "--port", "0"]
+    options += ["--at", "2026-01-26T08:50:00+00:00", "--bot-token", "xoxb-given"]
+    with subprocess.Popen(
+        COMMAND + options, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(6)]
+        settings = dict(line[7:].strip().split("=", 1) for line in lines[1:5])
+        assert settings["SLACK_BOT_TOKEN"] == "xoxb-given"
+        client = WebClient(
+            token=settings["SLACK_BOT_TOKEN"],
+            base_url=settings["SLACK_API_URL"],
+            retry_handlers=[],
+        )
+        ts = client.chat_postMessage(channel="C0GENERAL", text="hello")["ts"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert ts.startswith("17694174")  # 2026-01-26T08:50 and some seconds
+
+
+def test_what_it_cannot_use_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.yml").write_text("display_information: {name: x}\n")
+    (tmp_path / "org.yml").write_text("users: [{name: a, team: T0NONE}]\n")
+    for options, words in [
+        (["--manifest", "none.yml"], "none.yml"),
+        (["--manifest", "manifest.yml", "--org", "org.yml"], "no workspace T0NONE"),
+        (["--manifest", "manifest.yml", "--at", "noon"], "noon"),
+    ]:
+        done = subprocess.run(
+            COMMAND + options, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
