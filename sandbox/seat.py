@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sandbox.server import Sandbox
 
 SLACKBOT = "USLACKBOT"
+NOT_INTERACTIVE = "This app is not configured to handle interactive responses."
 _MENTION = re.compile(r"(?<!\S)([@#])([\w.-]+)")
 
 
@@ -189,8 +190,7 @@ class Seat:
         with self._world.lock:
             self._active()
             if not self._sandbox.manifest.interactive:
-                said = "This app is not configured to handle interactive responses."
-                return Outcome(False, error="not_interactive", text=said)
+                return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
             if view_id is not None:
                 payload = self._view_click(
                     view_id, action_id, block_id, value, selected, state
@@ -231,6 +231,8 @@ class Seat:
             self.enter(view_id, values or {})
             if view.body.get("submit") is None:
                 raise NotPossible("this modal has no submit button")
+            if not self._sandbox.manifest.interactive:
+                return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
             found = submission.complaints(view)
             if found:
                 return Outcome(False, error="incomplete", errors=found)
