@@ -17,6 +17,8 @@ from sandbox.views import StateValues, View
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
 
+__all__ = ["NotPossible", "Outcome", "Seat"]
+
 SLACKBOT = "USLACKBOT"
 NOT_INTERACTIVE = "This app is not configured to handle interactive responses."
 _MENTION = re.compile(r"(?<!\S)([@#])([\w.-]+)")

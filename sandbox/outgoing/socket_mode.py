@@ -86,7 +86,7 @@ class Sockets:
 
     def send(self, parcel: Parcel) -> Answer:
         """Send from any thread and wait at most three seconds for the acknowledgement."""
-        loop, connections = self._loop, self._connections
+        loop, connections = self._loop, tuple(self._connections)
         if loop is None or not connections:
             return Answer("connection_failed" if self.ever_connected else "no_app", 0.0)
         connection = connections[next(self._turn) % len(connections)]
@@ -107,6 +107,10 @@ class Sockets:
         started = time.perf_counter()
         acknowledged: Future[dict[str, Any]] = Future()
         connection.waiting[envelope_id] = acknowledged
+        if (
+            connection not in self._connections
+        ):  # it went just now, and told only its old waiters
+            self._forget(connection)
         if fault is not None and fault.kind == "drop_socket_before":
             sending = asyncio.run_coroutine_threadsafe(self._drop(connection), loop)
         elif fault is not None:

@@ -172,9 +172,8 @@ def client_of(
     sandbox: Sandbox, token: str | None = None, timeout: float = 5
 ) -> WebClient:
     """A client for a sandbox."""
-    return WebClient(
-        token=token or sandbox.bot_token,
-        base_url=sandbox.api_url,
-        timeout=timeout,  # type: ignore[arg-type] - urllib takes fractions of a second
-        retry_handlers=[],
+    client = WebClient(
+        token=token or sandbox.bot_token, base_url=sandbox.api_url, retry_handlers=[]
     )
+    client.timeout = timeout  # type: ignore[assignment] # declared int, but urllib takes fractions
+    return client

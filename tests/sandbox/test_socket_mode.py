@@ -38,7 +38,7 @@ def handler(sandbox: Sandbox, app: App) -> Iterator[SocketModeHandler]:
     handler.client.connect()
     assert sandbox.wait_for_socket()
     yield handler
-    handler.close()
+    handler.client.close()
 
 
 def wait_until(holds: Any, seconds: float = 5.0) -> bool:
