@@ -130,9 +130,10 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     sender = _sender(deps)
     scheduler = Scheduler(
         database,
-        policy=lambda: holder.policy,
+        jobs.REGISTRY,
+        policy=lambda: (holder.policy, holder.version_id),
         org_key=team.org_key,
-        seconds=settings.mlgov_tick_seconds,
+        tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
     )
     return Bot(

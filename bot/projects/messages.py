@@ -1,0 +1,67 @@
+"""How a project stands, in a private answer or in App Home: pure."""
+
+from bot import blocks
+from bot.blocks import Block
+from workflows.budgets.records import Burn
+from workflows.projects.records import ProjectRecord
+
+
+def burn_words(burn: Burn) -> str:
+    """One budget in one line: `96 % of January's budget (38,400 of 40,000 EUR effective cost)`."""
+    share = blocks.percent(burn.spent, burn.amount)
+    spent, amount = (
+        blocks.money(burn.spent, burn.currency),
+        blocks.money(burn.amount, burn.currency),
+    )
+    return f"{share} of {burn.period_words}'s budget ({spent} of {amount}, {burn.basis} cost)"
+
+
+def data_words(burn: Burn) -> str:
+    """Through which day there is data."""
+    return (
+        f"data through {blocks.day(burn.data_through)}"
+        if burn.data_through
+        else "no cost data yet"
+    )
+
+
+def line(project: ProjectRecord, burns: tuple[Burn, ...]) -> str:
+    """A project in a list."""
+    name = f"*{blocks.escape(project.name, 100)}* (`{project.key}`)"
+    if not burns:
+        return f"{name}: no open budget"
+    worst = max(
+        burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent
+    )
+    state = "Over budget: " if worst.spent > worst.amount else ""
+    return f"{name}: {state}{burn_words(worst)} · {data_words(worst)}"
+
+
+def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
+    """A project's head: who answers for it, and each open budget."""
+    people = [
+        f"*{role}* {blocks.mention(person.slack_id, person.name)}"
+        for role, person in (
+            ("Owner", project.owner),
+            ("Manager", project.manager),
+            ("Sponsor", project.sponsor),
+        )
+        if person is not None
+    ]
+    shown = [
+        blocks.section(
+            f"*{blocks.escape(project.name, 150)}* · {project.status.replace('_', ' ')}"
+        )
+    ]
+    if people:
+        shown.append(blocks.context(" · ".join(people)))
+    if not burns:
+        shown.append(
+            blocks.section(
+                "No open budget. An administrator can import one: `mlgov import budgets FILE`."
+            )
+        )
+    shown += [
+        blocks.section(f"{burn_words(burn)}\n{data_words(burn)}") for burn in burns[:10]
+    ]
+    return shown

@@ -1,0 +1,90 @@
+"""The read model behind `/mlgov`, `/mlgov status` and App Home: what a person may see, in few statements."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from workflows.actors import Actor
+from workflows.approvals import service as approvals
+from workflows.approvals.records import AskedLine, WaitingLine
+from workflows.budgets import service as budgets
+from workflows.budgets.records import Burn
+from workflows.policy import Policy
+from workflows.projects import service as projects
+from workflows.projects.records import ProjectRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLine:
+    """A project and how its open budgets stand."""
+
+    project: ProjectRecord
+    burns: tuple[Burn, ...]
+
+    @property
+    def name(self) -> str:
+        """The project's name, unescaped."""
+        return self.project.name
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more was spent than an open budget allows."""
+        return any(burn.spent > burn.amount for burn in self.burns)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One look: how many decisions wait, how many requests are with others, and the projects."""
+
+    waiting: int
+    asked: int
+    projects: tuple[ProjectLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """Everything about one project."""
+
+    line: ProjectLine
+    pending: tuple[AskedLine, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HomeStatus:
+    """What App Home shows."""
+
+    waiting: tuple[WaitingLine, ...]
+    asked: tuple[AskedLine, ...]
+    projects: tuple[ProjectLine, ...]
+    now: datetime
+
+
+def _lines(session: Session, found: list[ProjectRecord], *, policy: Policy, now: datetime) -> tuple[ProjectLine, ...]:
+    burns = budgets.burn(session, [project.id for project in found], policy=policy, now=now)
+    return tuple(ProjectLine(project, tuple(burns.get(project.id, ()))) for project in found)
+
+
+def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
+    """What `/mlgov` says."""
+    home_ = home(session, actor, policy=policy, now=now)
+    return Summary(len(home_.waiting), len(home_.asked), home_.projects)
+
+
+def home(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> HomeStatus:
+    """What waits for a person, what they asked for, and the projects they own, sponsor or manage."""
+    mine = list(projects.list_for(session, actor))
+    return HomeStatus(
+        waiting=tuple(approvals.waiting_for(session, actor, now=now)),
+        asked=tuple(approvals.asked_by(session, actor, now=now)),
+        projects=_lines(session, mine, policy=policy, now=now),
+        now=now,
+    )
+
+
+def project(session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime) -> ProjectStatus:
+    """One project by its key. Raises NotFound with the nearest right one."""
+    found = projects.get_by_key(session, key, actor)
+    (line,) = _lines(session, [found], policy=policy, now=now)
+    return ProjectStatus(line, tuple(approvals.pending_for_project(session, found.id, now=now)), now)
