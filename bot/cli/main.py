@@ -33,3 +33,7 @@ def main() -> None:
         # The reader (`| head`) has gone; Python would complain once more while closing standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
