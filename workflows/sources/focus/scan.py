@@ -1,0 +1,278 @@
+"""Reads one file after another into the groups, each in one pass, and gathers what cannot be counted."""
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workflows.sources.errors import CostFileRefused, DamagedFile
+from workflows.sources.focus import columns as focus_columns
+from workflows.sources.focus import content, faults, sql
+from workflows.sources.focus.engine import Engine
+from workflows.sources.focus.files import Given
+from workflows.sources.focus.records import BadRow, Progress, ReadOptions, SourceFile
+from workflows.sources.focus.watch import Watch
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the files held beside their groups."""
+
+    files: list[SourceFile] = field(default_factory=list)
+    bad_rows: list[BadRow] = field(default_factory=list)
+    bad_row_count: int = 0
+    unknown_columns: dict[str, None] = field(default_factory=dict)
+    missing_columns: dict[str, None] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    rows: int = 0
+    unreadable_tags: int = 0
+    float_costs: bool = False
+
+
+@dataclass(slots=True)
+class _Table:
+    """One open file: how DuckDB reads it and where its columns are."""
+
+    source: str
+    fields: dict[str, sql.Field]
+    columns: focus_columns.Columns
+    layout: content.CsvLayout | None
+
+
+class Scan:
+    """The files of one load, in order. `run` gathers them all or raises CostFileRefused."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        options: ReadOptions,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._engine = engine
+        self._options = options
+        self._progress = progress
+        self._bytes_done = 0
+        self._bytes_total = 0
+        self._files_total = 0
+        self.findings = Findings()
+
+    def run(self, files: list[Given]) -> Findings:
+        """Reads all files."""
+        self._engine.run(sql.create_groups(self._options.tag_keys))
+        self._bytes_total = sum(given.path.stat().st_size for given in files)
+        self._files_total = len(files)
+        for given in files:
+            # not blocking, should the path have become a pipe since it was looked at
+            descriptor = os.open(given.path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                before = os.fstat(descriptor)
+                self._engine.point_at(descriptor)
+                self._read(descriptor, given.name)
+                after = os.fstat(descriptor)
+            finally:
+                os.close(descriptor)
+            if (before.st_size, before.st_mtime_ns) != (
+                after.st_size,
+                after.st_mtime_ns,
+            ):
+                raise DamagedFile(
+                    f"{given.name} was changed while it was read. Import it again once it is written."
+                )
+            self._bytes_done += after.st_size
+            self._tell(given.name, 0)
+        self._refuse_copies()
+        if len(files) > 1:
+            for statement in sql.merge(self._options.tag_keys):
+                self._engine.run(statement)
+        return self.findings
+
+    def _tell(self, file: str, position: int) -> None:
+        if self._progress is not None:
+            self._progress(
+                Progress(
+                    file,
+                    len(self.findings.files),
+                    self._files_total,
+                    self._bytes_done + position,
+                    self._bytes_total,
+                    self.findings.rows,
+                )
+            )
+
+    def _read(self, descriptor: int, name: str) -> None:
+        table = self._table(descriptor, name)
+        watch = Watch(descriptor, name, table.layout, self._options.max_unpacked_bytes)
+        watch.start()
+        try:
+            self._gather(table, name, watch)
+        except CostFileRefused:
+            # a packed file that is cut off or a bomb shows first as rows that end oddly: the watch knows better
+            watch.finish()
+            raise
+        except BaseException:
+            watch.stop()
+            raise
+        watch.finish()
+        rejected = self._rejects(table, name)
+        faulty = self._faulty_rows(table, descriptor, name)
+        rows = self._new_rows()
+        self._check_count(
+            table, descriptor, name, rows + faulty + rejected, watch.lines
+        )
+        self.findings.rows += rows
+        self.findings.files.append(
+            SourceFile(
+                name,
+                watch.sha256,
+                rows,
+                "parquet"
+                if table.layout is None
+                else "csv.gz"
+                if table.layout.gzip
+                else "csv",
+                table.columns.version,
+            )
+        )
+
+    def _table(self, descriptor: int, name: str) -> _Table:
+        layout = content.csv_layout(descriptor, name)
+        types: list[str] | None = None
+        if layout is None:
+            described = self._engine.run(
+                sql.DESCRIBE_PARQUET,
+                [self._engine.path],
+                file=name,
+            )
+            heading = [str(row[0]) for row in described if row[0] != "file_row_number"]
+            types = [str(row[1]) for row in described if row[0] != "file_row_number"]
+            source = sql.PARQUET_SOURCE
+        else:
+            heading = list(layout.heading)
+            source = sql.csv_source(len(heading), layout.delimiter, layout.gzip)
+        found = focus_columns.locate(
+            heading, name, source_given=self._options.source is not None
+        )
+        fields = {
+            wanted: sql.Field(f"c{place}", "VARCHAR", True)
+            if types is None
+            else sql.Field(sql.identifier(heading[place]), types[place], False)
+            for wanted, place in found.positions.items()
+        }
+        self.findings.unknown_columns |= dict.fromkeys(found.unknown)
+        self.findings.missing_columns |= dict.fromkeys(found.missing)
+        self.findings.float_costs |= any(
+            fields[cost].type in sql.FLOATS for cost in ("BilledCost", "EffectiveCost")
+        )
+        return _Table(source, fields, found, layout)
+
+    def _gather(self, table: _Table, name: str, watch: Watch) -> None:
+        def tick() -> bool:
+            self._tell(name, watch.position)
+            return watch.refusal is None
+
+        query = sql.rows_of(
+            table.source, table.fields, self._options.tag_keys, self._options.source
+        )
+        self._engine.run(
+            sql.gather(query, self._options.tag_keys),
+            [self._engine.path],
+            file=name,
+            tick=tick,
+        )
+
+    def _rejects(self, table: _Table, name: str) -> int:
+        """Lists the rows that DuckDB could not split, and returns how many there are."""
+        if table.layout is None:
+            return 0
+        rejects = self._engine.run(sql.REJECTS)
+        for statement in sql.CLEAR_REJECTS:
+            self._engine.run(statement)
+        for line, place, error_type, swallowed in rejects:
+            if swallowed:
+                raise DamagedFile(
+                    f"In {name} a quotation mark opened on line {line} is never closed, so the rows after it cannot be told apart. "
+                    "Export the file again."
+                )
+            column = None
+            if error_type in {"UNQUOTED VALUE", "INVALID ENCODING"} and place:
+                column = table.layout.heading[place - 1]
+            self._note(
+                BadRow(name, line, column, None, faults.split_reason(error_type))
+            )
+        self.findings.bad_row_count += len(rejects)
+        if len(rejects) >= sql.REJECTS_LIMIT:
+            raise DamagedFile(
+                f"{name} has more than {sql.REJECTS_LIMIT:,} rows that cannot be split into fields, the first on line "
+                f"{rejects[0][0]}: it {faults.split_reason(rejects[0][2])}. Export the file again."
+            )
+        return len(rejects)
+
+    def _faulty_rows(self, table: _Table, descriptor: int, name: str) -> int:
+        """Lists the rows with a value that cannot be used, takes them out of the groups, and returns how many there are."""
+        [(count,)] = self._engine.run(sql.FAULTY_ROWS)
+        if not count:
+            return 0
+        self._engine.run(sql.DROP_FAULTY)
+        self.findings.bad_row_count += int(count)
+        room = self._options.max_bad_rows - len(self.findings.bad_rows)
+        if room <= 0:
+            return int(count)
+        layout, source = table.layout, table.source
+        if layout is not None:
+            source = sql.csv_source(
+                len(layout.heading), layout.delimiter, layout.gzip, again=True
+            )
+        found = self._engine.run(
+            sql.faults_of(
+                source,
+                table.fields,
+                self._options.source,
+                row_number=layout is None,
+                limit=room if layout is None else 10 * room,
+            ),
+            [self._engine.path],
+            file=name,
+        )
+        if layout is None:
+            for column, value, row in found:
+                self._note(faults.bad_row(name, row, column, value))
+        else:
+            values = {(column, value) for column, value, _ in found}
+            placed = faults.lines_of(
+                descriptor, name, layout, table.columns.positions, values
+            )
+            for bad in itertools.islice(placed, room):
+                self._note(bad)
+        return int(count)
+
+    def _note(self, bad: BadRow) -> None:
+        if len(self.findings.bad_rows) < self._options.max_bad_rows:
+            self.findings.bad_rows.append(bad)
+
+    def _new_rows(self) -> int:
+        """Rows that this file added to the groups."""
+        [(rows, tags)] = self._engine.run(sql.COUNTED)
+        self.findings.unreadable_tags = int(tags)
+        return int(rows) - self.findings.rows
+
+    def _check_count(
+        self, table: _Table, descriptor: int, name: str, seen: int, lines: int
+    ) -> None:
+        """Holds the scan against a count of its own: rows that a parser lost would be money that nobody misses."""
+        if table.layout is None or seen == lines - 1:
+            return
+        if seen != faults.count_rows(descriptor, table.layout):
+            raise DamagedFile(
+                f"The rows of {name} cannot be counted reliably: its line ends or quotation marks can be read in two ways. "
+                "Export it again and do not edit it on the way."
+            )
+
+    def _refuse_copies(self) -> None:
+        """The same content twice would be counted twice."""
+        seen: dict[str, str] = {}
+        for file in self.findings.files:
+            if file.sha256 in seen and file.rows:
+                raise CostFileRefused(
+                    f"{file.name} has the same content as {seen[file.sha256]} and would be counted twice. Give one of them."
+                )
+            seen[file.sha256] = file.name
