@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 
 NAMES = frozenset(
     {
@@ -24,15 +25,23 @@ STATUS = 137
 """What a shell reports for a process that was killed with signal 9."""
 
 _lock = threading.Lock()
-_armed: dict[str, int] = {}
+_armed: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
-def arm(name: str, *, skip: int = 0) -> None:
-    """End the process when `name` is reached for the (skip + 1)-th time. Raises ValueError for an unknown name."""
+def die() -> None:
+    """End the process without any clean-up."""
+    os._exit(STATUS)
+
+
+def arm(name: str, *, skip: int = 0, act: Callable[[], object] = die) -> None:
+    """Let `act` happen, once, when `name` is reached for the (skip + 1)-th time; by default the process ends.
+
+    Raises ValueError for an unknown name.
+    """
     if name not in NAMES:
         raise ValueError(f"no failpoint {name!r}; there are {', '.join(sorted(NAMES))}")
     with _lock:
-        _armed[name] = skip
+        _armed[name] = (skip, act)
 
 
 def hit(name: str) -> None:
@@ -42,7 +51,8 @@ def hit(name: str) -> None:
     with _lock:
         if name not in _armed:
             return
-        _armed[name] -= 1
-        if _armed[name] >= 0:
+        skip, act = _armed.pop(name)
+        if skip > 0:
+            _armed[name] = (skip - 1, act)
             return
-    os._exit(STATUS)
+    act()

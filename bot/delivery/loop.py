@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from slack_sdk import WebClient
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot import failpoints
@@ -257,7 +258,7 @@ class Delivery:
             try:
                 settled = self._database.run(work)
                 break
-            except DatabaseBusy:
+            except (DatabaseBusy, DBAPIError):
                 if attempt == SETTLE_TRIES - 1:
                     raise
                 time.sleep(0.1 * (attempt + 1))

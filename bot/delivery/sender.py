@@ -1,6 +1,7 @@
 """Doing one errand against Slack, and saying how it ended. Writes nothing."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class Sender:
         self._pace = pace
         self._guards = guards
         self._lookup = Lookup(pace, stamps)
+        self._lock = threading.Lock()
+        self._limited: dict[str, float] = {}
 
     def perform(self, errand: Errand, claimed_at: float) -> Result:
         """Send it, or look it up first. `claimed_at` is the monotonic time before the claim."""
@@ -149,7 +152,7 @@ class Sender:
             )
         except Exception as error:
             failpoints.hit("send.after")
-            return _failed("chat.postMessage", classify(error), closes=False)
+            return self._not_posted(errand, classify(error))
         failpoints.hit("send.after")
         return Done(
             began,
@@ -158,6 +161,26 @@ class Sender:
             draft.digest,
             draft.is_final,
         )
+
+    def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
+        """Posting is limited by channel; when a second channel is limited as well, the limit is the workspace's."""
+        closes = False
+        if failure.effect is Effect.LIMITED:
+            now = time.monotonic()
+            recent = now - max(
+                failure.retry_after.total_seconds(), 60 * self._pace.scale
+            )
+            with self._lock:
+                closes = any(
+                    at >= recent
+                    for lane, at in self._limited.items()
+                    if lane != errand.lane
+                )
+                self._limited = {
+                    lane: at for lane, at in self._limited.items() if at >= recent
+                }
+                self._limited[errand.lane] = now
+        return _failed("chat.postMessage", failure, closes=closes)
 
     def _update(self, errand: Errand, claimed_at: float) -> Outcome:
         copy = errand.copy

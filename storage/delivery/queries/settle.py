@@ -13,7 +13,13 @@ from storage.types import UTCDateTime
 
 _GIVE_BACK = (
     update(Lane)
-    .where(Lane.key == bindparam("lane"), Lane.epoch == bindparam("held_epoch"))
+    .where(
+        Lane.key == bindparam("lane"),
+        Lane.epoch == bindparam("held_epoch"),
+        Lane.lease_until.is_not(
+            None
+        ),  # so that settling twice, after a lost COMMIT, does it once
+    )
     .values(
         lease_owner=None,
         lease_until=None,
