@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from workflows.actors import Actor
+from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.records import Card
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
 
@@ -27,7 +29,16 @@ def submit(
 
     Raises GovernanceError when the subject refuses the form, or when a stage could never pass.
     """
-    raise NotImplementedError
+    return submission.submit(
+        session,
+        actor,
+        form,
+        subjects=SUBJECTS,
+        policy=policy,
+        policy_id=policy_id,
+        now=now,
+        org_key=org_key,
+    )
 
 
 def decide(
@@ -45,7 +56,16 @@ def decide(
     `clicked` is the channel and ts of the card: it is redrawn first. Raises GovernanceError with a sentence for
     everyone who may not decide, or not any more; nothing is changed then.
     """
-    raise NotImplementedError
+    service.decide(
+        session,
+        actor,
+        form,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+        clicked=clicked,
+    )
 
 
 def withdraw(
@@ -59,7 +79,16 @@ def withdraw(
     clicked: tuple[str, str] | None = None,
 ) -> None:
     """The requester takes the request back."""
-    raise NotImplementedError
+    service.withdraw(
+        session,
+        actor,
+        form,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+        clicked=clicked,
+    )
 
 
 def expire(
@@ -72,4 +101,45 @@ def expire(
     clicked: tuple[str, str] | None = None,
 ) -> None:
     """Nobody decided in time. Does nothing when the request has ended or is not due yet."""
-    raise NotImplementedError
+    service.expire(
+        session,
+        approval_id,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+        clicked=clicked,
+    )
+
+
+def card(
+    session: Session,
+    approval_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    reader_id: str | None = None,
+) -> Card:
+    """A request as it stands now, and how `reader_id` stands to it. Raises NotFound."""
+    return reads.card(
+        session,
+        approval_id,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        reader_id=reader_id,
+    )
+
+
+def waiting_for(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
+    """What waits for this person's decision, the most urgent first; at most 20."""
+    return reads.waiting_for(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+
+
+def asked_by(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
+    """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
+    return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)

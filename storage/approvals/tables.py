@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
@@ -12,13 +12,19 @@ from storage.base import Base
 class Approval(Base):
     """One request at one gate about one subject, bound to the policy version it was opened under.
 
-    `revision` rises with every change that people see; a button carries the revision it showed.
+    `revision` rises when what is asked, or of whom, changes: with each stage and at the end. A button carries the
+    revision it showed; one more approval in the same stage changes what a card shows, but not what it asks.
     """
 
     __tablename__ = "approval"
     __table_args__ = (
         Index("ix_approval_subject", "subject_type", "subject_id"),
-        Index("ix_approval_state", "state"),
+        Index(
+            "ix_approval_pending",
+            "expires_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
         UniqueConstraint("request_key"),
     )
 
@@ -42,6 +48,8 @@ class Approval(Base):
     revision: Mapped[int] = mapped_column(default=1)
     card_id: Mapped[int | None]
     """The outbox row of the channel's card, under which the thread tells the story."""
+    channel: Mapped[str | None]
+    """Slack id of the channel in which that card stands."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
@@ -58,10 +66,10 @@ class ApprovalStage(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     approvers: Mapped[list[Any]]
-    """The policy's words: Slack ids, `@group`, `role:name`, `subject.owner`."""
+    """One `{"rule": "role:finance", "who": ["@finance-partners"]}` per approver of the policy: its own word, and the
+    Slack ids, `@group`s or `person:ID`s that it stood for when the request was opened."""
     quorum: Mapped[int]
     ask: Mapped[str]
-    passed_at: Mapped[datetime | None]
 
 
 class Decision(Base):
@@ -80,6 +88,8 @@ class Decision(Base):
     )
     rule: Mapped[str]
     """The approver rule that entitled them, in the policy's words."""
+    via: Mapped[str | None]
+    """Slack id of the user group through which the rule reached them; none when it named them."""
     membership_read_at: Mapped[datetime | None]
     """When the mirror entry behind the rule was read from Slack."""
     decided_at: Mapped[datetime]

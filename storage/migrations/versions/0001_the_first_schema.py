@@ -355,6 +355,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("card_id", sa.Integer(), nullable=True),
+        sa.Column("channel", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.Column("expires_at", types.UTCDateTime(), nullable=False),
         sa.Column("decided_at", types.UTCDateTime(), nullable=True),
@@ -374,6 +375,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("request_key", name=op.f("uq_approval_request_key")),
     )
     op.create_index(
+        "ix_approval_pending",
+        "approval",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+        sqlite_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
         op.f("ix_approval_policy_id"), "approval", ["policy_id"], unique=False
     )
     op.create_index(
@@ -385,7 +394,6 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_approval_requester_id"), "approval", ["requester_id"], unique=False
     )
-    op.create_index("ix_approval_state", "approval", ["state"], unique=False)
     op.create_index(
         "ix_approval_subject", "approval", ["subject_type", "subject_id"], unique=False
     )
@@ -525,7 +533,6 @@ def upgrade() -> None:
         sa.Column("approvers", sa.JSON(), nullable=False),
         sa.Column("quorum", sa.Integer(), nullable=False),
         sa.Column("ask", sa.String(), nullable=False),
-        sa.Column("passed_at", types.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approval.id"], name=op.f("fk_approval_stage_approval_id")
         ),
@@ -663,6 +670,7 @@ def upgrade() -> None:
         sa.Column("verdict", sa.String(), nullable=False),
         sa.Column("reason_id", sa.Integer(), nullable=True),
         sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("via", sa.String(), nullable=True),
         sa.Column("membership_read_at", types.UTCDateTime(), nullable=True),
         sa.Column("decided_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,425 @@
+"""Statements about requests, built once: a click runs several of these, and building a statement costs more than it."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, case, func, insert, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.audit.tables import PrivateText
+from storage.enums import ApprovalState
+from storage.people.tables import Person, UserGroup, UserGroupMember
+from storage.projects.tables import Project
+
+Rows = Sequence[Any]
+"""Rows of a statement, read by column name."""
+
+_REQUEST = (
+    select(
+        Approval.id,
+        Approval.gate,
+        Approval.subject_type,
+        Approval.subject_id,
+        Approval.project_id,
+        Approval.facts,
+        Approval.requester_id,
+        Approval.policy_id,
+        Approval.state,
+        Approval.stage,
+        Approval.revision,
+        Approval.card_id,
+        Approval.channel,
+        Approval.expires_at,
+        Person.slack_id.label("requester_slack_id"),
+        Person.home_opened_at.label("requester_home"),
+        ApprovalStage.position,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+    )
+    .join(ApprovalStage, ApprovalStage.approval_id == Approval.id)
+    .join(Person, Person.id == Approval.requester_id)
+    .where(Approval.id == bindparam("approval_id"))
+    .order_by(ApprovalStage.position)
+    .with_for_update(of=Approval)
+)
+
+
+def request_for_update(session: Session, approval_id: int) -> Rows:
+    """Lock the request; one row per stage, in order, each with the request's own columns. Empty when there is none."""
+    return session.execute(_REQUEST, {"approval_id": approval_id}).all()
+
+
+_LOCK = (
+    select(Approval.id)
+    .where(Approval.id == bindparam("approval_id"))
+    .with_for_update(skip_locked=True)
+)
+_EXISTS = select(Approval.id).where(Approval.id == bindparam("approval_id"))
+
+
+def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "gone"]:
+    """Lock the request without waiting: `taken`, `held` by another transaction, or `gone` when there is none."""
+    values = {"approval_id": approval_id}
+    if session.execute(_LOCK, values).first() is not None:
+        return "taken"
+    return "gone" if session.execute(_EXISTS, values).first() is None else "held"
+
+
+_DECIDED = select(Decision.person_id, Decision.position, Decision.verdict).where(
+    Decision.approval_id == bindparam("approval_id")
+)
+
+
+def list_decided(session: Session, approval_id: int) -> Rows:
+    """Who decided so far (person_id, position, verdict)."""
+    return session.execute(_DECIDED, {"approval_id": approval_id}).all()
+
+
+_STANDING = (
+    select(
+        Person.id,
+        Person.slack_id,
+        Person.is_bot,
+        Person.is_guest,
+        Person.is_stranger,
+        Person.is_deactivated,
+        Person.erased_at,
+        Person.refreshed_at,
+        Person.home_opened_at,
+        UserGroup.slack_id.label("group_id"),
+        UserGroup.handle,
+        UserGroup.name.label("group_name"),
+        UserGroup.refreshed_at.label("group_read_at"),
+    )
+    .outerjoin(UserGroupMember, UserGroupMember.person_id == Person.id)
+    .outerjoin(
+        UserGroup,
+        (UserGroup.id == UserGroupMember.group_id) & UserGroup.is_disabled.is_(False),
+    )
+    .where(Person.id == bindparam("person_id"))
+)
+
+
+def list_standing(session: Session, person_id: str) -> Rows:
+    """A person as the mirror has them; one row per user group they are in, at least one. Empty for nobody."""
+    return session.execute(_STANDING, {"person_id": person_id}).all()
+
+
+_INSERT_DECISION = insert(Decision).returning(Decision.id)
+_ADVANCE = (
+    update(Approval)
+    .where(Approval.id == bindparam("approval_id"))
+    .values(
+        stage=bindparam("new_stage"),
+        revision=Approval.revision + 1,
+        state=bindparam("new_state"),
+        decided_at=bindparam("ended_at"),
+    )
+    .execution_options(synchronize_session=False)
+)
+_CARD = (
+    update(Approval)
+    .where(Approval.id == bindparam("approval_id"))
+    .values(card_id=bindparam("new_card"), channel=bindparam("new_channel"))
+    .execution_options(synchronize_session=False)
+)
+
+
+def insert_decision(session: Session, **values: Any) -> int:
+    """Keep a verdict; its id."""
+    return session.execute(_INSERT_DECISION, values).scalar_one()
+
+
+def advance(
+    session: Session,
+    approval_id: int,
+    *,
+    stage: int,
+    state: ApprovalState,
+    ended_at: datetime | None,
+) -> None:
+    """Move the request to a stage or to its end; its revision rises."""
+    session.execute(
+        _ADVANCE,
+        {
+            "approval_id": approval_id,
+            "new_stage": stage,
+            "new_state": state.value,
+            "ended_at": ended_at,
+        },
+    )
+
+
+def set_card(session: Session, approval_id: int, *, card_id: int, channel: str) -> None:
+    """Remember which message is the channel's card."""
+    session.execute(
+        _CARD,
+        {"approval_id": approval_id, "new_card": card_id, "new_channel": channel},
+    )
+
+
+_BY_KEY = select(Approval.id, Approval.requester_id).where(
+    Approval.request_key == bindparam("key")
+)
+
+
+def find_by_key(session: Session, request_key: str) -> Any:
+    """The request (id, requester_id) that this asking opened already."""
+    return session.execute(_BY_KEY, {"key": request_key}).first()
+
+
+def insert_request(
+    session: Session, values: dict[str, Any], stages: list[dict[str, Any]]
+) -> int:
+    """Keep a new request with its stages; its id."""
+    approval_id = session.execute(
+        insert(Approval).returning(Approval.id), values
+    ).scalar_one()
+    session.execute(
+        insert(ApprovalStage),
+        [stage | {"approval_id": approval_id} for stage in stages],
+    )
+    return approval_id
+
+
+_PERSON_COLUMNS = (
+    Person.id,
+    Person.slack_id,
+    Person.name,
+    Person.home_opened_at,
+    Person.is_bot,
+    Person.is_guest,
+    Person.is_stranger,
+    Person.is_deactivated,
+    Person.erased_at,
+)
+_NAMED = select(*_PERSON_COLUMNS).where(
+    Person.org_key == bindparam("org"),
+    or_(
+        Person.slack_id.in_(bindparam("slack_ids", expanding=True)),
+        Person.id.in_(bindparam("ids", expanding=True)),
+    ),
+)
+_MEMBERS = (
+    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroup.handle)
+    .join(UserGroupMember, UserGroupMember.person_id == Person.id)
+    .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
+    .where(
+        UserGroup.org_key == bindparam("org"),
+        UserGroup.is_disabled.is_(False),
+        or_(
+            UserGroup.slack_id.in_(bindparam("slack_ids", expanding=True)),
+            UserGroup.handle.in_(bindparam("handles", expanding=True)),
+        ),
+    )
+)
+_GROUP_NAMES = select(UserGroup.slack_id, UserGroup.handle, UserGroup.name).where(
+    UserGroup.org_key == bindparam("org")
+)
+
+
+def list_named(
+    session: Session, org_key: str, *, slack_ids: Collection[str], ids: Collection[str]
+) -> Rows:
+    """People by Slack id or by our own."""
+    if not slack_ids and not ids:
+        return []
+    return session.execute(
+        _NAMED, {"org": org_key, "slack_ids": list(slack_ids), "ids": list(ids)}
+    ).all()
+
+
+def list_members(
+    session: Session,
+    org_key: str,
+    *,
+    slack_ids: Collection[str],
+    handles: Collection[str],
+) -> Rows:
+    """Members of user groups by the group's Slack id or handle; one row per person and group."""
+    if not slack_ids and not handles:
+        return []
+    return session.execute(
+        _MEMBERS,
+        {"org": org_key, "slack_ids": list(slack_ids), "handles": list(handles)},
+    ).all()
+
+
+def list_groups(session: Session, org_key: str) -> Rows:
+    """All user groups (slack_id, handle, name), to name them to people."""
+    return session.execute(_GROUP_NAMES, {"org": org_key}).all()
+
+
+_CHANNEL = select(Project.channel).where(Project.id == bindparam("project_id"))
+
+
+def find_channel_of(session: Session, project_id: int) -> str | None:
+    """The project's own channel, by Slack id."""
+    return session.execute(_CHANNEL, {"project_id": project_id}).scalar_one_or_none()
+
+
+_CARDS = (
+    select(
+        Approval.id,
+        Approval.gate,
+        Approval.subject_type,
+        Approval.subject_id,
+        Approval.facts,
+        Approval.state,
+        Approval.stage,
+        Approval.revision,
+        Approval.created_at,
+        Approval.expires_at,
+        Approval.decided_at,
+        Approval.policy_id,
+        Approval.card_id,
+        Person.id.label("requester_id"),
+        Person.name.label("requester_name"),
+        Person.slack_id.label("requester_slack_id"),
+        Person.org_key,
+        PrivateText.text.label("reason"),
+    )
+    .join(Person, Person.id == Approval.requester_id)
+    .outerjoin(PrivateText, PrivateText.id == Approval.reason_id)
+    .where(Approval.id.in_(bindparam("ids", expanding=True)))
+)
+_CARD_STAGES = (
+    select(
+        ApprovalStage.approval_id,
+        ApprovalStage.position,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+    )
+    .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
+    .order_by(ApprovalStage.approval_id, ApprovalStage.position)
+)
+_CARD_DECISIONS = (
+    select(
+        Decision.id,
+        Decision.approval_id,
+        Decision.person_id,
+        Person.name,
+        Person.slack_id,
+        Decision.position,
+        Decision.verdict,
+        Decision.rule,
+        Decision.via,
+        Decision.membership_read_at,
+        Decision.decided_at,
+        PrivateText.text.label("reason"),
+    )
+    .join(Person, Person.id == Decision.person_id)
+    .outerjoin(PrivateText, PrivateText.id == Decision.reason_id)
+    .where(Decision.approval_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Decision.id)
+)
+
+
+def list_cards(session: Session, ids: Sequence[int]) -> Rows:
+    """Requests with requester and reason, to show them."""
+    return session.execute(_CARDS, {"ids": list(ids)}).all()
+
+
+def list_stages(session: Session, ids: Sequence[int]) -> Rows:
+    """The stages of several requests, in order."""
+    return session.execute(_CARD_STAGES, {"ids": list(ids)}).all()
+
+
+def list_decisions(session: Session, ids: Sequence[int]) -> Rows:
+    """The verdicts on several requests, with names and reasons, oldest first."""
+    return session.execute(_CARD_DECISIONS, {"ids": list(ids)}).all()
+
+
+_mine = aliased(Decision)
+_WAITING = (
+    select(Approval.id, ApprovalStage.approvers)
+    .join(
+        ApprovalStage,
+        (ApprovalStage.approval_id == Approval.id)
+        & (ApprovalStage.position == Approval.stage),
+    )
+    .outerjoin(
+        _mine,
+        (_mine.approval_id == Approval.id)
+        & (_mine.person_id == bindparam("person_id")),
+    )
+    .where(
+        Approval.state == ApprovalState.PENDING.value,
+        Approval.expires_at > bindparam("now"),
+        Approval.requester_id != bindparam("person_id"),
+        _mine.id.is_(None),
+    )
+    .order_by(Approval.expires_at, Approval.id)
+)
+_ASKED = (
+    select(Approval.id)
+    .where(
+        Approval.requester_id == bindparam("person_id"),
+        or_(
+            Approval.state == ApprovalState.PENDING.value,
+            Approval.decided_at > bindparam("since"),
+        ),
+    )
+    .order_by(
+        case((Approval.state == ApprovalState.PENDING.value, 0), else_=1),
+        func.coalesce(Approval.decided_at, Approval.created_at).desc(),
+        Approval.id.desc(),
+    )
+    .limit(bindparam("most"))
+)
+
+
+def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
+    """Pending requests (id, approvers of the stage asked now) that others made and this person has not decided."""
+    return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
+
+
+def list_asked_by(
+    session: Session, person_id: str, *, since: datetime, most: int
+) -> Sequence[int]:
+    """This person's own requests: pending ones, then those that ended after `since`, newest first."""
+    return (
+        session.execute(_ASKED, {"person_id": person_id, "since": since, "most": most})
+        .scalars()
+        .all()
+    )
+
+
+_PENDING_FOR = (
+    select(Approval.id)
+    .where(
+        Approval.subject_type == bindparam("s_type"),
+        Approval.subject_id == bindparam("s_id"),
+        Approval.state == ApprovalState.PENDING.value,
+    )
+    .order_by(Approval.id)
+)
+
+
+def list_pending_for(
+    session: Session, subject_type: str, subject_id: int
+) -> Sequence[int]:
+    """Requests about this subject that nobody has ended yet, oldest first."""
+    return (
+        session.execute(_PENDING_FOR, {"s_type": subject_type, "s_id": subject_id})
+        .scalars()
+        .all()
+    )
+
+
+_RULES = (
+    select(ApprovalStage.approvers)
+    .where(ApprovalStage.approval_id == bindparam("approval_id"))
+    .order_by(ApprovalStage.position)
+)
+
+
+def list_approvers(session: Session, approval_id: int) -> Sequence[list[Any]]:
+    """The approver rules of every stage, to have them confirmed before a decision."""
+    return session.execute(_RULES, {"approval_id": approval_id}).scalars().all()

@@ -1,0 +1,180 @@
+"""Who is told what about a request. Everything here is written in the transaction of the change it tells."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from storage.enums import Ask
+from workflows import outbox
+from workflows.approvals.notices import (
+    ApprovalAsked,
+    ApprovalCard,
+    ApprovalEnded,
+    ApprovalReceipt,
+    ApprovalStory,
+)
+from workflows.approvals.people import Reached
+from workflows.approvals.rules import Stage
+from workflows.outbox import Destination, Notice, Subject
+
+MOST_DIRECT = 12
+"""A stage asked by channel also sends each approver a card of their own, unless it reaches more people than this:
+then the channel's card is enough, and nobody is messaged by the dozen."""
+
+
+def subject(approval_id: int) -> Subject:
+    """What every copy of a request's card is a view of."""
+    return Subject.of("approval", approval_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    to: Destination
+    notice: Notice
+    dedupe_key: str
+    subject: Subject | None = None
+    thread_of: int | None = None
+    expires_at: datetime | None = None
+
+
+def _send(
+    session: Session, letters: Iterable[_Letter], *, now: datetime
+) -> dict[str, int | None]:
+    """Post in the order of the lanes, as everyone does, so that two transactions never wait for each other."""
+    return {
+        letter.dedupe_key: outbox.post(
+            session,
+            letter.notice,
+            to=letter.to,
+            dedupe_key=letter.dedupe_key,
+            now=now,
+            subject=letter.subject,
+            thread_of=letter.thread_of,
+            expires_at=letter.expires_at,
+        )
+        for letter in sorted(letters, key=lambda letter: letter.to.key)
+    }
+
+
+def ask(
+    session: Session,
+    approval_id: int,
+    stage: Stage,
+    position: int,
+    people: Mapping[str, Reached],
+    *,
+    project_id: int,
+    has_card: bool,
+    receipt_to: str | None,
+    expires_at: datetime,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Ask a stage that has come: the channel's one card, and a card to each approver, as the stage wants it.
+
+    `receipt_to` is the Slack id of the requester who has not got their receipt yet.
+    """
+    channel = (
+        queries.find_channel_of(session, project_id)
+        if stage.ask is Ask.CHANNEL and not has_card
+        else None
+    )
+    letters = []
+    card_key = f"approval:{approval_id}:card"
+    if channel is not None:
+        letters.append(
+            _Letter(
+                Destination.channel(org_key, channel),
+                ApprovalCard(approval_id),
+                card_key,
+                subject(approval_id),
+            )
+        )
+    if receipt_to is not None:
+        letters.append(
+            _Letter(
+                Destination.person(org_key, receipt_to),
+                ApprovalReceipt(approval_id),
+                f"approval:{approval_id}:receipt",
+                subject(approval_id),
+            )
+        )
+    stands_in_channel = has_card or channel is not None
+    if stage.ask is Ask.DM or (
+        stage.ask is Ask.CHANNEL
+        and (not stands_in_channel or len(people) <= MOST_DIRECT)
+    ):
+        letters += [
+            _Letter(
+                Destination.person(org_key, person.slack_id),
+                ApprovalAsked(approval_id, person.id, position),
+                f"approval:{approval_id}:ask:{position}:{person.id}",
+                subject(approval_id),
+                expires_at=expires_at,
+            )
+            for person in people.values()
+        ]
+    sent = _send(session, letters, now=now)
+    if channel is not None and (card_id := sent[card_key]) is not None:
+        queries.set_card(session, approval_id, card_id=card_id, channel=channel)
+
+
+def tell_story(
+    session: Session,
+    approval_id: int,
+    decision_id: int,
+    *,
+    card_id: int | None,
+    channel: str | None,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """One line in the thread under the channel's card, where there is one; `decision_id` 0 tells how it ended."""
+    if card_id is None or channel is None:
+        return
+    outbox.post(
+        session,
+        ApprovalStory(approval_id, decision_id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"approval:{approval_id}:story:{decision_id}",
+        now=now,
+        thread_of=card_id,
+    )
+
+
+def tell_requester(
+    session: Session,
+    approval_id: int,
+    slack_id: str | None,
+    *,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """News of the end, as a message of its own: an edited receipt notifies nobody."""
+    if slack_id is None:
+        return
+    outbox.post(
+        session,
+        ApprovalEnded(approval_id),
+        to=Destination.person(org_key, slack_id),
+        dedupe_key=f"approval:{approval_id}:ended",
+        now=now,
+    )
+
+
+def homes(asked: Mapping[str, Reached]) -> dict[str, str]:
+    """Those of these people whose App Home has to be kept in step: person id → Slack id."""
+    return {person.id: person.slack_id for person in asked.values() if person.has_home}
+
+
+def publish_homes(
+    session: Session, whose: Mapping[str, str], *, org_key: str, now: datetime
+) -> None:
+    """Publish the App Homes of these people (person id → Slack id), in the order of their lanes."""
+    for person_id, slack_id in sorted(whose.items(), key=lambda item: item[1]):
+        outbox.publish_home(
+            session, person_id, to=Destination.person(org_key, slack_id), now=now
+        )

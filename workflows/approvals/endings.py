@@ -1,0 +1,137 @@
+"""The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from storage.enums import ApprovalState
+from workflows import outbox, timers
+from workflows.actors import Actor
+from workflows.approvals import announcements, people, rules
+from workflows.audit import heads
+from workflows.audit import service as audit
+from workflows.policy import Policy
+from workflows.subjects import SubjectType
+
+EXPIRE = "approval.expire"
+"""The timer that ends a request which nobody decided."""
+
+Subjects = Mapping[str, SubjectType]
+"""What can be asked for, by subject type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What every action needs to know beside the request itself."""
+
+    subjects: Subjects
+    policy: Policy
+    org_key: str
+    now: datetime
+    clicked: tuple[str, str] | None = None
+
+
+def end(
+    session: Session,
+    actor: Actor,
+    head: Any,
+    request: rules.Request,
+    outcome: ApprovalState,
+    around: Circumstances,
+    *,
+    decision_id: int = 0,
+) -> None:
+    """The subject changes or stays, the timers stop, and everybody who has a copy or asked is told: all at once."""
+    subject, now = around.subjects[head.subject_type], around.now
+    subject.lock(session, head.subject_id)
+    timers.cancel(session, announcements.subject(head.id))
+    queries.advance(session, head.id, stage=request.stage, state=outcome, ended_at=now)
+    audit.record(
+        session,
+        actor,
+        f"approval.{outcome.value}",
+        ("approval", head.id),
+        now=now,
+        gate=head.gate,
+        about=[head.subject_type, head.subject_id],
+        policy=head.policy_id,
+    )
+    if outcome is ApprovalState.APPROVED:
+        subject.apply(
+            session,
+            actor,
+            head.id,
+            head.subject_id,
+            head.facts,
+            policy=around.policy,
+            now=now,
+        )
+    else:
+        subject.close(
+            session,
+            actor,
+            head.id,
+            head.subject_id,
+            head.facts,
+            outcome=outcome,
+            now=now,
+        )
+    outbox.refresh(
+        session, announcements.subject(head.id), now=now, clicked=around.clicked
+    )
+    tell_story(session, head, decision_id, around)
+    if outcome is not ApprovalState.WITHDRAWN:
+        announcements.tell_requester(
+            session,
+            head.id,
+            head.requester_slack_id,
+            org_key=around.org_key,
+            now=now,
+        )
+    (asked,) = people.reached(session, [request.stages[request.stage]], around.org_key)
+    publish_homes(session, head, asked, None, around)
+    heads.publish(
+        session,
+        reason_key=f"approval:{head.id}",
+        policy=around.policy,
+        org_key=around.org_key,
+        now=now,
+    )
+
+
+def tell_story(
+    session: Session, head: Any, decision_id: int, around: Circumstances
+) -> None:
+    """One line in the thread under the channel's card."""
+    announcements.tell_story(
+        session,
+        head.id,
+        decision_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+    )
+
+
+def publish_homes(
+    session: Session,
+    head: Any,
+    asked: Mapping[str, people.Reached],
+    actor_row: Any,
+    around: Circumstances,
+) -> None:
+    """Keep the App Homes of those asked, of the requester and of whoever acted in step, where they were ever opened."""
+    homes = announcements.homes(asked)
+    if head.requester_home is not None and head.requester_slack_id:
+        homes[head.requester_id] = head.requester_slack_id
+    if actor_row is not None and actor_row.home_opened_at is not None:
+        homes[actor_row.id] = actor_row.slack_id
+    if homes:
+        announcements.publish_homes(
+            session, homes, org_key=around.org_key, now=around.now
+        )

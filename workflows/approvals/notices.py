@@ -1,0 +1,49 @@
+"""What others must be told about requests."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workflows.outbox import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalCard(Notice):
+    """The request as its project's channel sees it: one card, under which the thread tells the story."""
+
+    kind: ClassVar[str] = "approval.card"
+    approval_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked(Notice):
+    """Somebody is asked to decide, in a direct message, because the stage at `position` has come."""
+
+    kind: ClassVar[str] = "approval.asked"
+    approval_id: int
+    person_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalReceipt(Notice):
+    """The requester's own copy, in a direct message, from which the request can be withdrawn."""
+
+    kind: ClassVar[str] = "approval.receipt"
+    approval_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEnded(Notice):
+    """News for the requester: approved, rejected or expired."""
+
+    kind: ClassVar[str] = "approval.ended"
+    approval_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalStory(Notice):
+    """One line in the thread under the channel's card: a verdict (`decision_id`), or how the request ended (0)."""
+
+    kind: ClassVar[str] = "approval.story"
+    approval_id: int
+    decision_id: int

@@ -1,0 +1,134 @@
+"""What somebody reads whose click does not count: one sentence each, with the way on."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from storage.enums import ApprovalState
+from workflows.actors import Actor
+from workflows.approvals.records import Card, Line, Round
+from workflows.approvals.rules import Refusal
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
+
+_MARKS = str.maketrans(
+    {"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
+)
+"""Names stand in these sentences as they are; look-alikes keep Slack from reading anything into them."""
+
+
+class AlreadyDecided(GovernanceError):
+    """This person has given their verdict on this request."""
+
+
+class AlreadyEnded(Stale):
+    """Nobody can decide this request any more."""
+
+
+class Overdue(Stale):
+    """Its time is up, although the timer that says so has not run yet."""
+
+
+class CardChanged(Stale):
+    """The card showed an earlier stage than the one that is asked now."""
+
+
+def name(text: str) -> str:
+    """A name for a sentence: one line, of bearable length, that Slack shows as it is."""
+    short = " ".join(text.split()).translate(_MARKS)
+    return short if len(short) <= 60 else short[:59].rstrip() + "…"
+
+
+def names(people: list[str]) -> str:
+    """`A`, `A and B`, `A, B and C`, `A, B and 4 others`."""
+    told = [name(person) for person in people]
+    if len(told) > 3:
+        told = [*told[:2], f"{len(told) - 2} others"]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
+
+
+def moment(at: datetime, actor: Actor) -> str:
+    """An instant in the reader's own zone: `Mon 26 Jan 14:05`."""
+    local = at.astimezone(ZoneInfo(actor.tz) if actor.tz else UTC)
+    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}" + (
+        "" if actor.tz else " UTC"
+    )
+
+
+def progress(round_: Round) -> str:
+    """`Finance (1 of 2)`."""
+    return f"{name(round_.name)} ({round_.approved} of {round_.quorum})"
+
+
+def ended(card: Card, actor: Actor) -> str:
+    """How a request ended, in one sentence."""
+    at = moment(card.decided_at or card.expires_at, actor)
+    if card.state is ApprovalState.APPROVED:
+        return f"This was approved on {at} by {names([line.person.name for line in card.approvers])}. There is nothing left to decide."
+    if card.state is ApprovalState.REJECTED and card.rejection is not None:
+        return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
+    if card.state is ApprovalState.WITHDRAWN:
+        return f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+    return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
+
+
+def refused(
+    why: Refusal, card: Card, actor: Actor, standing_line: Line | None = None
+) -> GovernanceError:
+    """The refusal as an error. What an auditor wants to see carries its fact for the ledger."""
+    fact = RefusalFact(
+        "approval.decide", "approval", str(card.id), why=why.value, stage=card.stage
+    )
+    waits = f"Waiting for: {progress(card.round)}."
+    match why:
+        case Refusal.ENDED:
+            return AlreadyEnded(ended(card, actor))
+        case Refusal.OVERDUE:
+            return Overdue(
+                f"This expired on {moment(card.expires_at, actor)}, so it can't be decided any more. {name(card.requester.name)} can ask again."
+            )
+        case Refusal.REQUESTER:
+            return NotAllowed(
+                f"You asked for this, so you can't decide it. {waits}", audit=fact
+            )
+        case Refusal.REPEATED:
+            line = standing_line
+            did = (
+                "approved" if line is None or line.verdict == "approve" else "rejected"
+            )
+            at = f" on {moment(line.at, actor)}" if line else ""
+            return AlreadyDecided(
+                f"You {did} this{at} already; it counts once. {waits}"
+            )
+        case Refusal.NOT_YET:
+            return NotAllowed(
+                f"It is not your turn yet: {name(card.round.name)} decides first ({card.round.approved} of {card.round.quorum}). "
+                "You will be asked when it has.",
+                audit=fact,
+            )
+        case Refusal.PASSED:
+            return NotAllowed(
+                f"The stage you decide in has passed without you, so nothing is needed from you. {waits}",
+                audit=fact,
+            )
+        case Refusal.NOT_ASKED:
+            asked = names(list(card.round.asked)) or "nobody"
+            return NotAllowed(
+                f"You are not among those who decide this. {name(card.round.name)} asks: {asked}. "
+                "If you should be one of them, ask whoever looks after that list.",
+                audit=fact,
+            )
+        case Refusal.STALE:
+            return CardChanged(
+                f"This changed while you looked: it is with {progress(card.round)} now. The card shows how it stands; decide there again."
+            )
+        case Refusal.NEEDED_LATER:
+            later = card.rounds[card.stage + 1 :]
+            return NotAllowed(
+                f"You are needed in a later stage ({names([r.name for r in later])}), where too few others could decide, "
+                f"and nobody decides twice. Leave {name(card.round.name)} to somebody else.",
+                audit=fact,
+            )
+        case Refusal.NO_MEMBER:
+            return NotAllowed(
+                "Only full, active members of this organisation decide. Nothing was changed.",
+                audit=fact,
+            )

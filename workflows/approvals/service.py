@@ -1,0 +1,295 @@
+"""Deciding, withdrawing and expiring requests. `decisions` is the door: it knows what each request is about."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from storage.enums import ApprovalState, Ask, Verdict
+from workflows import outbox, permissions
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import announcements, endings, people, reads, refusals, rules
+from workflows.approvals.endings import Circumstances, Subjects
+from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.rules import Approver, Entitlement, Refusal, Stage, Step, Vote
+from workflows.audit import service as audit
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+)
+from workflows.policy import Policy
+
+
+def decide(
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    *,
+    subjects: Subjects,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
+    around = Circumstances(subjects, policy, org_key, now, clicked)
+    permissions.require_member(
+        actor, "approval.decide", subject=("approval", form.approval_id)
+    )
+    head, request = _locked(session, form.approval_id)
+    votes = [
+        Vote(row.person_id, row.position, Verdict(row.verdict))
+        for row in queries.list_decided(session, form.approval_id)
+    ]
+    rows = queries.list_standing(session, actor.id)
+    if not rows:
+        raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
+    standing = people.standing(rows)
+    judged = rules.judge(request, votes, standing, revision=form.revision, now=now)
+    if isinstance(judged, Refusal):
+        raise _refused(session, judged, head.id, actor, around)
+    if form.verdict is Verdict.REJECT and not form.reason:
+        raise InvalidInput(
+            "Say in a sentence why you reject it; the requester reads it.",
+            field="reason",
+        )
+    step = rules.step(request, votes, form.verdict)
+    if step in (Step.WAITS, Step.NEXT_STAGE) and any(
+        rules.entitlement(stage.approvers, standing)
+        for stage in request.stages[request.stage + 1 :]
+    ):
+        _require_dispensable(session, head, request, votes, actor, around)
+    decision_id = _keep(session, actor, form, judged, request.stage, now)
+    if step is Step.WAITS:
+        outbox.refresh(
+            session, announcements.subject(head.id), now=now, clicked=clicked
+        )
+        endings.tell_story(session, head, decision_id, around)
+        endings.publish_homes(session, head, {}, rows[0], around)
+    elif step is Step.NEXT_STAGE:
+        decided = {actor.id, *(vote.person_id for vote in votes)}
+        _next_stage(session, head, request, decision_id, decided, rows[0], around)
+    else:
+        outcome = (
+            ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
+        )
+        endings.end(
+            session, actor, head, request, outcome, around, decision_id=decision_id
+        )
+
+
+def withdraw(
+    session: Session,
+    actor: Actor,
+    form: Withdraw,
+    *,
+    subjects: Subjects,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """The requester takes the request back. Raises GovernanceError; see `decisions.withdraw`."""
+    around = Circumstances(subjects, policy, org_key, now, clicked)
+    subject = ("approval", form.approval_id)
+    permissions.require_member(actor, "approval.withdraw", subject=subject)
+    head, request = _locked(session, form.approval_id)
+    if actor.id != request.requester_id:
+        raise NotAllowed(
+            "Only the person who asked for this can withdraw it. If you decide on it, you can reject it with a reason.",
+            audit=RefusalFact(
+                "approval.withdraw", "approval", str(head.id), why="not_requester"
+            ),
+        )
+    if request.state is not ApprovalState.PENDING:
+        raise _refused(session, Refusal.ENDED, head.id, actor, around)
+    if now >= request.expires_at:
+        raise _refused(session, Refusal.OVERDUE, head.id, actor, around)
+    endings.end(session, actor, head, request, ApprovalState.WITHDRAWN, around)
+
+
+def expire(
+    session: Session,
+    approval_id: int,
+    *,
+    subjects: Subjects,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """End a request whose time is up; nothing when it has ended or its time is not up."""
+    around = Circumstances(subjects, policy, org_key, now, clicked)
+    head, request = _locked(session, approval_id)
+    if request.state is ApprovalState.PENDING and now >= request.expires_at:
+        endings.end(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
+
+
+def show_again(
+    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
+) -> None:
+    """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
+    outbox.refresh(
+        session, announcements.subject(approval_id), now=now, clicked=clicked
+    )
+
+
+def _locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+    rows = queries.request_for_update(session, approval_id)
+    if not rows:
+        raise NotFound(
+            "There is no such request here any more. `/mlgov approvals` lists what waits for you."
+        )
+    head = rows[0]
+    return head, rules.Request(
+        head.requester_id,
+        ApprovalState(head.state),
+        head.stage,
+        head.revision,
+        head.expires_at,
+        tuple(
+            Stage(
+                row.name,
+                tuple(Approver.of(item) for item in row.approvers),
+                row.quorum,
+                Ask(row.ask),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _refused(
+    session: Session,
+    why: Refusal,
+    approval_id: int,
+    actor: Actor,
+    around: Circumstances,
+) -> GovernanceError:
+    card = reads.card(
+        session,
+        approval_id,
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=actor.id,
+    )
+    return refusals.refused(why, card, actor, card.reader.line if card.reader else None)
+
+
+def _require_dispensable(
+    session: Session,
+    head: Any,
+    request: rules.Request,
+    votes: Sequence[Vote],
+    actor: Actor,
+    around: Circumstances,
+) -> None:
+    """Refuse an approval that would leave too few others for a later stage, while somebody else could give it."""
+    stages = request.stages[request.stage :]
+    spent = {request.requester_id, *(vote.person_id for vote in votes)}
+    given = sum(
+        vote.position == request.stage and vote.verdict is Verdict.APPROVE
+        for vote in votes
+    )
+    free = [
+        reached.keys() - spent
+        for reached in people.reached(session, stages, around.org_key)
+    ]
+    quorums = [stages[0].quorum - given, *(stage.quorum for stage in stages[1:])]
+    before = rules.shortage(list(zip(quorums, free, strict=True)))
+    quorums[0] -= 1
+    after = rules.shortage(
+        [(need, left - {actor.id}) for need, left in zip(quorums, free, strict=True)]
+    )
+    if before is None and after is not None:
+        raise _refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
+
+
+def _keep(
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    entitled: Entitlement,
+    position: int,
+    now: datetime,
+) -> int:
+    reason = (
+        audit.write_text(session, actor, form.reason, now=now) if form.reason else None
+    )
+    via = entitled.group.slack_id if entitled.group else None
+    decision_id = queries.insert_decision(
+        session,
+        approval_id=form.approval_id,
+        person_id=actor.id,
+        position=position,
+        verdict=form.verdict.value,
+        reason_id=reason.id if reason else None,
+        rule=entitled.rule,
+        via=via,
+        membership_read_at=entitled.read_at,
+        decided_at=now,
+    )
+    audit.record(
+        session,
+        actor,
+        "approval.decided",
+        ("approval", form.approval_id),
+        now=now,
+        verdict=form.verdict.value,
+        stage=position,
+        revision=form.revision,
+        rule=entitled.rule,
+        via=via,
+        membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
+        if entitled.read_at
+        else None,
+        reason=audit.text_fact(reason) if reason else None,
+    )
+    return decision_id
+
+
+def _next_stage(
+    session: Session,
+    head: Any,
+    request: rules.Request,
+    decision_id: int,
+    decided: set[str],
+    actor_row: Any,
+    around: Circumstances,
+) -> None:
+    position = request.stage + 1
+    queries.advance(
+        session, head.id, stage=position, state=ApprovalState.PENDING, ended_at=None
+    )
+    before, reached = people.reached(
+        session, request.stages[request.stage : position + 1], around.org_key
+    )
+    for person_id in {*decided, request.requester_id}:
+        reached.pop(person_id, None)
+    outbox.refresh(
+        session,
+        announcements.subject(head.id),
+        now=around.now,
+        clicked=around.clicked,
+    )
+    endings.tell_story(session, head, decision_id, around)
+    announcements.ask(
+        session,
+        head.id,
+        request.stages[position],
+        position,
+        reached,
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=request.expires_at,
+        org_key=around.org_key,
+        now=around.now,
+    )
+    endings.publish_homes(session, head, before | reached, actor_row, around)
