@@ -1,0 +1,225 @@
+"""What a person does on the page, handed to their `Seat`."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sandbox.blocks.state import Block, elements, has_state
+from sandbox.outcome import NotPossible, Outcome, body_of, error_of
+from sandbox.outgoing import payloads
+from sandbox.outgoing.answers import Parcel
+from sandbox.page_view import can_see
+
+if TYPE_CHECKING:
+    from sandbox.seat import Seat
+    from sandbox.server import Sandbox
+
+Json = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """The page was asked for something in a shape it does not know."""
+
+
+def text_of(body: Json, name: str) -> str:
+    """A required text of a request."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unreadable(f"give `{name}` as text")
+    return value
+
+
+def optional_text(body: Json, name: str) -> str | None:
+    """A text of a request that may be missing."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Unreadable(f"`{name}` must be text")
+    return value or None
+
+
+def say(sandbox: "Sandbox", body: Json) -> Json:
+    """Write a message."""
+    message = _seat(sandbox, body).say(
+        text_of(body, "channel"), text_of(body, "text"), optional_text(body, "thread")
+    )
+    return {"ok": True, "ts": message.ts}
+
+
+def slash(sandbox: "Sandbox", body: Json) -> Json:
+    """Use a slash command; what goes wrong is said by Slackbot, in the channel."""
+    command = text_of(body, "command").lower()
+    if body.get("thread"):
+        return {
+            "ok": False,
+            "explanation": f"{command} is not supported in threads. Sorry!",
+        }
+    seat = _seat(sandbox, body)
+    outcome = seat.slash(
+        command, optional_text(body, "text") or "", text_of(body, "channel")
+    )
+    return _told(outcome) | {"explanation": None}
+
+
+def click(sandbox: "Sandbox", body: Json) -> Json:
+    """Use an element of a message, an ephemeral message or a view."""
+    seat, kind = _seat(sandbox, body), text_of(body, "type")
+    fields = body.get("fields")
+    if not isinstance(fields, dict):
+        raise Unreadable("give `fields`: what the element holds now")
+    value: str | None = None
+    selected: Any = None
+    if kind == "overflow":
+        selected = (fields.get("selected_option") or {}).get("value")
+    elif kind == "feedback_buttons":
+        value = fields.get("value")
+    elif kind not in ("button", "icon_button", "workflow_button"):
+        # A whole state object is taken as it is: an external select's options are known only here.
+        selected = fields | {"type": kind}
+    outcome = seat.click(
+        channel_id=optional_text(body, "channel"),
+        ts=optional_text(body, "ts"),
+        ephemeral_id=optional_text(body, "ephemeral_id"),
+        view_id=optional_text(body, "view_id"),
+        action_id=text_of(body, "action_id"),
+        block_id=optional_text(body, "block_id"),
+        value=value,
+        selected=cast(str | None, selected),
+        state=_known(_blocks(sandbox, seat, body), body.get("state")),
+    )
+    return _told(outcome)
+
+
+def options(sandbox: "Sandbox", body: Json) -> Json:
+    """Ask the app for the options of an external select: a block_suggestion."""
+    seat, world = _seat(sandbox, body), sandbox.world
+    with world.lock:
+        view_id = optional_text(body, "view_id")
+        if view_id:
+            view = world.views.find(view_id)
+            if view is None or view.user_id != seat.user_id:
+                raise NotPossible("this view is no longer open")
+            payload = payloads.view_action(
+                sandbox.installation, seat.user, seat.team_id, view, {}
+            )
+        else:
+            channel = world.channels.get(text_of(body, "channel"))
+            message = channel and channel.messages.get(text_of(body, "ts"))
+            if channel is None or message is None:
+                raise NotPossible("this message is gone")
+            payload = payloads.message_action(
+                sandbox.installation, seat.user, seat.team_id, channel, message, {}, {}
+            )
+    for name in ("trigger_id", "response_url", "actions", "state"):
+        payload.pop(name, None)
+    payload |= {
+        "type": "block_suggestion",
+        "action_id": text_of(body, "action_id"),
+        "block_id": text_of(body, "block_id"),
+        "value": optional_text(body, "query") or "",
+    }
+    answer = sandbox.delivery.send(Parcel("interactive", "block_suggestion", payload))
+    said = body_of(answer)
+    if error_of(answer) is not None or not isinstance(said, dict):
+        raise NotPossible("The app did not send options. Try again.")
+    return {"options": said.get("options"), "option_groups": said.get("option_groups")}
+
+
+def submit(sandbox: "Sandbox", body: Json) -> Json:
+    """Submit a modal."""
+    seat = _seat(sandbox, body)
+    values = _known(_blocks(sandbox, seat, body), body.get("values"))
+    return _told(seat.submit(text_of(body, "view_id"), values))
+
+
+def close(sandbox: "Sandbox", body: Json) -> Json:
+    """Close a modal, or the whole stack."""
+    return _told(
+        _seat(sandbox, body).close(text_of(body, "view_id"), bool(body.get("clear")))
+    )
+
+
+def home(sandbox: "Sandbox", body: Json) -> Json:
+    """Open the app's Home or Messages tab."""
+    seat = _seat(sandbox, body)
+    return _told(
+        seat.open_home() if body.get("tab") == "home" else seat.open_messages()
+    )
+
+
+def read(sandbox: "Sandbox", body: Json) -> Json:
+    """Everything in a channel has been seen."""
+    seat, channel_id = _seat(sandbox, body), text_of(body, "channel")
+    if channel_id not in sandbox.world.channels:
+        raise NotPossible(f"there is no channel {channel_id}")
+    seat.mark_read(channel_id)
+    return {"ok": True}
+
+
+def dismiss(sandbox: "Sandbox", body: Json) -> Json:
+    """Put an ephemeral message away."""
+    id_ = text_of(body, "ephemeral_id")
+    mine = {one.id for one in _seat(sandbox, body).ephemerals()}
+    if id_ in mine:
+        sandbox.world.messages.dismiss_ephemeral(id_)
+    return {"ok": True}
+
+
+def join(sandbox: "Sandbox", body: Json) -> Json:
+    """Join a public channel."""
+    seat = _seat(sandbox, body)
+    with sandbox.world.lock:
+        channel = sandbox.world.channels.get(text_of(body, "channel"))
+        if (
+            channel is None
+            or not can_see(sandbox, seat.user, channel)
+            or channel.is_archived
+        ):
+            raise NotPossible("this channel cannot be joined")
+        sandbox.world.join(channel.id, seat.user_id)
+    return {"ok": True}
+
+
+def _seat(sandbox: "Sandbox", body: Json) -> "Seat":
+    return sandbox.seat(text_of(body, "user"))
+
+
+def _told(outcome: Outcome) -> Json:
+    return {
+        "ok": outcome.ok,
+        "status": outcome.status,
+        "error": outcome.error,
+        "errors": outcome.errors,
+        "ms": outcome.ms,
+        "explanation": outcome.text,
+    }
+
+
+def _blocks(sandbox: "Sandbox", seat: "Seat", body: Json) -> list[Block]:
+    """The blocks of what a request names, as they are now."""
+    world = sandbox.world
+    with world.lock:
+        if view_id := optional_text(body, "view_id"):
+            view = world.views.find(view_id)
+            return view.blocks if view else []
+        if ephemeral_id := optional_text(body, "ephemeral_id"):
+            return next(
+                (one.blocks for one in seat.ephemerals() if one.id == ephemeral_id), []
+            )
+        channel = world.channels.get(optional_text(body, "channel") or "")
+        message = channel and channel.messages.get(optional_text(body, "ts") or "")
+        return message.blocks if message else []
+
+
+def _known(blocks: list[Block], state: Any) -> dict[str, dict[str, Any]]:
+    """The entries that the blocks still have a place for: a card may have changed meanwhile."""
+    if not isinstance(state, dict):
+        return {}
+    kept: dict[str, dict[str, Any]] = {}
+    for block, element in elements(blocks):
+        block_id, action_id = block["block_id"], element.get("action_id")
+        held = (state.get(block_id) or {}).get(action_id)
+        if (
+            has_state(element)
+            and isinstance(held, dict)
+            and held.get("type") == element["type"]
+        ):
+            kept.setdefault(block_id, {})[element["action_id"]] = held
+    return kept
