@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import App, BoltResponse
-from slack_sdk import WebClient
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
 from bot import errors
@@ -37,23 +37,22 @@ def build(
     """A Bolt app that acks only what is committed.
 
     `process_before_response=True` runs the listener before the answer goes out and saves Bolt's own polling. The
-    signature was checked on the raw bytes before Bolt sees them (`bot.web`), and Socket Mode has none.
+    signature was checked on the raw bytes before Bolt sees them (`bot.web`), and Socket Mode has none. Who the app is
+    was asked once, at the start: a click never waits for `auth.test`.
     """
     secret = deps.settings.slack_signing_secret
+    who = AuthorizeResult(
+        enterprise_id=deps.team.enterprise_id,
+        team_id=deps.team.team_id,
+        bot_user_id=deps.team.bot_user_id,
+        bot_token=deps.slack.token,
+    )
     app = App(
-        token=deps.settings.slack_bot_token.get_secret_value()
-        if deps.settings.slack_bot_token
-        else None,
         signing_secret=secret.get_secret_value() if secret else "socket-mode-has-none",
         process_before_response=True,
-        token_verification_enabled=False,
         request_verification_enabled=False,
-        client=WebClient(
-            token=deps.slack.token,
-            base_url=deps.settings.slack_api_url,
-            timeout=5,
-            retry_handlers=[],
-        ),
+        authorize=lambda enterprise_id, team_id: who,
+        client=deps.slack,
         raise_error_for_unhandled_request=False,
     )
 

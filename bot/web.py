@@ -122,44 +122,75 @@ def _signed(verifier: SignatureVerifier, raw: bytes, headers: dict[str, str]) ->
 
 
 def _readable(raw: bytes, content_type: str) -> str | None:
-    """The body as text when it is what Slack sends: a JSON object, or a form whose `payload` is one."""
+    """The body as text when it is what Slack sends: an event, a command, or an interaction."""
     try:
         text = raw.decode("utf-8")
         if "json" in content_type or text.startswith("{"):
-            return text if isinstance(json.loads(text), dict) else None
+            return text if _is_event(json.loads(text)) else None
         form = parse_qs(text, keep_blank_values=True, strict_parsing=False)
+        if "payload" in form:
+            return text if _is_interaction(json.loads(form["payload"][0])) else None
     except (UnicodeDecodeError, ValueError, RecursionError):
         return None
-    if "payload" in form:
-        return text if _is_interaction(form["payload"][0]) else None
     needed = ("command", "user_id", "channel_id")
     return (
         text if all(form.get(name) for name in needed) or "ssl_check" in form else None
     )
 
 
-def _is_interaction(payload: str) -> bool:
-    try:
-        data: Any = json.loads(payload)
-    except (ValueError, RecursionError):
+_OBJECTS = ("user", "view", "event", "container", "channel", "message")
+_OBJECTS_OR_NONE = ("team", "enterprise")
+
+
+def _has_shape(data: Any) -> bool:
+    """Whether what must be an object is one: Bolt looks into these before any listener runs."""
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         return False
+    if not all(isinstance(data[name], dict) for name in _OBJECTS if name in data):
+        return False
+    return all(
+        isinstance(data[name], dict)
+        for name in _OBJECTS_OR_NONE
+        if data.get(name) is not None
+    )
+
+
+def _is_event(data: Any) -> bool:
+    if not _has_shape(data):
+        return False
+    if data["type"] == "url_verification":
+        return isinstance(data.get("challenge"), str)
+    event = data.get("event")
+    return (
+        data["type"] == "event_callback"
+        and isinstance(event, dict)
+        and isinstance(event.get("type"), str)
+    )
+
+
+def _is_interaction(data: Any) -> bool:
     if (
-        not isinstance(data, dict)
+        not _has_shape(data)
         or not isinstance(data.get("user"), dict)
-        or not data["user"].get("id")
+        or not isinstance(data["user"].get("id"), str)
     ):
         return False
-    if data.get("type") == "block_actions":
+    view = data.get("view")
+    if view is not None and not (
+        isinstance(view, dict) and isinstance(view.get("id"), str)
+    ):
+        return False
+    if data["type"] == "block_actions":
         actions = data.get("actions")
         return (
-            bool(actions)
-            and isinstance(actions, list)
-            and isinstance(actions[0], dict)
-            and "action_id" in actions[0]
+            isinstance(actions, list)
+            and bool(actions)
+            and all(
+                isinstance(action, dict) and isinstance(action.get("action_id"), str)
+                for action in actions
+            )
         )
-    if data.get("type") in {"view_submission", "view_closed"}:
-        return isinstance(data.get("view"), dict) and "id" in data["view"]
-    return isinstance(data.get("type"), str)
+    return view is not None or data["type"] not in {"view_submission", "view_closed"}
 
 
 def _plain(status: int, words: str) -> Response:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bot import app, manifest, settings
-from bot.serving import SocketMode, WebServer
+from bot.server import WebServer
+from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
 from sandbox.server import Sandbox
 from sandbox.world import World
