@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.rendering import Rendered, Renderer, Scene
-from workflows.delivery import settling
+from workflows.delivery import readers
 from workflows.delivery.records import Address, Errand
 from workflows.outbox import rebuild
 from workflows.policy import Policy
@@ -76,15 +76,10 @@ class Drafts:
                 f"no renderer for {errand.kind} version {errand.notice_version}"
             )
         address = Address.of(errand.lane)
-        reader = (
-            settling.reader(session, address.org_key, address.slack_id)
-            if address.is_person
-            else None
-        )
         scene = Scene(
             now=now,
             policy=self._policy(),
-            reader_id=reader,
+            reader_id=readers.reader(session, address),
             is_closed=address.is_person or self._audience(session, channel),
         )
         notice = rebuild(renderer.notice, errand.notice)

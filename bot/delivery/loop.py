@@ -24,6 +24,7 @@ from bot.delivery.renderers import RENDERERS
 from bot.delivery.sender import Anchor, Home, Result, Sender
 from bot.rendering import Renderer
 from storage.db import Database, DatabaseBusy
+from workflows import clock, outbox
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
 from workflows.delivery.outcomes import Locked, NotSent
@@ -146,7 +147,7 @@ class Delivery:
                 idle = self._busy == 0
             if idle:
                 with self._database.read() as session:
-                    if settling.left(session) == 0:
+                    if outbox.waits(session, now=clock.now(session)) == 0:
                         return True
             self.wake()
             time.sleep(BREATH)

@@ -5,7 +5,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,7 @@ pytestmark = [
     ),
 ]
 
-MESSAGES = int(os.environ.get("MLGOV_CRASH_MESSAGES", "120"))
+MESSAGES = int(os.environ.get("MLGOV_CRASH_MESSAGES", "80"))
 SEED = int(os.environ.get("MLGOV_CRASH_SEED", "7"))
 POINTS = sorted(
     name for name in failpoints.NAMES if not name.startswith(("timer", "schedule"))
@@ -173,12 +173,12 @@ def judge(slack: Sandbox, messages: int) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("replicas", [1, 2, 3])
 def test_killed_at_random(
-    request: pytest.FixtureRequest,
     database: Database,
     slack: Sandbox,
     workers: Crew,
     orders: Orders,
     replicas: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     if database.is_sqlite and replicas == 3:
         pytest.skip("two processes on one file are tried; three are for PostgreSQL")
@@ -186,12 +186,17 @@ def test_killed_at_random(
         slack.faults.lose_answer("chat.postMessage", probability=0.05)
     letters(database, MESSAGES)
     kills = kill_at_random(database, workers, orders, replicas, random.Random(SEED))
+    record_property("kills", kills)
     assert kills >= 3
     assert judge(slack, MESSAGES) == (0, 0, 0)
 
 
 def test_the_control_that_sends_again_when_the_lease_expired_must_fail(
-    database: Database, slack: Sandbox, workers: Crew, orders: Orders
+    database: Database,
+    slack: Sandbox,
+    workers: Crew,
+    orders: Orders,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """If this finds no repeat, the tests above cannot see one."""
     letters(database, MESSAGES)

@@ -254,8 +254,3 @@ def _shown(row: Outbox, channel: str | None) -> OutboxRow:
         created_at=row.created_at,
         settled_at=row.settled_at,
     )
-
-
-def purge(session: Session, *, before: datetime) -> int:
-    """Empty what was settled before then; dedupe keys stay. Returns how many rows it touched."""
-    return letters.purge(session, before)

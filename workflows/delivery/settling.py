@@ -2,11 +2,11 @@
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import claim, gates, letters, settle
+from storage.delivery.queries import gates, letters, settle
 from storage.enums import Op, OutboxState
 from workflows import clock, outbox
 from workflows.actors import SYSTEM
@@ -32,6 +32,8 @@ from workflows.delivery.records import Errand
 
 LONGEST_BACKOFF = 900
 """Seconds."""
+KEPT = timedelta(days=60)
+"""How long settled rows keep what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +285,6 @@ class _Settling:
         )
 
 
-def reader(session: Session, org_key: str, slack_id: str) -> str | None:
-    """The person who reads a direct message."""
-    return letters.person_of(session, org_key, slack_id)
-
-
-def left(session: Session) -> int:
-    """How many rows are due and not settled."""
-    return claim.left(session, due_now=clock.now(session))
+def purge(session: Session, *, now: datetime) -> int:
+    """Empty what was settled long ago, but for dedupe keys; returns how many rows it touched."""
+    return letters.purge(session, now - KEPT)
