@@ -1,0 +1,302 @@
+"""Reading and writing the mirror of people, user groups and channels."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+_BY_SLACK_ID = select(Person).where(
+    Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
+)
+_BY_ID = select(Person).where(Person.id == bindparam("person"))
+
+
+def _insert(session: Session, table: Any) -> Any:
+    return _INSERT[session.get_bind().dialect.name](table)
+
+
+def find_person(session: Session, person_id: str) -> Person | None:
+    """A person by opaque id."""
+    return session.execute(_BY_ID, {"person": person_id}).scalar_one_or_none()
+
+
+def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Person | None:
+    """A person by organisation and Slack id."""
+    return session.execute(
+        _BY_SLACK_ID, {"org": org_key, "slack": slack_id}
+    ).scalar_one_or_none()
+
+
+def list_by_slack_id(session: Session, slack_id: str) -> Sequence[Person]:
+    """People of any organisation with this Slack id."""
+    return (
+        session.execute(
+            select(Person).where(Person.slack_id == slack_id).order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_by_email(session: Session, email: str) -> Sequence[Person]:
+    """People with this e-mail address (folded), of any organisation."""
+    return (
+        session.execute(select(Person).where(Person.email == email).order_by(Person.id))
+        .scalars()
+        .all()
+    )
+
+
+def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
+    """People by opaque ids, in no order."""
+    if not ids:
+        return []
+    return (
+        session.execute(select(Person).where(Person.id.in_(sorted(set(ids)))))
+        .scalars()
+        .all()
+    )
+
+
+def list_organisation(session: Session, org_key: str) -> Sequence[Person]:
+    """Everybody of one organisation who was not erased."""
+    return (
+        session.execute(
+            select(Person)
+            .where(Person.org_key == org_key, Person.erased_at.is_(None))
+            .order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_by_slack_ids(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> Sequence[Person]:
+    """People of one organisation by Slack ids."""
+    if not slack_ids:
+        return []
+    return (
+        session.execute(
+            select(Person)
+            .where(
+                Person.org_key == org_key, Person.slack_id.in_(sorted(set(slack_ids)))
+            )
+            .order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add people; who is there already, by organisation and Slack id, is left alone."""
+    if rows:
+        session.execute(
+            _insert(session, Person).on_conflict_do_nothing(
+                index_elements=["org_key", "slack_id"]
+            ),
+            list(rows),
+        )
+
+
+def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> None:
+    """Slack has just told of these people."""
+    if ids:
+        session.execute(
+            update(Person)
+            .where(Person.id.in_(sorted(ids)))
+            .values(refreshed_at=read_at)
+            .execution_options(synchronize_session="evaluate")
+        )
+
+
+def list_groups(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> Sequence[UserGroup]:
+    """User groups by Slack ids."""
+    if not slack_ids:
+        return []
+    return (
+        session.execute(
+            select(UserGroup)
+            .where(
+                UserGroup.org_key == org_key,
+                UserGroup.slack_id.in_(sorted(set(slack_ids))),
+            )
+            .order_by(UserGroup.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_groups_by_handle(
+    session: Session, org_key: str, handles: Collection[str]
+) -> Sequence[UserGroup]:
+    """Enabled user groups by handle, without the at sign."""
+    if not handles:
+        return []
+    return (
+        session.execute(
+            select(UserGroup)
+            .where(
+                UserGroup.org_key == org_key,
+                UserGroup.handle.in_(sorted(set(handles))),
+                UserGroup.is_disabled.is_(False),
+            )
+            .order_by(UserGroup.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add user groups that are not there yet."""
+    if rows:
+        session.execute(
+            _insert(session, UserGroup).on_conflict_do_nothing(
+                index_elements=["org_key", "slack_id"]
+            ),
+            list(rows),
+        )
+
+
+def disable_other_groups(
+    session: Session, org_key: str, kept: Collection[str], read_at: datetime
+) -> None:
+    """User groups that Slack no longer lists give nobody any right."""
+    session.execute(
+        update(UserGroup)
+        .where(
+            UserGroup.org_key == org_key, UserGroup.slack_id.not_in(sorted(set(kept)))
+        )
+        .values(is_disabled=True, refreshed_at=read_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def list_member_ids(session: Session, group_id: int) -> set[str]:
+    """Opaque ids of a group's members."""
+    return set(
+        session.execute(
+            select(UserGroupMember.person_id).where(
+                UserGroupMember.group_id == group_id
+            )
+        ).scalars()
+    )
+
+
+def list_members(session: Session, group_ids: Collection[int]) -> Sequence[Any]:
+    """(group_id, Person) of the members of these groups."""
+    if not group_ids:
+        return []
+    return session.execute(
+        select(UserGroupMember.group_id, Person)
+        .join(Person, Person.id == UserGroupMember.person_id)
+        .where(UserGroupMember.group_id.in_(sorted(set(group_ids))))
+        .order_by(UserGroupMember.group_id, Person.id)
+    ).all()
+
+
+def add_members(
+    session: Session, group_id: int, person_ids: Collection[str], since: datetime
+) -> None:
+    """Let people be in a group from now on; who is in it already keeps the day they joined."""
+    if person_ids:
+        session.execute(
+            _insert(session, UserGroupMember).on_conflict_do_nothing(),
+            [
+                {"group_id": group_id, "person_id": person, "since": since}
+                for person in sorted(set(person_ids))
+            ],
+        )
+
+
+def remove_members(
+    session: Session, group_id: int, person_ids: Collection[str]
+) -> None:
+    """Take people out of a group."""
+    if person_ids:
+        session.execute(
+            delete(UserGroupMember).where(
+                UserGroupMember.group_id == group_id,
+                UserGroupMember.person_id.in_(sorted(set(person_ids))),
+            )
+        )
+
+
+_CHANNEL = select(Channel).where(
+    Channel.org_key == bindparam("org"), Channel.slack_id == bindparam("slack")
+)
+
+
+def find_channel_by_id(session: Session, org_key: str, slack_id: str) -> Channel | None:
+    """A mirrored channel by its Slack id."""
+    return session.execute(
+        _CHANNEL, {"org": org_key, "slack": slack_id}
+    ).scalar_one_or_none()
+
+
+def list_channels(session: Session, org_key: str) -> Sequence[Channel]:
+    """Every mirrored channel."""
+    return (
+        session.execute(
+            select(Channel).where(Channel.org_key == org_key).order_by(Channel.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add channels that are not there yet."""
+    if rows:
+        session.execute(
+            _insert(session, Channel).on_conflict_do_nothing(
+                index_elements=["org_key", "slack_id"]
+            ),
+            list(rows),
+        )
+
+
+def forget_channel_reads(
+    session: Session, org_key: str, slack_ids: Collection[str] | None = None
+) -> None:
+    """What is known of these channels, or of all, may be wrong: until they are asked again nothing is closed."""
+    statement = update(Channel).where(Channel.org_key == org_key)
+    if slack_ids is not None:
+        statement = statement.where(Channel.slack_id.in_(sorted(set(slack_ids))))
+    session.execute(
+        statement.values(refreshed_at=None).execution_options(
+            synchronize_session="fetch"
+        )
+    )
+
+
+def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
+    """Of these people, those who have opened App Home and can still see it."""
+    if not ids:
+        return []
+    return (
+        session.execute(
+            select(Person)
+            .where(
+                Person.id.in_(sorted(set(ids))),
+                Person.home_opened_at.is_not(None),
+                Person.slack_id.is_not(None),
+            )
+            .order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )

@@ -1,0 +1,102 @@
+"""Reading and writing projects and their accounts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy.orm import Session
+
+from storage.projects.tables import Project, ProjectAccount
+
+_OF_PERSON = (
+    select(Project)
+    .where(
+        or_(
+            Project.owner_id == bindparam("person"),
+            Project.sponsor_id == bindparam("person"),
+            Project.manager_id == bindparam("person"),
+        )
+    )
+    .order_by(Project.name, Project.id)
+)
+_BY_KEY = select(Project).where(Project.key == bindparam("key"))
+
+
+def list_of_person(session: Session, person_id: str) -> Sequence[Project]:
+    """Projects that the person owns, sponsors or manages, by name."""
+    return session.execute(_OF_PERSON, {"person": person_id}).scalars().all()
+
+
+def find_by_key(session: Session, key: str) -> Project | None:
+    """A project by its key (folded)."""
+    return session.execute(_BY_KEY, {"key": key}).scalar_one_or_none()
+
+
+def list_names(session: Session) -> list[tuple[str, str]]:
+    """(key, name) of every project."""
+    return [
+        (key, name)
+        for key, name in session.execute(
+            select(Project.key, Project.name).order_by(Project.key)
+        )
+    ]
+
+
+def list_projects(
+    session: Session, ids: Collection[int] | None = None
+) -> Sequence[Project]:
+    """Projects by ids, or all of them, by name."""
+    statement = select(Project).order_by(Project.name, Project.id)
+    if ids is not None:
+        statement = statement.where(Project.id.in_(sorted(set(ids))))
+    return session.execute(statement).scalars().all()
+
+
+def list_by_keys_for_update(
+    session: Session, keys: Collection[str]
+) -> Sequence[Project]:
+    """Projects by keys, locked, in the order of their ids."""
+    if not keys:
+        return []
+    return (
+        session.execute(
+            select(Project)
+            .where(Project.key.in_(sorted(set(keys))))
+            .order_by(Project.id)
+            .with_for_update()
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_accounts(
+    session: Session, project_ids: Collection[int] | None = None
+) -> list[tuple[int, str]]:
+    """(project_id, account) of these projects, or of all."""
+    statement = select(ProjectAccount.project_id, ProjectAccount.account).order_by(
+        ProjectAccount.account
+    )
+    if project_ids is not None:
+        statement = statement.where(
+            ProjectAccount.project_id.in_(sorted(set(project_ids)))
+        )
+    return [(project, account) for project, account in session.execute(statement)]
+
+
+def delete_accounts(session: Session, accounts: Collection[str]) -> None:
+    """These accounts belong to no project any more."""
+    if accounts:
+        session.execute(
+            delete(ProjectAccount).where(ProjectAccount.account.in_(sorted(accounts)))
+        )
+
+
+def insert_accounts(session: Session, owners: Mapping[str, int]) -> None:
+    """Each account belongs to its project from now on."""
+    if owners:
+        rows: list[dict[str, Any]] = [
+            {"account": account, "project_id": project}
+            for account, project in sorted(owners.items())
+        ]
+        session.execute(insert(ProjectAccount), rows)

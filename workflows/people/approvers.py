@@ -1,0 +1,150 @@
+"""Whom a policy's approver rules mean, by the mirror."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.people import queries
+from storage.people.tables import Person, UserGroup
+from workflows.people.records import Eligible, MirrorAge
+
+Roles = Mapping[str, Collection[str]]
+
+
+def expand(rules: Collection[str], roles: Roles) -> list[tuple[str, str]]:
+    """(rule in the policy's words, member it means) in order; a role stands for each of its members."""
+    expanded: list[tuple[str, str]] = []
+    for rule in rules:
+        if rule.startswith("role:"):
+            expanded += [
+                (rule, member) for member in roles.get(rule.removeprefix("role:"), ())
+            ]
+        else:
+            expanded.append((rule, rule))
+    return expanded
+
+
+def _may_decide(row: Person) -> bool:
+    return row.slack_id is not None and not (
+        row.is_bot or row.is_guest or row.is_stranger or row.is_deactivated
+    )
+
+
+def _groups(
+    session: Session, org_key: str, members: Collection[str]
+) -> dict[str, UserGroup]:
+    """The enabled group behind each `@handle` and `S…`. A handle that two groups have means neither."""
+    handles = {one[1:] for one in members if one.startswith("@")}
+    ids = {one for one in members if one.startswith("S")}
+    found: dict[str, UserGroup] = {}
+    twice: set[str] = set()
+    for row in queries.list_groups_by_handle(session, org_key, handles):
+        key = f"@{row.handle}"
+        if key in found:
+            twice.add(key)
+        found[key] = row
+    for row in queries.list_groups(session, org_key, ids):
+        if not row.is_disabled:
+            found[row.slack_id] = row
+    return {key: row for key, row in found.items() if key not in twice}
+
+
+def resolve_approvers(
+    session: Session,
+    rules: Collection[str],
+    org_key: str,
+    subject_people: Mapping[str, str | None],
+    *,
+    roles: Roles,
+) -> dict[str, Eligible]:
+    """Everybody who may decide by these rules, by opaque id, each with the first rule that entitles them.
+
+    `subject_people` names the subject's owner, sponsor and manager; `roles` are the policy's. Guests, strangers, bots and
+    people who left are never among them. The caller takes out who may not decide for other reasons, like the requester.
+    """
+    expanded = expand(rules, roles)
+    groups = _groups(session, org_key, [member for _, member in expanded])
+    members: dict[int, list[Person]] = {}
+    for group_id, person in queries.list_members(
+        session, [row.id for row in groups.values()]
+    ):
+        members.setdefault(group_id, []).append(person)
+    subjects = {
+        row.id: row
+        for row in queries.list_people(
+            session, [one for one in subject_people.values() if one]
+        )
+    }
+    people = {
+        row.slack_id: row
+        for row in queries.list_by_slack_ids(
+            session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
+        )
+    }
+    found: dict[str, Eligible] = {}
+    for rule, member in expanded:
+        if member.startswith("subject."):
+            person_id = subject_people.get(member.removeprefix("subject."))
+            person = subjects.get(person_id) if person_id else None
+            _add(found, rule, [person] if person else [], None, None)
+        elif member.startswith(("@", "S")):
+            group = groups.get(member)
+            if group is not None:
+                _add(
+                    found,
+                    rule,
+                    members.get(group.id, []),
+                    group.slack_id,
+                    group.refreshed_at,
+                )
+        elif member in people:
+            _add(found, rule, [people[member]], None, None)
+    return found
+
+
+def _add(
+    found: dict[str, Eligible],
+    rule: str,
+    people: Collection[Person],
+    group: str | None,
+    group_read_at: datetime | None,
+) -> None:
+    for row in people:
+        if row.id not in found and _may_decide(row) and row.slack_id is not None:
+            read_at = group_read_at if group else row.refreshed_at
+            found[row.id] = Eligible(row.id, row.slack_id, rule, group, read_at)
+
+
+def mirror_age(
+    session: Session,
+    org_key: str,
+    slack_id: str,
+    rules: Collection[str],
+    *,
+    roles: Roles,
+) -> MirrorAge:
+    """How old the mirror is where a decision of this person by these rules would read it."""
+    members = [member for _, member in expand(rules, roles)]
+    groups = _groups(session, org_key, members)
+    known_ids = {row.slack_id: row for row in groups.values()}
+    for member in members:
+        if member.startswith("S") and member not in known_ids:
+            row = next(iter(queries.list_groups(session, org_key, [member])), None)
+            if row is not None:
+                known_ids[member] = row
+    person = queries.find_by_slack_id(session, org_key, slack_id)
+    return MirrorAge(
+        person=person.refreshed_at if person else None,
+        groups={key: row.refreshed_at for key, row in known_ids.items()},
+        unknown_groups=tuple(
+            sorted(
+                {
+                    one
+                    for one in members
+                    if (one.startswith("@") and one not in groups)
+                    or (one.startswith("S") and one not in known_ids)
+                }
+            )
+        ),
+    )

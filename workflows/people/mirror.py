@@ -1,0 +1,278 @@
+"""Keeping the mirror: what Slack says about people, groups and channels becomes rows, and only what differs is written.
+
+`read_at` is real time and says that Slack was asked and answered. None means that Slack only told us, in an event: events
+can arrive late and out of order, so what they change has to be asked for again before anybody decides by it.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.people import queries
+from storage.people.tables import Channel, Person, UserGroup
+from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
+from workflows.people.records import Upserted
+from workflows.sources.text import EMAIL, NAME, folded_email, storable
+
+_PERSON = ("team_id", "name", "title", "tz", "is_bot", "is_guest", "is_stranger", "is_deactivated")  # fmt: skip
+_GROUP = ("handle", "name", "is_disabled")
+_CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
+
+
+def new_id() -> str:
+    """A new opaque id: random, so that nothing about the person can be read from it."""
+    return f"p_{secrets.token_hex(8)}"
+
+
+def _values(seen: Any, names: Sequence[str]) -> dict[str, Any]:
+    known = {field.name for field in fields(seen)}
+    return {
+        name: storable(value, NAME) if isinstance(value, str) else value
+        for name in names
+        if name in known
+        for value in (getattr(seen, name),)
+    }
+
+
+def _person_values(seen: PersonSeen) -> dict[str, Any]:
+    values = _values(seen, _PERSON)
+    values["name"] = values["name"] or seen.slack_id
+    email = folded_email(seen.email) if seen.email else None
+    if email and len(email) <= EMAIL:
+        values["email"] = email
+    return values
+
+
+def _apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
+    changed = False
+    for name, value in values.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+            changed = True
+    return changed
+
+
+def upsert_people(
+    session: Session, people: Iterable[PersonSeen], *, read_at: datetime | None
+) -> Upserted:
+    """Bring people to what Slack says; who was never seen is added under a new opaque id.
+
+    An e-mail address that Slack did not tell is left as it is, and so is all that only imports know.
+    """
+    by_org: dict[str, dict[str, PersonSeen]] = {}
+    for seen in people:
+        by_org.setdefault(seen.org_key, {})[seen.slack_id] = seen
+    ids: dict[tuple[str, str], str] = {}
+    guests: list[str] = []
+    for org_key, wanted in sorted(by_org.items()):
+        rows = {
+            row.slack_id: row
+            for row in queries.list_by_slack_ids(session, org_key, wanted)
+        }
+        missing = [wanted[slack_id] for slack_id in sorted(wanted.keys() - rows.keys())]
+        if missing:
+            queries.insert_people(
+                session,
+                [
+                    _new_person(org_key, seen.slack_id) | _person_values(seen)
+                    for seen in missing
+                ],
+            )
+            rows = {
+                row.slack_id: row
+                for row in queries.list_by_slack_ids(session, org_key, wanted)
+            }
+        fresh = [seen.slack_id for seen in missing]
+        for slack_id, seen in wanted.items():
+            row = rows[slack_id]
+            ids[(org_key, slack_id)] = row.id
+            was_guest = row.is_guest or row.is_stranger
+            changed = _apply(row, _person_values(seen))
+            if (row.is_guest or row.is_stranger) and (
+                not was_guest or slack_id in fresh
+            ):
+                guests.append(slack_id)
+            if changed and read_at is None:
+                row.refreshed_at = None
+        session.flush()
+        if read_at is not None:
+            queries.touch_people(session, [row.id for row in rows.values()], read_at)
+    return Upserted(ids, tuple(guests))
+
+
+def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "org_key": org_key,
+        "slack_id": slack_id,
+        "team_id": None,
+        "name": slack_id or "",
+        "email": None,
+        "title": "",
+        "tz": None,
+        "is_bot": False,
+        "is_guest": False,
+        "is_stranger": False,
+        "is_deactivated": False,
+    }
+
+
+def place_for(session: Session, org_key: str, slack_id: str) -> str:
+    """The opaque id of somebody who is only known by their Slack id; a place is made for who was never seen.
+
+    Slack is asked about them before they can do anything.
+    """
+    queries.insert_people(session, [_new_person(org_key, slack_id)])
+    found = queries.find_by_slack_id(session, org_key, slack_id)
+    if found is None:
+        raise RuntimeError("a person who was just added is not there")
+    return found.id
+
+
+def upsert_groups(
+    session: Session,
+    groups: Sequence[GroupSeen],
+    *,
+    org_key: str,
+    read_at: datetime | None,
+    now: datetime,
+    is_everything: bool = False,
+) -> None:
+    """Bring user groups, and their members where they were told, to what Slack says.
+
+    With `is_everything` the groups that are not among them are disabled. `now` is governed time: since when mlgov has
+    seen somebody in a group.
+    """
+    wanted = {group.slack_id: group for group in groups}
+    if is_everything and read_at is not None:
+        queries.disable_other_groups(session, org_key, wanted, read_at)
+    rows = {row.slack_id: row for row in queries.list_groups(session, org_key, wanted)}
+    missing = sorted(wanted.keys() - rows.keys())
+    if missing:
+        queries.insert_groups(
+            session,
+            [
+                {"org_key": org_key, "slack_id": slack_id}
+                | _values(wanted[slack_id], _GROUP)
+                for slack_id in missing
+            ],
+        )
+        rows = {
+            row.slack_id: row for row in queries.list_groups(session, org_key, wanted)
+        }
+    everyone = {member for group in groups if group.members for member in group.members}
+    ids = _places(session, org_key, everyone)
+    for slack_id in sorted(wanted):
+        row, seen = rows[slack_id], wanted[slack_id]
+        changed = _apply(row, _values(seen, _GROUP))
+        if seen.members is not None:
+            members = {ids[member] for member in seen.members}
+            before = queries.list_member_ids(session, row.id)
+            queries.remove_members(session, row.id, before - members)
+            queries.add_members(session, row.id, members - before, now)
+            changed = changed or members != before
+            if read_at is not None:
+                row.refreshed_at = read_at
+        if changed and read_at is None:
+            row.refreshed_at = None
+    session.flush()
+
+
+def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, str]:
+    def known() -> dict[str, str]:
+        return {
+            row.slack_id: row.id
+            for row in queries.list_by_slack_ids(session, org_key, slack_ids)
+            if row.slack_id is not None
+        }
+
+    ids = known()
+    if missing := sorted(slack_ids - ids.keys()):
+        queries.insert_people(session, [_new_person(org_key, one) for one in missing])
+        ids = known()
+    return ids
+
+
+def refresh_members(
+    session: Session,
+    group_id: str,
+    members: Sequence[str] | None,
+    *,
+    org_key: str,
+    read_at: datetime,
+    now: datetime,
+) -> None:
+    """The members of one group as Slack just answered; None when Slack says that there is no such group any more."""
+    for row in queries.list_groups(session, org_key, [group_id]):
+        seen = GroupSeen(
+            row.slack_id,
+            row.handle,
+            row.name,
+            is_disabled=row.is_disabled or members is None,
+            members=tuple(members or ()),
+        )
+        upsert_groups(session, [seen], org_key=org_key, read_at=read_at, now=now)
+
+
+def change_members(
+    session: Session,
+    group_id: str,
+    *,
+    added: Iterable[str],
+    removed: Iterable[str],
+    org_key: str,
+    now: datetime,
+) -> None:
+    """What an event says about a group's members. The group counts as not read until Slack is asked again."""
+    for row in queries.list_groups(session, org_key, [group_id]):
+        ids = _places(session, org_key, {*added, *removed})
+        queries.remove_members(session, row.id, [ids[one] for one in removed])
+        queries.add_members(session, row.id, [ids[one] for one in added], now)
+        row.refreshed_at = None
+    session.flush()
+
+
+def upsert_channels(
+    session: Session,
+    channels: Iterable[ChannelSeen],
+    *,
+    org_key: str,
+    read_at: datetime,
+) -> None:
+    """Bring channels to what Slack says. One whose members were not looked at does not count as read."""
+    wanted = {channel.slack_id: channel for channel in channels}
+    if not wanted:
+        return
+    rows = {
+        row.slack_id: row
+        for row in queries.list_channels(session, org_key)
+        if row.slack_id in wanted
+    }
+    queries.insert_channels(
+        session,
+        [
+            {"org_key": org_key, "slack_id": slack_id, "has_guests": True}
+            | _values(wanted[slack_id], _CHANNEL)
+            for slack_id in sorted(wanted.keys() - rows.keys())
+        ],
+    )
+    for row in queries.list_channels(session, org_key):
+        seen = wanted.get(row.slack_id)
+        if seen is None:
+            continue
+        _apply(row, _values(seen, _CHANNEL))
+        if seen.has_guests is not None:
+            row.has_guests = seen.has_guests
+            row.refreshed_at = read_at
+    session.flush()
+
+
+def forget_channels(
+    session: Session, org_key: str, slack_ids: Sequence[str] | None = None
+) -> None:
+    """Who reads these channels, or all, may have changed: they count as open until Slack is asked again."""
+    queries.forget_channel_reads(session, org_key, slack_ids)

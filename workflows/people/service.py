@@ -1,0 +1,168 @@
+"""What mlgov knows about people: who somebody is, who may decide by a rule, and how a person is erased and exported."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.people import queries
+from storage.people.tables import Person
+from workflows.actors import Actor, ActorKind
+from workflows.errors import NotFound
+from workflows.people.approvers import mirror_age, resolve_approvers
+from workflows.people.mirror import (
+    change_members,
+    forget_channels,
+    place_for,
+    refresh_members,
+    upsert_channels,
+    upsert_groups,
+)
+from workflows.people.mirror import upsert_people as upsert_from_slack
+from workflows.people.records import PersonRecord
+from workflows.sources.text import folded_email
+
+__all__ = [
+    "actor",
+    "actor_by_slack_id",
+    "audience_is_closed",
+    "change_members",
+    "find_by_email",
+    "find_by_slack_id",
+    "forget_channels",
+    "home_opened",
+    "look_up",
+    "mirror_age",
+    "place_for",
+    "record",
+    "records",
+    "refresh_members",
+    "resolve_approvers",
+    "upsert_channels",
+    "upsert_from_slack",
+    "upsert_groups",
+]
+
+AUDIENCE_AGE = timedelta(hours=2)
+"""How old a read of a channel may be and still say that only members read along: two hourly refreshes."""
+
+
+def record(row: Person) -> PersonRecord:
+    """A row as others see it."""
+    return PersonRecord(
+        id=row.id,
+        slack_id=row.slack_id,
+        name=row.name,
+        email=row.email,
+        tz=row.tz,
+        manager_id=row.manager_id,
+        business_unit=row.business_unit,
+        persona=row.persona,
+        country=row.country,
+        is_bot=row.is_bot,
+        is_guest=row.is_guest,
+        is_stranger=row.is_stranger,
+        is_deactivated=row.is_deactivated,
+        home_opened_at=row.home_opened_at,
+        erased_at=row.erased_at,
+    )
+
+
+def _as_actor(row: Person) -> Actor:
+    return Actor(
+        id=row.id,
+        kind=ActorKind.PERSON,
+        name=row.name,
+        slack_id=row.slack_id,
+        tz=row.tz,
+        is_guest=row.is_guest,
+        is_stranger=row.is_stranger,
+        is_bot=row.is_bot,
+        is_deactivated=row.is_deactivated,
+    )
+
+
+def actor(session: Session, person_id: str) -> Actor | None:
+    """The person as somebody who acts, as the mirror has them now; None for an id that nobody has."""
+    row = queries.find_person(session, person_id)
+    return None if row is None else _as_actor(row)
+
+
+def actor_by_slack_id(
+    session: Session, org_key: str, slack_id: str
+) -> tuple[Actor, str | None, datetime | None] | None:
+    """Who acts, the workspace they were seen in, and when Slack told of them; None for who was never seen."""
+    row = queries.find_by_slack_id(session, org_key, slack_id)
+    return None if row is None else (_as_actor(row), row.team_id, row.refreshed_at)
+
+
+def find_by_slack_id(
+    session: Session, org_key: str, slack_id: str
+) -> PersonRecord | None:
+    """A person of an organisation by Slack id."""
+    row = queries.find_by_slack_id(session, org_key, slack_id)
+    return None if row is None else record(row)
+
+
+def find_by_email(session: Session, org_key: str, email: str) -> PersonRecord | None:
+    """The one person of an organisation with this address; None when nobody or several have it.
+
+    Only imports may match by e-mail: addresses can be changed, so they never say who acts.
+    """
+    address = folded_email(email)
+    found = [
+        row
+        for row in queries.list_by_email(session, address or "")
+        if row.org_key == org_key
+    ]
+    active = [row for row in found if not row.is_deactivated] or found
+    return record(active[0]) if len(active) == 1 else None
+
+
+def records(session: Session, ids: Collection[str]) -> dict[str, PersonRecord]:
+    """People by opaque ids; ids that nobody has are left out."""
+    return {row.id: record(row) for row in queries.list_people(session, ids)}
+
+
+def look_up(session: Session, text: str) -> PersonRecord:
+    """A person by opaque id, Slack id or e-mail address. Raises NotFound, also when it fits several people."""
+    wanted = text.strip()
+    row = queries.find_person(session, wanted)
+    if row is not None:
+        return record(row)
+    address = folded_email(wanted)
+    found = (
+        queries.list_by_email(session, address)
+        if address
+        else queries.list_by_slack_id(session, wanted.upper())
+    )
+    if len(found) == 1:
+        return record(found[0])
+    if found:
+        ids = ", ".join(one.id for one in found)
+        raise NotFound(f"{wanted} fits several people: {ids}. Name one by its id.")
+    raise NotFound(
+        f"Nobody here has the id, Slack id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
+    )
+
+
+def home_opened(session: Session, person_id: str, *, now: datetime) -> None:
+    """The person has looked at App Home, so that it is kept in step from now on."""
+    row = queries.find_person(session, person_id)
+    if row is not None:
+        row.home_opened_at = now
+
+
+def audience_is_closed(
+    session: Session,
+    org_key: str,
+    channel_id: str,
+    *,
+    real_now: datetime,
+    max_age: timedelta = AUDIENCE_AGE,
+) -> bool | None:
+    """Whether only full members of the organisation read a channel; None when the mirror cannot tell, or too old."""
+    row = queries.find_channel_by_id(session, org_key, channel_id)
+    if row is None or row.refreshed_at is None or row.refreshed_at < real_now - max_age:
+        return None
+    return not row.is_shared_outside and not row.has_guests

@@ -1,0 +1,63 @@
+"""The versions of the policy: each text that was ever in force is kept, and a request stays bound to its own."""
+
+import threading
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.policies import queries
+from workflows import policy as policies
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import NotFound
+from workflows.policy import Policy, PolicyText
+
+_KEPT = 64
+_parsed: dict[str, Policy] = {}
+"""Policies by the digest of their text, so that a version is parsed once however often it is asked for."""
+_lock = threading.Lock()
+
+
+def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) -> int:
+    """Put a policy in force and return the id of its version; the same text is kept once.
+
+    The ledger gets an entry when the version differs from the one it says was put in force last, so that starting again
+    writes nothing, and going back to an earlier text does.
+    """
+    version_id = queries.store(session, text.sha256, text.text, now)
+    last = queries.last_adopted(session)
+    if last != str(version_id):
+        audit.record(
+            session,
+            actor,
+            "policy.adopted",
+            ("policy", version_id),
+            now=now,
+            sha256=text.sha256,
+            before=int(last) if last else None,
+        )
+    _keep(text.sha256, text.policy)
+    return version_id
+
+
+def version(session: Session, version_id: int) -> Policy:
+    """The policy of a version. Raises NotFound for a version that was never stored."""
+    digest = queries.find_digest(session, version_id)
+    if digest is None:
+        raise NotFound(
+            f"Policy version {version_id} is not in the database. Nothing was changed; `mlgov audit verify` tells whether the record is whole."
+        )
+    known = _parsed.get(digest)
+    if known is None:
+        known = policies.parse(
+            queries.get_text(session, version_id), name=f"policy version {version_id}"
+        ).policy
+        _keep(digest, known)
+    return known
+
+
+def _keep(digest: str, policy: Policy) -> None:
+    with _lock:
+        if len(_parsed) >= _KEPT and digest not in _parsed:
+            _parsed.pop(next(iter(_parsed)))
+        _parsed[digest] = policy
