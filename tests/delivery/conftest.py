@@ -37,11 +37,15 @@ def make(
     workplace.add_people(database, now)
 
     def build(
-        *, start: bool = True, pace: Pace = workplace.PACE, **more: Any
+        *,
+        start: bool = True,
+        pace: Pace = workplace.PACE,
+        timeout: float = 1.0,
+        **more: Any,
     ) -> Delivery:
         delivery = Delivery(
             database,
-            lambda: client(slack.bot_token, base_url=slack.api_url, timeout=1.0),
+            lambda: client(slack.bot_token, base_url=slack.api_url, timeout=timeout),
             workplace.RENDERERS,
             org_key=workplace.ORG,
             policy=workplace.policy,

@@ -97,6 +97,8 @@ def _click(database: Database, slack: Sandbox, number: int) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_loop_sleeps_when_there_is_nothing_to_do(
     database: Database, slack: Sandbox, make: Callable[..., Delivery]
 ) -> None:

@@ -19,6 +19,9 @@ from workflows import clock, outbox
 from workflows.outbox import Subject
 
 Make = Callable[..., Delivery]
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what only Slack and the network decide."""
+
 ROOM, OTHER = CHANNELS[0], CHANNELS[1]
 
 
@@ -66,33 +69,36 @@ def test_a_lost_answer_of_a_reply_is_looked_up_in_its_thread(
     assert lookups(slack, "conversations.replies") >= 1
 
 
+@on_one_database
 def test_what_slack_did_not_take_is_sent_again(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
     slack.faults.fail_before("chat.postMessage", count=2)
-    delivery = make()
+    delivery = make(pace=replace(PACE, late_accept=0.2))
     say(database, "in the end")
     assert delivery.drain(20)
     assert workplace.texts(slack, ROOM) == ["in the end"]
 
 
+@on_one_database
 def test_what_slack_takes_late_is_waited_for(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
-    # The call times out after a second; Slack publishes half a second later, within the time for late acceptance.
-    slack.faults.accept_late("chat.postMessage", seconds=0.5, count=1)
-    delivery = make(pace=replace(PACE, late_accept=3.0))
+    # The call times out; Slack publishes a moment later, within the time for late acceptance.
+    slack.faults.accept_late("chat.postMessage", seconds=0.3, count=1)
+    delivery = make(pace=replace(PACE, late_accept=1.2), timeout=0.3)
     say(database, "late")
     assert delivery.drain(20)
     assert workplace.texts(slack, ROOM) == ["late"]
 
 
+@on_one_database
 def test_without_waiting_a_late_message_stands_twice(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
     """The control: the rule above is what keeps it from happening."""
-    slack.faults.accept_late("chat.postMessage", seconds=1.5, count=1)
-    delivery = make(pace=replace(PACE, late_accept=0.0, backoff=0.001))
+    slack.faults.accept_late("chat.postMessage", seconds=0.8, count=1)
+    delivery = make(pace=replace(PACE, late_accept=0.0, backoff=0.001), timeout=0.3)
     say(database, "late")
     assert delivery.drain(20)
     end = time.monotonic() + 5
@@ -101,12 +107,13 @@ def test_without_waiting_a_late_message_stands_twice(
     assert workplace.texts(slack, ROOM) == ["late", "late"]
 
 
+@on_one_database
 def test_a_history_that_lags_is_waited_for(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
-    slack.faults.history_lag = 0.8
+    slack.faults.history_lag = 0.4
     slack.faults.lose_answer("chat.postMessage", count=1)
-    delivery = make(pace=replace(PACE, late_accept=1.5))
+    delivery = make(pace=replace(PACE, late_accept=0.8))
     say(database, "slow to show")
     assert delivery.drain(20)
     assert workplace.texts(slack, ROOM) == ["slow to show"]
@@ -130,6 +137,7 @@ def test_without_the_history_scope_a_message_in_doubt_is_left_to_a_person(
     assert "unknown" in alert
 
 
+@on_one_database
 def test_a_look_up_that_keeps_failing_is_given_up(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -142,6 +150,7 @@ def test_a_look_up_that_keeps_failing_is_given_up(
     assert lookups(slack) == 3
 
 
+@on_one_database
 def test_too_many_calls_are_waited_out_and_cost_no_attempt(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -177,6 +186,7 @@ def test_a_limit_of_the_whole_workspace_closes_the_gate(
     assert closed == 1
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("place", "code"),
     [
@@ -218,6 +228,7 @@ def test_dead_letters_to_one_place_make_one_alert_which_follows(
     assert alert.startswith("3 messages to <#C0OLD> could not be sent")
 
 
+@on_one_database
 def test_an_alert_that_cannot_be_sent_is_not_alerted(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -229,6 +240,7 @@ def test_an_alert_that_cannot_be_sent_is_not_alerted(
     assert sorted(workplace.states(database).values()) == ["dead", "dead"]
 
 
+@on_one_database
 def test_a_revoked_token_stops_sending_and_costs_nothing(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -245,6 +257,7 @@ def test_a_revoked_token_stops_sending_and_costs_nothing(
     assert {row[1] for row in workplace.rows(database)} == {"sent"}
 
 
+@on_one_database
 def test_nobody_to_connect_to_is_no_doubt(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -259,6 +272,7 @@ def test_nobody_to_connect_to_is_no_doubt(
     assert lookups(slack) == 0
 
 
+@on_one_database
 def test_attempts_end(database: Database, slack: Sandbox, make: Make) -> None:
     slack.faults.refuse("chat.postMessage", error="service_disabled")
     delivery = make(pace=replace(PACE, attempts=4, backoff=0.001))
@@ -268,6 +282,7 @@ def test_attempts_end(database: Database, slack: Sandbox, make: Make) -> None:
     assert len(slack.inspector.calls("chat.postMessage")) >= 4
 
 
+@on_one_database
 def test_a_failing_lane_holds_up_only_itself(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
@@ -305,6 +320,7 @@ def test_an_edit_whose_answer_was_lost_is_made_again(
     assert workplace.texts(slack, ROOM) == ["p-U0ANA: first"]
 
 
+@on_one_database
 def test_a_notice_of_a_newer_release_waits_for_it(
     database: Database, slack: Sandbox, make: Make
 ) -> None:
