@@ -8,10 +8,11 @@ from workflows.actors import Actor
 from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
 from workflows.approvals.records import Card
+from workflows.budgets import increase
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
 
-SUBJECTS: dict[str, SubjectType] = {}
+SUBJECTS: dict[str, SubjectType] = {increase.TYPE: increase.BUDGET_INCREASE}
 """What can be asked for, by subject type."""
 
 

@@ -30,6 +30,8 @@ class Budget(Base):
     thresholds: Mapped[list[Any]]
     """Per cent of actual, ascending."""
     revision: Mapped[int] = mapped_column(default=1)
+    baseline_at: Mapped[datetime | None]
+    """When its project's cost was first looked at; what was over by then alarms nobody."""
     created_at: Mapped[datetime]
 
 
@@ -127,10 +129,12 @@ class CostEntry(Base):
 
 
 class CostMonth(Base):
-    """The roll-up that status and summaries read: cost per allocation key, calendar month of charge and currency."""
+    """The roll-up that status and summaries read: a load's cost per allocation key, calendar month and currency."""
 
     __tablename__ = "cost_month"
+    __table_args__ = (Index("ix_cost_month_key", "allocation_key_id", "month"),)
 
+    load_id: Mapped[int] = mapped_column(ForeignKey("cost_load.id"), primary_key=True)
     allocation_key_id: Mapped[int] = mapped_column(
         ForeignKey("allocation_key.id"), primary_key=True
     )

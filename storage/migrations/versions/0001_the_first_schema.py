@@ -410,6 +410,7 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.String(), nullable=True),
         sa.Column("thresholds", sa.JSON(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("baseline_at", types.UTCDateTime(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["person.id"], name=op.f("fk_budget_owner_id")
@@ -647,6 +648,7 @@ def upgrade() -> None:
 
     op.create_table(
         "cost_month",
+        sa.Column("load_id", sa.Integer(), nullable=False),
         sa.Column("allocation_key_id", sa.Integer(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
@@ -657,10 +659,21 @@ def upgrade() -> None:
             ["allocation_key.id"],
             name=op.f("fk_cost_month_allocation_key_id"),
         ),
+        sa.ForeignKeyConstraint(
+            ["load_id"], ["cost_load.id"], name=op.f("fk_cost_month_load_id")
+        ),
         sa.PrimaryKeyConstraint(
-            "allocation_key_id", "month", "currency", name=op.f("pk_cost_month")
+            "load_id",
+            "allocation_key_id",
+            "month",
+            "currency",
+            name=op.f("pk_cost_month"),
         ),
     )
+    op.create_index(
+        "ix_cost_month_key", "cost_month", ["allocation_key_id", "month"], unique=False
+    )
+
     op.create_table(
         "decision",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -1,0 +1,109 @@
+"""How notices about budgets are shown. Pure."""
+
+from bot import blocks
+from bot.blocks import Block
+from bot.budgets import words
+from bot.rendering import Rendered, Scene
+from storage.enums import ApprovalState
+from workflows.budgets.notices import LoadRefused, ThresholdCrossed
+from workflows.budgets.records import AlertCard
+
+
+def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
+    """A crossed threshold: what, how much, since when, through which day, and what can be done."""
+    if not scene.is_closed:
+        return _outside(card)
+    burn = card.burn
+    name = blocks.escape(card.project, 120)
+    share = words.share(burn) if card.is_open else f"{card.threshold} %"
+    news = f"{name} has used {share} of {burn.period_words}'s budget"
+    figures = words.spent(burn)
+    text = f"{blocks.plain(card.project, 120)} has used {share} of {burn.period_words}'s budget ({figures}), {words.through(burn)}"
+    if not card.is_open:
+        shown = [
+            blocks.section(f"*{news}* ({figures})"),
+            blocks.context(_closed_words(card)),
+        ]
+        return Rendered(
+            text,
+            shown,
+            is_final=card.asked is None
+            or card.asked.state is not ApprovalState.PENDING,
+        )
+    facts = [f"Crossed {card.threshold} % on {blocks.day(card.crossed_on)}"]
+    if (likely := words.likely(card.likely, burn)) is not None:
+        facts.append(likely)
+    facts.append(words.through(burn))
+    lines = [" · ".join(facts)]
+    if card.riser is not None:
+        service, rise = card.riser
+        lines.append(
+            f"Most of the rise: {blocks.escape(service, 80)}, +{blocks.money(rise, burn.currency)}"
+        )
+    if (others := words.others(burn)) is not None:
+        lines.append(others[0].upper() + others[1:])
+    shown = [blocks.section(f"*{news}* ({figures})\n" + "\n".join(lines))]
+    if (state := _state(card)) is not None:
+        shown.append(blocks.context(state))
+    shown.append(blocks.actions(_buttons(card), block_id=f"alert-{card.id}"))
+    return Rendered(text, shown)
+
+
+def _outside(card: AlertCard) -> Rendered:
+    """What may be read where others than the organisation's members read along: that there is something, not what."""
+    text = "A budget of this project reached a threshold. Its figures are not shown here, because people from outside read this channel."
+    return Rendered(
+        text,
+        [blocks.section(text), blocks.context("Members see them by `/mlgov budget`.")],
+    )
+
+
+def _closed_words(card: AlertCard) -> str:
+    """Why this card speaks no more."""
+    facts = [f"Crossed {card.threshold} % on {blocks.day(card.crossed_on)}"]
+    if card.asked is not None and card.asked.state is ApprovalState.APPROVED:
+        facts.append(words.asked(card.asked, card.burn))
+    if card.acknowledged_by is not None:
+        facts.append(f"acknowledged by {blocks.mention(*card.acknowledged_by)}")
+    return " · ".join(facts)
+
+
+def _state(card: AlertCard) -> str | None:
+    said = []
+    if card.acknowledged_by is not None:
+        said.append(f"Acknowledged by {blocks.mention(*card.acknowledged_by)}")
+    if card.asked is not None:
+        said.append(words.asked(card.asked, card.burn))
+    return " · ".join(said) or None
+
+
+def _buttons(card: AlertCard) -> list[Block]:
+    burn = card.burn
+    made = []
+    if card.acknowledged_by is None:
+        made.append(blocks.button("Acknowledge", words.ACKNOWLEDGE, str(card.id)))
+    if card.asked is None or card.asked.state is not ApprovalState.PENDING:
+        made.append(
+            blocks.button(
+                "Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}"
+            )
+        )
+    made.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
+    return made
+
+
+def load_refused(record: LoadRefused, notice: LoadRefused, scene: Scene) -> Rendered:
+    """A cost load that would have changed a bill too much; told to those whose budgets it touches."""
+    text = f"A cost load was refused, and nothing changed. {notice.why}"
+    return Rendered(
+        blocks.plain(text, 600),
+        [
+            blocks.section(
+                f"*A cost load was refused, and nothing changed*\n{blocks.escape(notice.why, 600)}"
+            ),
+            blocks.context(
+                "You are told because you own a budget. Whoever runs the import can repeat it."
+            ),
+        ],
+        is_final=True,
+    )

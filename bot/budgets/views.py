@@ -1,0 +1,128 @@
+"""Windows about budgets, and the private answers. Pure."""
+
+from bot import blocks
+from bot.blocks import Block
+from bot.budgets import words
+from storage.enums import ApprovalState
+from workflows.budgets.records import Breakdown, BudgetDetail
+
+AMOUNT, SCOPE, REASON = "amount", "scope", "reason"
+MOST_SERVICES, MOST_DAYS = 15, 31
+
+
+def increase(detail: BudgetDetail, gate_words: str) -> Block:
+    """The window that asks for more: from what, to what, for how long, and why."""
+    burn = detail.burn
+    period = burn.period_words
+    only = blocks.option(f"{period} only", "period")
+    return blocks.modal(
+        "Request increase",
+        [
+            blocks.section(
+                f"*{blocks.escape(detail.project, 120)}* · {period}'s budget is "
+                f"*{blocks.money(burn.amount, burn.currency)}*; {words.share(burn)} of it is used.\n{gate_words}"
+            ),
+            blocks.input_(
+                f"New amount, {burn.currency}",
+                blocks.text_input(
+                    AMOUNT,
+                    placeholder=f"More than {burn.amount:,f}".rstrip("0").rstrip("."),
+                    max_length=40,
+                ),
+                block_id=AMOUNT,
+            ),
+            blocks.input_(
+                "For how long",
+                blocks.radio(
+                    SCOPE, [only, blocks.option("From now on", "onwards")], initial=only
+                ),
+                block_id=SCOPE,
+            ),
+            blocks.input_(
+                "Why",
+                blocks.text_input(
+                    REASON, multiline=True, min_length=3, max_length=1000
+                ),
+                block_id=REASON,
+                hint="Those who decide read this first.",
+            ),
+        ],
+        callback_id=words.SUBMIT_INCREASE,
+        submit="Ask",
+        metadata=f"{burn.budget_id}:{burn.revision}",
+    )
+
+
+def break_down(found: Breakdown) -> Block:
+    """Where a round's cost came from, by service and by day."""
+    detail, burn = found.detail, found.detail.burn
+    name = blocks.escape(detail.project, 120)
+    shown = [
+        blocks.section(
+            f"*{name}* · {burn.period_words}: {words.spent(burn)} ({words.share(burn)})"
+        ),
+        blocks.context(words.through(burn)),
+        blocks.section("*By service*\n" + (_services(found) or "No cost yet.")),
+        blocks.section("*By day*, newest first\n" + (_days(found) or "No cost yet.")),
+    ]
+    if (others := words.others(burn)) is not None:
+        shown.append(blocks.context(others[0].upper() + others[1:]))
+    return blocks.modal("Break down", shown, callback_id="budgets.shown", close="Close")
+
+
+def _services(found: Breakdown) -> str:
+    burn = found.detail.burn
+    lines = [
+        f"• {blocks.escape(service, 80)}: {blocks.money(amount, burn.currency)} ({blocks.percent(amount, burn.spent)})"
+        for service, amount in found.services[:MOST_SERVICES]
+    ]
+    if len(found.services) > MOST_SERVICES:
+        rest = sum(amount for _, amount in found.services[MOST_SERVICES:])
+        lines.append(
+            f"• {len(found.services) - MOST_SERVICES} more services: {blocks.money(burn.spent * 0 + rest, burn.currency)}"
+        )
+    return "\n".join(lines)
+
+
+def _days(found: Breakdown) -> str:
+    currency = found.detail.burn.currency
+    return "\n".join(
+        f"{blocks.day(day)}: {blocks.money(amount, currency)}"
+        for day, amount in found.days[:MOST_DAYS]
+    )
+
+
+def budget(detail: BudgetDetail) -> list[Block]:
+    """One budget in a private answer: how it stands, its history, and what can be done."""
+    burn = detail.burn
+    facts = [words.through(burn)]
+    if (likely := words.likely(detail.likely, burn)) is not None:
+        facts.insert(0, likely)
+    over = "Over budget: " if burn.is_over else ""
+    shown = [
+        blocks.section(
+            f"*{blocks.escape(detail.project, 120)}* · {over}{words.share(burn)} of {burn.period_words}'s budget "
+            f"({words.spent(burn)})\n{' · '.join(facts)}"
+        )
+    ]
+    if (others := words.others(burn)) is not None:
+        shown.append(blocks.context(others[0].upper() + others[1:]))
+    history = [
+        f"{blocks.money(item.amount, burn.currency)} from {blocks.day(item.valid_from)}"
+        + (f" to {blocks.day(item.valid_until)}" if item.valid_until else "")
+        + (f" (request #{item.approval_id})" if item.approval_id else "")
+        for item in detail.revisions[-5:]
+    ]
+    shown.append(blocks.context("Amounts: " + "; ".join(history)))
+    if detail.asked is not None:
+        shown.append(blocks.context(words.asked(detail.asked, burn)))
+    buttons = []
+    if detail.asked is None or detail.asked.state is not ApprovalState.PENDING:
+        buttons.append(
+            blocks.button(
+                "Request increase", words.INCREASE, f"{burn.budget_id}:{burn.revision}"
+            )
+        )
+    buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
+    shown.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))
+    return shown

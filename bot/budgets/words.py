@@ -1,0 +1,72 @@
+"""Budgets in words: the phrases that cards, answers and windows share. Pure."""
+
+from bot import blocks
+from workflows.budgets.records import Asked, Burn
+from workflows.budgets.rules import Likely
+
+ACKNOWLEDGE, INCREASE, BREAK_DOWN = (
+    "budgets.acknowledge",
+    "budgets.increase",
+    "budgets.break_down",
+)
+SUBMIT_INCREASE = "budgets.ask"
+
+
+def spent(burn: Burn) -> str:
+    """`32,110 of 40,000 EUR effective cost`."""
+    amount = blocks.money(burn.amount, burn.currency)
+    return f"{blocks.money(burn.spent, burn.currency).removesuffix(' ' + burn.currency)} of {amount} {burn.basis} cost"
+
+
+def through(burn: Burn) -> str:
+    """`data through Sun 25 Jan`."""
+    return (
+        f"data through {blocks.day(burn.data_through)}"
+        if burn.data_through
+        else "no cost data yet"
+    )
+
+
+def share(burn: Burn) -> str:
+    """`80 %` of the amount."""
+    return blocks.percent(burn.spent, burn.amount)
+
+
+def likely(found: Likely | None, burn: Burn) -> str | None:
+    """`likely 46,000–49,000 EUR by the end of January`."""
+    if found is None:
+        return None
+    low, high = (
+        blocks.money(found.low, burn.currency),
+        blocks.money(found.high, burn.currency),
+    )
+    low = low.removesuffix(f" {burn.currency}")
+    figures = high if low == high.removesuffix(f" {burn.currency}") else f"{low}–{high}"
+    return f"likely {figures} by {blocks.day(burn.span.last)}"
+
+
+def others(burn: Burn) -> str | None:
+    """Cost in other currencies, beside the budget and never compared with it."""
+    if not burn.others:
+        return None
+    shown = ", ".join(
+        blocks.money(amount, currency) for currency, amount in burn.others
+    )
+    return f"also {shown}, which this budget does not count"
+
+
+_STATES = {
+    "pending": "Waiting: {who} asked for {new}; request #{id}",
+    "approved": "Approved: raised to {new}; request #{id}",
+    "rejected": "Rejected: {who}'s request for {new}; request #{id}",
+    "expired": "Expired: {who}'s request for {new} was not decided in time; request #{id}",
+    "withdrawn": "Withdrawn: {who} took back the request for {new}; request #{id}",
+}
+
+
+def asked(found: Asked, burn: Burn) -> str:
+    """How the newest request for more stands."""
+    who = blocks.mention(found.requester_slack_id, found.requester)
+    return _STATES[found.state.value].format(
+        who=who, new=blocks.money(found.new, burn.currency), id=found.approval_id
+    )

@@ -1,0 +1,339 @@
+"""The only statements over cost: loads, entries, the monthly roll-up, and whose a cost is."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from storage.budgets.tables import AllocationKey, CostEntry, CostLoad, CostMonth
+from storage.enums import CostBasis
+from storage.projects.tables import Project, ProjectAccount
+
+ENTRY_COLUMNS = "load_id, charge_date, allocation_key_id, service, category, currency, billed, effective, rows"
+
+
+def basis_column(
+    basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry
+) -> Any:
+    """The column that a basis counts."""
+    return table.billed if basis is CostBasis.BILLED else table.effective
+
+
+def lock_loads(session: Session) -> None:
+    """One load at a time on PostgreSQL; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(text("SELECT pg_advisory_xact_lock(7305812)"))
+
+
+def find_load(session: Session, source: str, billing_period: date) -> CostLoad | None:
+    """The load of a source and billing period as it stands."""
+    return session.execute(
+        select(CostLoad).where(
+            CostLoad.source == source, CostLoad.billing_period == billing_period
+        )
+    ).scalar_one_or_none()
+
+
+def load_totals(session: Session, load_id: int) -> dict[str, Decimal]:
+    """BilledCost of a load by currency, from the roll-up."""
+    rows = session.execute(
+        select(CostMonth.currency, func.money_sum(CostMonth.billed))
+        .where(CostMonth.load_id == load_id)
+        .group_by(CostMonth.currency)
+    )
+    return {currency: total for currency, total in rows}
+
+
+def empty_load(session: Session, load_id: int) -> None:
+    """Drop what a load holds, to be replaced."""
+    session.execute(delete(CostEntry).where(CostEntry.load_id == load_id))
+    session.execute(delete(CostMonth).where(CostMonth.load_id == load_id))
+
+
+_ENTRIES_SQLITE = (
+    f"INSERT INTO cost_entry ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+)
+_ENTRIES_POSTGRESQL = f"COPY cost_entry ({ENTRY_COLUMNS}) FROM STDIN"
+
+
+def insert_entries(
+    session: Session, batches: Iterable[Sequence[tuple[Any, ...]]]
+) -> int:
+    """Write entries in bulk, money as canonical text, days as ISO text; how many. Works below SQLAlchemy: it is many."""
+    connection = session.connection()
+    raw = connection.connection.dbapi_connection
+    if raw is None:
+        raise RuntimeError("the session has lost its connection")
+    written = 0
+    cursor = raw.cursor()
+    try:
+        if connection.dialect.name == "sqlite":
+            for batch in batches:
+                cursor.executemany(_ENTRIES_SQLITE, batch)
+                written += len(batch)
+        else:
+            with cursor.copy(_ENTRIES_POSTGRESQL) as copy:
+                for batch in batches:
+                    for row in batch:
+                        copy.write_row(row)
+                    written += len(batch)
+    finally:
+        cursor.close()
+    return written
+
+
+def insert_months(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the roll-up of a load."""
+    if rows:
+        session.execute(insert(CostMonth), rows)
+
+
+def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | None]]:
+    """Every allocation key: id, sub-account id and name, tags, project."""
+    return [
+        tuple(row)  # type: ignore[misc]
+        for row in session.execute(
+            select(
+                AllocationKey.id,
+                AllocationKey.sub_account_id,
+                AllocationKey.sub_account_name,
+                AllocationKey.tags,
+                AllocationKey.project_id,
+            )
+        )
+    ]
+
+
+def add_allocation_key(
+    session: Session, account_id: str, name: str, tags: str, project_id: int | None
+) -> int:
+    """A new allocation key; its id."""
+    key = AllocationKey(
+        sub_account_id=account_id,
+        sub_account_name=name,
+        tags=tags,
+        project_id=project_id,
+    )
+    session.add(key)
+    session.flush()
+    return key.id
+
+
+def set_projects(session: Session, changes: Sequence[dict[str, Any]]) -> None:
+    """Give allocation keys to other projects; `changes` are {"key": id, "project": id or None}."""
+    if changes:
+        session.connection().execute(
+            update(AllocationKey)
+            .where(AllocationKey.id == bindparam("key"))
+            .values(project_id=bindparam("project")),
+            list(changes),
+        )
+
+
+def project_ids(session: Session) -> dict[str, int]:
+    """Project key → id."""
+    return {key: id_ for key, id_ in session.execute(select(Project.key, Project.id))}
+
+
+def account_projects(session: Session) -> dict[str, int]:
+    """Folded sub-account id or name → project id."""
+    return {
+        account: id_
+        for account, id_ in session.execute(
+            select(ProjectAccount.account, ProjectAccount.project_id)
+        )
+    }
+
+
+def data_through(session: Session, today: date) -> date | None:
+    """The last day, up to today, of which there is any cost."""
+    latest = session.execute(
+        select(func.max(CostLoad.charges_through))
+    ).scalar_one_or_none()
+    if latest is None or latest <= today:
+        return latest
+    return session.execute(
+        select(func.max(CostEntry.charge_date)).where(CostEntry.charge_date <= today)
+    ).scalar_one_or_none()
+
+
+def has_future(session: Session, today: date) -> bool:
+    """Whether any load holds charges of days after today, which do not count yet."""
+    return (
+        session.execute(
+            select(CostLoad.id).where(CostLoad.charges_through > today).limit(1)
+        ).first()
+        is not None
+    )
+
+
+def sums_by_months(
+    session: Session, projects: Collection[int], first: date, last: date
+) -> Iterator[tuple[int, str, Decimal, Decimal]]:
+    """(project, currency, billed, effective) of whole calendar months, from the roll-up."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            CostMonth.currency,
+            func.money_sum(CostMonth.billed),
+            func.money_sum(CostMonth.effective),
+        )
+        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
+        .where(CostMonth.month >= first.replace(day=1), CostMonth.month <= last)
+        .group_by(AllocationKey.project_id, CostMonth.currency)
+    )
+    yield from _of_projects(session, statement, projects)
+
+
+def sums_by_days(
+    session: Session, projects: Collection[int], first: date, last: date
+) -> Iterator[tuple[int, str, Decimal, Decimal]]:
+    """(project, currency, billed, effective) of any span of days, from the entries."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            CostEntry.currency,
+            func.money_sum(CostEntry.billed),
+            func.money_sum(CostEntry.effective),
+        )
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(CostEntry.charge_date >= first, CostEntry.charge_date <= last)
+        .group_by(AllocationKey.project_id, CostEntry.currency)
+    )
+    yield from _of_projects(session, statement, projects)
+
+
+def _of_projects(
+    session: Session, statement: Any, projects: Collection[int]
+) -> Iterator[Any]:
+    wanted = sorted(projects)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        yield from session.execute(statement.where(AllocationKey.project_id.in_(part)))
+
+
+def days(
+    session: Session,
+    project: int,
+    currency: str,
+    basis: CostBasis,
+    first: date,
+    last: date,
+) -> list[tuple[date, Decimal]]:
+    """Cost of a project by day, ascending."""
+    statement = (
+        select(CostEntry.charge_date, func.money_sum(basis_column(basis)))
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(
+            AllocationKey.project_id == project,
+            CostEntry.currency == currency,
+            CostEntry.charge_date >= first,
+            CostEntry.charge_date <= last,
+        )
+        .group_by(CostEntry.charge_date)
+        .order_by(CostEntry.charge_date)
+    )
+    return [(day, total) for day, total in session.execute(statement)]
+
+
+def services(
+    session: Session,
+    project: int,
+    currency: str,
+    basis: CostBasis,
+    first: date,
+    last: date,
+) -> dict[str, Decimal]:
+    """Cost of a project by service."""
+    statement = (
+        select(CostEntry.service, func.money_sum(basis_column(basis)))
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(
+            AllocationKey.project_id == project,
+            CostEntry.currency == currency,
+            CostEntry.charge_date >= first,
+            CostEntry.charge_date <= last,
+        )
+        .group_by(CostEntry.service)
+    )
+    return {service: total for service, total in session.execute(statement)}
+
+
+def first_and_last_day(
+    session: Session, projects: Collection[int], today: date
+) -> dict[int, tuple[date, date]]:
+    """Project → first and last day, up to today, of which it has cost."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            func.min(CostEntry.charge_date),
+            func.max(CostEntry.charge_date),
+        )
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(CostEntry.charge_date <= today)
+        .group_by(AllocationKey.project_id)
+    )
+    return {
+        project: (first, last)
+        for project, first, last in _of_projects(session, statement, projects)
+    }
+
+
+def summary(
+    session: Session,
+    by: str,
+    basis: CostBasis,
+    first: date | None,
+    last: date | None,
+    project: int | None,
+) -> list[tuple[Any, str, Decimal]]:
+    """(label, currency, total); the label is a project's key, a service or a day."""
+    label: ColumnElement[Any]
+    label = {
+        "project": Project.key,
+        "service": CostEntry.service,
+        "day": CostEntry.charge_date,
+    }[by]  # type: ignore[assignment]
+    statement = (
+        select(label, CostEntry.currency, func.money_sum(basis_column(basis)))
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .outerjoin(Project, Project.id == AllocationKey.project_id)
+        .group_by(label, CostEntry.currency)
+    )
+    if first is not None:
+        statement = statement.where(CostEntry.charge_date >= first)
+    if last is not None:
+        statement = statement.where(CostEntry.charge_date <= last)
+    if project is not None:
+        statement = statement.where(AllocationKey.project_id == project)
+    return [tuple(row) for row in session.execute(statement)]
+
+
+def unallocated(session: Session, today: date) -> dict[str, Decimal]:
+    """BilledCost that belongs to no project, by currency, up to today's month."""
+    rows = session.execute(
+        select(CostMonth.currency, func.money_sum(CostMonth.billed))
+        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
+        .where(AllocationKey.project_id.is_(None), CostMonth.month <= today)
+        .group_by(CostMonth.currency)
+    )
+    return {currency: total for currency, total in rows}
+
+
+def latest_charge(session: Session) -> date | None:
+    """The last day of which there is any cost, counted already or not."""
+    return session.execute(
+        select(func.max(CostLoad.charges_through))
+    ).scalar_one_or_none()

@@ -1,0 +1,165 @@
+"""Crossing a threshold: recorded once, told once, and never told about what was over before anyone could act."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.budgets import costs, queries
+from storage.budgets.tables import Budget, BudgetAlert
+from storage.projects.tables import Project
+from workflows import outbox
+from workflows.actors import SYSTEM
+from workflows.audit import service as audit
+from workflows.budgets import rules, service
+from workflows.budgets.notices import ThresholdCrossed
+from workflows.budgets.records import Burn, Crossing
+from workflows.outbox import Destination, Subject
+from workflows.policy import Policy
+
+
+def evaluate(
+    session: Session,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    budgets: Collection[Budget] | None = None,
+    silent: bool = False,
+) -> list[Crossing]:
+    """Look at every open round (or those of `budgets`) and tell each threshold that was newly crossed.
+
+    Several thresholds at once make one message, for the highest; the lower ones are recorded. Only rounds that are
+    open now speak. Nothing is told, only recorded and reported, when `silent`, and for a budget whose first cost
+    came with history from before the round: what was over before it was first imported alarms nobody.
+    """
+    chosen = (
+        list(budgets) if budgets is not None else list(queries.list_budgets(session))
+    )
+    by_id = {budget.id: budget for budget in chosen}
+    projects = queries.projects_by_id(session, [budget.project_id for budget in chosen])
+    burns = service.burns(session, chosen, policy=policy, now=now)
+    fresh = {
+        burn.project_id for burn in burns if by_id[burn.budget_id].baseline_at is None
+    }
+    reach = costs.first_and_last_day(session, fresh, now.date()) if fresh else {}
+    found: list[Crossing] = []
+    for burn in burns:
+        budget = by_id[burn.budget_id]
+        quiet = silent
+        if budget.baseline_at is None and burn.project_id in reach:
+            budget.baseline_at = now
+            quiet = quiet or reach[burn.project_id][0] < burn.span.first
+        found += _cross(
+            session,
+            budget,
+            burn,
+            projects[burn.project_id],
+            org_key=org_key,
+            now=now,
+            quiet=quiet,
+        )
+    return found
+
+
+def _cross(
+    session: Session,
+    budget: Budget,
+    burn: Burn,
+    project: Project,
+    *,
+    org_key: str,
+    now: datetime,
+    quiet: bool,
+) -> list[Crossing]:
+    reached = rules.crossed(budget.thresholds, burn.spent, burn.amount)
+    if not reached or burn.data_through is None:
+        return []
+    known = queries.recorded(
+        session, budget.id, burn.revision, burn.span.first, budget.basis
+    )
+    new = [threshold for threshold in reached if threshold not in known]
+    if not new:
+        return []
+    told = not quiet and new[-1] > max(known, default=0)
+    days = costs.days(
+        session,
+        project.id,
+        burn.currency,
+        burn.basis,
+        burn.span.first,
+        burn.data_through,
+    )
+    made = []
+    for threshold in new:
+        alert = BudgetAlert(
+            budget_id=budget.id,
+            revision=burn.revision,
+            period_start=burn.span.first,
+            period_end=burn.span.last,
+            threshold=threshold,
+            basis=budget.basis,
+            amount=burn.amount,
+            spent=burn.spent,
+            crossed_on=rules.crossed_on(days, threshold, burn.amount)
+            or burn.data_through,
+            data_through=burn.data_through,
+            told=told and threshold == new[-1],
+            created_at=now,
+        )
+        session.add(alert)
+        made.append(alert)
+    session.flush()
+    audit.record(
+        session,
+        SYSTEM,
+        "budget.crossed",
+        ("budget", budget.id),
+        now=now,
+        revision=burn.revision,
+        period=burn.span.first.isoformat(),
+        thresholds=new,
+        spent=str(burn.spent),
+        amount=str(burn.amount),
+        currency=burn.currency,
+        told=told,
+    )
+    if told:
+        _tell(session, budget, made[-1], project, org_key=org_key, now=now)
+    return [Crossing(budget.id, project.key, project.name, new[-1], burn, told)]
+
+
+def _tell(
+    session: Session,
+    budget: Budget,
+    alert: BudgetAlert,
+    project: Project,
+    *,
+    org_key: str,
+    now: datetime,
+) -> None:
+    to = None
+    if project.channel:
+        to = Destination.channel(org_key, project.channel)
+    else:
+        owner = queries.person(session, budget.owner_id or project.owner_id)
+        if owner is not None and owner.slack_id:
+            to = Destination.person(org_key, owner.slack_id)
+    if to is None:
+        return
+    outbox.post(
+        session,
+        ThresholdCrossed(alert.id),
+        to=to,
+        dedupe_key=(
+            f"budget:{budget.id}:rev{alert.revision}:{alert.period_start}:{alert.threshold}:{alert.basis}"
+        ),
+        subject=Subject.of("budget_alert", alert.id),
+        now=now,
+    )
+
+
+def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:
+    """The budget changed, or what was asked of it: its alerts' cards follow."""
+    for alert_id in queries.told_alerts(session, budget_id):
+        outbox.refresh(session, Subject.of("budget_alert", alert_id), now=now)

@@ -1,0 +1,159 @@
+"""What people and files ask of budgets."""
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from storage.enums import CostBasis, Period
+
+MOST = Decimal(10) ** 15
+_CURRENCY = re.compile(r"^[A-Z]{3}$")
+_GROUPED = re.compile(r"^\d{1,3}(?:[,  ']\d{3})+(?:\.\d+)?$")
+
+
+def parse_amount(value: object) -> object:
+    """`40,000.50`, `40 000` or `40000` as Decimal. Raises ValueError for anything that could mean two amounts."""
+    if isinstance(value, bool | float):
+        value = str(value)
+    if isinstance(value, int | Decimal):
+        return Decimal(value)
+    text = str(value or "").strip()
+    if _GROUPED.match(text):
+        text = re.sub(r"[,  ']", "", text)
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(
+            f"{text[:40]!r} is no amount; write it like 40000 or 40,000.50"
+        ) from None
+    if not found.is_finite() or found <= 0 or found > MOST:
+        raise ValueError("an amount is more than 0 and at most 1,000,000,000,000,000")
+    exponent = found.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        raise ValueError("an amount has at most six decimals")
+    return found
+
+
+Amount = Annotated[Decimal, BeforeValidator(parse_amount)]
+
+
+class BudgetRow(BaseModel):
+    """One row of a table of budgets. `owner` is a Slack id or an e-mail address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    project: str = Field(min_length=1, max_length=80)
+    period: Period = Period.MONTH
+    starts: date
+    ends: date | None = None
+    amount: Amount
+    currency: str
+    basis: CostBasis | None = None
+    owner: str | None = None
+    thresholds: tuple[int, ...] | None = None
+
+    @field_validator("period", mode="before")
+    @classmethod
+    def _period_words(cls, value: object) -> object:
+        text = (
+            str(value or "month").strip().casefold().replace(" ", "_").replace("-", "_")
+        )
+        words = {
+            "monthly": "month",
+            "quarterly": "quarter",
+            "year": "fiscal_year",
+            "yearly": "fiscal_year",
+        }
+        return words.get(text, text)
+
+    @field_validator("basis", "ends", "owner", "thresholds", mode="before")
+    @classmethod
+    def _empty(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = value.strip()
+        return None if value in ("", None) else value
+
+    @field_validator("basis", mode="before")
+    @classmethod
+    def _basis_words(cls, value: object) -> object:
+        return value.casefold() if isinstance(value, str) else value
+
+    @field_validator("currency", mode="before")
+    @classmethod
+    def _currency(cls, value: object) -> object:
+        text = str(value or "").strip().upper()
+        if not _CURRENCY.match(text):
+            raise ValueError("a currency is three letters, like EUR")
+        return text
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _thresholds(cls, value: object) -> object:
+        if isinstance(value, str):
+            parts = [
+                part.strip().rstrip("%").strip()
+                for part in re.split(r"[;|/]|,\s*", value)
+            ]
+            if not all(part.isdigit() for part in parts):
+                raise ValueError("thresholds are whole per cents, like 50;80;100")
+            value = tuple(int(part) for part in parts)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = (value,)
+        return value
+
+    @field_validator("thresholds")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is None:
+            return None
+        if not value or len(value) > 10 or any(not 1 <= item <= 1000 for item in value):
+            raise ValueError(
+                "thresholds are one to ten whole per cents between 1 and 1000, like 50;80;100"
+            )
+        return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _fixed_dates(self) -> "BudgetRow":
+        if self.period is Period.FIXED and self.ends is None:
+            raise ValueError("fixed dates need ends, the last day that counts")
+        if self.ends is not None and self.ends < self.starts:
+            raise ValueError("ends lies before starts")
+        if self.period is not Period.FIXED and self.ends is not None:
+            raise ValueError(
+                "only fixed dates have ends; leave it empty for a month, quarter or fiscal_year"
+            )
+        return self
+
+
+class IncreaseBudget(BaseModel):
+    """Somebody asks for more: a new amount, for the round that is open or from then on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    budget_id: int
+    revision: int
+    """The budget's revision that the form showed."""
+    amount: Amount
+    scope: Literal["period", "onwards"]
+
+
+class SummaryForm(BaseModel):
+    """What totals are wanted. Days are UTC and both counted; none means no limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: Literal["project", "service", "day"] = "project"
+    basis: CostBasis = CostBasis.EFFECTIVE
+    first: date | None = None
+    last: date | None = None
+    project_id: int | None = None

@@ -1,0 +1,213 @@
+"""Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.budgets import queries
+from storage.budgets.tables import BudgetRevision
+from storage.enums import ApprovalState, CostBasis
+from storage.types import money_text
+from workflows import permissions
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.budgets import alerts, service
+from workflows.budgets.forms import IncreaseBudget
+from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.policy import Policy
+from workflows.subjects import Prepared, Words
+
+TYPE = "budget"
+
+
+class BudgetIncrease:
+    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`."""
+
+    gate = "budget_increase"
+
+    def prepare(
+        self,
+        session: Session,
+        actor: Actor,
+        form: IncreaseBudget,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Prepared:
+        """Lock the budget and say exactly what is asked. One request for more at a time."""
+        permissions.require_member(
+            actor, "budget.increase", subject=(TYPE, form.budget_id)
+        )
+        budget = queries.lock_budget(session, form.budget_id)
+        if budget is None:
+            raise NotFound("This budget is not in the record any more.")
+        burn = service.burn_of(session, budget, policy=policy, now=now)
+        if burn is None:
+            raise InvalidInput(
+                "This budget has no open round now, so there is nothing to raise."
+            )
+        if form.revision != burn.revision:
+            raise Stale(
+                "The budget changed while the window was open. Close it and open it again.",
+                field="amount",
+            )
+        if form.amount <= burn.amount:
+            raise InvalidInput(
+                f"That is not more than the {_plain(burn.amount)} {burn.currency} there is now.",
+                field="amount",
+            )
+        if (
+            pending := queries.latest_request(session, budget.id, pending_only=True)
+        ) is not None:
+            raise InvalidInput(
+                f"{pending.requester} has already asked to raise this budget to {_plain(Decimal(pending.facts['new']))} "
+                f"{burn.currency}; request #{pending.id} waits for a decision.",
+                field="amount",
+            )
+        project = queries.project(session, budget.project_id)
+        return Prepared(
+            subject_id=budget.id,
+            project_id=project.id,
+            facts={
+                "budget_id": budget.id,
+                "from_revision": burn.revision,
+                "old": money_text(burn.amount),
+                "new": money_text(form.amount),
+                "currency": burn.currency,
+                "basis": burn.basis.value,
+                "scope": form.scope,
+                "period": burn.period_words,
+                "period_start": burn.span.first.isoformat(),
+                "period_end": burn.span.last.isoformat(),
+            },
+            people={
+                "owner": budget.owner_id or project.owner_id,
+                "sponsor": project.sponsor_id,
+                "manager": project.manager_id,
+            },
+        )
+
+    def lock(self, session: Session, subject_id: int) -> None:
+        """Lock the budget's row."""
+        queries.lock_budget(session, subject_id)
+
+    def apply(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """Approved: the budget gets a new revision. What the old amount had crossed is not told again."""
+        budget = queries.lock_budget(session, subject_id)
+        if budget is None:
+            raise NotFound("This budget is not in the record any more.")
+        budget.revision += 1
+        only = facts["scope"] == "period"
+        session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=Decimal(facts["new"]),
+                valid_from=date.fromisoformat(facts["period_start"]),
+                valid_until=date.fromisoformat(facts["period_end"]) if only else None,
+                approval_id=approval_id,
+                created_at=now,
+            )
+        )
+        session.flush()
+        audit.record(
+            session,
+            actor,
+            "budget.raised",
+            (TYPE, budget.id),
+            now=now,
+            approval=approval_id,
+            revision=budget.revision,
+            old=facts["old"],
+            new=facts["new"],
+            currency=facts["currency"],
+            scope=facts["scope"],
+        )
+        alerts.evaluate(
+            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        )
+        alerts.refresh_cards(session, budget.id, now=now)
+
+    def close(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        outcome: ApprovalState,
+        now: datetime,
+    ) -> None:
+        """Rejected, expired or withdrawn: the budget stays; its alerts' cards say so."""
+        alerts.refresh_cards(session, subject_id, now=now)
+
+    def words(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Words:
+        """What is asked, in plain words."""
+        budget = queries.find_budget(session, subject_id)
+        project = queries.project(session, budget.project_id) if budget else None
+        name = project.name if project else "A project"
+        old, new, currency = (
+            Decimal(facts["old"]),
+            Decimal(facts["new"]),
+            facts["currency"],
+        )
+        which = f"{facts['period']}'s budget"
+        since = "" if facts["scope"] == "period" else ", and from then on"
+        detail = [("For", facts["period"] + since)]
+        burn = (
+            service.burn_of(session, budget, policy=policy, now=now) if budget else None
+        )
+        if burn is not None:
+            detail.append(
+                ("Spent so far", f"{_plain(burn.spent)} {currency} {burn.basis} cost")
+            )
+            if burn.data_through is not None:
+                through = burn.data_through
+                detail.append(
+                    ("Data through", f"{through:%a} {through.day} {through:%b}")
+                )
+        detail.append(("Basis", CostBasis(facts["basis"]).value))
+        return Words(
+            project=name,
+            asks=f"raise {which}{since}: {_plain(old)} → {_plain(new)} {currency} (+{_share(old, new)})",
+            stays=f"the budget stays at {_plain(old)} {currency}",
+            done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
+            facts=tuple(detail),
+        )
+
+
+def _plain(amount: Decimal) -> str:
+    """An amount as people read it: grouped, with decimals only where there are any."""
+    if amount == amount.to_integral_value():
+        return f"{amount:,.0f}"
+    places = 2 if abs(amount) >= 1 else min(18, 2 - amount.adjusted())
+    return f"{amount:,.{places}f}"
+
+
+def _share(old: Decimal, new: Decimal) -> str:
+    share = (new - old) * 100 / old
+    return f"{share:,.0f} %" if share >= 1 else "less than 1 %"
+
+
+BUDGET_INCREASE = BudgetIncrease()

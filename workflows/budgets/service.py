@@ -1,0 +1,329 @@
+"""How budgets stand, what their cards show, and acknowledging an alert."""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from storage.budgets import costs, queries
+from storage.budgets.tables import Budget, BudgetRevision
+from storage.enums import ApprovalState, CostBasis, Period
+from workflows import outbox, permissions
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.budgets import rules
+from workflows.budgets.records import (
+    AlertCard,
+    Asked,
+    Breakdown,
+    BudgetDetail,
+    Burn,
+    Revision,
+)
+from workflows.errors import NotFound
+from workflows.outbox import Subject
+from workflows.policy import Policy
+
+
+def amounts(revisions: Collection[BudgetRevision]) -> list[rules.Amount]:
+    """A budget's revisions as values."""
+    return [
+        rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until)
+        for r in revisions
+    ]
+
+
+def span_of(budget: Budget, day: date, policy: Policy) -> rules.Span | None:
+    """The round of a budget in which a day lies."""
+    return rules.span_on(
+        Period(budget.period),
+        budget.starts,
+        budget.ends,
+        day,
+        fiscal_month=policy.organisation.fiscal_month,
+    )
+
+
+def burn(
+    session: Session, project_ids: Collection[int], *, policy: Policy, now: datetime
+) -> dict[int, list[Burn]]:
+    """How the open rounds of these projects' budgets stand; projects without one are left out."""
+    budgets = queries.list_budgets(session, project_ids)
+    found: dict[int, list[Burn]] = {}
+    for one in burns(session, budgets, policy=policy, now=now):
+        found.setdefault(one.project_id, []).append(one)
+    return found
+
+
+def burns(
+    session: Session, budgets: Collection[Budget], *, policy: Policy, now: datetime
+) -> list[Burn]:
+    """How the open rounds of budgets stand today, in few statements however many budgets there are."""
+    today = now.date()
+    revisions = queries.list_revisions(session, [budget.id for budget in budgets])
+    open_: list[tuple[Budget, rules.Span, rules.Amount]] = []
+    for budget in budgets:
+        span = span_of(budget, today, policy)
+        amount = rules.amount_in(amounts(revisions[budget.id]), span) if span else None
+        if span is not None and amount is not None:
+            open_.append((budget, span, amount))
+    sums = _sums(session, open_, today)
+    through = costs.first_and_last_day(
+        session, {budget.project_id for budget, _, _ in open_}, today
+    )
+    result = []
+    for budget, span, amount in open_:
+        basis = CostBasis(budget.basis)
+        by_currency = {
+            currency: billed if basis is CostBasis.BILLED else effective
+            for currency, billed, effective in sums[(span.first, span.last)].get(
+                budget.project_id, ()
+            )
+        }
+        result.append(
+            Burn(
+                budget_id=budget.id,
+                project_id=budget.project_id,
+                revision=amount.revision,
+                span=span,
+                period_words=rules.span_words(Period(budget.period), span),
+                currency=budget.currency,
+                basis=basis,
+                amount=amount.amount,
+                spent=by_currency.pop(budget.currency, Decimal(0)),
+                others=tuple(sorted(by_currency.items())),
+                data_through=through[budget.project_id][1]
+                if budget.project_id in through
+                else None,
+            )
+        )
+    return result
+
+
+def _sums(
+    session: Session, open_: list[tuple[Budget, rules.Span, rules.Amount]], today: date
+) -> dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]]:
+    """Cost by span and project; whole months from the roll-up, unless it holds days that do not count yet."""
+    exact = costs.has_future(session, today)
+    groups: dict[tuple[date, date], set[int]] = {}
+    for budget, span, _ in open_:
+        groups.setdefault((span.first, span.last), set()).add(budget.project_id)
+    found: dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]] = {}
+    for (first, last), projects in groups.items():
+        whole = first.day == 1 and (last + timedelta(days=1)).day == 1
+        by_project = found.setdefault((first, last), {})
+        rows = (
+            costs.sums_by_months(session, projects, first, last)
+            if whole and not exact
+            else costs.sums_by_days(session, projects, first, min(last, today))
+        )
+        for project, currency, billed, effective in rows:
+            by_project.setdefault(project, []).append((currency, billed, effective))
+    return found
+
+
+def burn_of(
+    session: Session, budget: Budget, *, policy: Policy, now: datetime
+) -> Burn | None:
+    """How one budget's open round stands; None when no round is open."""
+    found = burns(session, [budget], policy=policy, now=now)
+    return found[0] if found else None
+
+
+def asked(session: Session, budget_id: int) -> Asked | None:
+    """The newest request for more."""
+    row = queries.latest_request(session, budget_id)
+    if row is None:
+        return None
+    return Asked(
+        row.id,
+        ApprovalState(row.state),
+        Decimal(row.facts["new"]),
+        row.requester,
+        row.requester_slack_id,
+    )
+
+
+def _days(session: Session, burn: Burn, today: date) -> list[tuple[date, Decimal]]:
+    return costs.days(
+        session,
+        burn.project_id,
+        burn.currency,
+        burn.basis,
+        burn.span.first,
+        min(burn.span.last, today),
+    )
+
+
+def _likely(session: Session, burn: Burn, today: date) -> rules.Likely | None:
+    if burn.data_through is None or not burn.span.holds(burn.data_through):
+        return None
+    return rules.likely(_days(session, burn, today), burn.span, burn.data_through)
+
+
+def _riser(session: Session, burn: Burn) -> tuple[str, Decimal] | None:
+    """The service that rose most against the same number of days before the round, when it made most of the rise."""
+    if burn.data_through is None or not burn.span.holds(burn.data_through):
+        return None
+    length = burn.data_through - burn.span.first
+    before_last = burn.span.first - timedelta(days=1)
+    here = costs.services(
+        session,
+        burn.project_id,
+        burn.currency,
+        burn.basis,
+        burn.span.first,
+        burn.data_through,
+    )
+    before = costs.services(
+        session,
+        burn.project_id,
+        burn.currency,
+        burn.basis,
+        before_last - length,
+        before_last,
+    )
+    if not before:
+        return None
+    rises = {
+        service: cost - before.get(service, Decimal(0))
+        for service, cost in here.items()
+    }
+    up = {service: rise for service, rise in rises.items() if rise > 0}
+    if not up:
+        return None
+    service, rise = max(up.items(), key=lambda item: (item[1], item[0]))
+    return (
+        (service, rise)
+        if rise * 2 > sum(up.values()) and rise * 20 > burn.amount
+        else None
+    )
+
+
+def alert_card(
+    session: Session, alert_id: int, *, policy: Policy, now: datetime
+) -> AlertCard | None:
+    """A crossed threshold as it stands now; None when there is no such alert."""
+    alert = queries.find_alert(session, alert_id)
+    if alert is None:
+        return None
+    budget = queries.find_budget(session, alert.budget_id)
+    if budget is None:
+        return None
+    project = queries.project(session, budget.project_id)
+    current = burn_of(session, budget, policy=policy, now=now)
+    is_open = current is not None and current.span.first == alert.period_start
+    shown = current
+    if shown is None or shown.revision != alert.revision or not is_open:
+        span = rules.Span(alert.period_start, alert.period_end)
+        shown = Burn(
+            budget.id,
+            project.id,
+            alert.revision,
+            span,
+            rules.span_words(Period(budget.period), span),
+            budget.currency,
+            CostBasis(alert.basis),
+            alert.amount,
+            alert.spent,
+            (),
+            alert.data_through,
+        )
+        is_open = is_open and current is not None and current.revision == alert.revision
+    by = queries.person(session, alert.acknowledged_by)
+    return AlertCard(
+        id=alert.id,
+        project_key=project.key,
+        project=project.name,
+        burn=shown,
+        threshold=alert.threshold,
+        crossed_on=alert.crossed_on,
+        spent_then=alert.spent,
+        likely=_likely(session, shown, now.date()) if is_open else None,
+        riser=_riser(session, shown) if is_open else None,
+        acknowledged_by=(by.slack_id, by.name) if by else None,
+        acknowledged_at=alert.acknowledged_at,
+        asked=asked(session, budget.id),
+        is_open=is_open,
+    )
+
+
+def acknowledge(
+    session: Session,
+    actor: Actor,
+    alert_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """Someone has seen an alert. The first one counts; again changes nothing."""
+    permissions.require_member(
+        actor, "budget.acknowledge", subject=("budget_alert", alert_id)
+    )
+    alert = queries.lock_alert(session, alert_id)
+    if alert is None:
+        raise NotFound("This alert is not in the record any more.")
+    if alert.acknowledged_by is None:
+        alert.acknowledged_by, alert.acknowledged_at = actor.id, now
+        audit.record(
+            session,
+            actor,
+            "budget.acknowledged",
+            ("budget", alert.budget_id),
+            now=now,
+            alert=alert.id,
+        )
+    outbox.refresh(
+        session, Subject.of("budget_alert", alert.id), now=now, clicked=clicked
+    )
+
+
+def detail(
+    session: Session, budget_id: int, *, policy: Policy, now: datetime
+) -> BudgetDetail:
+    """A budget with its history. Raises NotFound when it is gone or no round is open."""
+    budget = queries.find_budget(session, budget_id)
+    burn_ = burn_of(session, budget, policy=policy, now=now) if budget else None
+    if budget is None or burn_ is None:
+        raise NotFound("This budget has no open round, so there is nothing to show.")
+    project = queries.project(session, budget.project_id)
+    revisions = queries.list_revisions(session, [budget.id])[budget.id]
+    return BudgetDetail(
+        burn=burn_,
+        project_key=project.key,
+        project=project.name,
+        revisions=tuple(
+            Revision(
+                r.revision,
+                r.amount,
+                r.valid_from,
+                r.valid_until,
+                r.created_at,
+                r.approval_id,
+            )
+            for r in revisions
+        ),
+        likely=_likely(session, burn_, now.date()),
+        asked=asked(session, budget.id),
+    )
+
+
+def breakdown(
+    session: Session, actor: Actor, budget_id: int, *, policy: Policy, now: datetime
+) -> Breakdown:
+    """Where an open round's cost came from."""
+    permissions.require_member(
+        actor, "budget.break_down", subject=("budget", budget_id)
+    )
+    found = detail(session, budget_id, policy=policy, now=now)
+    last = min(found.burn.span.last, now.date())
+    one = found.burn
+    services = costs.services(
+        session, one.project_id, one.currency, one.basis, one.span.first, last
+    )
+    return Breakdown(
+        found,
+        tuple(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
+        tuple(reversed(_days(session, one, now.date()))),
+    )
