@@ -69,7 +69,7 @@ async function start() {
     fill(document.getElementById("messages"), h("div", { class: "empty" }, h("h2", null, "Could not start"), h("p", null, error.message)));
     return;
   }
-  for (const begin of [startSidebar, startTimeline, startThread, startPane, startModals, startSwitcher, startInspector, startStrip]) begin();
+  for (const begin of [startSidebar, startPane, startTimeline, startThread, startModals, startSwitcher, startInspector, startStrip]) begin();
   on(["route"], wander);
   on(["online"], online);
   addEventListener("hashchange", arrive);

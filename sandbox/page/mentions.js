@@ -21,6 +21,8 @@ export function userMention(id) {
 /** "#channel": leads there when the acting person can see it. */
 export function channelMention(id, label) {
   const channel = state.boot?.channels?.[id];
+  const hidden = channel?.kind === "private" && !state.sidebar?.channels.some((one) => one.id === id);
+  if (hidden) return h("span", { class: "mention" }, "🔒 private channel");
   const name = channel?.name || label || id;
   if (!channel) return h("span", { class: "mention" }, `#${name}`);
   return h("a", {

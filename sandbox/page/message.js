@@ -23,10 +23,10 @@ export function keyOf(message) {
   return message.ephemeral_id ? `e:${message.ephemeral_id}` : `m:${message.channel}:${message.ts}`;
 }
 
-/** Whether a message stands under the same name as the one before, within five minutes. */
+/** Whether a message stands under the same name as the one before, within five minutes; cards stand by themselves. */
 export function follows(message, before) {
   return Boolean(before) && before.user === message.user && before.username === message.username && Boolean(before.ephemeral_id) === Boolean(message.ephemeral_id)
-    && msOf(message.ts) - msOf(before.ts) < 300e3 && !before.reply_count && !message.deleted && !before.deleted;
+    && msOf(message.ts) - msOf(before.ts) < 300e3 && !before.reply_count && !message.deleted && !before.deleted && !message.blocks?.length;
 }
 
 /**

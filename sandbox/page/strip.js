@@ -27,7 +27,7 @@ async function move(body, button) {
   draw();
   button?.classList.add("waiting");
   try {
-    const answer = await post("clock", body);
+    const answer = await post("clock", { ...body, user: state.route.user });
     setClock(answer.now);
     result = { ok: true, text: answer.text, places: answer.places };
   } catch (error) {

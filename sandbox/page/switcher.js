@@ -45,8 +45,7 @@ function jump() {
   const anchor = document.getElementById("jump");
   const rows = () => [
     ...(state.sidebar?.channels || []).map((one) => ({ value: one.id, label: one.name, group: "Yours", data: one.id, note: one.unread ? `${one.unread} unread` : "" })),
-    ...Object.values(state.boot.channels).filter((one) => one.kind === "public" && !state.sidebar?.channels.some((mine) => mine.id === one.id))
-      .map((one) => ({ value: one.id, label: `#${one.name}`, group: "Other channels", data: one.id, note: one.is_archived ? "archived" : "" })),
+    ...(state.sidebar?.others || []).map((one) => ({ value: one.id, label: `#${one.name}`, group: "Other channels", data: one.id, note: one.is_archived ? "archived" : "" })),
   ];
   openPicker(anchor, { label: "conversations", load: (query) => matching(rows(), query), choose: (choice) => go({ place: choice.data, thread: null }) });
 }

@@ -11,6 +11,7 @@ import { on, state } from "./state.js";
 let shown = null; // which conversation, as whom
 let scroller;
 let list;
+let atBottom = true;
 
 /** Items of a list of messages with lines between days and before what is new. */
 export function timelineItems(messages, { inThread = false, firstUnread = null } = {}) {
@@ -65,7 +66,7 @@ function draw() {
     state.firstUnread = data.first_unread;
     list.replaceChildren();
   }
-  const bottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120;
+  const bottom = atBottom;
   const items = timelineItems(data.messages, { firstUnread: state.firstUnread });
   if (!data.more) items.unshift({ key: "intro", sign: `${data.channel.name}${data.channel.purpose}`, make: () => intro(data.channel) });
   const fresh = reconcile(list, items);
@@ -109,6 +110,11 @@ function walking(event) {
 export function startTimeline() {
   scroller = document.getElementById("scroller");
   list = document.getElementById("messages");
+  scroller.addEventListener("scroll", () => { atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80; });
+  // What grows below (the composer, a card) must not push the newest message out of sight.
+  const size = new ResizeObserver(() => { if (atBottom) scroller.scrollTop = scroller.scrollHeight; });
+  size.observe(scroller);
+  size.observe(list);
   list.addEventListener("keydown", walking);
   list.addEventListener("click", (event) => {
     const node = event.target.closest(".message:not(.ephemeral)");
