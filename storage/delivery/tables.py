@@ -72,7 +72,20 @@ class Outbox(Base):
             ),
         ),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
-        Index("ix_outbox_state_due", "state", "due_at"),
+        # No index begins with the state of all rows: SQLite would take it in place of the partial ones above.
+        Index(
+            "ix_outbox_due",
+            "due_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_outbox_open",
+            "state",
+            "id",
+            postgresql_where=text("state IN ('pending','sending','dead')"),
+            sqlite_where=text("state IN ('pending','sending','dead')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

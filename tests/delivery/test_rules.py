@@ -347,7 +347,7 @@ def answer(
         headers=headers or {},
         status_code=status,
     )
-    return SlackApiError("failed", response)
+    return SlackApiError("failed", response)  # type: ignore[no-untyped-call]
 
 
 def errors() -> Iterator[tuple[Exception, Effect, str]]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import text
@@ -35,6 +36,7 @@ SCOPES = [
 ]
 
 
+@cache
 def policy() -> Policy:
     """The smallest policy."""
     return parse(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, text, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -21,9 +21,7 @@ _OF_LANE = (
 )
 _COUNTS = (
     select(Outbox.state, func.count())
-    .where(
-        Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING, OutboxState.DEAD])
-    )
+    .where(text("outbox.state IN ('pending','sending','dead')"))
     .group_by(Outbox.state)
 )
 _OLDEST = select(func.min(Outbox.due_at)).where(

@@ -474,6 +474,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_outbox_dedupe_key")),
     )
     op.create_index(
+        "ix_outbox_due",
+        "outbox",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+        sqlite_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
         "ix_outbox_edits",
         "outbox",
         ["priority", "id"],
@@ -488,7 +496,14 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_outbox_message_id"), "outbox", ["message_id"], unique=False
     )
-    op.create_index("ix_outbox_state_due", "outbox", ["state", "due_at"], unique=False)
+    op.create_index(
+        "ix_outbox_open",
+        "outbox",
+        ["state", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending','sending','dead')"),
+        sqlite_where=sa.text("state IN ('pending','sending','dead')"),
+    )
     op.create_index(
         "ix_outbox_subject", "outbox", ["subject_type", "subject_id"], unique=False
     )
