@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import queries
 from workflows.actors import Actor
 from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
@@ -144,3 +145,28 @@ def asked_by(
 ) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
     return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+
+
+def pending_of_project(
+    session: Session, project_id: int, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
+    """Requests about this project that wait for somebody, oldest first."""
+    return reads.cards(
+        session,
+        queries.list_pending_of_project(session, project_id),
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+    )
+
+
+def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
+    """Whom the stages of a request name (Slack ids and `@group`s), to be confirmed with Slack before a decision."""
+    return reads.groups_asked(session, approval_id)
+
+
+def show_again(
+    session: Session, approval_id: int, *, now: datetime, clicked: tuple[str, str]
+) -> None:
+    """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
+    service.show_again(session, approval_id, now=now, clicked=clicked)

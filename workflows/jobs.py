@@ -23,17 +23,23 @@ DAILY = {"ledger.head": "09:00", "budgets.evaluate": "06:00", "delivery.purge": 
 def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None:
     """Start what recurs, or move it when the organisation's zone has changed."""
     for kind, wall in DAILY.items():
-        timers.schedule(session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now)
+        timers.schedule(
+            session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
+        )
 
 
 def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     decisions.expire(
-        session, int(timer.subject.id), policy=occasion.policy, now=occasion.now, org_key=occasion.org_key
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
     )
 
 
 def _lock_approval(session: Session, approval_id: str) -> Lock:
-    return approval_queries.try_lock(session, int(approval_id))
+    return Lock(approval_queries.try_lock(session, int(approval_id)))
 
 
 def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
@@ -47,7 +53,9 @@ def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    alerts.evaluate(session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now)
+    alerts.evaluate(
+        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
+    )
 
 
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
@@ -56,6 +64,10 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 REGISTRY = Registry(
     timers={"approval.expire": _expire},
-    schedules={"ledger.head": _publish_head, "budgets.evaluate": _evaluate, "delivery.purge": _purge},
+    schedules={
+        "ledger.head": _publish_head,
+        "budgets.evaluate": _evaluate,
+        "delivery.purge": _purge,
+    },
     locks={"approval": _lock_approval},
 )

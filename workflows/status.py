@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from workflows import decisions
 from workflows.actors import Actor
-from workflows.approvals import service as approvals
-from workflows.approvals.records import AskedLine, WaitingLine
+from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.budgets.records import Burn
 from workflows.policy import Policy
@@ -47,7 +47,7 @@ class ProjectStatus:
     """Everything about one project."""
 
     line: ProjectLine
-    pending: tuple[AskedLine, ...]
+    pending: tuple[Card, ...]
     now: datetime
 
 
@@ -55,36 +55,53 @@ class ProjectStatus:
 class HomeStatus:
     """What App Home shows."""
 
-    waiting: tuple[WaitingLine, ...]
-    asked: tuple[AskedLine, ...]
+    waiting: tuple[Card, ...]
+    asked: tuple[Card, ...]
     projects: tuple[ProjectLine, ...]
     now: datetime
 
 
-def _lines(session: Session, found: list[ProjectRecord], *, policy: Policy, now: datetime) -> tuple[ProjectLine, ...]:
-    burns = budgets.burn(session, [project.id for project in found], policy=policy, now=now)
-    return tuple(ProjectLine(project, tuple(burns.get(project.id, ()))) for project in found)
+def _lines(
+    session: Session, found: list[ProjectRecord], *, policy: Policy, now: datetime
+) -> tuple[ProjectLine, ...]:
+    burns = budgets.burn(
+        session, [project.id for project in found], policy=policy, now=now
+    )
+    return tuple(
+        ProjectLine(project, tuple(burns.get(project.id, ()))) for project in found
+    )
 
 
-def summary(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> Summary:
+def summary(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> Summary:
     """What `/mlgov` says."""
     home_ = home(session, actor, policy=policy, now=now)
-    return Summary(len(home_.waiting), len(home_.asked), home_.projects)
+    pending = sum(card.is_pending for card in home_.asked)
+    return Summary(len(home_.waiting), pending, home_.projects)
 
 
-def home(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> HomeStatus:
+def home(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> HomeStatus:
     """What waits for a person, what they asked for, and the projects they own, sponsor or manage."""
     mine = list(projects.list_for(session, actor))
     return HomeStatus(
-        waiting=tuple(approvals.waiting_for(session, actor, now=now)),
-        asked=tuple(approvals.asked_by(session, actor, now=now)),
+        waiting=decisions.waiting_for(session, actor, policy=policy, now=now),
+        asked=decisions.asked_by(session, actor, policy=policy, now=now),
         projects=_lines(session, mine, policy=policy, now=now),
         now=now,
     )
 
 
-def project(session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime) -> ProjectStatus:
+def project(
+    session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime
+) -> ProjectStatus:
     """One project by its key. Raises NotFound with the nearest right one."""
     found = projects.get_by_key(session, key, actor)
     (line,) = _lines(session, [found], policy=policy, now=now)
-    return ProjectStatus(line, tuple(approvals.pending_for_project(session, found.id, now=now)), now)
+    return ProjectStatus(
+        line,
+        decisions.pending_of_project(session, found.id, policy=policy, now=now),
+        now,
+    )

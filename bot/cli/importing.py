@@ -108,25 +108,46 @@ def costs(
     skip_bad_rows: SkipBad = False,
 ) -> None:  # fmt: skip
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
+    from bot.cli.cost_tables import report_lines
     from bot.cli.progress import reading
-    from workflows import cost_imports
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.budgets import intake
+    from workflows.errors import GovernanceError
+    from workflows.sources import focus
 
     policy = policy_text().policy
-    with opened(create=True) as database, reading(is_terminal()) as progress:
-        report = cost_imports.run(
-            database,
-            cost_imports.Request(
-                paths=tuple(files),
-                source=source,
-                dry_run=dry_run,
-                replace_period=replace_period,
-                skip_bad_rows=skip_bad_rows,
-            ),
-            policy=policy,
-            org_key=org_key(database),
-            progress=progress,
-        )
-    for line in cost_imports.lines(report):
+    options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=source)
+    with opened(create=True) as database:
+        key = org_key(database)
+        try:
+            with reading(is_terminal()) as progress:
+                read = focus.read(files, options=options, progress=progress)
+        except GovernanceError as error:
+            raise fail(error.sentence) from None
+        with read:
+            try:
+                with database.begin(patient=True) as session:
+                    report = intake.take_costs(
+                        session,
+                        OPERATOR,
+                        read,
+                        policy=policy,
+                        org_key=key,
+                        now=clock.now(session),
+                        replace_period=replace_period,
+                        skip_bad_rows=skip_bad_rows,
+                        dry_run=dry_run,
+                    )
+                    if dry_run:
+                        raise _RollBack
+            except _RollBack:
+                pass
+    for line in report_lines(report):
         say(line)
     if report.refused:
         raise typer.Exit(1)
+
+
+class _RollBack(Exception):
+    """A dry run looked; nothing of it is kept."""

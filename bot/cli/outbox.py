@@ -26,7 +26,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from workflows import dead_letters
+    from workflows.delivery import dead_letters
 
     with opened() as database, database.read() as session:
         rows = dead_letters.list_rows(session, state=state)
@@ -47,7 +47,7 @@ def show(row: RowId) -> None:
     """Everything about one row, as JSON."""
     import json
 
-    from workflows import dead_letters
+    from workflows.delivery import dead_letters
 
     with opened() as database, database.read() as session:
         say(json.dumps(dead_letters.show(session, row).as_json(), indent=2))
@@ -68,8 +68,9 @@ def mark_sent(
     ] = None,
 ) -> None:
     """Say that a dead letter did arrive."""
-    from workflows import clock, dead_letters
+    from workflows import clock
     from workflows.actors import OPERATOR
+    from workflows.delivery import dead_letters
 
     with opened() as database, database.begin() as session:
         dead_letters.mark_sent(session, OPERATOR, row, ts=ts, now=clock.now(session))
@@ -83,8 +84,9 @@ def cancel(row: RowId) -> None:
 
 
 def _act(action: str, row: int, outcome: str) -> None:
-    from workflows import clock, dead_letters
+    from workflows import clock
     from workflows.actors import OPERATOR
+    from workflows.delivery import dead_letters
 
     with opened() as database, database.begin() as session:
         getattr(dead_letters, action)(session, OPERATOR, row, now=clock.now(session))

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Report = Callable[[str, int, int | None], None]
-"""What is being done, how much of it is done, and how much there is if that is known."""
+from workflows.sources.focus import Progress as Read
+
+Report = Callable[[Read], None]
 
 
 @contextmanager
-def reading(shown: bool) -> Iterator[Report]:
-    """A bar per step while the block runs."""
+def reading(shown: bool) -> Iterator[Report | None]:
+    """A bar over the bytes of all files while the block runs."""
     if not shown:
-        yield lambda _step, _done, _total: None
+        yield None
         return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
+        DownloadColumn,
         Progress,
-        TaskID,
         TextColumn,
         TimeElapsedColumn,
     )
@@ -26,15 +26,18 @@ def reading(shown: bool) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading")
 
-        def report(step: str, done: int, total: int | None) -> None:
-            if step not in tasks:
-                tasks[step] = bar.add_task(step, total=total)
-            bar.update(tasks[step], completed=done, total=total)
+        def report(read: Read) -> None:
+            bar.update(
+                task,
+                completed=read.bytes_done,
+                total=read.bytes_total,
+                description=read.file[-40:],
+            )
 
         yield report

@@ -6,6 +6,7 @@ from bot.replies import Private, Reply
 from bot.requests import Command
 from bot.router import Router
 from workflows import status
+from workflows.approvals.records import Card
 from workflows.status import ProjectStatus
 
 SHOWN = 15
@@ -50,14 +51,16 @@ def _one(found: ProjectStatus) -> Private:
     project = found.line.project
     shown = messages.card(project, found.line.burns)
     for item in found.pending:
-        shown.append(
-            blocks.context(
-                f"*Waiting*: request #{item.id} {blocks.escape(item.asks, 200)} · {item.progress}"
-            )
-        )
+        shown.append(blocks.context(_waiting(item)))
     shown.append(
         blocks.context(
             f"As of {blocks.when(found.now)} · `/mlgov budget {project.key}` shows the money"
         )
     )
     return Private(f"{blocks.plain(project.name)}: {project.status}", shown)
+
+
+def _waiting(card: Card) -> str:
+    asks = blocks.escape(card.words.asks, 200)
+    progress = f"{card.round.approved} of {card.round.quorum} approved"
+    return f"*Waiting*: request #{card.id} to {asks} · {blocks.escape(card.round.name, 60)}, {progress}"

@@ -423,3 +423,21 @@ _RULES = (
 def list_approvers(session: Session, approval_id: int) -> Sequence[list[Any]]:
     """The approver rules of every stage, to have them confirmed before a decision."""
     return session.execute(_RULES, {"approval_id": approval_id}).scalars().all()
+
+
+_PENDING_OF_PROJECT = (
+    select(Approval.id)
+    .where(
+        Approval.project_id == bindparam("project_id"),
+        Approval.state == ApprovalState.PENDING,
+    )
+    .order_by(Approval.id)
+    .limit(20)
+)
+
+
+def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
+    """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
+    return (
+        session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
+    )

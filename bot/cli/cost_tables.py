@@ -1,0 +1,114 @@
+"""How cost totals and cost imports are told on a terminal and to programs."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from storage.types import money_text
+from workflows.budgets.records import CostReport, CostSummary, Crossing
+
+UNALLOCATED = "(unallocated)"
+
+
+def as_json(found: CostSummary) -> str:
+    """Totals for programs; amounts are exact decimal strings."""
+    return json.dumps(
+        {
+            "by": found.by,
+            "basis": found.basis.value,
+            "data_through": found.data_through.isoformat()
+            if found.data_through
+            else None,
+            "lines": [
+                {
+                    "label": line.label,
+                    "currency": line.currency,
+                    "amount": money_text(line.amount),
+                }
+                for line in found.lines
+            ],
+            "totals": {
+                currency: money_text(amount) for currency, amount in found.totals
+            },
+        },
+        indent=2,
+    )
+
+
+def show(found: CostSummary) -> None:
+    """Totals for people, to the last digit."""
+    if not found.lines:
+        Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
+        return
+    table = Table(found.by, "currency", f"{found.basis} cost")
+    table.columns[2].justify = "right"
+    for line in found.lines:
+        table.add_row(
+            _plain(line.label or UNALLOCATED), line.currency, money_text(line.amount)
+        )
+    table.add_section()
+    for currency, amount in found.totals:
+        table.add_row("total", currency, money_text(amount))
+    console = Console()
+    console.print(table)
+    if found.data_through:
+        console.print(f"Data through {found.data_through}.", highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Foreign text on a terminal: no control characters, no markup."""
+    return "".join(char if char.isprintable() else "�" for char in text).replace(
+        "[", "\\["
+    )
+
+
+def report_lines(report: CostReport) -> list[str]:
+    """What a cost import did, line by line."""
+    would = "would be " if report.is_dry_run else ""
+    lines = []
+    for period in report.periods:
+        billed = ", ".join(
+            f"{money_text(amount)} {currency}" for currency, amount in period.billed
+        )
+        what = period.what if period.what == "unchanged" else f"{would}{period.what}"
+        lines.append(
+            f"{period.source}, {period.billing_period:%Y-%m}: {what}, {period.rows:,} rows, {billed} billed"
+        )
+    lines += [f"note: {remark}" for remark in report.remarks]
+    lines += [f"bad row: {row}" for row in report.bad_rows[:20]]
+    if report.bad_row_count > 20:
+        lines.append(f"…and {report.bad_row_count - 20:,} bad rows more")
+    lines += [f"REFUSED: {why}" for why in report.refused]
+    if report.unallocated:
+        owed = ", ".join(
+            f"{money_text(amount)} {currency}"
+            for currency, amount in report.unallocated
+        )
+        lines.append(
+            f"{owed} belong to no project: see `mlgov costs summary`, and add a rule, a tag or an account."
+        )
+    if report.charges_through:
+        lines.append(f"Data through {report.charges_through}.")
+    return lines + crossing_lines(report.crossings)
+
+
+def crossing_lines(crossings: tuple[Crossing, ...] | list[Crossing]) -> list[str]:
+    """Which budgets crossed a threshold: told in Slack, or over already and told only here."""
+    already = [crossing for crossing in crossings if not crossing.told]
+    told = [crossing for crossing in crossings if crossing.told]
+    lines = [f"alert: {_crossing(crossing)}" for crossing in told]
+    if already:
+        lines.append(
+            f"{len(already)} budgets were over a threshold when this first came in; nobody in Slack was told:"
+        )
+        lines += [f"  {_crossing(crossing)}" for crossing in already]
+    return lines
+
+
+def _crossing(crossing: Crossing) -> str:
+    burn = crossing.burn
+    return (
+        f"{crossing.project_key}: {crossing.threshold} % of {burn.period_words}'s budget crossed, "
+        f"{money_text(burn.spent)} of {money_text(burn.amount)} {burn.currency} {burn.basis} cost"
+    )
