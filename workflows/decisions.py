@@ -70,6 +70,27 @@ def decide(
     )
 
 
+def require_entitled(
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """Raise what `decide` would raise on who decides and when, before somebody is asked to write a reason."""
+    service.require_entitled(
+        session,
+        actor,
+        form,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
+
+
 def withdraw(
     session: Session,
     actor: Actor,

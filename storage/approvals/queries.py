@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, case, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
-from storage.people.tables import Person, UserGroup, UserGroupMember
+from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 
 Rows = Sequence[Any]
@@ -254,12 +254,24 @@ def list_groups(session: Session, org_key: str) -> Rows:
     return session.execute(_GROUP_NAMES, {"org": org_key}).all()
 
 
-_CHANNEL = select(Project.channel).where(Project.id == bindparam("project_id"))
+_CHANNEL = (
+    select(
+        Project.channel,
+        and_(Channel.is_shared_outside.is_(False), Channel.has_guests.is_(False)).label(
+            "is_closed"
+        ),
+    )
+    .outerjoin(
+        Channel,
+        (Channel.slack_id == Project.channel) & (Channel.org_key == bindparam("org")),
+    )
+    .where(Project.id == bindparam("project_id"), Project.channel.is_not(None))
+)
 
 
-def find_channel_of(session: Session, project_id: int) -> str | None:
-    """The project's own channel, by Slack id."""
-    return session.execute(_CHANNEL, {"project_id": project_id}).scalar_one_or_none()
+def find_channel_of(session: Session, project_id: int, org_key: str) -> Any:
+    """The project's own channel (channel, is_closed), by Slack id; None without one. What is not mirrored is open."""
+    return session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
 
 
 _CARDS = (

@@ -22,7 +22,8 @@ from workflows.outbox import Destination, Notice, Subject
 
 MOST_DIRECT = 12
 """A stage asked by channel also sends each approver a card of their own, unless it reaches more people than this:
-then the channel's card is enough, and nobody is messaged by the dozen."""
+then the channel's card is enough, and nobody is messaged by the dozen. A card in a channel that outsiders read has
+no buttons, and is never enough."""
 
 
 def subject(approval_id: int) -> Subject:
@@ -77,11 +78,12 @@ def ask(
 
     `receipt_to` is the Slack id of the requester who has not got their receipt yet.
     """
-    channel = (
-        queries.find_channel_of(session, project_id)
-        if stage.ask is Ask.CHANNEL and not has_card
+    place = (
+        queries.find_channel_of(session, project_id, org_key)
+        if stage.ask is Ask.CHANNEL
         else None
     )
+    channel = place.channel if place is not None and not has_card else None
     letters = []
     card_key = f"approval:{approval_id}:card"
     if channel is not None:
@@ -102,11 +104,8 @@ def ask(
                 subject(approval_id),
             )
         )
-    stands_in_channel = has_card or channel is not None
-    if stage.ask is Ask.DM or (
-        stage.ask is Ask.CHANNEL
-        and (not stands_in_channel or len(people) <= MOST_DIRECT)
-    ):
+    is_enough = place is not None and place.is_closed and len(people) > MOST_DIRECT
+    if stage.ask is Ask.DM or (stage.ask is Ask.CHANNEL and not is_enough):
         letters += [
             _Letter(
                 Destination.person(org_key, person.slack_id),

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from storage.enums import Verdict
 
-MAX_REASON = 2000
+MAX_REASON = 3000
+"""Characters; what a text field of Slack takes."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_REASON)]
 

@@ -38,21 +38,7 @@ def decide(
 ) -> None:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     around = Circumstances(subjects, policy, org_key, now, clicked)
-    permissions.require_member(
-        actor, "approval.decide", subject=("approval", form.approval_id)
-    )
-    head, request = _locked(session, form.approval_id)
-    votes = [
-        Vote(row.person_id, row.position, Verdict(row.verdict))
-        for row in queries.list_decided(session, form.approval_id)
-    ]
-    rows = queries.list_standing(session, actor.id)
-    if not rows:
-        raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
-    standing = people.standing(rows)
-    judged = rules.judge(request, votes, standing, revision=form.revision, now=now)
-    if isinstance(judged, Refusal):
-        raise _refused(session, judged, head.id, actor, around)
+    head, request, votes, rows, entitled = _judged(session, actor, form, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
@@ -60,11 +46,11 @@ def decide(
         )
     step = rules.step(request, votes, form.verdict)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
-        rules.entitlement(stage.approvers, standing)
+        rules.entitlement(stage.approvers, people.standing(rows))
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, actor, around)
-    decision_id = _keep(session, actor, form, judged, request.stage, now)
+    decision_id = _keep(session, actor, form, entitled, request.stage, now)
     if step is Step.WAITS:
         outbox.refresh(
             session, announcements.subject(head.id), now=now, clicked=clicked
@@ -81,6 +67,47 @@ def decide(
         endings.end(
             session, actor, head, request, outcome, around, decision_id=decision_id
         )
+
+
+def require_entitled(
+    session: Session,
+    actor: Actor,
+    form: Decide,
+    *,
+    subjects: Subjects,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """Raise what `decide` would raise on who decides and when."""
+    _judged(session, actor, form, Circumstances(subjects, policy, org_key, now))
+
+
+def _judged(
+    session: Session, actor: Actor, form: Decide, around: Circumstances
+) -> tuple[Any, rules.Request, list[Vote], Sequence[Any], Entitlement]:
+    """Lock the request and see whether this verdict counts. Raises the refusal when it does not."""
+    permissions.require_member(
+        actor, "approval.decide", subject=("approval", form.approval_id)
+    )
+    head, request = _locked(session, form.approval_id)
+    votes = [
+        Vote(row.person_id, row.position, Verdict(row.verdict))
+        for row in queries.list_decided(session, form.approval_id)
+    ]
+    rows = queries.list_standing(session, actor.id)
+    if not rows:
+        raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
+    judged = rules.judge(
+        request,
+        votes,
+        people.standing(rows),
+        revision=form.revision,
+        now=around.now,
+    )
+    if isinstance(judged, Refusal):
+        raise _refused(session, judged, head.id, actor, around)
+    return head, request, votes, rows, judged
 
 
 def withdraw(
