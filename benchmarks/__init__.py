@@ -1,0 +1,1 @@
+"""What mlgov costs: every figure is a ratio within one run, since seconds differ from machine to machine."""
