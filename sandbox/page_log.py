@@ -63,7 +63,7 @@ def _detail(one: Exchange) -> str:
     if isinstance(view, dict) and view.get("callback_id"):
         return str(view["callback_id"])
     if isinstance(event, dict):
-        return str(event.get("type", ""))
+        return str(event.get("channel") or event.get("user") or "")[:80]
     return str(
         payload.get("channel") or payload.get("user_id") or payload.get("user") or ""
     )[:80]

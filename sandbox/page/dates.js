@@ -86,7 +86,9 @@ export function ago(ms) {
 /** "Mon 26 Jan 2026, 08:50 GMT" for the strip and for titles. */
 export function fullTime(ms, tz = zone()) {
   const day = format(ms, { weekday: "short", day: "numeric", month: "short", year: "numeric" }, tz).replace(",", "");
-  const name = format(ms, { timeZoneName: "short" }, tz).split(", ").pop();
+  // Only American English knows EST, only British English GMT and CET.
+  const locale = tz.startsWith("America/") ? "en-US" : "en-GB";
+  const name = new Intl.DateTimeFormat(locale, { timeZone: tz, timeZoneName: "short" }).format(ms).split(", ").pop();
   return `${day}, ${clockTime(ms, tz)} ${name}`;
 }
 

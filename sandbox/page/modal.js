@@ -73,7 +73,7 @@ function draw() {
   const wrong = Object.keys(errors).length ? body.querySelector(".has-error :is(input,textarea,button)") : null;
   if (wrong && !held?.fresh) wrong.focus();
   else if (held) restoreFocus(layer, held);
-  else (body.querySelector('[data-focus="true"]') || focusable(body)[0] || focusable(layer.querySelector(".modal-foot"))[0] || layer.querySelector(".modal"))?.focus();
+  else (body.querySelector('[data-focus="true"]') || body.querySelector(".block-input :is(input,textarea,button)") || focusable(body)[0] || focusable(layer.querySelector(".modal-foot"))[0] || layer.querySelector(".modal"))?.focus();
 }
 
 function dialog(view, form) {

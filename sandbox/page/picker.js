@@ -80,15 +80,16 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
 
   async function reload() {
     const mine = ++turn;
-    const found = await load(search.value.trim()).catch?.((error) => ({ error })) ?? [];
-    if (mine !== turn) return;
-    if (found.error) {
+    try {
+      const found = await load(search.value.trim());
+      if (mine !== turn) return;
+      choices = found;
+      show();
+    } catch (error) {
+      if (mine !== turn) return;
       choices = [];
-      fill(list, h("div", { class: "picker-empty picker-error", role: "alert" }, found.error.message));
-      return;
+      fill(list, h("div", { class: "picker-empty picker-error", role: "alert" }, error.message));
     }
-    choices = found;
-    show();
   }
   const refresh = async () => {
     if (delay) fill(list, h("div", { class: "picker-empty" }, "Loading…"));

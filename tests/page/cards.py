@@ -133,8 +133,15 @@ def reason() -> Json:
 
 def request_form() -> Json:
     """A long modal with most inputs."""
+
     def field(block_id: str, label: str, element: Json, **more: Any) -> Json:
-        return {"type": "input", "block_id": block_id, "label": plain(label), "element": {"action_id": "it", **element}, **more}
+        return {
+            "type": "input",
+            "block_id": block_id,
+            "label": plain(label),
+            "element": {"action_id": "it", **element},
+            **more,
+        }
 
     return {
         "type": "modal", "callback_id": "request.form", "title": plain("Request increase"), "submit": plain("Ask"), "notify_on_close": True,

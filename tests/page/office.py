@@ -11,7 +11,9 @@ from sandbox.strip import HOME, ActionResult, Go, Step, Strip, StripAction
 from tests.page import cards
 from tests.sandbox.apps import HttpApp, bolt_app
 
-HOSTILE = '<script>window.pwned = 1</script> & "Zoë" \u202eevil\u202c <!channel> *not bold*'
+HOSTILE = (
+    '<script>window.pwned = 1</script> & "Zoë" \u202eevil\u202c <!channel> *not bold*'
+)
 AT = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 
 ORG: dict[str, Any] = {
@@ -72,7 +74,9 @@ class Office:
         self.closed = threading.Event()
         self.picked: list[dict[str, Any]] = []
         self._due = AT.replace(hour=12)
-        self.sandbox = Sandbox(self.world, MANIFEST, port=port, strip=self._strip(), limits=False)
+        self.sandbox = Sandbox(
+            self.world, MANIFEST, port=port, strip=self._strip(), limits=False
+        )
         self.sandbox.start()
         self.app = bolt_app(self.sandbox)
         self._listen(self.app)
@@ -89,13 +93,23 @@ class Office:
     def furnish(self) -> None:
         """Write what people have said so far, and the app's cards."""
         tom, maya = self.sandbox.seat("U0TOM"), self.sandbox.seat("U0MAYA")
-        tom.say("C0GENERAL", "Morning all :wave: the *labelling backlog* doubled after the recall.")
-        tom.say("C0GENERAL", "Details in <#C0TRIAGE|proj-ticket-triage>, <@U0MAYA> has the numbers.\n> two more weeks of GPU\n`train.py --resume` and https://example.com/runs?a=1&amp;b=2.")
+        tom.say(
+            "C0GENERAL",
+            "Morning all :wave: the *labelling backlog* doubled after the recall.",
+        )
+        tom.say(
+            "C0GENERAL",
+            "Details in <#C0TRIAGE|proj-ticket-triage>, <@U0MAYA> has the numbers.\n> two more weeks of GPU\n`train.py --resume` and https://example.com/runs?a=1&amp;b=2.",
+        )
         self.sandbox.seat("U0EVE").say("C0GENERAL", "x" * 4000)
         self.client.chat_postMessage(channel="C0TRIAGE", **cards.alert())
-        posted = self.client.chat_postMessage(channel="C0TRIAGE", **cards.approval("U0TOM"))
+        posted = self.client.chat_postMessage(
+            channel="C0TRIAGE", **cards.approval("U0TOM")
+        )
         self.card = str(posted["ts"])
-        maya.say("C0TRIAGE", "Looks right to me, one question on the GPU type.", self.card)
+        maya.say(
+            "C0TRIAGE", "Looks right to me, one question on the GPU type.", self.card
+        )
         tom.say("C0TRIAGE", "A100s, as in December.", self.card)
         self.client.chat_postMessage(channel=maya.dm().id, **cards.approval("U0TOM"))
         self.client.chat_postMessage(channel="C0LANE", **cards.gallery())
@@ -109,7 +123,11 @@ class Office:
         def approve(ack: Ack, body: dict[str, Any], client: Any) -> None:
             ack()
             self.approved.set()
-            client.chat_update(channel=body["channel"]["id"], ts=body["message"]["ts"], **cards.decided(body["user"]["id"]))
+            client.chat_update(
+                channel=body["channel"]["id"],
+                ts=body["message"]["ts"],
+                **cards.decided(body["user"]["id"]),
+            )
 
         @app.action("reject")
         def reject(ack: Ack, body: dict[str, Any], client: Any) -> None:
@@ -120,7 +138,12 @@ class Office:
         def reason(ack: Ack, view: dict[str, Any]) -> None:
             words = view["state"]["values"]["why"]["text"]["value"]
             if "because" not in words:
-                ack(response_action="errors", errors={"why": "Say “because”, so that the requester can act on it."})
+                ack(
+                    response_action="errors",
+                    errors={
+                        "why": "Say “because”, so that the requester can act on it."
+                    },
+                )
                 return
             self.submitted.append(view["state"]["values"])
             ack()
@@ -145,7 +168,11 @@ class Office:
         @app.action("acknowledge")
         def acknowledge(ack: Ack, body: dict[str, Any], client: Any) -> None:
             ack()
-            client.chat_postEphemeral(channel=body["channel"]["id"], user=body["user"]["id"], text="Noted. *You* acknowledged this at 08:50; nobody else is told.")
+            client.chat_postEphemeral(
+                channel=body["channel"]["id"],
+                user=body["user"]["id"],
+                text="Noted. *You* acknowledged this at 08:50; nobody else is told.",
+            )
 
         @app.action({"type": "block_actions", "action_id": "pick"})
         def pick(ack: Ack, action: dict[str, Any]) -> None:
@@ -154,15 +181,30 @@ class Office:
 
         @app.options("far")
         def far(ack: Ack, payload: dict[str, Any]) -> None:
-            ack(options=[{"text": {"type": "plain_text", "text": f"{payload['value']} {n}"}, "value": f"v{n}"} for n in range(3)])
+            ack(
+                options=[
+                    {
+                        "text": {
+                            "type": "plain_text",
+                            "text": f"{payload['value']} {n}",
+                        },
+                        "value": f"v{n}",
+                    }
+                    for n in range(3)
+                ]
+            )
 
         @app.command("/steward")
         def steward(ack: Ack, command: dict[str, Any], client: Any) -> None:
             if command["text"] == "card":
-                client.chat_postMessage(channel=command["channel_id"], **cards.approval("U0TOM"))
+                client.chat_postMessage(
+                    channel=command["channel_id"], **cards.approval("U0TOM")
+                )
                 ack()
             elif command["text"] == "request":
-                client.views_open(trigger_id=command["trigger_id"], view=cards.request_form())
+                client.views_open(
+                    trigger_id=command["trigger_id"], view=cards.request_form()
+                )
                 ack()
             else:
                 ack("*Nothing waits for you.* 3 requests of yours are with others.")
@@ -200,4 +242,7 @@ class Office:
     def _settle(self) -> None:
         if self.clock.now() >= self._due:
             self._due = datetime.max.replace(tzinfo=UTC)
-            self.client.chat_postMessage(channel="C0TRIAGE", text="Two hours are left to decide on Ticket triage’s budget.")
+            self.client.chat_postMessage(
+                channel="C0TRIAGE",
+                text="Two hours are left to decide on Ticket triage’s budget.",
+            )
