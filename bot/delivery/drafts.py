@@ -5,7 +5,6 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -63,9 +62,7 @@ class Drafts:
         self._policy = policy
         self._audience = audience
 
-    def draft(
-        self, session: Session, errand: Errand, channel: str, now: datetime
-    ) -> Draft | None:
+    def draft(self, session: Session, errand: Errand, channel: str) -> Draft | None:
         """The message for this destination as its record stands now; None when there is nothing to show.
 
         Raises NotKnown for a kind that this release cannot render.
@@ -77,7 +74,7 @@ class Drafts:
             )
         address = Address.of(errand.lane)
         scene = Scene(
-            now=now,
+            now=errand.due_now,
             policy=self._policy(),
             reader_id=readers.reader(session, address),
             is_closed=address.is_person or self._audience(session, channel),

@@ -66,7 +66,7 @@ class Delivery:
         audience: Callable[[Session, str], bool],
         home: Home,
         anchor: Anchor[Any] | None = None,
-        admin: Callable[[Session], str | None] = _nobody,
+        admin: settling.Admin = _nobody,
         pace: Pace | None = None,
         workers: int = 4,
         stamps: Stamps = "real",
@@ -248,7 +248,7 @@ class Delivery:
                 result.outcome,
                 pace=self._pace,
                 org_key=self._org_key,
-                admin=self._admin(session),
+                admin=self._admin,
                 opened=result.opened,
             )
             session.flush()

@@ -257,7 +257,7 @@ class Sender:
     def _draft(self, errand: Errand, channel: str) -> Draft | Outcome:
         try:
             with self._database.read() as session:
-                draft = self._drafts.draft(session, errand, channel, clock.now(session))
+                draft = self._drafts.draft(session, errand, channel)
         except Exception as error:
             log.exception("message %s (%s) cannot be rendered", errand.id, errand.kind)
             return NotSent(f"cannot be rendered ({type(error).__name__})")

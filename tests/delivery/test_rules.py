@@ -51,7 +51,9 @@ def take(database: Database, claimer: Claimer, most: int = 10) -> list[Errand]:
 def end(database: Database, errand: Errand, outcome: Outcome) -> Settled:
     """Settle."""
     with database.begin() as session:
-        return write(session, errand, outcome, pace=PACE, org_key=ORG, admin=None)
+        return write(
+            session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda session: None
+        )
 
 
 def say(session: Session, word: str, to: str = ROOM, **more: Any) -> int | None:

@@ -1,6 +1,7 @@
 """Writing down how an attempt ended: one transaction, fenced by the epoch of the claim."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,10 @@ KEPT = timedelta(days=60)
 """How long settled rows keep what was sent."""
 
 
+Admin = Callable[[Session], str | None]
+"""The Slack id of the channel that hears of dead letters, None when there is none; asked only when there is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What was written. `is_ours` is False when the lane had been taken from us: then nothing was."""
@@ -59,10 +64,10 @@ def write(
     *,
     pace: Pace,
     org_key: str,
-    admin: str | None,
+    admin: Admin,
     opened: str | None = None,
 ) -> Settled:
-    """Settle an errand. `opened` is the conversation that was opened for it; `admin` hears of dead letters."""
+    """Settle an errand. `opened` is the conversation that was opened for it; `admin` names who hears of dead letters."""
     return _Settling(session, errand, pace, org_key, admin, opened).settle(outcome)
 
 
@@ -73,7 +78,7 @@ class _Settling:
         errand: Errand,
         pace: Pace,
         org_key: str,
-        admin: str | None,
+        admin: Admin,
         opened: str | None,
     ) -> None:
         self.session = session
@@ -246,7 +251,7 @@ class _Settling:
             why=why,
             now=self.now,
             org_key=self.org_key,
-            admin=self.admin,
+            admin=self.admin(self.session),
         )
         return True
 

@@ -31,12 +31,15 @@ WITH RECURSIVE waiting(key) AS (
   SELECT (SELECT min(lane_key) FROM outbox WHERE {_WAITING} AND lane_key > waiting.key)
   FROM waiting WHERE waiting.key IS NOT NULL
 )"""  # noqa: S608 - only constants are put together here
-"""Walks the partial index from lane to lane, so that its cost does not grow with the length of the queues."""
+"""Walks the partial index from lane to lane, so that its cost does not grow with the length of the queues.
+
+For the same reason each lane is asked by a scalar subquery: PostgreSQL makes a join of EXISTS, over all that waits.
+"""
 
 _POST_LANES = f"""{_LANES_THAT_WAIT}
 SELECT l.key, l.epoch, l.channel FROM lane l JOIN waiting w ON w.key = l.key
 WHERE l.not_before <= :real_now AND {_FREE}
-  AND EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE})
+  AND (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE} LIMIT 1) = 1
 ORDER BY l.not_before, l.key LIMIT :most"""  # noqa: S608
 
 _EDIT_LANES = f"""
@@ -54,8 +57,8 @@ ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1
 
 _NEXT = f"""{_LANES_THAT_WAIT}
 SELECT l.not_before, l.edit_not_before, l.lease_until,
-  EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE}) AS posts,
-  EXISTS (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND o.op IN ('update','delete') AND {_DUE}) AS edits
+  (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE} LIMIT 1) AS posts,
+  (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND o.op IN ('update','delete') AND {_DUE} LIMIT 1) AS edits
 FROM lane l JOIN waiting w ON w.key = l.key"""  # noqa: S608
 
 _NEXT_DUE = """
