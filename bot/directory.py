@@ -1,18 +1,44 @@
-"""Who is who in Slack: keeps the mirror of people, user groups and channels fresh, and names who acts."""
+"""Who is who in Slack: keeps the mirror of people, user groups and channels fresh, and names who acts.
 
-from collections.abc import Collection, Mapping
-from datetime import timedelta
+Slack is asked outside every transaction. What is asked on a click is asked once, together, and never longer than
+`PATIENCE`; a rate limit or a slow answer refuses the click instead of waving it through.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
+from bot.people import payloads
+from bot.people.asking import SlackReads, SlackSilent
+from bot.people.events import Events
+from bot.people.payloads import Organisation
+from bot.people.refreshing import Refresher
+from bot.people.workspaces import Workspaces
 from storage.db import Database
+from storage.people.channels import find_channel
+from workflows import clock
 from workflows.actors import Actor
 from workflows.errors import GovernanceError
+from workflows.people import service as people
+from workflows.people.records import MirrorAge
 
 if TYPE_CHECKING:
     from bot.context import Team
+
+log = logging.getLogger("mlgov")
+
+PATIENCE = 1.5
+"""Seconds that a click may wait for Slack in all; Slack itself gives three for the answer."""
+ASKED_AUDIENCE_AGE = timedelta(minutes=10)
+"""How old a read of a channel may be where Slack can be asked again."""
+_UNVERIFIED = "Slack could not confirm your {what} just now. Nothing was changed; try again in a minute."
 
 
 class CannotVerify(GovernanceError):
@@ -20,18 +46,106 @@ class CannotVerify(GovernanceError):
 
 
 class Directory:
-    """The mirror of Slack's people, groups and channels, as the edge uses it."""
+    """The mirror of Slack's people, groups and channels, as the edge uses it. Safe to call from many threads."""
 
     def __init__(self, slack: WebClient, db: Database, team: "Team") -> None:
-        self._slack = slack
         self._db = db
-        self._team = team
+        self._ours = Organisation(team.org_key, team.team_id, team.enterprise_id)
+        self._quick = SlackReads(slack, timeout=PATIENCE)
+        self._stop = threading.Event()
+        self._workspaces = Workspaces(self._ours)
+        self._refresher = Refresher(
+            SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces
+        )
+        self._quick_refresher = Refresher(self._quick, db, self._workspaces)
+        self._asking = ThreadPoolExecutor(
+            max_workers=16, thread_name_prefix="directory"
+        )
+        self._events = Events(
+            db,
+            self._workspaces,
+            team.bot_user_id,
+            self._quick,
+            self._quick_refresher,
+            later=self._asking.submit,
+        )
+        self._flights: dict[str, Future[None]] = {}
+        self._lock = threading.Lock()
+        self._groups_asked = float("-inf")
+
+    def close(self) -> None:
+        """Stop asking; what is being asked is finished first."""
+        self._stop.set()
+        self._asking.shutdown(wait=True, cancel_futures=True)
+
+    # --- who acts
 
     def actor(
         self, user_id: str, *, team_id: str | None, enterprise_id: str | None
     ) -> Actor:
-        """The person behind a signed payload."""
-        raise NotImplementedError
+        """The person behind a signed payload, whose workspace is `team_id`.
+
+        Who is of another organisation comes back as a stranger. Slack is asked only about people whom the mirror has
+        never met. Raises CannotVerify when it does not answer.
+        """
+        is_ours = self._workspaces.is_own(team_id)
+        with self._db.read() as session:
+            if is_ours is not False and (
+                known := people.actor_by_slack_id(session, self._ours.org_key, user_id)
+            ):
+                actor, home_team, _ = known
+                if home_team is not None and (
+                    is_ours or team_id is None or home_team == team_id
+                ):
+                    return actor
+            if is_ours is not True:
+                stranger = people.stranger(session, user_id, team_id)
+                if stranger is not None:
+                    return stranger
+        return self._meet(user_id, team_id, enterprise_id, is_ours=is_ours)
+
+    def _meet(
+        self,
+        user_id: str,
+        team_id: str | None,
+        enterprise_id: str | None,
+        *,
+        is_ours: bool | None,
+    ) -> Actor:
+        read_at = self._real_now()
+        try:
+            described = self._within_patience(lambda: self._quick.user(user_id))
+        except SlackSilent as error:
+            if is_ours is not False:
+                log.warning("somebody could not be looked up: %s", error.code)
+                raise CannotVerify(_UNVERIFIED.format(what="account")) from None
+            described = None
+        if described is None:
+            if is_ours:
+                raise CannotVerify(_UNVERIFIED.format(what="account"))
+            seen = payloads.stranger(user_id, team_id, enterprise_id, self._ours)
+        else:
+            seen = payloads.person(described, self._ours)
+            is_another = (
+                team_id is not None
+                and is_ours is not True
+                and team_id not in payloads.teams_of(described)
+            )
+            if is_another and not seen.is_stranger:
+                seen = payloads.stranger(user_id, team_id, enterprise_id, self._ours)
+            elif not seen.is_stranger:
+                self._workspaces.learn_from(described)
+
+        def work(session: Session) -> Actor:
+            met = people.upsert_from_slack(session, [seen], read_at=read_at)
+            found = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
+            if found is None:
+                raise RuntimeError("a person who was just mirrored is not there")
+            return found
+
+        return self._db.run(work)
+
+    # --- before a decision
 
     def confirm(
         self,
@@ -40,29 +154,156 @@ class Directory:
         *,
         max_age: timedelta,
         roles: Mapping[str, Collection[str]] | None = None,
-    ) -> None:
-        """Refresh what is older than `max_age` about a person and the groups that the rules name; at most 1.5 s.
+    ) -> Actor:
+        """Refresh what is older than `max_age` about a person of ours and the groups that the rules name.
 
-        `roles` expands `role:…` rules. Call it before the transaction. Raises CannotVerify.
+        Call it before the transaction that decides; it returns the person as they are now. `roles` expands `role:…`
+        rules. Takes at most `PATIENCE` seconds. Raises CannotVerify when Slack cannot be asked in that time.
         """
-        raise NotImplementedError
+        deadline = time.monotonic() + PATIENCE
+        age, oldest = self._age(user_id, approver_rules, roles, max_age)
+        if age.unknown_groups and self._listing_is_old(max_age):
+            self._await(
+                {"groups": self._flight("groups", self._refresh_groups)}, deadline
+            )
+            age, oldest = self._age(user_id, approver_rules, roles, max_age)
+        flights: dict[str, Future[None]] = {}
+        if age.person is None or age.person < oldest:
+            flights["account"] = self._flight(
+                f"user:{user_id}",
+                lambda: self._quick_refresher.refresh_person(user_id),
+            )
+        for group_id, read_at in age.groups.items():
+            if read_at is None or read_at < oldest:
+                flights[group_id] = self._flight(
+                    f"group:{group_id}", self._group_refresh(group_id)
+                )
+        self._await(flights, deadline)
+        with self._db.read() as session:
+            known = people.actor_by_slack_id(session, self._ours.org_key, user_id)
+        if known is None or known[2] is None:
+            raise CannotVerify(_UNVERIFIED.format(what="account"))
+        return known[0]
+
+    def _age(
+        self,
+        user_id: str,
+        rules: Collection[str],
+        roles: Mapping[str, Collection[str]] | None,
+        max_age: timedelta,
+    ) -> tuple[MirrorAge, datetime]:
+        with self._db.read() as session:
+            age = people.mirror_age(
+                session, self._ours.org_key, user_id, rules, roles=roles or {}
+            )
+            return age, clock.real_now(session) - max_age
+
+    def _listing_is_old(self, max_age: timedelta) -> bool:
+        return time.monotonic() - self._groups_asked > max_age.total_seconds()
+
+    def _refresh_groups(self) -> None:
+        self._quick_refresher.refresh_groups()
+        self._groups_asked = time.monotonic()
+
+    def _group_refresh(self, group_id: str) -> Callable[[], None]:
+        return lambda: self._quick_refresher.refresh_group(group_id)
+
+    def _flight(self, key: str, ask: Callable[[], None]) -> "Future[None]":
+        """Ask in the background; clicks that need the same answer at the same time share one question."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None:
+                flight = self._asking.submit(ask)
+                self._flights[key] = flight
+                flight.add_done_callback(lambda _: self._landed(key))
+            return flight
+
+    def _landed(self, key: str) -> None:
+        with self._lock:
+            self._flights.pop(key, None)
+
+    def _await(self, flights: Mapping[str, "Future[None]"], deadline: float) -> None:
+        wait(flights.values(), timeout=max(0.0, deadline - time.monotonic()))
+        for what, flight in flights.items():
+            words = _UNVERIFIED.format(
+                what="account" if what == "account" else "groups"
+            )
+            if not flight.done():
+                raise CannotVerify(words)
+            error = flight.exception()
+            if isinstance(error, SlackSilent):
+                log.warning("a decision could not be verified: %s", error.code)
+                raise CannotVerify(words)
+            if error is not None:
+                raise error
+
+    def _within_patience(
+        self, ask: Callable[[], dict[str, Any] | None]
+    ) -> dict[str, Any] | None:
+        asked = self._asking.submit(ask)
+        try:
+            return asked.result(timeout=PATIENCE)
+        except TimeoutError:
+            raise SlackSilent("no answer in time") from None
+
+    def _real_now(self) -> datetime:
+        with self._db.read() as session:
+            return clock.real_now(session)
+
+    # --- channels
 
     def audience_is_closed(self, session: Session | None, channel_id: str) -> bool:
         """Whether only full members of this organisation read the channel.
 
-        Inside a transaction (`session` given) only the mirror is read, and what it does not know counts as open.
-        With None, Slack is asked when the mirror is old.
+        Inside a transaction (`session` given) only the mirror is read, and what it does not know counts as open. With
+        None, Slack is asked where the mirror is older than ten minutes.
         """
-        raise NotImplementedError
+        if session is not None:
+            return self._mirrored_audience(session, channel_id) is True
+        with self._db.read() as reading:
+            known = self._mirrored_audience(reading, channel_id, ASKED_AUDIENCE_AGE)
+        if known is not None:
+            return known
+        flight = self._flight(
+            f"channel:{channel_id}",
+            lambda: self._quick_refresher.refresh_channel(channel_id),
+        )
+        wait([flight], timeout=PATIENCE)
+        if not flight.done() or flight.exception() is not None:
+            return False
+        with self._db.read() as reading:
+            return (
+                self._mirrored_audience(reading, channel_id, ASKED_AUDIENCE_AGE) is True
+            )
+
+    def _mirrored_audience(
+        self,
+        session: Session,
+        channel_id: str,
+        max_age: timedelta = people.AUDIENCE_AGE,
+    ) -> bool | None:
+        return people.audience_is_closed(
+            session,
+            self._ours.org_key,
+            channel_id,
+            real_now=clock.real_now(session),
+            max_age=max_age,
+        )
 
     def channel_id(self, name_or_id: str) -> str | None:
-        """The id of `#name`, `name` or `C…`; None when the bot knows no such channel."""
-        raise NotImplementedError
+        """The id of `#name`, `name` or `C…` by the mirror; None when it knows no such channel."""
+        with self._db.read() as session:
+            return find_channel(session, self._ours.org_key, name_or_id)
+
+    # --- keeping fresh
 
     def refresh_all(self) -> None:
-        """Mirror everything anew: at start and hourly."""
-        raise NotImplementedError
+        """Mirror everything anew: at start and hourly. Waits out rate limits; what fails is logged and tried next time."""
+        self._refresher.refresh_all()
 
     def handle_event(self, event: dict[str, Any]) -> None:
-        """Follow user_change, team_join, subteam and membership events."""
-        raise NotImplementedError
+        """Follow user_change, team_join, subteam and membership events.
+
+        What the event says is written at once; what it leaves open is asked afterwards, so that it is acknowledged soon.
+        """
+        self._events.handle(event)

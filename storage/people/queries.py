@@ -247,11 +247,20 @@ def find_channel_by_id(session: Session, org_key: str, slack_id: str) -> Channel
     ).scalar_one_or_none()
 
 
-def list_channels(session: Session, org_key: str) -> Sequence[Channel]:
-    """Every mirrored channel."""
+def list_channels(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> Sequence[Channel]:
+    """Mirrored channels by Slack ids."""
+    if not slack_ids:
+        return []
     return (
         session.execute(
-            select(Channel).where(Channel.org_key == org_key).order_by(Channel.id)
+            select(Channel)
+            .where(
+                Channel.org_key == org_key,
+                Channel.slack_id.in_(sorted(set(slack_ids))),
+            )
+            .order_by(Channel.id)
         )
         .scalars()
         .all()

@@ -26,8 +26,11 @@ def expand(rules: Collection[str], roles: Roles) -> list[tuple[str, str]]:
 
 
 def _may_decide(row: Person) -> bool:
-    return row.slack_id is not None and not (
-        row.is_bot or row.is_guest or row.is_stranger or row.is_deactivated
+    """A full, active member; whom Slack has never described (no workspace) could be anybody."""
+    return (
+        row.slack_id is not None
+        and row.team_id is not None
+        and not (row.is_bot or row.is_guest or row.is_stranger or row.is_deactivated)
     )
 
 

@@ -248,9 +248,7 @@ def upsert_channels(
     if not wanted:
         return
     rows = {
-        row.slack_id: row
-        for row in queries.list_channels(session, org_key)
-        if row.slack_id in wanted
+        row.slack_id: row for row in queries.list_channels(session, org_key, wanted)
     }
     queries.insert_channels(
         session,
@@ -260,14 +258,12 @@ def upsert_channels(
             for slack_id in sorted(wanted.keys() - rows.keys())
         ],
     )
-    for row in queries.list_channels(session, org_key):
-        seen = wanted.get(row.slack_id)
-        if seen is None:
-            continue
+    for row in queries.list_channels(session, org_key, wanted):
+        seen = wanted[row.slack_id]
         _apply(row, _values(seen, _CHANNEL))
         if seen.has_guests is not None:
             row.has_guests = seen.has_guests
-            row.refreshed_at = read_at
+        row.refreshed_at = None if seen.has_guests is None else read_at
     session.flush()
 
 

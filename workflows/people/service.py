@@ -33,11 +33,13 @@ __all__ = [
     "home_opened",
     "look_up",
     "mirror_age",
+    "outsiders",
     "place_for",
     "record",
     "records",
     "refresh_members",
     "resolve_approvers",
+    "stranger",
     "upsert_channels",
     "upsert_from_slack",
     "upsert_groups",
@@ -94,6 +96,26 @@ def actor_by_slack_id(
     """Who acts, the workspace they were seen in, and when Slack told of them; None for who was never seen."""
     row = queries.find_by_slack_id(session, org_key, slack_id)
     return None if row is None else (_as_actor(row), row.team_id, row.refreshed_at)
+
+
+def stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | None:
+    """Somebody of another organisation who was met before, by Slack id and workspace."""
+    for row in queries.list_by_slack_id(session, slack_id):
+        if row.is_stranger and row.team_id == team_id:
+            return _as_actor(row)
+    return None
+
+
+def outsiders(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> tuple[list[str], bool]:
+    """Of these people, whom the mirror has never met, and whether any is a guest or of another organisation."""
+    rows = {
+        row.slack_id: row
+        for row in queries.list_by_slack_ids(session, org_key, slack_ids)
+    }
+    unknown = [one for one in slack_ids if one not in rows or rows[one].team_id is None]
+    return unknown, any(row.is_guest or row.is_stranger for row in rows.values())
 
 
 def find_by_slack_id(

@@ -1,0 +1,157 @@
+"""Asking Slack about people, user groups and channels. Never called inside a transaction."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.slack_errors import Effect, Failure, classify
+
+PAGE = 500
+"""Entries asked for at once; Slack recommends no more than 200 and takes up to 1,000."""
+_ABSENT = {
+    "user_not_found",
+    "user_not_visible",
+    "users_not_found",
+    "no_such_subteam",
+    "channel_not_found",
+}
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_LIMITED_TRIES = 8
+_TRIES = 3
+_AWAY = "not connected"
+_LONGEST_WAIT = 90.0
+
+
+class SlackSilent(Exception):
+    """Slack did not answer in time, refused, or limits how often it may be asked. `code` says which."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class SlackReads:
+    """Slack's answers, by one client.
+
+    A patient one waits out rate limits and passing failures, until `stop` is set: for refreshing the whole mirror. The
+    other tries once: for clicks.
+    """
+
+    def __init__(
+        self, slack: WebClient, *, timeout: float, stop: threading.Event | None = None
+    ) -> None:
+        self._client = WebClient(
+            token=slack.token,
+            base_url=slack.base_url,
+            timeout=cast(int, timeout),
+            ssl=slack.ssl,
+            retry_handlers=[],
+        )
+        if urlsplit(slack.base_url).hostname in _LOOPBACK:
+            self._client.proxy = None
+        self._stop = stop
+
+    def user(self, user_id: str) -> dict[str, Any] | None:
+        """users.info; None when Slack does not know them."""
+        answer = self._ask(self._client.users_info, user=user_id)
+        return None if answer is None else dict(answer["user"])
+
+    def users(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
+        """users.list, page by page."""
+        yield from self._pages(self._client.users_list, "members", team_id=team_id)
+
+    def groups(self, team_id: str | None) -> list[dict[str, Any]]:
+        """usergroups.list with the members of each; the disabled ones too."""
+        answer = self._ask(
+            self._client.usergroups_list,
+            include_users=True,
+            include_disabled=True,
+            team_id=team_id,
+        )
+        return [dict(one) for one in (answer or {}).get("usergroups", ())]
+
+    def group_members(self, group_id: str, team_id: str | None) -> list[str] | None:
+        """usergroups.users.list; None when the group is gone or disabled."""
+        answer = self._ask(
+            self._client.usergroups_users_list, usergroup=group_id, team_id=team_id
+        )
+        return None if answer is None else [str(one) for one in answer["users"]]
+
+    def channels(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
+        """conversations.list of channels, page by page: the public ones, and the private ones that the bot is in."""
+        yield from self._pages(
+            self._client.conversations_list,
+            "channels",
+            types="public_channel,private_channel",
+            team_id=team_id,
+        )
+
+    def channels_of(self, user_id: str) -> Iterator[list[dict[str, Any]]]:
+        """users.conversations: the channels of a person that the bot can see, page by page."""
+        yield from self._pages(
+            self._client.users_conversations,
+            "channels",
+            user=user_id,
+            types="public_channel,private_channel",
+            exclude_archived=True,
+        )
+
+    def channel(self, channel_id: str) -> dict[str, Any] | None:
+        """conversations.info; None when the bot cannot see it."""
+        answer = self._ask(self._client.conversations_info, channel=channel_id)
+        return None if answer is None else dict(answer["channel"])
+
+    def channel_members(self, channel_id: str) -> Iterator[list[str]]:
+        """conversations.members, page by page."""
+        yield from self._pages(
+            self._client.conversations_members, "members", channel=channel_id
+        )
+
+    def teams(self) -> list[str]:
+        """auth.teams.list: the workspaces of an org-wide installation."""
+        found: list[str] = []
+        for page in self._pages(self._client.auth_teams_list, "teams"):
+            found += [str(team["id"]) for team in page]
+        return found
+
+    def _pages(
+        self, method: Callable[..., Any], field: str, **args: Any
+    ) -> Iterator[list[Any]]:
+        cursor = ""
+        while True:
+            answer = self._ask(method, limit=PAGE, cursor=cursor or None, **args)
+            if answer is None:
+                return
+            yield list(answer.get(field) or ())
+            cursor = str(
+                (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            )
+            if not cursor:
+                return
+
+    def _ask(self, method: Callable[..., Any], **args: Any) -> Any:
+        given = {name: value for name, value in args.items() if value is not None}
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return method(**given)
+            except (SlackApiError, SlackClientError, OSError) as error:
+                failure = classify(error)
+                if failure.code in _ABSENT:
+                    return None
+                wait = self._patience(failure, attempt)
+                if self._stop is None or wait is None or self._stop.wait(wait):
+                    raise SlackSilent(failure.code) from error
+
+    @staticmethod
+    def _patience(failure: Failure, attempt: int) -> float | None:
+        """How many seconds a patient client waits before it asks again; None when that is no use."""
+        if failure.effect is Effect.LIMITED and attempt < _LIMITED_TRIES:
+            return min(failure.retry_after.total_seconds() + 0.1, _LONGEST_WAIT)
+        passes = failure.effect is Effect.UNKNOWN or failure.code.startswith(_AWAY)
+        return 2.0**attempt if passes and attempt < _TRIES else None

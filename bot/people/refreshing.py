@@ -1,0 +1,193 @@
+"""From Slack's answers to the mirror: ask first, then write in a transaction of its own."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.people import payloads
+from bot.people.asking import SlackReads, SlackSilent
+from bot.people.workspaces import Workspaces
+from storage.db import Database
+from workflows import clock
+from workflows.people import service as people
+from workflows.people.forms import ChannelSeen
+
+log = logging.getLogger("mlgov")
+
+MOST_UNKNOWN = 50
+"""Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
+
+
+class Refresher:
+    """Refreshes parts of the mirror, or all of it."""
+
+    def __init__(self, reads: SlackReads, db: Database, workspaces: Workspaces) -> None:
+        self._reads = reads
+        self._db = db
+        self._ours = workspaces.ours
+        self._workspaces = workspaces
+        self._one_at_a_time = threading.Lock()
+
+    def _team_ids(self) -> list[str | None]:
+        """The workspaces to ask about: None stands for the bot's own, which needs no naming."""
+        if not self._workspaces.is_org_wide:
+            return [None]
+        teams = self._reads.teams()
+        self._workspaces.learn(teams)
+        return list(teams)
+
+    # --- parts
+
+    def refresh_person(self, user_id: str) -> None:
+        """One person of ours. Raises SlackSilent; a person whom Slack does not know stays unread."""
+        read_at = self._real_now()
+        described = self._reads.user(user_id)
+        if described is not None:
+            self._write_people([described], read_at)
+
+    def refresh_group(self, group_id: str) -> None:
+        """The members of one user group. Raises SlackSilent."""
+        read_at = self._real_now()
+        members = self._reads.group_members(
+            group_id, self._workspaces.of_group(group_id)
+        )
+        self._db.run(
+            lambda session: people.refresh_members(
+                session,
+                group_id,
+                members,
+                org_key=self._ours.org_key,
+                read_at=read_at,
+                now=clock.now(session),
+            )
+        )
+
+    def refresh_groups(self) -> None:
+        """All user groups with their members. Raises SlackSilent."""
+        read_at = self._real_now()
+        found: list[dict[str, Any]] = []
+        teams = self._team_ids()
+        for team_id in teams:
+            found += self._reads.groups(team_id)
+        for one in found:
+            self._workspaces.learn_group(one)
+        groups = [payloads.group(one) for one in found]
+        self._db.run(
+            lambda session: people.upsert_groups(
+                session,
+                groups,
+                org_key=self._ours.org_key,
+                read_at=read_at,
+                now=clock.now(session),
+                is_everything=True,
+            ),
+            patient=True,
+        )
+
+    def refresh_channel(self, channel_id: str) -> None:
+        """One channel and whether guests read it. Raises SlackSilent."""
+        read_at = self._real_now()
+        described = self._reads.channel(channel_id)
+        if described is None:
+            self._forget([channel_id])
+            return
+        self._write_channels([self._looked_at(described)], read_at)
+
+    # --- everything
+
+    def refresh_all(self) -> None:
+        """People, user groups, channels. A part that fails is logged, and the others go on."""
+        with self._one_at_a_time:
+            self._guarded("people", self._refresh_people)
+            self._guarded("user groups", self.refresh_groups)
+            self._guarded("channels", self._refresh_channels)
+
+    def _guarded(self, what: str, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except SlackSilent as error:
+            log.warning("the mirror of %s could not be refreshed: %s", what, error.code)
+
+    def _refresh_people(self) -> None:
+        for team_id in self._team_ids():
+            read_at = self._real_now()
+            for page in self._reads.users(team_id):
+                self._write_people(page, read_at)
+                read_at = self._real_now()
+
+    def _refresh_channels(self) -> None:
+        for team_id in self._team_ids():
+            read_at = self._real_now()
+            for page in self._reads.channels(team_id):
+                seen = [
+                    self._looked_at(one)
+                    if one.get("is_member") and not one.get("is_archived")
+                    else payloads.channel(one, has_guests=None)
+                    for one in page
+                ]
+                self._write_channels(seen, read_at)
+                read_at = self._real_now()
+
+    # --- channels and who reads them
+
+    def _looked_at(self, described: Mapping[str, Any]) -> ChannelSeen:
+        bare = payloads.channel(described, has_guests=None)
+        if bare.is_shared_outside:
+            return payloads.channel(described, has_guests=True)
+        return payloads.channel(described, has_guests=self._has_guests(bare.slack_id))
+
+    def _has_guests(self, channel_id: str) -> bool:
+        for page in self._reads.channel_members(channel_id):
+            with self._db.read() as session:
+                unknown, outsider = people.outsiders(session, self._ours.org_key, page)
+            if outsider or len(unknown) > MOST_UNKNOWN:
+                return True
+            for user_id in unknown:
+                read_at = self._real_now()
+                described = self._reads.user(user_id)
+                if described is None:
+                    return True
+                self._write_people([described], read_at)
+                seen = payloads.person(described, self._ours)
+                if seen.is_stranger or seen.is_guest:
+                    return True
+        return False
+
+    def _forget(self, channel_ids: Sequence[str]) -> None:
+        self._db.run(
+            lambda session: people.forget_channels(
+                session, self._ours.org_key, channel_ids
+            )
+        )
+
+    # --- writing
+
+    def _write_people(
+        self, described: Iterable[Mapping[str, Any]], read_at: datetime
+    ) -> None:
+        described = list(described)
+        for one in described:
+            if payloads.is_own(one, self._ours):
+                self._workspaces.learn_from(one)
+        seen = [payloads.person(one, self._ours) for one in described]
+
+        def work(session: Session) -> None:
+            people.upsert_from_slack(session, seen, read_at=read_at)
+
+        self._db.run(work, patient=len(seen) > 1)
+
+    def _write_channels(self, seen: Sequence[ChannelSeen], read_at: datetime) -> None:
+        def work(session: Session) -> None:
+            people.upsert_channels(
+                session, seen, org_key=self._ours.org_key, read_at=read_at
+            )
+
+        self._db.run(work, patient=len(seen) > 1)
+
+    def _real_now(self) -> datetime:
+        with self._db.read() as session:
+            return clock.real_now(session)

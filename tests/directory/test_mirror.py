@@ -1,0 +1,257 @@
+"""Keeping the mirror: everything at start, events afterwards, and who reads a channel."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from sandbox.limits import RateLimits
+from sandbox.people import User, UserGroup
+from storage.people.tables import Person
+from tests.directory.conftest import (
+    FAY,
+    FRED,
+    GUS,
+    OLA,
+    SAM,
+    Opened,
+    Place,
+    grid,
+    one_workspace,
+    until,
+)
+from workflows.people import service as people
+
+
+def closed(place: Place, channel_id: str) -> bool:
+    with place.db.read() as session:
+        return place.directory.audience_is_closed(session, channel_id)
+
+
+def members(place: Place, rule: str) -> set[str]:
+    with place.db.read() as session:
+        found = people.resolve_approvers(
+            session, [rule], place.team.org_key, {}, roles={}
+        )
+    return {one.slack_id for one in found.values()}
+
+
+def test_everything_is_mirrored_page_by_page(
+    open_place: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.people.asking.PAGE", 2)
+    place = open_place(one_workspace())
+    place.directory.refresh_all()
+    assert place.asked("users.list") >= 3
+    assert place.asked("conversations.list") == 2
+    assert members(place, "@finance") == {FAY, FRED}
+    with place.db.read() as session:
+        ola = people.find_by_slack_id(session, "T0ACME", OLA)
+        assert ola is not None
+        assert ola.email == "ola@acme.test"
+        assert people.find_by_email(session, "T0ACME", "OLA@acme.TEST") == ola
+
+
+def test_refreshing_again_changes_no_identity(acme: Place) -> None:
+    before = acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
+    acme.world.update_user(OLA, real_name="Ola Nord")
+    acme.directory.refresh_all()
+    after = acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
+    assert after.id == before.id
+    assert after.name == "Ola Nord"
+
+
+def test_only_members_read_a_closed_channel(acme: Place) -> None:
+    assert closed(acme, "C0GOV")
+    assert not closed(acme, "C0GUEST")
+    assert not closed(acme, "C0SHARED")
+    assert not closed(acme, "C0ALONE")
+    assert not closed(acme, "C0NOWHERE")
+
+
+def test_a_channel_that_two_workspaces_of_a_grid_share_is_closed(
+    open_place: Opened,
+) -> None:
+    place = open_place(grid())
+    place.directory.refresh_all()
+    assert closed(place, "C0ORG")
+
+
+def test_outside_a_transaction_slack_is_asked_about_a_channel(
+    open_place: Opened,
+) -> None:
+    place = open_place(one_workspace())
+    assert not closed(place, "C0GOV")
+    assert place.directory.audience_is_closed(None, "C0GOV")
+    assert closed(place, "C0GOV")
+    assert not place.directory.audience_is_closed(None, "C0GUEST")
+    assert not place.directory.audience_is_closed(None, "C0NOWHERE")
+    place.sandbox.faults.slow("conversations.info", seconds=2)
+    assert place.directory.audience_is_closed(None, "C0GOV")
+    assert not place.directory.audience_is_closed(None, "C0SHARED")
+
+
+def test_what_was_read_long_ago_is_not_closed(acme: Place) -> None:
+    with acme.db.read() as session:
+        told = people.audience_is_closed(
+            session,
+            "T0ACME",
+            "C0GOV",
+            real_now=acme.sandbox.clock.now() + timedelta(hours=3),
+        )
+    assert told is None
+
+
+def test_channels_are_found_by_name_and_id(acme: Place) -> None:
+    for name in ("#ml-governance", "ml-governance", "C0GOV"):
+        assert acme.directory.channel_id(name) == "C0GOV"
+    assert acme.directory.channel_id("#nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "part", ["users.list", "usergroups.list", "conversations.list"]
+)
+def test_a_part_that_fails_leaves_the_others_alone(
+    open_place: Opened, part: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = open_place(one_workspace())
+    place.sandbox.faults.refuse(part, error="missing_scope")
+    with caplog.at_level(logging.WARNING):
+        place.directory.refresh_all()
+    assert "could not be refreshed: missing_scope" in caplog.text
+    found = place.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
+    assert found.is_member
+    assert closed(place, "C0GOV") == (part != "conversations.list")
+    described = {"users.list": {FAY}, "usergroups.list": set()}
+    assert members(place, "S0FIN") == described.get(part, {FAY, FRED})
+
+
+def test_a_refresh_waits_out_rate_limits(open_place: Opened) -> None:
+    place = open_place(one_workspace(), RateLimits(scale=0.01))
+    place.sandbox.faults.rate_limit("users.list", retry_after=1, count=1)
+    place.directory.refresh_all()
+    assert members(place, "@finance") == {FAY, FRED}
+
+
+# --- events
+
+
+def test_somebody_who_leaves_or_changes_is_followed(acme: Place) -> None:
+    with acme.hearing():
+        acme.world.update_user(FAY, deleted=True)
+        until(lambda: members(acme, "@finance") == {FRED})
+        acme.world.update_user(OLA, real_name="Ola Nord")
+        until(
+            lambda: (
+                acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None).name
+                == "Ola Nord"
+            )
+        )
+
+
+def test_an_event_is_never_fresh_enough_to_decide_by(acme: Place) -> None:
+    """Events can come late and out of order: what they say has to be asked again before a decision."""
+    acme.directory.handle_event(
+        {
+            "type": "subteam_members_changed",
+            "subteam_id": "S0FIN",
+            "added_users": [OLA],
+            "removed_users": [],
+        }
+    )
+    acme.directory.confirm(OLA, ["@finance"], max_age=timedelta(hours=1))
+    assert members(acme, "@finance") == {FAY, FRED}
+
+
+def test_a_stale_event_brings_nobody_back(acme: Place) -> None:
+    acme.world.update_user(FAY, deleted=True)
+    acme.directory.refresh_all()
+    acme.directory.handle_event(
+        {
+            "type": "user_change",
+            "user": {"id": FAY, "team_id": "T0ACME", "name": "fay", "profile": {}},
+        }
+    )
+    actor = acme.directory.confirm(FAY, [], max_age=timedelta(hours=1))
+    assert actor.is_deactivated
+
+
+def test_members_of_a_group_are_followed(acme: Place) -> None:
+    with acme.hearing():
+        acme.world.set_usergroup_members("S0FIN", [OLA])
+        until(lambda: members(acme, "@finance") == {OLA})
+        acme.world.add_usergroup(
+            UserGroup("S0NEW", "T0ACME", "risk", "Risk", user_ids=[FRED])
+        )
+        until(lambda: members(acme, "@risk") == {FRED})
+        acme.world.update_usergroup("S0NEW", date_delete=1)
+        until(lambda: members(acme, "@risk") == set())
+
+
+def test_a_guest_who_joins_opens_a_channel_and_leaving_closes_it(acme: Place) -> None:
+    with acme.hearing():
+        acme.world.join("C0GOV", GUS)
+        until(lambda: not closed(acme, "C0GOV"))
+        acme.world.leave("C0GOV", GUS)
+        until(lambda: closed(acme, "C0GOV"))
+
+
+def test_a_member_who_becomes_a_guest_opens_their_channels(acme: Place) -> None:
+    with acme.hearing():
+        acme.world.update_user(FAY, is_restricted=True)
+        until(lambda: not closed(acme, "C0GOV"))
+        assert acme.directory.actor(FAY, team_id="T0ACME", enterprise_id=None).is_guest
+
+
+def test_the_bot_learns_of_a_channel_it_is_invited_to(acme: Place) -> None:
+    with acme.hearing():
+        acme.world.join("C0ALONE", "U0BOT")
+        until(lambda: closed(acme, "C0ALONE"))
+
+
+def test_events_about_strangers_we_never_met_write_nothing(acme: Place) -> None:
+    acme.directory.handle_event(
+        {
+            "type": "user_change",
+            "user": {
+                "id": "U0FAR",
+                "team_id": "T0FAR",
+                "profile": {},
+                "is_stranger": True,
+            },
+        }
+    )
+    with acme.db.read() as session:
+        assert session.query(Person).filter_by(slack_id="U0FAR").count() == 0
+    assert acme.directory.actor(SAM, team_id="T0ELSE", enterprise_id=None).is_stranger
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "user_change"},
+        {"type": "user_change", "user": "U0OLA"},
+        {"type": "subteam_updated", "subteam": None},
+        {"type": "subteam_members_changed", "subteam_id": "S0NOWHERE", "added_users": ["U0OLA"]},
+        {"type": "member_joined_channel", "channel": "C0NOWHERE", "user": "U0NOBODY"},
+        {"type": "something_else"},
+        {},
+    ],
+)  # fmt: skip
+def test_odd_events_break_nothing(acme: Place, event: dict[str, object]) -> None:
+    acme.directory.handle_event(event)
+    assert closed(acme, "C0GOV")
+
+
+def test_a_newcomer_is_mirrored(acme: Place) -> None:
+    acme.world.add_user(User("U0NEW", "T0ACME", "nia", "Nia"))
+    acme.directory.handle_event(
+        {
+            "type": "team_join",
+            "user": {"id": "U0NEW", "team_id": "T0ACME", "name": "nia", "profile": {"real_name": "Nia"}},
+        }
+    )  # fmt: skip
+    with acme.db.read() as session:
+        nia = people.find_by_slack_id(session, "T0ACME", "U0NEW")
+    assert nia is not None
+    assert nia.name == "Nia"
