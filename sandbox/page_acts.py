@@ -91,22 +91,7 @@ def options(sandbox: "Sandbox", body: Json) -> Json:
     """Ask the app for the options of an external select: a block_suggestion."""
     seat, world = _seat(sandbox, body), sandbox.world
     with world.lock:
-        view_id = optional_text(body, "view_id")
-        if view_id:
-            view = world.views.find(view_id)
-            if view is None or view.user_id != seat.user_id:
-                raise NotPossible("this view is no longer open")
-            payload = payloads.view_action(
-                sandbox.installation, seat.user, seat.team_id, view, {}
-            )
-        else:
-            channel = world.channels.get(text_of(body, "channel"))
-            message = channel and channel.messages.get(text_of(body, "ts"))
-            if channel is None or message is None:
-                raise NotPossible("this message is gone")
-            payload = payloads.message_action(
-                sandbox.installation, seat.user, seat.team_id, channel, message, {}, {}
-            )
+        payload = _payload(sandbox, seat, body)
     for name in ("trigger_id", "response_url", "actions", "state"):
         payload.pop(name, None)
     payload |= {
@@ -120,6 +105,30 @@ def options(sandbox: "Sandbox", body: Json) -> Json:
     if error_of(answer) is not None or not isinstance(said, dict):
         raise NotPossible("The app did not send options. Try again.")
     return {"options": said.get("options"), "option_groups": said.get("option_groups")}
+
+
+def _payload(sandbox: "Sandbox", seat: "Seat", body: Json) -> Json:
+    """What an interaction with the message or view that a request names says of it."""
+    world, app = sandbox.world, sandbox.installation
+    user, team_id = seat.user, seat.team_id
+    if view_id := optional_text(body, "view_id"):
+        view = world.views.find(view_id)
+        if view is None or view.user_id != seat.user_id:
+            raise NotPossible("This view is no longer open.")
+        return payloads.view_action(app, user, team_id, view, {})
+    if ephemeral_id := optional_text(body, "ephemeral_id"):
+        for shown in seat.ephemerals():
+            if shown.id == ephemeral_id:
+                channel = world.channels[shown.channel_id]
+                return payloads.ephemeral_action(
+                    app, user, team_id, channel, shown, {}, {}
+                )
+        raise NotPossible("This message is gone.")
+    message = world.messages.find(text_of(body, "channel"), text_of(body, "ts"))
+    if message is None:
+        raise NotPossible("This message is gone.")
+    channel = world.channels[message.channel_id]
+    return payloads.message_action(app, user, team_id, channel, message, {}, {})
 
 
 def submit(sandbox: "Sandbox", body: Json) -> Json:
@@ -203,8 +212,9 @@ def _blocks(sandbox: "Sandbox", seat: "Seat", body: Json) -> list[Block]:
             return next(
                 (one.blocks for one in seat.ephemerals() if one.id == ephemeral_id), []
             )
-        channel = world.channels.get(optional_text(body, "channel") or "")
-        message = channel and channel.messages.get(optional_text(body, "ts") or "")
+        message = world.messages.find(
+            optional_text(body, "channel") or "", optional_text(body, "ts") or ""
+        )
         return message.blocks if message else []
 
 

@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox import page_acts, page_log, page_view
+from sandbox import page_acts, page_boot, page_log, page_view
 from sandbox.outcome import NotPossible
 from sandbox.page_acts import Unreadable
 from sandbox.page_strip import StripDesk
@@ -61,7 +61,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         return int(words) if words.isdigit() else 0
 
     reads: dict[str, Callable[[Request], Json]] = {
-        "boot": lambda request: page_view.boot(sandbox) | {"life": life},
+        "boot": lambda request: page_boot.boot(sandbox) | {"life": life},
         "clock": lambda request: {"now": sandbox.clock.now().isoformat()},
         "sidebar": lambda request: page_view.sidebar(sandbox, of(request, "user")),
         "conversation": lambda request: page_view.conversation(

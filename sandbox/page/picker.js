@@ -33,6 +33,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
   let active = 0;
   let turn = 0;
   let timer = 0;
+  let ready = Promise.resolve(); // until the list answers to what is typed
 
   function mark(index) {
     const nodes = list.querySelectorAll('[role="option"]');
@@ -74,7 +75,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
         choice.note ? h("span", { class: "picker-note" }, choice.note) : null),
       ticked ? icon("check", 16) : null)];
     }), choices.length ? null : h("div", { class: "picker-empty" }, hint?.(search.value) || "No matches"));
-    mark(multiple ? keep : Math.max(0, choices.findIndex((choice) => chosen.has(choice.value))));
+    mark(multiple ? keep : search.value ? 0 : Math.max(0, choices.findIndex((choice) => chosen.has(choice.value))));
     replacePopover(align);
   }
 
@@ -98,7 +99,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
   search.addEventListener("input", () => {
     active = 0;
     clearTimeout(timer);
-    timer = setTimeout(refresh, delay);
+    ready = new Promise((resolve) => { timer = setTimeout(() => refresh().then(resolve), delay); });
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -107,12 +108,12 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
     } else if (event.key === "Enter") {
       event.preventDefault();
       event.stopPropagation();
-      if (choices[active]) pick(choices[active]);
+      ready.then(() => { if (node.isConnected && choices[active]) pick(choices[active]); });
     } else if (event.key === "Tab") {
       closePopover();
     }
   });
-  refresh();
+  ready = refresh();
   requestAnimationFrame(() => search.focus());
 }
 

@@ -18,7 +18,7 @@ export function openSwitcher(anchor) {
   const teams = new Set(actingPeople().map((who) => who.team));
   openPicker(anchor, {
     label: "people to act as", className: "switch-list", chosen: new Set([state.route.user]),
-    load: (query) => matching(actingPeople().map((who) => ({
+    load: (query) => matching(actingPeople().sort((a, b) => (a.team === b.team ? 0 : a.team === me().team ? -1 : b.team === me().team ? 1 : a.team.localeCompare(b.team))).map((who) => ({
       value: who.id, label: who.name, note: who.title, search: `${who.real_name} ${who.handle} ${who.tz}`, node: line(who), data: who.id,
       group: teams.size > 1 ? who.team_name : undefined,
     })).map((choice) => ({ ...choice, note: "", search: `${choice.search} ${choice.note}` })), query),

@@ -1,6 +1,7 @@
 """The strip, the inspector, and the door of the page's own API."""
 
 import re
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -69,6 +70,29 @@ def test_the_inspector_shows_requests_both_ways(open_page: Opener) -> None:
     click.get_by_role("button").click()
     expect(click).to_contain_text('"action_id": "approve"')
     expect(click).to_contain_text("[redacted]")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_page_comes_back_when_the_sandbox_does(
+    open_page: Opener, office: Office
+) -> None:
+    page = open_page("#/U0TOM/C0TRIAGE")
+    expect(page.get_by_test_id("action-approve")).to_be_visible()
+    port = urlsplit(office.sandbox.url).port
+    office.sandbox.stop()
+    expect(
+        page.get_by_text("The sandbox does not answer. Trying again…")
+    ).to_be_visible()
+    again = Office(port=port or 0)
+    try:
+        expect(page.get_by_test_id("action-approve")).to_have_count(0)
+        again.sandbox.seat("U0MAYA").say("C0TRIAGE", "Back again")
+        expect(page.get_by_test_id("messages")).to_contain_text("Back again")
+        expect(page).to_have_url(re.compile("#/U0TOM/C0TRIAGE$"))
+        page.close()
+    finally:
+        again.stop()
 
 
 def test_only_its_own_page_may_ask(office: Office) -> None:

@@ -1,0 +1,87 @@
+"""What the page asks for once: people, groups, channels by name, the app and its commands."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from sandbox.people import User
+
+if TYPE_CHECKING:
+    from sandbox.server import Sandbox
+
+Json = dict[str, Any]
+
+
+def boot(sandbox: "Sandbox") -> Json:
+    """What rarely changes: people, groups, channels by name, the app and its commands."""
+    world, manifest = sandbox.world, sandbox.manifest
+    with world.lock:
+        known: Json = {
+            "users": {one.id: _user(sandbox, one) for one in world.users.values()},
+            "groups": {
+                one.id: {
+                    "id": one.id,
+                    "handle": one.handle,
+                    "name": one.name,
+                    "users": one.user_ids,
+                }
+                for one in world.usergroups.values()
+                if not one.date_delete
+            },
+            "channels": {
+                one.id: {
+                    "id": one.id,
+                    "name": one.name,
+                    "kind": one.kind,
+                    "is_archived": one.is_archived,
+                }
+                for one in world.channels.values()
+                if one.kind in ("public", "private")
+            },
+        }
+        version = hashlib.sha256(
+            json.dumps(known, sort_keys=True).encode()
+        ).hexdigest()[:12]
+        info = manifest.data["display_information"]
+        known |= {
+            "version": version,
+            "feed": world.feed.last,
+            "now": world.clock.now().isoformat(),
+            "app": {
+                "id": world.app.id,
+                "name": manifest.name,
+                "bot_user": world.app.bot_user_id,
+                "description": info.get("description") or "",
+                "long_description": info.get("long_description") or "",
+                "home_tab": manifest.home_tab,
+                "messages_tab": manifest.messages_tab,
+                "scopes": list(manifest.scopes),
+                "commands": [
+                    {
+                        "command": one.command,
+                        "description": one.description,
+                        "usage_hint": one.usage_hint,
+                    }
+                    for one in manifest.commands.values()
+                ],
+            },
+        }
+        return known
+
+
+def _user(sandbox: "Sandbox", one: User) -> Json:
+    world = sandbox.world
+    return {
+        "id": one.id,
+        "name": one.label,
+        "handle": one.name,
+        "real_name": one.real_name,
+        "title": one.title,
+        "tz": one.tz,
+        "team": one.team_id,
+        "team_name": world.teams[one.team_id].name,
+        "is_bot": one.is_bot,
+        "guest": one.is_restricted or one.is_ultra_restricted,
+        "stranger": world.is_foreign(one),
+        "deleted": one.deleted,
+    }
