@@ -212,11 +212,12 @@ class Directory:
         """Ask in the background; clicks that need the same answer at the same time share one question."""
         with self._lock:
             flight = self._flights.get(key)
-            if flight is None:
-                flight = self._asking.submit(ask)
-                self._flights[key] = flight
-                flight.add_done_callback(lambda _: self._landed(key))
-            return flight
+            if flight is not None:
+                return flight
+            flight = self._flights[key] = self._asking.submit(ask)
+        # Outside the lock: the callback runs at once, in this thread, when the answer is there already.
+        flight.add_done_callback(lambda _: self._landed(key))
+        return flight
 
     def _landed(self, key: str) -> None:
         with self._lock:
