@@ -17,6 +17,10 @@ from workflows import inbox
 
 log = logging.getLogger("mlgov")
 
+_quiet = logging.getLogger("mlgov.bolt")
+_quiet.setLevel(logging.ERROR)
+"""Bolt warns that a token in the environment goes unused; here it is used, by us."""
+
 ANY = re.compile(".*", re.DOTALL)
 
 DIRECTORY_EVENTS = (
@@ -53,6 +57,7 @@ def build(
         request_verification_enabled=False,
         authorize=lambda enterprise_id, team_id: who,
         client=deps.slack,
+        logger=_quiet,
         raise_error_for_unhandled_request=False,
     )
 

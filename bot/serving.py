@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_sdk import WebClient
 
 from bot import app
 from bot.server import WebServer
@@ -22,23 +23,22 @@ class SocketMode:
         token = bot.deps.settings.slack_app_token
         if token is None:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
+        settings = bot.deps.settings
+        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
         self._handler = SocketModeHandler(
-            bot.bolt, token.get_secret_value(), concurrency=10
+            bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
-        self._handler.client.web_client.base_url = bot.deps.settings.slack_api_url
-        self._handler.client.web_client.token = token.get_secret_value()
-        if not bot.deps.settings.is_real_slack:
+        if not settings.is_real_slack:
             # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
-            self._handler.client.proxy = None
-            self._handler.client.web_client.proxy = None
+            self._handler.client.proxy = opener.proxy = None
 
     def start(self) -> None:
         """Connect and take envelopes."""
-        self._handler.connect()
+        self._handler.connect()  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:
         """Disconnect."""
-        self._handler.close()
+        self._handler.close()  # type: ignore[no-untyped-call]
 
 
 def run(

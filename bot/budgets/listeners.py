@@ -165,4 +165,4 @@ def budget(command: Command) -> Reply:
         shown.append(
             blocks.context(f"…and {len(open_) - SHOWN} more: `/mlgov budget PROJECT`")
         )
-    return Private(blocks.plain(text, 300), shown)
+    return Private(blocks.escape(text, 300), shown)

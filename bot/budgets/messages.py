@@ -18,7 +18,7 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
     share = words.share(burn) if card.is_open else f"{card.threshold} %"
     news = f"{name} has used {share} of {burn.period_words}'s budget"
     figures = words.spent(burn)
-    text = f"{blocks.plain(card.project, 120)} has used {share} of {burn.period_words}'s budget ({figures}), {words.through(burn)}"
+    text = f"{blocks.escape(card.project, 120)} has used {share} of {burn.period_words}'s budget ({figures}), {words.through(burn)}"
     if not card.is_open:
         shown = [
             blocks.section(f"*{news}* ({figures})"),
@@ -96,7 +96,7 @@ def load_refused(record: LoadRefused, notice: LoadRefused, scene: Scene) -> Rend
     """A cost load that would have changed a bill too much; told to those whose budgets it touches."""
     text = f"A cost load was refused, and nothing changed. {notice.why}"
     return Rendered(
-        blocks.plain(text, 600),
+        blocks.escape(text, 600),
         [
             blocks.section(
                 f"*A cost load was refused, and nothing changed*\n{blocks.escape(notice.why, 600)}"

@@ -57,7 +57,7 @@ def _one(found: ProjectStatus) -> Private:
             f"As of {blocks.when(found.now)} · `/mlgov budget {project.key}` shows the money"
         )
     )
-    return Private(f"{blocks.plain(project.name)}: {project.status}", shown)
+    return Private(f"{blocks.escape(project.name)}: {project.status}", shown)
 
 
 def _waiting(card: Card) -> str:

@@ -1,7 +1,7 @@
 """A whole mlgov for stories: the sandbox as Slack, a bot built by the composition root, and files that people import."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,11 +12,20 @@ from bot import app, manifest, settings
 from bot.server import WebServer
 from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
+from sandbox.messages import Message
+from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage import migrate, runtime
 from storage.db import Database
+from storage.projects.tables import Project, ProjectAccount
+from tests.budgets.conftest import Charge, bill
 from workflows import clock
+from workflows.actors import OPERATOR
+from workflows.budgets import intake
+from workflows.budgets.forms import BudgetRow
+from workflows.people import service as people
+from workflows.sources import focus
 
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 
@@ -112,6 +121,89 @@ class Office:
     def now(self) -> datetime:
         """Governed time."""
         return self.sandbox.clock.now()
+
+    def project(
+        self,
+        key: str,
+        name: str,
+        *,
+        amount: str = "1000",
+        channel: str | None = "C0TRIAGE",
+    ) -> None:
+        """A project of Ola's that Tim manages, with a budget for January."""
+        org_key = self.bot.deps.team.org_key
+        with self.db.begin() as session:
+            who = {}
+            for slack_id in (OLA, TIM):
+                found = people.find_by_slack_id(session, org_key, slack_id)
+                assert found is not None
+                who[slack_id] = found.id
+            project = Project(
+                key=key,
+                name=name,
+                owner_id=who[OLA],
+                manager_id=who[TIM],
+                status="live",
+                channel=channel,
+                created_at=self.now(),
+            )
+            session.add(project)
+            session.flush()
+            session.add(ProjectAccount(account=f"acme {key}", project_id=project.id))
+        row = BudgetRow.model_validate(
+            {
+                "project": key,
+                "starts": "2026-01-01",
+                "amount": amount,
+                "currency": "EUR",
+            }
+        )
+        with self.db.begin() as session:
+            outcomes, _ = intake.apply_rows(
+                session,
+                OPERATOR,
+                [(2, row)],
+                policy=self.bot.deps.policy,
+                org_key=org_key,
+                now=self.now(),
+            )
+            assert outcomes[0].error is None
+
+    def costs(self, charges: Iterable[Charge]) -> None:
+        """Import a bill and let what follows be sent."""
+        path = bill(self.work / "bill.csv", charges)
+        with (
+            focus.read([path], options=focus.ReadOptions()) as read,
+            self.db.begin(patient=True) as session,
+        ):
+            report = intake.take_costs(
+                session,
+                OPERATOR,
+                read,
+                policy=self.bot.deps.policy,
+                org_key=self.bot.deps.team.org_key,
+                now=self.now(),
+            )
+        assert report.refused == ()
+        self.settle()
+
+    def last(self, seat: Seat, channel_id: str) -> Message:
+        """The newest message of a conversation."""
+        return seat.messages(channel_id)[-1]
+
+    def card(self, seat: Seat, channel_id: str, action_id: str) -> Message:
+        """The newest message there with that button; AssertionError when there is none."""
+        for message in reversed(seat.messages(channel_id)):
+            if action_id in str(message.blocks):
+                return message
+        raise AssertionError(f"{seat.user_id} sees no {action_id} in {channel_id}")
+
+    def private(self, seat: Seat, text: str) -> None:
+        """Wait until this person was told something in private."""
+        eventually(
+            lambda: any(text in item.text for item in seat.ephemerals()),
+            f"{seat.user_id} reads {text!r}; they read {[item.text for item in seat.ephemerals()]}",
+        )
 
     def file(self, name: str, text: str) -> Path:
         """A file that somebody wants to import."""

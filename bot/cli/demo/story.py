@@ -29,7 +29,7 @@ class Story:
     def approved(self) -> bool:
         """Whether Ticket triage's increase is approved."""
         with self._demo.running.deps.db.read() as session:
-            return (
+            return bool(
                 session.execute(
                     text(
                         "SELECT count(*) FROM approval a JOIN project p ON p.id = a.project_id "
