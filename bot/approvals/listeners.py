@@ -1,189 +1,235 @@
-"""Deciding by button, and `/mlgov approvals`."""
+"""Clicks on requests, the modal that rejects, and `/mlgov approvals`."""
 
 from datetime import timedelta
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot import blocks
-from bot.approvals import messages, views
+from bot.approvals import views, words
 from bot.context import Deps
-from bot.replies import Done, FieldErrors, Open, Private, Reply
+from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
 from workflows import decisions, permissions
 from workflows.actors import Actor
 from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.records import Card
+from workflows.approvals.refusals import Overdue
 from workflows.errors import InvalidInput, Stale
 
-FRESH = timedelta(minutes=10)
-"""How old the mirror's word on a person or a group may be when they decide."""
+CONFIRMED_WITHIN = timedelta(minutes=10)
+"""How old the mirror's word on somebody's groups may be when they decide."""
+
+Clicked = tuple[str, str] | None
 
 
 def register(router: Router) -> None:
-    """Answer clicks, the window that asks why, and the word `approvals`."""
-    router.action(messages.APPROVE, approve)
-    router.action(messages.REJECT, open_reject)
-    router.action(messages.DETAILS, details)
-    router.action(messages.WITHDRAW, withdraw)
+    """Answer the buttons of every card, the modal, and the word `approvals`."""
+    router.action(words.APPROVE, approve)
+    router.action(words.REJECT, open_reject)
+    router.action(words.DETAILS, details)
+    router.action(words.WITHDRAW, withdraw)
     router.submission(views.SUBMIT_REJECT, reject)
     router.word(
-        "approvals",
-        "approvals",
-        "what waits for your decision, and what you asked for",
-        approvals,
+        "approvals", "approvals", "what waits for you, and what you asked for", show
     )
 
 
-def _shown(value: str) -> tuple[int, int]:
-    """The request and the revision that a button carries."""
-    number, _, revision = value.partition(":")
-    if not (
-        number.isascii()
-        and number.isdigit()
-        and revision.isascii()
-        and revision.isdigit()
-    ):
-        raise InvalidInput(
-            "This button is from another release of mlgov. Use `/mlgov approvals` instead."
+def approve(click: Click) -> Reply:
+    """One click approves."""
+    form = _form(click.value, Verdict.APPROVE)
+    actor = _confirmed(click.deps, click.actor, form.approval_id)
+    _decide(click.deps, actor, form, click.card)
+    return _said(click, form.approval_id)
+
+
+def open_reject(click: Click) -> Reply:
+    """Rejecting asks for the reason; whoever may not decide is told before they write one."""
+    form = _form(click.value, Verdict.REJECT)
+    deps = click.deps
+    actor = _confirmed(deps, click.actor, form.approval_id)
+
+    def look(session: Session) -> Card:
+        now = deps.now(session)
+        decisions.require_entitled(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            now=now,
+            org_key=deps.team.org_key,
         )
-    return int(number), int(revision)
+        return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
+
+    try:
+        card = deps.db.run(look)
+    except Stale as stale:
+        _show_again(deps, form.approval_id, click.card, stale)
+        raise
+    where = ":".join(click.card) if click.card else ":"
+    return Open(views.reject(card, metadata=f"{click.value}:{where}"))
+
+
+def reject(submission: Submission) -> Reply:
+    """The reason was given."""
+    value, where = _split(submission.metadata)
+    reason = str(submission.values.get(views.REASON) or "").strip()
+    if not reason:
+        return FieldErrors(
+            {
+                views.REASON: "Say in a sentence why you reject it; the requester reads it."
+            }
+        )
+    form = _form(value, Verdict.REJECT, reason)
+    actor = _confirmed(submission.deps, submission.actor, form.approval_id)
+    _decide(submission.deps, actor, form, where)
+    return Done()
+
+
+def withdraw(click: Click) -> Reply:
+    """The requester takes the request back."""
+    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    deps = click.deps
+    try:
+        deps.db.run(
+            lambda session: decisions.withdraw(
+                session,
+                click.actor,
+                Withdraw(approval_id=approval_id),
+                policy=deps.policy,
+                now=deps.now(session),
+                org_key=deps.team.org_key,
+                clicked=click.card,
+            )
+        )
+    except Stale as stale:
+        _show_again(deps, approval_id, click.card, stale)
+        raise
+    return _said(click, approval_id)
+
+
+def details(click: Click) -> Reply:
+    """Everything about a request, for members of the organisation."""
+    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    permissions.require_member(
+        click.actor, "approval.read", subject=("approval", approval_id)
+    )
+    return Open(_details(click, approval_id))
+
+
+def show(command: Command) -> Reply:
+    """What waits for me, with its buttons, and what I asked for."""
+    deps = command.deps
+    with deps.db.read() as session:
+        now = deps.now(session)
+        text, shown = views.answer(
+            decisions.waiting_for(session, command.actor, policy=deps.policy, now=now),
+            decisions.asked_by(session, command.actor, policy=deps.policy, now=now),
+        )
+    return Private(text, shown)
+
+
+def _details(click: Click, approval_id: int) -> dict[str, object]:
+    with click.deps.db.read() as session:
+        now = click.deps.now(session)
+        card = decisions.card(
+            session,
+            approval_id,
+            policy=click.deps.policy,
+            now=now,
+            reader_id=click.actor.id,
+        )
+    return views.details(card, now=now)
+
+
+def _form(value: str, verdict: Verdict, reason: str = "") -> Decide:
+    try:
+        approval_id, revision = value.split(":")[:2]
+        return Decide(
+            approval_id=int(approval_id),
+            revision=int(revision),
+            verdict=verdict,
+            reason=reason,
+        )
+    except (ValueError, ValidationError):
+        raise InvalidInput(
+            "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
+        ) from None
+
+
+def _split(metadata: str) -> tuple[str, Clicked]:
+    """`id:revision:channel:ts` as the value of the button and the card it stood on."""
+    parts = metadata.split(":")
+    value, place = ":".join(parts[:2]), parts[2:4]
+    clicked = (place[0], place[1]) if len(place) == 2 and all(place) else None
+    return value, clicked
 
 
 def _confirmed(deps: Deps, actor: Actor, approval_id: int) -> Actor:
-    """The person, with what the request's stages ask about them fresh enough to decide on."""
+    """The person, once what the mirror says about them and the groups asked is fresh enough; before the transaction."""
     permissions.require_member(
         actor, "approval.decide", subject=("approval", approval_id)
     )
     with deps.db.read() as session:
         asked = decisions.groups_asked(session, approval_id)
-    return deps.directory.confirm(actor.slack_id or "", asked, max_age=FRESH)
+    return deps.directory.confirm(actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN)
 
 
-def _decide(
-    deps: Deps, actor: Actor, form: Decide, clicked: tuple[str, str] | None
-) -> None:
-    actor = _confirmed(deps, actor, form.approval_id)
-
-    def work(session: Session) -> None:
-        decisions.decide(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=clicked,
-        )
-
+def _decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
     try:
-        deps.db.run(work)
-    except Stale:
-        if clicked is not None:
-            card = clicked
-            deps.db.run(
-                lambda session: decisions.show_again(
-                    session, form.approval_id, now=deps.now(session), clicked=card
-                )
+        deps.db.run(
+            lambda session: decisions.decide(
+                session,
+                actor,
+                form,
+                policy=deps.policy,
+                now=deps.now(session),
+                org_key=deps.team.org_key,
+                clicked=clicked,
             )
+        )
+    except Stale as stale:
+        _show_again(deps, form.approval_id, clicked, stale)
         raise
 
 
-def approve(click: Click) -> Reply:
-    """One click approves."""
-    number, revision = _shown(click.value)
-    form = Decide(approval_id=number, revision=revision, verdict=Verdict.APPROVE)
-    _decide(click.deps, click.actor, form, click.card)
-    return Done()
+def _show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
+    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
+
+    def work(session: Session) -> None:
+        now = deps.now(session)
+        if isinstance(stale, Overdue):
+            decisions.expire(
+                session,
+                approval_id,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
+        elif clicked is not None:
+            decisions.show_again(session, approval_id, now=now, clicked=clicked)
+
+    deps.db.run(work)
 
 
-def open_reject(click: Click) -> Reply:
-    """Rejecting asks why."""
-    number, _ = _shown(click.value)
-    permissions.require_member(
-        click.actor, "approval.decide", subject=("approval", number)
-    )
-    with click.deps.db.read() as session:
-        now = click.deps.now(session)
-        card = decisions.card(
-            session, number, policy=click.deps.policy, now=now, reader_id=click.actor.id
-        )
-    return Open(views.reject(card))
-
-
-def reject(submission: Submission) -> Reply:
-    """The reason came: the request is rejected."""
-    number, revision = _shown(submission.metadata)
-    reason = str(submission.values.get(views.REASON) or "").strip()
-    if not reason:
-        return FieldErrors(
-            {views.REASON: "Say why, in a sentence; whoever asked reads it."}
-        )
-    form = Decide(
-        approval_id=number, revision=revision, verdict=Verdict.REJECT, reason=reason
-    )
-    _decide(submission.deps, submission.actor, form, None)
-    return Done()
-
-
-def details(click: Click) -> Reply:
-    """Everything about a request."""
-    number, _ = _shown(click.value)
-    permissions.require_member(
-        click.actor, "approval.read", subject=("approval", number)
-    )
+def _said(click: Click, approval_id: int) -> Reply:
+    """A card tells the outcome itself; a private list cannot be edited and a modal has to be shown anew."""
+    if click.view is not None and click.view.get("type") == "modal":
+        return Show(_details(click, approval_id))
+    if not (click.payload.get("container") or {}).get("is_ephemeral"):
+        return Done()
     with click.deps.db.read() as session:
         card = decisions.card(
             session,
-            number,
+            approval_id,
             policy=click.deps.policy,
             now=click.deps.now(session),
             reader_id=click.actor.id,
         )
-    return Open(views.details(card))
-
-
-def withdraw(click: Click) -> Reply:
-    """The requester takes it back."""
-    number, _ = _shown(click.value)
-    deps = click.deps
-    deps.db.run(
-        lambda session: decisions.withdraw(
-            session,
-            click.actor,
-            Withdraw(approval_id=number),
-            policy=deps.policy,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=click.card,
-        )
+    if not card.is_pending:
+        return Private(words.outcome(card))
+    return Private(
+        f"You approved: {words.asks(card)} · waiting for {words.progress(card)}"
     )
-    return Done()
-
-
-def approvals(command: Command) -> Reply:
-    """What waits for me, with buttons, and what I asked for."""
-    with command.deps.db.read() as session:
-        now = command.deps.now(session)
-        waiting = decisions.waiting_for(
-            session, command.actor, policy=command.deps.policy, now=now
-        )
-        asked = decisions.asked_by(
-            session, command.actor, policy=command.deps.policy, now=now
-        )
-    if waiting:
-        text = (
-            "1 decision waits for you"
-            if len(waiting) == 1
-            else f"{len(waiting)} decisions wait for you"
-        )
-    else:
-        text = "Nothing waits for you"
-    shown = [blocks.section(f"*{text}*"), *views.waiting_blocks(waiting[:10])]
-    if asked:
-        shown += [
-            blocks.divider(),
-            blocks.section("*You asked for*"),
-            *views.asked_blocks(asked[:10]),
-        ]
-    return Private(text, shown[: blocks.MESSAGE_BLOCKS])

@@ -1,11 +1,11 @@
-"""What notices about requests look like."""
+"""What notices about requests look like: which record each one reads, and which message it becomes."""
 
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from bot.approvals import messages
-from bot.rendering import Rendered, Renderer, Scene
+from bot.rendering import Renderer, Scene
 from workflows import decisions
 from workflows.approvals.notices import (
     ApprovalAsked,
@@ -15,37 +15,41 @@ from workflows.approvals.notices import (
     ApprovalStory,
 )
 from workflows.approvals.records import Card
-from workflows.errors import NotFound
-
-AnyNotice = (
-    ApprovalAsked | ApprovalCard | ApprovalEnded | ApprovalReceipt | ApprovalStory
-)
 
 
-def _load(session: Session, notice: AnyNotice, scene: Scene) -> Card | None:
-    reader = notice.person_id if isinstance(notice, ApprovalAsked) else scene.reader_id
-    try:
-        return decisions.card(
-            session,
-            notice.approval_id,
-            policy=scene.policy,
-            now=scene.now,
-            reader_id=reader,
-        )
-    except NotFound:
+def _card(
+    session: Session,
+    notice: ApprovalCard | ApprovalReceipt | ApprovalEnded,
+    scene: Scene,
+) -> Card:
+    return decisions.card(
+        session, notice.approval_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _asked(session: Session, notice: ApprovalAsked, scene: Scene) -> Card:
+    return decisions.card(
+        session,
+        notice.approval_id,
+        policy=scene.policy,
+        now=scene.now,
+        reader_id=notice.person_id,
+    )
+
+
+def _story(session: Session, notice: ApprovalStory, scene: Scene) -> Card | None:
+    """Nothing is told in a thread that outsiders read."""
+    if not scene.is_closed:
         return None
-
-
-def _story(card: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
-    return messages.story(card, notice, scene) or Rendered(
-        "A decision was made.", [], is_final=True
+    return decisions.card(
+        session, notice.approval_id, policy=scene.policy, now=scene.now
     )
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
-    Renderer(ApprovalCard, _load, messages.channel_card),
-    Renderer(ApprovalAsked, _load, messages.asked),
-    Renderer(ApprovalReceipt, _load, messages.receipt),
-    Renderer(ApprovalEnded, _load, messages.ended),
-    Renderer(ApprovalStory, _load, _story),
+    Renderer(ApprovalCard, _card, messages.card),
+    Renderer(ApprovalAsked, _asked, messages.asked),
+    Renderer(ApprovalReceipt, _card, messages.receipt),
+    Renderer(ApprovalEnded, _card, messages.ended),
+    Renderer(ApprovalStory, _story, messages.story),
 )

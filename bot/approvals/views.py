@@ -1,130 +1,209 @@
-"""Windows about requests, the list of what waits, and App Home's part. Pure."""
+"""The modals of a request, the private list of what waits, and its part of App Home."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from bot import blocks
-from bot.approvals import messages
+from bot.approvals import words
 from bot.blocks import Block
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Line
 
 SUBMIT_REJECT = "approvals.reject_reason"
 REASON = "reason"
+"""The block of the reason's field in the modal that rejects."""
+MOST_LISTED = 12
+"""Requests of one kind in a private answer, which holds 50 blocks; App Home shows 20."""
+MOST_FACTS = 20
+MOST_LINES = 30
 
 
-def reject(card: Card) -> Block:
-    """The window that asks why."""
+def reject(card: Card, *, metadata: str) -> Block:
+    """Asks for the reason."""
     return blocks.modal(
-        "Reject",
+        "Reject this request",
         [
-            blocks.section(
-                f"*{messages.asks(card)}*\nAsked by {messages.someone(card.requester)}, who will read your reason."
-            ),
+            blocks.section(f"*{words.asks(card)}*"),
             blocks.input_(
-                "Why",
+                "Why?",
                 blocks.text_input(
-                    REASON, multiline=True, min_length=3, max_length=1000
+                    REASON, multiline=True, min_length=3, max_length=3000
                 ),
                 block_id=REASON,
-                hint="Say what would have to be different.",
+                hint="The requester and everyone who was asked read this. It ends the request; they can ask again.",
             ),
         ],
         callback_id=SUBMIT_REJECT,
         submit="Reject",
-        metadata=messages.value(card),
+        metadata=metadata,
     )
 
 
-def details(card: Card) -> Block:
-    """Everything about a request."""
-    facts = "\n".join(
-        f"*{blocks.escape(label, 60)}*  {blocks.escape(text, 150)}"
-        for label, text in card.words.facts
-    )
-    shown = [
-        blocks.section(f"*{messages.asks(card)}*"),
+def details(card: Card, *, now: datetime) -> Block:
+    """Everything about a request: the facts, each stage, and who decided by which rule."""
+    shown: list[Block] = [
         blocks.section(
-            f"{blocks.quote(card.reason, 1500) if card.reason else 'No reason is kept.'}\n"
-            f"Asked by {messages.someone(card.requester)}, {blocks.when(card.created_at)}"
+            f"*{words.asks(card, 400)}*" if card.is_pending else words.outcome(card)
+        ),
+        blocks.section(
+            f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
-    if facts:
-        shown.append(blocks.section(facts))
+    facts = [
+        f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
+        for label, text in card.words.facts[:MOST_FACTS]
+    ]
+    shown += [
+        blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)
+    ]
     shown.append(blocks.divider())
-    for round_ in card.rounds:
-        who = (
-            ", ".join(blocks.escape(name, 60) for name in round_.asked[:10]) or "nobody"
-        )
-        lines = [
-            f"*{round_.position + 1}. {blocks.escape(round_.name, 60)}*: {round_.approved} of {round_.quorum} approved · asked: {who}"
-        ]
-        for line in card.lines:
-            if line.position == round_.position:
-                why = f" {blocks.quote(line.reason, 300)}" if line.reason else ""
-                through = (
-                    f", as one of {blocks.escape(line.group, 60)}" if line.group else ""
+    for stage in card.rounds:
+        shown.append(blocks.section(_stage(card, stage.position)))
+    if len(card.lines) > MOST_LINES:
+        shown.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
+    reader = card.reader
+    if card.is_pending:
+        if reader is not None and reader.why and reader.line is None:
+            shown.append(
+                blocks.context(
+                    f"You are asked because {blocks.escape(reader.why, 100)}."
                 )
-                lines.append(
-                    f"• {messages.someone(line.person)} said {line.verdict.value}{through}, {blocks.when(line.at)}{why}"
-                )
-        shown.append(blocks.section("\n".join(lines)))
-    shown.append(
-        blocks.context(
-            messages.silence(card) if card.is_pending else messages.outcome(card)
-        )
-    )
-    shown.append(
-        blocks.context(
-            f"Request #{card.id} · decided under policy version {card.policy_id}"
-        )
-    )
-    return blocks.modal("Details", shown, callback_id="approvals.shown", close="Close")
-
-
-def waiting_blocks(cards: Sequence[Card]) -> list[Block]:
-    """What waits for this person, each with its buttons."""
-    shown: list[Block] = []
-    for card in cards:
-        why = (
-            f"You are asked because {blocks.escape(card.reader.why, 120)} · "
-            if card.reader and card.reader.why
-            else ""
-        )
-        shown.append(
-            blocks.section(
-                f"*{messages.asks(card)}*\n{why}{messages.progress(card)} · by {blocks.when(card.expires_at)}"
             )
+        shown.append(blocks.context(words.silence(card)))
+        if reader is not None and reader.is_requester:
+            shown.append(words.buttons(card, [words.withdraw_button(card)], "details"))
+    shown.append(
+        blocks.context(
+            f"{words.STATES[card.state]} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
-        shown.append(messages.buttons(card))
-    return shown
+    )
+    return blocks.modal(
+        f"Request #{card.id}",
+        shown,
+        callback_id=words.DETAILS_VIEW,
+        close="Close",
+        metadata=str(card.id),
+    )
 
 
-def asked_blocks(cards: Sequence[Card]) -> list[Block]:
-    """What this person asked for, one line each."""
-    return [blocks.section(_asked_line(card)) for card in cards]
+def _stage(card: Card, position: int) -> str:
+    stage = card.rounds[position]
+    if position < card.stage or card.state == "approved":
+        state = "passed"
+    elif position > card.stage:
+        state = "not asked yet" if card.is_pending else "not asked"
+    else:
+        state = "asked now" if card.is_pending else words.STATES[card.state].split()[-1]
+    told = [
+        f"*{position + 1}. {words.asked(card, position)}* · {stage.approved} of {stage.quorum} approved · {state}"
+    ]
+    told += [
+        _line(line) for line in card.lines[:MOST_LINES] if line.position == position
+    ]
+    return "\n".join(told)
 
 
-def _asked_line(card: Card) -> str:
+def _line(line: Line) -> str:
+    rule = f"`{blocks.escape(line.rule, 80)}`"
+    if line.group:
+        rule += f", as a member of {blocks.escape(line.group, 60)}"
+    if line.read_at is not None:
+        rule += f" (read from Slack {blocks.when(line.read_at)})"
+    told = f"• *{words.verdict(line)}* · {blocks.when(line.at)} · by {rule}"
+    return told + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
+
+
+def waiting(card: Card) -> list[Block]:
+    """A request that waits for the reader, with its buttons."""
+    why = card.reader.why if card.reader else ""
+    return [
+        blocks.section(
+            f"*{words.asks(card)}*\n{blocks.quote(card.reason, 160)} — {blocks.escape(card.requester.name, 60)}"
+        ),
+        blocks.context(
+            " · ".join(
+                filter(
+                    None,
+                    [
+                        f"You are asked because {blocks.escape(why, 100)}"
+                        if why
+                        else "",
+                        words.progress(card),
+                        f"by {blocks.when(card.expires_at)}, else it expires and {blocks.escape(card.words.stays, 120)}",
+                    ],
+                )
+            )
+        ),
+        words.buttons(card, words.decide_buttons(card), "list"),
+    ]
+
+
+def asked(card: Card) -> Block:
+    """A request of the reader's own, on one line."""
     if not card.is_pending:
-        return messages.outcome(card)
-    return f"Waiting: {messages.asks(card)} · {messages.progress(card)} · expires {blocks.when(card.expires_at)}"
+        return blocks.section(words.outcome(card))
+    return blocks.section(
+        f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
+        f"{card.round.approved} of {card.round.quorum} approved · answer by {blocks.when(card.expires_at)}",
+        accessory=words.details_button(card),
+        block_id=f"approval:{card.id}:{card.revision}:mine",
+    )
+
+
+def nothing_waits(asked_: Sequence[Card]) -> str:
+    """The useful empty state."""
+    pending = [card for card in asked_ if card.is_pending]
+    if not pending:
+        return "Nothing waits for you, and nothing that you asked for waits for others."
+    oldest = min(pending, key=lambda card: card.expires_at)
+    many = (
+        "1 request of yours is"
+        if len(pending) == 1
+        else f"{len(pending)} requests of yours are"
+    )
+    return f"Nothing waits for you. {many} with others; the first answer is due {blocks.when(oldest.expires_at)}."
+
+
+def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[Block]]:
+    """`/mlgov approvals`: the text and the blocks."""
+    if waiting_:
+        text = (
+            "1 decision waits for you"
+            if len(waiting_) == 1
+            else f"{len(waiting_)} decisions wait for you"
+        )
+    else:
+        text = nothing_waits(asked_)
+    shown = [blocks.section(f"*{text}*" if waiting_ else text)]
+    for card in waiting_[:MOST_LISTED]:
+        shown += waiting(card)
+    left = len(waiting_) - MOST_LISTED
+    if left > 0:
+        shown.append(blocks.context(f"…and {left} more; App Home shows them."))
+    if asked_:
+        shown += [blocks.divider(), blocks.section("*You asked for*")]
+        room = min(MOST_LISTED, 48 - len(shown))
+        shown += [asked(card) for card in asked_[:room]]
+        if len(asked_) > room:
+            shown.append(blocks.context(f"…and {len(asked_) - room} more"))
+    return text, shown
 
 
 def home_blocks(
-    waiting: Sequence[Card], asked: Sequence[Card], *, now: datetime
+    waiting_: Sequence[Card], asked_: Sequence[Card], *, now: datetime
 ) -> list[Block]:
-    """App Home's first part: what waits for me, then what I asked for."""
-    shown = [blocks.header("Waiting for me")]
-    pending = sum(card.is_pending for card in asked)
-    if waiting:
-        shown += waiting_blocks(waiting)
-    else:
-        others = (
-            f" {blocks.counted(pending, 'request')} of yours {'is' if pending == 1 else 'are'} with others."
-            if pending
-            else ""
+    """The sections of App Home: what waits for me, what I asked for. At most 20 of each fit beside the rest."""
+    shown = [blocks.header("Waits for me")]
+    if not waiting_:
+        shown.append(blocks.section(nothing_waits(asked_)))
+    for card in waiting_[:MOST_LISTED]:
+        shown += waiting(card)
+    if len(waiting_) > MOST_LISTED:
+        shown.append(
+            blocks.context(
+                f"…and {len(waiting_) - MOST_LISTED} more: decide some, and they move up."
+            )
         )
-        shown.append(blocks.section(f"Nothing waits for you.{others}"))
-    if asked:
-        shown += [blocks.divider(), blocks.header("I asked for"), *asked_blocks(asked)]
+    if asked_:
+        shown += [blocks.divider(), blocks.header("I asked for")]
+        shown += [asked(card) for card in asked_[:20]]
     return shown

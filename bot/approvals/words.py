@@ -1,0 +1,166 @@
+"""What approvals say on cards, in modals and in App Home alike, so that the same thing has the same words everywhere."""
+
+from bot import blocks
+from bot.blocks import Block, Element
+from storage.enums import ApprovalState
+from workflows.approvals.records import Card, Line
+
+APPROVE = "approvals.approve"
+REJECT = "approvals.reject"
+DETAILS = "approvals.details"
+WITHDRAW = "approvals.withdraw"
+DETAILS_VIEW = "approvals.details_view"
+
+STATES = {
+    ApprovalState.PENDING: "⏳ Waiting",
+    ApprovalState.APPROVED: "✅ Approved",
+    ApprovalState.REJECTED: "❌ Rejected",
+    ApprovalState.EXPIRED: "⌛ Expired",
+    ApprovalState.WITHDRAWN: "↩️ Withdrawn",
+}
+_NAMES_SHOWN = 3
+
+
+def asks(card: Card, limit: int = 200) -> str:
+    """`Ticket triage asks to raise January's budget: 40,000 → 52,000 EUR (+30 %)`, for mrkdwn."""
+    return f"{blocks.escape(card.words.project, 80)} asks to {blocks.escape(card.words.asks, limit)}"
+
+
+def progress(card: Card) -> str:
+    """`Finance: 0 of 2 approved`, for mrkdwn."""
+    now = card.round
+    return f"{blocks.escape(now.name, 60)}: {now.approved} of {now.quorum} approved"
+
+
+def listed(names: list[str], limit: int = 60) -> str:
+    """`A`, `A and B`, `A, B and 4 others`, for mrkdwn."""
+    told = [blocks.escape(name, limit) for name in names]
+    if len(told) > _NAMES_SHOWN:
+        told = [*told[: _NAMES_SHOWN - 1], f"{len(told) - _NAMES_SHOWN + 1} others"]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
+
+
+def asked(card: Card, position: int) -> str:
+    """`Finance (Finance partners, 2 of them)`: a stage and whom it asks."""
+    stage = card.rounds[position]
+    who = listed(list(stage.asked)) or "nobody"
+    many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
+    return f"{blocks.escape(stage.name, 60)} ({who}{many})"
+
+
+def passed(card: Card) -> str:
+    """`Budget owner approved: Ana Ruiz`, for the stages that are behind; empty in the first."""
+    told = []
+    for stage in card.rounds[: card.stage]:
+        names = [
+            line.person.name
+            for line in card.approvers
+            if line.position == stage.position
+        ]
+        told.append(f"{blocks.escape(stage.name, 60)} approved: {listed(names)}")
+    return " · ".join(told)
+
+
+def step(card: Card) -> str:
+    """`step 2 of 2`; empty when there is only one."""
+    return (
+        f"step {card.stage + 1} of {len(card.rounds)}" if len(card.rounds) > 1 else ""
+    )
+
+
+def silence(card: Card) -> str:
+    """What happens if nobody does anything."""
+    return f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+
+
+def outcome(card: Card, *, in_thread: bool = False) -> str:
+    """The one line that is left of a finished card."""
+    state = f"*{STATES[card.state]}*"
+    at = blocks.when(card.decided_at or card.expires_at)
+    project, what = blocks.escape(card.words.project, 80), asks(card)
+    stays = blocks.escape(card.words.stays, 200)
+    more = " · _details in the thread_" if in_thread else ""
+    if card.state is ApprovalState.APPROVED:
+        names = [line.person.name for line in card.approvers]
+        by = (
+            f"{len(names)} people decided, last {at}"
+            if in_thread and len(names) > 1
+            else f"by {listed(names)}, {at}"
+        )
+        return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{more}"
+    if card.state is ApprovalState.REJECTED and card.rejection is not None:
+        by_whom = blocks.escape(card.rejection.person.name, 60)
+        return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
+    if card.state is ApprovalState.WITHDRAWN:
+        by_whom = blocks.escape(card.requester.name, 60)
+        return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
+    if card.state is ApprovalState.EXPIRED:
+        return f"{state} {at} · {what} · {progress(card)} · {stays}{more}"
+    return f"{state} · {project}"
+
+
+def plain_outcome(card: Card) -> str:
+    """The same for a notification: no emoji, no emphasis, no date syntax."""
+    state = STATES[card.state].split()[-1]
+    if card.state is ApprovalState.APPROVED:
+        return f"{state}: {blocks.escape(card.words.done, 200)}"
+    return f"{state}: {asks(card)}; {blocks.escape(card.words.stays, 200)}"
+
+
+def verdict(line: Line) -> str:
+    """`Ana Ruiz approved`."""
+    did = "approved" if line.verdict == "approve" else "rejected"
+    return f"{blocks.escape(line.person.name, 60)} {did}"
+
+
+def value(card: Card) -> str:
+    """What a button carries: the request, and the revision that its card showed."""
+    return f"{card.id}:{card.revision}"
+
+
+def decide_buttons(card: Card) -> list[Element]:
+    """Approve, Reject, Details."""
+    return [
+        blocks.button(
+            "Approve",
+            APPROVE,
+            value(card),
+            style="primary",
+            hint=f"Approve request {card.id}",
+        ),
+        blocks.button(
+            "Reject",
+            REJECT,
+            value(card),
+            hint=f"Reject request {card.id}, with a reason",
+        ),
+        details_button(card),
+    ]
+
+
+def details_button(card: Card) -> Element:
+    """Details: everything, and the history."""
+    return blocks.button("Details", DETAILS, value(card))
+
+
+def withdraw_button(card: Card) -> Element:
+    """Withdraw, after a question: it cannot be taken back."""
+    return blocks.button(
+        "Withdraw",
+        WITHDRAW,
+        value(card),
+        confirm=blocks.confirm(
+            "Withdraw this request?",
+            "Nobody decides it then. You can ask again with a new request.",
+            yes="Withdraw",
+            no="Keep it",
+            danger=True,
+        ),
+    )
+
+
+def buttons(card: Card, elements: list[Element], where: str = "card") -> Block:
+    """A row of buttons; its id changes with the revision, so that no client keeps an old one's state."""
+    return blocks.actions(
+        elements, block_id=f"approval:{card.id}:{card.revision}:{where}"
+    )
