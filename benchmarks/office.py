@@ -1,5 +1,6 @@
 """What several benchmarks need: the stand-in for Slack, a deployment's settings, and the bot in a process of its own."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,26 @@ def organisation(rooms: int) -> dict[str, Any]:
             {"id": "S0FINANCE", "handle": "finance", "name": "Finance", "users": list(APPROVERS)}
         ],
     }  # fmt: skip
+
+
+class CountedLimits(RateLimits):
+    """Slack's own limits, from when they are switched on; what they refused is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_on = False
+        self.refused: Counter[str] = Counter()
+
+    def refusal(
+        self, method: str, team_id: str, channel_id: str | None = None
+    ) -> int | None:
+        """As Slack would answer."""
+        if not self.is_on:
+            return None
+        found = super().refusal(method, team_id, channel_id)
+        if found is not None:
+            self.refused[method] += 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
