@@ -5,7 +5,7 @@ from bot.blocks import Block
 from bot.budgets import words
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState
-from workflows.budgets.notices import LoadRefused, ThresholdCrossed
+from workflows.budgets.notices import ChannelNotClosed, LoadRefused, ThresholdCrossed
 from workflows.budgets.records import AlertCard
 
 
@@ -15,18 +15,18 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
         return _outside(card)
     burn = card.burn
     name = blocks.escape(card.project, 120)
-    share = words.share(burn) if card.is_open else f"{card.threshold} %"
+    share = words.share(burn)
     news = f"{name} has used {share} of {burn.period_words}'s budget"
     figures = words.spent(burn)
     text = f"{blocks.escape(card.project, 120)} has used {share} of {burn.period_words}'s budget ({figures}), {words.through(burn)}"
     if not card.is_open:
-        shown = [
-            blocks.section(f"*{news}* ({figures})"),
-            blocks.context(_closed_words(card)),
-        ]
+        crossed = f"{name} crossed {card.threshold} % of {burn.period_words}'s budget"
         return Rendered(
-            text,
-            shown,
+            f"{crossed} ({figures})",
+            [
+                blocks.section(f"*{crossed}* ({figures})"),
+                blocks.context(_closed_words(card)),
+            ],
             is_final=card.asked is None
             or card.asked.state is not ApprovalState.PENDING,
         )
@@ -60,7 +60,7 @@ def _outside(card: AlertCard) -> Rendered:
 
 def _closed_words(card: AlertCard) -> str:
     """Why this card speaks no more."""
-    facts = [f"Crossed {card.threshold} % on {blocks.day(card.crossed_on)}"]
+    facts = [f"On {blocks.day(card.crossed_on)}"]
     if card.asked is not None and card.asked.state is ApprovalState.APPROVED:
         facts.append(words.asked(card.asked, card.burn))
     if card.acknowledged_by is not None:
@@ -90,6 +90,28 @@ def _buttons(card: AlertCard) -> list[Block]:
         )
     made.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     return made
+
+
+def channel_not_closed(
+    record: tuple[str, str | None], notice: ChannelNotClosed, scene: Scene
+) -> Rendered:
+    """Told once to whoever owns the budget: why the project's channel shows no figures."""
+    name, channel = record
+    place = f"<#{channel}>" if channel else "its channel"
+    text = f"People from outside read the channel of {blocks.escape(name, 120)}, so budget figures are shown to you here instead"
+    return Rendered(
+        text,
+        [
+            blocks.section(
+                f"*People from outside read {place}*, so the budget figures of {blocks.escape(name, 120)} are shown to you "
+                "here instead."
+            ),
+            blocks.context(
+                "For a channel with members only, an administrator can import the project again with another channel."
+            ),
+        ],
+        is_final=True,
+    )
 
 
 def load_refused(record: LoadRefused, notice: LoadRefused, scene: Scene) -> Rendered:

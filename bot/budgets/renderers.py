@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from bot.budgets import messages
 from bot.rendering import Renderer, Scene
 from workflows.budgets import service
-from workflows.budgets.notices import LoadRefused, ThresholdCrossed
+from workflows.budgets.notices import ChannelNotClosed, LoadRefused, ThresholdCrossed
 from workflows.budgets.records import AlertCard
 
 
@@ -19,11 +19,18 @@ def _alert(
     )
 
 
+def _project(
+    session: Session, notice: ChannelNotClosed, scene: Scene
+) -> tuple[str, str | None]:
+    return service.project_place(session, notice.project_id)
+
+
 def _itself(session: Session, notice: LoadRefused, scene: Scene) -> LoadRefused:
     return notice
 
 
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ThresholdCrossed, _alert, messages.alert),
+    Renderer(ChannelNotClosed, _project, messages.channel_not_closed),
     Renderer(LoadRefused, _itself, messages.load_refused),
 )

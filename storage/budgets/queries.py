@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert, BudgetRevision
-from storage.people.tables import Person
+from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
 
 
@@ -178,3 +178,17 @@ def latest_request(
     if pending_only:
         statement = statement.where(Approval.state == "pending")
     return session.execute(statement).first()
+
+
+def is_open_channel(session: Session, org_key: str, slack_id: str) -> bool:
+    """Whether others than the organisation's members read a channel, as far as the mirror knows."""
+    return (
+        session.execute(
+            select(Channel.id).where(
+                Channel.org_key == org_key,
+                Channel.slack_id == slack_id,
+                or_(Channel.is_shared_outside.is_(True), Channel.has_guests.is_(True)),
+            )
+        ).first()
+        is not None
+    )

@@ -12,7 +12,7 @@ from bot import app, manifest, settings
 from bot.server import WebServer
 from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
-from sandbox.messages import Message
+from sandbox.channels import Message
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World

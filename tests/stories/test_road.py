@@ -110,8 +110,8 @@ def test_from_a_bill_to_a_decided_approval(office: Office) -> None:
     assert "approvals.approve" not in str(card.blocks)
     replies = [reply.text for reply in tim.replies("C0TRIAGE", card.ts)]
     assert len(replies) >= 2
-    assert "Ola approved" in str(replies)
-    assert "Fay approved" in str(replies)
+    assert "approved this (Budget owner, 1 of 1)" in str(replies)
+    assert "approved this (Finance, 1 of 1)" in str(replies)
     assert "Ledger head" in texts(office, ADA, "C0AUDIT")[-1]
     assert verified(office)
 
@@ -206,6 +206,9 @@ def test_guests_are_refused_and_a_shared_channel_shows_no_amounts(
     shown = str(gus.messages("C0SHARED"))
     assert "reached a threshold" in shown
     assert "900" not in shown
+    told = str(seat_messages(office, OLA))
+    assert "People from outside read" in told
+    assert "900 of 1,000 EUR" in told
     assert "guests can't use mlgov" in str(
         gus.slash("/mlgov", "status", "C0SHARED").body
     )

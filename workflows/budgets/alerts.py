@@ -12,7 +12,7 @@ from workflows import outbox
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.budgets import rules, service
-from workflows.budgets.notices import ThresholdCrossed
+from workflows.budgets.notices import ChannelNotClosed, ThresholdCrossed
 from workflows.budgets.records import Burn, Crossing
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
@@ -138,25 +138,39 @@ def _tell(
     org_key: str,
     now: datetime,
 ) -> None:
-    to = None
-    if project.channel:
-        to = Destination.channel(org_key, project.channel)
-    else:
-        owner = queries.person(session, budget.owner_id or project.owner_id)
-        if owner is not None and owner.slack_id:
-            to = Destination.person(org_key, owner.slack_id)
-    if to is None:
-        return
-    outbox.post(
-        session,
-        ThresholdCrossed(alert.id),
-        to=to,
-        dedupe_key=(
-            f"budget:{budget.id}:rev{alert.revision}:{alert.period_start}:{alert.threshold}:{alert.basis}"
-        ),
-        subject=Subject.of("budget_alert", alert.id),
-        now=now,
+    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along."""
+    owner = queries.person(session, budget.owner_id or project.owner_id)
+    direct = (
+        Destination.person(org_key, owner.slack_id)
+        if owner is not None and owner.slack_id
+        else None
     )
+    key = f"budget:{budget.id}:rev{alert.revision}:{alert.period_start}:{alert.threshold}:{alert.basis}"
+    is_open = project.channel is not None and queries.is_open_channel(
+        session, org_key, project.channel
+    )
+    if direct is not None and is_open:
+        outbox.post(
+            session,
+            ChannelNotClosed(project.id),
+            to=direct,
+            dedupe_key=f"channel-not-closed:{project.id}:{project.channel}",
+            now=now,
+        )
+    places = (
+        {key: Destination.channel(org_key, project.channel)} if project.channel else {}
+    )
+    if direct is not None and (is_open or not places):
+        places[f"{key}:owner"] = direct
+    for dedupe_key, to in sorted(places.items(), key=lambda item: item[1].key):
+        outbox.post(
+            session,
+            ThresholdCrossed(alert.id),
+            to=to,
+            dedupe_key=dedupe_key,
+            subject=Subject.of("budget_alert", alert.id),
+            now=now,
+        )
 
 
 def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:

@@ -327,3 +327,9 @@ def breakdown(
         tuple(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
         tuple(reversed(_days(session, one, now.date()))),
     )
+
+
+def project_place(session: Session, project_id: int) -> tuple[str, str | None]:
+    """A project's name, and the Slack id of its channel."""
+    project = queries.project(session, project_id)
+    return project.name, project.channel
