@@ -152,7 +152,7 @@ def _explain(heading: Sequence[str], file: str, missing: list[str]) -> str:
         return f"{file} is a native Google Cloud billing export, not FOCUS. Query Google's FOCUS view and export its result."
     if len(missing) < len(REQUIRED) - 1 and known(heading) >= 4:
         return (
-            f"{file} looks like FOCUS but lacks {listed}. These are mandatory in every version: "
+            f"{file} looks like FOCUS but lacks {listed}, which every version requires: "
             "export again with all mandatory columns."
         )
     return (

@@ -131,7 +131,7 @@ class FocusRead:
             sql.numbered(
                 select,
                 self._tag_keys,
-                "WHERE list_extract($ids, period + 1) IS NOT NULL",
+                "WHERE list_extract($ids, period + 1) IS NOT NULL ORDER BY key, charge_date",
             ),
             size,
             {"ids": ids, "keys": list(key_ids)},

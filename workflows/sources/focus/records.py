@@ -21,8 +21,8 @@ class ReadOptions:
     """Unpacked size at which one file is refused."""
     memory_mb: int = 200
     """What DuckDB may hold; beyond it, it spills to disk."""
-    threads: int = 1
-    """DuckDB's threads. One more thread reads beside them, to hash the file."""
+    threads: int = 2
+    """DuckDB's threads; each costs about 40 MB. One more thread reads beside them, to hash the file."""
     spill_directory: Path | None = None
     """Where a private folder for spilling is made and removed again; None is the system's temporary folder."""
     max_spill_gb: int = 20

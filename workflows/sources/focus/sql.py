@@ -132,10 +132,10 @@ def _exact(field: Field, amount: str) -> str:
     value = text(field)
     decimals = rf"length(rtrim(regexp_extract({value}, '\.(\d*)', 1), '0'))"
     exponent = rf"coalesce(TRY_CAST(nullif(regexp_extract({value}, '[eE]([+-]?\d+)', 1), '') AS INTEGER), 0)"
-    # 19 characters without an exponent cannot hold more than 18 decimals
+    # 19 characters without an exponent cannot hold more than 18 decimals; CASE and not OR, which would match every row
     return (
-        f"((strlen({value}) <= 19 AND NOT contains({value}, 'e') AND NOT contains({value}, 'E')) "
-        f"OR {decimals} - {exponent} <= {SCALE})"
+        f"CASE WHEN strlen({value}) <= 19 AND NOT contains({value}, 'e') AND NOT contains({value}, 'E') THEN true "
+        f"ELSE {decimals} - {exponent} <= {SCALE} END"
     )
 
 
@@ -297,10 +297,13 @@ def fingerprints(tag_keys: Sequence[str]) -> str:
         f"concat_ws(chr(31), charge_date, sub_account_id, sub_account_name, {tags}service, charge_category, currency, "
         "billed, effective, rows)"
     )
+    low = "CAST(number & 18446744073709551615::UHUGEINT AS UBIGINT)"
     return (
-        "SELECT period, source, billing_period, sum(rows), max(charge_date), sum(md5_number_lower(hash_of)), sum(md5_number_upper(hash_of)) "
-        f"FROM (SELECT source, billing_period, rows, charge_date, {group} AS hash_of FROM {GROUPS}) JOIN period USING (source, billing_period) "
-        "GROUP BY period, source, billing_period ORDER BY period"
+        "SELECT period, source, billing_period, rows, charges_through, low, high FROM ("
+        "SELECT source, billing_period, CAST(sum(rows) AS BIGINT) AS rows, max(charge_date) AS charges_through, "
+        f"sum({low}) AS low, sum(CAST(number >> 64 AS UBIGINT)) AS high "
+        f"FROM (SELECT source, billing_period, rows, charge_date, md5_number({group}) AS number FROM {GROUPS}) "
+        "GROUP BY source, billing_period) JOIN period USING (source, billing_period) ORDER BY period"
     )
 
 
