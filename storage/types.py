@@ -1,8 +1,7 @@
 """Column types that mean the same on SQLite and PostgreSQL: UTC instants, exact money, and the sums over it."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Numeric, String, TypeDecorator
@@ -10,9 +9,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-MONEY_SCALE = 18
-EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
-"""Wide enough to add any number of NUMERIC(38,18) values without rounding."""
+from storage.money import EXACT, MONEY_SCALE, money_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -59,22 +56,6 @@ class UTCDateTime(TypeDecorator[datetime]):
             if dialect.name == "sqlite"
             else value.astimezone(UTC)
         )
-
-
-def money_text(value: Decimal) -> str:
-    """The one way to write an amount as text: plain digits, no exponent, no trailing zeros, no `-0`."""
-    text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
-
-
-def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum without rounding; Python's own `sum` keeps 28 digits, which is fewer than a column holds."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
 
 
 class Money(TypeDecorator[Decimal]):

@@ -4,13 +4,14 @@ and changes its own record in the very transaction of the last decision.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING, Any, Protocol
 
 from storage.enums import ApprovalState
 from workflows.actors import Actor
 from workflows.policy import Policy
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class SubjectType(Protocol):
 
     def prepare(
         self,
-        session: Session,
+        session: "Session",
         actor: Actor,
         form: Any,
         *,
@@ -63,13 +64,13 @@ class SubjectType(Protocol):
         """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError."""
         ...
 
-    def lock(self, session: Session, subject_id: int) -> None:
+    def lock(self, session: "Session", subject_id: int) -> None:
         """Lock the subject's row until the transaction ends."""
         ...
 
     def apply(
         self,
-        session: Session,
+        session: "Session",
         actor: Actor,
         approval_id: int,
         subject_id: int,
@@ -83,7 +84,7 @@ class SubjectType(Protocol):
 
     def close(
         self,
-        session: Session,
+        session: "Session",
         actor: Actor,
         approval_id: int,
         subject_id: int,
@@ -97,7 +98,7 @@ class SubjectType(Protocol):
 
     def words(
         self,
-        session: Session,
+        session: "Session",
         subject_id: int,
         facts: dict[str, Any],
         *,

@@ -5,7 +5,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from storage.types import money_text
+from storage.money import money_text
 from workflows.budgets.records import CostReport, CostSummary, Crossing
 
 UNALLOCATED = "(unallocated)"

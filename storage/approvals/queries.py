@@ -82,6 +82,7 @@ def list_decided(session: Session, approval_id: int) -> Rows:
 _STANDING = (
     select(
         Person.id,
+        Person.org_key,
         Person.slack_id,
         Person.is_bot,
         Person.is_guest,

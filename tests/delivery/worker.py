@@ -25,13 +25,14 @@ from workflows.delivery.pace import Pace
 
 CRASH_PACE = replace(
     workplace.PACE,
+    attempts=1000,
     lease=0.6,
     http_timeout=0.1,
     guard_margin=0.1,
     late_accept=0.2,
     poll=0.05,
 )
-"""A lease of 0.6 s, so that a killed worker delays its lanes for less than a second."""
+"""A lease of 0.6 s, so that a killed worker delays its lanes for less than a second; kills are many, so attempts do not end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select
 
 from storage.db import Database
-from storage.types import Money, UTCDateTime, exact_sum, from_microseconds, money_text
+from storage.money import exact_sum, money_text
+from storage.types import Money, UTCDateTime, from_microseconds
 
 metadata = MetaData()
 sample = Table(

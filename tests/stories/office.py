@@ -11,8 +11,8 @@ from typing import Any
 from bot import app, manifest, settings
 from bot.server import WebServer
 from bot.serving import SocketMode
-from sandbox.clock import GovernedClock
 from sandbox.channels import Message
+from sandbox.clock import GovernedClock
 from sandbox.seat import Seat
 from sandbox.server import Sandbox
 from sandbox.world import World

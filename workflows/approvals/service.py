@@ -96,7 +96,7 @@ def _judged(
         for row in queries.list_decided(session, form.approval_id)
     ]
     rows = queries.list_standing(session, actor.id)
-    if not rows:
+    if not rows or rows[0].org_key != around.org_key:
         raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
     judged = rules.judge(
         request,

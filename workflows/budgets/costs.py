@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from storage.budgets import costs as queries
-from storage.types import exact_sum
+from storage.money import exact_sum
 from workflows.budgets.forms import SummaryForm
 from workflows.budgets.records import CostSummary, SummaryLine
 

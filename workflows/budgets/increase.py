@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from storage.budgets import queries
 from storage.budgets.tables import BudgetRevision
 from storage.enums import ApprovalState, CostBasis
-from storage.types import money_text
+from storage.money import money_text
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit

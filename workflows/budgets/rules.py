@@ -7,7 +7,7 @@ from decimal import Decimal
 from statistics import median
 
 from storage.enums import Period
-from storage.types import exact_sum
+from storage.money import exact_sum
 
 FORECAST_FROM_DAY = 3
 """A period's cost is not extrapolated from less than this many days of data."""

@@ -14,7 +14,7 @@ class Done:
     digest: str = ""
     is_final: bool = False
     was_found: bool = False
-    """A look-up found it, so that what it shows is not known: an edit follows."""
+    """A look-up found it, so that what it shows is not known: the next edit is made, whatever it shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What delivery claims, how it ends, and what operators see."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from storage.enums import Op, OutboxState
@@ -81,8 +81,6 @@ class Claimed:
 
     errands: tuple[Errand, ...]
     was_full: bool
-    waits: timedelta | None = None
-    """How long until a gate that held something back opens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TextualSelect
 
 from storage.delivery.tables import Lane, Message, Outbox
-from storage.enums import Op, OutboxState
+from storage.enums import OutboxState
 from storage.types import UTCDateTime
 
 _WAITING = "state IN ('pending','sending')"
@@ -261,6 +261,3 @@ def left(session: Session, *, due_now: datetime) -> int:
     """How many rows are due and not settled."""
     count: int = session.execute(_LEFT_DUE, {"due_now": due_now}).scalar_one()
     return count
-
-
-EDITS = (Op.UPDATE.value, Op.DELETE.value)

@@ -66,8 +66,3 @@ def close(session: Session, key: str, until: datetime) -> None:
     due: datetime = session.execute(_LOCKED, {"gate_key": key}).scalar_one()
     if due < until:
         session.execute(_MOVE, {"gate_key": key, "until": until})
-
-
-def open_(session: Session, key: str, at: datetime) -> None:
-    """Take a closure back, when what caused it was mended."""
-    session.execute(_MOVE, {"gate_key": key, "until": at})
