@@ -1,0 +1,428 @@
+"""An organisation in a database, and something small of ours that can be decided: whether a project goes live."""
+
+import functools
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from storage import ledger
+from storage.approvals.tables import Approval, Decision
+from storage.db import Database
+from storage.delivery.tables import Message, Outbox
+from storage.enums import ApprovalState, Verdict
+from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
+from storage.policies.tables import PolicyVersion
+from storage.projects.tables import Project
+from workflows import decisions, policy
+from workflows.actors import Actor, ActorKind
+from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.records import Card
+from workflows.errors import InvalidInput
+from workflows.policy import Policy
+from workflows.subjects import Prepared, Words
+
+ORG = "T0ACME"
+START = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
+
+POLICY = """\
+version: 1
+organisation: {name: Acme, timezone: Europe/London}
+channels: {audit: "#ml-audit"}
+roles:
+  finance: ["@finance", U0EVE]
+gates:
+  budget_increase:
+    stages:
+      - {name: Budget owner, approvers: [subject.owner, subject.sponsor]}
+      - {name: Finance, approvers: [role:finance], quorum: 2}
+    expires_after: 7d
+"""
+
+
+class GoLive(BaseModel):
+    """Ask that a project goes live."""
+
+    project_id: int
+
+
+class ProjectLaunch:
+    """A subject type over the table of projects: approved, its status becomes `live`."""
+
+    gate = "budget_increase"
+
+    def prepare(
+        self,
+        session: Session,
+        actor: Actor,
+        form: GoLive,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Prepared:
+        self.lock(session, form.project_id)
+        project = session.get_one(Project, form.project_id)
+        if project.status == "live":
+            raise InvalidInput("It is live already.")
+        return Prepared(
+            project.id,
+            project.id,
+            {"project_id": project.id, "to": "live"},
+            {
+                "owner": project.owner_id,
+                "sponsor": project.sponsor_id,
+                "manager": project.manager_id,
+            },
+        )
+
+    def lock(self, session: Session, subject_id: int) -> None:
+        session.execute(
+            select(Project.id).where(Project.id == subject_id).with_for_update()
+        )
+
+    def apply(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        session.execute(
+            update(Project).where(Project.id == subject_id).values(status=facts["to"])
+        )
+
+    def close(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        outcome: ApprovalState,
+        now: datetime,
+    ) -> None:
+        session.execute(
+            update(Project)
+            .where(Project.id == subject_id)
+            .values(business_unit=outcome.value)
+        )
+
+    def words(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Words:
+        project = session.get_one(Project, subject_id)
+        return Words(
+            project.name,
+            "go live",
+            "it stays as it is",
+            f"{project.name} is live",
+            (("Status", project.status),),
+        )
+
+
+@functools.cache
+def _policy(text: str) -> Policy:
+    return policy.parse(text).policy
+
+
+@dataclass
+class House:
+    """A database with people in it, and short words for what they do."""
+
+    db: Database
+    text: str = POLICY
+    now: datetime = START
+    keys: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def policy(self) -> Policy:
+        return _policy(self.text)
+
+    def person(self, name: str, **flags: Any) -> None:
+        with self.db.begin() as session:
+            session.add(
+                Person(
+                    id=f"p-{name}",
+                    org_key=ORG,
+                    slack_id=f"U0{name.upper()}",
+                    name=name.title(),
+                    tz="Europe/London",
+                    refreshed_at=START,
+                    **flags,
+                )
+            )
+
+    def group(self, handle: str, *members: str) -> None:
+        with self.db.begin() as session:
+            group = UserGroup(
+                org_key=ORG,
+                slack_id=f"S0{handle.upper()}",
+                handle=handle,
+                name=f"{handle.title()} partners",
+                refreshed_at=START,
+            )
+            session.add(group)
+            session.flush()
+            session.add_all(
+                UserGroupMember(group_id=group.id, person_id=f"p-{name}", since=START)
+                for name in members
+            )
+
+    def leaves(self, handle: str, name: str) -> None:
+        with self.db.begin() as session:
+            group = session.execute(
+                select(UserGroup).where(UserGroup.handle == handle)
+            ).scalar_one()
+            session.delete(session.get_one(UserGroupMember, (group.id, f"p-{name}")))
+
+    def flag(self, who: str, /, **values: Any) -> None:
+        with self.db.begin() as session:
+            session.execute(
+                update(Person).where(Person.id == f"p-{who}").values(**values)
+            )
+
+    def project(self, channel: str | None = "C0LANE", owner: str | None = "ola") -> int:
+        with self.db.begin() as session:
+            made = Project(
+                key=f"lane-{next(self.keys)}",
+                name="Lane vision",
+                owner_id=f"p-{owner}" if owner else None,
+                sponsor_id=None,
+                status="draft",
+                channel=channel,
+                created_at=START,
+            )
+            session.add(made)
+            session.flush()
+            return made.id
+
+    def actor(self, name: str, **flags: Any) -> Actor:
+        return Actor(
+            f"p-{name}",
+            ActorKind.PERSON,
+            name.title(),
+            f"U0{name.upper()}",
+            "Europe/London",
+            **flags,
+        )
+
+    def submit(
+        self,
+        name: str,
+        project_id: int,
+        *,
+        key: str | None = None,
+        reason: str = "The pilot is over.",
+    ) -> int:
+        form = SubmitRequest(
+            gate="budget_increase",
+            subject_type="project",
+            form=GoLive(project_id=project_id),
+            reason=reason,
+            request_key=key or f"key-{next(self.keys)}",
+        )
+        return self.db.run(
+            lambda session: decisions.submit(
+                session,
+                self.actor(name),
+                form,
+                policy=self.policy,
+                policy_id=1,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
+
+    def decide(
+        self,
+        name: str,
+        approval_id: int,
+        verdict: str = "approve",
+        *,
+        revision: int | None = None,
+        reason: str = "",
+        actor: Actor | None = None,
+        clicked: tuple[str, str] | None = None,
+    ) -> None:
+        form = Decide(
+            approval_id=approval_id,
+            revision=revision or self.card(approval_id).revision,
+            verdict=Verdict(verdict),
+            reason=reason or ("Not yet." if verdict == "reject" else ""),
+        )
+        self.db.run(
+            lambda session: decisions.decide(
+                session,
+                actor or self.actor(name),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+                clicked=clicked,
+            )
+        )
+
+    def withdraw(self, name: str, approval_id: int) -> None:
+        self.db.run(
+            lambda session: decisions.withdraw(
+                session,
+                self.actor(name),
+                Withdraw(approval_id=approval_id),
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
+
+    def expire(self, approval_id: int) -> None:
+        self.db.run(
+            lambda session: decisions.expire(
+                session, approval_id, policy=self.policy, now=self.now, org_key=ORG
+            )
+        )
+
+    def later(self, by: timedelta) -> None:
+        self.now += by
+
+    def card(self, approval_id: int, reader: str | None = None) -> Card:
+        with self.db.read() as session:
+            return decisions.card(
+                session,
+                approval_id,
+                policy=self.policy,
+                now=self.now,
+                reader_id=f"p-{reader}" if reader else None,
+            )
+
+    def state(self, approval_id: int) -> str:
+        with self.db.read() as session:
+            return session.execute(
+                select(Approval.state).where(Approval.id == approval_id)
+            ).scalar_one()
+
+    def status(self, project_id: int) -> str:
+        with self.db.read() as session:
+            return session.get_one(Project, project_id).status
+
+    def deciders(self, approval_id: int) -> list[tuple[str, int, str]]:
+        with self.db.read() as session:
+            return [
+                (row.person_id.removeprefix("p-"), row.position, row.verdict)
+                for row in session.execute(
+                    select(Decision)
+                    .where(Decision.approval_id == approval_id)
+                    .order_by(Decision.id)
+                ).scalars()
+            ]
+
+    def sent(self, kind: str | None = None) -> list[Outbox]:
+        with self.db.read() as session:
+            found = session.execute(select(Outbox).order_by(Outbox.id)).scalars().all()
+            session.expunge_all()
+        return [row for row in found if kind is None or row.kind == kind]
+
+    def told(self, kind: str) -> list[str]:
+        return [
+            row.lane_key.rsplit(":", 1)[-1]
+            for row in self.sent(kind)
+            if row.op != "update"
+        ]
+
+    def deliver(self) -> None:
+        """What delivery would have done: everything that waits was sent, and copies stand in Slack."""
+        with self.db.begin() as session:
+            for row in session.execute(
+                select(Outbox).where(Outbox.state == "pending").order_by(Outbox.id)
+            ).scalars():
+                row.state = "sent"
+                if row.op != "post" or row.subject_type is None:
+                    continue
+                session.add(
+                    Message(
+                        outbox_id=row.id,
+                        subject_type=row.subject_type,
+                        subject_id=row.subject_id or "",
+                        kind=row.kind,
+                        notice=row.notice,
+                        notice_version=row.notice_version,
+                        lane_key=row.lane_key,
+                        channel=row.lane_key.rsplit(":", 1)[-1],
+                        ts=f"{row.id}.0001",
+                        shown_hash="",
+                        shown_at=self.now,
+                        live=True,
+                    )
+                )
+
+    def ledger_holds(self) -> None:
+        with self.db.read() as session:
+            assert ledger.verify(session) is None
+
+    def entries(self, approval_id: int) -> list[str]:
+        from storage.audit.tables import AuditEntry
+
+        with self.db.read() as session:
+            return list(
+                session.execute(
+                    select(AuditEntry.action)
+                    .where(
+                        AuditEntry.subject_type == "approval",
+                        AuditEntry.subject_id == str(approval_id),
+                    )
+                    .order_by(AuditEntry.seq)
+                ).scalars()
+            )
+
+
+def populated(db: Database, text: str = POLICY) -> House:
+    """Ola owns, Tim asks, Fay, Fred and Eve are finance; a guest, a stranger, a bot and a leaver are there too."""
+    house = House(db, text)
+    with db.begin() as session:
+        session.add(PolicyVersion(id=1, sha256="0" * 64, text=text, applied_at=START))
+        session.add_all(
+            Channel(
+                org_key=ORG,
+                slack_id=id_,
+                name=name,
+                bot_is_member=True,
+                refreshed_at=START,
+            )
+            for id_, name in (("C0LANE", "lane-vision"), ("C0AUDIT", "ml-audit"))
+        )
+    for name in ("ola", "tim", "fay", "fred", "eve", "ned"):
+        house.person(name)
+    house.person("gus", is_guest=True)
+    house.person("sam", is_stranger=True)
+    house.person("bob", is_bot=True)
+    house.person("lea", is_deactivated=True)
+    house.group("finance", "fay", "fred", "gus", "sam", "bob", "lea")
+    return house
+
+
+@pytest.fixture(autouse=True)
+def launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Projects can go live by a decision, in these tests."""
+    monkeypatch.setitem(decisions.SUBJECTS, "project", ProjectLaunch())
+
+
+@pytest.fixture
+def house(database: Database) -> House:
+    """The organisation, on both databases."""
+    return populated(database)
