@@ -1,0 +1,219 @@
+"""Importing a table: read the file, check every row, write all of it or nothing, and say what it did."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
+
+from storage.db import Database
+from storage.imports import queries
+from workflows import clock
+from workflows.actors import OPERATOR, Actor
+from workflows.audit import service as audit
+from workflows.budgets.forms import BudgetRow
+from workflows.errors import GovernanceError
+from workflows.imports import bringing
+from workflows.imports.headings import (
+    BUDGETS,
+    PEOPLE,
+    PROJECTS,
+    Columns,
+    Fields,
+    find_columns,
+)
+from workflows.imports.reports import Report
+from workflows.people.forms import PersonRow
+from workflows.policy import Policy
+from workflows.projects.forms import ProjectRow
+from workflows.sources import tabular
+from workflows.sources.rows import Outcome, RowFault
+from workflows.sources.sheet import Sheet, SheetRow
+from workflows.sources.text import storable
+
+F = TypeVar("F", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file to import. `mappings` say which of their headings stands for which field of ours."""
+
+    kind: str
+    """people, projects or budgets."""
+    path: Path
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+    skip_bad_rows: bool = False
+
+
+class _NotWritten(Exception):
+    """Ends the transaction of a preview, or of a file with faults, so that nothing of it stays."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+
+def run(
+    database: Database,
+    request: Request,
+    *,
+    policy: Policy,
+    org_key: str,
+    actor: Actor = OPERATOR,
+) -> Report:
+    """Import a file in one transaction. What is wrong with the file or its rows stands in the report; nothing is raised for it.
+
+    Any faulty row means that nothing is written, unless `skip_bad_rows`. Importing the same file again writes nothing.
+    """
+    try:
+        sheet = tabular.read(request.path)
+    except GovernanceError as error:
+        return _unread(request, error)
+
+    def work(session: Session) -> Report:
+        report = _import(
+            session,
+            actor,
+            sheet,
+            request,
+            policy=policy,
+            org_key=org_key,
+            now=clock.now(session),
+        )
+        if report.refused or report.is_dry_run:
+            raise _NotWritten(report)
+        return report
+
+    try:
+        return database.run(work, patient=True)
+    except _NotWritten as preview:
+        return preview.report
+    except GovernanceError as error:
+        return _unread(request, error)
+
+
+def _unread(request: Request, error: GovernanceError) -> Report:
+    return Report(
+        request.kind,
+        request.path.name,
+        is_dry_run=request.dry_run,
+        refused=True,
+        problem=error.sentence,
+    )
+
+
+def _import(
+    session: Session,
+    actor: Actor,
+    sheet: Sheet,
+    request: Request,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> Report:
+    bring = bringing.Bringing(session, actor, policy, org_key, now)
+    outcome, columns = _bring(session, sheet, request, bring)
+    faults = sorted(outcome.faults, key=lambda fault: fault.line)
+    report = Report(
+        kind=request.kind,
+        file=storable(sheet.name, 80),
+        rows=len(sheet.rows),
+        changes=tuple(sorted(outcome.changes, key=lambda change: change.line)),
+        unchanged=outcome.unchanged,
+        faults=tuple(faults),
+        notes=(*columns.notes, *outcome.notes),
+        uninvited=tuple(dict.fromkeys(outcome.uninvited)),
+        is_dry_run=request.dry_run,
+        refused=bool(faults) and not request.skip_bad_rows,
+    )
+    if not report.refused and request.kind == "projects" and report.changes:
+        report = replace(report, reallocated=bring.reallocated())
+    queries.remember(session, request.kind, columns.given)
+    if report.changes:
+        audit.record(
+            session, actor, f"{request.kind}.imported", ("import", sheet.sha256), now=now,
+            rows=report.rows, added=report.added, changed=report.changed,
+            unchanged=report.unchanged, left_out=len({fault.line for fault in faults}),
+        )  # fmt: skip
+    return report
+
+
+def _bring(
+    session: Session, sheet: Sheet, request: Request, bring: bringing.Bringing
+) -> tuple[Outcome, Columns]:
+    kind = request.kind
+
+    def columns(fields: Fields) -> Columns:
+        known = queries.headings(session, kind)
+        return find_columns(sheet.headings, fields, request.mappings, known)
+
+    if kind == "people":
+        found = columns(PEOPLE)
+        return _checked(sheet, found, PersonRow, bring.people), found
+    if kind == "projects":
+        found = columns(PROJECTS)
+        return _checked(sheet, found, ProjectRow, bring.projects), found
+    if kind == "budgets":
+        found = columns(BUDGETS)
+        return _checked(sheet, found, BudgetRow, bring.budgets), found
+    raise GovernanceError(
+        f"There is no import of {kind!r}; there is people, projects and budgets."
+    )
+
+
+def _checked(
+    sheet: Sheet,
+    columns: Columns,
+    form: type[F],
+    bring: Callable[[list[tuple[int, F]]], Outcome],
+) -> Outcome:
+    """Read every row by its form and bring in the good ones."""
+    good: list[tuple[int, F]] = []
+    faults: list[RowFault] = []
+    names: dict[int | None, str] = {column: name for name, column in columns.at.items()}
+    for row in sheet.rows:
+        found = [
+            RowFault(row.line, names.get(fault.column), fault.sentence)
+            for fault in row.faults
+            if fault.column is None or fault.column in names
+        ]
+        if not found:
+            try:
+                good.append((row.line, form.model_validate(_cells(row, columns))))
+            except ValidationError as error:
+                found = [
+                    _fault(row.line, one) for one in error.errors(include_url=False)
+                ]
+        faults += found
+    outcome = bring(good)
+    outcome.faults += faults
+    return outcome
+
+
+def _cells(row: SheetRow, columns: Columns) -> dict[str, str]:
+    """The cells that hold something, without what no database can store."""
+    return {
+        name: text
+        for name, column in columns.at.items()
+        if (text := storable(row.cells[column], 10_000))
+    }
+
+
+def _fault(line: int, error: Any) -> RowFault:
+    place = str(error["loc"][0]) if error["loc"] else None
+    if error["type"] == "missing":
+        return RowFault(line, place, "is empty; every row needs it")
+    if error["type"] == "string_too_long":
+        length, most = len(str(error["input"])), error["ctx"]["max_length"]
+        return RowFault(line, place, f"holds {length:,} characters; at most {most} fit")
+    if error["type"].startswith("date"):
+        return RowFault(
+            line,
+            place,
+            f"{str(error['input'])[:40]!r} is no day; write it like 2026-01-31",
+        )
+    return RowFault(line, place, str(error["msg"]).removeprefix("Value error, "))
