@@ -64,19 +64,20 @@ COLUMNS = (
     "Tags",
 )
 SCALE = 11  # digits after the point in real AWS files
+# service, category, unit, and the most that a row costs, in units of 10^-11
 SERVICES = (
-    ("Amazon Elastic Compute Cloud", "Compute", "Hours", 900_000_000),
-    ("Amazon SageMaker AI", "AI and Machine Learning", "Hours", 2_400_000_000),
-    ("Amazon Bedrock", "AI and Machine Learning", "Tokens", 300_000_000),
-    ("Amazon Simple Storage Service", "Storage", "GB-Mo", 40_000_000),
-    ("Amazon Elastic Kubernetes Service", "Compute", "Hours", 600_000_000),
-    ("Amazon Virtual Private Cloud", "Networking", "GB", 25_000_000),
-    ("AmazonCloudWatch", "Management and Governance", "Metrics", 9_000_000),
-    ("Amazon Relational Database Service", "Databases", "Hours", 500_000_000),
-    ("Amazon Athena", "Analytics", "Terabytes", 70_000_000),
-    ("AWS Lambda", "Compute", "Requests", 2_000_000),
-    ("Amazon Elastic File System", "Storage", "GB-Mo", 60_000_000),
-    ("AWS Key Management Service", "Security", "Requests", 3_000_000),
+    ("Amazon Elastic Compute Cloud", "Compute", "Hours", 900_000_000_000),
+    ("Amazon SageMaker AI", "AI and Machine Learning", "Hours", 2_400_000_000_000),
+    ("Amazon Bedrock", "AI and Machine Learning", "Tokens", 300_000_000_000),
+    ("Amazon Simple Storage Service", "Storage", "GB-Mo", 40_000_000_000),
+    ("Amazon Elastic Kubernetes Service", "Compute", "Hours", 600_000_000_000),
+    ("Amazon Virtual Private Cloud", "Networking", "GB", 25_000_000_000),
+    ("AmazonCloudWatch", "Management and Governance", "Metrics", 9_000_000_000),
+    ("Amazon Relational Database Service", "Databases", "Hours", 500_000_000_000),
+    ("Amazon Athena", "Analytics", "Terabytes", 70_000_000_000),
+    ("AWS Lambda", "Compute", "Requests", 2_000_000_000),
+    ("Amazon Elastic File System", "Storage", "GB-Mo", 60_000_000_000),
+    ("AWS Key Management Service", "Security", "Requests", 3_000_000_000),
 )
 REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
 TEAMS = ("vision", "ranking", "fraud", "search", "speech")
@@ -169,10 +170,10 @@ def rows(
         effective_sum += effective
         amount = _text(billed)
         yield (
-            f",{amount},{shape.billing_account},Example Org,{shape.currency},{period_end},{period_start},{category},,,"
+            f",{amount},{shape.billing_account},Acme,{shape.currency},{period_end},{period_start},{category},,,"
             f"{frequency},{hours[hour + 1]},{hours[hour]},,,,,,{billed % 997},{unit},{amount},,{_text(effective)},"
-            f"AWS,{amount},,Standard,{billed % 997},{unit},AWS,AWS,{region},,"
-            f"i-{account:03d}{number % 40:02d},,,{group},{service},{price % 9973},,{accounts[account]},{names[account]},{tags[account]}\n"
+            f"AWS,{price / 10**SCALE},,Standard,,,AWS,,{region},,"
+            f"i-{account:03d}{number % 40:02d},,,{group},{service},,,{accounts[account]},{names[account]},{tags[account]}\n"
         )
     unit_value = Decimal(1).scaleb(-SCALE)
     totals.rows += count
