@@ -1,0 +1,110 @@
+"""The demo as a newcomer meets it, in a real browser: five clicks, each with its effect."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bot.cli.demo import organisation as org
+from bot.cli.demo.command import Demo, NotOurs
+from storage import migrate, runtime
+from storage.db import Database
+from tests.conftest import fresh_url
+from tests.page.conftest import browser
+
+__all__ = ["browser"]
+
+OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Demo]:
+    url = None
+    if request.param == "postgres":
+        url = fresh_url("postgres", request, tmp_path)
+        database = Database(url)
+        with database.begin() as session:
+            runtime.set_made_by(session, "demo")
+        database.close()
+    running = Demo(at=OPENS, url=url)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_five_clicks_show_a_newcomer_what_it_is(demo: Demo, browser: Browser) -> None:
+    page: Page = browser.new_page(viewport={"width": 1280, "height": 860})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(demo.url)
+    page.get_by_test_id("action-approvals.approve").last.click()
+    expect(page.get_by_test_id("step-approve")).to_have_attribute(
+        "data-done", "true", timeout=5000
+    )
+    page.get_by_test_id("show-me").first.click()
+    expect(
+        page.get_by_text("January's budget for Ticket triage is now 52,000 EUR").first
+    ).to_be_visible()
+    expect(page.get_by_test_id("step-copies")).to_have_attribute(
+        "data-done", "true", timeout=5000
+    )
+    page.get_by_test_id("show-me").first.click()
+    expect(page.get_by_test_id("acting")).to_contain_text("Tomás")
+    page.get_by_test_id("clock-day").click()
+    expect(page.get_by_test_id("step-clock")).to_have_attribute(
+        "data-done", "true", timeout=15000
+    )
+    page.get_by_test_id("strip-action-verify").click()
+    expect(page.get_by_test_id("strip-result")).to_contain_text("The ledger holds")
+    page.get_by_test_id("strip-action-tamper").click()
+    expect(page.get_by_test_id("strip-result")).to_contain_text("behind mlgov's back")
+    page.get_by_test_id("strip-action-verify").click()
+    expect(page.get_by_test_id("strip-result")).to_contain_text("was changed")
+    assert problems == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_story_holds_what_it_promises(demo: Demo) -> None:
+    seat = demo.sandbox.seat(org.DANIEL)
+    admin = next(c.id for c in seat.channels() if c.name == "mlgov-admin")
+    assert "battery-health" in str(
+        seat.messages(admin)[-1].blocks
+    ) or "is_archived" in str(seat.messages(admin)[-1].blocks)
+    guest = demo.sandbox.seat(org.LUCAS)
+    assert any("guests can't use mlgov" in item.text for item in guest.ephemerals())
+    maya = demo.sandbox.seat(org.MAYA)
+    card = maya.messages(maya.dm().id)[-1]
+    assert "40,000 → 52,000 EUR" in card.text
+
+
+@pytest.mark.slow
+def test_a_database_that_it_did_not_make_is_left_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'real.db'}")
+    migrate.upgrade(database)
+    database.close()
+    demo = Demo(at=OPENS, url=f"sqlite:///{tmp_path / 'real.db'}")
+    try:
+        with pytest.raises(NotOurs, match="did not make this database"):
+            demo.start()
+    finally:
+        demo.stop()
+
+
+@pytest.mark.slow
+def test_an_empty_demo_has_nobody_governed_yet() -> None:
+    demo = Demo(at=OPENS, empty=True)
+    try:
+        demo.start()
+        seat = demo.sandbox.seat(org.MAYA)
+        assert "own, sponsor or manage no project" in str(
+            seat.slash("/mlgov", "status", seat.dm().id).body
+        )
+    finally:
+        demo.stop()

@@ -1,0 +1,205 @@
+"""`mlgov run` and `mlgov doctor` as processes of their own, against the stand-in."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot import manifest
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
+from sandbox.world import World
+from storage import migrate, runtime
+from storage.db import Database
+from tests.stories.office import OLA, POLICY, eventually, organisation
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def slack() -> Iterator[Sandbox]:
+    with Sandbox(
+        World.from_dict(organisation()), manifest.data(), limits=False, faults=Faults()
+    ) as running:
+        yield running
+
+
+def environment(slack: Sandbox, work: Path, **more: str) -> dict[str, str]:
+    (work / "governance.yml").write_text(POLICY, encoding="utf-8")
+    secret = work / "bot-token"
+    secret.write_text(slack.bot_token, encoding="utf-8")
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SLACK_", "MLGOV_"))
+    }
+    return (
+        clean
+        | {
+            "SLACK_BOT_TOKEN_FILE": str(secret),
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
+            "SLACK_API_URL": slack.api_url,
+            "MLGOV_DATABASE_URL": f"sqlite:///{work / 'mlgov.db'}",
+            "MLGOV_POLICY": str(work / "governance.yml"),
+            "MLGOV_ANCHOR": str(work / "heads.jsonl"),
+        }
+        | more
+    )
+
+
+def mlgov(
+    env: dict[str, str], cwd: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bot.cli.main", *words], env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+
+
+@contextmanager
+def running(
+    env: dict[str, str], cwd: Path, *words: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address it serves at."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "bot.cli.main", "run", "--port", "0", *words],
+        env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = ""
+        for line in process.stdout:
+            if "mlgov governs" in line:
+                break
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line
+        yield process, found.group()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            rest = process.communicate(timeout=30)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert process.returncode == 0, rest
+    for secret in (env.get("SLACK_SIGNING_SECRET"), env.get("SLACK_APP_TOKEN")):
+        assert secret is None or secret not in rest
+
+
+def test_over_http(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    with running(env, tmp_path, "--http") as (_process, url):
+        slack.deliver_to(f"{url}/slack/events")
+        assert slack.verify_url().ok
+        assert "Nothing waits for you" in str(
+            slack.seat(OLA).slash("/mlgov", "", "C0TRIAGE").body
+        )
+        for path in ("healthz", "readyz"):
+            assert httpx.get(f"{url}/{path}", trust_env=False).status_code == 200
+        assert "mlgov_outbox_rows" in httpx.get(f"{url}/metrics", trust_env=False).text
+        assert (
+            httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code
+            == 401
+        )
+
+
+def test_over_socket_mode(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path, SLACK_APP_TOKEN=slack.app_token)
+    with running(env, tmp_path) as (_process, url):
+        eventually(
+            lambda: slack.seat(OLA).slash("/mlgov", "help", "C0TRIAGE").ok,
+            "it answers over the socket",
+            10,
+        )
+        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert (
+            httpx.post(f"{url}/slack/events", content=b"x", trust_env=False).status_code
+            == 404
+        )
+
+
+def test_without_tokens_it_says_which(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    missing = mlgov(env, tmp_path, "run")
+    assert (missing.returncode, "SLACK_APP_TOKEN" in missing.stderr) == (1, True)
+    del env["SLACK_SIGNING_SECRET"]
+    assert "SLACK_SIGNING_SECRET" in mlgov(env, tmp_path, "run", "--http").stderr
+
+
+def test_a_wrong_token_is_refused_in_words(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    del env["SLACK_BOT_TOKEN_FILE"]
+    env["SLACK_BOT_TOKEN"] = "xoxb-wrong"
+    done = mlgov(env, tmp_path, "run", "--http")
+    assert done.returncode == 1
+    assert "invalid_auth" in done.stderr
+    assert "xoxb-wrong" not in done.stderr + done.stdout
+
+
+def test_it_leaves_the_demos_database_alone(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    database = Database(env["MLGOV_DATABASE_URL"])
+    migrate.upgrade(database)
+    with database.begin() as session:
+        runtime.set_made_by(session, "demo")
+        runtime.set_facts(session, {"org_key": "T0"})
+    database.close()
+    assert "the demo made" in mlgov(env, tmp_path, "run", "--http").stderr
+
+
+def test_a_bad_policy_is_refused_with_its_line(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    (tmp_path / "governance.yml").write_text(
+        "version: 1\norganisation: {name: Acme}\ngate: {}\n", encoding="utf-8"
+    )
+    assert (
+        "governance.yml:3: gate: there is no such key here"
+        in mlgov(env, tmp_path, "run", "--http").stderr
+    )
+
+
+def test_doctor_finds_everything_sound(slack: Sandbox, tmp_path: Path) -> None:
+    done = mlgov(environment(slack, tmp_path), tmp_path, "doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 7
+
+
+def test_doctor_says_how_to_mend(slack: Sandbox, tmp_path: Path) -> None:
+    slack.faults.withhold_scope("usergroups:read")
+    env = environment(
+        slack, tmp_path, MLGOV_DATABASE_URL="postgresql://127.0.0.1:1/none"
+    )
+    del env["SLACK_SIGNING_SECRET"]
+    (tmp_path / "governance.yml").write_text("version: 2", encoding="utf-8")
+    done = mlgov(env, tmp_path, "doctor")
+    assert done.returncode == 1
+    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD ")]
+    assert [line.split(":")[0] for line in bad] == [
+        "BAD  scopes",
+        "BAD  transport",
+        "BAD  database",
+        "BAD  policy",
+    ]
+    assert "usergroups:read" in bad[0]
+
+
+def test_the_ledger_is_checked_from_outside(slack: Sandbox, tmp_path: Path) -> None:
+    env = environment(slack, tmp_path)
+    with running(env, tmp_path, "--http"):
+        pass
+    del env["MLGOV_ANCHOR"]
+    head = mlgov(env, tmp_path, "audit", "head").stdout.strip()
+    assert (
+        "The ledger holds"
+        in mlgov(env, tmp_path, "audit", "verify", "--expect-head", head).stdout
+    )
+    forged = head.split(":")[0] + ":" + "0" * 64
+    done = mlgov(env, tmp_path, "audit", "verify", "--expect-head", forged)
+    assert (done.returncode, "BROKEN at entry" in done.stdout) == (1, True)
+    assert mlgov(env, tmp_path, "outbox", "list").stdout.startswith("Nothing waits")
