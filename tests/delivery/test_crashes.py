@@ -204,10 +204,11 @@ def test_the_control_that_sends_again_when_the_lease_expired_must_fail(
     letters(database, MESSAGES)
     # Answers take a moment, as they do in life, so that a kill finds messages that Slack has and we do not know of.
     slack.faults.slow("chat.postMessage", seconds=0.02)
-    kill_at_random(
-        database, workers, replace(orders, is_naive=True), 2, random.Random(SEED)
-    )
+    naive = replace(orders, is_naive=True)
+    kills = kill_at_random(database, workers, naive, 2, random.Random(SEED))
     lost, repeated, _ = judge(slack, MESSAGES)
+    record_property("kills", kills)
+    record_property("repeated", repeated)
     assert lost == 0
     assert repeated > 0
 
