@@ -14,7 +14,7 @@ LIBRARIES = "import slack_bolt, sqlalchemy.orm"
 
 def run(*, small: bool) -> Report:
     """Medians of several fresh processes, taken in turn so that a busy moment touches all alike."""
-    rounds = 2 if small else 9
+    rounds = 1 if small else 9
     with tempfile.TemporaryDirectory(prefix="mlgov-bench-") as folder:
         return _measure(rounds, Path(folder))
 
