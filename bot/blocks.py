@@ -69,12 +69,13 @@ def mention(slack_id: str | None, name: str) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """An amount with its currency: thousands separated, at least as many decimals as it takes to tell it from zero."""
-    places = 2 if amount != amount.to_integral_value() or abs(amount) < 100 else 0
-    if abs(amount) >= 1000:
+    """An amount with its currency: thousands separated, cents only where they matter, never zero for what is not."""
+    if amount == amount.to_integral_value() or abs(amount) >= 1000:
         places = 0
-    if amount and abs(amount) < Decimal("0.1"):
+    elif abs(amount) < Decimal("0.1"):
         places = min(18, -amount.adjusted() + 1)
+    else:
+        places = 2
     return f"{amount:,.{places}f} {currency}"
 
 

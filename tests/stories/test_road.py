@@ -275,7 +275,7 @@ def test_an_alert_is_acknowledged_and_broken_down(office: Office) -> None:
     tim.click(channel_id="C0TRIAGE", ts=alert.ts, action_id="budgets.break_down")
     shown = str(tim.modals()[-1].as_json())
     assert "GPU: 900 EUR (100 %)" in shown
-    assert "Tue 20 Jan: 45.00 EUR" in shown
+    assert "Tue 20 Jan: 45 EUR" in shown
 
 
 def test_the_words_of_the_command(office: Office) -> None:
