@@ -1,5 +1,6 @@
 """The modals of a request, the private list of what waits, and its part of App Home."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +14,8 @@ REASON = "reason"
 """The block of the reason's field in the modal that rejects."""
 MOST_LISTED = 12
 """Requests of one kind in a private answer, which holds 50 blocks; App Home shows 20."""
+MOST_CHARACTERS = 12_000
+"""Of JSON, in a private answer: Slack refuses messages whose blocks hold more than about 13,200."""
 MOST_FACTS = 20
 MOST_LINES = 30
 
@@ -174,18 +177,34 @@ def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[
     else:
         text = nothing_waits(asked_)
     shown = [blocks.section(f"*{text}*" if waiting_ else text)]
-    for card in waiting_[:MOST_LISTED]:
-        shown += waiting(card)
-    left = len(waiting_) - MOST_LISTED
-    if left > 0:
-        shown.append(blocks.context(f"…and {left} more; App Home shows them."))
+    fitting = _fitting([waiting(card) for card in waiting_[:MOST_LISTED]], shown)
+    shown += [block for entry in fitting for block in entry]
+    if len(waiting_) > len(fitting):
+        shown.append(
+            blocks.context(
+                f"…and {len(waiting_) - len(fitting)} more: decide some, and they move up."
+            )
+        )
     if asked_:
         shown += [blocks.divider(), blocks.section("*You asked for*")]
-        room = min(MOST_LISTED, 48 - len(shown))
-        shown += [asked(card) for card in asked_[:room]]
-        if len(asked_) > room:
-            shown.append(blocks.context(f"…and {len(asked_) - room} more"))
+        room = min(MOST_LISTED, blocks.MESSAGE_BLOCKS - 1 - len(shown))
+        mine = _fitting([[asked(card)] for card in asked_[:room]], shown)
+        shown += [block for entry in mine for block in entry]
+        if len(asked_) > len(mine):
+            shown.append(blocks.context(f"…and {len(asked_) - len(mine)} more"))
     return text, shown
+
+
+def _fitting(entries: list[list[Block]], shown: list[Block]) -> list[list[Block]]:
+    """As many of the entries, in order, as a message with `shown` in it still has room for."""
+    room = MOST_CHARACTERS - len(json.dumps(shown, ensure_ascii=False))
+    kept = []
+    for entry in entries:
+        room -= len(json.dumps(entry, ensure_ascii=False))
+        if room < 0:
+            break
+        kept.append(entry)
+    return kept
 
 
 def home_blocks(
