@@ -10,6 +10,8 @@ from storage.people.tables import Person
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
 from workflows.people.approvers import mirror_age, resolve_approvers
+from workflows.people.erasure import erase
+from workflows.people.exports import export
 from workflows.people.mirror import (
     change_members,
     forget_channels,
@@ -27,6 +29,8 @@ __all__ = [
     "actor_by_slack_id",
     "audience_is_closed",
     "change_members",
+    "erase",
+    "export",
     "find_by_email",
     "find_by_slack_id",
     "forget_channels",

@@ -1,0 +1,263 @@
+"""Every place where a person's identity or words stand, beside the ledger, which names nobody."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String, cast, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.audit.tables import PrivateText
+from storage.budgets.tables import Budget, BudgetAlert
+from storage.delivery.tables import Lane, Message, Outbox
+from storage.enums import ApprovalState, OutboxState
+from storage.people.tables import Person, UserGroupMember
+from storage.policies.tables import PolicyVersion
+from storage.projects.tables import Project
+
+_QUIET = {"synchronize_session": False}
+
+
+def open_requests(session: Session, person_id: str) -> list[int]:
+    """Requests that still wait, which the person opened or has decided in."""
+    mine = select(Decision.approval_id).where(Decision.person_id == person_id)
+    return list(
+        session.execute(
+            select(Approval.id)
+            .where(
+                Approval.state == ApprovalState.PENDING,
+                or_(Approval.requester_id == person_id, Approval.id.in_(mine)),
+            )
+            .order_by(Approval.id)
+        ).scalars()
+    )
+
+
+def erase_texts(session: Session, person_id: str, now: datetime) -> int:
+    """Empty what the person wrote, with its salts; how many texts that was."""
+    found = session.execute(
+        update(PrivateText)
+        .where(PrivateText.author_id == person_id, PrivateText.erased_at.is_(None))
+        .values(salt=None, text=None, erased_at=now)
+        .returning(PrivateText.id)
+        .execution_options(**_QUIET)
+    )
+    return len(found.all())
+
+
+def delete_memberships(session: Session, person_id: str) -> int:
+    """Take the person out of every user group; how many that was."""
+    found = session.execute(
+        delete(UserGroupMember)
+        .where(UserGroupMember.person_id == person_id)
+        .returning(UserGroupMember.group_id)
+        .execution_options(**_QUIET)
+    )
+    return len(found.all())
+
+
+def forget_manager(session: Session, person_id: str) -> None:
+    """Nobody reports to the person any more."""
+    session.execute(
+        update(Person)
+        .where(Person.manager_id == person_id)
+        .values(manager_id=None)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
+    """(subject type, subject id) of the records whose cards may show the person."""
+    decided = select(Decision.approval_id).where(Decision.person_id == person_id)
+    part = or_(
+        Project.owner_id == person_id,
+        Project.sponsor_id == person_id,
+        Project.manager_id == person_id,
+    )
+    projects = select(Project.id).where(part)
+    requests = session.execute(
+        select(Approval.id)
+        .where(
+            or_(
+                Approval.requester_id == person_id,
+                Approval.id.in_(decided),
+                Approval.project_id.in_(projects),
+            )
+        )
+        .order_by(Approval.id)
+    ).scalars()
+    alerts = session.execute(
+        select(BudgetAlert.id)
+        .join(Budget, Budget.id == BudgetAlert.budget_id)
+        .where(
+            or_(
+                BudgetAlert.acknowledged_by == person_id,
+                Budget.owner_id == person_id,
+                Budget.project_id.in_(projects),
+            )
+        )
+        .order_by(BudgetAlert.id)
+    ).scalars()
+    return [
+        *(("approval", str(one)) for one in requests),
+        *(("budget_alert", str(one)) for one in alerts),
+    ]
+
+
+def parts_in_projects(session: Session, person_id: str) -> list[str]:
+    """Keys of the projects that the person owns, sponsors or manages."""
+    return list(
+        session.execute(
+            select(Project.key)
+            .where(
+                or_(
+                    Project.owner_id == person_id,
+                    Project.sponsor_id == person_id,
+                    Project.manager_id == person_id,
+                )
+            )
+            .order_by(Project.key)
+        ).scalars()
+    )
+
+
+def named_in_policy(session: Session, slack_id: str) -> bool:
+    """Whether any policy text holds the Slack id."""
+    word = _word(slack_id)
+    texts = session.execute(
+        select(PolicyVersion.text).where(
+            PolicyVersion.text.contains(slack_id, autoescape=True)
+        )
+    ).scalars()
+    return any(word.search(text) for text in texts)
+
+
+def _word(slack_id: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(slack_id)}(?![A-Za-z0-9])")
+
+
+def replace_slack_id(
+    session: Session, slack_id: str, person_id: str, now: datetime
+) -> int:
+    """The opaque id instead of the Slack id, in deliveries, cards and stages; how many direct messages were cut off.
+
+    What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
+    """
+    word = _word(slack_id)
+
+    def swap(text: str) -> str:
+        return word.sub(person_id, text)
+
+    cut = _replace_lanes(session, slack_id, swap, person_id, now)
+    for table in (Outbox, Message):
+        _replace_in_rows(session, table, slack_id, swap)
+    _replace_in_stages(session, slack_id, swap)
+    return cut
+
+
+def _replace_lanes(
+    session: Session,
+    slack_id: str,
+    swap: Callable[[str], str],
+    person_id: str,
+    now: datetime,
+) -> int:
+    lanes = session.execute(
+        select(Lane)
+        .where(Lane.key.contains(slack_id, autoescape=True))
+        .order_by(Lane.key)
+        .with_for_update()
+    ).scalars()
+    cut = 0
+    for lane in lanes.all():
+        key = swap(lane.key)
+        if key == lane.key:
+            continue
+        # A sender that holds the lane now finds its fence broken: what it was about to say is not written down.
+        paces = {
+            column.key: getattr(lane, column.key) for column in Lane.__table__.columns
+        }
+        nobody = {"channel": None, "lease_owner": None, "lease_until": None}
+        session.add(Lane(**paces | nobody | {"key": key, "epoch": lane.epoch + 1}))
+        session.flush()
+        session.execute(
+            update(Outbox)
+            .where(
+                Outbox.lane_key == lane.key,
+                Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+            )
+            .values(state=OutboxState.CANCELLED, settled_at=now)
+            .execution_options(**_QUIET)
+        )
+        session.execute(
+            update(Outbox)
+            .where(Outbox.lane_key == lane.key)
+            .values(lane_key=key, last_error=None)
+            .execution_options(**_QUIET)
+        )
+        moved = session.execute(
+            update(Message)
+            .where(Message.lane_key == lane.key)
+            .values(lane_key=key, live=False, channel=f"erased:{person_id}")
+            .returning(Message.id)
+            .execution_options(**_QUIET)
+        )
+        cut += len(moved.all())
+        session.delete(lane)
+        session.flush()
+    return cut
+
+
+def _replace_in_rows(
+    session: Session, table: Any, slack_id: str, swap: Callable[[str], str]
+) -> None:
+    texts = ["subject_id"] + (["dedupe_key", "last_error"] if table is Outbox else [])
+    columns = [getattr(table, name) for name in texts]
+    rows: Sequence[Any] = session.execute(
+        select(table.id, table.notice, *columns).where(
+            or_(
+                cast(table.notice, String).contains(slack_id, autoescape=True),
+                *(column.contains(slack_id, autoescape=True) for column in columns),
+            )
+        )
+    ).all()
+    for id_, notice, *values in rows:
+        session.execute(
+            update(table)
+            .where(table.id == id_)
+            .values(
+                notice=json.loads(swap(json.dumps(notice, ensure_ascii=False))),
+                **{
+                    name: swap(value) if value else value
+                    for name, value in zip(texts, values, strict=True)
+                },
+            )
+            .execution_options(**_QUIET)
+        )
+
+
+def _replace_in_stages(
+    session: Session, slack_id: str, swap: Callable[[str], str]
+) -> None:
+    stages = session.execute(
+        select(ApprovalStage)
+        .where(
+            cast(ApprovalStage.approvers, String).contains(slack_id, autoescape=True)
+        )
+        .order_by(ApprovalStage.approval_id, ApprovalStage.position)
+    ).scalars()
+    for stage in stages.all():
+        stage.approvers = json.loads(
+            swap(json.dumps(stage.approvers, ensure_ascii=False))
+        )
+    decisions = session.execute(
+        select(Decision)
+        .where(Decision.rule.contains(slack_id, autoescape=True))
+        .order_by(Decision.id)
+    ).scalars()
+    for decision in decisions.all():
+        decision.rule = swap(decision.rule)
+    session.flush()

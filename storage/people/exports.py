@@ -1,0 +1,102 @@
+"""Everything that is kept about a person, table by table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, or_, select
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval, Decision
+from storage.audit.tables import AuditEntry, PrivateText
+from storage.budgets.tables import Budget, BudgetAlert
+from storage.delivery.tables import Lane, Message, Outbox
+from storage.people.tables import Person, UserGroup, UserGroupMember
+from storage.projects.tables import Project
+
+Rows = Sequence[Row[Any]]
+
+
+def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
+    found: Rows = session.execute(statement).all()
+    return [dict(row._mapping) for row in found]
+
+
+def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]:
+    """What stands in each table about the person, oldest first."""
+    me = person.id
+    return {
+        "person": _rows(session, select(*Person.__table__.columns).where(Person.id == me)),
+        "reports": _rows(
+            session, select(Person.id).where(Person.manager_id == me).order_by(Person.id)
+        ),
+        "groups": _rows(
+            session,
+            select(UserGroup.slack_id, UserGroup.handle, UserGroup.name, UserGroupMember.since)
+            .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
+            .where(UserGroupMember.person_id == me)
+            .order_by(UserGroup.id),
+        ),
+        "projects": _rows(
+            session,
+            select(Project.key, Project.name, Project.owner_id, Project.sponsor_id, Project.manager_id)
+            .where(or_(Project.owner_id == me, Project.sponsor_id == me, Project.manager_id == me))
+            .order_by(Project.id),
+        ),
+        "budgets": _rows(
+            session, select(*Budget.__table__.columns).where(Budget.owner_id == me).order_by(Budget.id)
+        ),
+        "acknowledged": _rows(
+            session,
+            select(BudgetAlert.id, BudgetAlert.budget_id, BudgetAlert.threshold, BudgetAlert.acknowledged_at)
+            .where(BudgetAlert.acknowledged_by == me)
+            .order_by(BudgetAlert.id),
+        ),
+        "requests": _rows(
+            session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
+        ),
+        "decisions": _rows(
+            session, select(*Decision.__table__.columns).where(Decision.person_id == me).order_by(Decision.id)
+        ),
+        "texts": _rows(
+            session,
+            select(PrivateText.id, PrivateText.text, PrivateText.created_at, PrivateText.erased_at)
+            .where(PrivateText.author_id == me)
+            .order_by(PrivateText.id),
+        ),
+        "messages": _messages(session, person),
+        "ledger": _rows(
+            session,
+            select(AuditEntry.seq, AuditEntry.at, AuditEntry.action, AuditEntry.body)
+            .where(
+                or_(
+                    AuditEntry.actor_id == me,
+                    (AuditEntry.subject_type == "person") & (AuditEntry.subject_id == me),
+                    AuditEntry.body.contains(me, autoescape=True),
+                )
+            )
+            .order_by(AuditEntry.seq),
+        ),
+    }  # fmt: skip
+
+
+def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
+    """What was sent to the person, or waits to be: their direct messages and their Home tab."""
+    if person.slack_id is None:
+        return []
+    lane = f"slack:{person.org_key}:{person.slack_id}"
+    return _rows(
+        session,
+        select(
+            Outbox.kind,
+            Outbox.notice,
+            Outbox.state,
+            Outbox.created_at,
+            Outbox.settled_at,
+            Message.channel,
+            Message.ts,
+        )
+        .join(Lane, Lane.key == Outbox.lane_key)
+        .outerjoin(Message, Message.outbox_id == Outbox.id)
+        .where(Lane.key.in_([lane, f"home:{lane}"]))
+        .order_by(Outbox.id),
+    )

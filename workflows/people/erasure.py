@@ -1,0 +1,63 @@
+"""Erasing a person: identity and words go, decisions stay under an opaque id, and the ledger still verifies."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.people import erasure, queries
+from workflows import outbox
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotAllowed, NotFound
+from workflows.outbox import Subject
+from workflows.people.records import Erasure
+
+NAME = "an erased person"
+
+
+def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> Erasure:
+    """Remove everything that identifies a person, and what they wrote. Only an operator may; it cannot be undone.
+
+    Raises NotFound; InvalidInput while requests wait that they opened or have decided in: met again in Slack they would
+    be somebody new, who could then decide their own request, or twice.
+    """
+    if actor.kind is not ActorKind.OPERATOR:
+        raise NotAllowed(
+            "Only who operates mlgov can erase a person, by `mlgov people erase`."
+        )
+    person = queries.find_person(session, person_id)
+    if person is None:
+        raise NotFound(f"Nobody here has the id {person_id!r}.")
+    if person.erased_at is not None:
+        raise InvalidInput(f"{person_id} is erased already.")
+    waiting = erasure.open_requests(session, person_id)
+    if waiting:
+        listed = ", ".join(f"#{one}" for one in waiting[:10])
+        raise InvalidInput(
+            f"{person_id} asked, or has decided, in requests that still wait: {listed}. Let them be decided or withdrawn first."
+        )
+    slack_id = person.slack_id
+    owned = erasure.parts_in_projects(session, person_id)
+    shown = erasure.shown_in(session, person_id)
+    person.slack_id = person.team_id = person.email = person.tz = None
+    person.manager_id = person.business_unit = None
+    person.persona = person.country = None
+    person.name, person.title = NAME, ""
+    person.is_deactivated = True
+    person.refreshed_at = person.home_opened_at = None
+    person.erased_at = now
+    session.flush()
+    texts = erasure.erase_texts(session, person_id, now)
+    memberships = erasure.delete_memberships(session, person_id)
+    erasure.forget_manager(session, person_id)
+    messages, in_policy = 0, False
+    if slack_id is not None:
+        in_policy = erasure.named_in_policy(session, slack_id)
+        messages = erasure.replace_slack_id(session, slack_id, person_id, now)
+    for type_, id_ in shown:
+        outbox.refresh(session, Subject(type_, id_), now=now)
+    audit.record(
+        session, actor, "person.erased", ("person", person_id), now=now,
+        texts=texts, memberships=memberships,
+    )  # fmt: skip
+    return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)
