@@ -28,8 +28,9 @@ MESSAGE_BLOCKS, VIEW_BLOCKS, SELECT_OPTIONS = 50, 100, 100
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ufeff]")
 _DIRECTION = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SPACE = re.compile(r"\s+")
-_MARKS = str.maketrans({"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"})
-"""Look-alikes: Slack has no escape for its emphasis marks."""
+_MARKS = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
+_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+"""Look-alikes: Slack has no escape for its emphasis marks. An underscore within a word is none."""
 
 
 def cut(text: str, limit: int) -> str:
@@ -54,7 +55,7 @@ def plain(text: str, limit: int = 150) -> str:
 
 def escape(text: str, limit: int = 300) -> str:
     """Foreign text for mrkdwn: cannot ping, link, or change how the words around it look."""
-    short = plain(text, limit).translate(_MARKS)
+    short = _UNDERSCORE.sub("ˍ", plain(text, limit).translate(_MARKS))
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -77,6 +78,11 @@ def money(amount: Decimal, currency: str) -> str:
     else:
         places = 2
     return f"{amount:,.{places}f} {currency}"
+
+
+def spent(cost: Decimal, amount: Decimal, currency: str, basis: str) -> str:
+    """`32,110 of 40,000 EUR effective cost`."""
+    return f"{money(cost, currency).removesuffix(' ' + currency)} of {money(amount, currency)} {basis} cost"
 
 
 def percent(part: Decimal, whole: Decimal) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
@@ -26,6 +27,13 @@ class ProjectLine:
     def name(self) -> str:
         """The project's name, unescaped."""
         return self.project.name
+
+    @property
+    def share(self) -> Decimal:
+        """How much of its most used budget is spent, 1 being all of it; 0 without a budget."""
+        return max(
+            (burn.spent / burn.amount for burn in self.burns), default=Decimal(0)
+        )
 
     @property
     def is_over(self) -> bool:
@@ -67,9 +75,10 @@ def _lines(
     burns = budgets.burn(
         session, [project.id for project in found], policy=policy, now=now
     )
-    return tuple(
+    lines = (
         ProjectLine(project, tuple(burns.get(project.id, ()))) for project in found
     )
+    return tuple(sorted(lines, key=lambda line: (-line.share, line.name.casefold())))
 
 
 def summary(

@@ -61,12 +61,12 @@ def break_down(found: Breakdown) -> Block:
         blocks.section(
             f"*{name}* · {burn.period_words}: {words.spent(burn)} ({words.share(burn)})"
         ),
-        blocks.context(words.through(burn)),
+        blocks.context(_sentence(words.through(burn))),
         blocks.section("*By service*\n" + (_services(found) or "No cost yet.")),
         blocks.section("*By day*, newest first\n" + (_days(found) or "No cost yet.")),
     ]
     if (others := words.others(burn)) is not None:
-        shown.append(blocks.context(others[0].upper() + others[1:]))
+        shown.append(blocks.context(_sentence(others)))
     return blocks.modal("Break down", shown, callback_id="budgets.shown", close="Close")
 
 
@@ -106,7 +106,7 @@ def budget(detail: BudgetDetail) -> list[Block]:
         )
     ]
     if (others := words.others(burn)) is not None:
-        shown.append(blocks.context(others[0].upper() + others[1:]))
+        shown.append(blocks.context(_sentence(others)))
     history = [
         f"{blocks.money(item.amount, burn.currency)} from {blocks.day(item.valid_from)}"
         + (f" to {blocks.day(item.valid_until)}" if item.valid_until else "")
@@ -126,3 +126,7 @@ def budget(detail: BudgetDetail) -> list[Block]:
     buttons.append(blocks.button("Break down", words.BREAK_DOWN, str(burn.budget_id)))
     shown.append(blocks.actions(buttons, block_id=f"budget-{burn.budget_id}"))
     return shown
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

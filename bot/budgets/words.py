@@ -14,8 +14,7 @@ SUBMIT_INCREASE = "budgets.ask"
 
 def spent(burn: Burn) -> str:
     """`32,110 of 40,000 EUR effective cost`."""
-    amount = blocks.money(burn.amount, burn.currency)
-    return f"{blocks.money(burn.spent, burn.currency).removesuffix(' ' + burn.currency)} of {amount} {burn.basis} cost"
+    return blocks.spent(burn.spent, burn.amount, burn.currency, burn.basis)
 
 
 def through(burn: Burn) -> str:

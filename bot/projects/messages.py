@@ -9,11 +9,8 @@ from workflows.projects.records import ProjectRecord
 def burn_words(burn: Burn) -> str:
     """One budget in one line: `96 % of January's budget (38,400 of 40,000 EUR effective cost)`."""
     share = blocks.percent(burn.spent, burn.amount)
-    spent, amount = (
-        blocks.money(burn.spent, burn.currency),
-        blocks.money(burn.amount, burn.currency),
-    )
-    return f"{share} of {burn.period_words}'s budget ({spent} of {amount}, {burn.basis} cost)"
+    figures = blocks.spent(burn.spent, burn.amount, burn.currency, burn.basis)
+    return f"{share} of {burn.period_words}'s budget ({figures})"
 
 
 def data_words(burn: Burn) -> str:

@@ -1,5 +1,6 @@
 """Text from people and files cannot ping, link, reorder or overflow."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,7 +16,6 @@ FORBIDDEN = (
     "<#",
     "<http",
     "*",
-    "_",
     "~",
     "`",
     "\n",
@@ -32,6 +32,7 @@ FORBIDDEN = (
 def test_escaped_text_is_only_text(text: str) -> None:
     shown = blocks.escape(text, 200)
     assert not any(mark in shown for mark in FORBIDDEN)
+    assert not re.search(r"(?<![^\W_])_|_(?![^\W_])", shown)
     assert (
         len(shown.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
         <= 200
@@ -88,6 +89,10 @@ def test_an_amount_is_readable_and_never_shown_as_zero(amount: str, shown: str) 
 )
 def test_nearly_all_is_not_all(part: str, whole: str, shown: str) -> None:
     assert blocks.percent(Decimal(part), Decimal(whole)) == shown
+
+
+def test_an_underscore_within_a_word_stays() -> None:
+    assert blocks.escape("is_archived _x_") == "is_archived ˍxˍ"
 
 
 def test_times_have_a_fallback_for_screens_that_know_no_slack() -> None:

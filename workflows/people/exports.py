@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.people import exports, queries
 from storage.money import money_text
+from storage.people import exports, queries
 from workflows.errors import NotFound
 
 
