@@ -191,13 +191,13 @@ def write(
     totals = Totals()
     with ExitStack() as stack:
         # mtime=0 and no name: the same seed gives the same bytes when compressed too
-        sink: IO[bytes] = stack.enter_context(path.open("wb"))
+        sink: IO[bytes] | gzip.GzipFile = stack.enter_context(path.open("wb"))
         if path.suffix == ".gz":
             sink = stack.enter_context(
                 gzip.GzipFile(
                     filename="", mode="wb", fileobj=sink, compresslevel=6, mtime=0
                 )
-            )  # type: ignore[assignment]
+            )
         pending = [",".join(COLUMNS) + "\n"]
         for line in rows(count, seed=seed, shape=shape, totals=totals):
             pending.append(line)

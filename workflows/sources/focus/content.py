@@ -69,7 +69,7 @@ def _unpacked_head(start: bytes, file: str) -> bytes:
 def _layout(head: bytes, file: str, packed: bool) -> CsvLayout:
     # ASCII in UTF-16 has a NUL in every other byte, with or without the mark at the start
     halves = [head[offset:100:2].count(0) for offset in (0, 1)]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or max(halves) > 20:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or abs(halves[0] - halves[1]) > 20:
         raise DamagedFile(
             f"{file} is UTF-16 text. Save it as UTF-8 (in a spreadsheet program: “CSV UTF-8”) and give that."
         )
@@ -103,11 +103,12 @@ def _split(line: str) -> tuple[tuple[str, ...], str]:
     """The heading by the separator that shows the most FOCUS columns; the comma unless another is better."""
     best: tuple[int, tuple[str, ...], str] = (-1, (), ",")
     for delimiter in (",", ";", "\t", "|"):
-        # not csv.reader on megabytes of separators: a heading past the column limit is refused by its count alone
-        if line.count(delimiter) > columns.MAX_COLUMNS:
-            names: tuple[str, ...] = tuple(line.split(delimiter))
-        else:
+        try:
             names = tuple(next(csv.reader([line], delimiter=delimiter), []))
+        except (
+            csv.Error
+        ):  # a field beyond the module's limit: no heading by this separator
+            continue
         score = columns.known(names)
         if score > best[0]:
             best = (score, names, delimiter)

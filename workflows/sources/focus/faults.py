@@ -78,13 +78,8 @@ def lines_of(
 
 def bad_row(file: str, line: int, column: str, value: str | None) -> BadRow:
     """A row with a value that cannot be used."""
-    return BadRow(
-        file,
-        line,
-        column,
-        None if value is None else shown(value),
-        reason(column, value),
-    )
+    text = None if value is None or value in sql.NULL_WORDS else shown(value)
+    return BadRow(file, line, column, text, reason(column, value))
 
 
 def count_rows(descriptor: int, layout: CsvLayout) -> int:

@@ -184,10 +184,12 @@ class Scan:
         """Lists the rows that DuckDB could not split, and returns how many there are."""
         if table.layout is None:
             return 0
+        if not self._engine.run(sql.ANY_REJECT):
+            return 0
         rejects = self._engine.run(sql.REJECTS)
         for statement in sql.CLEAR_REJECTS:
             self._engine.run(statement)
-        for line, place, error_type, swallowed in rejects:
+        for line, place, error_type, swallowed, _ in rejects:
             if swallowed:
                 raise DamagedFile(
                     f"In {name} a quotation mark opened on line {line} is never closed, so the rows after it cannot be told apart. "
@@ -200,10 +202,10 @@ class Scan:
                 BadRow(name, line, column, None, faults.split_reason(error_type))
             )
         self.findings.bad_row_count += len(rejects)
-        if len(rejects) >= sql.REJECTS_LIMIT:
+        if sum(faults_of_row for *_, faults_of_row in rejects) >= sql.REJECTS_LIMIT:
             raise DamagedFile(
-                f"{name} has more than {sql.REJECTS_LIMIT:,} rows that cannot be split into fields, the first on line "
-                f"{rejects[0][0]}: it {faults.split_reason(rejects[0][2])}. Export the file again."
+                f"{name} has {len(rejects):,} or more rows that cannot be split into fields. The first, on line {rejects[0][0]}, "
+                f"{faults.split_reason(rejects[0][2])}. Export the file again."
             )
         return len(rejects)
 

@@ -19,6 +19,7 @@ SCALE = 18
 MAX_LINE_BYTES = 1_000_000
 BUFFER_BYTES = 4_000_000
 REJECTS_LIMIT = 10_000
+"""Faults, of which one row may have several, at which DuckDB stops to list them."""
 FLOATS = frozenset({"DOUBLE", "FLOAT"})
 _RENAMED = "_mlgov_tag"
 _LIMIT = f"'1000000000000000'::DECIMAL(38,{SCALE})"
@@ -259,9 +260,12 @@ COUNTED = (
 )
 DESCRIBE_PARQUET = f"DESCRIBE SELECT * FROM {PARQUET_SOURCE}"
 REJECTS = (
-    "SELECT line, min(column_idx), min_by(error_type, column_idx), "
-    "bool_or(error_type = 'UNQUOTED VALUE' AND contains(csv_line, chr(10))) FROM reject_errors GROUP BY line ORDER BY line"
+    "SELECT line, min(column_idx), "
+    "coalesce(max(error_type) FILTER (error_type = 'LINE SIZE OVER MAXIMUM'), min_by(error_type, column_idx), any_value(error_type)), "
+    "bool_or(error_type = 'UNQUOTED VALUE' AND contains(csv_line, chr(10))), count(*) "
+    "FROM reject_errors GROUP BY line ORDER BY line"
 )
+ANY_REJECT = "SELECT 1 FROM reject_errors LIMIT 1"
 CLEAR_REJECTS = ("DELETE FROM reject_errors", "DELETE FROM reject_scans")
 
 

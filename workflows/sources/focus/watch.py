@@ -10,7 +10,7 @@ from workflows.sources.errors import CostFileRefused, DamagedFile, FileTooLarge
 from workflows.sources.focus.content import CsvLayout
 
 CHUNK = 1 << 20
-BOMB_FLOOR = 256 << 20
+BOMB_FLOOR = 64 << 20
 BOMB_RATIO = 200
 """Billing data packs 10 to 60 times with gzip; a file that packs 200 times is made to exhaust the machine."""
 
