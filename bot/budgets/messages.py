@@ -38,7 +38,7 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
     if card.riser is not None:
         service, rise = card.riser
         lines.append(
-            f"Most of the rise: {blocks.escape(service, 80)}, +{blocks.money(rise, burn.currency)}"
+            f"Most of the rise: {blocks.escape(service, 80)}, +{blocks.money(rise, burn.currency)} against the {_days(card)} before"
         )
     if (others := words.others(burn)) is not None:
         lines.append(others[0].upper() + others[1:])
@@ -47,6 +47,12 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
         shown.append(blocks.context(state))
     shown.append(blocks.actions(_buttons(card), block_id=f"alert-{card.id}"))
     return Rendered(text, shown)
+
+
+def _days(card: AlertCard) -> str:
+    """How many days of the round there is data for."""
+    through = card.burn.data_through or card.burn.span.first
+    return blocks.counted((through - card.burn.span.first).days + 1, "day")
 
 
 def _outside(card: AlertCard) -> Rendered:

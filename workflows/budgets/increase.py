@@ -67,6 +67,7 @@ class BudgetIncrease:
                 field="amount",
             )
         project = queries.project(session, budget.project_id)
+        alerts.refresh_cards(session, budget.id, now=now)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
