@@ -67,7 +67,7 @@ def break_down(found: Breakdown) -> Block:
     ]
     if (others := words.others(burn)) is not None:
         shown.append(blocks.context(_sentence(others)))
-    return blocks.modal("Break down", shown, callback_id="budgets.shown", close="Close")
+    return blocks.modal("Break down", shown, callback_id="notice", close="Close")
 
 
 def _services(found: Breakdown) -> str:

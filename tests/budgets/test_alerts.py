@@ -9,7 +9,9 @@ from sqlalchemy import select
 from storage.budgets.tables import BudgetAlert
 from storage.delivery.tables import Outbox
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
-from workflows.budgets import alerts, service
+from workflows.actors import OPERATOR
+from workflows.budgets import alerts, intake, service
+from workflows.budgets.forms import BudgetRow
 
 JANUARY = date(2026, 1, 1)
 
@@ -135,8 +137,26 @@ def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
             session.add(project)
             session.flush()
             session.add(ProjectAccount(account=f"account {n}", project_id=project.id))
-    for n in range(200):
-        money.budget(project=f"p{n}", starts="2024-02-01", amount="10")
+    rows = [
+        BudgetRow.model_validate(
+            {
+                "project": f"p{n}",
+                "starts": "2024-02-01",
+                "amount": "10",
+                "currency": "EUR",
+            }
+        )
+        for n in range(200)
+    ]
+    with money.db.begin(patient=True) as session:
+        intake.apply_rows(
+            session,
+            OPERATOR,
+            list(enumerate(rows, 2)),
+            policy=money.policy,
+            org_key=ORG,
+            now=NOW,
+        )
     start = date(2024, 2, 1)
     money.costs(
         [

@@ -13,10 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bot.cli.demo import organisation as org
 from bot.cli.demo.command import Demo
-from tests.page.conftest import browser
 from tests.stories.office import eventually
-
-__all__ = ["browser"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -113,14 +110,14 @@ def test_from_a_real_bill_to_a_decided_approval(
     modal.locator("input[type=text], input:not([type])").first.fill("20")
     page.get_by_test_id("modal-submit").click()
     expect(modal).to_have_count(0)
-    for name in ("Priya", "Maya"):
+    ids = {"Priya": org.PRIYA, "Maya": org.MAYA}
+    for name, user_id in ids.items():
         act_as(page, name)
-        page.get_by_text("mlgov", exact=True).first.click()
-        page.get_by_test_id("tab-messages").click()
-        page.get_by_test_id("action-approvals.approve").last.click()
-        expect(page.get_by_test_id("action-approvals.approve")).to_have_count(
-            0, timeout=10000
-        )
+        dm = demo.sandbox.seat(user_id).dm().id
+        page.goto(f"{demo.url}/#/{user_id}/{dm}")
+        approve = page.locator("[data-testid='action-approvals.approve']:visible")
+        approve.last.click()
+        expect(approve).to_have_count(0, timeout=10000)
     page.get_by_test_id(f"channel-{channel}").click()
     expect(
         page.get_by_text("September's budget for Ticket triage is now 20 USD").first

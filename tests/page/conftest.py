@@ -1,49 +1,11 @@
 """Chromium for the page's tests, and an office to look at."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.page.office import Office
-
-playwright_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed"
-)
-
-_ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-def chromium() -> str | None:
-    """Where a Chromium is: MLGOV_CHROMIUM, Debian's, or whatever is on the path."""
-    named = os.environ.get("MLGOV_CHROMIUM")
-    if named:
-        return named
-    if Path("/usr/bin/chromium").exists():
-        return "/usr/bin/chromium"
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """One headless Chromium for the whole session."""
-    path = chromium()
-    if path is None:
-        reason = "no Chromium was found: set MLGOV_CHROMIUM to its path"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -163,8 +163,10 @@ def run(
 ) -> None:
     """Run the demo until Ctrl+C or SIGTERM."""
     logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s"
+        level=logging.ERROR, format="%(levelname)s %(name)s %(message)s"
     )
+    # The story holds a dead letter on purpose; administrators read of it in Slack.
+    logging.getLogger("bot.delivery").setLevel(logging.CRITICAL)
     demo = Demo(at=at, port=port, url=url, empty=empty)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
