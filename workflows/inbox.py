@@ -1,8 +1,9 @@
 """Which of Slack's events were handled already: one that is delivered again changes nothing."""
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -28,3 +29,14 @@ def first_seen(session: Session, key: str) -> bool:
         {"key": key, "at": clock.real_now(session)},
     ).scalar_one_or_none()
     return row is not None
+
+
+KEPT = timedelta(days=7)
+"""Far longer than Slack goes on delivering an event again."""
+
+
+def purge(session: Session) -> None:
+    """Forget events that cannot be delivered again any more."""
+    session.execute(
+        delete(Inbox).where(Inbox.received_at < clock.real_now(session) - KEPT)
+    )

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from workflows import decisions, timers
+from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
@@ -60,6 +60,7 @@ def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     settling.purge(session, now=occasion.now)
+    inbox.purge(session)
 
 
 REGISTRY = Registry(
