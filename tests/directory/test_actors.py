@@ -66,6 +66,7 @@ def test_a_stranger_with_the_id_of_a_member_is_not_that_member(acme: Place) -> N
     assert who(acme, OLA) == ola
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_stranger_is_refused_even_when_slack_is_silent(open_place: Opened) -> None:
     place = open_place(one_workspace())
     place.sandbox.faults.rate_limit("users.info")
@@ -81,6 +82,7 @@ def test_a_newcomer_is_asked_about_on_their_first_click(acme: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["limited", "slow", "broken", "unknown"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_cannot_be_asked_about_is_not_waved_through(
     acme: Place, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

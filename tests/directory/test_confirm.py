@@ -52,6 +52,7 @@ def test_a_group_that_is_new_is_found_by_its_handle(acme: Place) -> None:
     assert approvers(acme, "@money") == {FAY, FRED}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_handle_that_nobody_has_is_not_asked_about_on_every_click(
     acme: Place,
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_handle_that_nobody_has_is_not_asked_about_on_every_click(
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
 @pytest.mark.parametrize("how", ["limited", "slow", "broken", "refused"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_cannot_be_verified_is_refused_in_time(
     acme: Place, method: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +87,7 @@ def test_who_cannot_be_verified_is_refused_in_time(
     assert "Nothing was changed" in refused.value.sentence
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_click_waits_for_slack_at_most_a_second_and_a_half(acme: Place) -> None:
     acme.sandbox.faults.slow("users.info", seconds=2)
     began = time.monotonic()

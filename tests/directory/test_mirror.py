@@ -77,6 +77,7 @@ def test_a_channel_that_two_workspaces_of_a_grid_share_is_closed(
     assert closed(place, "C0ORG")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_outside_a_transaction_slack_is_asked_about_a_channel(
     open_place: Opened,
 ) -> None:
@@ -111,6 +112,7 @@ def test_channels_are_found_by_name_and_id(acme: Place) -> None:
 @pytest.mark.parametrize(
     "part", ["users.list", "usergroups.list", "conversations.list"]
 )
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_part_that_fails_leaves_the_others_alone(
     open_place: Opened, part: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_part_that_fails_leaves_the_others_alone(
     assert members(place, "S0FIN") == described.get(part, {FAY, FRED})
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_refresh_waits_out_rate_limits(open_place: Opened) -> None:
     place = open_place(one_workspace(), RateLimits(scale=0.01))
     place.sandbox.faults.rate_limit("users.list", retry_after=1, count=1)
@@ -238,6 +241,7 @@ def test_events_about_strangers_we_never_met_write_nothing(acme: Place) -> None:
         {},
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_odd_events_break_nothing(acme: Place, event: dict[str, object]) -> None:
     acme.directory.handle_event(event)
     assert closed(acme, "C0GOV")

@@ -124,11 +124,18 @@ def test_cells_that_cannot_be_say_what_to_write(
     assert words in said(report)
 
 
-def test_an_account_can_move_when_the_other_project_gives_it_up(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("lane-vision,1234", "ticket-triage,5678"),
+        ("ticket-triage,5678", "lane-vision,1234"),
+    ],
+)
+def test_an_account_can_move_when_the_other_project_gives_it_up(
+    desk: Desk, order: tuple[str, str]
+) -> None:
     desk.bring("projects", FILE)
-    report = desk.bring(
-        "projects", "key,accounts\nlane-vision,1234\nticket-triage,5678\n"
-    )
+    report = desk.bring("projects", "key,accounts\n" + "\n".join(order))
     assert not report.refused
     assert accounts(desk) == {"1234": "lane-vision", "5678": "ticket-triage"}
 

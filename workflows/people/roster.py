@@ -33,6 +33,8 @@ class People:
         self._by_email: dict[str, list[Person]] = {}
         self.unseen: set[str] = set()
         """Slack ids that Slack has not told of yet."""
+        self.added: set[str] = set()
+        """Opaque ids of who was not known before the row that is being read."""
         for row in queries.list_organisation(session, org_key):
             self.add(row)
 
@@ -54,6 +56,7 @@ class People:
                 raise RuntimeError("a person who was just added is not there")
             row = found
             self.add(row)
+            self.added.add(row.id)
         if row.team_id is None:
             self.unseen.add(slack_id)
         return row
@@ -156,7 +159,7 @@ def _whose(
     either = row.person or ""
     slack_id = row.slack_id or (either if "@" not in either else None) or None
     email = row.email or (either if "@" in either else None)
-    known_before = set(people.by_id)
+    people.added.clear()
     if slack_id is not None:
         person = people.with_slack_id(slack_id)
         if email and person.email is None:
@@ -172,7 +175,7 @@ def _whose(
     if email and person.slack_id is not None:
         for earlier in people.unlinked(email):
             _link(session, actor, people, earlier, person, now)
-    return person, person.id not in known_before
+    return person, person.id in people.added
 
 
 def _named_by_email(
@@ -189,6 +192,7 @@ def _named_by_email(
     session.add(person)
     session.flush()
     people.add(person)
+    people.added.add(person.id)
     return person
 
 

@@ -66,7 +66,7 @@ def apply_rows(
         if change.uninvited:
             outcome.uninvited.append(change.uninvited)
         project, fields = change.write()
-        fields += accounts.write(session, project, row)
+        fields += accounts.give(project, row)
         if not fields and not change.is_new:
             outcome.unchanged += 1
             continue
@@ -79,6 +79,7 @@ def apply_rows(
         )  # fmt: skip
         if any(one.field in _SHOWN for one in fields):
             touched.append(project)
+    accounts.write(session)
     session.flush()
     _follow(session, touched, org_key=org_key, now=now)
     return outcome
@@ -111,6 +112,11 @@ class _Accounts:
             account: names[project]
             for project, account in queries.list_accounts(session)
         }
+        self._given_up: set[str] = set()
+        self._gained: dict[str, int] = {}
+        self._of_project: dict[str, set[str]] = {}
+        for account, key in self._before.items():
+            self._of_project.setdefault(key, set()).add(account)
 
     def settle(
         self, rows: list[tuple[int, ProjectRow]], outcome: Outcome
@@ -148,25 +154,23 @@ class _Accounts:
             )
         return faults
 
-    def write(
-        self, session: Session, project: Project, row: ProjectRow
-    ) -> list[FieldChange]:
-        """Give the project exactly the accounts that the row says."""
+    def give(self, project: Project, row: ProjectRow) -> list[FieldChange]:
+        """The project is to have exactly the accounts that the row says."""
         if row.accounts is None:
             return []
-        before = {one for one, key in self._before.items() if key == project.key}
-        after = set(row.accounts)
+        before, after = self._of_project.get(project.key, set()), set(row.accounts)
         if before == after:
             return []
-        gained = after - before
-        queries.delete_accounts(session, (before - after) | gained)
-        queries.insert_accounts(session, dict.fromkeys(gained, project.id))
-        for account in before - after:
-            self._before.pop(account, None)
-        self._before |= dict.fromkeys(gained, project.key)
+        self._given_up |= before - after
+        self._gained |= dict.fromkeys(after - before, project.id)
         return [
             FieldChange("accounts", "; ".join(sorted(before)), "; ".join(sorted(after)))
         ]
+
+    def write(self, session: Session) -> None:
+        """Let accounts change hands, all at once: one may go to a project before another gives it up."""
+        queries.delete_accounts(session, self._given_up | self._gained.keys())
+        queries.insert_accounts(session, self._gained)
 
 
 class _Change:

@@ -1,0 +1,64 @@
+"""Versions of the policy: each text is kept once, and what is put in force stands on the ledger."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from storage.audit.tables import AuditEntry
+from storage.db import Database
+from storage.policies.tables import PolicyVersion
+from workflows import policy
+from workflows.actors import OPERATOR
+from workflows.errors import NotFound
+from workflows.policies import service as policies
+
+NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
+FIRST = policy.parse("version: 1\norganisation: {name: Acme}\n")
+SECOND = policy.parse("version: 1\norganisation: {name: Acme Motors}\n")
+
+
+def adopt(database: Database, text: policy.PolicyText) -> int:
+    with database.begin() as session:
+        return policies.adopt(session, OPERATOR, text, now=NOW)
+
+
+def adopted(database: Database) -> list[str]:
+    with database.read() as session:
+        entries = select(AuditEntry.subject_id).where(
+            AuditEntry.action == "policy.adopted"
+        )
+        return list(session.execute(entries.order_by(AuditEntry.seq)).scalars())
+
+
+def test_a_text_is_kept_and_told_once(database: Database) -> None:
+    ids = {adopt(database, FIRST) for _ in range(3)}
+    assert len(ids) == 1
+    assert adopted(database) == [str(ids.pop())]
+
+
+def test_going_back_is_told_too(database: Database) -> None:
+    first, second = adopt(database, FIRST), adopt(database, SECOND)
+    assert adopt(database, FIRST) == first
+    assert first != second
+    assert adopted(database) == [str(first), str(second), str(first)]
+    with database.read() as session:
+        assert len(session.execute(select(PolicyVersion)).all()) == 2
+
+
+def test_a_request_reads_the_version_it_is_bound_to(database: Database) -> None:
+    first, second = adopt(database, FIRST), adopt(database, SECOND)
+    policies._parsed.clear()
+    with database.read() as session:
+        assert policies.version(session, first).organisation.name == "Acme"
+        assert policies.version(session, second) == SECOND.policy
+        assert policies.version(session, first) is policies.version(session, first)
+        with pytest.raises(NotFound, match="version 999"):
+            policies.version(session, 999)
+
+
+def test_two_databases_never_share_a_version(database: Database) -> None:
+    """Versions of different databases have the same numbers; what is remembered goes by the text's digest."""
+    first = adopt(database, SECOND)
+    with database.read() as session:
+        assert policies.version(session, first).organisation.name == "Acme Motors"
