@@ -55,11 +55,7 @@ def utf16() -> bytes:
         (gzip.compress(GOOD, mtime=0)[:-20], DamagedFile, "cut off"),
         (gzip.compress(GOOD, mtime=0)[:-8] + b"\0" * 8, DamagedFile, "damaged gzip"),
         (gzip.compress(GOOD, mtime=0) + b"more", DamagedFile, "damaged gzip"),
-        (
-            gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0),
-            NotFocus,
-            "packed twice",
-        ),
+        (gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0), NotFocus, "packed twice"),
         (b"PAR1" + b"x" * 100, DamagedFile, "Parquet"),
         (b"PARE" + b"x" * 100, NotFocus, "encrypted"),
         (b"PK\x03\x04" + b"x" * 100, NotFocus, "XLSX"),
@@ -327,6 +323,12 @@ def test_a_thousand_times_too_many_broken_lines_are_a_broken_file(
 def test_sums_beyond_what_can_be_kept(tmp_path: Path) -> None:
     rows = [row(BilledCost="999999999999999")] * 100_001
     refused(write(tmp_path / "bill.csv.gz", rows), DamagedFile, "add up to more")
+
+
+def test_amounts_that_are_none_are_bad_rows_however_large(tmp_path: Path) -> None:
+    rows = [row(BilledCost="9" * 20)] * 50 + [row()]
+    count, [first, *_], counted = bad_rows(write(tmp_path / "bill.csv", rows))
+    assert (count, counted, first.line) == (50, 1, 2)
 
 
 def test_text_of_a_bad_value_is_cut_and_flat(tmp_path: Path) -> None:

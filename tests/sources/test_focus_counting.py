@@ -305,3 +305,13 @@ def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
     bill = write(tmp_path / "bill.csv", [row() | {"billedcost": "9"}])
     with pytest.raises(NotFocus, match="BilledCost twice"):
         focus.read([bill], options=ReadOptions())
+
+
+def test_one_period_and_currency_written_in_two_ways_are_one(tmp_path: Path) -> None:
+    rows = [
+        row(),
+        row(BillingPeriodStart="2024-09-01"),
+        row(BillingPeriodStart="2024-09-01 02:00:00+02:00", BillingCurrency="usd"),
+    ]
+    [group] = groups(write(tmp_path / "bill.csv", rows))
+    assert (group.rows, group.billed) == (3, Decimal("4.5"))

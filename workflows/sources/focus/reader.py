@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from workflows.sources.focus import allocation, files, sql
+from workflows.sources.focus import allocation, files, groups
 from workflows.sources.focus.engine import Engine
 from workflows.sources.focus.records import (
     AllocationKey,
@@ -64,7 +64,7 @@ class FocusRead:
         """Columns that help to place a cost and that at least one file lacks."""
         self.remarks = tuple(_remarks(findings))
         """Sentences about what was read differently from what one might expect."""
-        for statement in sql.number_keys(self._tag_keys):
+        for statement in groups.number_keys(self._tag_keys):
             engine.run(statement)
         self.periods = self._periods()
         self.allocation_keys = self._allocation_keys()
@@ -93,7 +93,7 @@ class FocusRead:
         keys = self.allocation_keys
         periods = self.periods
         select = "period, charge_date, key, service, charge_category, currency, billed, effective, rows"
-        for batch in self._engine.stream(sql.numbered(select, self._tag_keys), size):
+        for batch in self._engine.stream(groups.numbered(select, self._tag_keys), size):
             yield [
                 CostGroup(
                     periods[period].source,
@@ -122,13 +122,13 @@ class FocusRead:
         """
         select = (
             "list_extract($ids, period + 1) AS period_id, CAST(charge_date AS VARCHAR), list_extract($keys, key + 1), service, "
-            f"charge_category, currency, {sql.canonical('billed')}, {sql.canonical('effective')}, rows"
+            f"charge_category, currency, {groups.canonical('billed')}, {groups.canonical('effective')}, rows"
         )
         ids = [period_ids.get(period.index) for period in self.periods]
         if not period_ids:
             return
         yield from self._engine.stream(
-            sql.numbered(
+            groups.numbered(
                 select,
                 self._tag_keys,
                 "WHERE list_extract($ids, period + 1) IS NOT NULL ORDER BY key, charge_date",
@@ -144,7 +144,7 @@ class FocusRead:
             "CAST(sum(rows) AS BIGINT)"
         )
         found = self._engine.run(
-            sql.numbered(
+            groups.numbered(
                 select,
                 self._tag_keys,
                 "GROUP BY period, key, month, currency ORDER BY ALL",
@@ -156,7 +156,7 @@ class FocusRead:
         billed: dict[int, dict[str, Decimal]] = {}
         effective: dict[int, dict[str, Decimal]] = {}
         for period, currency, billed_sum, effective_sum in self._engine.run(
-            sql.CURRENCY_TOTALS
+            groups.CURRENCY_TOTALS
         ):
             billed.setdefault(period, {})[currency] = billed_sum
             effective.setdefault(period, {})[currency] = effective_sum
@@ -172,7 +172,7 @@ class FocusRead:
                 hashlib.sha256(f"1|{rows}|{low}|{high}".encode()).hexdigest(),
             )
             for index, source, start, rows, through, low, high in self._engine.run(
-                sql.fingerprints(self._tag_keys)
+                groups.fingerprints(self._tag_keys)
             )
         )
 

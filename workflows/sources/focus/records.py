@@ -19,7 +19,7 @@ class ReadOptions:
     """How many bad rows are listed; the count goes on."""
     max_unpacked_bytes: int = 50_000_000_000
     """Unpacked size at which one file is refused."""
-    memory_mb: int = 200
+    memory_mb: int = 160
     """What DuckDB may hold; beyond it, it spills to disk."""
     threads: int = 2
     """DuckDB's threads; each costs about 40 MB. One more thread reads beside them, to hash the file."""

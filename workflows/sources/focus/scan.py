@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from workflows.sources.errors import CostFileRefused, DamagedFile
 from workflows.sources.focus import columns as focus_columns
-from workflows.sources.focus import content, faults, sql
+from workflows.sources.focus import content, faults, groups, sql
 from workflows.sources.focus.engine import Engine
 from workflows.sources.focus.files import Given
 from workflows.sources.focus.records import BadRow, Progress, ReadOptions, SourceFile
@@ -58,7 +58,7 @@ class Scan:
 
     def run(self, files: list[Given]) -> Findings:
         """Reads all files."""
-        self._engine.run(sql.create_groups(self._options.tag_keys))
+        self._engine.run(groups.create_groups(self._options.tag_keys))
         self._bytes_total = sum(given.path.stat().st_size for given in files)
         self._files_total = len(files)
         for given in files:
@@ -81,8 +81,9 @@ class Scan:
             self._bytes_done += after.st_size
             self._tell(given.name, 0)
         self._refuse_copies()
-        if len(files) > 1:
-            for statement in sql.merge(self._options.tag_keys):
+        [(several,)] = self._engine.run(groups.MANY_SPELLINGS)
+        if len(files) > 1 or several:
+            for statement in groups.merge(self._options.tag_keys):
                 self._engine.run(statement)
         return self.findings
 
@@ -170,15 +171,10 @@ class Scan:
             self._tell(name, watch.position)
             return watch.refusal is None
 
-        query = sql.rows_of(
+        statement = sql.gather(
             table.source, table.fields, self._options.tag_keys, self._options.source
         )
-        self._engine.run(
-            sql.gather(query, self._options.tag_keys),
-            [self._engine.path],
-            file=name,
-            tick=tick,
-        )
+        self._engine.run(statement, [self._engine.path], file=name, tick=tick)
 
     def _rejects(self, table: _Table, name: str) -> int:
         """Lists the rows that DuckDB could not split, and returns how many there are."""
@@ -211,10 +207,10 @@ class Scan:
 
     def _faulty_rows(self, table: _Table, descriptor: int, name: str) -> int:
         """Lists the rows with a value that cannot be used, takes them out of the groups, and returns how many there are."""
-        [(count,)] = self._engine.run(sql.FAULTY_ROWS)
+        [(count,)] = self._engine.run(groups.FAULTY_ROWS)
         if not count:
             return 0
-        self._engine.run(sql.DROP_FAULTY)
+        self._engine.run(groups.DROP_FAULTY)
         self.findings.bad_row_count += int(count)
         room = self._options.max_bad_rows - len(self.findings.bad_rows)
         if room <= 0:
@@ -253,7 +249,7 @@ class Scan:
 
     def _new_rows(self) -> int:
         """Rows that this file added to the groups."""
-        [(rows, tags)] = self._engine.run(sql.COUNTED)
+        [(rows, tags)] = self._engine.run(groups.COUNTED)
         self.findings.unreadable_tags = int(tags)
         return int(rows) - self.findings.rows
 

@@ -54,16 +54,6 @@ def tag_columns(tag_keys: Sequence[str]) -> list[str]:
     return [f"tag_{number}" for number in range(len(tag_keys))]
 
 
-def create_groups(tag_keys: Sequence[str]) -> str:
-    """The table that the groups of all files are gathered in."""
-    tags = "".join(f"{name} VARCHAR, " for name in tag_columns(tag_keys))
-    return (
-        f"CREATE TABLE {GROUPS} (problem VARCHAR, source VARCHAR, billing_period DATE, charge_date DATE, "
-        f"sub_account_id VARCHAR, sub_account_name VARCHAR, {tags}service VARCHAR, charge_category VARCHAR, currency VARCHAR, "
-        f"billed DECIMAL(38,{SCALE}), effective DECIMAL(38,{SCALE}), rows BIGINT, unreadable_tags BIGINT)"
-    )
-
-
 def csv_source(columns: int, delimiter: str, gzip: bool, *, again: bool = False) -> str:
     """Reads a CSV file as text, by position. Rows that are no rows go to DuckDB's rejects with their line.
 
@@ -108,29 +98,25 @@ def _moment(field: Field) -> str:
     )
 
 
-def _is_float(field: Field) -> bool:
-    return field.type in FLOATS
-
-
 def _amount(field: Field) -> str:
-    # a float is read as the shortest decimal that stands for it, which is what the exporter meant
-    value = (
-        f"CAST({field.expression} AS VARCHAR)"
-        if _is_float(field)
-        else text(field)
-        if field.type == "VARCHAR"
-        else field.expression
-    )
-    return f"TRY_CAST({value} AS DECIMAL(38,{SCALE}))"
+    """A field as an exact amount; NULL for what is none, is beyond any cost, or has digits that would have to be rounded."""
+    if field.type in FLOATS:
+        # a float is read as the shortest decimal that stands for it, which is what the exporter meant
+        value, exact = f"CAST({field.expression} AS VARCHAR)", "true"
+    elif field.type == "VARCHAR":
+        value = text(field)
+        exact = _exact(value)
+    else:
+        value = field.expression
+        exact = (
+            f"CAST(TRY_CAST({value} AS DECIMAL(38,{SCALE})) AS {field.type}) = {value}"
+        )
+    amount = f"TRY_CAST({value} AS DECIMAL(38,{SCALE}))"
+    return f"CASE WHEN abs({amount}) < {_LIMIT} AND {exact} THEN {amount} END"
 
 
-def _exact(field: Field, amount: str) -> str:
-    """Whether no digit was lost: DuckDB rounds in silence what is beyond the scale."""
-    if _is_float(field):
-        return "true"
-    if field.type != "VARCHAR":
-        return f"CAST({amount} AS {field.type}) = {field.expression}"
-    value = text(field)
+def _exact(value: str) -> str:
+    """Whether DuckDB's cast of this text keeps every digit; it rounds in silence what is beyond the scale."""
     decimals = rf"length(rtrim(regexp_extract({value}, '\.(\d*)', 1), '0'))"
     exponent = rf"coalesce(TRY_CAST(nullif(regexp_extract({value}, '[eE]([+-]?\d+)', 1), '') AS INTEGER), 0)"
     # 19 characters without an exponent cannot hold more than 18 decimals; CASE and not OR, which would match every row
@@ -140,21 +126,38 @@ def _exact(field: Field, amount: str) -> str:
     )
 
 
-def _tag(json: str, key: str) -> str:
-    """A tag's value: the key as written if the row has it, else one that differs in case and surrounding blanks only."""
-    pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
-    pattern = literal(rf'(?i)"\s*{re.escape(key.strip())}\s*"\s*:')
-    renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
-    loose = f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END"
-    return f"coalesce(replace(coalesce(json_extract_string({json}, {pointer}), {loose}), chr(0), ''), '')"
+def _tags(field: Field | None, tag_keys: Sequence[str]) -> str:
+    """The columns of the tags asked for, empty where a row has none, and whether its tags could not be read.
 
-
-def _json(field: Field | None) -> str:
+    A tag is the key as written if the row has it, else one that differs in case and surrounding blanks only.
+    """
     if field is None:
-        return "NULL::VARCHAR"
-    if field.type in {"VARCHAR", "JSON"}:
-        return text(field)
-    return f"CAST(to_json({field.expression}) AS VARCHAR)"  # AWS writes tags as a MAP in Parquet
+        return (
+            "".join(f"'' AS {name}, " for name in tag_columns(tag_keys))
+            + "false AS unreadable_tags"
+        )
+    # AWS writes tags as a MAP in Parquet
+    raw = (
+        text(field)
+        if field.type in {"VARCHAR", "JSON"}
+        else f"CAST(to_json({field.expression}) AS VARCHAR)"
+    )
+    braced = f"'{{' || {raw} || '}}'"  # an Azure export may lack the braces
+    json = f"CASE WHEN json_valid({raw}) THEN {raw} WHEN json_valid({braced}) THEN {braced} END"
+    columns, unreadable = [], "false"
+    for key, name in zip(tag_keys, tag_columns(tag_keys), strict=True):
+        pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
+        as_written = f"TRY(json_extract_string({raw}, {pointer}))"
+        pattern = literal(rf'(?i)"\s*{re.escape(key.strip())}\s*"\s*:')
+        renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
+        loose = (
+            f"coalesce(json_extract_string({json}, {pointer}), "
+            f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END)"
+        )
+        found = f"CASE WHEN {raw} IS NULL THEN '' WHEN {as_written} IS NOT NULL THEN {as_written} ELSE {loose} END"
+        columns.append(f"coalesce(replace({found}, chr(0), ''), '') AS {name}, ")
+        unreadable = f"CASE WHEN {raw} IS NULL OR {as_written} IS NOT NULL THEN false ELSE ({json}) IS NULL END"
+    return "".join(columns) + f"{unreadable} AS unreadable_tags"
 
 
 CHECKS = {
@@ -163,26 +166,77 @@ CHECKS = {
     "ChargePeriodStart": "charge_date BETWEEN DATE '2000-01-01' AND DATE '2199-12-31'",
     "BillingCurrency": "regexp_full_match(currency, '[A-Z]{3}')",
     "ChargeCategory": "charge_category IS NOT NULL",
-    "BilledCost": f"abs(billed) < {_LIMIT} AND billed_exact",
-    "EffectiveCost": f"abs(effective) < {_LIMIT} AND effective_exact",
+    "BilledCost": "NOT no_billed",
+    "EffectiveCost": "NOT no_effective",
 }
 """What a row must satisfy to be counted, in the order in which the first fault is named. Each looks at its column only."""
 
 
-def rows_of(
+def _rows(
+    source: str,
+    fields: Mapping[str, Field],
+    tag_keys: Sequence[str],
+    source_name: str | None,
+    more: str = "",
+) -> str:
+    """One row per row of the file. Period and currency stay as written: they are few, and are read once per group."""
+    providers = [text(fields[name]) for name in PROVIDERS if name in fields]
+    provider = (
+        f"coalesce({', '.join(providers)}, 'unknown')" if providers else "'unknown'"
+    )
+    account = text(fields.get("BillingAccountId"))
+    naming = literal(source_name) if source_name else f"{provider} || '/' || {account}"
+    return (
+        f"SELECT {more}{naming} AS source, {_written(fields['BillingPeriodStart'])} AS written_period, "
+        f"CAST({_moment(fields['ChargePeriodStart'])} AS DATE) AS charge_date, "
+        f"coalesce({text(fields.get('SubAccountId'))}, '') AS sub_account_id, "
+        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {_tags(fields.get('Tags'), tag_keys)}, "
+        f"coalesce({text(fields.get('ServiceName'))}, '') AS service, {text(fields['ChargeCategory'])} AS charge_category, "
+        f"{text(fields['BillingCurrency'])} AS written_currency, {_amount(fields['BilledCost'])} AS billed, "
+        f"{_amount(fields['EffectiveCost'])} AS effective, billed IS NULL AS no_billed, effective IS NULL AS no_effective "
+        f"FROM {source}"
+    )
+
+
+def _written(field: Field) -> str:
+    return text(field) if field.type == "VARCHAR" else field.expression
+
+
+def _judged(rows: str, fields: Mapping[str, Field]) -> str:
+    """Rows or groups with their period and currency read, and `problem` naming the first column that cannot be used."""
+    period = Field("written_period", fields["BillingPeriodStart"].type, True)
+    problem = " ".join(
+        f"WHEN ({check}) IS NOT TRUE THEN '{name}'" for name, check in CHECKS.items()
+    )
+    return (
+        f"SELECT CASE {problem} END AS problem, * FROM (SELECT *, CAST({_moment(period)} AS DATE) AS billing_period, "
+        f"upper(written_currency) AS currency FROM ({rows}))"
+    )
+
+
+def gather(
     source: str,
     fields: Mapping[str, Field],
     tag_keys: Sequence[str],
     source_name: str | None,
 ) -> str:
-    """One row per row of the file: typed values, and `problem` naming the first column that cannot be used."""
-    tag_values = "".join(
-        f"{_tag('tags', key)} AS {name}, "
-        for key, name in zip(tag_keys, tag_columns(tag_keys), strict=True)
+    """Adds one file's groups to the table."""
+    keys = ", ".join(
+        (
+            "source, written_period, charge_date, sub_account_id, sub_account_name",
+            *tag_columns(tag_keys),
+            "service, charge_category, written_currency",
+        )
     )
+    grouped = (
+        f"SELECT {keys}, no_billed, no_effective, sum(billed) AS billed, sum(effective) AS effective, count(*) AS rows, "
+        f"count(*) FILTER (unreadable_tags) AS unreadable_tags FROM ({_rows(source, fields, tag_keys, source_name)}) "
+        f"GROUP BY {keys}, no_billed, no_effective"
+    )
+    columns = ", ".join(("problem", *KEYS, *tag_columns(tag_keys), *DIMENSIONS))
     return (
-        f"SELECT {_PROBLEM} AS problem, {', '.join(KEYS)}, {tag_values}{', '.join(DIMENSIONS)}, billed, effective, "
-        f"(raw_tags IS NOT NULL AND tags IS NULL) AS unreadable_tags FROM ({_typed(source, fields, source_name)})"
+        f"INSERT INTO {GROUPS} SELECT {columns}, billed, effective, rows, unreadable_tags, "
+        f"hash(written_period), written_currency <> currency FROM ({_judged(grouped, fields)})"
     )
 
 
@@ -202,62 +256,13 @@ def faults_of(
     )
     value = " ".join(f"WHEN '{name}' THEN raw_{name}" for name in checked)
     number = "file_row_number + 1" if row_number else "NULL"
+    rows = _rows(source, fields, (), source_name, raw + number + " AS row, ")
     return (
-        f"SELECT DISTINCT problem, CASE problem {value} END AS value, row FROM (SELECT {_PROBLEM} AS problem, * "
-        f"FROM ({_typed(source, fields, source_name, raw + number + ' AS row, ')})) "
+        f"SELECT DISTINCT problem, CASE problem {value} END AS value, row FROM ({_judged(rows, fields)}) "
         f"WHERE problem IS NOT NULL {'ORDER BY row ' if row_number else ''}LIMIT {limit}"
     )
 
 
-def _typed(
-    source: str, fields: Mapping[str, Field], source_name: str | None, more: str = ""
-) -> str:
-    providers = [text(fields[name]) for name in PROVIDERS if name in fields]
-    provider = (
-        f"coalesce({', '.join(providers)}, 'unknown')" if providers else "'unknown'"
-    )
-    account = text(fields.get("BillingAccountId"))
-    naming = literal(source_name) if source_name else f"{provider} || '/' || {account}"
-    tags = _json(fields.get("Tags"))
-    braced = f"'{{' || {tags} || '}}'"  # an Azure export may lack the braces
-    billed, effective = fields["BilledCost"], fields["EffectiveCost"]
-    return (
-        f"SELECT {more}{naming} AS source, "
-        f"CAST({_moment(fields['BillingPeriodStart'])} AS DATE) AS billing_period, "
-        f"CAST({_moment(fields['ChargePeriodStart'])} AS DATE) AS charge_date, "
-        f"coalesce({text(fields.get('SubAccountId'))}, '') AS sub_account_id, "
-        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {tags} AS raw_tags, "
-        f"CASE WHEN json_valid({tags}) THEN {tags} WHEN json_valid({braced}) THEN {braced} END AS tags, "
-        f"coalesce({text(fields.get('ServiceName'))}, '') AS service, {text(fields['ChargeCategory'])} AS charge_category, "
-        f"upper({text(fields['BillingCurrency'])}) AS currency, "
-        f"{_amount(billed)} AS billed, {_exact(billed, _amount(billed))} AS billed_exact, "
-        f"{_amount(effective)} AS effective, {_exact(effective, _amount(effective))} AS effective_exact FROM {source}"
-    )
-
-
-_PROBLEM = (
-    "CASE "
-    + " ".join(
-        f"WHEN ({check}) IS NOT TRUE THEN '{name}'" for name, check in CHECKS.items()
-    )
-    + " END"
-)
-
-
-def gather(query: str, tag_keys: Sequence[str]) -> str:
-    """Adds one file's groups to the table."""
-    keys = ", ".join(("problem", *KEYS, *tag_columns(tag_keys), *DIMENSIONS))
-    return (
-        f"INSERT INTO {GROUPS} SELECT {keys}, sum(billed), sum(effective), count(*), count(*) FILTER (unreadable_tags) "
-        f"FROM ({query}) GROUP BY {keys}"
-    )
-
-
-FAULTY_ROWS = f"SELECT coalesce(sum(rows), 0) FROM {GROUPS} WHERE problem IS NOT NULL"
-DROP_FAULTY = f"DELETE FROM {GROUPS} WHERE problem IS NOT NULL"
-COUNTED = (
-    f"SELECT coalesce(sum(rows), 0), coalesce(sum(unreadable_tags), 0) FROM {GROUPS}"
-)
 DESCRIBE_PARQUET = f"DESCRIBE SELECT * FROM {PARQUET_SOURCE}"
 REJECTS = (
     "SELECT line, min(column_idx), "
@@ -267,62 +272,3 @@ REJECTS = (
 )
 ANY_REJECT = "SELECT 1 FROM reject_errors LIMIT 1"
 CLEAR_REJECTS = ("DELETE FROM reject_errors", "DELETE FROM reject_scans")
-
-
-def merge(tag_keys: Sequence[str]) -> list[str]:
-    """Joins the groups that several files have in common."""
-    keys = ", ".join((*KEYS, *tag_columns(tag_keys), *DIMENSIONS))
-    return [
-        f"CREATE TABLE merged AS SELECT NULL::VARCHAR AS problem, {keys}, sum(billed) AS billed, sum(effective) AS effective, "
-        f"CAST(sum(rows) AS BIGINT) AS rows, 0::BIGINT AS unreadable_tags FROM {GROUPS} GROUP BY {keys}",
-        f"DROP TABLE {GROUPS}",
-        f"ALTER TABLE merged RENAME TO {GROUPS}",
-    ]
-
-
-def number_keys(tag_keys: Sequence[str]) -> list[str]:
-    """Numbers the periods and the allocation keys, in an order that depends on nothing but their values."""
-    keys = ", ".join(("sub_account_id", "sub_account_name", *tag_columns(tag_keys)))
-    return [
-        f"CREATE TABLE allocation AS SELECT CAST(row_number() OVER (ORDER BY {keys}) - 1 AS INTEGER) AS key, {keys} "
-        f"FROM (SELECT DISTINCT {keys} FROM {GROUPS})",
-        "CREATE TABLE period AS SELECT CAST(row_number() OVER (ORDER BY source, billing_period) - 1 AS INTEGER) AS period, "
-        f"source, billing_period FROM (SELECT DISTINCT source, billing_period FROM {GROUPS})",
-    ]
-
-
-def fingerprints(tag_keys: Sequence[str]) -> str:
-    """Per period: rows, last charge, and two sums over a hash of each group, which no order of the groups can change."""
-    tags = "".join(
-        f"CASE WHEN {name} = '' THEN '' ELSE {literal(key + '=')} || {name} END, "
-        for key, name in zip(tag_keys, tag_columns(tag_keys), strict=True)
-    )
-    group = (
-        f"concat_ws(chr(31), charge_date, sub_account_id, sub_account_name, {tags}service, charge_category, currency, "
-        "billed, effective, rows)"
-    )
-    low = "CAST(number & 18446744073709551615::UHUGEINT AS UBIGINT)"
-    return (
-        "SELECT period, source, billing_period, rows, charges_through, low, high FROM ("
-        "SELECT source, billing_period, CAST(sum(rows) AS BIGINT) AS rows, max(charge_date) AS charges_through, "
-        f"sum({low}) AS low, sum(CAST(number >> 64 AS UBIGINT)) AS high "
-        f"FROM (SELECT source, billing_period, rows, charge_date, md5_number({group}) AS number FROM {GROUPS}) "
-        "GROUP BY source, billing_period) JOIN period USING (source, billing_period) ORDER BY period"
-    )
-
-
-CURRENCY_TOTALS = (
-    f"SELECT period, currency, sum(billed), sum(effective) FROM {GROUPS} JOIN period USING (source, billing_period) "
-    "GROUP BY period, currency ORDER BY period, currency"
-)
-
-
-def canonical(amount: str) -> str:
-    """An amount as plain digits without trailing zeros, as the database keeps it."""
-    return f"rtrim(rtrim(CAST({amount} AS VARCHAR), '0'), '.')"
-
-
-def numbered(select: str, tag_keys: Sequence[str], tail: str = "") -> str:
-    """A query over the groups with `period` and `key` as numbers."""
-    keys = ", ".join(("sub_account_id", "sub_account_name", *tag_columns(tag_keys)))
-    return f"SELECT {select} FROM {GROUPS} JOIN allocation USING ({keys}) JOIN period USING (source, billing_period) {tail}"
