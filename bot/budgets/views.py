@@ -1,13 +1,19 @@
 """Windows about budgets, and the private answers. Pure."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
 from storage.enums import ApprovalState
+from storage.money import exact_sum
 from workflows.budgets.records import Breakdown, BudgetDetail
 
 AMOUNT, SCOPE, REASON = "amount", "scope", "reason"
 MOST_SERVICES, MOST_DAYS = 15, 31
+ROOM = 2800
+"""Characters of a section that lines may fill."""
 
 
 def increase(detail: BudgetDetail, gate_words: str) -> Block:
@@ -26,7 +32,7 @@ def increase(detail: BudgetDetail, gate_words: str) -> Block:
                 f"New amount, {burn.currency}",
                 blocks.text_input(
                     AMOUNT,
-                    placeholder=f"More than {burn.amount:,f}".rstrip("0").rstrip("."),
+                    placeholder=f"More than {words.exact(burn.amount)}",
                     max_length=40,
                 ),
                 block_id=AMOUNT,
@@ -73,22 +79,42 @@ def break_down(found: Breakdown) -> Block:
 def _services(found: Breakdown) -> str:
     burn = found.detail.burn
     lines = [
-        f"• {blocks.escape(service, 80)}: {blocks.money(amount, burn.currency)} ({blocks.percent(amount, burn.spent)})"
-        for service, amount in found.services[:MOST_SERVICES]
+        f"• {blocks.escape(service, 80)}: {words.exact(amount)} {burn.currency} ({blocks.percent(amount, burn.spent)})"
+        for service, amount in found.services
     ]
-    if len(found.services) > MOST_SERVICES:
-        rest = sum(amount for _, amount in found.services[MOST_SERVICES:])
-        lines.append(
-            f"• {len(found.services) - MOST_SERVICES} more services: {blocks.money(burn.spent * 0 + rest, burn.currency)}"
-        )
-    return "\n".join(lines)
+    return _fitting(lines, found.services, MOST_SERVICES, burn.currency, "service")
 
 
 def _days(found: Breakdown) -> str:
     currency = found.detail.burn.currency
+    lines = [
+        f"{blocks.day(day)}: {words.exact(amount)} {currency}"
+        for day, amount in found.days
+    ]
+    return _fitting(lines, found.days, MOST_DAYS, currency, "day")
+
+
+def _fitting(
+    lines: list[str],
+    amounts: Sequence[tuple[object, Decimal]],
+    most: int,
+    currency: str,
+    noun: str,
+) -> str:
+    """As many lines as a section takes; the others are counted and added up, so that all of it still adds up."""
+    kept = 0
+    room = ROOM
+    while kept < min(most, len(lines)) and len(lines[kept]) < room:
+        room -= len(lines[kept]) + 1
+        kept += 1
+    rest = amounts[kept:]
+    if not rest:
+        return "\n".join(lines)
+    which = "earlier " if noun == "day" else "more "
+    count = f"{len(rest)} {which}{noun if len(rest) == 1 else noun + 's'}"
+    total = exact_sum(amount for _, amount in rest)
     return "\n".join(
-        f"{blocks.day(day)}: {blocks.money(amount, currency)}"
-        for day, amount in found.days[:MOST_DAYS]
+        [*lines[:kept], f"{count} together: {words.exact(total)} {currency}"]
     )
 
 

@@ -1,5 +1,7 @@
 """Budgets in words: the phrases that cards, answers and windows share. Pure."""
 
+from decimal import Decimal
+
 from bot import blocks
 from workflows.budgets.records import Asked, Burn
 from workflows.budgets.rules import Likely
@@ -10,6 +12,12 @@ ACKNOWLEDGE, INCREASE, BREAK_DOWN = (
     "budgets.break_down",
 )
 SUBMIT_INCREASE = "budgets.ask"
+
+
+def exact(amount: Decimal) -> str:
+    """An amount to its last digit, thousands separated: `1,234.567`."""
+    text = f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def spent(burn: Burn) -> str:

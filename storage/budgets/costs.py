@@ -56,6 +56,17 @@ def load_totals(session: Session, load_id: int) -> dict[str, Decimal]:
     return {currency: total for currency, total in rows}
 
 
+def projects_of_load(session: Session, load_id: int) -> set[int]:
+    """The projects that have cost in a load."""
+    found = session.execute(
+        select(AllocationKey.project_id)
+        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
+        .where(CostMonth.load_id == load_id, AllocationKey.project_id.is_not(None))
+        .distinct()
+    )
+    return {project for (project,) in found if project is not None}
+
+
 def empty_load(session: Session, load_id: int) -> None:
     """Drop what a load holds, to be replaced."""
     session.execute(delete(CostEntry).where(CostEntry.load_id == load_id))
@@ -271,24 +282,56 @@ def services(
     return {service: total for service, total in session.execute(statement)}
 
 
-def first_and_last_day(
+def first_day(
     session: Session, projects: Collection[int], today: date
-) -> dict[int, tuple[date, date]]:
-    """Project → first and last day, up to today, of which it has cost."""
+) -> dict[int, date]:
+    """Project → first day, up to today, of which it has cost."""
     statement = (
-        select(
-            AllocationKey.project_id,
-            func.min(CostEntry.charge_date),
-            func.max(CostEntry.charge_date),
-        )
+        select(AllocationKey.project_id, func.min(CostEntry.charge_date))
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
         .where(CostEntry.charge_date <= today)
         .group_by(AllocationKey.project_id)
     )
-    return {
-        project: (first, last)
-        for project, first, last in _of_projects(session, statement, projects)
-    }
+    return dict(_of_projects(session, statement, projects))
+
+
+def data_through_by_project(
+    session: Session, projects: Collection[int], today: date
+) -> dict[int, date]:
+    """Project → last day, up to today, of which its sources have told any cost, be it this project's or another's.
+
+    A project that has stopped spending is thereby known to have stopped, and not taken for one without data.
+    """
+    by_source = _through_by_source(session, today)
+    statement = (
+        select(AllocationKey.project_id, CostLoad.source)
+        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
+        .join(CostLoad, CostLoad.id == CostMonth.load_id)
+        .where(CostMonth.month <= today)
+        .distinct()
+    )
+    found: dict[int, date] = {}
+    for project, source in _of_projects(session, statement, projects):
+        if source in by_source:
+            found[project] = max(by_source[source], found.get(project, date.min))
+    return found
+
+
+def _through_by_source(session: Session, today: date) -> dict[str, date]:
+    found: dict[str, date] = {}
+    for id_, source, through in session.execute(
+        select(CostLoad.id, CostLoad.source, CostLoad.charges_through)
+    ).all():
+        last: date | None = through
+        if through > today:
+            last = session.execute(
+                select(func.max(CostEntry.charge_date)).where(
+                    CostEntry.load_id == id_, CostEntry.charge_date <= today
+                )
+            ).scalar_one_or_none()
+        if last is not None:
+            found[source] = max(last, found.get(source, date.min))
+    return found
 
 
 def summary(

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -93,6 +94,40 @@ def recorded(
     )
 
 
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_ALERT: dict[str, Any] = {
+    name: make(BudgetAlert).on_conflict_do_nothing().returning(BudgetAlert.id)
+    for name, make in _INSERT.items()
+}
+
+
+def insert_alert(session: Session, values: dict[str, Any]) -> int | None:
+    """Record a crossing; its id, or None when another transaction has just recorded the same one."""
+    return session.execute(
+        _ALERT[session.get_bind().dialect.name], values
+    ).scalar_one_or_none()
+
+
+def alerts_to_follow(
+    session: Session, budget_ids: Collection[int], since: date
+) -> list[int]:
+    """Ids of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
+    found: list[int] = []
+    wanted = sorted(budget_ids)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        found += session.execute(
+            select(BudgetAlert.id)
+            .where(
+                BudgetAlert.budget_id.in_(part),
+                BudgetAlert.told.is_(True),
+                BudgetAlert.period_end >= since,
+            )
+            .order_by(BudgetAlert.id)
+        ).scalars()
+    return found
+
+
 def find_alert(session: Session, alert_id: int) -> BudgetAlert | None:
     """An alert, not locked."""
     return session.get(BudgetAlert, alert_id)
@@ -147,9 +182,11 @@ def person(session: Session, person_id: str | None) -> Person | None:
     return session.get(Person, person_id) if person_id else None
 
 
-def find_people(session: Session, org_key: str, word: str) -> Sequence[Person]:
-    """People whose Slack id or e-mail address a file gave."""
-    where = Person.email.ilike(word) if "@" in word else Person.slack_id == word
+def find_people(
+    session: Session, org_key: str, *, slack_id: str, email: str | None
+) -> Sequence[Person]:
+    """People whose Slack id, or else folded e-mail address, a file gave."""
+    where = Person.email == email if email else Person.slack_id == slack_id
     return (
         session.execute(select(Person).where(Person.org_key == org_key, where))
         .scalars()
@@ -157,10 +194,10 @@ def find_people(session: Session, org_key: str, word: str) -> Sequence[Person]:
     )
 
 
-def latest_request(
-    session: Session, budget_id: int, *, pending_only: bool = False
-) -> Any:
-    """The newest request for more of this budget, with who asked; None when nobody did."""
+def requests(
+    session: Session, budget_id: int, *, pending_only: bool = False, most: int = 10
+) -> Sequence[Any]:
+    """The newest requests for more of this budget, with who asked, newest first."""
     statement = (
         select(
             Approval.id,
@@ -173,11 +210,11 @@ def latest_request(
         .join(Person, Person.id == Approval.requester_id)
         .where(Approval.subject_type == "budget", Approval.subject_id == budget_id)
         .order_by(Approval.id.desc())
-        .limit(1)
+        .limit(most)
     )
     if pending_only:
         statement = statement.where(Approval.state == "pending")
-    return session.execute(statement).first()
+    return session.execute(statement).all()
 
 
 def is_open_channel(session: Session, org_key: str, slack_id: str) -> bool:

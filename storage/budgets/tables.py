@@ -23,7 +23,7 @@ class Budget(Base):
     period: Mapped[str]
     starts: Mapped[date]
     ends: Mapped[date | None]
-    """Last day that counts; only fixed dates have one."""
+    """Last day that counts: of fixed dates, or before a later budget of the same kind takes over."""
     currency: Mapped[str]
     basis: Mapped[str]
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)

@@ -1,5 +1,6 @@
 """A crossing is told once, in the right place, and never when nobody could have acted."""
 
+import threading
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -187,3 +188,23 @@ def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(
     assert card.acknowledged_by == ("U0OLA", "Ola")
     assert card.is_open
     assert card.burn.spent == Decimal(900)
+
+
+def test_two_that_look_at_once_tell_once(money: Money) -> None:
+    money.budget()
+    money.costs(days(JANUARY, 31, "30"))
+    second: list[int] = []
+    other = threading.Thread(
+        target=lambda: second.append(evaluate(money, timedelta(days=1)))
+    )
+    with money.db.begin() as session:
+        first = alerts.evaluate(
+            session, policy=money.policy, org_key=ORG, now=NOW + timedelta(days=1)
+        )
+        session.flush()
+        other.start()
+        other.join(0.5)
+        assert other.is_alive(), "the other has to wait for what this one recorded"
+    other.join()
+    assert (len(first), second) == (1, [0])
+    assert len(posted(money)) == 2

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 from storage.budgets.tables import CostEntry, CostLoad, CostMonth
 from storage.enums import CostBasis
 from tests.budgets.conftest import Charge, Money, days
-from workflows.budgets import costs
+from workflows.budgets import costs, service
 from workflows.budgets.allocation import reallocate
 from workflows.budgets.forms import SummaryForm
 
@@ -182,6 +182,40 @@ def test_totals_are_exact_whatever_the_rows(
             )
         )
         assert {currency: Fraction(amount) for currency, amount in rows} == expected
+
+
+def test_a_changed_rule_counts_from_the_next_load_on(money: Money) -> None:
+    from workflows import policy
+
+    money.costs(days(JANUARY, 2, "1"))
+    money.policy = policy.parse(
+        "version: 1\norganisation: {name: Acme}\ncosts: {allocate: [{sub_account: ACME TRIAGE, project: vision}]}\n"
+    ).policy
+    assert [period.what for period in money.costs(days(JANUARY, 2, "1")).periods] == [
+        "unchanged"
+    ]
+    assert totals(money) == {"vision": Decimal(2)}
+
+
+def test_a_project_that_stopped_spending_is_not_without_data(money: Money) -> None:
+    money.budget()
+    money.costs(
+        [*days(JANUARY, 5, "10"), *days(JANUARY, 20, "1", account="Acme Vision")]
+    )
+    with money.db.read() as session:
+        (burn,) = service.burn(session, [1], policy=money.policy, now=money.now)[1]
+        detail = service.detail(session, 1, policy=money.policy, now=money.now)
+    assert burn.data_through == JANUARY + timedelta(days=19)
+    assert detail.likely is not None
+    assert (detail.likely.low, detail.likely.high) == (Decimal(50), Decimal("77.5"))
+
+
+def test_data_of_days_to_come_is_not_there_yet(money: Money) -> None:
+    money.budget()
+    money.costs([*days(JANUARY, 10, "1"), Charge(date(2026, 1, 31), "5")])
+    with money.db.read() as session:
+        (burn,) = service.burn(session, [1], policy=money.policy, now=money.now)[1]
+    assert (burn.spent, burn.data_through) == (Decimal(10), date(2026, 1, 10))
 
 
 def test_days_outside_are_left_out_of_a_summary(money: Money) -> None:

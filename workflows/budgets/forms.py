@@ -18,16 +18,18 @@ from storage.enums import CostBasis, Period
 
 MOST = Decimal(10) ** 15
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
+_AMBIGUOUS = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
+"""`40.000`: forty thousand to some readers, forty to others."""
 _GROUPED = re.compile(r"^\d{1,3}(?:[,  ']\d{3})+(?:\.\d+)?$")
 
 
 def parse_amount(value: object) -> object:
     """`40,000.50`, `40 000` or `40000` as Decimal. Raises ValueError for anything that could mean two amounts."""
-    if isinstance(value, bool | float):
-        value = str(value)
-    if isinstance(value, int | Decimal):
-        return Decimal(value)
-    text = str(value or "").strip()
+    text = "" if value is None else str(value).strip()
+    if isinstance(value, str) and _AMBIGUOUS.match(text):
+        raise ValueError(
+            f"{text} could be an amount in thousands or one with three decimals; write it like 40000 or 40,000.50"
+        )
     if _GROUPED.match(text):
         text = re.sub(r"[,  ']", "", text)
     try:

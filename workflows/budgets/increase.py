@@ -13,7 +13,7 @@ from storage.money import money_text
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, service
+from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
@@ -58,9 +58,7 @@ class BudgetIncrease:
                 f"That is not more than the {_plain(burn.amount)} {burn.currency} there is now.",
                 field="amount",
             )
-        if (
-            pending := queries.latest_request(session, budget.id, pending_only=True)
-        ) is not None:
+        for pending in queries.requests(session, budget.id, pending_only=True):
             raise InvalidInput(
                 f"{pending.requester} has already asked to raise this budget to {_plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
@@ -105,10 +103,32 @@ class BudgetIncrease:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """Approved: the budget gets a new revision. What the old amount had crossed is not told again."""
+        """Approved: the budget gets a new revision. What the old amount had crossed is not told again.
+
+        A budget that grew to as much or more while the request waited stays: an approval never lowers one.
+        """
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
+        span = rules.Span(
+            date.fromisoformat(facts["period_start"]),
+            date.fromisoformat(facts["period_end"]),
+        )
+        revisions = queries.list_revisions(session, [budget.id])[budget.id]
+        current = rules.amount_in(service.amounts(revisions), span)
+        if current is not None and current.amount >= Decimal(facts["new"]):
+            audit.record(
+                session,
+                actor,
+                "budget.kept",
+                (TYPE, budget.id),
+                now=now,
+                approval=approval_id,
+                revision=current.revision,
+                amount=money_text(current.amount),
+            )
+            alerts.refresh_cards(session, budget.id, now=now)
+            return
         budget.revision += 1
         only = facts["scope"] == "period"
         session.add(
@@ -116,8 +136,8 @@ class BudgetIncrease:
                 budget_id=budget.id,
                 revision=budget.revision,
                 amount=Decimal(facts["new"]),
-                valid_from=date.fromisoformat(facts["period_start"]),
-                valid_until=date.fromisoformat(facts["period_end"]) if only else None,
+                valid_from=span.first,
+                valid_until=span.last if only else None,
                 approval_id=approval_id,
                 created_at=now,
             )

@@ -2,22 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.budgets import queries
+from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.enums import Period
+from storage.money import money_text
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, loading
+from workflows.budgets import alerts, allocation, loading
 from workflows.budgets.forms import BudgetRow
+from workflows.budgets.loading import Refusal
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
 from workflows.sources.focus import FocusRead
+from workflows.sources.text import folded_email
 
 
 def take_costs(
@@ -33,6 +37,8 @@ def take_costs(
     dry_run: bool = False,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
+
+    What is there already goes to the projects that the policy's rules name now.
 
     With `dry_run` the report says what would happen; the caller rolls the transaction back.
     """
@@ -63,10 +69,9 @@ def take_costs(
     )
     crossings: list[Crossing] = []
     if refused:
-        _tell_owners(
-            session, refused, policy=policy, org_key=org_key, now=now, read=read
-        )
+        _tell_owners(session, refused, org_key=org_key, now=now)
     elif not dry_run:
+        allocation.reallocate(session, policy)
         crossings = alerts.evaluate(session, policy=policy, org_key=org_key, now=now)
     return CostReport(
         periods,
@@ -76,35 +81,30 @@ def take_costs(
         read.bad_row_count,
         read.remarks,
         read.charges_through,
-        refused,
+        tuple(refusal.why for refusal in refused),
         dry_run,
     )
 
 
 def _tell_owners(
-    session: Session,
-    refused: Sequence[str],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-    read: FocusRead,
+    session: Session, refused: Sequence[Refusal], *, org_key: str, now: datetime
 ) -> None:
-    """A refused load matters to those whose budgets it would have changed."""
-    owners = {
-        budget.owner_id for budget in queries.list_budgets(session) if budget.owner_id
-    }
+    """A refused load matters to those whose budgets it would have changed: their projects have cost in it."""
     stamp = now.date().isoformat()
-    for owner_id in sorted(owners):
-        person = queries.person(session, owner_id)
-        if person is None or not person.slack_id:
-            continue
-        for period, why in zip(read.periods, refused, strict=False):
+    for refusal in refused:
+        budgets = queries.list_budgets(
+            session, costs.projects_of_load(session, refusal.load_id)
+        )
+        for owner_id in sorted({one.owner_id for one in budgets if one.owner_id}):
+            person = queries.person(session, owner_id)
+            if person is None or not person.slack_id:
+                continue
+            month = refusal.billing_period.isoformat()
             post(
                 session,
-                LoadRefused(period.source, period.billing_period.isoformat(), why),
+                LoadRefused(refusal.source, month, refusal.why),
                 to=Destination.person(org_key, person.slack_id),
-                dedupe_key=f"load-refused:{period.source}:{period.billing_period}:{stamp}:{owner_id}",
+                dedupe_key=f"load-refused:{refusal.source}:{month}:{stamp}:{owner_id}",
                 now=now,
             )
 
@@ -176,10 +176,26 @@ def apply_rows(
         if outcome.what != "unchanged":
             touched.append(budget)
     session.flush()
+    for project_id in sorted({budget.project_id for budget in touched}):
+        _follow_on(session, project_id)
     crossings = alerts.evaluate(
         session, policy=policy, org_key=org_key, now=now, budgets=touched, silent=True
     )
     return outcomes, crossings
+
+
+def _follow_on(session: Session, project_id: int) -> None:
+    """A recurring budget ends where a later one of the same kind starts, so that no cost counts against both."""
+    families: dict[tuple[str, str, str], list[Budget]] = {}
+    for budget in queries.list_budgets(session, [project_id]):
+        if budget.period != Period.FIXED:
+            kind = (budget.period, budget.currency, budget.basis)
+            families.setdefault(kind, []).append(budget)
+    for family in families.values():
+        family.sort(key=lambda budget: budget.starts)
+        for budget, later in zip(family, [*family[1:], None], strict=True):
+            budget.ends = later.starts - timedelta(days=1) if later else None
+    session.flush()
 
 
 def _apply(
@@ -221,17 +237,16 @@ def _apply(
         _revise(session, budget, row, None, now)
         audit.record(
             session, actor, "budget.created", ("budget", budget.id), now=now,
-            project=project.id, period=budget.period, starts=budget.starts.isoformat(), amount=str(row.amount),
+            project=project.id, period=budget.period, starts=budget.starts.isoformat(), amount=money_text(row.amount),
             currency=budget.currency, basis=basis, owner=budget.owner_id, thresholds=thresholds,
         )  # fmt: skip
         return RowOutcome(line, project.key, "created"), budget
     changes: dict[str, tuple[str, str]] = {}
     current = queries.list_revisions(session, [budget.id])[budget.id]
-    base = next(
-        (item for item in reversed(current) if item.valid_until is None), current[-1]
-    )
+    # A file is compared with what files said last: it must not take back what was decided since.
+    base = next(item for item in reversed(current) if item.approval_id is None)
     if base.amount != row.amount:
-        changes["amount"] = (str(base.amount), str(row.amount))
+        changes["amount"] = (money_text(base.amount), money_text(row.amount))
         budget.revision += 1
         _revise(session, budget, row, now, now)
     if owner_id is not None and owner_id != budget.owner_id:
@@ -240,7 +255,7 @@ def _apply(
     if row.thresholds is not None and thresholds != list(budget.thresholds):
         changes["thresholds"] = (str(budget.thresholds), str(thresholds))
         budget.thresholds = thresholds
-    if row.ends != budget.ends:
+    if row.period is Period.FIXED and row.ends != budget.ends:
         changes["ends"] = (str(budget.ends), str(row.ends))
         budget.ends = row.ends
     if not changes:
@@ -248,7 +263,7 @@ def _apply(
     session.flush()
     audit.record(
         session, actor, "budget.changed", ("budget", budget.id), now=now,
-        fields=sorted(changes), amount=str(row.amount), revision=budget.revision,
+        fields=sorted(changes), amount=money_text(row.amount), revision=budget.revision,
     )  # fmt: skip
     return RowOutcome(line, project.key, "updated", changes), budget
 
@@ -277,7 +292,9 @@ def _revise(
 def _owner(session: Session, org_key: str, word: str | None) -> str | None:
     if word is None:
         return None
-    found = queries.find_people(session, org_key, word.strip())
+    found = queries.find_people(
+        session, org_key, slack_id=word.strip().upper(), email=folded_email(word)
+    )
     if not found:
         raise InvalidInput(
             f"owner: nobody here is {word!r}; give a Slack id, or the e-mail address Slack knows"
@@ -286,4 +303,9 @@ def _owner(session: Session, org_key: str, word: str | None) -> str | None:
         raise InvalidInput(
             f"owner: {len(found)} people have the address {word!r}; give a Slack id"
         )
-    return found[0].id
+    one = found[0]
+    if one.is_deactivated or one.is_bot or one.is_guest or one.is_stranger:
+        raise InvalidInput(
+            f"owner: {word!r} is no active member of the organisation, so could never decide; name somebody else"
+        )
+    return one.id

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -21,6 +21,16 @@ ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one billing period of one source may not be replaced. `load_id` is what stands."""
+
+    source: str
+    billing_period: date
+    load_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Change:
     period: PeriodTotals
     what: str
@@ -35,7 +45,7 @@ def load(
     policy: Policy,
     replace_period: bool,
     now: datetime,
-) -> tuple[tuple[LoadedPeriod, ...], tuple[str, ...]]:
+) -> tuple[tuple[LoadedPeriod, ...], tuple[Refusal, ...]]:
     """Write what was read: (what happened to each period, why it was refused).
 
     The same content again changes nothing. When any period is refused, nothing of the load is written.
@@ -45,7 +55,7 @@ def load(
     refusals = (
         []
         if replace_period
-        else [words for change in changes if (words := _refusal(session, change))]
+        else [found for change in changes if (found := _refusal(session, change))]
     )
     told = tuple(
         LoadedPeriod(
@@ -80,10 +90,17 @@ def _change(session: Session, period: PeriodTotals) -> _Change:
     )
 
 
-def _refusal(session: Session, change: _Change) -> str | None:
+def _refusal(session: Session, change: _Change) -> Refusal | None:
     if change.before is None or change.what == "unchanged":
         return None
     period, before = change.period, change.before
+    why = _drop(session, period, before)
+    return (
+        Refusal(period.source, period.billing_period, before.id, why) if why else None
+    )
+
+
+def _drop(session: Session, period: PeriodTotals, before: CostLoad) -> str | None:
     name = f"{period.source}, billing period {period.billing_period:%Y-%m}"
     if period.rows < before.rows * ROWS_KEPT:
         return f"{name}: {before.rows:,} rows would become {period.rows:,}. If that is right, give --replace-period."

@@ -43,10 +43,10 @@ def _months_on(first: date, months: int) -> date:
 def span_on(
     period: Period, starts: date, ends: date | None, day: date, *, fiscal_month: int
 ) -> Span | None:
-    """The round of a budget in which `day` lies, or None before it starts and after fixed dates end.
+    """The round of a budget in which `day` lies, or None before it starts and after it ends.
 
     Months are calendar months; quarters and years follow the organisation's fiscal year, which starts with
-    `fiscal_month` (1 to 12).
+    `fiscal_month` (1 to 12). A recurring budget that `ends` leaves the round of that day to the one that takes over.
     """
     if period is Period.FIXED:
         last = ends or starts
@@ -55,7 +55,9 @@ def span_on(
     back = (day.month - fiscal_month) % 12 % length if length > 1 else 0
     first = _months_on(day.replace(day=1), -back)
     span = Span(first, _months_on(first, length) - timedelta(days=1))
-    return span if span.last >= starts else None
+    if span.last < starts or (ends is not None and span.last > ends):
+        return None
+    return span
 
 
 def span_words(period: Period, span: Span) -> str:

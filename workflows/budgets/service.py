@@ -69,7 +69,7 @@ def burns(
         if span is not None and amount is not None:
             open_.append((budget, span, amount))
     sums = _sums(session, open_, today)
-    through = costs.first_and_last_day(
+    through = costs.data_through_by_project(
         session, {budget.project_id for budget, _, _ in open_}, today
     )
     result = []
@@ -93,9 +93,7 @@ def burns(
                 amount=amount.amount,
                 spent=by_currency.pop(budget.currency, Decimal(0)),
                 others=tuple(sorted(by_currency.items())),
-                data_through=through[budget.project_id][1]
-                if budget.project_id in through
-                else None,
+                data_through=through.get(budget.project_id),
             )
         )
     return result
@@ -131,18 +129,22 @@ def burn_of(
     return found[0] if found else None
 
 
-def asked(session: Session, budget_id: int) -> Asked | None:
-    """The newest request for more."""
-    row = queries.latest_request(session, budget_id)
-    if row is None:
-        return None
-    return Asked(
-        row.id,
-        ApprovalState(row.state),
-        Decimal(row.facts["new"]),
-        row.requester,
-        row.requester_slack_id,
-    )
+def asked(session: Session, budget_id: int, first: date) -> Asked | None:
+    """The newest request for more in the round that starts on `first`, or one that waits, from whichever round."""
+    for row in queries.requests(session, budget_id):
+        state = ApprovalState(row.state)
+        if (
+            state is ApprovalState.PENDING
+            or row.facts["period_start"] == first.isoformat()
+        ):
+            return Asked(
+                row.id,
+                state,
+                Decimal(row.facts["new"]),
+                row.requester,
+                row.requester_slack_id,
+            )
+    return None
 
 
 def _days(session: Session, burn: Burn, today: date) -> list[tuple[date, Decimal]]:
@@ -244,7 +246,7 @@ def alert_card(
         riser=_riser(session, shown) if is_open else None,
         acknowledged_by=(by.slack_id, by.name) if by else None,
         acknowledged_at=alert.acknowledged_at,
-        asked=asked(session, budget.id),
+        asked=asked(session, budget.id, alert.period_start),
         is_open=is_open,
     )
 
@@ -305,7 +307,7 @@ def detail(
             for r in revisions
         ),
         likely=_likely(session, burn_, now.date()),
-        asked=asked(session, budget.id),
+        asked=asked(session, budget.id, burn_.span.first),
     )
 
 
