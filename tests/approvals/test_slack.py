@@ -14,6 +14,8 @@ from tests.stories.office import FAY, FRED, OLA, POLICY, TIM, Office, eventually
 from workflows import clock, decisions
 from workflows.approvals.records import Card
 
+pytestmark = pytest.mark.slow
+
 ONLY = {
     "type": "radio_buttons",
     "selected_option": {
