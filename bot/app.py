@@ -28,6 +28,7 @@ from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
+from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
 from workflows.policies import service as policies
 
@@ -76,6 +77,7 @@ class Bot:
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
+        self.deps.directory.close()
         self.scheduler.stop()
         self.delivery.stop(timeout)
         self.edge.close()
@@ -121,6 +123,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
+        allocation.reallocate(session, text.policy)
         jobs.ensure_schedules(session, text.policy, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(

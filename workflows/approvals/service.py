@@ -257,7 +257,7 @@ def _keep(
         position=position,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
-        rule=entitled.rule,
+        rule=_unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
         decided_at=now,
@@ -271,7 +271,7 @@ def _keep(
         verdict=form.verdict.value,
         stage=position,
         revision=form.revision,
-        rule=entitled.rule,
+        rule=_unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
         if entitled.read_at
@@ -320,3 +320,8 @@ def _next_stage(
         now=around.now,
     )
     endings.publish_homes(session, head, before | reached, actor_row, around)
+
+
+def _unnamed(word: str) -> str:
+    """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
+    return "named" if word.startswith(("U", "W")) else word
