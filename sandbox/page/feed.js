@@ -87,7 +87,7 @@ function take(item) {
       return;
     case "read":
       refreshSoon("sidebar", 30);
-      return;
+      break;
     default:
       refresh("boot", "sidebar", "conversation");
   }
