@@ -59,6 +59,11 @@ def escape(text: str, limit: int = 300) -> str:
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def harmless(text: str) -> str:
+    """Our own mrkdwn with foreign words in it: keeps its marks, but nothing in it pings or links."""
+    return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def quote(text: str, limit: int = 600) -> str:
     """Words of a person, in quotation marks, for mrkdwn."""
     return f"“{escape(text, limit)}”"

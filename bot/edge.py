@@ -92,7 +92,7 @@ class Edge:
                 payload.get("trigger_id"),
             )
         except Exception as error:
-            return Private(errors.sentence_for(error, self.deps, actor))
+            return errors.private(error, self.deps, actor)
         if isinstance(reply, Open):
             try:
                 self.deps.slack.views_open(
@@ -132,7 +132,7 @@ class Edge:
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
             reply = self._words(actor, text, event["channel"], None)
         except Exception as error:
-            reply = Private(errors.sentence_for(error, self.deps, actor))
+            reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
             self._background.submit(self._say, event["channel"], reply)
 
@@ -176,10 +176,15 @@ class Edge:
             )
             reply = handler(click)
         except Exception as error:
-            words = errors.sentence_for(error, self.deps, actor)
             in_modal = view is not None and view.get("type") == "modal"
             reply = (
-                Open(errors.notice_view("mlgov", words)) if in_modal else Private(words)
+                Open(
+                    errors.notice_view(
+                        "mlgov", errors.sentence_for(error, self.deps, actor)
+                    )
+                )
+                if in_modal
+                else errors.private(error, self.deps, actor)
             )
         self._answer_click(payload, view, reply)
 

@@ -36,6 +36,11 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
     return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
 
 
+def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:
+    """The same words for a message that Slack reads as mrkdwn: a name in them pings nobody and links nowhere."""
+    return Private(blocks.harmless(sentence_for(error, deps, actor)))
+
+
 def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
     fact = error.audit
     if fact is None:
@@ -64,7 +69,7 @@ def as_reply(
     """The same words where the person was: under the field, in the modal, or beside the message."""
     words = sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
-        return Private(words)
+        return Private(blocks.harmless(words))
     inputs = [
         block["block_id"]
         for block in view.get("blocks", ())

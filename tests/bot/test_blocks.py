@@ -110,3 +110,10 @@ def test_times_have_a_fallback_for_screens_that_know_no_slack() -> None:
 )
 def test_durations_have_two_units(delta: timedelta, shown: str) -> None:
     assert blocks.span(delta) == shown
+
+
+def test_our_own_words_keep_their_marks_and_ping_nobody() -> None:
+    assert (
+        blocks.harmless("`/mlgov help` <!channel> & more")
+        == "`/mlgov help` &lt;!channel&gt; &amp; more"
+    )
