@@ -17,6 +17,11 @@ from storage.db import Database
 BACKENDS = ("sqlite", "postgres")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes name no test: packed samples hold the time, and every process must collect the same names."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file that each test copies."""
