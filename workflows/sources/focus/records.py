@@ -19,10 +19,10 @@ class ReadOptions:
     """How many bad rows are listed; the count goes on."""
     max_unpacked_bytes: int = 50_000_000_000
     """Unpacked size at which one file is refused."""
-    memory_mb: int = 160
+    memory_mb: int = 200
     """What DuckDB may hold; beyond it, it spills to disk."""
-    threads: int = 2
-    """DuckDB's threads; each costs about 40 MB. One more thread reads beside them, to hash the file."""
+    threads: int = 1
+    """DuckDB's threads. A second one costs 100 MB and a quarter more work; beside them, one thread hashes the file."""
     spill_directory: Path | None = None
     """Where a private folder for spilling is made and removed again; None is the system's temporary folder."""
     max_spill_gb: int = 20

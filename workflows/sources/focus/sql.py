@@ -22,6 +22,8 @@ REJECTS_LIMIT = 10_000
 """Faults, of which one row may have several, at which DuckDB stops to list them."""
 FLOATS = frozenset({"DOUBLE", "FLOAT"})
 _RENAMED = "_mlgov_tag"
+_RAW = "_mlgov_tags"
+_FOUND = "_mlgov_tag_"
 _LIMIT = f"'1000000000000000'::DECIMAL(38,{SCALE})"
 
 GROUPS = "groups"
@@ -126,37 +128,50 @@ def _exact(value: str) -> str:
     )
 
 
-def _tags(field: Field | None, tag_keys: Sequence[str]) -> str:
+def _raw_tags(field: Field | None) -> str:
+    if field is None:
+        return "NULL::VARCHAR"
+    if field.type in {"VARCHAR", "JSON"}:
+        return text(field)
+    return f"CAST(to_json({field.expression}) AS VARCHAR)"  # AWS writes tags as a MAP in Parquet
+
+
+def _pointer(key: str) -> str:
+    return literal("/" + key.replace("~", "~0").replace("/", "~1"))
+
+
+def _with_tags(source: str, field: Field | None, tag_keys: Sequence[str]) -> str:
+    """The source with the tags that are spelt as asked for; TRY in a layer of its own, since it is not shared otherwise."""
+    raw = _raw_tags(field)
+    found = "".join(
+        f", TRY(json_extract_string({raw}, {_pointer(key)})) AS {_FOUND}{number}"
+        for number, key in enumerate(tag_keys)
+    )
+    return f"(SELECT *, {raw} AS {_RAW}{found} FROM {source})"
+
+
+def _tags(tag_keys: Sequence[str]) -> str:
     """The columns of the tags asked for, empty where a row has none, and whether its tags could not be read.
 
     A tag is the key as written if the row has it, else one that differs in case and surrounding blanks only.
     """
-    if field is None:
-        return (
-            "".join(f"'' AS {name}, " for name in tag_columns(tag_keys))
-            + "false AS unreadable_tags"
-        )
-    # AWS writes tags as a MAP in Parquet
-    raw = (
-        text(field)
-        if field.type in {"VARCHAR", "JSON"}
-        else f"CAST(to_json({field.expression}) AS VARCHAR)"
-    )
-    braced = f"'{{' || {raw} || '}}'"  # an Azure export may lack the braces
-    json = f"CASE WHEN json_valid({raw}) THEN {raw} WHEN json_valid({braced}) THEN {braced} END"
+    braced = f"'{{' || {_RAW} || '}}'"  # an Azure export may lack the braces
+    json = f"CASE WHEN json_valid({_RAW}) THEN {_RAW} WHEN json_valid({braced}) THEN {braced} END"
     columns, unreadable = [], "false"
-    for key, name in zip(tag_keys, tag_columns(tag_keys), strict=True):
-        pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
-        as_written = f"TRY(json_extract_string({raw}, {pointer}))"
+    for number, (key, name) in enumerate(
+        zip(tag_keys, tag_columns(tag_keys), strict=True)
+    ):
+        found = f"{_FOUND}{number}"
         pattern = literal(rf'(?i)"\s*{re.escape(key.strip())}\s*"\s*:')
         renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
         loose = (
-            f"coalesce(json_extract_string({json}, {pointer}), "
-            f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END)"
+            f"coalesce(json_extract_string({json}, {_pointer(key)}), "
+            f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END, '')"
         )
-        found = f"CASE WHEN {raw} IS NULL THEN '' WHEN {as_written} IS NOT NULL THEN {as_written} ELSE {loose} END"
-        columns.append(f"coalesce(replace({found}, chr(0), ''), '') AS {name}, ")
-        unreadable = f"CASE WHEN {raw} IS NULL OR {as_written} IS NOT NULL THEN false ELSE ({json}) IS NULL END"
+        columns.append(
+            f"CASE WHEN {found} IS NOT NULL THEN {found} WHEN {_RAW} IS NULL THEN '' ELSE {loose} END AS {name}, "
+        )
+        unreadable = f"CASE WHEN {found} IS NOT NULL OR {_RAW} IS NULL THEN false ELSE ({json}) IS NULL END"
     return "".join(columns) + f"{unreadable} AS unreadable_tags"
 
 
@@ -190,11 +205,11 @@ def _rows(
         f"SELECT {more}{naming} AS source, {_written(fields['BillingPeriodStart'])} AS written_period, "
         f"CAST({_moment(fields['ChargePeriodStart'])} AS DATE) AS charge_date, "
         f"coalesce({text(fields.get('SubAccountId'))}, '') AS sub_account_id, "
-        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {_tags(fields.get('Tags'), tag_keys)}, "
+        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {_tags(tag_keys)}, "
         f"coalesce({text(fields.get('ServiceName'))}, '') AS service, {text(fields['ChargeCategory'])} AS charge_category, "
         f"{text(fields['BillingCurrency'])} AS written_currency, {_amount(fields['BilledCost'])} AS billed, "
         f"{_amount(fields['EffectiveCost'])} AS effective, billed IS NULL AS no_billed, effective IS NULL AS no_effective "
-        f"FROM {source}"
+        f"FROM {_with_tags(source, fields.get('Tags'), tag_keys)}"
     )
 
 
@@ -233,7 +248,9 @@ def gather(
         f"count(*) FILTER (unreadable_tags) AS unreadable_tags FROM ({_rows(source, fields, tag_keys, source_name)}) "
         f"GROUP BY {keys}, no_billed, no_effective"
     )
-    columns = ", ".join(("problem", *KEYS, *tag_columns(tag_keys), *DIMENSIONS))
+    # PostgreSQL holds no NUL, which JSON can spell
+    tags = [f"replace({name}, chr(0), '')" for name in tag_columns(tag_keys)]
+    columns = ", ".join(("problem", *KEYS, *tags, *DIMENSIONS))
     return (
         f"INSERT INTO {GROUPS} SELECT {columns}, billed, effective, rows, unreadable_tags, "
         f"hash(written_period), written_currency <> currency FROM ({_judged(grouped, fields)})"
