@@ -88,10 +88,10 @@ def run(*, small: bool) -> Report:
         Ratio("SQLite, p99 at 8 at once", sqlite[8].ms(0.99), 50.0, unit=" ms"),
         Ratio("PostgreSQL, rate of bare Bolt's, 8 at once", found["mlgov, postgresql"][8].rate / bare[8].rate),
     ]  # fmt: skip
-    ours = [level for name in found if name.startswith("mlgov") for level in found[name].values()]  # fmt: skip
+    levels_of_ours = [level for name in found if name.startswith("mlgov") for level in found[name].values()]  # fmt: skip
     report.notes.append(
-        f"{sum(one.decided for one in ours):,} decisions found committed; clicks that were answered but decided "
-        f"nothing, and do not count: {sum(one.undecided for one in ours):,}"
+        f"{sum(one.decided for one in levels_of_ours):,} decisions found committed; clicks that were answered but decided "
+        f"nothing, and do not count: {sum(one.undecided for one in levels_of_ours):,}"
     )
     report.raw = {
         name: {str(at_once): level.rates for at_once, level in levels.items()}
