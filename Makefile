@@ -29,8 +29,8 @@ test: $(STAMP) ## All tests that need nothing but this checkout (browser tests s
 test-fast: $(STAMP) ## The quick ones, under a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
-test-all: test ## Also those that start heavy real servers
-	$(BIN)/python -m pytest -m heavy $(ARGS) || test $$? -eq 5
+test-all: $(STAMP) ## Every test, also those that start heavy real servers
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

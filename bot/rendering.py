@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from bot.pictures import Picture
 from workflows.outbox import Notice
 from workflows.policy import Policy
 
@@ -36,6 +37,8 @@ class Rendered:
     blocks: list[dict[str, Any]]
     is_final: bool = False
     """Its record can no longer change, so that this copy need not be kept in step any more."""
+    pictures: tuple[Picture, ...] = ()
+    """What the image blocks show; each must stand in `blocks` by `Picture.block()`."""
 
 
 @dataclass(frozen=True, slots=True)

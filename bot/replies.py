@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.pictures import Picture
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -15,6 +17,8 @@ class Private:
 
     text: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
+    pictures: tuple[Picture, ...] = ()
+    """What the image blocks show; uploaded in the background, so that the words are not kept waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage.delivery.queries import timers as queries
 from storage.delivery.tables import Schedule
 from storage.enums import TimerState
+from workflows.calendar import local_instant
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
@@ -99,25 +100,6 @@ def next_due(session: Session) -> datetime | None:
     return queries.next_due(session)
 
 
-def local_instant(day: datetime, wall: time, zone: ZoneInfo) -> datetime:
-    """The UTC instant at which clocks in `zone` show `wall` on that local day.
-
-    A time that a clock change skips becomes the first instant after the gap; one that comes twice is the first.
-    """
-    naive = datetime.combine(day.date(), wall)
-    instant = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == naive:
-        return instant
-    low, high = instant - timedelta(days=1), instant + timedelta(days=1)
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).replace(tzinfo=None) < naive:
-            low = middle
-        else:
-            high = middle
-    return high.replace(microsecond=0)
-
-
 def next_occurrence(
     after: datetime, wall: time, zone: ZoneInfo, *, weekday: int | None = None
 ) -> datetime:
@@ -127,7 +109,7 @@ def next_occurrence(
         day = local + timedelta(days=days)
         if weekday is not None and day.weekday() != weekday:
             continue
-        instant = local_instant(day, wall, zone)
+        instant = local_instant(day.date(), wall, zone)
         if instant.astimezone(zone).date() != day.date():
             continue  # a day that this zone skipped, like 30 December 2011 in Apia, has no such time
         if instant > after:

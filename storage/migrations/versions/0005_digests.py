@@ -1,0 +1,10 @@
+"""Digests, and who was told what under the rollout."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

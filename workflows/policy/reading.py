@@ -1,0 +1,125 @@
+"""Reading governance.yml. A bad file is refused with the line and the reason."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from workflows.errors import GovernanceError
+from workflows.policy.root import Policy
+
+MAX_BYTES = 1_000_000
+
+
+class PolicyRefused(GovernanceError):
+    """A policy file that cannot be used; the sentence names file, line and reason for each fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy with the very text it was read from, and the digest that names it."""
+
+    policy: Policy
+    text: str
+    sha256: str
+
+
+def load(path: Path) -> PolicyText:
+    """Read and check a policy file. Raises PolicyRefused naming the file, each line at fault and why."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise PolicyRefused(
+            f"{path}: there is no such file. Copy the example with `mlgov policy example > {path}`."
+        ) from None
+    except OSError as error:
+        raise PolicyRefused(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > MAX_BYTES:
+        raise PolicyRefused(
+            f"{path}: is larger than {MAX_BYTES:,} bytes; that is no policy."
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PolicyRefused(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8."
+        ) from None
+    return parse(text, name=str(path))
+
+
+def parse(text: str, *, name: str = "governance.yml") -> PolicyText:
+    """Check a policy text. Raises PolicyRefused with one line per fault."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_repeats(node, name)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise PolicyRefused(
+            f"{name}{line}: {getattr(error, 'problem', None) or 'is not YAML'}"
+        ) from None
+    except RecursionError:
+        raise PolicyRefused(f"{name}: is nested too deeply to be a policy.") from None
+    if not isinstance(data, dict):
+        raise PolicyRefused(
+            f"{name}: is empty or no mapping; it starts with `version: 1`."
+        )
+    try:
+        policy = Policy.model_validate(data)
+    except ValidationError as error:
+        faults = [
+            f"{name}:{_line(node, fault['loc'])}: {'.'.join(str(part) for part in fault['loc']) or 'file'}: {_words(fault)}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise PolicyRefused("\n".join(faults)) from None
+    return PolicyText(policy, text, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _words(fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such key here"
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _refuse_repeats(node: yaml.Node | None, name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise PolicyRefused(
+                    f"{name}:{key.start_mark.line + 1}: {key.value} stands here twice"
+                )
+            seen.add(key.value)
+            _refuse_repeats(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeats(item, name)
+
+
+def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+    line = node.start_mark.line if node is not None else 0
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if match is None:
+                break
+            line, node = match[0].start_mark.line, match[1]
+        elif (
+            isinstance(node, yaml.SequenceNode)
+            and isinstance(part, int)
+            and part < len(node.value)
+        ):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of governance.yml, for editors."""
+    return Policy.model_json_schema()

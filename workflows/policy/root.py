@@ -1,0 +1,47 @@
+"""The whole policy: every section of governance.yml, and what must hold between them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from workflows.errors import GovernanceError
+from workflows.policy.costs import Budgets, Costs
+from workflows.policy.gates import Gate
+from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.terms import Member, Section
+
+
+class Policy(Section):
+    """Everything that governance.yml says."""
+
+    version: Literal[1]
+    organisation: Organisation
+    channels: Channels = Channels()
+    rollout: Rollout = "all"
+    roles: dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]
+    ] = Field(default={})
+    gates: dict[Literal["budget_increase"], Gate] = Field(default={})
+    costs: Costs = Costs()
+    budgets: Budgets = Budgets()
+
+    @model_validator(mode="after")
+    def _known_roles(self) -> "Policy":
+        for name, gate in self.gates.items():
+            for stage in gate.stages:
+                for approver in stage.approvers:
+                    role = approver.removeprefix("role:")
+                    if role != approver and role not in self.roles:
+                        raise ValueError(
+                            f"gate {name}, stage {stage.name}: there is no role {role!r} under roles"
+                        )
+        return self
+
+    def gate(self, name: str) -> Gate:
+        """The gate of that name; GovernanceError when the policy has none."""
+        found = self.gates.get(name)  # type: ignore[call-overload]
+        if not isinstance(found, Gate):
+            raise GovernanceError(
+                f"The policy has no gate {name!r}, so nobody could decide this. An administrator can add it to governance.yml."
+            )
+        return found

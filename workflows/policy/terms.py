@@ -1,0 +1,51 @@
+"""What policy files are written in: durations, names of people and groups, and the strict sections that hold them."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+_DURATION = re.compile(r"^(\d{1,4})(m|h|d|w)$")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_APPROVER = re.compile(
+    r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*|role:[a-z][a-z0-9_]*|subject\.(?:owner|sponsor|manager))$"
+)
+_MEMBER = re.compile(r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)$")
+
+
+def parse_duration(value: object) -> object:
+    """`7d`, `24h`, `90m`, `2w` as a timedelta; anything else is left for pydantic to refuse."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and (match := _DURATION.match(value)):
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    raise ValueError("a duration is a number and m, h, d or w, like 24h or 7d")
+
+
+def _approver(value: object) -> object:
+    if not isinstance(value, str) or not _APPROVER.match(value):
+        raise ValueError(
+            f"{value!r} names no approver; write a Slack id (U…, W…, S…), @group, role:name, "
+            "subject.owner, subject.sponsor or subject.manager"
+        )
+    return value
+
+
+def _member(value: object) -> object:
+    if not isinstance(value, str) or not _MEMBER.match(value):
+        raise ValueError(
+            f"{value!r} names nobody; write a Slack id (U…, W…, S…) or @group"
+        )
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Approver = Annotated[str, BeforeValidator(_approver)]
+Member = Annotated[str, BeforeValidator(_member)]
+
+
+class Section(BaseModel):
+    """A part of the file: an unknown key is a fault, and nothing changes it once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
