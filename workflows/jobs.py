@@ -5,18 +5,25 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
+from storage.milestones import reminding
 from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
 from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.milestones import reminders
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
-DAILY = {"ledger.head": "09:00", "budgets.evaluate": "06:00", "delivery.purge": "03:30"}
+DAILY = {
+    "ledger.head": "09:00",
+    "budgets.evaluate": "06:00",
+    "milestones.ensure": "04:00",
+    "delivery.purge": "03:30",
+}
 """What happens once a day, at a wall time in the organisation's zone."""
 
 
@@ -63,12 +70,31 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
+def _look(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    reminders.look(
+        session,
+        timer.subject.id,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _lock_morning(session: Session, person_id: str) -> Lock:
+    return Lock(reminding.try_lock(session, person_id))
+
+
+def _ensure(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    reminders.ensure(session, policy=occasion.policy, now=occasion.now)
+
+
 REGISTRY = Registry(
-    timers={"approval.expire": _expire},
+    timers={"approval.expire": _expire, reminders.LOOK: _look},
     schedules={
         "ledger.head": _publish_head,
         "budgets.evaluate": _evaluate,
+        "milestones.ensure": _ensure,
         "delivery.purge": _purge,
     },
-    locks={"approval": _lock_approval},
+    locks={"approval": _lock_approval, reminders.SUBJECT: _lock_morning},
 )

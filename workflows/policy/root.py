@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
 from workflows.policy.gates import Gate
+from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
 from workflows.policy.terms import Member, Section
 
@@ -21,9 +22,12 @@ class Policy(Section):
     roles: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]
     ] = Field(default={})
-    gates: dict[Literal["budget_increase"], Gate] = Field(default={})
+    gates: dict[Literal["budget_increase", "milestone_reschedule"], Gate] = Field(
+        default={}
+    )
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
+    milestones: Milestones = Milestones()
 
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
@@ -35,6 +39,15 @@ class Policy(Section):
                         raise ValueError(
                             f"gate {name}, stage {stage.name}: there is no role {role!r} under roles"
                         )
+        return self
+
+    @model_validator(mode="after")
+    def _known_gates(self) -> "Policy":
+        gate = self.milestones.reschedule
+        if gate is not None and gate not in self.gates:
+            raise ValueError(
+                f"milestones.reschedule names {gate}, and there is no such gate under gates"
+            )
         return self
 
     def gate(self, name: str) -> Gate:
