@@ -124,7 +124,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
-        jobs.ensure_schedules(session, text.policy, now=now)
+        jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from workflows import wording
 
-
 # The words for figures are those of the whole house; views and messages find them here beside the helpers for blocks.
 counted, day, instant = wording.counted, wording.day, wording.instant
 money, percent, span, spent = (

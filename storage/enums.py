@@ -108,7 +108,7 @@ class DigestState(StrEnum):
     WITHHELD = "withheld"
     """The policy's rollout does not let this person be messaged unasked."""
     SKIPPED = "skipped"
-    """An owner decided not to send the first ones of that week."""
+    """Left out on purpose: an owner did not send the first ones of that week, or its reader left or unsubscribed."""
 
 
 class ReleaseState(StrEnum):

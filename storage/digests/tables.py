@@ -30,6 +30,7 @@ class Digest(Base):
     """First of the seven days that it tells of, in the reader's zone; the last one is six days later."""
     tz: Mapped[str]
     planned_at: Mapped[datetime]
+    """When it is to be sent; on the next working day where the policy's day is a day off of the reader."""
     late_at: Mapped[datetime]
     """What is not built by then is missed: the end of the reader's last working day of that week."""
     built_at: Mapped[datetime | None]
@@ -78,6 +79,8 @@ class DigestRelease(Base):
     first_day: Mapped[date]
     contents: Mapped[dict[str, Any]]
     """Each owner's own preview, over what they may see, by their opaque id."""
+    failures: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
     decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     decided_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
