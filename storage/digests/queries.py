@@ -292,17 +292,3 @@ def try_lock_release(session: Session, release_id: int) -> str:
     if session.execute(statement.with_for_update(skip_locked=True)).first():
         return "taken"
     return "held" if session.execute(statement).first() else "gone"
-
-
-def count_held(session: Session, kind: str, audience: str, week: str) -> int:
-    """How many digests of a week wait for their audience's release, or were released by it."""
-    return int(
-        session.execute(
-            select(func.count(Digest.id)).where(
-                Digest.kind == kind,
-                Digest.audience == audience,
-                Digest.week == week,
-                Digest.state.not_in([DigestState.MISSED]),
-            )
-        ).scalar_one()
-    )

@@ -79,6 +79,8 @@ class DigestRelease(Base):
     first_day: Mapped[date]
     contents: Mapped[dict[str, Any]]
     """Each owner's own preview, over what they may see, by their opaque id."""
+    readers: Mapped[int] = mapped_column(default=0)
+    """How many people the audience held when its owner was asked."""
     failures: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None]
     decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)

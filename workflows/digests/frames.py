@@ -202,11 +202,11 @@ def _movements(
     policy: Policy,
     money: tuple[MoneyFigures, ...],
 ) -> tuple[Movement, ...]:
-    """Cost of the last seven days with data beside the seven before them, by currency."""
+    """Cost of the week, or of the last seven days with data where that is older, beside the seven days before."""
     days = [group.through for group in money if group.through is not None]
     if not days:
         return ()
-    last = max(days)
+    last = min(max(days), span.first_day + timedelta(days=6))
     first, basis = last - timedelta(days=6), policy.costs.basis
     frame = _frame(
         statements.cost_of_two_weeks(

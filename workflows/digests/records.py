@@ -171,6 +171,7 @@ class Content:
     decisions: tuple[int, ...]
     """Ids of the requests shown with buttons."""
     more_decisions: int
+    week: int
     figures: dict[str, Any]
     is_quiet: bool
 
@@ -201,6 +202,7 @@ class Content:
             ),
             decisions=tuple(stored["decisions"]),
             more_decisions=stored["more_decisions"],
+            week=stored["week"],
             figures=stored["figures"],
             is_quiet=stored["is_quiet"],
         )

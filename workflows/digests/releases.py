@@ -45,6 +45,7 @@ def state_for(
             "state": ReleaseState.WAITING.value,
             "first_day": first,
             "contents": {},
+            "readers": 0,
             "failures": 0,
             "created_at": occasion.now,
         },
@@ -86,6 +87,12 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
             now=occasion.now,
         ).stored()
     release.contents = contents
+    release.readers = sum(
+        word == release.audience
+        for word in readers.through(
+            session, release.kind, policy=policy, org_key=occasion.org_key
+        ).values()
+    )
     release.failures, release.last_error = 0, None
     session.flush()
     for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
@@ -184,6 +191,17 @@ def decide(
     outbox.refresh(session, subject(release.id), now=now, clicked=clicked)
 
 
+def show_again(
+    session: Session,
+    release_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None,
+) -> None:
+    """Somebody clicked on a card that is not what it was: draw it, and all others, as they are now."""
+    outbox.refresh(session, subject(release_id), now=now, clicked=clicked)
+
+
 def _require_owner(
     session: Session,
     actor: Actor,
@@ -221,9 +239,7 @@ def read(session: Session, release_id: int, person_id: str) -> Release | None:
         audience=release.audience,
         week=release.week,
         state=ReleaseState(release.state),
-        readers=queries.count_held(
-            session, release.kind, release.audience, release.week
-        ),
+        readers=release.readers,
         content=Content.of(stored) if stored else None,
         decided_by=(by.slack_id, by.name) if by else None,
         decided_at=release.decided_at,

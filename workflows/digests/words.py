@@ -64,6 +64,7 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
         pictures=tuple(_pictures(figures))[: rules.PICTURES],
         decisions=shown,
         more_decisions=more,
+        week=figures.week,
         figures=plain(figures),
         is_quiet=is_quiet(figures),
     )
@@ -118,7 +119,11 @@ def _spend(figures: Figures) -> str:
             else rules.numbered(len(ahead), "project")
         )
         return f"{who} {'spends' if len(ahead) == 1 else 'spend'} faster than planned"
-    return "spend is on plan" if figures.money else ""
+    if not figures.money:
+        return ""
+    if all(group.through is None for group in figures.money):
+        return "no cost data has come in yet"
+    return "spend is on plan"
 
 
 def _changes(figures: Figures) -> list[str]:

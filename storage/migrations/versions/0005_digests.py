@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("contents", sa.JSON(), nullable=False),
+        sa.Column("readers", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("decided_by", sa.String(), nullable=True),
