@@ -18,6 +18,8 @@ from bot.delivery import Anchor, Delivery, Pace
 from bot.directory import Directory
 from bot.edge import Edge
 from bot.health import Health
+from bot.maturity import listeners as maturity_listeners
+from bot.maturity import renderers as maturity_renderers
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
@@ -30,15 +32,24 @@ from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
+from workflows.maturity import rubric
+from workflows.maturity import service as maturity
 from workflows.policies import service as policies
 
-NOUNS = (front, project_listeners, budget_listeners, approval_listeners)
+NOUNS = (
+    front,
+    project_listeners,
+    budget_listeners,
+    approval_listeners,
+    maturity_listeners,
+)
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
 RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *maturity_renderers.RENDERERS,
 )
 
 
@@ -114,6 +125,9 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
             "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
         )
     text = policy.load(settings.mlgov_policy)
+    asked = rubric.load(
+        rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
+    )
     database = Database(settings.mlgov_database_url.get_secret_value())
     migrate.upgrade(database)
     _require_own(database, made_by)
@@ -124,6 +138,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
+        maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(

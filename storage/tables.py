@@ -6,6 +6,7 @@ from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.imports import tables as imports
+from storage.maturity import tables as maturity
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
@@ -17,6 +18,7 @@ __all__ = [
     "budgets",
     "delivery",
     "imports",
+    "maturity",
     "people",
     "policies",
     "projects",
