@@ -5,7 +5,9 @@ from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
+from storage.digests import tables as digests
 from storage.imports import tables as imports
+from storage.maturity import tables as maturity
 from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
@@ -17,7 +19,9 @@ __all__ = [
     "audit",
     "budgets",
     "delivery",
+    "digests",
     "imports",
+    "maturity",
     "milestones",
     "people",
     "policies",

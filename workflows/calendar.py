@@ -162,7 +162,7 @@ def calendar_for(
     organisation = policy.organisation
     hours = organisation.working_hours
     return WorkingCalendar(
-        zone=_zone(tz) or organisation.zone,
+        zone=known_zone(tz) or organisation.zone,
         weekdays=hours.weekdays,
         opens=hours.opens,
         closes=hours.closes,
@@ -171,7 +171,8 @@ def calendar_for(
     )
 
 
-def _zone(tz: str | None) -> ZoneInfo | None:
+def known_zone(tz: str | None) -> ZoneInfo | None:
+    """The IANA zone of that name; None where there is none, which Slack may well say."""
     if not tz:
         return None
     try:

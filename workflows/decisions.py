@@ -5,11 +5,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.digests import queries as digest_queries
+from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
 from workflows.approvals.records import Card
 from workflows.budgets import increase
+from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
 
@@ -52,10 +55,12 @@ def decide(
     now: datetime,
     org_key: str,
     clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Count one verdict; the last one ends the request and changes its subject.
 
-    `clicked` is the channel and ts of the card: it is redrawn first. Raises GovernanceError with a sentence for
+    `clicked` is the channel and ts of the card: it is redrawn first. With `mirrored_since` (real time) it raises
+    Unconfirmed when the verdict rests on something that Slack told before. Raises GovernanceError with a sentence for
     everyone who may not decide, or not any more; nothing is changed then.
     """
     service.decide(
@@ -67,7 +72,9 @@ def decide(
         now=now,
         org_key=org_key,
         clicked=clicked,
+        mirrored_since=mirrored_since,
     )
+    _follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def require_entitled(
@@ -78,6 +85,7 @@ def require_entitled(
     policy: Policy,
     now: datetime,
     org_key: str,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Raise what `decide` would raise on who decides and when, before somebody is asked to write a reason."""
     service.require_entitled(
@@ -88,6 +96,7 @@ def require_entitled(
         policy=policy,
         now=now,
         org_key=org_key,
+        mirrored_since=mirrored_since,
     )
 
 
@@ -112,6 +121,7 @@ def withdraw(
         org_key=org_key,
         clicked=clicked,
     )
+    _follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def expire(
@@ -133,6 +143,7 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
+    _follow(session, approval_id, now=now, clicked=clicked)
 
 
 def card(
@@ -191,3 +202,18 @@ def show_again(
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
+    _follow(session, approval_id, now=now, clicked=clicked)
+
+
+def _follow(
+    session: Session,
+    approval_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None,
+) -> None:
+    """Digests that show the request keep their figures, but tell how it stands now."""
+    for digest_id in digest_queries.list_showing(session, approval_id):
+        outbox.refresh(
+            session, Subject.of("digest", digest_id), now=now, clicked=clicked
+        )

@@ -1,38 +1,35 @@
-"""Everything that falls due, in one list."""
+"""Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from storage.milestones import reminding
 from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
+from workflows.digests import due as digests
+from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
-from workflows.milestones import reminders
+from workflows.maturity import due as maturity
+from workflows.milestones import due as milestones
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
-DAILY = {
-    "ledger.head": "09:00",
-    "budgets.evaluate": "06:00",
-    "milestones.ensure": "04:00",
-    "delivery.purge": "03:30",
-}
-"""What happens once a day, at a wall time in the organisation's zone."""
 
-
-def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None:
-    """Start what recurs, or move it when the organisation's zone has changed."""
-    for kind, wall in DAILY.items():
+def ensure_schedules(
+    session: Session, policy: Policy, *, org_key: str, now: datetime
+) -> None:
+    """Start what recurs, or move it when the organisation's zone or a digest's time has changed."""
+    for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
         )
+    readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
 
 def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -70,31 +67,22 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
-def _look(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    reminders.look(
-        session,
-        timer.subject.id,
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _lock_morning(session: Session, person_id: str) -> Lock:
-    return Lock(reminding.try_lock(session, person_id))
-
-
-def _ensure(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    reminders.ensure(session, policy=occasion.policy, now=occasion.now)
-
-
-REGISTRY = Registry(
-    timers={"approval.expire": _expire, reminders.LOOK: _look},
-    schedules={
-        "ledger.head": _publish_head,
-        "budgets.evaluate": _evaluate,
-        "milestones.ensure": _ensure,
-        "delivery.purge": _purge,
-    },
-    locks={"approval": _lock_approval, reminders.SUBJECT: _lock_morning},
+REGISTRY = Registry.of(
+    Registry(
+        timers={"approval.expire": _expire},
+        schedules={
+            "ledger.head": _publish_head,
+            "budgets.evaluate": _evaluate,
+            "delivery.purge": _purge,
+        },
+        locks={"approval": _lock_approval},
+        daily={
+            "ledger.head": "09:00",
+            "budgets.evaluate": "06:00",
+            "delivery.purge": "03:30",
+        },
+    ),
+    digests.PART,
+    maturity.PART,
+    milestones.PART,
 )
