@@ -257,6 +257,13 @@ def asked(session: Session, ids: Collection[int]) -> dict[int, Any]:
     return found
 
 
+def reason_of(session: Session, approval_id: int) -> int | None:
+    """The text in which a request gave its reason."""
+    return session.execute(
+        select(Approval.reason_id).where(Approval.id == approval_id)
+    ).scalar_one_or_none()
+
+
 def moved_between(
     session: Session, project_ids: Collection[int], first: date, last: date
 ) -> list[MilestoneMove]:

@@ -220,7 +220,6 @@ class Team:
                 policy=self.policy,
                 now=clock.now(session),
                 org_key=ORG,
-                is_admin=True,
             )
 
     def act(

@@ -22,24 +22,24 @@ from workflows.milestones.following import Clicked, follow
 from workflows.milestones.forms import AddMilestone, Reschedule
 from workflows.milestones.notices import MilestoneCard
 from workflows.milestones.records import MilestoneRecord
-from workflows.milestones.service import TYPE, answers_for, require_answering
+from workflows.milestones.service import TYPE, may_add_for_others, require_answering
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 
-def _locked(
+def locked(
     session: Session,
     actor: Actor,
     milestone_id: int,
     revision: int,
     *,
-    is_admin: bool = False,
+    policy: Policy,
 ) -> Milestone:
     """The milestone, locked, open, and as it was shown. Raises GovernanceError."""
     row = queries.lock(session, milestone_id)
     if row is None:
         raise NotFound("This milestone is not in the record any more.")
-    require_answering(session, actor, row, is_admin=is_admin)
+    require_answering(session, actor, row, policy=policy)
     if row.actual is not None:
         raise Stale(
             f"This milestone is done already, on {_day(row.actual)}. Nothing was changed."
@@ -65,7 +65,6 @@ def add(
     policy: Policy,
     now: datetime,
     org_key: str,
-    is_admin: bool = False,
 ) -> int:
     """Write down a promise; its id. The same `request_key` again changes nothing.
 
@@ -84,7 +83,9 @@ def add(
             field="project",
         )
     owner_id = form.owner_id or actor.id
-    if owner_id != actor.id and not (is_admin or answers_for(actor, project)):
+    if owner_id != actor.id and not may_add_for_others(
+        session, actor, project, policy=policy
+    ):
         raise NotAllowed(
             f"You can add milestones of your own to {project.name}. For somebody else, ask who owns, manages or sponsors it.",
             field="owner",
@@ -180,7 +181,7 @@ def done(
     clicked: Clicked = None,
 ) -> None:
     """It is met, with a word or a link as proof; on that day, or today."""
-    row = _locked(session, actor, milestone_id, revision)
+    row = locked(session, actor, milestone_id, revision, policy=policy)
     if not proof.strip():
         raise InvalidInput(
             "Say in a word how one can see it, or give a link.", field="proof"
@@ -212,7 +213,7 @@ def at_risk(
     clicked: Clicked = None,
 ) -> None:
     """It may not be met in time, and why."""
-    row = _locked(session, actor, milestone_id, revision)
+    row = locked(session, actor, milestone_id, revision, policy=policy)
     text = audit.write_text(session, actor, _said(reason), now=now)
     row.risk_id = text.id
     row.revision += 1
@@ -233,7 +234,7 @@ def on_track(
     clicked: Clicked = None,
 ) -> None:
     """It is no longer at risk."""
-    row = _locked(session, actor, milestone_id, revision)
+    row = locked(session, actor, milestone_id, revision, policy=policy)
     if row.risk_id is None:
         return
     row.risk_id = None
@@ -258,7 +259,7 @@ def reschedule(
     clicked: Clicked = None,
 ) -> None:
     """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
-    row = _locked(session, actor, form.milestone_id, form.revision)
+    row = locked(session, actor, form.milestone_id, form.revision, policy=policy)
     check_new_day(session, row, form.new, policy=policy, now=now)
     if policy.milestones.reschedule is not None and form.new > row.forecast:
         raise GovernanceError(
@@ -336,11 +337,10 @@ def hand_over(
     policy: Policy,
     now: datetime,
     org_key: str,
-    is_admin: bool = False,
     clicked: Clicked = None,
 ) -> None:
     """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
-    row = _locked(session, actor, milestone_id, revision, is_admin=is_admin)
+    row = locked(session, actor, milestone_id, revision, policy=policy)
     owner = queries.people(session, [to]).get(to)
     if owner is None or not reminders.can_be_told(owner):
         raise InvalidInput(
@@ -378,7 +378,7 @@ def drop(
     clicked: Clicked = None,
 ) -> None:
     """It is not wanted any more: it leaves every list and reminder, and holds nothing up."""
-    row = _locked(session, actor, milestone_id, revision)
+    row = locked(session, actor, milestone_id, revision, policy=policy)
     text = audit.write_text(session, actor, _said(reason), now=now)
     row.dropped_at = now
     row.revision += 1

@@ -18,6 +18,7 @@ from workflows.milestones import reads, reminders
 from workflows.milestones.following import Clicked, follow
 from workflows.milestones.notices import OverdueFound
 from workflows.milestones.records import OverdueList
+from workflows.milestones.service import is_administrator
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
@@ -115,7 +116,6 @@ def start_reminding(
     *,
     policy: Policy,
     now: datetime,
-    is_admin: bool = False,
     clicked: Clicked = None,
 ) -> int:
     """Whoever answers for what is on the list is reminded of it from their next working morning on; how many of it.
@@ -126,7 +126,7 @@ def start_reminding(
     found = queries.lock_import(session, import_id)
     if found is None:
         raise NotFound("This list is not in the record any more.")
-    if actor.kind is ActorKind.PERSON and actor.id != found.person_id and not is_admin:
+    if actor.id != found.person_id and not is_administrator(session, actor, policy):
         raise NotAllowed(
             "Only the person whom this list was sent to can start its reminders.",
             audit=RefusalFact(

@@ -1,7 +1,7 @@
 """Milestones read as they stand now, with what holds them up and what they move, in few statements."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -53,8 +53,14 @@ class Net:
     plan: rules.Plan
 
 
-def net(session: Session, rows: Collection[Milestone], today: date) -> Net:
-    """Follow the links of these milestones to their ends, and plan."""
+def net(
+    session: Session,
+    rows: Collection[Milestone],
+    today: date,
+    *,
+    moved: Mapping[int, date] | None = None,
+) -> Net:
+    """Follow the links of these milestones to their ends, and plan; as if some had the forecasts of `moved`."""
     known = {row.id: row for row in rows}
     needs: dict[int, set[int]] = {}
     fresh = set(known)
@@ -66,6 +72,8 @@ def net(session: Session, rows: Collection[Milestone], today: date) -> Net:
         fresh = reached - known.keys()
         known |= queries.by_ids(session, fresh)
     nodes = {id_: node(row) for id_, row in known.items() if row.dropped_at is None}
+    for id_, forecast in (moved or {}).items():
+        nodes[id_] = replace(nodes[id_], forecast=forecast)
     return Net(known, needs, rules.plan(nodes, needs, today))
 
 
@@ -127,7 +135,7 @@ def _record(
         done_by=who(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
         needs=_needed(row.id, found, projects),
-        pushes=_pushed(row.id, found, projects, today),
+        pushes=_pushed(row.id, found, projects),
         asked=_asked(request, people),
     )
 
@@ -152,9 +160,7 @@ def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed,
     return tuple(sorted(needed, key=lambda one: (one.expected, one.id)))
 
 
-def _pushed(
-    id_: int, found: Net, projects: dict[int, Project], today: date
-) -> tuple[Pushed, ...]:
+def _pushed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
     pushed = []
     for one in found.plan.pushes(id_):
         row = found.rows[one]
@@ -180,6 +186,17 @@ def _asked(request: Any, people: dict[str, Person]) -> AskedMove | None:
         return None
     new = date.fromisoformat(request.facts["new"])
     return AskedMove(request.id, new, requester)
+
+
+def pushed_if(
+    session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
+) -> tuple[Pushed, ...]:
+    """The milestones that this one would move if it were due on another day."""
+    found = net(session, [row], today_of(policy, now), moved={row.id: new})
+    projects = queries.projects(
+        session, {other.project_id for other in found.rows.values()}
+    )
+    return _pushed(row.id, found, projects)
 
 
 def one(

@@ -123,6 +123,10 @@ class Line:
     snoozed_until: date | None
     why: str
     """Why this person is told: `owner`, `manager` or `sponsor`."""
+    next_on: date | None = None
+    """When this person hears of it next if nothing changes."""
+    next_also: Who | None = None
+    """Who else hears of it for the first time then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ that did not arrive while the person was at work is dropped, and what it told is
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
 from workflows.milestones import reads, rules
 from workflows.milestones.notices import MilestoneCard, RemindersDue
-from workflows.milestones.records import Line, ReminderCard
+from workflows.milestones.records import Who
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
@@ -123,7 +123,7 @@ def look(
     if morning.looked_on is None or morning.looked_on < today:
         morning.looked_on = today
         rows = queries.open_of_person(session, person_id)
-        _Morning(session, person, calendar, today, policy, now).tell(
+        Morning(session, person, calendar, today, policy, now).tell(
             [row for row in rows if row.reminds_from], org_key
         )
     tomorrow = calendar.next_open(calendar.closing(today))
@@ -140,7 +140,7 @@ class _Due:
     is_told: bool
 
 
-class _Morning:
+class Morning:
     """One look at one person's day."""
 
     def __init__(
@@ -172,7 +172,7 @@ class _Morning:
             )
         for one in due:
             into = reminder.id if reminder is not None and one.is_told else None
-            self._write(one, into)
+            self.write(one, into)
         if reminder is None:
             return
         self.session.flush()
@@ -201,9 +201,11 @@ class _Morning:
             late = [item for item in told.values() if item.reminder_id in lost]
             if not new and not late:
                 continue
-            latest = bool(new) and new[-1] == mine[-1]
-            snoozed = snoozes.get(row.id, self.today) > self.today
-            found.append(_Due(row, new, late, (latest or bool(late)) and not snoozed))
+            until = snoozes.get(row.id, date.min)
+            # What fell on a snoozed day stays swallowed, also when nobody looked before the snooze was over.
+            latest = bool(new) and new[-1] == mine[-1] and new[-1].on >= until
+            is_told = latest or (bool(late) and until <= self.today)
+            found.append(_Due(row, new, late, is_told))
         return found
 
     def steps(
@@ -240,7 +242,26 @@ class _Morning:
         projects = queries.projects(self.session, [row.project_id])
         return self._chains([row], projects)[row.id]
 
-    def _write(self, one: _Due, into: int | None) -> None:
+    def following(self, row: Milestone) -> tuple[date | None, Who | None]:
+        """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
+        chain = self.chain(row)
+        horizon = max(row.forecast, self.today) + timedelta(
+            days=2 * rhythm(self.policy).every + 14
+        )
+        coming = [
+            step for step in self.steps(row, chain, horizon) if step.on > self.today
+        ]
+        if not coming or self.person.id not in chain:
+            return None, None
+        step = coming[0]
+        new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
+        also = queries.people(
+            self.session, [one for one in new if one != self.person.id]
+        )
+        return step.on, next((reads.who(one) for one in also.values()), None)
+
+    def write(self, one: _Due, into: int | None) -> None:
+        """Write down that reminders fell due, told by the message `into` or by none."""
         for step in one.new:
             statements.add_item(
                 self.session,
@@ -277,10 +298,10 @@ class _Morning:
 
 def morning_of(
     session: Session, person: Person, *, policy: Policy, now: datetime
-) -> _Morning:
+) -> Morning:
     """A person's day as reminders see it."""
     calendar = calendar_of(person, policy)
-    return _Morning(session, person, calendar, calendar.day(now), policy, now)
+    return Morning(session, person, calendar, calendar.day(now), policy, now)
 
 
 def count_as_told(
@@ -289,7 +310,7 @@ def count_as_told(
     """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
     mine = morning_of(session, person, policy=policy, now=now)
     steps = mine.steps(row, mine.chain(row), mine.today)
-    mine._write(_Due(row, steps, [], False), None)
+    mine.write(_Due(row, steps, [], False), None)
 
 
 def tell_owner(
@@ -316,52 +337,3 @@ def tell_owner(
         subject=Subject.of("milestone", milestone_id),
         due_at=calendar_of(owner, policy).next_open(now),
     )
-
-
-# --- what a message shows
-
-
-def card(
-    session: Session, reminder_id: int, *, policy: Policy, now: datetime
-) -> ReminderCard | None:
-    """One message as it stands now; None when there is no such message."""
-    reminder = statements.find_reminder(session, reminder_id)
-    if reminder is None:
-        return None
-    ids = list(
-        dict.fromkeys(
-            item.milestone_id for item in statements.told_by(session, reminder.id)
-        )
-    )
-    person = queries.people(session, [reminder.person_id])[reminder.person_id]
-    today = calendar_of(person, policy).day(now)
-    rows = sorted(
-        queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id)
-    )
-    projects = queries.projects(session, {row.project_id for row in rows})
-    latest = statements.latest_of(session, person.id, ids)
-    snoozes = statements.snoozes(session, person.id, ids)
-    lines = []
-    for row, record in zip(
-        rows, reads.records(session, rows, policy=policy, now=now), strict=True
-    ):
-        project = projects[row.project_id]
-        until = snoozes.get(row.id)
-        lines.append(
-            Line(
-                milestone=record,
-                is_live=latest.get(row.id) == reminder.id
-                and person.id in reads.answering_ids(row.owner_id, project),
-                snoozed_until=until if until and until > today else None,
-                why=_why(person.id, row, project),
-            )
-        )
-    return ReminderCard(reminder.id, tuple(lines), today)
-
-
-def _why(person_id: str, row: Milestone, project: Project) -> str:
-    if person_id == row.owner_id or (
-        row.owner_id is None and person_id == project.owner_id
-    ):
-        return "owner"
-    return "manager" if person_id == project.manager_id else "sponsor"

@@ -9,7 +9,7 @@ from storage.enums import MilestoneStatus
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
-from workflows import permissions
+from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.errors import (
     NotAllowed,
@@ -85,24 +85,23 @@ def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
 
 
 def require_may_change(
-    session: Session, actor: Actor, milestone_id: int, *, is_admin: bool = False
+    session: Session, actor: Actor, milestone_id: int, *, policy: Policy
 ) -> None:
-    """Refuse whoever neither owns the milestone nor answers for its project. Raises GovernanceError."""
+    """Refuse who may not change it, before they write anything. Raises GovernanceError."""
     row = queries.find(session, milestone_id)
     if row is None:
         raise NotFound("This milestone is not in the record any more.")
-    require_answering(session, actor, row, is_admin=is_admin)
+    require_answering(session, actor, row, policy=policy)
 
 
 def require_answering(
-    session: Session, actor: Actor, row: Milestone, *, is_admin: bool = False
+    session: Session, actor: Actor, row: Milestone, *, policy: Policy
 ) -> None:
+    """Refuse whoever neither owns the milestone nor answers for its project, administrators apart."""
     permissions.require_member(actor, "milestone.change", subject=(TYPE, row.id))
-    if actor.kind is not ActorKind.PERSON or is_admin:
-        return
     project = queries.projects(session, [row.project_id])[row.project_id]
     ids = reads.answering_ids(row.owner_id, project)
-    if actor.id in ids:
+    if actor.id in ids or is_administrator(session, actor, policy):
         return
     people = queries.people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
@@ -113,10 +112,19 @@ def require_answering(
     )
 
 
-def answers_for(actor: Actor, project: Project) -> bool:
-    """Whether the person owns, manages or sponsors the project."""
-    return actor.kind is not ActorKind.PERSON or actor.id in {
+def is_administrator(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether the actor holds the policy's role `admin`, or is mlgov itself or its operator."""
+    return actor.kind is not ActorKind.PERSON or "admin" in visibility.roles(
+        session, actor.id, policy=policy
+    )
+
+
+def may_add_for_others(
+    session: Session, actor: Actor, project: Project, *, policy: Policy
+) -> bool:
+    """Whether the person owns, manages or sponsors the project, or administers."""
+    return actor.id in {
         project.owner_id,
         project.manager_id,
         project.sponsor_id,
-    }
+    } or is_administrator(session, actor, policy)
