@@ -121,6 +121,16 @@ class Files:
             self.complete(file, title=name, lag=0)
             return file
 
+    def all(self) -> list[File]:
+        """Every file, oldest first."""
+        with self._world.lock:
+            return list(self._files.values())
+
+    def delete_all(self) -> None:
+        """Delete every file, as an administrator or a retention rule would."""
+        with self._world.lock:
+            self._files.clear()
+
     def find(self, file_id: str) -> File | None:
         """A file by its id, in any state, or None."""
         return self._files.get(file_id)
