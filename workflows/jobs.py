@@ -1,4 +1,4 @@
-"""Everything that falls due, in one list."""
+"""Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
 from datetime import datetime
 
@@ -9,23 +9,26 @@ from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
+from workflows.digests import due as digests
+from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.maturity import due as maturity
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
-DAILY = {"ledger.head": "09:00", "budgets.evaluate": "06:00", "delivery.purge": "03:30"}
-"""What happens once a day, at a wall time in the organisation's zone."""
 
-
-def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None:
-    """Start what recurs, or move it when the organisation's zone has changed."""
-    for kind, wall in DAILY.items():
+def ensure_schedules(
+    session: Session, policy: Policy, *, org_key: str, now: datetime
+) -> None:
+    """Start what recurs, or move it when the organisation's zone or a digest's time has changed."""
+    for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
         )
+    readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
 
 def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -63,12 +66,21 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
-REGISTRY = Registry(
-    timers={"approval.expire": _expire},
-    schedules={
-        "ledger.head": _publish_head,
-        "budgets.evaluate": _evaluate,
-        "delivery.purge": _purge,
-    },
-    locks={"approval": _lock_approval},
+REGISTRY = Registry.of(
+    Registry(
+        timers={"approval.expire": _expire},
+        schedules={
+            "ledger.head": _publish_head,
+            "budgets.evaluate": _evaluate,
+            "delivery.purge": _purge,
+        },
+        locks={"approval": _lock_approval},
+        daily={
+            "ledger.head": "09:00",
+            "budgets.evaluate": "06:00",
+            "delivery.purge": "03:30",
+        },
+    ),
+    digests.PART,
+    maturity.PART,
 )
