@@ -94,8 +94,9 @@ def split(
 
 def in_words(block: blocks.Block) -> blocks.Block:
     """What a picture says, for somebody who cannot see it: its title and its alt text."""
-    title = (block.get("title") or {}).get("text", "")
-    words = f"{title}. {block['alt_text']}" if title else block["alt_text"]
+    title, words = (block.get("title") or {}).get("text", ""), block["alt_text"]
+    if title and not words.startswith(title):
+        words = f"{title}. {words}"
     text = {"type": "plain_text", "text": blocks.plain(words, 2900), "emoji": False}
     said: blocks.Block = {"type": "context", "elements": [text]}
     return {**said, "block_id": block["block_id"]} if "block_id" in block else said
