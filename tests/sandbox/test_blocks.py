@@ -191,7 +191,7 @@ REFUSED: list[tuple[Block, str]] = [
     ({"type": "image", "image_url": "https://example.com/a.png"}, "field: alt_text"),
     ({"type": "image", "alt_text": "a"}, "must define either `image_url` or `slack_file`"),
     (
-        {"type": "image", "alt_text": "a", "slack_file": {"id": "F1", "url": "https://a.test"}},
+        {"type": "image", "alt_text": "a", "slack_file": {"id": "F0NOBODY1", "url": "https://a.test"}},
         "must define either `id` or `url`",
     ),
     ({"type": "image", "alt_text": "a", "slack_file": {"id": "F1"}}, "input must match regex pattern: ^[F][A-Z0-9]{8,}$ [json-pointer:/blocks/0/slack_file/id]"),
