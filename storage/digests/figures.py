@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy import Date, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
@@ -292,7 +292,7 @@ def count_pending(session: Session, within: Within, now: datetime) -> int:
     """Requests about projects in sight that wait for somebody."""
     statement = select(Approval.project_id, func.count(Approval.id)).where(
         Approval.state == ApprovalState.PENDING.value,
-        Approval.expires_at > bindparam("now", now),
+        Approval.expires_at > now,
     )
     rows = _rows(
         session, statement.group_by(Approval.project_id), Approval.project_id, within

@@ -280,7 +280,9 @@ def _approval_rows(figures: Figures) -> tuple[Row, ...]:
     ended = _ended(found.approved, found.rejected, found.expired, found.withdrawn)
     rows = [
         Row((ended or "No request ended this week") + "."),
-        Row(f"{counted(found.waiting, 'request')} about these projects wait now."),
+        Row(
+            f"{counted(found.waiting, 'request')} about these projects {'waits' if found.waiting == 1 else 'wait'} now."
+        ),
     ]
     if found.median is None:
         rows.append(
