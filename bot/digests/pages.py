@@ -100,7 +100,7 @@ def _decision(card: Card, zone: ZoneInfo) -> dict[str, Any]:
         at: datetime = card.decided_at or card.expires_at
         tail = f"{state} {blocks.instant(at, zone)}"
     else:
-        tail = f"by {blocks.instant(card.expires_at, zone)}, else it expires and {card.words.stays}"
+        tail = f"Decide by {blocks.instant(card.expires_at, zone)}, else it expires and {card.words.stays}"
     return {
         "news": f"{card.words.project} asks to {card.words.asks}",
         "why": f"You are asked because {card.reader.why}"
@@ -123,7 +123,11 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
                 for picture in content.pictures
                 if with_pictures and picture.part == name
             ),
-            tuple(row.text for row in content.details.get(name, ())),
+            tuple(
+                row.text
+                for row in content.details.get(name, ())
+                if row.text not in {line.text for line in content.lines}
+            ),
         )
         for name in names
     ]  # fmt: skip

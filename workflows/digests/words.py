@@ -211,7 +211,7 @@ def moved(one: Movement) -> str:
     told += f", {_bare(abs(change), one.currency)} {'more' if change > 0 else 'less'} than in the 7 before"
     if one.top is not None and change > 0:
         name, rise = one.top
-        told += f"; {short(name)} +{_bare(rise, one.currency)}"
+        told += f"; {short(name)} most, +{_bare(rise, one.currency)}"
     return told
 
 
