@@ -22,6 +22,8 @@ from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
 from bot.health import Health
+from bot.maturity import listeners as maturity_listeners
+from bot.maturity import renderers as maturity_renderers
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
@@ -34,6 +36,8 @@ from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
+from workflows.maturity import rubric
+from workflows.maturity import service as maturity
 from workflows.policies import service as policies
 
 
@@ -51,6 +55,7 @@ NOUNS: tuple[Noun, ...] = (
     budget_listeners,
     approval_listeners,
     Digests(approval_views.in_digest),
+    maturity_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
@@ -59,6 +64,7 @@ RENDERERS = (
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
+    *maturity_renderers.RENDERERS,
 )
 
 
@@ -134,9 +140,14 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
             "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
         )
     text = policy.load(settings.mlgov_policy)
+    asked = rubric.load(
+        rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
+    )
     database = Database(settings.mlgov_database_url.get_secret_value())
     migrate.upgrade(database)
     _require_own(database, made_by)
+    if made_by == "run":
+        database.in_real_time()
     slack = installation.client(settings, timeout=3)
     team = installation.who_am_i(settings, slack)
     with database.begin(patient=True) as session:
@@ -144,6 +155,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
+        maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(

@@ -262,8 +262,9 @@ def input_(
     block_id: str,
     hint: str = "",
     optional: bool = False,
+    dispatch: bool = False,
 ) -> Block:
-    """A labelled input of a modal; field errors name its `block_id`."""
+    """A labelled input of a modal; field errors name its `block_id`. With `dispatch` each choice is told at once."""
     made: Block = {
         "type": "input",
         "block_id": block_id,
@@ -273,6 +274,8 @@ def input_(
     }
     if hint:
         made["hint"] = {"type": "plain_text", "text": plain(hint, 300)}
+    if dispatch:
+        made["dispatch_action"] = True
     return made
 
 

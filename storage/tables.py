@@ -7,6 +7,7 @@ from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
 from storage.imports import tables as imports
+from storage.maturity import tables as maturity
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
@@ -19,6 +20,7 @@ __all__ = [
     "delivery",
     "digests",
     "imports",
+    "maturity",
     "people",
     "policies",
     "projects",

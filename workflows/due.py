@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -76,7 +77,8 @@ class Registry:
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
     type without one is not locked. `died` is told when a timer was given up, in the transaction that says so;
-    `troubles`, by kind of timer, of every failed run of it.
+    `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
+    a schedule runs once a day.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
@@ -84,6 +86,29 @@ class Registry:
     locks: Mapping[str, LockSubject] = field(default_factory=dict)
     died: Died | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    daily: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *parts: "Registry") -> "Registry":
+        """All of these in one. A kind that stands in two of them is a mistake of ours and raises ValueError."""
+
+        def joined(name: str) -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for part in parts:
+                for key, value in getattr(part, name).items():
+                    if key in found:
+                        raise ValueError(f"{key} stands twice among the {name}")
+                    found[key] = value
+            return found
+
+        return cls(
+            timers=joined("timers"),
+            schedules=joined("schedules"),
+            locks=joined("locks"),
+            died=next((part.died for part in parts if part.died), None),
+            troubles=joined("troubles"),
+            daily=joined("daily"),
+        )
 
 
 class Runner:

@@ -1,38 +1,30 @@
-"""Everything that falls due, in one list."""
+"""Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from storage.digests import queries as digest_queries
 from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
-from workflows.digests import readers, releases, slots
-from workflows.digests import service as digests
+from workflows.digests import due as digests
+from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.maturity import due as maturity
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
-DAILY = {
-    "ledger.head": "09:00",
-    "budgets.evaluate": "06:00",
-    "delivery.purge": "03:30",
-    "digests.enrol": "00:05",
-}
-"""What happens once a day, at a wall time in the organisation's zone."""
-
 
 def ensure_schedules(
     session: Session, policy: Policy, *, org_key: str, now: datetime
 ) -> None:
     """Start what recurs, or move it when the organisation's zone or a digest's time has changed."""
-    for kind, wall in DAILY.items():
+    for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
         )
@@ -74,38 +66,21 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
-def _enrol(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    readers.enrol(
-        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
-    )
-
-
-def _lock_digest(session: Session, digest_id: str) -> Lock:
-    return Lock(digest_queries.try_lock(session, int(digest_id)))
-
-
-def _lock_release(session: Session, release_id: str) -> Lock:
-    return Lock(digest_queries.try_lock_release(session, int(release_id)))
-
-
-REGISTRY = Registry(
-    timers={
-        "approval.expire": _expire,
-        digests.BUILD: digests.build,
-        digests.CHECK: digests.check,
-        releases.PREVIEW: releases.ask,
-    },
-    schedules={
-        "ledger.head": _publish_head,
-        "budgets.evaluate": _evaluate,
-        "delivery.purge": _purge,
-        "digests.enrol": _enrol,
-        **{readers.schedule_kind(kind): slots.fall_due for kind in readers.KINDS},
-    },
-    locks={
-        "approval": _lock_approval,
-        "digest": _lock_digest,
-        "digest_release": _lock_release,
-    },
-    troubles={digests.BUILD: digests.failed, releases.PREVIEW: releases.failed},
+REGISTRY = Registry.of(
+    Registry(
+        timers={"approval.expire": _expire},
+        schedules={
+            "ledger.head": _publish_head,
+            "budgets.evaluate": _evaluate,
+            "delivery.purge": _purge,
+        },
+        locks={"approval": _lock_approval},
+        daily={
+            "ledger.head": "09:00",
+            "budgets.evaluate": "06:00",
+            "delivery.purge": "03:30",
+        },
+    ),
+    digests.PART,
+    maturity.PART,
 )

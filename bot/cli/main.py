@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from bot.cli import audit, costs, digest, importing, outbox, people, policy, serving
+from bot.cli import (
+    audit,
+    costs,
+    digest,
+    importing,
+    maturity,
+    outbox,
+    people,
+    policy,
+    serving,
+)
 
 app = typer.Typer(
     name="mlgov",
@@ -22,6 +32,7 @@ app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
 app.add_typer(digest.app, name="digest")
+app.add_typer(maturity.app, name="maturity")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.error import URLError
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.slack_errors import EFFECTS, Effect, classify
 from storage.db import Database
-from storage.delivery.queries import gates, settle
+from storage.delivery.queries import gates, produce, settle
 from storage.delivery.tables import Message
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, ORG, Card, Word, channel, retitle
@@ -133,6 +133,19 @@ def test_a_message_is_paced_from_the_start_of_its_sending(
         assert timedelta(0) < claimer.sleeps(session) <= timedelta(seconds=1.01)
 
 
+def test_a_message_that_starts_a_little_late_does_not_put_off_the_next() -> None:
+    slot = datetime(2026, 1, 26, tzinfo=UTC)
+    gap = timedelta(seconds=PACE.seconds_per_message)
+
+    def after(late: float) -> timedelta:
+        return PACE.next_slot(slot, slot + timedelta(seconds=late)) - slot
+
+    assert after(0) == after(PACE.catch_up) == gap
+    assert after(0.5) == gap + timedelta(seconds=0.5)
+    assert after(-0.1) == gap - timedelta(seconds=0.1)
+    assert PACE.next_slot(None, slot) == slot + gap
+
+
 def test_only_the_holder_settles_and_only_once(
     database: Database, claimer: Claimer
 ) -> None:
@@ -204,18 +217,30 @@ def test_a_second_refresh_moves_the_edit_that_waits_to_the_front(
     assert len(take(database, claimer)) == 1
 
 
-def test_edits_are_paced_by_workspace_with_a_burst(
+def test_edits_are_paced_by_workspace_and_a_clicked_card_may_run_ahead_of_them(
     database: Database, claimer: Claimer
 ) -> None:
-    burst = RATES["chat.update"].burst
-    for number in range(burst + 5):
+    rate = RATES["chat.update"]
+    ordinary = rate.ordinary
+    assert ordinary is not None
+    for number in range(rate.burst + 5):
         stand(database, number, f"C0MANY{number:02}")
     with database.begin() as session:
-        retitle(session, "p-U0ANA", "second", clock.now(session))
-    assert len(take(database, claimer, most=100)) == burst
+        now = clock.now(session)
+        retitle(session, "p-U0ANA", "second", now)
+    assert len(take(database, claimer, most=100)) == ordinary
     assert take(database, claimer, most=100) == []
     with database.read() as session:
         assert timedelta(0) < claimer.sleeps(session) <= timedelta(seconds=1.2)
+    with database.begin() as session:
+        for copy in produce.copies(session, "person", "p-U0ANA"):
+            outbox.queue_update(session, copy, now=now, priority=outbox.FIRST)
+    with database.read() as session:
+        assert claimer.sleeps(session) == timedelta(0)
+    assert len(take(database, claimer, most=100)) == rate.burst - ordinary
+    assert take(database, claimer, most=100) == []
+    with database.read() as session:
+        assert claimer.sleeps(session) > timedelta(seconds=1)
 
 
 def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> None:
@@ -320,7 +345,7 @@ def test_backing_off_doubles_with_full_jitter_up_to_a_quarter_of_an_hour() -> No
 
 def test_a_pace_is_scaled_but_its_counts_are_not() -> None:
     fast = PACE.scaled(0.02)
-    assert (fast.lease, fast.attempts, fast.rate("chat.update").burst) == (1.2, 12, 20)
+    assert (fast.lease, fast.attempts, fast.rate("chat.update").burst) == (1.2, 12, 30)
     assert fast.rate("chat.update").interval == PACE.rate("chat.update").interval * 0.02
     assert PACE.guard == 48.0
     with pytest.raises(ValueError, match="scale"):

@@ -1,7 +1,7 @@
 """How fast, how long and how often delivery tries. All times are real time."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 LOOKUP_METHODS = ("conversations.history", "conversations.replies")
 EVERYTHING = "*"
@@ -15,20 +15,22 @@ class Rate:
 
     a_minute: float
     burst: int
+    ordinary: int | None = None
+    """How many of the burst are for calls that nobody waits for; the rest is kept for a card that was just clicked."""
 
     @property
     def interval(self) -> timedelta:
         """Between two calls at an even pace."""
         return timedelta(minutes=1) / self.a_minute
 
-    @property
-    def tolerance(self) -> timedelta:
-        """How far calls may run ahead of the even pace."""
-        return self.interval * (self.burst - 1)
+    def tolerance(self, *, first: bool = False) -> timedelta:
+        """How far calls may run ahead of the even pace; further when somebody waits for them."""
+        most = self.burst if first else self.ordinary or self.burst
+        return self.interval * (most - 1)
 
 
 RATES = {
-    "chat.update": Rate(50, 20),
+    "chat.update": Rate(50, 30, ordinary=8),
     "conversations.history": Rate(50, 20),
     "conversations.replies": Rate(50, 20),
     "conversations.open": Rate(50, 20),
@@ -48,6 +50,8 @@ class Pace:
     """Sending starts only while the lease outlasts the call by this much."""
     seconds_per_message: float = 1.01
     """Between two messages in one channel, counted from the start of sending."""
+    catch_up: float = 0.2
+    """A message that starts this little after its time does not put off the next one: the pace is even, not drifting."""
     poll: float = 1.5
     """How soon work of other processes is noticed; work of this one wakes the loop."""
     backoff: float = 1.0
@@ -72,6 +76,7 @@ class Pace:
             http_timeout=self.http_timeout * scale,
             guard_margin=self.guard_margin * scale,
             seconds_per_message=self.seconds_per_message * scale,
+            catch_up=self.catch_up * scale,
             poll=self.poll * scale,
             backoff=self.backoff * scale,
             late_accept=self.late_accept * scale,
@@ -83,7 +88,20 @@ class Pace:
     def rate(self, method: str) -> Rate:
         """The pace of a method, scaled."""
         rate = RATES[method]
-        return Rate(rate.a_minute / self.scale, rate.burst)
+        return replace(rate, a_minute=rate.a_minute / self.scale)
+
+    def next_slot(self, slot: datetime | None, began: datetime) -> datetime:
+        """When a lane may send its next message.
+
+        Counted from when it could send this one, `slot`, where sending began nearly then, else from when it began: so
+        the pace is even and does not drift by the time that it takes to notice.
+        """
+        late = began - slot if slot is not None else None
+        is_even = late is not None and timedelta(0) <= late <= timedelta(
+            seconds=self.catch_up
+        )
+        counted = slot if slot is not None and is_even else began
+        return counted + timedelta(seconds=self.seconds_per_message)
 
     @property
     def guard(self) -> float:

@@ -97,7 +97,7 @@ class _Settling:
             and self.errand.op == Op.POST
             and not outcome.was_found
         ):
-            until = outcome.began + timedelta(seconds=self.pace.seconds_per_message)
+            until = self.pace.next_slot(self.errand.slot, outcome.began)
         held = settle.give_back(
             self.session,
             self.errand.lane,
@@ -284,7 +284,11 @@ class _Settling:
         )
 
     def _close(self, method: str, pause: timedelta) -> None:
-        ahead = self.pace.rate(method).tolerance if method in RATES else timedelta(0)
+        ahead = (
+            self.pace.rate(method).tolerance(first=True)
+            if method in RATES
+            else timedelta(0)
+        )
         gates.close(
             self.session, gate_key(self.org_key, method), self.real + pause + ahead
         )

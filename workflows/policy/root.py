@@ -8,6 +8,7 @@ from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
 from workflows.policy.digests import Digests
 from workflows.policy.gates import Gate
+from workflows.policy.maturity import Maturity
 from workflows.policy.organisation import Channels, Organisation, Rollout
 from workflows.policy.terms import Member, Section
 
@@ -26,6 +27,7 @@ class Policy(Section):
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
     digests: Digests = Digests()
+    maturity: Maturity = Maturity()
 
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
@@ -44,6 +46,12 @@ class Policy(Section):
                     raise ValueError(
                         f"the {kind} digest: there is no role {role!r} under roles"
                     )
+        for rule in (*self.maturity.leaders, *self.maturity.practitioners):
+            role = rule.removeprefix("role:")
+            if rule.startswith("role:") and role not in self.roles:
+                raise ValueError(
+                    f"maturity invites {rule}, but there is no role {role!r} under roles"
+                )
         return self
 
     def gate(self, name: str) -> Gate:
