@@ -65,10 +65,10 @@ class Killed(BaseException):
 
 
 def killer(luck: random.Random, killed: Counter[str]) -> Callable[[str], None]:
-    """Kills at one of forty passes of a named point."""
+    """Kills at one of twenty passes of a named point."""
 
     def probe(name: str) -> None:
-        if luck.randrange(40) == 0:
+        if luck.randrange(20) == 0:
             killed[name] += 1
             raise Killed(name)
 
