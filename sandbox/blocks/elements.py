@@ -1,5 +1,6 @@
 """The interactive elements of Block Kit, and the objects they are made of."""
 
+import re
 from typing import Any
 
 from sandbox.blocks.spec import (
@@ -65,8 +66,18 @@ FILTER = record(
         "exclude_bot_users": boolean,
     }
 )
+_FILE_ID = re.compile(r"F[A-Z0-9]{8,}")
+
+
+def _file_id(value: Any, pointer: str, found: Findings) -> None:
+    if not isinstance(value, str) or not _FILE_ID.fullmatch(value):
+        found.append(
+            finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer)
+        )
+
+
 SLACK_FILE = record(
-    optional={"id": ID, "url": url(3000)}, also=exactly_one("id", "url")
+    optional={"id": _file_id, "url": url(3000)}, also=exactly_one("id", "url")
 )
 
 _COMMON: dict[str, Check] = {"action_id": ID}
