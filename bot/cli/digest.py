@@ -100,5 +100,6 @@ def _shown(record: "Shown", format_: str, organisation: str, reader: str) -> str
         return pages.html(record, organisation=organisation, reader=reader)
     if format_ == "text":
         return pages.text(record, organisation=organisation, reader=reader)
-    text, blocks = messages.digest(record, approval_views.in_digest)
-    return json.dumps({"text": text, "blocks": blocks}, indent=1, ensure_ascii=False)
+    shown = messages.digest(record, approval_views.in_digest)
+    found = {"text": shown.text, "blocks": shown.blocks}
+    return json.dumps(found, indent=1, ensure_ascii=False)

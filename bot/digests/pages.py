@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bot import blocks
-from bot.charts.bars import Bars, Row
+from bot.digests.charts import chart
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
 from workflows.digests.records import Content, PictureFacts, Shown
@@ -57,15 +57,6 @@ def _templates() -> Environment:
     )
     made.filters["clean"] = blocks.clean
     return made
-
-
-def chart(picture: PictureFacts) -> Bars:
-    """The picture of these facts."""
-    return Bars(
-        tuple(Row(bar.name, bar.value, bar.words, bar.is_marked) for bar in picture.bars),
-        picture.limit,
-        picture.limit_words,
-    )  # fmt: skip
 
 
 def html(record: Shown, *, organisation: str, reader: str) -> str:

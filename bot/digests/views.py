@@ -25,7 +25,7 @@ def detail(record: Shown, part: str) -> Block:
     shown = shown[:MOST]
     shown.append(
         blocks.context(
-            f"As it was on {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
+            f"As of {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
         )
     )
     return blocks.modal(

@@ -146,11 +146,7 @@ class PictureFacts:
     @property
     def alt(self) -> str:
         """The numbers in words."""
-        return (
-            f"{self.title}: "
-            + "; ".join(f"{bar.name} {bar.words}" for bar in self.bars)
-            + "."
-        )
+        return "; ".join(f"{bar.name} {bar.words}" for bar in self.bars)
 
 
 @dataclass(frozen=True, slots=True)
