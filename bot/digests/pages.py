@@ -14,8 +14,8 @@ from bot import blocks
 from bot.digests.charts import chart
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
+from workflows.digests.phrases import LABELS
 from workflows.digests.records import Content, PictureFacts, Shown
-from workflows.digests.words import LABELS
 
 _STATES = {
     ApprovalState.PENDING: "Waiting",

@@ -3,8 +3,8 @@
 from bot import blocks
 from bot.blocks import Block
 from bot.digests import words
+from workflows.digests.phrases import LABELS
 from workflows.digests.records import Row, Shown
-from workflows.digests.words import LABELS
 
 BREAK_DOWN = "budgets.break_down"
 MOST = 90

@@ -29,7 +29,7 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from workflows import policy
 from workflows.actors import Actor, ActorKind
-from workflows.digests import service
+from workflows.digests import making
 from workflows.digests.records import Content
 from workflows.policy import Policy
 
@@ -230,7 +230,7 @@ class Firm:
     def digest(self, name: str = "lea", now: datetime = NOW) -> Content:
         """What this person's digest of week 4 says."""
         with self.db.read() as session:
-            return service.make(
+            return making.make(
                 session, self.actor(name), first_day=FIRST_DAY, zone=LONDON, policy=self.policy, now=now,
             )  # fmt: skip
 
