@@ -23,6 +23,7 @@ from storage.budgets.tables import (
     CostMonth,
 )
 from storage.db import Database
+from storage.milestones.tables import Milestone, MilestoneMove
 from storage.money import exact_sum
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
@@ -216,6 +217,31 @@ class Firm:
                             rule="x", decided_at=asked + timedelta(hours=hour),
                         )
                     )  # fmt: skip
+            return made.id
+
+    def milestone(
+        self,
+        project: int,
+        title: str,
+        forecast: date,
+        *,
+        actual: date | None = None,
+        moved: tuple[date, date] | None = None,
+        moved_at: datetime = NOW - timedelta(days=2),
+        **more: Any,
+    ) -> int:
+        """A milestone, and a move of its forecast when one is told."""
+        with self.db.begin() as session:
+            made = Milestone(
+                project_id=project, title=title, type=more.pop("type", "other"), baseline=more.pop("baseline", forecast),
+                forecast=forecast, actual=actual, created_at=NOW, **more,
+            )  # fmt: skip
+            session.add(made)
+            session.flush()
+            if moved is not None:
+                session.add(
+                    MilestoneMove(milestone_id=made.id, old=moved[0], new=moved[1], created_at=moved_at)
+                )  # fmt: skip
             return made.id
 
     def actor(self, name: str) -> Actor:

@@ -54,6 +54,7 @@ def seeded(db: Database, managers: list[str | None], projects: list[dict]) -> Fi
         }
         project = firm.project(f"Secret {number:03}", **parts)
         firm.budget(project, "100", currency=one["currency"])
+        firm.milestone(project, f"Step {number:03}", date(2026, 1, 21))
         firm.cost(project, {date(2026, 1, 20): f"{one['cost']}.{number:03}1"}, currency=one["currency"])  # fmt: skip
         for state in one["requests"]:
             votes = tuple((who, 3.0) for who in dict.fromkeys(one["deciders"]))
@@ -67,7 +68,7 @@ def seeded(db: Database, managers: list[str | None], projects: list[dict]) -> Fi
     projects=st.lists(_project, min_size=1, max_size=7),
 )
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -114,6 +115,7 @@ def look(
     )
     for number in range(len(projects)):
         assert (f"Secret {number:03}" in text) <= (number in seen)
+        assert (f"Step {number:03}" in text) == (number in seen)
     for money in content.figures["money"]:
         total = sum(
             Decimal(f"{one['cost']}.{number:03}1")
@@ -122,6 +124,7 @@ def look(
         )
         assert Decimal(money["spent"]) == total
     assert content.figures["projects"] == len(seen)
+    assert content.figures["delivery"]["overdue"] == len(seen)
     ended = sum(
         state == "approved"
         for number, one in enumerate(projects)

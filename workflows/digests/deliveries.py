@@ -71,7 +71,7 @@ def _slipped(
             slip = (today - row.forecast).days
             before = found.get(row.milestone_id)
             slip += before.slip if before is not None else 0
-            found[row.milestone_id] = _figure(row, row.forecast, slip)
+            found[row.milestone_id] = _figure(row, row.forecast, slip, is_overdue=True)
     return tuple(
         sorted(found.values(), key=lambda one: (-one.slip, one.day, one.milestone_id))
     )
@@ -81,7 +81,9 @@ def _rows(frame: pd.DataFrame) -> list[Any]:
     return list(frame.itertuples(index=False))
 
 
-def _figure(row: Any, day: date, slip: int) -> MilestoneFigure:
+def _figure(
+    row: Any, day: date, slip: int, *, is_overdue: bool = False
+) -> MilestoneFigure:
     return MilestoneFigure(
         int(row.milestone_id),
         row.title,
@@ -89,4 +91,5 @@ def _figure(row: Any, day: date, slip: int) -> MilestoneFigure:
         row.type == MilestoneType.DEPLOYED.value,
         day,
         slip,
+        is_overdue,
     )

@@ -59,14 +59,20 @@ def _name(one: MilestoneFigure) -> str:
 
 
 def _slip(one: MilestoneFigure) -> str:
-    return f"{_name(one)} ({counted(one.slip, 'day')}, now {day(one.day)})"
+    return f"{_name(one)} ({_by(one)})"
+
+
+def _by(one: MilestoneFigure) -> str:
+    """`12 days, now Mon 16 Feb`, or `3 days, due since Fri 23 Jan`."""
+    when = "due since" if one.is_overdue else "now"
+    return f"{counted(one.slip, 'day')}, {when} {day(one.day)}"
 
 
 def rows(found: DeliveryFigures) -> tuple[Row, ...]:
     """Each one that was met, slipped or is due, with its day."""
     made = [
         Row(
-            f"Slipped by {counted(one.slip, 'day')}: {one.title}, {one.project}, now {day(one.day)}",
+            f"Slipped {_by(one)}: {one.title}, {one.project}",
             milestone_id=one.milestone_id,
         )
         for one in found.slipped
@@ -114,7 +120,7 @@ def pictures(found: DeliveryFigures) -> Iterable[PictureFacts]:
             Bar(
                 f"{one.title}, {one.project}",
                 float(one.slip),
-                f"{counted(one.slip, 'day')}, now {day(one.day)}",
+                _by(one),
             )
             for one in found.slipped[:BARS]
         ),

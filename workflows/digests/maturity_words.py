@@ -33,11 +33,11 @@ def _changed(level: Level, before: Level | None) -> str:
 
 
 def lines(found: MaturityFigures | None) -> list[tuple[int, Line]]:
-    """`Q1 2026: medium overall, it was low; lowest in Deployment; 14 of 20 answered`."""
+    """`Q1 2026: overall medium, it was low; lowest in Deployment; 14 of 20 answered`."""
     if found is None:
         return []
     told = [
-        f"{_changed(found.overall, found.before)} overall"
+        f"overall {_changed(found.overall, found.before)}"
         if found.overall is not None
         else "no overall level yet: too few people answered one of the dimensions"
     ]

@@ -88,6 +88,7 @@ class MilestoneFigure:
     is_launch: bool
     day: date
     slip: int = 0
+    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
