@@ -4,6 +4,7 @@ from datetime import datetime
 
 from bot import blocks
 from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
+from workflows.errors import InvalidInput
 from workflows.maturity.records import CycleResult, MyCheckIn, Terms
 
 OPEN, SKIP, SAID, ANSWER, BACK, NOTE = (
@@ -36,6 +37,17 @@ ANSWERS = {
     Answer.UNKNOWN: "Don't know",
 }
 LEVELS = {Level.LOW: "low", Level.MEDIUM: "medium", Level.HIGH: "high"}
+
+
+def ids(value: str) -> tuple[int, int]:
+    """`invitation:position` of a button; a lone number is followed by 0. Raises InvalidInput."""
+    try:
+        first, _, second = value.partition(":")
+        return int(first), int(second or 0)
+    except ValueError:
+        raise InvalidInput(
+            "This button is from another release of mlgov. Use `/mlgov maturity` instead."
+        ) from None
 
 
 def name(found: MyCheckIn | CycleResult) -> str:
