@@ -265,4 +265,12 @@ def _answers(command: Command) -> Reply:
             "You were not asked in a check-in yet, so there is nothing that you said."
         )
         return Private(text, [blocks.section(text)])
+    if command.trigger_id is None:
+        # Words in a direct message are answered by a message, which Slack keeps and its administrators can export.
+        text = "What you said opens in a window, so that it does not stand in this conversation."
+        button = blocks.button("What I said", words.SAID, str(own.id))
+        return Private(
+            text,
+            [blocks.section(text), blocks.actions([button], block_id="what-i-said")],
+        )
     return Private(words.news(own), views.said(own))

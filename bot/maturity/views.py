@@ -34,7 +34,6 @@ def dimension(found: MyCheckIn, position: int) -> Block:
             one.text,
             blocks.radio(words.ANSWER, _CHOICES, initial=_choice(one.answer)),
             block_id=one.id,
-            optional=True,
             dispatch=True,
         )
         for one in here.statements

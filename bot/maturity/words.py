@@ -74,16 +74,16 @@ def until(moment: datetime) -> str:
 def who_sees(terms: Terms) -> str:
     """Who will be able to see what, administrators and the database included."""
     others = {
-        SeenBy.NOBODY: "mlgov shows your answers and comments to nobody else, leaders and administrators included.",
+        SeenBy.NOBODY: "mlgov shows your own answers and comments to nobody else: not to leaders, not to administrators.",
         SeenBy.ASSESSOR: "People of role `assessor` see single answers and comments once it is closed, without names. "
         "mlgov shows them to nobody else.",
         SeenBy.ASSESSOR_BY_NAME: "People of role `assessor` see your answers and comments once it is closed, *with your name*. "
         "mlgov shows them to nobody else.",
     }[terms.seen_by]
     return (
-        f"*Who can see what.* You: all you said, at any time. Results are told only of {terms.minimum_group} people or more. "
-        f"{others} They are stored in mlgov's database, where whoever operates it could read them; Slack's own "
-        "administrators see that you were asked, not what you said."
+        f"*Who can see what.* You: everything you said, at any time. Others: results of at least {terms.minimum_group} people "
+        f"together. {others} They are stored in mlgov's database, where whoever operates it could read them. Slack's "
+        "administrators can see that you were asked, not what you said."
     )
 
 

@@ -218,6 +218,7 @@ channels:
 roles:
   admin: ["@mlgov-admins"]
   finance: ["@finance-partners"]
+  leader: [U0GRACE]
 
 gates:
   budget_increase:

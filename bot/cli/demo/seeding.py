@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bot.approvals.words import APPROVE
 from bot.budgets import views as budget_views
 from bot.budgets import words as budget_buttons
+from bot.cli.demo import maturity, spend, tables
 from bot.cli.demo import organisation as org
-from bot.cli.demo import spend, tables
 from sandbox.channels import Message
 from sandbox.seat import Seat
 from workflows import clock
@@ -28,6 +28,8 @@ BEFORE = timedelta(days=3)
 def tell(demo: "Demo", work: Path, opens: datetime) -> None:
     """Play what happened in the last three days, with governed time moving along."""
     _bring_in(demo, work, opens)
+    maturity.last_quarter(demo, opens)
+    maturity.this_quarter(demo)
     world = demo.sandbox.world
     channels = {channel.name: channel.id for channel in world.channels.values()}
     _until(demo, opens.replace(hour=7, minute=40) - timedelta(days=2))
