@@ -1,6 +1,7 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from fastapi import FastAPI
 from slack_bolt import App
@@ -9,12 +10,15 @@ from sqlalchemy.orm import Session
 from bot import bolt, delivery, front, home, installation, metrics, web
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
+from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
 from bot.delivery import Anchor, Delivery, Pace
+from bot.digests import renderers as digest_renderers
+from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
 from bot.health import Health
@@ -36,11 +40,21 @@ from workflows.maturity import rubric
 from workflows.maturity import service as maturity
 from workflows.policies import service as policies
 
-NOUNS = (
+
+class Noun(Protocol):
+    """Something that answers people: a module or an object that registers its listeners."""
+
+    def register(self, router: Router) -> None:
+        """Tell the router who answers which click, modal and word."""
+        ...
+
+
+NOUNS: tuple[Noun, ...] = (
     front,
     project_listeners,
     budget_listeners,
     approval_listeners,
+    Digests(approval_views.in_digest),
     maturity_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
@@ -49,6 +63,7 @@ RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
 )
 
@@ -141,7 +156,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
         maturity.adopt_rubric(session, SYSTEM, asked, now=now)
-        jobs.ensure_schedules(session, text.policy, now=now)
+        jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team

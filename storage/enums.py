@@ -96,6 +96,29 @@ class TimerState(StrEnum):
     DEAD = "dead"
 
 
+class DigestState(StrEnum):
+    """Where one person's digest of a week stands."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    """Its audience is new: an owner looks at a preview first."""
+    SENT = "sent"
+    MISSED = "missed"
+    """Not built before the reader's working week was over."""
+    WITHHELD = "withheld"
+    """The policy's rollout does not let this person be messaged unasked."""
+    SKIPPED = "skipped"
+    """Left out on purpose: an owner did not send the first ones of that week, or its reader left or unsubscribed."""
+
+
+class ReleaseState(StrEnum):
+    """Where the first digests to an audience stand."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    SKIPPED = "skipped"
+
+
 class Answer(StrEnum):
     """What somebody says about a statement of the maturity rubric."""
 

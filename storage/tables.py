@@ -5,6 +5,7 @@ from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
+from storage.digests import tables as digests
 from storage.imports import tables as imports
 from storage.maturity import tables as maturity
 from storage.people import tables as people
@@ -17,6 +18,7 @@ __all__ = [
     "audit",
     "budgets",
     "delivery",
+    "digests",
     "imports",
     "maturity",
     "people",

@@ -230,6 +230,7 @@ def opened(
     over: str = "http",
     world: dict[str, Any] | None = None,
     policy: str = POLICY,
+    app_manifest: dict[str, Any] | None = None,
     at: datetime = OPENS,
     limits: Any = False,
     scale: float = 0.02,
@@ -246,7 +247,7 @@ def opened(
     policy_file.write_text(policy, encoding="utf-8")
     sandbox = Sandbox(
         World.from_dict(world or organisation()),
-        manifest.data(),
+        app_manifest or manifest.data(),
         clock=governed,
         limits=limits,
     )
