@@ -12,7 +12,6 @@ from storage.enums import Answer
 from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
-from tests.maturity.company import RUBRIC
 from workflows import policy
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.maturity import rubric, service
@@ -86,16 +85,24 @@ class House:
     def say(
         self, name: str, answers: Mapping[str, str] | str = "yes", *, parts: int = 6
     ) -> MyCheckIn:
-        """Answer the first few parts."""
-        asked = [one.id for d in RUBRIC.dimensions[:parts] for one in d.statements]
-        said = dict.fromkeys(asked, answers) if isinstance(answers, str) else answers
+        """Answer the first few parts at once, or single statements by one tap each."""
         self.now += timedelta(seconds=1)
+        actor = self.actor(name)
         with self.db.begin() as session:
-            mine = service.mine(session, self.actor(name), policy=self.policy)
+            mine = service.mine(session, actor, policy=self.policy)
             assert mine is not None
-            for statement, answer in said.items():
+            if isinstance(answers, str):
+                shown = {
+                    one.id: (one.answer and one.answer.value, answers)
+                    for part in mine.dimensions[:parts]
+                    for one in part.statements
+                }
+                return service.catch_up(
+                    session, actor, mine.id, shown, policy=self.policy, now=self.now
+                )
+            for statement, answer in answers.items():
                 mine = service.answer(
-                    session, self.actor(name),
+                    session, actor,
                     GiveAnswer(
                         invitation_id=mine.id, statement=statement,
                         answer=Answer(answer), stamp=f"{self.now.timestamp():.6f}",

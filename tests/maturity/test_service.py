@@ -309,6 +309,68 @@ def test_comments_and_proof(house: House) -> None:
     assert (part.comment, part.link) == ("", "")
 
 
+def test_an_early_result_counts_in_steps(house: House) -> None:
+    house.crowd(4, 10)
+    cycle = house.start()
+    for n in range(4):
+        house.say(f"d{n}", "yes")
+    with pytest.raises(InvalidInput, match="Nothing can be told yet"):
+        house.early(cycle)
+    house.say("d4", "yes")
+    first = house.early(cycle)
+    assert (first.overall, first.dimensions[0].people) == (Level.HIGH, 5)
+    house.say("d5", "no")
+    house.say("d0", "no")
+    again = house.early(cycle)
+    assert again == first
+    for n in range(6, 10):
+        house.say(f"d{n}", "no")
+    second = house.early(cycle)
+    assert (second.overall, second.dimensions[0].people) == (Level.LOW, 10)
+    assert second.is_early
+
+
+def test_late_answers_of_a_few_stay_unseen_after_an_early_result(house: House) -> None:
+    house.crowd(4, 10)
+    cycle = house.start()
+    for n in range(5):
+        house.say(f"d{n}", "yes")
+    early = house.early(cycle)
+    for n in range(5, 8):
+        house.say(f"d{n}", "no")
+    found = house.close(cycle)
+    assert found.held_back
+    assert found.dimensions == early.dimensions
+    assert found.answered == 8
+
+
+def test_an_erased_person_cannot_be_told_from_an_early_result(house: House) -> None:
+    house.crowd(4, 10)
+    cycle = house.start()
+    for n in range(6):
+        house.say(f"d{n}", "yes")
+    early = house.early(cycle)
+    with house.db.begin() as session:
+        people.erase(session, OPERATOR, "p_d0", now=house.now)
+    found = house.close(cycle)
+    assert found.held_back
+    assert found.dimensions == early.dimensions
+
+
+def test_after_an_early_result_the_final_one_tells_no_parts(house: House) -> None:
+    house.crowd(5, 5)
+    cycle = house.start()
+    for n in range(5):
+        house.say(f"d{n}", "yes")
+    house.early(cycle)
+    for n in range(5):
+        house.say(f"b{n}", "no")
+    found = house.close(cycle)
+    assert not found.held_back
+    assert found.dimensions[0].people == 10
+    assert all(one.leaders is None and not one.units for one in found.dimensions)
+
+
 def test_the_ledger_holds_no_answer(house: House) -> None:
     house.crowd(2, 4)
     house.start()

@@ -87,13 +87,15 @@ def final(
         if last is None:
             told = disclosure.tell({str(i): people[i] for i in group}, fewest=fewest)
         else:
-            changed = [str(i) for i in {*group, *old} if group.get(i) != old.get(i)]
             told = Told(total=len(group) >= fewest)
-            if old and not disclosure.may_follow(changed, fewest=fewest):
+            kept = next(one for one in last.dimensions if one.key == dimension.key)
+            changed = sum(group.get(i) != old.get(i) for i in {*group, *old})
+            erased = max(0, kept.people - len(old))
+            if kept.level and not disclosure.may_follow(
+                changed + erased, fewest=fewest
+            ):
                 held_back = True
-                made.append(
-                    next(one for one in last.dimensions if one.key == dimension.key)
-                )
+                made.append(kept)
                 continue
         made.append(_dimension(dimension, group, people, told, before))
     return _result(
@@ -129,8 +131,9 @@ def early(
     grew = False
     for dimension in asked.dimensions:
         old = counted.setdefault(dimension.key, {})
-        new = {i: said for i, said in groups[dimension.key].items() if i not in old}
-        if len(new) < fewest:
+        here = groups[dimension.key]
+        new = {i: here[i] for i in disclosure.step(old, here, fewest=fewest)}
+        if not new:
             continue
         grew = True
         old.update(new)
