@@ -114,6 +114,13 @@ class OutboxState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class UploadState(StrEnum):
+    """Where a picture that Slack has stands; a block can show it only when it is READY."""
+
+    UPLOADED = "uploaded"
+    READY = "ready"
+
+
 class TimerState(StrEnum):
     """Where a timer stands."""
 
