@@ -24,6 +24,8 @@ from bot.edge import Edge
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
+from bot.milestones import listeners as milestone_listeners
+from bot.milestones import renderers as milestone_renderers
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
@@ -55,6 +57,7 @@ NOUNS: tuple[Noun, ...] = (
     project_listeners,
     budget_listeners,
     approval_listeners,
+    milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
 )
@@ -66,6 +69,7 @@ RENDERERS = (
     *budget_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
+    *milestone_renderers.RENDERERS,
 )
 
 
