@@ -108,6 +108,7 @@ def test_the_page_in_light_in_dark_and_on_paper(
     page.goto(path.as_uri())
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"  # fmt: skip
+    expect(page.locator("details li").first).to_be_visible()
     assert len(page.pdf()) > 10_000
     context.close()
 
