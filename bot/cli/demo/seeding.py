@@ -119,6 +119,7 @@ def _send_first_digests(demo: "Demo", opens: datetime) -> None:
     daniel = demo.sandbox.seat(org.DANIEL)
     card = _newest(daniel, daniel.dm().id, digest_buttons.SEND, holding="leader")
     daniel.click(channel_id=daniel.dm().id, ts=card.ts, action_id=digest_buttons.SEND)
+    demo.settle()
     _until(demo, week_before + timedelta(hours=7))
 
 
