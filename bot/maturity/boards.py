@@ -57,14 +57,11 @@ def _detail(one: DimensionResult) -> str:
             f"Leaders: {words.level(one.leaders)} · practitioners: {words.level(one.practitioners)}"
         )
     if one.missing:
-        lines.append("Does not hold yet: " + _listed(one.missing))
+        lines.append("Does not hold yet:")
+        lines += [f"• {blocks.escape(text)}" for text in one.missing]
     if one.differs:
         lines.append(f"Seen most differently: “{blocks.escape(one.differs)}”")
     return "\n".join(lines)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " ".join(f"“{blocks.escape(text)}”" for text in texts)
 
 
 def plan(found: Plan, unit: str) -> list[Block]:

@@ -178,7 +178,7 @@ def line(one: DimensionResult) -> str:
         return f"{name}: too few answers to tell"
     held, of = one.toward
     following = {Level.LOW: "medium", Level.MEDIUM: "high"}.get(one.level)
-    way = f" · {held} of {of} statements for {following} hold" if following else ""
+    way = f" · {held} of {of} for {following}" if following else ""
     return f"{name}: *{words.level(one.level)}*{way} · {one.agreement} % agree"
 
 
