@@ -73,7 +73,7 @@ class Radar:
         axes.text(-4.8, -3.8, f"— {self.label}", color=NOW, fontsize=13, weight="bold")
         if self.before_label:
             axes.text(
-                -4.5, -3.35, f"- - {self.before_label}", color=BEFORE, fontsize=13
+                -4.8, -3.3, f"- - {self.before_label}", color=BEFORE, fontsize=13
             )
         out = io.BytesIO()
         figure.savefig(out, format="png", facecolor="white", metadata={"Software": ""})
