@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, front, home, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, web
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.audit import anchor
@@ -17,8 +17,11 @@ from bot.context import Deps, PolicyHolder
 from bot.delivery import Anchor, Delivery, Pace
 from bot.directory import Directory
 from bot.edge import Edge
+from bot.front import home
+from bot.front import listeners as front_listeners
+from bot.front import meeting as front_meeting
+from bot.front import renderers as front_renderers
 from bot.health import Health
-from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused
@@ -32,13 +35,14 @@ from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
 from workflows.policies import service as policies
 
-NOUNS = (front, project_listeners, budget_listeners, approval_listeners)
+NOUNS = (front_listeners, budget_listeners, approval_listeners)
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
 RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *front_renderers.RENDERERS,
 )
 
 
@@ -129,7 +133,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team
     )
-    edge = Edge(deps, router())
+    edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
     scheduler = Scheduler(
         database,

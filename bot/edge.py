@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,12 +14,16 @@ from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
-from workflows import permissions
+from storage.db import DatabaseBusy
+from workflows import outbox, permissions
 from workflows.actors import Actor
+from workflows.outbox import Destination
 
 log = logging.getLogger("mlgov")
 
 Payload = Mapping[str, Any]
+Greet = Callable[[Actor, Private], Private]
+"""Adds to the answer of a command what mlgov does for somebody who has just met it."""
 
 
 def entered(state: Payload) -> dict[str, Any]:
@@ -53,9 +57,10 @@ def _value(element: Payload) -> Any:
 class Edge:
     """Answers Slack. One instance per process; safe to call from many threads."""
 
-    def __init__(self, deps: Deps, router: Router) -> None:
+    def __init__(self, deps: Deps, router: Router, greet: Greet) -> None:
         self.deps = deps
         self.router = router
+        self._greet = greet
         self._background = ThreadPoolExecutor(
             max_workers=4, thread_name_prefix="answer"
         )
@@ -101,7 +106,7 @@ class Edge:
             except (SlackApiError, SlackClientError, OSError) as error:
                 return Private(_not_opened(error))
             return Private("")
-        return reply if isinstance(reply, Private) else Private("")
+        return self._greet(actor, reply) if isinstance(reply, Private) else Private("")
 
     def _words(
         self, actor: Actor, text: str, channel: str, trigger_id: str | None
@@ -131,6 +136,8 @@ class Edge:
             permissions.require_member(actor, "command")
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
             reply = self._words(actor, text, event["channel"], None)
+            if isinstance(reply, Private):
+                reply = self._greet(actor, reply)
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
@@ -187,6 +194,26 @@ class Edge:
                 else errors.private(error, self.deps, actor)
             )
         self._answer_click(payload, view, reply)
+        if (
+            actor is not None
+            and actor.slack_id is not None
+            and view is not None
+            and view.get("type") == "home"
+            and not isinstance(reply, Open)
+        ):
+            self._background.submit(self._show_home, actor.id, actor.slack_id)
+
+    def _show_home(self, person_id: str, slack_id: str) -> None:
+        """Whoever clicks in their Home sees at once what came of it."""
+        to = Destination.person(self.deps.team.org_key, slack_id)
+        try:
+            self.deps.db.run(
+                lambda session: outbox.publish_home(
+                    session, person_id, to=to, now=self.deps.now(session)
+                )
+            )
+        except DatabaseBusy:
+            log.warning("a Home was not shown anew at once: the database was busy")
 
     def _answer_click(
         self, payload: Payload, view: Payload | None, reply: Reply
@@ -219,7 +246,7 @@ class Edge:
     def _whisper(self, response_url: str, reply: Private) -> None:
         message: dict[str, Any] = {
             "response_type": "ephemeral",
-            "replace_original": False,
+            "replace_original": reply.replaces,
             "text": reply.text,
         }
         if reply.blocks:

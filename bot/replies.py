@@ -19,6 +19,8 @@ class Private:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     pictures: tuple[Picture, ...] = ()
     """What the image blocks show; uploaded in the background, so that the words are not kept waiting."""
+    replaces: bool = False
+    """Stand in the place of the private message that was clicked, as the next page of a list does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
+from storage.front import tables as front
 from storage.imports import tables as imports
 from storage.people import tables as people
 from storage.policies import tables as policies
@@ -16,6 +17,7 @@ __all__ = [
     "audit",
     "budgets",
     "delivery",
+    "front",
     "imports",
     "people",
     "policies",

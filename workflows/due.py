@@ -63,18 +63,28 @@ Died = Callable[[Session, DueTimer, str, Occasion], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Watcher:
+    """What is looked after at every tick. `has_news` only reads, and takes no lock; `run` gets the real time as well."""
+
+    has_news: Callable[[Session], bool]
+    run: Callable[[Session, Occasion, datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """What happens when something falls due.
 
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
     type without one is not locked. `died` is told when a timer was given up, in the transaction that says so.
+    `watchers` are asked at every tick, after what was due.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleHandler] = field(default_factory=dict)
     locks: Mapping[str, LockSubject] = field(default_factory=dict)
     died: Died | None = None
+    watchers: Mapping[str, Watcher] = field(default_factory=dict)
 
 
 class Runner:
@@ -100,7 +110,7 @@ class Runner:
         self._pauses: dict[int, tuple[int, float]] = {}
 
     def run(self, *, most: int = 200) -> int:
-        """Run what is due now, at most `most` timers; how many timers and schedules ran."""
+        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran."""
         with self._database.read() as session:
             real, due = clock.both(session)
             found = timers.candidates(
@@ -114,7 +124,8 @@ class Runner:
                 session, now=due, kinds=list(self._registry.schedules)
             )
         ran = sum(self._timer(timer) for timer in found)
-        return ran + sum(self._schedule(schedule_id) for schedule_id in slots)
+        ran += sum(self._schedule(schedule_id) for schedule_id in slots)
+        return ran + sum(self._watch(name) for name in self._registry.watchers)
 
     def _occasion(self, now: datetime) -> Occasion:
         policy, version = self._policy()
@@ -169,6 +180,25 @@ class Runner:
                 self._registry.died(session, timer, why, self._occasion(now))
 
         self._database.run(work)
+
+    def _watch(self, name: str) -> bool:
+        watcher = self._registry.watchers[name]
+
+        def work(session: Session) -> None:
+            real, now = clock.both(session)
+            watcher.run(session, self._occasion(now), real)
+
+        try:
+            with self._database.read() as session:
+                if not watcher.has_news(session):
+                    return False
+            self._database.run(work)
+        except DatabaseBusy:
+            return False
+        except Exception:
+            log.exception("%s failed; the next tick tries again", name)
+            return False
+        return True
 
     def _schedule(self, schedule_id: int) -> bool:
         tries, until = self._pauses.get(schedule_id, (0, 0.0))

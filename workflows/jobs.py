@@ -5,12 +5,13 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from workflows import decisions, inbox, timers
+from workflows import decisions, inbox, rollout, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
-from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.due import DueSlot, Lock, Occasion, Registry, Watcher
 from workflows.policy import Policy
+from workflows.status import following
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
@@ -18,6 +19,8 @@ ORGANISATION = "organisation"
 
 DAILY = {"ledger.head": "09:00", "budgets.evaluate": "06:00", "delivery.purge": "03:30"}
 """What happens once a day, at a wall time in the organisation's zone."""
+WEEKLY = {"rollout.report": (0, "09:00")}
+"""What happens once a week: the weekday (0 is Monday) and the wall time."""
 
 
 def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None:
@@ -25,6 +28,16 @@ def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None
     for kind, wall in DAILY.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
+        )
+    for kind, (weekday, wall) in WEEKLY.items():
+        timers.schedule(
+            session,
+            ORGANISATION,
+            kind,
+            wall,
+            policy.organisation.timezone,
+            weekday=weekday,
+            now=now,
         )
 
 
@@ -63,12 +76,30 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
+def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    rollout.report_weekly(
+        session,
+        slot.date,
+        policy=occasion.policy,
+        org_key=occasion.org_key,
+        now=occasion.now,
+    )
+
+
+def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
+    return following.follow(
+        session, org_key=occasion.org_key, now=occasion.now, real_now=real_now
+    )
+
+
 REGISTRY = Registry(
     timers={"approval.expire": _expire},
     schedules={
         "ledger.head": _publish_head,
         "budgets.evaluate": _evaluate,
         "delivery.purge": _purge,
+        "rollout.report": _report_withheld,
     },
     locks={"approval": _lock_approval},
+    watchers={"homes": Watcher(following.has_news, _follow_homes)},
 )

@@ -22,16 +22,18 @@ def data_words(burn: Burn) -> str:
     )
 
 
-def line(project: ProjectRecord, burns: tuple[Burn, ...]) -> str:
-    """A project in a list."""
-    name = f"*{blocks.escape(project.name, 100)}* (`{project.key}`)"
+def line(project: ProjectRecord, burns: tuple[Burn, ...], waiting: int = 0) -> str:
+    """A project in a list; `waiting` counts the requests about it that nobody has ended yet."""
+    name = f"*{blocks.escape(project.name, 100)}* (`{blocks.escape(project.key, 60)}`)"
+    if waiting:
+        name += f" · {blocks.counted(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not burns:
-        return f"{name}: no open budget"
+        return f"{name}\nNo open budget"
     worst = max(
         burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent
     )
-    state = "Over budget: " if worst.spent > worst.amount else ""
-    return f"{name}: {state}{burn_words(worst)} · {data_words(worst)}"
+    state = "*Over budget:* " if worst.is_over else ""
+    return f"{name}\n{state}{burn_words(worst)} · {data_words(worst)}"
 
 
 def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:

@@ -14,6 +14,7 @@ from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.enums import ApprovalState, OutboxState
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.people.tables import Person, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -57,6 +58,16 @@ def delete_memberships(session: Session, person_id: str) -> int:
         .execution_options(**_QUIET)
     )
     return len(found.all())
+
+
+def forget_meeting(session: Session, person_id: str) -> None:
+    """How the person met mlgov, what their Home showed, and what was held back from them."""
+    for table in (Meeting, HomeTab, Withheld):
+        session.execute(
+            delete(table)
+            .where(table.person_id == person_id)
+            .execution_options(**_QUIET)
+        )
 
 
 def forget_manager(session: Session, person_id: str) -> None:

@@ -10,6 +10,7 @@ from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 
@@ -64,6 +65,14 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(PrivateText.id),
         ),
         "messages": _messages(session, person),
+        "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),
+        "home": _rows(session, select(HomeTab.pages).where(HomeTab.person_id == me)),
+        "withheld": _rows(
+            session,
+            select(Withheld.kind, Withheld.subject_type, Withheld.subject_id, Withheld.rollout, Withheld.withheld_at)
+            .where(Withheld.person_id == me)
+            .order_by(Withheld.id),
+        ),
         "ledger": _rows(
             session,
             select(AuditEntry.seq, AuditEntry.at, AuditEntry.action, AuditEntry.body)

@@ -1,0 +1,155 @@
+"""App Home and the window of one project: pure."""
+
+import json
+
+from bot import blocks
+from bot.approvals import views as approval_views
+from bot.approvals import words as approval_words
+from bot.blocks import Block, Element
+from bot.front import words
+from bot.projects import messages as project_messages
+from workflows.approvals.records import Card
+from workflows.status.reads import ASKED, PROJECTS, WAITING
+from workflows.status.records import HomeStatus, Page, ProjectLine, ProjectStatus
+
+MOST_WAITING = 10
+"""Requests that wait, in the window of one project; the rest is counted."""
+
+
+def home(found: HomeStatus) -> Block:
+    """What waits for me first, then what I asked for, then my projects."""
+    shown = [*_waiting(found), *_asked(found), *_projects(found)]
+    if found.introduces is not None:
+        shown += [
+            blocks.divider(),
+            blocks.context("\n".join(words.introduction(found.introduces))),
+        ]
+    shown.append(
+        blocks.context(
+            f"As of {blocks.when(found.now)} · `/mlgov help` lists the words"
+        )
+    )
+    pages = {
+        WAITING: found.waiting.number,
+        ASKED: found.asked.number,
+        PROJECTS: found.projects.number,
+    }
+    return blocks.home(shown) | {"private_metadata": json.dumps(pages)}
+
+
+def _waiting(found: HomeStatus) -> list[Block]:
+    if not found.waiting.total:
+        return [
+            blocks.header("Nothing waits for you"),
+            blocks.section(words.nothing_waits(found.pending, found.first_answer)),
+        ]
+    shown = [blocks.header(words.waits(found.waiting.total))]
+    for card in found.waiting.items:
+        shown += approval_views.waiting(card)
+    return shown + turn(found.waiting, WAITING, "the most urgent first")
+
+
+def _asked(found: HomeStatus) -> list[Block]:
+    if not found.asked.total:
+        return []
+    return [
+        blocks.divider(),
+        blocks.header("You asked for"),
+        *(approval_views.asked(card) for card in found.asked.items),
+        *turn(found.asked, ASKED, "those that wait first"),
+    ]
+
+
+def _projects(found: HomeStatus) -> list[Block]:
+    shown = [blocks.divider(), blocks.header("Your projects")]
+    if not found.projects.total:
+        return [
+            *shown,
+            blocks.section(
+                "You own, sponsor or manage no project. When you do, its money, milestones and requests stand here."
+            ),
+        ]
+    if found.over or found.projects.total > 1:
+        shown.append(blocks.context(f"{words.over(found.over, found.projects.total)}."))
+    return [
+        *shown,
+        *(project(line) for line in found.projects.items),
+        *turn(found.projects, PROJECTS, "the one that needs you most first"),
+    ]
+
+
+def project(line: ProjectLine) -> Block:
+    """A project on one line, with a button to all of it."""
+    return blocks.section(
+        project_messages.line(line.project, line.burns, line.waiting),
+        accessory=blocks.button(
+            "Open",
+            words.PROJECT,
+            line.project.key,
+            hint=f"Open {line.project.name}",
+        ),
+    )
+
+
+def turn(page: Page[Card] | Page[ProjectLine], section: str, order: str) -> list[Block]:
+    """Where in the list this is, and the buttons that turn the page; nothing for a list that is shown whole."""
+    if not page.has_previous and not page.has_next:
+        return []
+    return [
+        blocks.context(f"{page.first:,}–{page.last:,} of {page.total:,}, {order}"),
+        blocks.actions(turners(page, words.PAGE, section), block_id=f"page:{section}"),
+    ]
+
+
+def turners(
+    page: Page[Card] | Page[ProjectLine], ids: tuple[str, str], section: str
+) -> list[Element]:
+    """Previous and Next, where there is such a page."""
+    made = []
+    if page.has_previous:
+        made.append(blocks.button("‹ Previous", ids[0], f"{section}:{page.number - 1}"))
+    if page.has_next:
+        made.append(blocks.button("Next ›", ids[1], f"{section}:{page.number + 1}"))
+    return made
+
+
+def project_blocks(found: ProjectStatus) -> list[Block]:
+    """Everything about a project, for a private answer and for its window."""
+    project_ = found.line.project
+    shown = project_messages.card(project_, found.line.burns)
+    shown += [_pending(card) for card in found.pending[:MOST_WAITING]]
+    more = found.line.waiting - len(found.pending[:MOST_WAITING])
+    if more > 0:
+        shown.append(
+            blocks.context(f"…and {blocks.counted(more, 'request')} more that wait")
+        )
+    elif not found.pending:
+        shown.append(blocks.context("No request about it waits."))
+    shown.append(
+        blocks.context(
+            f"As of {blocks.when(found.now)} · `/mlgov budget {project_.key}` shows the money"
+        )
+    )
+    return shown
+
+
+def _pending(card: Card) -> Block:
+    asks = blocks.escape(card.words.asks, 200)
+    progress = f"{card.round.approved} of {card.round.quorum} approved"
+    return blocks.section(
+        f"*Waiting* · request #{card.id} to {asks}\n{blocks.escape(card.round.name, 60)}, {progress} · "
+        f"answer by {blocks.when(card.expires_at)}",
+        accessory=approval_words.details_button(card),
+        block_id=f"approval:{card.id}:{card.revision}:project",
+    )
+
+
+def project_window(found: ProjectStatus) -> Block:
+    """The window of one project."""
+    return blocks.modal(
+        found.line.name,
+        project_blocks(found),
+        callback_id=words.PROJECT_VIEW,
+        close="Close",
+        metadata=found.line.project.key,
+    )

@@ -1,0 +1,151 @@
+"""What the front door shows. Texts are unescaped, money is exact; `now` is the governed instant that it is true for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from workflows.approvals.records import Card
+from workflows.budgets.records import Burn
+from workflows.projects.records import ProjectRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a longer list: its entries, which page that is (from 0), and how many entries there are in all."""
+
+    items: tuple[T, ...]
+    number: int
+    size: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        """The place of the first entry in the whole list, from 1."""
+        return self.number * self.size + 1
+
+    @property
+    def last(self) -> int:
+        """The place of the last entry shown."""
+        return self.number * self.size + len(self.items)
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether there is a page before."""
+        return self.number > 0
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a page after."""
+        return self.last < self.total
+
+
+def turned(number: int, size: int, total: int) -> int:
+    """The page of that number, or the last one when the list has become shorter."""
+    return max(0, min(number, (total - 1) // size))
+
+
+def page(entries: Sequence[T], number: int, size: int) -> Page[T]:
+    """One page of a list."""
+    at = turned(number, size, len(entries))
+    shown = tuple(entries[at * size : (at + 1) * size])
+    return Page(shown, at, size, len(entries))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLine:
+    """A project, how its open budgets stand, and how many requests about it wait for somebody."""
+
+    project: ProjectRecord
+    burns: tuple[Burn, ...]
+    waiting: int = 0
+
+    @property
+    def name(self) -> str:
+        """The project's name, unescaped."""
+        return self.project.name
+
+    @property
+    def share(self) -> Decimal:
+        """How much of its most used budget is spent, 1 being all of it; 0 without a budget."""
+        return max(
+            (burn.spent / burn.amount for burn in self.burns if burn.amount),
+            default=Decimal(0),
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more was spent than an open budget allows."""
+        return any(burn.is_over for burn in self.burns)
+
+    @property
+    def importance(self) -> tuple[bool, bool, Decimal, str]:
+        """Sorts lists: over budget first, then what waits for a decision, then the most used budget, then by name."""
+        return (
+            not self.is_over,
+            not self.waiting,
+            -self.share,
+            self.name.casefold(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One look: how many decisions wait, how many requests are with others, and the person's own projects."""
+
+    waiting: int
+    asked: int
+    projects: tuple[ProjectLine, ...]
+    sees_all: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """Everything about one project."""
+
+    line: ProjectLine
+    pending: tuple[Card, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Several projects at once, the most important first. `is_all` tells a leader's look at every project."""
+
+    lines: Page[ProjectLine]
+    over: int
+    waiting: int
+    is_all: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HomeStatus:
+    """What App Home shows."""
+
+    waiting: Page[Card]
+    asked: Page[Card]
+    pending: int
+    """Requests of this person that are with others."""
+    first_answer: datetime | None
+    """When the first of those expires."""
+    projects: Page[ProjectLine]
+    over: int
+    introduces: "Part | None"
+    """What mlgov does for this person, while App Home is where they have just met it."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What somebody is in the governance, so that mlgov can say what it does for them."""
+
+    decides: bool
+    projects: tuple[str, ...]
+    """Names of the projects that they own, sponsor or manage."""
+    leads: bool
+    administers: bool
