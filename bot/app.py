@@ -121,6 +121,8 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     database = Database(settings.mlgov_database_url.get_secret_value())
     migrate.upgrade(database)
     _require_own(database, made_by)
+    if made_by == "run":
+        database.in_real_time()
     slack = installation.client(settings, timeout=3)
     team = installation.who_am_i(settings, slack)
     with database.begin(patient=True) as session:

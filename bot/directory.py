@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cachetools import TTLCache
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
@@ -38,6 +39,8 @@ PATIENCE = 1.5
 """Seconds that a click may wait for Slack in all; Slack itself gives three for the answer."""
 ASKED_AUDIENCE_AGE = timedelta(minutes=10)
 """How old a read of a channel may be where Slack can be asked again."""
+RECENT = 3.0
+"""Seconds for which who acts is remembered between two clicks. A decision reads the mirror itself, in its transaction."""
 _UNVERIFIED = "Slack could not confirm your {what} just now. Nothing was changed; try again in a minute."
 
 
@@ -70,6 +73,9 @@ class Directory:
             later=self._asking.submit,
         )
         self._flights: dict[str, Future[None]] = {}
+        self._recent: TTLCache[tuple[str | None, ...], Actor] = TTLCache(
+            maxsize=4096, ttl=RECENT
+        )
         self._lock = threading.Lock()
         self._groups_asked = float("-inf")
 
@@ -88,6 +94,18 @@ class Directory:
         Who is of another organisation comes back as a stranger. Slack is asked only about people whom the mirror has
         never met. Raises CannotVerify when it does not answer.
         """
+        key = (user_id, team_id, enterprise_id)
+        with self._lock:
+            if (met := self._recent.get(key)) is not None:
+                return met
+        actor = self._actor(user_id, team_id, enterprise_id)
+        with self._lock:
+            self._recent[key] = actor
+        return actor
+
+    def _actor(
+        self, user_id: str, team_id: str | None, enterprise_id: str | None
+    ) -> Actor:
         is_ours = self._workspaces.is_own(team_id)
         with self._db.read() as session:
             if is_ours is not False and (
@@ -301,6 +319,7 @@ class Directory:
     def refresh_all(self) -> None:
         """Mirror everything anew: at start and hourly. Waits out rate limits; what fails is logged and tried next time."""
         self._refresher.refresh_all()
+        self._forget_recent()
 
     def handle_event(self, event: dict[str, Any]) -> None:
         """Follow user_change, team_join, subteam and membership events.
@@ -308,3 +327,8 @@ class Directory:
         What the event says is written at once; what it leaves open is asked afterwards, so that it is acknowledged soon.
         """
         self._events.handle(event)
+        self._forget_recent()
+
+    def _forget_recent(self) -> None:
+        with self._lock:
+            self._recent.clear()

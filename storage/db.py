@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from storage import ledger
+from storage.runtime import IN_REAL_TIME
 from storage.types import MoneySum
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
+        self._info: dict[str, Any] = {}
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size, read_only=False)
             self._read_engine = self._sqlite_engine(pool_size, read_only=True)
@@ -91,6 +93,10 @@ class Database:
         """Call `hook` after each commit that left something to send. It must return at once and not raise."""
         self._after_commit.append(hook)
 
+    def in_real_time(self) -> None:
+        """Governed time is real time here for good, so that no transaction has to read how far it is ahead."""
+        self._info[IN_REAL_TIME] = True
+
     @contextmanager
     def begin(self, *, patient: bool = False) -> Iterator[Session]:
         """A transaction: committed when the block ends, rolled back when it raises.
@@ -102,7 +108,7 @@ class Database:
         if self.is_sqlite and not self._write_lock.acquire(timeout=limit):
             raise DatabaseBusy
         try:
-            with Session(self.engine, expire_on_commit=False) as session:
+            with self._session(self.engine) as session:
                 try:
                     if patient:
                         self._be_patient(session)
@@ -125,6 +131,9 @@ class Database:
         if wake:
             for hook in self._after_commit:
                 hook()
+
+    def _session(self, engine: Engine) -> Session:
+        return Session(engine, expire_on_commit=False, info=self._info)
 
     def _be_patient(self, session: Session) -> None:
         if self.is_sqlite:
@@ -153,7 +162,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent look that takes no lock and can change nothing."""
-        with Session(self._read_engine, expire_on_commit=False) as session:
+        with self._session(self._read_engine) as session:
             if not self.is_sqlite:
                 session.execute(
                     text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

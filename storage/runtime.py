@@ -14,6 +14,10 @@ _OFFSET_AND_CLOCK = select(Runtime.offset_microseconds, func.clock_timestamp()).
 )
 
 
+IN_REAL_TIME = "in_real_time"
+"""The mark on sessions of a database whose governed time is real time: then no offset is read (see `storage.db`)."""
+
+
 def real_now(session: Session) -> datetime:
     """The database's clock: PostgreSQL's `clock_timestamp()`, which all replicas share, or this machine's on SQLite."""
     if session.get_bind().dialect.name == "sqlite":
@@ -24,17 +28,14 @@ def real_now(session: Session) -> datetime:
 
 def governed_now(session: Session) -> datetime:
     """What decides that something is due or expired and what is written in texts and in the ledger."""
-    if session.get_bind().dialect.name == "sqlite":
-        return datetime.now(UTC) + timedelta(
-            microseconds=session.execute(_OFFSET).scalar_one()
-        )
-    offset, clock = session.execute(_OFFSET_AND_CLOCK).one()
-    moment: datetime = clock
-    return moment.astimezone(UTC) + timedelta(microseconds=offset)
+    return both(session)[1]
 
 
 def both(session: Session) -> tuple[datetime, datetime]:
     """Real and governed time, read at once."""
+    if IN_REAL_TIME in session.info:
+        real = real_now(session)
+        return real, real
     if session.get_bind().dialect.name == "sqlite":
         real = datetime.now(UTC)
         return real, real + offset(session)

@@ -53,10 +53,12 @@ def decide(
     now: datetime,
     org_key: str,
     clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Count one verdict; the last one ends the request and changes its subject.
 
-    `clicked` is the channel and ts of the card: it is redrawn first. Raises GovernanceError with a sentence for
+    `clicked` is the channel and ts of the card: it is redrawn first. With `mirrored_since` (real time) it raises
+    Unconfirmed when the verdict rests on something that Slack told before. Raises GovernanceError with a sentence for
     everyone who may not decide, or not any more; nothing is changed then.
     """
     service.decide(
@@ -68,6 +70,7 @@ def decide(
         now=now,
         org_key=org_key,
         clicked=clicked,
+        mirrored_since=mirrored_since,
     )
 
 
@@ -79,6 +82,7 @@ def require_entitled(
     policy: Policy,
     now: datetime,
     org_key: str,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Raise what `decide` would raise on who decides and when, before somebody is asked to write a reason."""
     service.require_entitled(
@@ -89,6 +93,7 @@ def require_entitled(
         policy=policy,
         now=now,
         org_key=org_key,
+        mirrored_since=mirrored_since,
     )
 
 

@@ -139,9 +139,12 @@ def refresh(
     first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
     """
     produce.mark_stale(session, subject.type, subject.id)
-    for copy in produce.copies(session, subject.type, subject.id):
-        first = clicked == (copy.channel, copy.ts)
-        queue_update(session, copy, now=now, priority=FIRST if first else LAST)
+    edits = [
+        _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
+        for copy in produce.copies(session, subject.type, subject.id)
+    ]
+    if edits:
+        produce.add_edits(session, edits)
     session.info["wake"] = True
 
 
@@ -149,29 +152,30 @@ def queue_update(
     session: Session, copy: Message, *, now: datetime, priority: int = LAST
 ) -> None:
     """Ask for one copy to be rendered anew; when an update of it waits already, that one will do."""
-    produce.add_edit(
-        session,
-        {
-            "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
-            "lane_key": copy.lane_key,
-            "op": Op.UPDATE.value,
-            "priority": priority,
-            "kind": copy.kind,
-            "notice": copy.notice,
-            "notice_version": copy.notice_version,
-            "subject_type": copy.subject_type,
-            "subject_id": copy.subject_id,
-            "message_id": copy.id,
-            "state": OutboxState.PENDING.value,
-            "stale": False,
-            "due_at": now,
-            "attempts": 0,
-            "lookups": 0,
-            "generation": 0,
-            "created_at": now,
-        },
-    )
+    produce.add_edits(session, [_edit(copy, now, priority)])
     session.info["wake"] = True
+
+
+def _edit(copy: Any, now: datetime, priority: int) -> dict[str, Any]:
+    return {
+        "dedupe_key": f"update:{copy.id}:{uuid.uuid4().hex}",
+        "lane_key": copy.lane_key,
+        "op": Op.UPDATE.value,
+        "priority": priority,
+        "kind": copy.kind,
+        "notice": copy.notice,
+        "notice_version": copy.notice_version,
+        "subject_type": copy.subject_type,
+        "subject_id": copy.subject_id,
+        "message_id": copy.id,
+        "state": OutboxState.PENDING.value,
+        "stale": False,
+        "due_at": now,
+        "attempts": 0,
+        "lookups": 0,
+        "generation": 0,
+        "created_at": now,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Clicks on requests, the modal that rejects, and `/mlgov approvals`."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -11,16 +13,17 @@ from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
-from workflows import decisions, permissions
+from workflows import clock, decisions, permissions
 from workflows.actors import Actor
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.records import Card
-from workflows.approvals.refusals import Overdue
+from workflows.approvals.refusals import Overdue, Unconfirmed
 from workflows.errors import InvalidInput, Stale
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
 """How old the mirror's word on somebody's groups may be when they decide."""
 
+T = TypeVar("T")
 Clicked = tuple[str, str] | None
 
 
@@ -39,8 +42,7 @@ def register(router: Router) -> None:
 def approve(click: Click) -> Reply:
     """One click approves."""
     form = _form(click.value, Verdict.APPROVE)
-    actor = _confirmed(click.deps, click.actor, form.approval_id)
-    _decide(click.deps, actor, form, click.card)
+    _decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
 
 
@@ -48,10 +50,9 @@ def open_reject(click: Click) -> Reply:
     """Rejecting asks for the reason; whoever may not decide is told before they write one."""
     form = _form(click.value, Verdict.REJECT)
     deps = click.deps
-    actor = _confirmed(deps, click.actor, form.approval_id)
 
-    def look(session: Session) -> Card:
-        now = deps.now(session)
+    def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
+        real, now = clock.both(session)
         decisions.require_entitled(
             session,
             actor,
@@ -59,11 +60,12 @@ def open_reject(click: Click) -> Reply:
             policy=deps.policy,
             now=now,
             org_key=deps.team.org_key,
+            mirrored_since=real - max_age if max_age else None,
         )
         return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
 
     try:
-        card = deps.db.run(look)
+        card = _confirmed(deps, click.actor, form.approval_id, look)
     except Stale as stale:
         _show_again(deps, form.approval_id, click.card, stale)
         raise
@@ -82,8 +84,7 @@ def reject(submission: Submission) -> Reply:
             }
         )
     form = _form(value, Verdict.REJECT, reason)
-    actor = _confirmed(submission.deps, submission.actor, form.approval_id)
-    _decide(submission.deps, actor, form, where)
+    _decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
@@ -166,29 +167,43 @@ def _split(metadata: str) -> tuple[str, Clicked]:
     return value, clicked
 
 
-def _confirmed(deps: Deps, actor: Actor, approval_id: int) -> Actor:
-    """The person, once what the mirror says about them and the groups asked is fresh enough; before the transaction."""
-    permissions.require_member(
-        actor, "approval.decide", subject=("approval", approval_id)
-    )
-    with deps.db.read() as session:
-        asked = decisions.groups_asked(session, approval_id)
-    return deps.directory.confirm(actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN)
+def _confirmed(
+    deps: Deps,
+    actor: Actor,
+    approval_id: int,
+    work: Callable[[Session, Actor, timedelta | None], T],
+) -> T:
+    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack between two transactions and repeat.
+
+    `work` gets the person and how old a word of Slack's may be, None once Slack was asked.
+    """
+    try:
+        return deps.db.run(lambda session: work(session, actor, CONFIRMED_WITHIN))
+    except Unconfirmed:
+        with deps.db.read() as session:
+            asked = decisions.groups_asked(session, approval_id)
+        sure = deps.directory.confirm(
+            actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN
+        )
+        return deps.db.run(lambda session: work(session, sure, None))
 
 
 def _decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
-    try:
-        deps.db.run(
-            lambda session: decisions.decide(
-                session,
-                actor,
-                form,
-                policy=deps.policy,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
+    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
+        real, now = clock.both(session)
+        decisions.decide(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            now=now,
+            org_key=deps.team.org_key,
+            clicked=clicked,
+            mirrored_since=real - max_age if max_age else None,
         )
+
+    try:
+        _confirmed(deps, actor, form.approval_id, work)
     except Stale as stale:
         _show_again(deps, form.approval_id, clicked, stale)
         raise

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 BREATH = 0.01
 """Seconds between two claims, so that lanes that become free together are claimed together."""
+LONGEST_BREATH = 0.08
+"""Seconds between two claims while commits wake us for lanes that rest: looking costs what clicks could use."""
 SETTLE_TRIES = 5
 
 Told = Callable[[str], None]
@@ -96,6 +98,8 @@ class Delivery:
         )
         self._turn = threading.Condition()
         self._wake_at = 0.0
+        self._looked_at = 0.0
+        self._breath = BREATH
         self._busy = 0
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -162,7 +166,7 @@ class Delivery:
 
     def _look_in(self, seconds: float) -> None:
         with self._turn:
-            at = time.monotonic() + seconds
+            at = max(time.monotonic() + seconds, self._looked_at + self._breath)
             if at < self._wake_at:
                 self._wake_at = at
                 self._turn.notify_all()
@@ -194,7 +198,7 @@ class Delivery:
         return self._pace.poll * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, no secret
 
     def _round(self, free: int) -> None:
-        before = time.monotonic()
+        self._looked_at = before = time.monotonic()
         claimed = self._claim(free)
         failpoints.hit("claim.after_commit")
         for errand in claimed.errands:
@@ -203,8 +207,11 @@ class Delivery:
             assert self._pool is not None  # noqa: S101 - started before the loop
             self._pool.submit(self._do, errand, before)
         if claimed.errands or claimed.was_full:
+            self._breath = BREATH
             self._look_in(BREATH)
             return
+        longest = max(LONGEST_BREATH * self._pace.scale, BREATH)
+        self._breath = min(2 * self._breath, longest)
         with self._database.read() as session:
             sleeps = self._claimer.sleeps(session)
         self._look_in(max(sleeps.total_seconds(), BREATH))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.slack_errors import EFFECTS, Effect, classify
 from storage.db import Database
-from storage.delivery.queries import gates, settle
+from storage.delivery.queries import gates, produce, settle
 from storage.delivery.tables import Message
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, ORG, Card, Word, channel, retitle
@@ -204,18 +204,30 @@ def test_a_second_refresh_moves_the_edit_that_waits_to_the_front(
     assert len(take(database, claimer)) == 1
 
 
-def test_edits_are_paced_by_workspace_with_a_burst(
+def test_edits_are_paced_by_workspace_and_a_clicked_card_may_run_ahead_of_them(
     database: Database, claimer: Claimer
 ) -> None:
-    burst = RATES["chat.update"].burst
-    for number in range(burst + 5):
+    rate = RATES["chat.update"]
+    ordinary = rate.ordinary
+    assert ordinary is not None
+    for number in range(rate.burst + 5):
         stand(database, number, f"C0MANY{number:02}")
     with database.begin() as session:
-        retitle(session, "p-U0ANA", "second", clock.now(session))
-    assert len(take(database, claimer, most=100)) == burst
+        now = clock.now(session)
+        retitle(session, "p-U0ANA", "second", now)
+    assert len(take(database, claimer, most=100)) == ordinary
     assert take(database, claimer, most=100) == []
     with database.read() as session:
         assert timedelta(0) < claimer.sleeps(session) <= timedelta(seconds=1.2)
+    with database.begin() as session:
+        for copy in produce.copies(session, "person", "p-U0ANA"):
+            outbox.queue_update(session, copy, now=now, priority=outbox.FIRST)
+    with database.read() as session:
+        assert claimer.sleeps(session) == timedelta(0)
+    assert len(take(database, claimer, most=100)) == rate.burst - ordinary
+    assert take(database, claimer, most=100) == []
+    with database.read() as session:
+        assert claimer.sleeps(session) > timedelta(seconds=1)
 
 
 def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> None:
@@ -320,7 +332,7 @@ def test_backing_off_doubles_with_full_jitter_up_to_a_quarter_of_an_hour() -> No
 
 def test_a_pace_is_scaled_but_its_counts_are_not() -> None:
     fast = PACE.scaled(0.02)
-    assert (fast.lease, fast.attempts, fast.rate("chat.update").burst) == (1.2, 12, 20)
+    assert (fast.lease, fast.attempts, fast.rate("chat.update").burst) == (1.2, 12, 30)
     assert fast.rate("chat.update").interval == PACE.rate("chat.update").interval * 0.02
     assert PACE.guard == 48.0
     with pytest.raises(ValueError, match="scale"):

@@ -33,6 +33,8 @@ class Circumstances:
     org_key: str
     now: datetime
     clicked: tuple[str, str] | None = None
+    mirrored_since: datetime | None = None
+    """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
 
 
 def end(

@@ -31,6 +31,10 @@ class CardChanged(Stale):
     """The card showed an earlier stage than the one that is asked now."""
 
 
+class Unconfirmed(GovernanceError):
+    """The mirror of Slack is too old to say whether this verdict counts: ask Slack, then try again."""
+
+
 def name(text: str) -> str:
     """A name for a sentence: one line, of bearable length, that Slack shows as it is."""
     short = " ".join(text.split()).translate(_MARKS)

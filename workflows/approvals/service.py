@@ -13,6 +13,7 @@ from workflows.actors import SYSTEM, Actor
 from workflows.approvals import announcements, endings, people, reads, refusals, rules
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.refusals import Unconfirmed
 from workflows.approvals.rules import Approver, Entitlement, Refusal, Stage, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -35,9 +36,10 @@ def decide(
     now: datetime,
     org_key: str,
     clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
-    around = Circumstances(subjects, policy, org_key, now, clicked)
+    around = Circumstances(subjects, policy, org_key, now, clicked, mirrored_since)
     head, request, votes, rows, entitled = _judged(session, actor, form, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
@@ -77,9 +79,11 @@ def require_entitled(
     policy: Policy,
     now: datetime,
     org_key: str,
+    mirrored_since: datetime | None = None,
 ) -> None:
     """Raise what `decide` would raise on who decides and when."""
-    _judged(session, actor, form, Circumstances(subjects, policy, org_key, now))
+    around = Circumstances(subjects, policy, org_key, now, None, mirrored_since)
+    _judged(session, actor, form, around)
 
 
 def _judged(
@@ -95,6 +99,8 @@ def _judged(
         for row in queries.list_decided(session, form.approval_id)
     ]
     rows = queries.list_standing(session, actor.id)
+    if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
+        raise Unconfirmed(_ASK_SLACK)
     if not rows or rows[0].org_key != around.org_key:
         raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
     judged = rules.judge(
@@ -105,8 +111,23 @@ def _judged(
         now=around.now,
     )
     if isinstance(judged, Refusal):
+        if around.mirrored_since is not None and judged in _BY_MEMBERSHIP:
+            raise Unconfirmed(_ASK_SLACK)
         raise _refused(session, judged, head.id, actor, around)
+    if not _is_recent(around.mirrored_since, judged.read_at):
+        raise Unconfirmed(_ASK_SLACK)
     return head, request, votes, rows, judged
+
+
+_ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
+_BY_MEMBERSHIP = frozenset(
+    {Refusal.NO_MEMBER, Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED}
+)
+"""Refusals that another word from Slack could lift."""
+
+
+def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
+    return since is None or (read_at is not None and read_at >= since)
 
 
 def withdraw(

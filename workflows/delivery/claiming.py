@@ -14,6 +14,7 @@ from workflows.actors import SYSTEM
 from workflows.audit.service import record
 from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key
 from workflows.delivery.records import Address, Claimed, Copy, Errand
+from workflows.outbox import FIRST, LAST
 
 _BUSY = timedelta(milliseconds=250)
 """How long a lane rests whose first row is being changed by somebody else at this moment."""
@@ -40,11 +41,13 @@ class Claimer:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
         found = 0
-        if self._closure(closed, "chat.update", real) is None:
+        if self._closure(closed, "chat.update", real, first=True) is None:
             lanes = claim.edit_lanes(session, due_now=due, real_now=real, most=4 * most)
             found += len(lanes)
             for lane in lanes[:most]:
-                waits = self._take(session, "chat.update", real)
+                waits = self._take(
+                    session, "chat.update", real, first=lane.priority == FIRST
+                )
                 if waits:
                     break
                 if (errand := self._edit(session, lane, real, due)) is not None:
@@ -77,7 +80,7 @@ class Claimer:
             due_now=due,
             real_now=real,
             may_post=opens["chat.postMessage"] is None,
-            may_edit=opens["chat.update"] is None,
+            edits_up_to=self._edits_up_to(closed, real),
         )
         waits = [moment - real for moment in moments]
         if due_at is not None:
@@ -87,24 +90,38 @@ class Claimer:
         waits += [wait for wait in opens.values() if wait is not None]
         return max(min(waits, default=timedelta(hours=1)), timedelta(0))
 
+    def _edits_up_to(self, closed: Mapping[str, datetime], real: datetime) -> int:
+        """The last priority of edits that may pass now; -1 when none may."""
+        if self._closure(closed, "chat.update", real) is None:
+            return LAST
+        waits = self._closure(closed, "chat.update", real, first=True)
+        return FIRST if waits is None else FIRST - 1
+
     def _closure(
-        self, closed: Mapping[str, datetime], method: str, real: datetime
+        self,
+        closed: Mapping[str, datetime],
+        method: str,
+        real: datetime,
+        *,
+        first: bool = False,
     ) -> timedelta | None:
-        """How long the gate of a method stays closed; None when it is open."""
+        """How long the gate of a method stays closed; None when it is open. `first`: for what somebody waits for."""
         until = closed.get(gate_key(self.org_key, method), real)
         ahead = until - real
         if method in RATES:
-            ahead -= self.pace.rate(method).tolerance
+            ahead -= self.pace.rate(method).tolerance(first=first)
         return ahead if ahead > timedelta(0) else None
 
-    def _take(self, session: Session, method: str, real: datetime) -> timedelta:
+    def _take(
+        self, session: Session, method: str, real: datetime, *, first: bool = False
+    ) -> timedelta:
         rate = self.pace.rate(method)
         return gates.take(
             session,
             gate_key(self.org_key, method),
             real_now=real,
             interval=rate.interval,
-            tolerance=rate.tolerance,
+            tolerance=rate.tolerance(first=first),
         )
 
     def _edit(

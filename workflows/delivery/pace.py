@@ -15,20 +15,22 @@ class Rate:
 
     a_minute: float
     burst: int
+    ordinary: int | None = None
+    """How many of the burst are for calls that nobody waits for; the rest is kept for a card that was just clicked."""
 
     @property
     def interval(self) -> timedelta:
         """Between two calls at an even pace."""
         return timedelta(minutes=1) / self.a_minute
 
-    @property
-    def tolerance(self) -> timedelta:
-        """How far calls may run ahead of the even pace."""
-        return self.interval * (self.burst - 1)
+    def tolerance(self, *, first: bool = False) -> timedelta:
+        """How far calls may run ahead of the even pace; further when somebody waits for them."""
+        most = self.burst if first else self.ordinary or self.burst
+        return self.interval * (most - 1)
 
 
 RATES = {
-    "chat.update": Rate(50, 20),
+    "chat.update": Rate(50, 30, ordinary=8),
     "conversations.history": Rate(50, 20),
     "conversations.replies": Rate(50, 20),
     "conversations.open": Rate(50, 20),
@@ -83,7 +85,7 @@ class Pace:
     def rate(self, method: str) -> Rate:
         """The pace of a method, scaled."""
         rate = RATES[method]
-        return Rate(rate.a_minute / self.scale, rate.burst)
+        return replace(rate, a_minute=rate.a_minute / self.scale)
 
     @property
     def guard(self) -> float:

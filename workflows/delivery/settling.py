@@ -291,7 +291,11 @@ class _Settling:
         )
 
     def _close(self, method: str, pause: timedelta) -> None:
-        ahead = self.pace.rate(method).tolerance if method in RATES else timedelta(0)
+        ahead = (
+            self.pace.rate(method).tolerance(first=True)
+            if method in RATES
+            else timedelta(0)
+        )
         gates.close(
             self.session, gate_key(self.org_key, method), self.real + pause + ahead
         )

@@ -43,7 +43,7 @@ WHERE l.not_before <= :real_now AND {_FREE}
 ORDER BY l.not_before, l.key LIMIT :most"""  # noqa: S608
 
 _EDIT_LANES = f"""
-SELECT l.key, l.epoch, l.channel, o.id AS head FROM outbox o JOIN lane l ON l.key = o.lane_key
+SELECT l.key, l.epoch, l.channel, o.id AS head, o.priority FROM outbox o JOIN lane l ON l.key = o.lane_key
 WHERE o.state IN ('pending','sending') AND o.op IN ('update','delete')
   AND o.due_at <= :due_now AND l.edit_not_before <= :real_now AND {_FREE}
 ORDER BY o.priority, o.id DESC LIMIT :most"""  # noqa: S608
@@ -58,7 +58,7 @@ ORDER BY CASE o.state WHEN 'sending' THEN 0 ELSE 1 END, o.priority, o.id LIMIT 1
 _NEXT = f"""{_LANES_THAT_WAIT}
 SELECT l.not_before, l.edit_not_before, l.lease_until,
   (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE} LIMIT 1) AS posts,
-  (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND o.op IN ('update','delete') AND {_DUE} LIMIT 1) AS edits
+  (SELECT min(o.priority) FROM outbox o WHERE o.lane_key = l.key AND o.op IN ('update','delete') AND {_DUE}) AS edits
 FROM lane l JOIN waiting w ON w.key = l.key"""  # noqa: S608
 
 _NEXT_DUE = """
@@ -141,12 +141,13 @@ _WAITING_STATES = [OutboxState.PENDING.value, OutboxState.SENDING.value]
 
 @dataclass(frozen=True, slots=True)
 class FreeLane:
-    """A lane that is locked until the transaction ends, and may be leased. `head` is known for edits."""
+    """A lane that is locked until the transaction ends, and may be leased. `head` and its priority are known for edits."""
 
     key: str
     epoch: int
     channel: str | None
     head: int | None = None
+    priority: int | None = None
 
 
 def post_lanes(
@@ -179,8 +180,8 @@ def edit_lanes(
         {"due_now": due_now, "real_now": real_now, "most": most},
     )
     found: dict[str, FreeLane] = {}
-    for key, epoch, channel, head in rows:
-        found.setdefault(key, FreeLane(key, epoch, channel, head))
+    for key, epoch, channel, head, priority in rows:
+        found.setdefault(key, FreeLane(key, epoch, channel, head, priority))
     return list(found.values())
 
 
@@ -240,16 +241,19 @@ def next_times(
     due_now: datetime,
     real_now: datetime,
     may_post: bool,
-    may_edit: bool,
+    edits_up_to: int,
 ) -> tuple[Sequence[datetime], datetime | None]:
-    """When lanes with something due may send (real time), and when the next row falls due (governed time)."""
+    """When lanes with something due may send (real time), and when the next row falls due (governed time).
+
+    Of edits only those count whose priority is at most `edits_up_to`.
+    """
     moments: list[datetime] = []
     parameters: dict[str, Any] = {"due_now": due_now, "may_post": int(may_post)}
     for posts_at, edits_at, lease_until, posts, edits in session.execute(
         _NEXT_TIMES, parameters
     ):
         opens = [posts_at] if posts else []
-        if edits and may_edit:
+        if edits is not None and edits <= edits_up_to:
             opens.append(edits_at)
         if opens:
             moments.append(max(min(opens), lease_until) if lease_until else min(opens))

@@ -66,14 +66,25 @@ _MARK_STALE = (
     )
     .values(stale=True)
 )
+_messages = cast(Table, Message.__table__)
 _COPIES = (
-    select(Message)
-    .where(
-        Message.subject_type == bindparam("s_type"),
-        Message.subject_id == bindparam("s_id"),
-        Message.live.is_(True),
+    select(
+        _messages.c.id,
+        _messages.c.lane_key,
+        _messages.c.channel,
+        _messages.c.ts,
+        _messages.c.kind,
+        _messages.c.notice,
+        _messages.c.notice_version,
+        _messages.c.subject_type,
+        _messages.c.subject_id,
     )
-    .order_by(Message.lane_key, Message.id)
+    .where(
+        _messages.c.subject_type == bindparam("s_type"),
+        _messages.c.subject_id == bindparam("s_id"),
+        _messages.c.live.is_(True),
+    )
+    .order_by(_messages.c.lane_key, _messages.c.id)
 )
 _WAITING_IN_LANES = (
     select(_ROWS.c.lane_key, _ROWS.c.due_at)
@@ -122,13 +133,13 @@ def add_row(session: Session, values: dict[str, Any]) -> int | None:
     return row_id
 
 
-def add_edit(session: Session, values: dict[str, Any]) -> None:
-    """Write an edit of a copy, or meet the one that waits for it already.
+def add_edits(session: Session, edits: list[dict[str, Any]]) -> None:
+    """Write edits of copies in this order, or meet those that wait for them already.
 
-    That one is locked until this transaction ends, so that it cannot be claimed and rendered before the change that
-    asks for it is visible.
+    Those are locked until this transaction ends, so that none is claimed and rendered before the change that asks for
+    it is visible.
     """
-    session.execute(_EDIT[session.get_bind().dialect.name], values)
+    session.execute(_EDIT[session.get_bind().dialect.name], edits)
 
 
 def mark_stale(session: Session, subject_type: str, subject_id: str) -> None:
@@ -139,13 +150,9 @@ def mark_stale(session: Session, subject_type: str, subject_id: str) -> None:
     session.execute(_MARK_STALE, {"s_type": subject_type, "s_id": subject_id})
 
 
-def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Message]:
-    """Every copy of the subject that stands in Slack, by lane."""
-    return (
-        session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id})
-        .scalars()
-        .all()
-    )
+def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
+    """Every copy of the subject that stands in Slack (columns of Message), by lane."""
+    return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
 
 
 def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
