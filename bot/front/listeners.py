@@ -11,7 +11,7 @@ from workflows.status import pages
 GROUPS = (
     ("Look", ("", "status", "budget", "milestones", "maturity")),
     ("Decide and ask", ("approvals", "checkin", "digest")),
-    ("Run mlgov", ("rollout", "token", "help")),
+    ("More", ("rollout", "token", "help")),
 )
 """Words by what they are for, in the order in which help lists them; other words stand under the first group."""
 FOR_OVERSEERS = frozenset({"rollout"})

@@ -61,11 +61,7 @@ def _own(found: Summary) -> str:
 def portfolio(found: Portfolio) -> Private:
     """`/mlgov status` and `/mlgov status all`: what matters in one line, then a page of projects."""
     if not found.lines.total:
-        text = (
-            "There is no project yet. An administrator can import them: `mlgov import projects FILE`."
-            if found.is_all
-            else "You own, sponsor or manage no project. `/mlgov status PROJECT` shows one that you may see, by its key."
-        )
+        text = _none(found)
         return Private(text, [blocks.section(text)])
     text = _state(found)
     section = "all" if found.is_all else "mine"
@@ -74,6 +70,8 @@ def portfolio(found: Portfolio) -> Private:
         *(views.project(line) for line in found.lines.items),
     ]
     where = f"As of {blocks.when(found.now)}"
+    if found.is_all and not found.sees_all:
+        where = f"All that you may see: yours, and those of people who report to you · {where}"
     if found.lines.total > len(found.lines.items):
         where = (
             f"{found.lines.first:,}–{found.lines.last:,} of {found.lines.total:,}, "
@@ -86,11 +84,23 @@ def portfolio(found: Portfolio) -> Private:
     return Private(text, shown)
 
 
+def _none(found: Portfolio) -> str:
+    if found.sees_all:
+        return "There is no project yet. An administrator can import them: `mlgov import projects FILE`."
+    if found.is_all:
+        return (
+            "You can see no project yet: you see those that you, or people who report to you, "
+            "own, sponsor or manage."
+        )
+    return "You own, sponsor or manage no project. `/mlgov status all` shows those that you may see."
+
+
 def _state(found: Portfolio) -> str:
     whose = "projects" if found.is_all else "projects of yours"
     total = found.lines.total
     if total == 1:
-        head = f"1 {whose.replace('projects', 'project')}, {'over' if found.over else 'within'} budget"
+        one = "1 project" if found.is_all else "1 project of yours"
+        head = f"{one}, {'over' if found.over else 'within'} budget"
     elif found.over:
         head = f"{found.over:,} of {total:,} {whose} {'is' if found.over == 1 else 'are'} over budget"
     else:
@@ -118,7 +128,7 @@ def help_(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Private:
     shown.append(
         blocks.context(
             "The same words work in a direct message to mlgov, without `/mlgov`. "
-            "The Home tab shows what waits for you, and lets you decide right there."
+            "The Home tab shows what waits for you, and you decide right there."
         )
     )
     return Private("What mlgov understands", shown)
@@ -177,7 +187,7 @@ def introduction(record: Part, notice: Introduction, scene: Scene) -> Rendered:
     told = words.introduction(record)
     return Rendered(
         f"What mlgov does for you: {told[0]}",
-        [blocks.context("\n".join(told))],
+        [blocks.context(words.bulleted(told))],
         is_final=True,
     )
 
@@ -187,6 +197,10 @@ def introduced(answer: Private, part: Part) -> Private:
     told = answer.blocks or [blocks.section(answer.text)]
     return Private(
         answer.text,
-        [*told, blocks.divider(), blocks.context("\n".join(words.introduction(part)))],
+        [
+            *told,
+            blocks.divider(),
+            blocks.context(words.bulleted(words.introduction(part))),
+        ],
         answer.pictures,
     )

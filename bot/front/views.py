@@ -22,7 +22,7 @@ def home(found: HomeStatus) -> Block:
     if found.introduces is not None:
         shown += [
             blocks.divider(),
-            blocks.context("\n".join(words.introduction(found.introduces))),
+            blocks.context(words.bulleted(words.introduction(found.introduces))),
         ]
     shown.append(
         blocks.context(
@@ -82,11 +82,12 @@ def project(line: ProjectLine) -> Block:
     """A project on one line, with a button to all of it."""
     return blocks.section(
         project_messages.line(line.project, line.burns, line.waiting),
+        block_id=f"project:{line.project.id}",
         accessory=blocks.button(
             "Open",
             words.PROJECT,
             line.project.key,
-            hint=f"Open {line.project.name}",
+            hint=f"Open {line.project.key}",
         ),
     )
 

@@ -1,5 +1,6 @@
 """What the front door says in one line, the same wherever it stands. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from bot import blocks
@@ -105,6 +106,11 @@ def introduction(part: Part) -> list[str]:
     ]
 
 
+def bulleted(lines: Iterable[str]) -> str:
+    """Lines with a dot before each."""
+    return "\n".join(f"• {line}" for line in lines)
+
+
 def _projects(names: tuple[str, ...]) -> str:
     first = f"*{blocks.escape(names[0], 60)}*"
     if len(names) == 1:
@@ -117,11 +123,7 @@ def _projects(names: tuple[str, ...]) -> str:
 def withheld(report: Report) -> str:
     """The first line about what a narrow rollout held back."""
     if not report.messages:
-        return (
-            "Nothing was held back in the last 7 days."
-            if report.rollout != "all"
-            else "Everybody is messaged (rollout `all`), and nothing was held back in the last 7 days."
-        )
+        return "Nothing was held back in the last 7 days."
     people = blocks.counted(report.people, "person", "people")
     was = "was" if report.messages == 1 else "were"
     return f"{blocks.counted(report.messages, 'message')} to {people} {was} held back in the last 7 days"

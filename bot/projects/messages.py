@@ -24,7 +24,7 @@ def data_words(burn: Burn) -> str:
 
 def line(project: ProjectRecord, burns: tuple[Burn, ...], waiting: int = 0) -> str:
     """A project in a list; `waiting` counts the requests about it that nobody has ended yet."""
-    name = f"*{blocks.escape(project.name, 100)}* (`{blocks.escape(project.key, 60)}`)"
+    name = f"*{blocks.escape(project.name, 100)}* `{blocks.escape(project.key, 60)}`"
     if waiting:
         name += f" · {blocks.counted(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not burns:
@@ -32,8 +32,11 @@ def line(project: ProjectRecord, burns: tuple[Burn, ...], waiting: int = 0) -> s
     worst = max(
         burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent
     )
-    state = "*Over budget:* " if worst.is_over else ""
-    return f"{name}\n{state}{burn_words(worst)} · {data_words(worst)}"
+    return f"{name}\n{_state(worst)}{burn_words(worst)} · {data_words(worst)}"
+
+
+def _state(burn: Burn) -> str:
+    return "*Over budget:* " if burn.is_over else ""
 
 
 def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
@@ -61,6 +64,7 @@ def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
             )
         )
     shown += [
-        blocks.section(f"{burn_words(burn)}\n{data_words(burn)}") for burn in burns[:10]
+        blocks.section(f"{_state(burn)}{burn_words(burn)} · {data_words(burn)}")
+        for burn in burns[:10]
     ]
     return shown

@@ -12,7 +12,7 @@ from workflows import decisions, meeting, permissions, visibility
 from workflows.actors import Actor
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
-from workflows.errors import NotAllowed, NotFound
+from workflows.errors import NotFound
 from workflows.policy import Policy
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -119,27 +119,26 @@ def portfolio(
     number: int = 0,
     everything: bool = False,
 ) -> Portfolio:
-    """My projects, or with `everything` all that I may see, the most important first.
-
-    Raises NotAllowed with `everything` for who may see no more than the projects of their own.
-    """
-    found = projects.list_for(session, actor)
-    if everything:
-        seen = visibility.sight(session, actor.id, policy=policy)
-        if not seen.sees_all and seen.project_ids <= {each.id for each in found}:
-            raise NotAllowed(
-                "`/mlgov status all` is for leaders, and for those whose reports have projects. "
-                "`/mlgov status` shows the projects that are yours."
-            )
-        found = projects.list_all(session, actor, seen.within)
-        lines = _lines(session, found, policy=policy, now=now, is_all=seen.sees_all)
-    else:
-        lines = _lines(session, found, policy=policy, now=now)
+    """My projects, or with `everything` all that I may see, the most important first."""
+    seen = visibility.sight(session, actor.id, policy=policy)
+    found = (
+        projects.list_all(session, actor, seen.within)
+        if everything
+        else projects.list_for(session, actor)
+    )
+    lines = _lines(
+        session,
+        found,
+        policy=policy,
+        now=now,
+        is_all=everything and seen.sees_all,
+    )
     return Portfolio(
         page(lines, number, LISTED),
         over=sum(line.is_over for line in lines),
         waiting=sum(line.waiting for line in lines),
         is_all=everything,
+        sees_all=seen.sees_all,
         now=now,
     )
 

@@ -114,12 +114,14 @@ class ProjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Several projects at once, the most important first. `is_all` tells a leader's look at every project."""
+    """Several projects at once, the most important first; with `is_all` every one in sight, and not only one's own."""
 
     lines: Page[ProjectLine]
     over: int
     waiting: int
     is_all: bool
+    sees_all: bool
+    """Whether every project there is lies in this person's sight."""
     now: datetime
 
 
