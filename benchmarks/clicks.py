@@ -60,7 +60,7 @@ class Target:
 
 
 def run(*, small: bool) -> Report:
-    """Bare Bolt, then mlgov on SQLite and on PostgreSQL; a round is every card once."""
+    """Bare Bolt, the same with a bare commit, then mlgov on SQLite and on PostgreSQL; a round is every card once."""
     cards, rounds = (24, 1) if small else (480, 3)
     report = Report(
         "clicks",
@@ -72,10 +72,11 @@ def run(*, small: bool) -> Report:
         for kind in databases.KINDS:
             work = Path(folder) / kind
             work.mkdir()
-            bare, ours = _one(kind, work, cards, rounds)
+            bare, committing, ours = _one(kind, work, cards, rounds)
             found.setdefault("bare Bolt, ack only", bare)
+            found.setdefault("bare Bolt and sqlite3", committing)
             found[f"mlgov, {kind}"] = ours
-    bare = found["bare Bolt, ack only"]
+    bare, committing = found["bare Bolt, ack only"], found["bare Bolt and sqlite3"]
     for name, levels in found.items():
         for at_once, level in levels.items():
             share = level.rate / bare[at_once].rate
@@ -85,6 +86,7 @@ def run(*, small: bool) -> Report:
     sqlite = found["mlgov, sqlite"]
     report.ratios = [
         Ratio("SQLite, rate of bare Bolt's, 8 at once", sqlite[8].rate / bare[8].rate, 0.5, is_least=True),
+        Ratio("SQLite, rate of bare Bolt's with a bare commit, 8 at once", sqlite[8].rate / committing[8].rate),
         Ratio("SQLite, p99 at 8 at once", sqlite[8].ms(0.99), 50.0, unit=" ms"),
         Ratio("PostgreSQL, rate of bare Bolt's, 8 at once", found["mlgov, postgresql"][8].rate / bare[8].rate),
     ]  # fmt: skip
@@ -102,19 +104,13 @@ def run(*, small: bool) -> Report:
 
 def _one(
     kind: str, work: Path, cards: int, rounds: int
-) -> tuple[dict[int, Level], dict[int, Level]]:
+) -> tuple[dict[int, Level], dict[int, Level], dict[int, Level]]:
     with office.slack(rooms=ROOMS) as slack, databases.fresh(kind, work) as url:
         seeding.open_requests(slack, url, work, cards, rooms=ROOMS)
         bodies = seeding.clicks(slack, ROOMS, work, rounds * len(AT_ONCE))
         secret = slack.sandbox.signing_secret
-        with bare_bolt(secret) as target:
-            send(target, bodies, 0, min(cards, 100), 4)
-            bare = {at_once: Level() for at_once in AT_ONCE}
-            for turn in range(rounds):
-                for place, at_once in enumerate(AT_ONCE):
-                    first = (turn * len(AT_ONCE) + place) * cards
-                    answers = send(target, bodies, first, cards, at_once)
-                    bare[at_once].add(answers, len(answers))
+        bare = _yardstick(secret, bodies, cards, rounds)
+        committing = _yardstick(secret, bodies, cards, rounds, str(work / "bare.db"))
         with mlgov(slack, url, work) as target:
             warm_up(target, bodies)
             ours = {at_once: Level() for at_once in AT_ONCE}
@@ -125,13 +121,27 @@ def _one(
                     answers = send(target, bodies, first, cards, at_once)
                     committed = seeding.decided(url) - before
                     ours[at_once].add(answers, committed)
-    return bare, ours
+    return bare, committing, ours
+
+
+def _yardstick(
+    secret: str, bodies: Path, cards: int, rounds: int, *files: str
+) -> dict[int, Level]:
+    levels = {at_once: Level() for at_once in AT_ONCE}
+    with bare_bolt(secret, *files) as target:
+        send(target, bodies, 0, min(cards, 100), 4)
+        for turn in range(rounds):
+            for place, at_once in enumerate(AT_ONCE):
+                first = (turn * len(AT_ONCE) + place) * cards
+                answers = send(target, bodies, first, cards, at_once)
+                levels[at_once].add(answers, len(answers))
+    return levels
 
 
 @contextmanager
-def bare_bolt(secret: str) -> Iterator[Target]:
-    """The yardstick, in a process of its own."""
-    command = processes.python("benchmarks.bare_bolt", secret)
+def bare_bolt(secret: str, *files: str) -> Iterator[Target]:
+    """A yardstick, in a process of its own; with a file it commits before it acks."""
+    command = processes.python("benchmarks.bare_bolt", secret, *files)
     with processes.serving(command, says="ready at") as server:
         yield _target(server, secret)
 

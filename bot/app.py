@@ -1,6 +1,7 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from fastapi import FastAPI
 from slack_bolt import App
@@ -9,12 +10,15 @@ from sqlalchemy.orm import Session
 from bot import bolt, delivery, installation, metrics, web
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
+from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
 from bot.delivery import Anchor, Delivery, Pace
+from bot.digests import renderers as digest_renderers
+from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
 from bot.front import home
@@ -22,6 +26,8 @@ from bot.front import listeners as front_listeners
 from bot.front import meeting as front_meeting
 from bot.front import renderers as front_renderers
 from bot.health import Health
+from bot.maturity import listeners as maturity_listeners
+from bot.maturity import renderers as maturity_renderers
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused
@@ -33,9 +39,26 @@ from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
+from workflows.maturity import rubric
+from workflows.maturity import service as maturity
 from workflows.policies import service as policies
 
-NOUNS = (front_listeners, budget_listeners, approval_listeners)
+
+class Noun(Protocol):
+    """Something that answers people: a module or an object that registers its listeners."""
+
+    def register(self, router: Router) -> None:
+        """Tell the router who answers which click, modal and word."""
+        ...
+
+
+NOUNS: tuple[Noun, ...] = (
+    front_listeners,
+    budget_listeners,
+    approval_listeners,
+    Digests(approval_views.in_digest),
+    maturity_listeners,
+)
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
 RENDERERS = (
@@ -43,6 +66,8 @@ RENDERERS = (
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
     *front_renderers.RENDERERS,
+    *digest_renderers.renderers(approval_views.in_digest),
+    *maturity_renderers.RENDERERS,
 )
 
 
@@ -118,6 +143,9 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
             "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
         )
     text = policy.load(settings.mlgov_policy)
+    asked = rubric.load(
+        rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
+    )
     database = Database(settings.mlgov_database_url.get_secret_value())
     migrate.upgrade(database)
     _require_own(database, made_by)
@@ -130,7 +158,8 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
-        jobs.ensure_schedules(session, text.policy, now=now)
+        maturity.adopt_rubric(session, SYSTEM, asked, now=now)
+        jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team

@@ -6,10 +6,20 @@ Limits are Slack's (`docs.slack.dev/reference/block-kit`); a longer text is cut 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from workflows import wording
+
+# The words for figures are those of the whole house; views and messages find them here beside the helpers for blocks.
+counted, day, instant = wording.counted, wording.day, wording.instant
+money, percent, span, spent = (
+    wording.money,
+    wording.percent,
+    wording.span,
+    wording.spent,
+)
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -74,66 +84,12 @@ def mention(slack_id: str | None, name: str) -> str:
     return f"<@{slack_id}>" if slack_id else escape(name, 80)
 
 
-def money(amount: Decimal, currency: str) -> str:
-    """An amount with its currency: thousands separated, cents only where they matter, never zero for what is not."""
-    if amount == amount.to_integral_value() or abs(amount) >= 1000:
-        places = 0
-    elif abs(amount) < Decimal("0.1"):
-        places = min(18, -amount.adjusted() + 1)
-    else:
-        places = 2
-    return f"{amount:,.{places}f} {currency}"
-
-
-def spent(cost: Decimal, amount: Decimal, currency: str, basis: str) -> str:
-    """`32,110 of 40,000 EUR effective cost`."""
-    return f"{money(cost, currency).removesuffix(' ' + currency)} of {money(amount, currency)} {basis} cost"
-
-
-def percent(part: Decimal, whole: Decimal) -> str:
-    """A share in whole per cent; what is not quite 100 is never shown as 100."""
-    if not whole:
-        return "—"
-    share = part * 100 / whole
-    rounded = int(share.to_integral_value())
-    if rounded >= 100 > share:
-        rounded = 99
-    return f"{rounded:,} %"
-
-
 def when(moment: datetime, zone: ZoneInfo | None = None) -> str:
     """An instant in each reader's own zone by Slack's date syntax, with a fallback in `zone` for other places."""
     fallback = instant(moment, zone)
     return (
         f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
     )
-
-
-def instant(moment: datetime, zone: ZoneInfo | None = None) -> str:
-    """An instant in plain words, for texts where Slack's date syntax is not read: `Wed 28 Jan 09:00 UTC`."""
-    local = moment.astimezone(zone or UTC)
-    return f"{local:%a} {local.day} {local:%b} {local:%H:%M} {local.tzname()}"
-
-
-def day(value: date) -> str:
-    """A calendar day: `Sun 25 Jan`."""
-    return f"{value:%a} {value.day} {value:%b}"
-
-
-def span(delta: timedelta) -> str:
-    """A duration in its two largest units: `2 d 4 h`, `35 min`."""
-    minutes = max(0, int(delta.total_seconds() // 60))
-    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{rest} min"
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 project`, `2 projects`, `0 projects`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def section(
@@ -306,8 +262,9 @@ def input_(
     block_id: str,
     hint: str = "",
     optional: bool = False,
+    dispatch: bool = False,
 ) -> Block:
-    """A labelled input of a modal; field errors name its `block_id`."""
+    """A labelled input of a modal; field errors name its `block_id`. With `dispatch` each choice is told at once."""
     made: Block = {
         "type": "input",
         "block_id": block_id,
@@ -317,6 +274,8 @@ def input_(
     }
     if hint:
         made["hint"] = {"type": "plain_text", "text": plain(hint, 300)}
+    if dispatch:
+        made["dispatch_action"] = True
     return made
 
 

@@ -77,6 +77,11 @@ def build(
         edge.click(body)
         ack()
 
+    @app.message_shortcut(ANY)
+    def _shortcut(ack: Any, body: dict[str, Any]) -> None:
+        edge.shortcut(body)
+        ack()
+
     @app.view_submission(ANY)
     def _submission(ack: Any, body: dict[str, Any]) -> None:
         answer = edge.submission(body)

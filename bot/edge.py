@@ -1,25 +1,19 @@
 """From a signed Slack payload to one call, and from its reply back to Slack."""
 
 import difflib
-import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
-from slack_sdk.errors import SlackApiError, SlackClientError
-
 from bot import blocks, errors
+from bot.answers import CALL_FAILED, Answers, not_opened
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
-from bot.requests import Click, Command, Submission
+from bot.requests import Click, Command, Shortcut, Submission
 from bot.router import Router
-from storage.db import DatabaseBusy
-from workflows import outbox, permissions
+from workflows import permissions
 from workflows.actors import Actor
-from workflows.outbox import Destination
 
-log = logging.getLogger("mlgov")
+UNKNOWN_SHORTCUT = "This version of mlgov no longer has that shortcut. Ask an administrator to install the app anew; nothing was changed."
 
 Payload = Mapping[str, Any]
 Greet = Callable[[Actor, Private], Private]
@@ -61,15 +55,11 @@ class Edge:
         self.deps = deps
         self.router = router
         self._greet = greet
-        self._background = ThreadPoolExecutor(
-            max_workers=4, thread_name_prefix="answer"
-        )
-        self._http = httpx.Client(timeout=5, trust_env=False)
+        self._answers = Answers(deps)
 
     def close(self) -> None:
         """Finish what is being answered."""
-        self._background.shutdown(wait=True)
-        self._http.close()
+        self._answers.close()
 
     def actor(self, payload: Payload) -> Actor:
         """The person behind a signed payload."""
@@ -99,13 +89,7 @@ class Edge:
         except Exception as error:
             return errors.private(error, self.deps, actor)
         if isinstance(reply, Open):
-            try:
-                self.deps.slack.views_open(
-                    trigger_id=payload["trigger_id"], view=reply.view
-                )
-            except (SlackApiError, SlackClientError, OSError) as error:
-                return Private(_not_opened(error))
-            return Private("")
+            return self._answers.open(payload["trigger_id"], reply) or Private("")
         return self._greet(actor, reply) if isinstance(reply, Private) else Private("")
 
     def _words(
@@ -141,19 +125,7 @@ class Edge:
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
-            self._background.submit(self._say, event["channel"], reply)
-
-    def _say(self, channel: str, reply: Private) -> None:
-        try:
-            self.deps.slack.chat_postMessage(
-                channel=channel,
-                text=reply.text,
-                blocks=reply.blocks or None,
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-        except (SlackApiError, SlackClientError, OSError) as error:
-            log.warning("an answer in a direct message was not sent: %s", _code(error))
+            self._answers.say(event["channel"], reply)
 
     # --- clicks
 
@@ -201,19 +173,7 @@ class Edge:
             and view.get("type") == "home"
             and not isinstance(reply, Open)
         ):
-            self._background.submit(self._show_home, actor.id, actor.slack_id)
-
-    def _show_home(self, person_id: str, slack_id: str) -> None:
-        """Whoever clicks in their Home sees at once what came of it."""
-        to = Destination.person(self.deps.team.org_key, slack_id)
-        try:
-            self.deps.db.run(
-                lambda session: outbox.publish_home(
-                    session, person_id, to=to, now=self.deps.now(session)
-                )
-            )
-        except DatabaseBusy:
-            log.warning("a Home was not shown anew at once: the database was busy")
+            self._answers.show_home(actor.id, actor.slack_id)
 
     def _answer_click(
         self, payload: Payload, view: Payload | None, reply: Reply
@@ -237,24 +197,45 @@ class Edge:
                     trigger_id=payload["trigger_id"],
                     view=errors.notice_view("mlgov", reply.text),
                 )
-        except (SlackApiError, SlackClientError, OSError) as error:
-            log.warning("a view was not shown: %s", _code(error))
-            reply = Private(_not_opened(error))
+        except CALL_FAILED as error:
+            reply = not_opened(error)
         if isinstance(reply, Private) and payload.get("response_url"):
-            self._background.submit(self._whisper, payload["response_url"], reply)
+            self._answers.whisper(payload["response_url"], reply)
 
-    def _whisper(self, response_url: str, reply: Private) -> None:
-        message: dict[str, Any] = {
-            "response_type": "ephemeral",
-            "replace_original": reply.replaces,
-            "text": reply.text,
-        }
-        if reply.blocks:
-            message["blocks"] = reply.blocks
+    # --- message shortcuts
+
+    def shortcut(self, payload: Payload) -> None:
+        """A shortcut was used on a message: a modal opens, or words answer in private where the person was."""
+        actor: Actor | None = None
+        reply: Reply
         try:
-            self._http.post(response_url, json=message)
-        except httpx.HTTPError as error:
-            log.warning("a private answer was not sent: %s", type(error).__name__)
+            actor = self.actor(payload)
+            permissions.require_member(actor, "shortcut")
+            handler = self.router.shortcuts.get(payload["callback_id"])
+            message = payload["message"]
+            reply = (
+                Private(UNKNOWN_SHORTCUT)
+                if handler is None
+                else handler(
+                    Shortcut(
+                        deps=self.deps,
+                        actor=actor,
+                        callback_id=payload["callback_id"],
+                        trigger_id=payload["trigger_id"],
+                        channel=payload["channel"]["id"],
+                        ts=message["ts"],
+                        text=str(message.get("text") or ""),
+                        author=message.get("user"),
+                        payload=dict(payload),
+                    )
+                )
+            )
+        except Exception as error:
+            reply = errors.private(error, self.deps, actor)
+        if isinstance(reply, Open):
+            reply = self._answers.open(payload["trigger_id"], reply) or Done()
+        if isinstance(reply, Private) and payload.get("response_url"):
+            self._answers.whisper(payload["response_url"], reply)
 
     # --- modals
 
@@ -293,17 +274,3 @@ class Edge:
                 }
             case Done():
                 return None
-
-
-def _code(error: Exception) -> str:
-    return (
-        str(error.response.get("error"))
-        if isinstance(error, SlackApiError)
-        else type(error).__name__
-    )
-
-
-def _not_opened(error: Exception) -> str:
-    if _code(error) in {"expired_trigger_id", "exchanged_trigger_id"}:
-        return "That took too long, so Slack would not open the window. Nothing was changed; click once more."
-    return f"Slack would not open the window ({_code(error)}). Nothing was changed; try again in a minute."

@@ -44,6 +44,25 @@ class Click:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A message shortcut, used on a message that anybody wrote, in any conversation that its reader sees.
+
+    `text` is that message's text (mrkdwn of a stranger, maybe empty) and `author` the Slack id of who wrote it, None
+    for an app's. mlgov need not be in the conversation: it can neither read further there nor post.
+    """
+
+    deps: "Deps"
+    actor: Actor
+    callback_id: str
+    trigger_id: str
+    channel: str
+    ts: str
+    text: str
+    author: str | None
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A submitted modal. `values` maps block_id to what was entered: text, an option's value, ids, or None."""
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.replies import Reply
-from bot.requests import Click, Command, Submission
+from bot.requests import Click, Command, Shortcut, Submission
 
 ClickHandler = Callable[[Click], Reply]
 CommandHandler = Callable[[Command], Reply]
+ShortcutHandler = Callable[[Shortcut], Reply]
 SubmissionHandler = Callable[[Submission], Reply]
 
 
@@ -30,6 +31,7 @@ class Router:
 
     actions: dict[str, ClickHandler] = field(default_factory=dict)
     submissions: dict[str, SubmissionHandler] = field(default_factory=dict)
+    shortcuts: dict[str, ShortcutHandler] = field(default_factory=dict)
     words: dict[str, Word] = field(default_factory=dict)
 
     def action(self, action_id: str, handler: ClickHandler) -> None:
@@ -41,6 +43,11 @@ class Router:
         """`handler` answers submissions of the modal `callback_id` (`noun.verb`)."""
         self._once(self.submissions, callback_id)
         self.submissions[callback_id] = handler
+
+    def shortcut(self, callback_id: str, handler: ShortcutHandler) -> None:
+        """`handler` answers the message shortcut `callback_id` (`noun.verb`), which manifest.yml must offer too."""
+        self._once(self.shortcuts, callback_id)
+        self.shortcuts[callback_id] = handler
 
     def word(self, name: str, usage: str, help_: str, handler: CommandHandler) -> None:
         """`handler` answers `/mlgov name …`."""

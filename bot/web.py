@@ -190,6 +190,8 @@ def _is_interaction(data: Any) -> bool:
         isinstance(view, dict) and isinstance(view.get("id"), str)
     ):
         return False
+    if data["type"] == "message_action":
+        return _has_message(data)
     if data["type"] == "block_actions":
         actions = data.get("actions")
         return (
@@ -201,6 +203,18 @@ def _is_interaction(data: Any) -> bool:
             )
         )
     return view is not None or data["type"] not in {"view_submission", "view_closed"}
+
+
+def _has_message(data: Any) -> bool:
+    """Whether a message shortcut says which one it is, and of which message."""
+    channel, message = data.get("channel"), data.get("message")
+    return (
+        all(isinstance(data.get(name), str) for name in ("callback_id", "trigger_id"))
+        and isinstance(channel, dict)
+        and isinstance(channel.get("id"), str)
+        and isinstance(message, dict)
+        and isinstance(message.get("ts"), str)
+    )
 
 
 def _plain(status: int, words: str) -> Response:

@@ -31,11 +31,13 @@ class Site:
         self.web_api = WebApi(sandbox.installation, sandbox.inspector)
         self._rest = Starlette(
             routes=[
-                Route(
-                    "/actions/{team}/{link}/{secret}", self._answer, methods=["POST"]
-                ),
-                Route(
-                    "/commands/{team}/{link}/{secret}", self._answer, methods=["POST"]
+                *(
+                    Route(
+                        f"/{kind}/{{team}}/{{link}}/{{secret}}",
+                        self._answer,
+                        methods=["POST"],
+                    )
+                    for kind in ("actions", "commands", "app")
                 ),
                 WebSocketRoute("/link/", self._link),
                 *_page_routes(sandbox),

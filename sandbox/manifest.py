@@ -14,6 +14,45 @@ class Command:
     should_escape: bool
 
 
+MOST_SHORTCUTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A message shortcut, as a message's menu offers it."""
+
+    callback_id: str
+    name: str
+    description: str
+
+
+def _shortcuts(entries: Any, scopes: tuple[str, ...]) -> dict[str, Shortcut]:
+    """Message shortcuts by callback_id; ValueError for what Slack would not take, or the sandbox does not play."""
+    found: dict[str, Shortcut] = {}
+    for n, entry in enumerate(entries or ()):
+        where = f"features.shortcuts[{n}]"
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where}: expected keys and values")
+        if entry.get("type") != "message":
+            raise ValueError(
+                f"{where}: the type must be message (Slack also has global; the sandbox does not)"
+            )
+        for key, most in (("name", 24), ("description", 150), ("callback_id", 255)):
+            text = entry.get(key)
+            if not isinstance(text, str) or not 0 < len(text) <= most:
+                raise ValueError(f"{where}: {key} needs 1 to {most} characters")
+        if entry["callback_id"] in found:
+            raise ValueError(f"{where}: {entry['callback_id']} is there twice")
+        found[entry["callback_id"]] = Shortcut(
+            entry["callback_id"], entry["name"], entry["description"]
+        )
+    if len(found) > MOST_SHORTCUTS:
+        raise ValueError(f"features.shortcuts: no more than {MOST_SHORTCUTS}")
+    if found and "commands" not in scopes:
+        raise ValueError("features.shortcuts needs the scope `commands`")
+    return found
+
+
 class Manifest:
     """Reads a manifest (the dictionary that Slack takes as YAML or JSON)."""
 
@@ -39,6 +78,7 @@ class Manifest:
         )
         self.required_scopes = tuple(scopes.get("bot") or ())
         self.optional_scopes = tuple(scopes.get("bot_optional") or ())
+        self.shortcuts = _shortcuts(features.get("shortcuts"), self.scopes)
         self.commands = {
             entry["command"]: Command(
                 entry["command"],

@@ -58,6 +58,14 @@ def slash(sandbox: "Sandbox", body: Json) -> Json:
     return _told(outcome) | {"explanation": None}
 
 
+def shortcut(sandbox: "Sandbox", body: Json) -> Json:
+    """Use a message shortcut; what goes wrong is said by Slackbot, in the channel."""
+    outcome = _seat(sandbox, body).shortcut(
+        text_of(body, "callback_id"), text_of(body, "channel"), text_of(body, "ts")
+    )
+    return _told(outcome)
+
+
 def click(sandbox: "Sandbox", body: Json) -> Json:
     """Use an element of a message, an ephemeral message or a view."""
     seat, kind = _seat(sandbox, body), text_of(body, "type")

@@ -64,6 +64,14 @@ def boot(sandbox: "Sandbox") -> Json:
                     }
                     for one in manifest.commands.values()
                 ],
+                "shortcuts": [
+                    {
+                        "callback_id": one.callback_id,
+                        "name": one.name,
+                        "description": one.description,
+                    }
+                    for one in manifest.shortcuts.values()
+                ],
             },
         }
         return known

@@ -17,6 +17,8 @@ from sandbox.window import Window
 __all__ = ["NotPossible", "Outcome", "Seat"]
 
 SLACKBOT = "USLACKBOT"
+SYSTEM_SUBTYPES = frozenset({"channel_join", "channel_leave", "group_join"})
+"""Messages that Slack itself writes; nothing can be done with them."""
 NOT_INTERACTIVE = "This app is not configured to handle interactive responses."
 _MENTION = re.compile(r"(?<!\S)([@#])([\w.-]+)")
 
@@ -88,6 +90,41 @@ class Seat(Window):
                     channel, outcome, f'{name} failed with the error "{refused}"'
                 )
         return outcome_of(answer)
+
+    def shortcut(self, callback_id: str, channel_id: str, ts: str) -> Outcome:
+        """Use one of the app's message shortcuts; what goes wrong is said by Slackbot, in the channel.
+
+        Raises NotPossible for a shortcut that the manifest does not name, and for what Slack's client
+        offers none on: messages that the person does not see, or that Slack itself wrote.
+        """
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            self._active()
+            known = self._sandbox.manifest.shortcuts.get(callback_id)
+            if known is None:
+                raise NotPossible(f"this app has no shortcut {callback_id}")
+            message = self._world.messages.find(channel_id, ts)
+            if message is None or message.subtype in SYSTEM_SUBTYPES:
+                raise NotPossible(f"there is no message {ts} to use {known.name} on")
+            if not self._sandbox.manifest.interactive:
+                return Outcome(False, error="not_interactive", text=NOT_INTERACTIVE)
+            payload = payloads.message_shortcut(
+                self._sandbox.installation,
+                self.user,
+                self.team_id,
+                channel,
+                message,
+                callback_id,
+            )
+        outcome = self._interact("message_action", payload)
+        if outcome.ok:
+            return outcome
+        why = (
+            "the app did not respond"
+            if outcome.error == "operation_timeout"
+            else f'of the error "{outcome.error}"'
+        )
+        return self._slackbot(channel, outcome, f"{known.name} failed because {why}.")
 
     def click(
         self,

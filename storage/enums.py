@@ -94,3 +94,74 @@ class TimerState(StrEnum):
     DONE = "done"
     CANCELLED = "cancelled"
     DEAD = "dead"
+
+
+class DigestState(StrEnum):
+    """Where one person's digest of a week stands."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    """Its audience is new: an owner looks at a preview first."""
+    SENT = "sent"
+    MISSED = "missed"
+    """Not built before the reader's working week was over."""
+    WITHHELD = "withheld"
+    """The policy's rollout does not let this person be messaged unasked."""
+    SKIPPED = "skipped"
+    """Left out on purpose: an owner did not send the first ones of that week, or its reader left or unsubscribed."""
+
+
+class ReleaseState(StrEnum):
+    """Where the first digests to an audience stand."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    SKIPPED = "skipped"
+
+
+class Answer(StrEnum):
+    """What somebody says about a statement of the maturity rubric."""
+
+    YES = "yes"
+    PARTLY = "partly"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Level(StrEnum):
+    """How mature an organisation is in one dimension."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class AskedAs(StrEnum):
+    """In which part somebody is asked, so that leaders can be set against practitioners."""
+
+    LEADER = "leader"
+    PRACTITIONER = "practitioner"
+
+
+class CycleState(StrEnum):
+    """Where a check-in cycle stands."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class InvitationState(StrEnum):
+    """Where one person stands in a check-in. LEFT is who left the organisation; they are counted nowhere."""
+
+    INVITED = "invited"
+    FINISHED = "finished"
+    SKIPPED = "skipped"
+    LEFT = "left"
+
+
+class SeenBy(StrEnum):
+    """Who beside the person may see single answers: nobody, an assessor without names, or an assessor with names."""
+
+    NOBODY = "nobody"
+    ASSESSOR = "assessor"
+    ASSESSOR_BY_NAME = "assessor_by_name"

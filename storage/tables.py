@@ -5,8 +5,10 @@ from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
+from storage.digests import tables as digests
 from storage.front import tables as front
 from storage.imports import tables as imports
+from storage.maturity import tables as maturity
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
@@ -17,8 +19,10 @@ __all__ = [
     "audit",
     "budgets",
     "delivery",
+    "digests",
     "front",
     "imports",
+    "maturity",
     "people",
     "policies",
     "projects",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bot import app, bolt, manifest
+from sandbox.manifest import Manifest
 from sandbox.web_api.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -61,6 +62,12 @@ def test_the_manifest_has_exactly_the_commands_that_are_answered() -> None:
         command["command"] for command in manifest.data()["features"]["slash_commands"]
     }
     assert commands == {"/mlgov"}
+
+
+def test_the_manifest_offers_exactly_the_shortcuts_that_are_answered() -> None:
+    offered = manifest.data()["features"].get("shortcuts", [])
+    assert {one["callback_id"] for one in offered} == set(app.router().shortcuts)
+    Manifest(manifest.data())  # refuses what Slack would not take
 
 
 def test_the_usage_hint_names_words_that_exist() -> None:

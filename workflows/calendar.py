@@ -1,5 +1,6 @@
 """When people are at work: days off, public holidays and working hours, in a person's own zone."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -30,22 +31,66 @@ def local_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+ALSO_CALLED = {
+    "england": "GB-ENG",
+    "scotland": "GB-SCT",
+    "wales": "GB-WLS",
+    "northernireland": "GB-NIR",
+    "greatbritain": "GB",
+    "czechrepublic": "CZ",
+    "cotedivoire": "CI",
+}
+"""Names that people write for a country and that the lists of holidays do not have."""
+
+
+def _folded(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
+@lru_cache(maxsize=1)
+def _countries() -> dict[str, str]:
+    """Every name and code of a country, folded → its ISO code."""
+    import holidays
+
+    found: dict[str, str] = {}
+    for module, (name, *codes) in holidays.registry.COUNTRIES.items():
+        for known in (module, name, *codes):
+            found[_folded(known)] = codes[0]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _place(country: str) -> tuple[str, str | None] | None:
+    """The ISO code of a country and of its part, however written: `GB`, `gb-eng`, `England`, `Timor-Leste`.
+
+    An unknown part means the whole country; None for an unknown country.
+    """
+    import holidays
+
+    country = ALSO_CALLED.get(_folded(country), country)
+    words = country.split("-")
+    for cut in range(len(words), 0, -1):
+        code = _countries().get(_folded("-".join(words[:cut])))
+        if code is not None:
+            kept = getattr(holidays, code)
+            known = {_folded(part): part for part in kept.subdivisions}
+            aliases = getattr(kept, "subdivisions_aliases", {})
+            known |= {_folded(alias): part for alias, part in aliases.items()}
+            return code, known.get(_folded("-".join(words[cut:])))
+    return None
+
+
 @lru_cache(maxsize=1024)
 def _holidays(country: str, year: int) -> frozenset[date]:
     """The public holidays of a country or a part of it (`GB`, `GB-ENG`, `Japan`); none where nobody keeps a list."""
     import holidays
 
-    code, _, part = country.strip().upper().partition("-")
-    if len(code) > 3:
-        folded = code.replace(" ", "")
-        names = holidays.registry.COUNTRIES.values()
-        code = next((each[1] for each in names if each[0].upper() == folded), code)
-    try:
-        return frozenset(
-            holidays.country_holidays(code, subdiv=part or None, years=year)
-        )
-    except NotImplementedError:
+    place = _place(country)
+    if place is None:
         return frozenset()
+    code, part = place
+    return frozenset(holidays.country_holidays(code, subdiv=part, years=year))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +162,7 @@ def calendar_for(
     organisation = policy.organisation
     hours = organisation.working_hours
     return WorkingCalendar(
-        zone=_zone(tz) or organisation.zone,
+        zone=known_zone(tz) or organisation.zone,
         weekdays=hours.weekdays,
         opens=hours.opens,
         closes=hours.closes,
@@ -126,7 +171,8 @@ def calendar_for(
     )
 
 
-def _zone(tz: str | None) -> ZoneInfo | None:
+def known_zone(tz: str | None) -> ZoneInfo | None:
+    """The IANA zone of that name; None where there is none, which Slack may well say."""
     if not tz:
         return None
     try:

@@ -6,11 +6,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
+from storage.digests import queries as digest_queries
+from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
 from workflows.approvals.records import Card
 from workflows.budgets import increase
+from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
 
@@ -72,6 +75,7 @@ def decide(
         clicked=clicked,
         mirrored_since=mirrored_since,
     )
+    _follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def require_entitled(
@@ -118,6 +122,7 @@ def withdraw(
         org_key=org_key,
         clicked=clicked,
     )
+    _follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def expire(
@@ -139,6 +144,7 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
+    _follow(session, approval_id, now=now, clicked=clicked)
 
 
 def card(
@@ -228,3 +234,18 @@ def show_again(
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
+    _follow(session, approval_id, now=now, clicked=clicked)
+
+
+def _follow(
+    session: Session,
+    approval_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None,
+) -> None:
+    """Digests that show the request keep their figures, but tell how it stands now."""
+    for digest_id in digest_queries.list_showing(session, approval_id):
+        outbox.refresh(
+            session, Subject.of("digest", digest_id), now=now, clicked=clicked
+        )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -49,17 +50,24 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class DueSlot:
-    """One run of a schedule; `date` is the local date that it is for, and makes it unique."""
+    """One run of a schedule; `date` is the local date that it is for, or the ISO week, and makes it unique.
+
+    `at` is the instant for which it was planned; `skipped` are the slots before it in which nothing ran.
+    """
 
     owner: str
     kind: str
     date: str
+    at: datetime
+    skipped: tuple[str, ...] = ()
 
 
 TimerHandler = Callable[[Session, DueTimer, Occasion], None]
 ScheduleHandler = Callable[[Session, DueSlot, Occasion], None]
 LockSubject = Callable[[Session, str], Lock]
 Died = Callable[[Session, DueTimer, str, Occasion], None]
+Trouble = Callable[[Session, DueTimer, str, bool, Occasion], None]
+"""Told of a failed run: the timer, why, and whether it was given up with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +84,44 @@ class Registry:
 
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
-    type without one is not locked. `died` is told when a timer was given up, in the transaction that says so.
-    `watchers` are asked at every tick, after what was due.
+    type without one is not locked. `died` is told when a timer was given up, in the transaction that says so;
+    `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
+    a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
+    what was due.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleHandler] = field(default_factory=dict)
     locks: Mapping[str, LockSubject] = field(default_factory=dict)
     died: Died | None = None
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    daily: Mapping[str, str] = field(default_factory=dict)
+    weekly: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *parts: "Registry") -> "Registry":
+        """All of these in one. A kind that stands in two of them is a mistake of ours and raises ValueError."""
+
+        def joined(name: str) -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for part in parts:
+                for key, value in getattr(part, name).items():
+                    if key in found:
+                        raise ValueError(f"{key} stands twice among the {name}")
+                    found[key] = value
+            return found
+
+        return cls(
+            timers=joined("timers"),
+            schedules=joined("schedules"),
+            locks=joined("locks"),
+            died=next((part.died for part in parts if part.died), None),
+            troubles=joined("troubles"),
+            daily=joined("daily"),
+            weekly=joined("weekly"),
+            watchers=joined("watchers"),
+        )
 
 
 class Runner:
@@ -172,7 +209,11 @@ class Runner:
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
-            if not timers.failed(session, timer.id, why, real_now=real):
+            is_dead = timers.failed(session, timer.id, why, real_now=real)
+            trouble = self._registry.troubles.get(timer.kind)
+            if trouble is not None:
+                trouble(session, timer, why, is_dead, self._occasion(now))
+            if not is_dead:
                 return
             subject = (timer.subject.type, timer.subject.id)
             record(session, SYSTEM, "timer.dead", subject, now=now, kind=timer.kind)
@@ -210,9 +251,8 @@ class Runner:
             taken = timers.take_schedule(session, schedule_id, now=now)
             if taken is None:
                 return False
-            owner, kind, date = taken
-            slot = DueSlot(owner, kind, date)
-            self._registry.schedules[kind](session, slot, self._occasion(now))
+            slot = DueSlot(taken.owner, taken.kind, taken.slot, taken.at, taken.skipped)
+            self._registry.schedules[slot.kind](session, slot, self._occasion(now))
             session.flush()
             self._probe("schedule.before_commit")
             return True

@@ -1,35 +1,35 @@
-"""Everything that falls due, in one list."""
+"""Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from workflows import decisions, inbox, rollout, timers
+from workflows import decisions, inbox, timers
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
-from workflows.due import DueSlot, Lock, Occasion, Registry, Watcher
+from workflows.digests import due as digests
+from workflows.digests import readers
+from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.maturity import due as maturity
 from workflows.policy import Policy
-from workflows.status import following
+from workflows.status import due as front_door
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
-DAILY = {"ledger.head": "09:00", "budgets.evaluate": "06:00", "delivery.purge": "03:30"}
-"""What happens once a day, at a wall time in the organisation's zone."""
-WEEKLY = {"rollout.report": (0, "09:00")}
-"""What happens once a week: the weekday (0 is Monday) and the wall time."""
 
-
-def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None:
-    """Start what recurs, or move it when the organisation's zone has changed."""
-    for kind, wall in DAILY.items():
+def ensure_schedules(
+    session: Session, policy: Policy, *, org_key: str, now: datetime
+) -> None:
+    """Start what recurs, or move it when the organisation's zone or a digest's time has changed."""
+    for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
         )
-    for kind, (weekday, wall) in WEEKLY.items():
+    for kind, (weekday, wall) in REGISTRY.weekly.items():
         timers.schedule(
             session,
             ORGANISATION,
@@ -39,6 +39,7 @@ def ensure_schedules(session: Session, policy: Policy, *, now: datetime) -> None
             weekday=weekday,
             now=now,
         )
+    readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
 
 def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -76,30 +77,22 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     inbox.purge(session)
 
 
-def _report_withheld(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    rollout.report_weekly(
-        session,
-        slot.date,
-        policy=occasion.policy,
-        org_key=occasion.org_key,
-        now=occasion.now,
-    )
-
-
-def _follow_homes(session: Session, occasion: Occasion, real_now: datetime) -> int:
-    return following.follow(
-        session, org_key=occasion.org_key, now=occasion.now, real_now=real_now
-    )
-
-
-REGISTRY = Registry(
-    timers={"approval.expire": _expire},
-    schedules={
-        "ledger.head": _publish_head,
-        "budgets.evaluate": _evaluate,
-        "delivery.purge": _purge,
-        "rollout.report": _report_withheld,
-    },
-    locks={"approval": _lock_approval},
-    watchers={"homes": Watcher(following.has_news, _follow_homes)},
+REGISTRY = Registry.of(
+    Registry(
+        timers={"approval.expire": _expire},
+        schedules={
+            "ledger.head": _publish_head,
+            "budgets.evaluate": _evaluate,
+            "delivery.purge": _purge,
+        },
+        locks={"approval": _lock_approval},
+        daily={
+            "ledger.head": "09:00",
+            "budgets.evaluate": "06:00",
+            "delivery.purge": "03:30",
+        },
+    ),
+    digests.PART,
+    maturity.PART,
+    front_door.PART,
 )

@@ -58,10 +58,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class WithheldWeek(Notice):
-    """What a narrow rollout held back in the week before `until` (an ISO date)."""
+    """What a narrow rollout held back in the last seven days, told in the ISO week `week`."""
 
     kind: ClassVar[str] = "rollout.withheld"
-    until: str
+    week: str
 
 
 def tell(
@@ -137,7 +137,7 @@ def report(
 
 
 def report_weekly(
-    session: Session, until: str, *, policy: Policy, org_key: str, now: datetime
+    session: Session, week: str, *, policy: Policy, org_key: str, now: datetime
 ) -> None:
     """One line to the governance channel about the last week; nothing when nothing was held back."""
     channel = find_channel(session, org_key, policy.channels.governance)
@@ -145,9 +145,9 @@ def report_weekly(
         return
     outbox.post(
         session,
-        WithheldWeek(until),
+        WithheldWeek(week),
         to=Destination.channel(org_key, channel),
-        dedupe_key=f"rollout:withheld:{until}",
+        dedupe_key=f"rollout:withheld:{week}",
         now=now,
     )
 

@@ -117,6 +117,15 @@ def next_occurrence(
     raise ValueError(f"no {wall} in {zone} within nine days of {after}")
 
 
+def slot_of(moment: datetime, zone: ZoneInfo, weekday: int | None) -> str:
+    """What makes a run unique: the local date of a daily schedule (`2026-01-26`), the ISO week of a weekly (`2026-W05`)."""
+    day = moment.astimezone(zone).date()
+    if weekday is None:
+        return day.isoformat()
+    week = day.isocalendar()
+    return f"{week.year}-W{week.week:02}"
+
+
 def schedule(
     session: Session,
     owner: str,
@@ -127,17 +136,13 @@ def schedule(
     now: datetime,
     weekday: int | None = None,
 ) -> None:
-    """Let `kind` recur for `owner` at HH:MM in an IANA zone; saying it again with another time moves it."""
+    """Let `kind` recur for `owner` at HH:MM in an IANA zone, every day or on one weekday.
+
+    Saying it again with another time or zone moves the next run within its own slot, so that none is lost and none
+    runs twice: moved to an instant that has passed, it runs at once. What was stopped starts with the next slot.
+    """
+    wall = time.fromisoformat(local_time)
     found = queries.lock_schedule(session, owner, kind)
-    if found is not None and (found.local_time, found.weekday, found.tz) == (
-        local_time,
-        weekday,
-        tz,
-    ):
-        return
-    next_at = next_occurrence(
-        now, time.fromisoformat(local_time), ZoneInfo(tz), weekday=weekday
-    )
     if found is None:
         session.add(
             Schedule(
@@ -146,17 +151,59 @@ def schedule(
                 local_time=local_time,
                 weekday=weekday,
                 tz=tz,
-                next_at=next_at,
+                next_at=next_occurrence(now, wall, ZoneInfo(tz), weekday=weekday),
                 is_enabled=True,
             )
         )
         return
-    found.local_time, found.weekday, found.tz, found.next_at = (
-        local_time,
-        weekday,
-        tz,
-        next_at,
-    )
+    same = (found.local_time, found.weekday, found.tz) == (local_time, weekday, tz)
+    if found.is_enabled and not same:
+        _move(found, wall, ZoneInfo(tz), weekday)
+    elif not found.is_enabled:
+        found.next_at = _first_after(found, now, wall, ZoneInfo(tz), weekday)
+        found.is_enabled = True
+    found.local_time, found.weekday, found.tz = local_time, weekday, tz
+
+
+def unschedule(session: Session, owner: str, kind: str) -> None:
+    """Let `kind` recur for `owner` no more. What ran is remembered, so that starting again repeats no slot."""
+    found = queries.lock_schedule(session, owner, kind)
+    if found is not None:
+        found.is_enabled = False
+
+
+def move_zone(session: Session, owner: str, tz: str) -> None:
+    """Somebody lives in another zone now: what recurs for them keeps its wall time and its slots, there."""
+    for found in queries.lock_schedules_of(session, owner):
+        relocate(found, tz)
+
+
+def relocate(found: Schedule, tz: str) -> None:
+    """`move_zone` for one schedule that this transaction holds."""
+    if found.tz != tz:
+        wall = time.fromisoformat(found.local_time)
+        _move(found, wall, ZoneInfo(tz), found.weekday)
+        found.tz = tz
+
+
+def _move(found: Schedule, wall: time, zone: ZoneInfo, weekday: int | None) -> None:
+    """The next run keeps its slot: the same local date, or the wanted weekday of the same ISO week."""
+    day = found.next_at.astimezone(ZoneInfo(found.tz)).date()
+    if weekday is not None:
+        day += timedelta(days=weekday - day.weekday())
+    found.next_at = local_instant(day, wall, zone)
+
+
+def _first_after(
+    found: Schedule, now: datetime, wall: time, zone: ZoneInfo, weekday: int | None
+) -> datetime:
+    """The first run after `now` whose slot has not run."""
+    at = next_occurrence(now, wall, zone, weekday=weekday)
+    while found.last_slot is not None and (
+        slot_of(at, zone, weekday) <= found.last_slot
+    ):
+        at = next_occurrence(at, wall, zone, weekday=weekday)
+    return at
 
 
 def due_schedules(
@@ -166,26 +213,41 @@ def due_schedules(
     return queries.due_schedules(session, now=now, kinds=kinds)
 
 
-def take_schedule(
-    session: Session, schedule_id: int, *, now: datetime
-) -> tuple[str, str, str] | None:
-    """Lock a due schedule and move it on; its (owner, kind, slot), or None when it is not due or this slot has run.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run of a schedule: the latest slot that is due, when it was due, and the slots before it that nobody ran."""
 
-    The slot is the local date, so a clock change cannot run one twice. Slots missed while nothing ran are skipped:
-    only the latest one runs.
+    owner: str
+    kind: str
+    slot: str
+    at: datetime
+    skipped: tuple[str, ...] = ()
+
+
+def take_schedule(session: Session, schedule_id: int, *, now: datetime) -> Taken | None:
+    """Lock a due schedule and move it on; what is to run, or None when it is not due or this slot has run.
+
+    The slot is a local date or an ISO week (`slot_of`), so a clock change or a journey cannot run one twice. Of slots
+    missed while nothing ran only the latest runs; the others are told as skipped.
     """
     found = queries.lock_due_schedule(session, schedule_id, now=now)
-    if found is None:
-        return None
+    return None if found is None else advance(found, now)
+
+
+def advance(found: Schedule, now: datetime) -> Taken | None:
+    """`take_schedule` for a due schedule that this transaction holds."""
     zone, wall = ZoneInfo(found.tz), time.fromisoformat(found.local_time)
-    latest = found.next_at
+    last = found.last_slot or ""
+    latest, skipped = found.next_at, []
     while (
         following := next_occurrence(latest, wall, zone, weekday=found.weekday)
     ) <= now:
+        if (slot := slot_of(latest, zone, found.weekday)) > last:
+            skipped.append(slot)
         latest = following
-    slot = latest.astimezone(zone).date().isoformat()
+    slot = slot_of(latest, zone, found.weekday)
     found.next_at = following
-    if found.last_slot is not None and slot <= found.last_slot:
+    if slot <= last:
         return None
     found.last_slot = slot
-    return found.owner, found.kind, slot
+    return Taken(found.owner, found.kind, slot, latest, tuple(skipped))

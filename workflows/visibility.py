@@ -4,6 +4,7 @@ A leader (role `leader` of the policy) sees all projects. Everybody else sees th
 and those of the people who report to them, at any remove. Who is no full, active member sees none.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -55,7 +56,15 @@ def holders(
     session: Session, role: str, *, policy: Policy, org_key: str
 ) -> dict[str, str]:
     """Everyone who holds a role of the policy now: person id → Slack id, full and active members only."""
-    words = set(policy.roles.get(role, ()))
+    return members(session, f"role:{role}", policy=policy, org_key=org_key)
+
+
+def members(
+    session: Session, word: str, *, policy: Policy, org_key: str
+) -> dict[str, str]:
+    """Everyone whom a word of the policy means now (`role:leader`, `@group`, a Slack id): person id → Slack id."""
+    role = word.removeprefix("role:")
+    words = set(policy.roles.get(role, ())) if role != word else {word}
     handles = {word[1:] for word in words if word.startswith("@")}
     slack_ids = words - {f"@{handle}" for handle in handles}
     rows = [
@@ -65,16 +74,32 @@ def holders(
     return {row.id: row.slack_id for row in rows if _is_member(row) and row.slack_id}
 
 
+def reached_by(
+    session: Session, person_id: str, words: Sequence[str], *, policy: Policy
+) -> str | None:
+    """The first of these words of the policy that means this person now; None when none does."""
+    rows = queries.list_standing(session, person_id)
+    if not rows or not _is_member(rows[0]):
+        return None
+    held = _words(rows) | {f"role:{role}" for role in _roles(rows, policy)}
+    return next((word for word in words if word in held), None)
+
+
 def _roles(rows: queries.Rows, policy: Policy) -> frozenset[str]:
-    words = {rows[0].slack_id} | {
+    words = _words(rows)
+    return frozenset(
+        role for role, members in policy.roles.items() if words & set(members)
+    )
+
+
+def _words(rows: queries.Rows) -> set[str]:
+    """The Slack ids and handles by which a policy can mean the person of these rows."""
+    return {rows[0].slack_id} | {
         word
         for row in rows
         if row.group_id is not None
         for word in (row.group_id, f"@{row.handle}")
     }
-    return frozenset(
-        role for role, members in policy.roles.items() if words & set(members)
-    )
 
 
 def _is_member(row: object) -> bool:

@@ -140,6 +140,34 @@ def waiting(card: Card) -> list[Block]:
     ]
 
 
+def in_digest(card: Card, is_first: bool) -> list[Block]:
+    """A request inside somebody's digest: with its buttons while it is theirs to decide, else how it went on.
+
+    Only the first one of a message has a button that stands out.
+    """
+    reader = card.reader
+    place = f"digest:{card.id}:{card.revision}"
+    if card.is_pending and reader is not None and reader.why and reader.line is None:
+        by = f"by {blocks.when(card.expires_at)}, else it expires and {blocks.escape(card.words.stays, 80)}"
+        elements = words.decide_buttons(card)
+        if not is_first:
+            elements[0].pop("style", None)
+        return [
+            blocks.section(
+                f"*{words.asks(card, 120)}*\nYou are asked because {blocks.escape(reader.why, 60)} · {by}"
+            ),
+            words.buttons(card, elements, "digest"),
+        ]
+    if not card.is_pending:
+        told = words.outcome(card)
+    elif reader is not None and reader.line is not None:
+        did = "approved" if reader.line.verdict == "approve" else "rejected"
+        told = f"*You {did}* · {blocks.when(reader.line.at)} · {words.asks(card)} · waiting for {words.progress(card)}"
+    else:
+        told = f"*Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+    return [blocks.section(told, accessory=words.details_button(card), block_id=place)]
+
+
 def asked(card: Card) -> Block:
     """A request of the reader's own, on one line."""
     if not card.is_pending:

@@ -5,7 +5,16 @@ import sys
 
 import typer
 
-from bot.cli import audit, costs, importing, outbox, people, policy, serving
+from bot.cli import (
+    audit,
+    costs,
+    importing,
+    maturity,
+    outbox,
+    people,
+    policy,
+    serving,
+)
 
 app = typer.Typer(
     name="mlgov",
@@ -21,6 +30,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
+app.add_typer(maturity.app, name="maturity")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 

@@ -21,10 +21,12 @@ def check(
     """Say what is wrong with a policy file, line by line."""
     from workflows import policy
     from workflows.errors import GovernanceError
+    from workflows.maturity import rubric
 
     path = file or settings().mlgov_policy
     try:
         found = policy.load(path)
+        rubric.load(rubric.place(path, found.policy.maturity.rubric))
     except GovernanceError as error:
         raise fail(error.sentence) from None
     say(

@@ -1,5 +1,6 @@
 """The payloads of interactions and commands, in Slack's shapes."""
 
+import time
 from typing import Any
 
 from sandbox import render
@@ -69,6 +70,28 @@ def message_action(
             user.id, channel.id, ts=message.ts, thread_ts=message.thread_ts
         ),
         "actions": [action],
+    }
+
+
+def message_shortcut(
+    installation: Installation,
+    user: User,
+    team_id: str,
+    channel: Channel,
+    message: Message,
+    callback_id: str,
+) -> dict[str, Any]:
+    """message_action: a shortcut of the app, used on a message that anybody wrote."""
+    return _base(installation, "message_action", user, team_id) | {
+        "action_ts": f"{time.time():.6f}",
+        "callback_id": callback_id,
+        "trigger_id": installation.issue_trigger(user.id),
+        "response_url": installation.issue_response_url(
+            user.id, channel.id, kind="app"
+        ),
+        "message_ts": message.ts,
+        "channel": {"id": channel.id, "name": channel_name(channel)},
+        "message": render.message(installation.world, message),
     }
 
 

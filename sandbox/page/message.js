@@ -3,13 +3,17 @@
 import { post } from "./api.js";
 import { renderAttachments, renderBlocks } from "./blocks.js";
 import { ago, clockTime, fullTime, msOf } from "./dates.js";
-import { h, icon } from "./dom.js";
+import { announce, h, icon } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { formState } from "./formstate.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar, badges, SLACKBOT } from "./people.js";
+import { openMenu } from "./popover.js";
+import { refresh } from "./refresh.js";
 import { go } from "./route.js";
 import { person, state } from "./state.js";
+
+const SYSTEM = ["channel_join", "channel_leave", "group_join"];
 
 /** Who wrote a message, with the name and picture it was posted under. */
 export function author(message) {
@@ -55,18 +59,40 @@ export function messageNode(message, { compact = false, inThread = false } = {})
   if (!inThread && message.reply_count) body.append(threadLink(message));
   if (ephemeral) body.append(h("button", { class: "text-button dismiss", type: "button", onclick: () => post("dismiss", { user: state.route.user, ephemeral_id: message.ephemeral_id }) }, "Dismiss"));
   node.append(body);
-  if (!ephemeral && !inThread && !message.deleted) {
-    node.append(h("div", { class: "message-tools" }, h("button", {
-      class: "tool", type: "button", "aria-label": "Reply in thread", title: "Reply in thread", "data-testid": "reply-in-thread",
-      onclick: () => go({ thread: message.thread_ts || message.ts }),
-    }, icon("thread"))));
-  }
+  if (!ephemeral && !message.deleted && !SYSTEM.includes(message.subtype)) node.append(tools(message, inThread));
   return node;
+}
+
+function tools(message, inThread) {
+  const reply = { label: "Reply in thread", run: () => go({ thread: message.thread_ts || message.ts }) };
+  const shortcuts = (state.boot?.app.shortcuts || []).map((one) => ({
+    label: one.name, description: state.boot.app.name, run: () => useShortcut(one, message),
+  }));
+  // On a phone there is no hover: replying stands in the menu.
+  const narrow = matchMedia("(max-width: 767px)");
+  const items = () => [...(narrow.matches && !inThread ? [reply] : []), ...shortcuts];
+  return h("div", { class: "message-tools" },
+    inThread ? null : h("button", {
+      class: "tool wide-only", type: "button", "aria-label": reply.label, title: reply.label, "data-testid": "reply-in-thread", onclick: reply.run,
+    }, icon("thread")),
+    shortcuts.length || !inThread ? h("button", {
+      class: `tool${shortcuts.length ? "" : " narrow-only"}`, type: "button", "aria-label": "More actions", title: "More actions", "aria-haspopup": "menu", "aria-expanded": "false",
+      "data-testid": "more-actions", onclick: (event) => openMenu(event.currentTarget, items()),
+    }, icon("more")) : null);
+}
+
+async function useShortcut(shortcut, message) {
+  try {
+    await post("shortcut", { user: state.route.user, callback_id: shortcut.callback_id, channel: message.channel, ts: message.ts });
+  } catch (error) {
+    announce(error.message);
+  }
+  refresh("views", "conversation");
 }
 
 function content(message) {
   if (message.deleted) return h("div", { class: "tombstone" }, "This message was deleted.");
-  if (["channel_join", "channel_leave", "group_join"].includes(message.subtype)) return h("div", { class: "tombstone" }, mrkdwn(message.text || ""));
+  if (SYSTEM.includes(message.subtype)) return h("div", { class: "tombstone" }, mrkdwn(message.text || ""));
   const key = keyOf(message);
   const form = formState(key);
   form.keepOnly(message.blocks);

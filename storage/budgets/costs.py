@@ -302,7 +302,7 @@ def data_through_by_project(
 
     A project that has stopped spending is thereby known to have stopped, and not taken for one without data.
     """
-    by_source = _through_by_source(session, today)
+    by_source = through_by_source(session, today)
     statement = (
         select(AllocationKey.project_id, CostLoad.source)
         .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
@@ -317,7 +317,8 @@ def data_through_by_project(
     return found
 
 
-def _through_by_source(session: Session, today: date) -> dict[str, date]:
+def through_by_source(session: Session, today: date) -> dict[str, date]:
+    """Source → last day, up to today, of which it has told any cost."""
     found: dict[str, date] = {}
     for id_, source, through in session.execute(
         select(CostLoad.id, CostLoad.source, CostLoad.charges_through)

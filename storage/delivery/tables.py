@@ -179,7 +179,10 @@ class Timer(Base):
 
 
 class Schedule(Base):
-    """Something that recurs at a local wall time in an IANA zone; `last_slot` (a local date) makes each run unique."""
+    """Something that recurs at a local wall time in an IANA zone.
+
+    `last_slot`, a local date or of a weekly one the ISO week, makes each run unique.
+    """
 
     __tablename__ = "schedule"
     __table_args__ = (

@@ -13,8 +13,15 @@ from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
-from storage.enums import ApprovalState, OutboxState
+from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
 from storage.front.tables import HomeTab, Meeting, Withheld
+from storage.maturity.tables import (
+    MaturityAnswer,
+    MaturityCounted,
+    MaturityCycle,
+    MaturityInvitation,
+    MaturityNote,
+)
 from storage.people.tables import Person, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -47,6 +54,40 @@ def erase_texts(session: Session, person_id: str, now: datetime) -> int:
         .execution_options(**_QUIET)
     )
     return len(found.all())
+
+
+def forget_answers(session: Session, person_id: str) -> int:
+    """Delete what the person said in check-ins, and the salts of the ledger's digests; how many answers that was.
+
+    That they were asked stays under their opaque id. Results that were told stay as they are: figures of a group.
+    """
+    mine = select(MaturityInvitation.id).where(
+        MaturityInvitation.person_id == person_id
+    )
+    gone = session.execute(
+        delete(MaturityAnswer)
+        .where(MaturityAnswer.invitation_id.in_(mine))
+        .returning(MaturityAnswer.id)
+        .execution_options(**_QUIET)
+    ).all()
+    for table in (MaturityNote, MaturityCounted):
+        session.execute(
+            delete(table)
+            .where(table.invitation_id.in_(mine))
+            .execution_options(**_QUIET)
+        )
+    session.execute(
+        update(MaturityInvitation)
+        .where(MaturityInvitation.person_id == person_id)
+        .values(
+            salt=None,
+            business_unit=None,
+            state=InvitationState.LEFT,
+            skip_reason_id=None,
+        )
+        .execution_options(**_QUIET)
+    )
+    return len(gone)
 
 
 def delete_memberships(session: Session, person_id: str) -> int:
@@ -112,9 +153,19 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         )
         .order_by(BudgetAlert.id)
     ).scalars()
+    check_ins = session.execute(
+        select(MaturityInvitation.id)
+        .join(MaturityCycle, MaturityCycle.id == MaturityInvitation.cycle_id)
+        .where(
+            MaturityCycle.started_by == person_id,
+            MaturityCycle.state == CycleState.OPEN,
+        )
+        .order_by(MaturityInvitation.id)
+    ).scalars()
     return [
         *(("approval", str(one)) for one in requests),
         *(("budget_alert", str(one)) for one in alerts),
+        *(("maturity_invitation", str(one)) for one in check_ins),
     ]
 
 

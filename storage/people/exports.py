@@ -11,6 +11,13 @@ from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.front.tables import HomeTab, Meeting, Withheld
+from storage.maturity.tables import (
+    MaturityAnswer,
+    MaturityCycle,
+    MaturityInvitation,
+    MaturityNote,
+    MaturityTarget,
+)
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 
@@ -63,6 +70,44 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(PrivateText.id, PrivateText.text, PrivateText.created_at, PrivateText.erased_at)
             .where(PrivateText.author_id == me)
             .order_by(PrivateText.id),
+        ),
+        "check_ins": _rows(
+            session,
+            select(
+                MaturityInvitation.id, MaturityInvitation.cycle_id, MaturityInvitation.asked_as,
+                MaturityInvitation.business_unit, MaturityInvitation.state, MaturityInvitation.invited_at,
+                MaturityInvitation.ended_at, MaturityInvitation.skip_reason_id,
+            )
+            .where(MaturityInvitation.person_id == me)
+            .order_by(MaturityInvitation.id),
+        ),
+        "check_in_answers": _rows(
+            session,
+            select(
+                MaturityAnswer.invitation_id, MaturityAnswer.statement, MaturityAnswer.answer, MaturityAnswer.answered_at
+            )
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityAnswer.invitation_id)
+            .where(MaturityInvitation.person_id == me)
+            .order_by(MaturityAnswer.id),
+        ),
+        "check_in_notes": _rows(
+            session,
+            select(MaturityNote.invitation_id, MaturityNote.dimension, MaturityNote.comment_id, MaturityNote.link_id)
+            .join(MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id)
+            .where(MaturityInvitation.person_id == me)
+            .order_by(MaturityNote.id),
+        ),
+        "check_ins_started": _rows(
+            session,
+            select(MaturityCycle.id, MaturityCycle.opened_at)
+            .where(MaturityCycle.started_by == me)
+            .order_by(MaturityCycle.id),
+        ),
+        "maturity_targets": _rows(
+            session,
+            select(MaturityTarget.business_unit, MaturityTarget.dimension, MaturityTarget.level, MaturityTarget.set_at)
+            .where(MaturityTarget.set_by == me)
+            .order_by(MaturityTarget.id),
         ),
         "messages": _messages(session, person),
         "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),

@@ -111,6 +111,26 @@ BROKEN = [
     urlencode(
         {"payload": json.dumps({"type": "view_submission", "user": {"id": "U1"}})}
     ).encode(),
+    *(
+        urlencode(
+            {
+                "payload": json.dumps(
+                    {"type": "message_action", "user": {"id": "U1"}, **shape}
+                )
+            }
+        ).encode()
+        for shape in (
+            {},
+            {"callback_id": "a.b", "trigger_id": "1", "message": {"ts": "1.2"}},
+            {"callback_id": "a.b", "trigger_id": "1", "channel": {"id": "C1"}},
+            {
+                "callback_id": ["a.b"],
+                "trigger_id": "1",
+                "channel": {"id": "C1"},
+                "message": {"ts": "1.2"},
+            },
+        )
+    ),
     urlencode({"payload": "[" * 100_000}).encode(),
     b"command=%2Fmlgov",
     b"",
@@ -172,6 +192,8 @@ def test_no_signed_body_is_ever_answered_500(client: httpx.Client, body: bytes) 
                         "team",
                         "event",
                         "channel",
+                        "message",
+                        "callback_id",
                     ]
                 ),
                 inner,

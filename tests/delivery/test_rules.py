@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.error import URLError
 
@@ -131,6 +131,19 @@ def test_a_message_is_paced_from_the_start_of_its_sending(
     assert take(database, claimer) == []
     with database.read() as session:
         assert timedelta(0) < claimer.sleeps(session) <= timedelta(seconds=1.01)
+
+
+def test_a_message_that_starts_a_little_late_does_not_put_off_the_next() -> None:
+    slot = datetime(2026, 1, 26, tzinfo=UTC)
+    gap = timedelta(seconds=PACE.seconds_per_message)
+
+    def after(late: float) -> timedelta:
+        return PACE.next_slot(slot, slot + timedelta(seconds=late)) - slot
+
+    assert after(0) == after(PACE.catch_up) == gap
+    assert after(0.5) == gap + timedelta(seconds=0.5)
+    assert after(-0.1) == gap - timedelta(seconds=0.1)
+    assert PACE.next_slot(None, slot) == slot + gap
 
 
 def test_only_the_holder_settles_and_only_once(

@@ -52,6 +52,10 @@ MANIFEST: dict[str, Any] = {
             {"command": "/steward", "description": "Budgets, models and decisions", "usage_hint": "status | request | card"},
             {"command": "/steward-broken", "description": "A command that fails", "usage_hint": ""},
         ],
+        "shortcuts": [
+            {"name": "Add as a milestone", "type": "message", "callback_id": "promise", "description": "Keeps a promise made here"},
+            {"name": "Fail at once", "type": "message", "callback_id": "fail", "description": "A shortcut that fails"},
+        ],
     },
     "oauth_config": {
         "scopes": {"bot": ["chat:write", "commands", "im:history", "channels:history", "users:read"]}
@@ -193,6 +197,15 @@ class Office:
                     for n in range(3)
                 ]
             )
+
+        @app.shortcut("promise")
+        def promise(ack: Ack, body: dict[str, Any], client: Any) -> None:
+            client.views_open(trigger_id=body["trigger_id"], view=cards.deeper())
+            ack()
+
+        @app.shortcut("fail")
+        def fail(ack: Ack) -> None:
+            raise RuntimeError("meant to fail")
 
         @app.command("/steward")
         def steward(ack: Ack, command: dict[str, Any], client: Any) -> None:

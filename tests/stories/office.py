@@ -237,6 +237,7 @@ def opened(
     over: str = "http",
     world: dict[str, Any] | None = None,
     policy: str = POLICY,
+    app_manifest: dict[str, Any] | None = None,
     at: datetime = OPENS,
     limits: Any = False,
     scale: float = 0.02,
@@ -257,7 +258,7 @@ def opened(
     policy_file.write_text(policy, encoding="utf-8")
     sandbox = Sandbox(
         World.from_dict(world or organisation()),
-        manifest.data(),
+        app_manifest or manifest.data(),
         clock=governed,
         limits=limits,
     )

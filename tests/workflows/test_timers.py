@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.db import Database
+from storage.delivery.tables import Schedule
 from workflows import timers
 from workflows.outbox import Subject
 
@@ -104,9 +105,10 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
     with database.begin() as session:
         assert list(timers.due_schedules(session, now=start)) == []
         (row,) = timers.due_schedules(session, now=start + timedelta(minutes=10))
-        assert timers.take_schedule(
-            session, row, now=start + timedelta(minutes=10)
-        ) == ("org", "ledger.head", "2026-01-26")
+        taken = timers.take_schedule(session, row, now=start + timedelta(minutes=10))
+        assert taken == timers.Taken(
+            "org", "ledger.head", "2026-01-26", start + timedelta(minutes=10)
+        )
         assert (
             timers.take_schedule(session, row, now=start + timedelta(minutes=10))
             is None
@@ -114,11 +116,10 @@ def test_a_schedule_runs_each_slot_once_and_only_the_latest_after_a_pause(
     later = start + timedelta(days=5)
     with database.begin() as session:
         (row,) = timers.due_schedules(session, now=later)
-        assert timers.take_schedule(session, row, now=later) == (
-            "org",
-            "ledger.head",
-            "2026-01-30",
-        )
+        taken = timers.take_schedule(session, row, now=later)
+        assert taken is not None
+        assert taken.slot == "2026-01-30"
+        assert taken.skipped == ("2026-01-27", "2026-01-28", "2026-01-29")
         assert list(timers.due_schedules(session, now=later)) == []
 
 
@@ -140,8 +141,89 @@ def test_moving_west_does_not_run_a_slot_again(database: Database) -> None:
             now=start + timedelta(hours=2),
         )
         evening = start + timedelta(hours=15)
-        (row,) = timers.due_schedules(session, now=evening)
-        assert timers.take_schedule(session, row, now=evening) is None
+        assert list(timers.due_schedules(session, now=evening)) == []
+        (row,) = timers.due_schedules(session, now=evening + timedelta(days=1))
+        taken = timers.take_schedule(session, row, now=evening + timedelta(days=1))
+        assert taken is not None
+        assert taken.slot == "2026-01-27"
+
+
+@given(
+    moves=st.lists(
+        st.tuples(st.integers(1, 5 * 24 * 60), st.sampled_from(ZONES)), max_size=40
+    ),
+    weekday=st.integers(0, 6),
+    wall=st.sampled_from(["00:05", "02:30", "09:00", "23:45"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_whoever_travels_has_each_week_once(
+    moves: list[tuple[int, str]], weekday: int, wall: str
+) -> None:
+    """Time goes on and the zone changes at any moment; runs are taken as soon as they are due."""
+    now = at("2026-01-19T00:00+00:00")
+    row = Schedule(
+        owner="p_1", kind="digest", local_time=wall, weekday=weekday, tz="Asia/Tokyo", last_slot=None,
+        next_at=timers.next_occurrence(now, time.fromisoformat(wall), ZoneInfo("Asia/Tokyo"), weekday=weekday),
+        is_enabled=True,
+    )  # fmt: skip
+    slots: list[str] = []
+    steps = [*moves, *((24 * 60, row.tz) for _ in range(15))]
+    for minutes, zone in steps:
+        now += timedelta(minutes=minutes)
+        while row.next_at <= now:
+            taken = timers.advance(row, now)
+            assert taken is not None
+            slots += [*taken.skipped, taken.slot]
+        if (minutes, zone) in moves:
+            timers.relocate(row, zone)
+    first = date.fromisocalendar(int(slots[0][:4]), int(slots[0][6:]), 1)
+    weeks = [first + timedelta(weeks=n) for n in range(len(slots))]
+    assert slots == [
+        f"{w.isocalendar().year}-W{w.isocalendar().week:02}" for w in weeks
+    ]
+
+
+def test_a_weekly_run_keeps_its_week_when_its_day_is_moved(database: Database) -> None:
+    """On Wednesday it is moved from Friday to Monday: this week's has not run, so it runs at once, and once."""
+    wednesday = at("2026-01-28T12:00+00:00")
+    with database.begin() as session:
+        timers.schedule(
+            session, "p_1", "digest", "16:00", "Europe/London", now=wednesday, weekday=4
+        )
+        timers.schedule(
+            session, "p_1", "digest", "09:00", "Europe/London", now=wednesday, weekday=0
+        )
+        (row,) = timers.due_schedules(session, now=wednesday)
+        taken = timers.take_schedule(session, row, now=wednesday)
+        assert taken is not None
+        assert (taken.slot, taken.skipped) == ("2026-W05", ())
+        later = at("2026-02-02T09:00+00:00")
+        assert list(timers.due_schedules(session, now=later - timedelta(hours=1))) == []
+        taken = timers.take_schedule(session, row, now=later)
+        assert taken is not None
+        assert taken.slot == "2026-W06"
+
+
+def test_what_was_stopped_and_started_again_repeats_nothing(database: Database) -> None:
+    start = at("2026-01-26T08:50+00:00")
+    with database.begin() as session:
+
+        def say(now: datetime) -> None:
+            timers.schedule(
+                session, "p_1", "digest", "09:00", "UTC", now=now, weekday=0
+            )
+
+        say(start)
+        (row,) = timers.due_schedules(session, now=start + timedelta(hours=1))
+        assert timers.take_schedule(session, row, now=start + timedelta(hours=1))
+        timers.unschedule(session, "p_1", "digest")
+        assert list(timers.due_schedules(session, now=start + timedelta(days=30))) == []
+        say(start + timedelta(days=16))
+        later = start + timedelta(days=22)
+        (row,) = timers.due_schedules(session, now=later)
+        taken = timers.take_schedule(session, row, now=later)
+        assert taken is not None
+        assert (taken.slot, taken.skipped) == ("2026-W08", ())
 
 
 def test_a_timer_is_started_once_and_taken_once(database: Database) -> None:

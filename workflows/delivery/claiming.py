@@ -256,6 +256,7 @@ class Claimer:
             attempt_governed_at=due if counts else row.attempt_governed_at or due,
             real_now=real,
             due_now=due,
+            slot=lane.not_before,
         )
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:

@@ -1,7 +1,7 @@
 """How fast, how long and how often delivery tries. All times are real time."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 LOOKUP_METHODS = ("conversations.history", "conversations.replies")
 EVERYTHING = "*"
@@ -50,6 +50,8 @@ class Pace:
     """Sending starts only while the lease outlasts the call by this much."""
     seconds_per_message: float = 1.01
     """Between two messages in one channel, counted from the start of sending."""
+    catch_up: float = 0.2
+    """A message that starts this little after its time does not put off the next one: the pace is even, not drifting."""
     poll: float = 1.5
     """How soon work of other processes is noticed; work of this one wakes the loop."""
     backoff: float = 1.0
@@ -74,6 +76,7 @@ class Pace:
             http_timeout=self.http_timeout * scale,
             guard_margin=self.guard_margin * scale,
             seconds_per_message=self.seconds_per_message * scale,
+            catch_up=self.catch_up * scale,
             poll=self.poll * scale,
             backoff=self.backoff * scale,
             late_accept=self.late_accept * scale,
@@ -86,6 +89,19 @@ class Pace:
         """The pace of a method, scaled."""
         rate = RATES[method]
         return replace(rate, a_minute=rate.a_minute / self.scale)
+
+    def next_slot(self, slot: datetime | None, began: datetime) -> datetime:
+        """When a lane may send its next message.
+
+        Counted from when it could send this one, `slot`, where sending began nearly then, else from when it began: so
+        the pace is even and does not drift by the time that it takes to notice.
+        """
+        late = began - slot if slot is not None else None
+        is_even = late is not None and timedelta(0) <= late <= timedelta(
+            seconds=self.catch_up
+        )
+        counted = slot if slot is not None and is_even else began
+        return counted + timedelta(seconds=self.seconds_per_message)
 
     @property
     def guard(self) -> float:

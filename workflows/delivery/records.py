@@ -68,6 +68,8 @@ class Errand:
     """When it was claimed, in real time."""
     due_now: datetime
     """The same in governed time."""
+    slot: datetime | None = None
+    """From when the lane could send something new, in real time; None for an edit."""
 
     @property
     def is_edit(self) -> bool:

@@ -97,7 +97,7 @@ class _Settling:
             and self.errand.op == Op.POST
             and not outcome.was_found
         ):
-            until = outcome.began + timedelta(seconds=self.pace.seconds_per_message)
+            until = self.pace.next_slot(self.errand.slot, outcome.began)
         held = settle.give_back(
             self.session,
             self.errand.lane,

@@ -48,6 +48,7 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     person.erased_at = now
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)
+    answers = erasure.forget_answers(session, person_id)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
@@ -59,6 +60,6 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
         session, actor, "person.erased", ("person", person_id), now=now,
-        texts=texts, memberships=memberships,
+        texts=texts, memberships=memberships, **({"answers": answers} if answers else {}),
     )  # fmt: skip
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from storage.people import queries
 from storage.people.tables import Channel, Person, UserGroup
-from workflows import outbox
+from workflows import outbox, timers
+from workflows.calendar import known_zone
 from workflows.outbox import Destination
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import Upserted
@@ -63,7 +64,8 @@ def upsert_people(
 ) -> Upserted:
     """Bring people to what Slack says; who was never seen is added under a new opaque id.
 
-    An e-mail address that Slack did not tell is left as it is, and so is all that only imports know.
+    An e-mail address that Slack did not tell is left as it is, and so is all that only imports know. What recurs for a
+    person who lives in another zone now moves there with them.
     """
     by_org: dict[str, dict[str, PersonSeen]] = {}
     for seen in people:
@@ -92,8 +94,10 @@ def upsert_people(
         for slack_id, seen in wanted.items():
             row = rows[slack_id]
             ids[(org_key, slack_id)] = row.id
-            was_guest = row.is_guest or row.is_stranger
+            was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             changed = _apply(row, _person_values(seen))
+            if row.tz and row.tz != was_in and known_zone(row.tz) is not None:
+                timers.move_zone(session, row.id, row.tz)
             if (row.is_guest or row.is_stranger) and (
                 not was_guest or slack_id in fresh
             ):

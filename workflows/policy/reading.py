@@ -3,13 +3,15 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from workflows.errors import GovernanceError
 from workflows.policy.root import Policy
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1_000_000
 
@@ -29,29 +31,47 @@ class PolicyText:
 
 def load(path: Path) -> PolicyText:
     """Read and check a policy file. Raises PolicyRefused naming the file, each line at fault and why."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise PolicyRefused(
-            f"{path}: there is no such file. Copy the example with `mlgov policy example > {path}`."
-        ) from None
-    except OSError as error:
-        raise PolicyRefused(f"{path}: cannot be read ({error.strerror}).") from None
-    if len(raw) > MAX_BYTES:
-        raise PolicyRefused(
-            f"{path}: is larger than {MAX_BYTES:,} bytes; that is no policy."
-        )
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PolicyRefused(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8."
-        ) from None
+    text = read_text(
+        path,
+        missing=f"Copy the example with `mlgov policy example > {path}`.",
+        noun="policy",
+    )
     return parse(text, name=str(path))
 
 
 def parse(text: str, *, name: str = "governance.yml") -> PolicyText:
     """Check a policy text. Raises PolicyRefused with one line per fault."""
+    policy = checked(text, Policy, name=name, noun="policy")
+    return PolicyText(policy, text, digest(text))
+
+
+def digest(text: str) -> str:
+    """What names a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_text(path: Path, *, missing: str, noun: str) -> str:
+    """The text of a file that people wrote. Raises PolicyRefused; `missing` says what to do when there is none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise PolicyRefused(f"{path}: there is no such file. {missing}") from None
+    except OSError as error:
+        raise PolicyRefused(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > MAX_BYTES:
+        raise PolicyRefused(
+            f"{path}: is larger than {MAX_BYTES:,} bytes; that is no {noun}."
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PolicyRefused(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8."
+        ) from None
+
+
+def checked(text: str, model: type[M], *, name: str, noun: str) -> M:
+    """A YAML text as typed values. Raises PolicyRefused with one line per fault: file, line, key and reason."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_repeats(node, name)
@@ -63,20 +83,19 @@ def parse(text: str, *, name: str = "governance.yml") -> PolicyText:
             f"{name}{line}: {getattr(error, 'problem', None) or 'is not YAML'}"
         ) from None
     except RecursionError:
-        raise PolicyRefused(f"{name}: is nested too deeply to be a policy.") from None
+        raise PolicyRefused(f"{name}: is nested too deeply to be a {noun}.") from None
     if not isinstance(data, dict):
         raise PolicyRefused(
             f"{name}: is empty or no mapping; it starts with `version: 1`."
         )
     try:
-        policy = Policy.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         faults = [
             f"{name}:{_line(node, fault['loc'])}: {'.'.join(str(part) for part in fault['loc']) or 'file'}: {_words(fault)}"
             for fault in error.errors(include_url=False)
         ]
         raise PolicyRefused("\n".join(faults)) from None
-    return PolicyText(policy, text, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _words(fault: Any) -> str:

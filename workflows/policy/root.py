@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
+from workflows.policy.digests import Digests
 from workflows.policy.gates import Gate
+from workflows.policy.maturity import Maturity
 from workflows.policy.organisation import Channels, Organisation, Rollout
 from workflows.policy.terms import Member, Section
 
@@ -24,6 +26,8 @@ class Policy(Section):
     gates: dict[Literal["budget_increase"], Gate] = Field(default={})
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
+    digests: Digests = Digests()
+    maturity: Maturity = Maturity()
 
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
@@ -35,6 +39,19 @@ class Policy(Section):
                         raise ValueError(
                             f"gate {name}, stage {stage.name}: there is no role {role!r} under roles"
                         )
+        for kind, digest in self.digests.named.items():
+            for word in (*digest.audience, digest.owner):
+                role = word.removeprefix("role:")
+                if role != word and role not in self.roles:
+                    raise ValueError(
+                        f"the {kind} digest: there is no role {role!r} under roles"
+                    )
+        for rule in (*self.maturity.leaders, *self.maturity.practitioners):
+            role = rule.removeprefix("role:")
+            if rule.startswith("role:") and role not in self.roles:
+                raise ValueError(
+                    f"maturity invites {rule}, but there is no role {role!r} under roles"
+                )
         return self
 
     def gate(self, name: str) -> Gate:

@@ -143,6 +143,7 @@ def world() -> dict[str, Any]:
         "usergroups": [
             {"id": "S0FINANCE", "handle": "finance-partners", "name": "Finance partners", "users": [PRIYA, HENRIK]},
             {"id": "S0ADMINS", "handle": "mlgov-admins", "name": "mlgov admins", "users": [DANIEL]},
+            {"id": "S0LEADERS", "handle": "ml-leaders", "name": "ML leaders", "users": [GRACE, MAYA, SOFIA, KENJI]},
         ],
     }  # fmt: skip
 
@@ -218,6 +219,7 @@ channels:
 roles:
   admin: ["@mlgov-admins"]
   finance: ["@finance-partners"]
+  leader: ["@ml-leaders"]
 
 gates:
   budget_increase:
@@ -234,4 +236,7 @@ costs:
 
 budgets:
   thresholds: [50, 80, 100]
+
+digests:
+  weekly: {audience: role:leader, at: Mon 09:00, owner: role:admin}
 """

@@ -11,6 +11,7 @@ from bot.budgets import views as budget_views
 from bot.budgets import words as budget_buttons
 from bot.cli.demo import organisation as org
 from bot.cli.demo import spend, tables
+from bot.digests import words as digest_buttons
 from sandbox.channels import Message
 from sandbox.seat import Seat
 from workflows import clock
@@ -21,15 +22,18 @@ from workflows.sources import focus
 if TYPE_CHECKING:
     from bot.cli.demo.command import Demo
 
-BEFORE = timedelta(days=3)
+BEFORE = timedelta(days=8)
 """How long before the story opens mlgov was installed."""
 
 
 def tell(demo: "Demo", work: Path, opens: datetime) -> None:
-    """Play what happened in the last three days, with governed time moving along."""
+    """Play what happened since it was installed, with governed time moving along."""
     _bring_in(demo, work, opens)
     world = demo.sandbox.world
     channels = {channel.name: channel.id for channel in world.channels.values()}
+    _send_first_digests(demo, opens)
+    for back in (6, 5, 4, 3):
+        _until(demo, opens.replace(hour=7, minute=5) - timedelta(days=back))
     _until(demo, opens.replace(hour=7, minute=40) - timedelta(days=2))
     _ask(
         demo,
@@ -103,6 +107,17 @@ def _until(demo: "Demo", moment: datetime) -> None:
     if moment.astimezone(UTC) > demo.clock.now():
         demo.move_to(moment.astimezone(UTC))
     demo.settle()
+
+
+def _send_first_digests(demo: "Demo", opens: datetime) -> None:
+    """A week before the story opens the leaders' first digests are due, and Daniel, who owns them, sends them."""
+    week_before = opens - timedelta(days=7)
+    _until(demo, week_before.replace(hour=0, minute=10))
+    _until(demo, week_before + timedelta(minutes=30))
+    daniel = demo.sandbox.seat(org.DANIEL)
+    card = _newest(daniel, daniel.dm().id, digest_buttons.SEND, holding="leader")
+    daniel.click(channel_id=daniel.dm().id, ts=card.ts, action_id=digest_buttons.SEND)
+    _until(demo, week_before + timedelta(hours=7))
 
 
 def _ask(demo: "Demo", user_id: str, key: str, amount: str, reason: str) -> None:

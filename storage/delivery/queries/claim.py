@@ -37,7 +37,7 @@ For the same reason each lane is asked by a scalar subquery: PostgreSQL makes a 
 """
 
 _POST_LANES = f"""{_LANES_THAT_WAIT}
-SELECT l.key, l.epoch, l.channel FROM lane l JOIN waiting w ON w.key = l.key
+SELECT l.key, l.epoch, l.channel, l.not_before FROM lane l JOIN waiting w ON w.key = l.key
 WHERE l.not_before <= :real_now AND {_FREE}
   AND (SELECT 1 FROM outbox o WHERE o.lane_key = l.key AND {_POSTS} AND {_DUE} LIMIT 1) = 1
 ORDER BY l.not_before, l.key LIMIT :most"""  # noqa: S608
@@ -79,7 +79,15 @@ def _by_dialect(sql: str) -> dict[str, TextClause]:
     return {"sqlite": _typed(sql), "postgresql": _typed(sql + _SKIP)}
 
 
-_POST_LANES_BY = _by_dialect(_POST_LANES)
+_POST_LANES_BY = {
+    name: clause.columns(
+        column("key"),
+        column("epoch"),
+        column("channel"),
+        column("not_before", UTCDateTime()),
+    )
+    for name, clause in _by_dialect(_POST_LANES).items()
+}
 _EDIT_LANES_BY = _by_dialect(_EDIT_LANES)
 _HEAD_ID = _typed(_HEAD)
 _NEXT_TIMES: TextualSelect = _typed(_NEXT).columns(
@@ -141,13 +149,15 @@ _WAITING_STATES = [OutboxState.PENDING.value, OutboxState.SENDING.value]
 
 @dataclass(frozen=True, slots=True)
 class FreeLane:
-    """A lane that is locked until the transaction ends, and may be leased. `head` and its priority are known for edits."""
+    """A lane that is locked until the transaction ends, and may be leased. `head` and its priority are known for edits,
+    `not_before`, from when it may send, for anything new."""
 
     key: str
     epoch: int
     channel: str | None
     head: int | None = None
     priority: int | None = None
+    not_before: datetime | None = None
 
 
 def post_lanes(
@@ -168,7 +178,10 @@ def post_lanes(
             "most": most,
         },
     )
-    return [FreeLane(key, epoch, channel) for key, epoch, channel in rows]
+    return [
+        FreeLane(key, epoch, channel, not_before=not_before)
+        for key, epoch, channel, not_before in rows
+    ]
 
 
 def edit_lanes(

@@ -51,6 +51,12 @@ _SCHEDULE = (
     .where(Schedule.owner == bindparam("owner"), Schedule.kind == bindparam("kind"))
     .with_for_update()
 )
+_SCHEDULES_OF = (
+    select(Schedule)
+    .where(Schedule.owner == bindparam("owner"))
+    .order_by(Schedule.id)
+    .with_for_update()
+)
 _DUE_SCHEDULES = (
     select(Schedule.id)
     .where(Schedule.next_at <= bindparam("now"), Schedule.is_enabled.is_(True))
@@ -129,6 +135,11 @@ def lock_schedule(session: Session, owner: str, kind: str) -> Schedule | None:
     return session.execute(
         _SCHEDULE, {"owner": owner, "kind": kind}
     ).scalar_one_or_none()
+
+
+def lock_schedules_of(session: Session, owner: str) -> Sequence[Schedule]:
+    """All schedules of an owner, locked."""
+    return session.execute(_SCHEDULES_OF, {"owner": owner}).scalars().all()
 
 
 def due_schedules(

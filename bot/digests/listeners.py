@@ -1,0 +1,183 @@
+"""Clicks on digests, and `/mlgov digest preview|last|subscribe|unsubscribe`."""
+
+from dataclasses import dataclass
+
+from bot import blocks
+from bot.digests import messages, views, words
+from bot.digests.messages import DecisionBlocks
+from bot.replies import Done, Open, Private, Reply
+from bot.requests import Click, Command
+from bot.router import Router
+from storage.enums import DigestState
+from workflows.digests import releases, service
+from workflows.digests.records import Shown, Standing
+from workflows.errors import InvalidInput, Stale
+
+KIND = "weekly"
+_ASK = "`/mlgov digest preview` shows yours now, `last` the one you got last, `subscribe` and `unsubscribe` decide whether you get it."
+
+_STATES = {
+    DigestState.WAITING: "is being made",
+    DigestState.HELD: "waits for its owner, who looks at the first ones",
+    DigestState.SENT: "was sent",
+    DigestState.MISSED: "was missed",
+    DigestState.WITHHELD: "was not sent: mlgov messages only some people so far",
+    DigestState.SKIPPED: "was left out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Answers for digests; `decision` says how a request is shown inside one."""
+
+    decision: DecisionBlocks
+
+    def register(self, router: Router) -> None:
+        """Answer the buttons and the word `digest`."""
+        router.action(words.OPEN, open_detail)
+        router.action(words.SEND, send)
+        router.action(words.SKIP, skip)
+        router.word(
+            "digest",
+            "digest [preview | last | subscribe | unsubscribe]",
+            "your week on one screen",
+            self.digest,
+        )
+
+    def digest(self, command: Command) -> Reply:
+        """`/mlgov digest …`."""
+        what = command.words[0] if command.words else ""
+        if what == "preview":
+            return self._private(_preview(command))
+        if what == "last":
+            return self._private(_last(command))
+        if what in ("subscribe", "unsubscribe"):
+            return _subscribe(command, what == "subscribe")
+        if what:
+            raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
+        with command.deps.db.read() as session:
+            found = service.standing(
+                session, command.actor, KIND, policy=command.deps.policy
+            )
+        return Private(f"{_standing(found)}\n{_ASK}")
+
+    def _private(self, record: Shown | None) -> Reply:
+        if record is None:
+            return Private(
+                "You have not got a digest yet. `/mlgov digest preview` shows what it would say now."
+            )
+        text, shown = messages.digest(record, self.decision)
+        return Private(text, shown)
+
+
+def _preview(command: Command) -> Shown:
+    with command.deps.db.read() as session:
+        return service.preview(
+            session,
+            command.actor,
+            policy=command.deps.policy,
+            now=command.deps.now(session),
+        )
+
+
+def _last(command: Command) -> Shown | None:
+    with command.deps.db.read() as session:
+        return service.last(
+            session,
+            command.actor,
+            KIND,
+            policy=command.deps.policy,
+            now=command.deps.now(session),
+        )
+
+
+def _subscribe(command: Command, is_wanted: bool) -> Reply:
+    deps = command.deps
+    found = deps.db.run(
+        lambda session: service.subscribe(
+            session,
+            command.actor,
+            KIND,
+            is_wanted,
+            policy=deps.policy,
+            now=deps.now(session),
+        )
+    )
+    return Private(_standing(found))
+
+
+def _standing(found: Standing) -> str:
+    if found.through is None:
+        told = f"You get no {found.kind} digest."
+    else:
+        why = (
+            "because you subscribed"
+            if found.through == "self"
+            else f"because you are in {words.audience_words(found.through)}"
+        )
+        told = f"You get the {found.kind} digest every {blocks.escape(found.at_words, 20)} ({blocks.escape(found.tz, 60)}), {why}."
+    if found.last is not None:
+        week, state = found.last
+        told += f" That of {words.week_words(week)} {_STATES[state]}."
+    return told
+
+
+def open_detail(click: Click) -> Reply:
+    """What stands behind a part of a digest: of the clicker's own, as it was sent."""
+    number, _, part = click.value.partition(":")
+    deps = click.deps
+    with deps.db.read() as session:
+        now = deps.now(session)
+        if number == "0":
+            found = service.preview(session, click.actor, policy=deps.policy, now=now)
+        else:
+            found = service.own(
+                session, click.actor, _id(number), policy=deps.policy, now=now
+            )
+    return Open(views.detail(found, part))
+
+
+def send(click: Click) -> Reply:
+    """The owner sends the first digests to an audience."""
+    return _decide(click, True)
+
+
+def skip(click: Click) -> Reply:
+    """The owner leaves this week out."""
+    return _decide(click, False)
+
+
+def _decide(click: Click, is_sent: bool) -> Reply:
+    deps = click.deps
+    try:
+        deps.db.run(
+            lambda session: releases.decide(
+                session,
+                click.actor,
+                _id(click.value),
+                send=is_sent,
+                policy=deps.policy,
+                org_key=deps.team.org_key,
+                now=deps.now(session),
+                clicked=click.card,
+            )
+        )
+    except Stale:
+        deps.db.run(
+            lambda session: releases.show_again(
+                session,
+                _id(click.value),
+                now=deps.now(session),
+                clicked=click.card,
+            )
+        )
+        raise
+    return Done()
+
+
+def _id(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise InvalidInput(
+            "This button is from another release of mlgov. `/mlgov digest last` shows your last digest."
+        )
+    return int(text)

@@ -1,0 +1,174 @@
+"""A digest in Slack, and the cards of its owner. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from bot import blocks
+from bot.blocks import Block
+from bot.digests import words
+from bot.rendering import Rendered, Scene
+from storage.enums import ReleaseState
+from workflows.approvals.records import Card
+from workflows.digests.notices import DigestPreview, DigestSent, DigestTroubled
+from workflows.digests.records import Content, Line, Release, Shown, Trouble
+
+DecisionBlocks = Callable[[Card, bool], list[Block]]
+"""How a request is shown inside a digest: the request, and whether it is the first one."""
+
+LINE = 400
+"""Characters of one line; the rules keep lines far shorter."""
+
+
+def digest(record: Shown, decision: DecisionBlocks) -> tuple[str, list[Block]]:
+    """The notification text and the blocks: headline, decisions, then a part with its details for each thing told."""
+    content = record.content
+    shown = [blocks.header(content.headline)]
+    for place, card in enumerate(record.decisions):
+        shown += decision(card, place == 0)
+    if record.decisions and content.lines:
+        shown.append(blocks.divider())
+    shown += _parts(record)
+    shown.append(
+        blocks.context(
+            f"{blocks.escape(content.footer, 300)} · as of {blocks.when(content.as_of)}"
+        )
+    )
+    if content.details:
+        shown.append(
+            blocks.actions(
+                [_open_button("More", record, words.EVERYTHING)],
+                block_id=f"digest:{record.id or 0}:more",
+            )
+        )
+    return blocks.plain(content.headline, 300), shown
+
+
+def _parts(record: Shown) -> list[Block]:
+    made: list[Block] = []
+    for part in dict.fromkeys(line.part for line in record.content.lines):
+        lines = [line for line in record.content.lines if line.part == part]
+        made.append(
+            blocks.section(
+                "\n".join(line_words(line) for line in lines),
+                accessory=_open_button("Details", record, part)
+                if part in record.content.details
+                else None,
+                block_id=f"digest:{record.id or 0}:{part}",
+            )
+        )
+    return made
+
+
+def line_words(line: Line) -> str:
+    """A line for mrkdwn."""
+    return f"*{blocks.escape(line.label, 60)}* · {blocks.escape(line.text, LINE)}"
+
+
+def _open_button(label: str, record: Shown, part: str) -> Block:
+    return blocks.button(
+        label,
+        words.OPEN,
+        f"{record.id or 0}:{part}",
+        hint=f"{label}: {part if part != words.EVERYTHING else 'everything'}",
+    )
+
+
+def sent(decision: DecisionBlocks) -> Callable[[Shown, DigestSent, Scene], Rendered]:
+    """How a digest is shown in its reader's direct message."""
+
+    def show(record: Shown, notice: DigestSent, scene: Scene) -> Rendered:
+        text, shown = digest(record, decision)
+        is_final = not any(card.is_pending for card in record.decisions)
+        return Rendered(text, shown, is_final=is_final)
+
+    return show
+
+
+# --- the owner's cards
+
+
+def preview(record: Release, notice: DigestPreview, scene: Scene) -> Rendered:
+    """The first digests to an audience, for their owner: what their own would say, who would get one, and Send."""
+    people = blocks.counted(record.readers, "person", "people")
+    audience = blocks.escape(words.audience_words(record.audience), 60)
+    if record.state is not ReleaseState.WAITING:
+        return _decided(record, people, audience)
+    news = f"The first {record.kind} digests to {audience} are ready: {people} would get one"
+    shown = [
+        blocks.section(
+            f"*{news}*\nEach reads only what they may see. This is yours; nobody else has got one yet."
+        ),
+        blocks.divider(),
+        *_quoted(record.content),
+        blocks.divider(),
+        blocks.context(
+            "You are asked because you own this digest. If you send them, later weeks come by themselves; "
+            "if nobody does, these are not sent, and you are asked again next week."
+        ),
+        blocks.actions(
+            [
+                blocks.button(
+                    f"Send to {people}", words.SEND, str(record.id), style="primary"
+                ),
+                blocks.button("Not this week", words.SKIP, str(record.id)),
+            ],
+            block_id=f"digest-release:{record.id}",
+        ),
+    ]
+    return Rendered(f"{news}. You decide whether they are sent.", shown)
+
+
+def _quoted(content: Content | None) -> Sequence[Block]:
+    if content is None:
+        return [blocks.section("There is no preview for you.")]
+    told = [f"> *{blocks.escape(content.headline, 300)}*"]
+    told += [f"> {line_words(line)}" for line in content.lines]
+    told.append(f"> {blocks.escape(content.footer, 300)}")
+    return [blocks.section("\n".join(told))]
+
+
+def _decided(record: Release, people: str, audience: str) -> Rendered:
+    who = blocks.mention(*record.decided_by) if record.decided_by else "an owner"
+    at = f" · {blocks.when(record.decided_at)}" if record.decided_at else ""
+    if record.state is ReleaseState.SENT:
+        text = f"*Sent* by {who}{at} · the {record.kind} digest goes to {audience} from now on ({people})"
+        plain = f"Sent: the {record.kind} digest goes to {audience} from now on"
+    else:
+        text = f"*Not sent*, {who} decided{at} · {audience} got no {record.kind} digest in {words.week_words(record.week)}"
+        plain = f"Not sent: {audience} got no {record.kind} digest in {words.week_words(record.week)}"
+    return Rendered(plain, [blocks.section(text)], is_final=True)
+
+
+def troubled(record: Trouble, notice: DigestTroubled, scene: Scene) -> Rendered:
+    """What went wrong with a week's digests; readers are told nothing."""
+    name = f"{record.kind.title()} digests, {words.week_words(record.week)}"
+    told = []
+    if record.failing:
+        told.append(f"{record.failing} could not be built yet")
+    if record.previews:
+        told.append("the preview could not be built yet")
+    if record.missed:
+        told.append(f"{record.missed} missed")
+    if record.held and not record.failing:
+        told.append(f"{record.held} held")
+    news = f"{name}: {', '.join(told) or 'all well again'}"
+    lines = []
+    if record.failing or record.previews:
+        lines.append(
+            "They are tried again, with growing pauses, until each reader's working week is over. Readers are told nothing."
+        )
+    if record.last_error:
+        lines.append(f"Last error: {blocks.escape(record.last_error, 200)}")
+    if record.example:
+        lines.append(
+            f"To look into it: `mlgov digest render --person {record.example} --format text`"
+        )
+    if record.missed:
+        lines.append(
+            "What is missed is not sent later: its readers' working week is over. `/mlgov digest preview` shows how things stand."
+        )
+    if record.held and not record.failing:
+        lines.append(
+            "Held digests wait for their owner to send the first ones; a digest's `owner` in governance.yml must name somebody."
+        )
+    shown = [blocks.section(f"*{news}*"), *(blocks.context(line) for line in lines)]
+    return Rendered(news, shown)

@@ -1,0 +1,62 @@
+"""The window that opens behind a line of a digest. Pure."""
+
+from bot import blocks
+from bot.blocks import Block
+from bot.digests import words
+from workflows.digests.records import Row, Shown
+from workflows.digests.words import LABELS
+
+BREAK_DOWN = "budgets.break_down"
+MOST = 90
+"""Blocks of a window; Slack takes 100."""
+ROW = 500
+
+
+def detail(record: Shown, part: str) -> Block:
+    """All that stands behind one part, or behind all of them."""
+    content = record.content
+    parts = [
+        name for name in content.details if part in (name, words.EVERYTHING)
+    ] or list(content.details)
+    shown: list[Block] = [blocks.section(f"*{blocks.escape(content.headline, 300)}*")]
+    for name in parts:
+        shown.append(blocks.header(LABELS.get(name, name.title())))
+        shown += _rows(content.details[name])
+    shown = shown[:MOST]
+    shown.append(
+        blocks.context(
+            f"As it was on {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
+        )
+    )
+    return blocks.modal(
+        f"Week {content.week}",
+        shown,
+        callback_id=words.DETAIL_VIEW,
+        close="Close",
+    )
+
+
+def _rows(rows: tuple[Row, ...]) -> list[Block]:
+    """Rows that lead further each have their button; those in between are told together."""
+    made: list[Block] = []
+    together: list[str] = []
+
+    def flush() -> None:
+        if together:
+            made.append(blocks.section("\n".join(together)))
+            together.clear()
+
+    for row in rows:
+        text = blocks.escape(row.text, ROW)
+        if row.budget_id is None:
+            together.append(text)
+            continue
+        flush()
+        made.append(
+            blocks.section(
+                text,
+                accessory=blocks.button("Break down", BREAK_DOWN, str(row.budget_id)),
+            )
+        )
+    flush()
+    return made

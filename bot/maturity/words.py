@@ -1,0 +1,161 @@
+"""Check-ins in words: the phrases that cards, windows and answers share. Pure."""
+
+from datetime import datetime
+
+from bot import blocks
+from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
+from workflows.maturity.records import CycleResult, MyCheckIn, Terms
+
+OPEN, SKIP, SAID, ANSWER, BACK, NOTE = (
+    "maturity.open",
+    "maturity.skip",
+    "maturity.said",
+    "maturity.answer",
+    "maturity.back",
+    "maturity.note",
+)
+START, CLOSE, EARLY, DETAILS, TARGETS, SINGLE = (
+    "maturity.start",
+    "maturity.close",
+    "maturity.early",
+    "maturity.details",
+    "maturity.targets",
+    "maturity.single",
+)
+NEXT, KEEP_NOTE, KEEP_SKIP, KEEP_TARGETS = (
+    "maturity.next",
+    "maturity.keep_note",
+    "maturity.keep_skip",
+    "maturity.keep_targets",
+)
+
+ANSWERS = {
+    Answer.YES: "Yes",
+    Answer.PARTLY: "Partly",
+    Answer.NO: "No",
+    Answer.UNKNOWN: "Don't know",
+}
+LEVELS = {Level.LOW: "low", Level.MEDIUM: "medium", Level.HIGH: "high"}
+
+
+def name(found: MyCheckIn | CycleResult) -> str:
+    """`Maturity check-in, January 2026`, with the unit when it is one's own."""
+    unit = f", {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
+    return f"Maturity check-in{unit}, {found.label}"
+
+
+def about(minutes: int) -> str:
+    """`about 1 minute`."""
+    return f"about {blocks.counted(minutes, 'minute')}"
+
+
+def part(asked_as: AskedAs) -> str:
+    """In which part somebody is asked."""
+    return "a leader" if asked_as is AskedAs.LEADER else "a practitioner"
+
+
+def until(moment: datetime) -> str:
+    """`until Fri 13 Feb 17:30`, in the reader's own zone."""
+    return f"until {blocks.when(moment)}"
+
+
+def who_sees(terms: Terms) -> str:
+    """Who will be able to see what, administrators and the database included."""
+    others = {
+        SeenBy.NOBODY: "mlgov shows your answers and comments to nobody else, leaders and administrators included.",
+        SeenBy.ASSESSOR: "People of role `assessor` see single answers and comments once it is closed, without names. "
+        "mlgov shows them to nobody else.",
+        SeenBy.ASSESSOR_BY_NAME: "People of role `assessor` see your answers and comments once it is closed, *with your name*. "
+        "mlgov shows them to nobody else.",
+    }[terms.seen_by]
+    return (
+        f"*Who can see what.* You: all you said, at any time. Results are told only of {terms.minimum_group} people or more. "
+        f"{others} They are stored in mlgov's database, where whoever operates it could read them; Slack's own "
+        "administrators see that you were asked, not what you said."
+    )
+
+
+def seen_shortly(terms: Terms) -> str:
+    """The same in half a line, for every window."""
+    assessor = {
+        SeenBy.NOBODY: "",
+        SeenBy.ASSESSOR: ", the assessor (never by name)",
+        SeenBy.ASSESSOR_BY_NAME: ", the assessor (by name)",
+    }[terms.seen_by]
+    return f"your answers are seen by: you{assessor}"
+
+
+def news(found: MyCheckIn) -> str:
+    """The first line of a person's card, which also stands alone in a notification."""
+    title = name(found)
+    if found.state is InvitationState.LEFT:
+        return f"{title}: ended"
+    if not found.is_open:
+        return f"{title}: closed, you answered {found.answered} of {found.total}"
+    if found.state is InvitationState.FINISHED:
+        return f"{title}: done, all {found.total} answered"
+    if found.state is InvitationState.SKIPPED:
+        return f"{title}: skipped"
+    if not found.answered:
+        return f"{title}: {about(found.minutes_left)} of your time"
+    return f"{title}: {found.done} of {len(found.dimensions)} parts done, {about(found.minutes_left)} left"
+
+
+def progress(found: MyCheckIn) -> str:
+    """Which parts are done and which comes next."""
+    done = [blocks.escape(one.name) for one in found.dimensions if one.is_done]
+    coming = blocks.escape(found.dimensions[found.next_dimension].name)
+    said = f"Done: {', '.join(done)}. " if done else ""
+    return f"{said}Next: {coming}."
+
+
+def level(value: Level | None) -> str:
+    """A level in a sentence; what stands where there is none."""
+    return "not told" if value is None else LEVELS[value]
+
+
+def headline(result: CycleResult) -> str:
+    """What a check-in found, in one line."""
+    which = (
+        f" of {blocks.escape(result.business_unit, 60)}" if result.business_unit else ""
+    )
+    when = f"in {result.label}" + (", so far" if result.is_early else "")
+    if not result.told:
+        return f"Maturity{which} {when}: too few answers for a result"
+    median = f", median {level(result.median)}" if result.median else ""
+    if result.overall is None:
+        untold = len(result.dimensions) - len(result.told)
+        return f"Maturity{which} {when}: no overall level, {blocks.counted(untold, 'part')} had too few answers{median}"
+    return f"Maturity{which} {when}: {level(result.overall)} overall{median}"
+
+
+def moved(result: CycleResult) -> str:
+    """What went up or down since last time; empty for a first one."""
+    if result.before_label is None:
+        return ""
+    order = list(LEVELS)
+    changes = [
+        f"{blocks.escape(one.name)} {level(one.before)} → {level(one.level)}"
+        for one in result.told
+        if one.before is not None
+        and one.level is not None
+        and order.index(one.before) != order.index(one.level)
+    ]
+    if not changes:
+        return f"No level changed since {result.before_label}."
+    return f"Since {result.before_label}: {', '.join(changes)}."
+
+
+def apart(result: CycleResult) -> str:
+    """Where leaders and practitioners see it differently; empty where that was not told."""
+    told = [one for one in result.told if one.leaders and one.practitioners]
+    if not told:
+        return ""
+    differ = [
+        f"{blocks.escape(one.name)} ({level(one.leaders)} / {level(one.practitioners)})"
+        for one in told
+        if one.leaders is not one.practitioners
+    ]
+    if not differ:
+        return "Leaders and practitioners see the same levels."
+    return f"Leaders / practitioners differ in: {', '.join(differ)}."

@@ -1,0 +1,300 @@
+"""The statements behind a digest's figures: set by set, whatever the number of projects. Money stays exact.
+
+`within` names the projects that the reader may see; None means all of them.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Date, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.budgets.costs import basis_column
+from storage.budgets.tables import (
+    AllocationKey,
+    Budget,
+    BudgetAlert,
+    BudgetRevision,
+    CostEntry,
+    CostLoad,
+    CostMonth,
+)
+from storage.enums import ApprovalState, CostBasis, Period
+from storage.projects.tables import Project
+
+Within = Collection[int] | None
+Rows = Sequence[Any]
+
+PART = 5000
+"""Ids in one statement; both databases take more, but not without end."""
+
+
+def _rows(session: Session, statement: Any, column: Any, within: Within) -> list[Any]:
+    return list(_stream(session, statement, column, within))
+
+
+def _stream(
+    session: Session, statement: Any, column: Any, within: Within
+) -> Iterator[Any]:
+    if within is None:
+        yield from session.execute(statement)
+        return
+    wanted = sorted(within)
+    for start in range(0, len(wanted), PART):
+        yield from session.execute(
+            statement.where(column.in_(wanted[start : start + PART]))
+        )
+
+
+def count_projects(session: Session, within: Within) -> int:
+    """How many projects are in sight."""
+    if within is not None:
+        return len(within)
+    return int(session.execute(select(func.count(Project.id))).scalar_one())
+
+
+def open_budgets(
+    session: Session,
+    within: Within,
+    *,
+    today: date,
+    spans: dict[Period, tuple[date, date]],
+) -> list[Any]:
+    """Every budget whose round is open today, with its amount: budget_id, project_id, project, period, currency,
+    basis, first, last, amount. `spans` tells the round in which today lies, of each recurring period.
+    """
+    day = literal(today, Date)
+    fixed_last = func.coalesce(Budget.ends, Budget.starts)
+    first = case(
+        *((Budget.period == p.value, literal(s[0], Date)) for p, s in spans.items()),
+        else_=Budget.starts,
+    )
+    last = case(
+        *((Budget.period == p.value, literal(s[1], Date)) for p, s in spans.items()),
+        else_=fixed_last,
+    )
+    covering = aliased(BudgetRevision)
+    newest = (
+        select(func.max(covering.revision))
+        .where(
+            covering.budget_id == Budget.id,
+            covering.valid_from <= last,
+            or_(covering.valid_until.is_(None), covering.valid_until >= first),
+        )
+        .correlate(Budget)
+        .scalar_subquery()
+    )
+    statement = (
+        select(
+            Budget.id.label("budget_id"),
+            Budget.project_id,
+            Project.name.label("project"),
+            Budget.period,
+            Budget.currency,
+            Budget.basis,
+            first.label("first"),
+            last.label("last"),
+            BudgetRevision.amount,
+        )
+        .join(Project, Project.id == Budget.project_id)
+        .join(
+            BudgetRevision,
+            and_(
+                BudgetRevision.budget_id == Budget.id, BudgetRevision.revision == newest
+            ),
+        )
+        .where(
+            or_(
+                and_(
+                    Budget.period != Period.FIXED.value,
+                    last >= Budget.starts,
+                    or_(Budget.ends.is_(None), last <= Budget.ends),
+                ),
+                and_(
+                    Budget.period == Period.FIXED.value,
+                    Budget.starts <= day,
+                    fixed_last >= day,
+                ),
+            )
+        )
+        .order_by(Budget.id)
+    )
+    return _rows(session, statement, Budget.project_id, within)
+
+
+def cost_by_months(
+    session: Session, within: Within, first: date, last: date
+) -> list[Any]:
+    """project_id, currency, billed, effective of whole calendar months, from the roll-up."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            CostMonth.currency,
+            func.money_sum(CostMonth.billed).label("billed"),
+            func.money_sum(CostMonth.effective).label("effective"),
+        )
+        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
+        .where(
+            CostMonth.month >= first.replace(day=1),
+            CostMonth.month <= last,
+            AllocationKey.project_id.is_not(None),
+        )
+        .group_by(AllocationKey.project_id, CostMonth.currency)
+    )
+    return _rows(session, statement, AllocationKey.project_id, within)
+
+
+def cost_by_days(
+    session: Session, within: Within, first: date, last: date
+) -> list[Any]:
+    """The same of any span of days, from the entries."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            CostEntry.currency,
+            func.money_sum(CostEntry.billed).label("billed"),
+            func.money_sum(CostEntry.effective).label("effective"),
+        )
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(
+            CostEntry.charge_date >= first,
+            CostEntry.charge_date <= last,
+            AllocationKey.project_id.is_not(None),
+        )
+        .group_by(AllocationKey.project_id, CostEntry.currency)
+    )
+    return _rows(session, statement, AllocationKey.project_id, within)
+
+
+def cost_of_two_weeks(
+    session: Session,
+    within: Within,
+    basis: CostBasis,
+    *,
+    first: date,
+    last: date,
+    before: date,
+) -> list[Any]:
+    """project_id, project, currency, cost from `first` to `last`, and before: from `before` to the day before `first`."""
+    column = basis_column(basis)
+    statement = (
+        select(
+            AllocationKey.project_id,
+            Project.name.label("project"),
+            CostEntry.currency,
+            func.money_sum(
+                case((CostEntry.charge_date >= first, column), else_=None)
+            ).label("cost"),
+            func.money_sum(
+                case((CostEntry.charge_date < first, column), else_=None)
+            ).label("before"),
+        )
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .join(Project, Project.id == AllocationKey.project_id)
+        .where(CostEntry.charge_date >= before, CostEntry.charge_date <= last)
+        .group_by(AllocationKey.project_id, Project.name, CostEntry.currency)
+    )  # fmt: skip
+    return _rows(session, statement, AllocationKey.project_id, within)
+
+
+def sources(session: Session, within: Within, today: date) -> list[Any]:
+    """project_id, source: which sources have told cost of which project."""
+    statement = (
+        select(AllocationKey.project_id, CostLoad.source)
+        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
+        .join(CostLoad, CostLoad.id == CostMonth.load_id)
+        .where(CostMonth.month <= today, AllocationKey.project_id.is_not(None))
+        .distinct()
+    )
+    return _rows(session, statement, AllocationKey.project_id, within)
+
+
+def crossings(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Any]:
+    """Budgets that were found spent to the full in that time: budget_id, project_id, project, by first crossing."""
+    statement = (
+        select(
+            BudgetAlert.budget_id,
+            Budget.project_id,
+            Project.name.label("project"),
+            func.min(BudgetAlert.created_at).label("at"),
+        )
+        .join(Budget, Budget.id == BudgetAlert.budget_id)
+        .join(Project, Project.id == Budget.project_id)
+        .where(
+            BudgetAlert.threshold >= 100,
+            BudgetAlert.created_at >= since,
+            BudgetAlert.created_at < until,
+        )
+        .group_by(BudgetAlert.budget_id, Budget.project_id, Project.name)
+    )
+    return _rows(session, statement, Budget.project_id, within)
+
+
+def ended_requests(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Any]:
+    """Requests that ended in that time: approval_id, project_id, state, created_at, decided_at."""
+    statement = (
+        select(
+            Approval.id.label("approval_id"),
+            Approval.project_id,
+            Approval.state,
+            Approval.created_at,
+            Approval.decided_at,
+        )
+        .where(
+            Approval.state != ApprovalState.PENDING.value,
+            Approval.decided_at >= since,
+            Approval.decided_at < until,
+        )
+        .order_by(Approval.id)
+    )
+    return _rows(session, statement, Approval.project_id, within)
+
+
+def verdicts(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Any]:
+    """Verdicts on the requests that were approved or rejected in that time: approval_id, position, stage, person_id, at."""
+    statement = (
+        select(
+            Decision.approval_id,
+            Decision.position,
+            ApprovalStage.name.label("stage"),
+            Decision.person_id,
+            Decision.decided_at.label("at"),
+        )
+        .join(Approval, Approval.id == Decision.approval_id)
+        .join(
+            ApprovalStage,
+            and_(
+                ApprovalStage.approval_id == Decision.approval_id,
+                ApprovalStage.position == Decision.position,
+            ),
+        )
+        .where(
+            Approval.state.in_(
+                [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
+            ),
+            Approval.decided_at >= since,
+            Approval.decided_at < until,
+        )
+        .order_by(Decision.approval_id, Decision.position, Decision.id)
+    )
+    return _rows(session, statement, Approval.project_id, within)
+
+
+def count_pending(session: Session, within: Within, now: datetime) -> int:
+    """Requests about projects in sight that wait for somebody."""
+    statement = select(Approval.project_id, func.count(Approval.id)).where(
+        Approval.state == ApprovalState.PENDING.value,
+        Approval.expires_at > bindparam("now", now),
+    )
+    rows = _rows(
+        session, statement.group_by(Approval.project_id), Approval.project_id, within
+    )
+    return sum(number for _, number in rows)

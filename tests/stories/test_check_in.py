@@ -1,0 +1,183 @@
+"""A check-in from a leader's word to the result in the channel."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.maturity import views, words
+from storage import ledger
+from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation
+from tests.conftest import fresh_url
+from tests.maturity.company import (
+    BOSS,
+    POLICY,
+    answer_all,
+    card_of,
+    give_personas,
+    go_on,
+    open_window,
+    staff,
+    statements,
+    tap,
+    world,
+)
+from tests.stories.office import Office, opened
+
+PEOPLE = 8
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+    with opened(
+        fresh_url(request.param, request, tmp_path),
+        tmp_path,
+        world=world(PEOPLE),
+        policy=POLICY,
+    ) as office:
+        with office.db.begin() as session:
+            give_personas(session, leaders=2)
+        yield office
+
+
+def begin(office: Office) -> None:
+    """The boss starts a check-in and everybody is invited."""
+    boss = office.sandbox.seat(BOSS)
+    boss.slash("/mlgov", "maturity start", "C0GOV")
+    answer = boss.ephemerals()[-1]
+    assert f"This asks {PEOPLE} people" in answer.text
+    boss.click(ephemeral_id=answer.id, action_id=words.START)
+    office.private(boss, f"Started: {PEOPLE} people are invited")
+    office.settle()
+    office.move(timedelta(hours=24))
+
+
+def test_from_invitation_to_result(company: Office) -> None:
+    begin(company)
+    seats = [company.sandbox.seat(id_) for id_ in staff(PEOPLE)]
+    for seat in seats:
+        (invitation,) = seat.messages(seat.dm().id)
+        assert "Maturity check-in, January 2026: about 6 minutes" in invitation.text
+        assert "whoever operates it could read them" in str(invitation.blocks)
+
+    for seat in seats[:5]:
+        answer_all(seat, lambda statement: "yes")
+    company.settle()
+    done = card_of(seats[0])
+    assert "done, all 32 answered" in done.text
+    assert seats[0].slash("/mlgov", "maturity answers", "C0GOV").ok
+    assert "*Yes*" in str(seats[0].ephemerals()[-1].blocks)
+
+    half = seats[5]
+    answer_all(half, lambda statement: "partly", parts=2)
+    company.settle()
+    assert "2 of 6 parts done" in card_of(half).text
+    window = open_window(half)
+    assert "*Training* · 3 of 6" in str(window.blocks)
+    half.close(window.id)
+
+    skipping = seats[6]
+    skipping.click(
+        channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=words.SKIP
+    )
+    skipping.submit(
+        skipping.modals()[-1].id,
+        {views.REASON_FIELD: {views.REASON_FIELD: "On leave until March"}},
+    )
+    company.settle()
+    assert "skipped" in card_of(skipping).text
+
+    for _ in range(25 * 6):
+        company.move(timedelta(hours=4))
+    texts = {
+        seat.user_id: [m.text for m in seat.messages(seat.dm().id)] for seat in seats
+    }
+    for seat in seats[:5]:
+        assert len(texts[seat.user_id]) == 1
+    assert len(texts[skipping.user_id]) == 1
+    assert len(texts[half.user_id]) == 3
+    assert len(texts[seats[7].user_id]) == 3
+    assert all("closed, you answered" in t[0] for t in texts.values())
+
+    result = company.last(company.sandbox.seat(BOSS), "C0GOV")
+    assert result.text == "Maturity in January 2026: high overall, median high"
+    assert "5 of 8 people answered all of it" in str(result.blocks)
+    with company.db.read() as session:
+        assert ledger.verify(session) is None
+        assert session.execute(select(MaturityCycle.state)).scalar_one() == "closed"
+        said = session.execute(
+            select(MaturityAnswer.answer)
+            .join(MaturityInvitation)
+            .where(MaturityInvitation.state == "invited")
+        ).scalars()
+        assert set(said) == {"partly"}
+
+
+def test_each_tap_is_kept_and_the_window_can_be_left(company: Office) -> None:
+    begin(company)
+    seat = company.sandbox.seat("U0P003")
+    window = open_window(seat)
+    first, second, third = statements(window)[:3]
+    tap(seat, first, "yes")
+    tap(seat, second, "no")
+    tap(seat, second, "partly")
+    seat.close(window.id)
+    company.settle()
+    window = open_window(seat)
+    chosen = {
+        block["block_id"]: (block["element"].get("initial_option") or {}).get("value")
+        for block in window.blocks
+        if block["type"] == "input"
+    }
+    assert chosen[first] == "yes"
+    assert chosen[second] == "partly"
+    assert chosen[third] is None
+    go_on(seat)
+    seat.click(view_id=seat.modals()[-1].id, action_id=words.NOTE)
+    refused = seat.submit(
+        seat.modals()[-1].id, {views.LINK_FIELD: {views.LINK_FIELD: "wiki"}}
+    )
+    assert "starts with https://" in str(refused.errors)
+    seat.submit(
+        seat.modals()[-1].id,
+        {
+            views.COMMENT_FIELD: {views.COMMENT_FIELD: "Only *vision* does <!here>"},
+            views.LINK_FIELD: {views.LINK_FIELD: "https://wiki.acme.test/data"},
+        },
+    )
+    assert "Only ∗vision∗ does &lt;!here&gt;" in str(seat.modals()[-1].blocks)
+    seat.click(view_id=seat.modals()[-1].id, action_id=words.BACK)
+    assert "*Organisational alignment* · 1 of 6" in str(seat.modals()[-1].blocks)
+
+
+def test_two_devices_and_the_latest_tap_wins(company: Office) -> None:
+    begin(company)
+    seat = company.sandbox.seat("U0P003")
+    old = open_window(seat)
+    statement = statements(old)[0]
+    tap(seat, statement, "no")
+    seat.close(old.id)
+    again = open_window(seat)
+    tap(seat, statement, "yes")
+    go_on(seat)
+    with company.db.read() as session:
+        (kept,) = session.execute(select(MaturityAnswer.answer)).scalars()
+    assert kept == "yes"
+    assert again.id == seat.modals()[-1].id
+
+
+def test_who_may_do_what(company: Office) -> None:
+    seat = company.sandbox.seat("U0P003")
+    seat.slash("/mlgov", "maturity start", "C0GOV")
+    assert "Only people of role `leader`" in seat.ephemerals()[-1].text
+    begin(company)
+    boss = company.sandbox.seat(BOSS)
+    boss.slash("/mlgov", "maturity start", "C0GOV")
+    assert "A check-in is open until" in boss.ephemerals()[-1].text
+    boss.slash("/mlgov", "maturity", "C0GOV")
+    shown = str(boss.ephemerals()[-1].blocks)
+    assert "0 of 8 people answered all of it" in shown
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.EARLY)
+    company.private(boss, "Nothing can be told yet: it takes 5 people")

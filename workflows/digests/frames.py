@@ -1,0 +1,311 @@
+"""From statements to figures by way of pandas frames. Heavy: imported only where a digest is made."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import pandas as pd
+from sqlalchemy.orm import Session
+
+from storage.budgets import costs
+from storage.digests import figures as statements
+from storage.enums import ApprovalState, CostBasis, Period
+from storage.money import exact_sum
+from workflows.budgets import rules as budget_rules
+from workflows.digests import rules
+from workflows.digests.records import (
+    ApprovalFigures,
+    BudgetFigure,
+    Figures,
+    MoneyFigures,
+    Movement,
+)
+from workflows.policy import Policy
+from workflows.visibility import Sight
+
+USED = 20
+"""Budgets that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is asked: seven days of a reader, as local dates and as instants, and the moment of asking."""
+
+    first_day: date
+    since: datetime
+    until: datetime
+    now: datetime
+
+    @property
+    def today(self) -> date:
+        """The day up to which cost counts; cost has days in UTC."""
+        return self.now.date()
+
+
+def gather(
+    session: Session, sight: Sight, span: Span, *, policy: Policy, waiting: int
+) -> Figures:
+    """The figures of a week over what somebody may see, in about ten statements whatever there is to see."""
+    money = _money(session, sight, span, policy)
+    over = {one.budget_id for group in money for one in group.over}
+    crossed = {
+        row.budget_id
+        for row in statements.crossings(session, sight.within, span.since, span.until)
+    }
+    return Figures(
+        first_day=span.first_day,
+        as_of=span.now,
+        projects=statements.count_projects(session, sight.within),
+        money=money,
+        movements=_movements(session, sight, span, policy, money),
+        crossed=tuple(sorted(crossed & over)),
+        approvals=_approvals(session, sight, span),
+        waiting=waiting,
+    )
+
+
+def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
+    """Objects stay what they are: pandas would make floats of money and its own kind of date of days."""
+    return pd.DataFrame(
+        [tuple(row) for row in rows], columns=list(columns), dtype=object
+    )
+
+
+# --- money
+
+
+def _money(
+    session: Session, sight: Sight, span: Span, policy: Policy
+) -> tuple[MoneyFigures, ...]:
+    rounds = {
+        period: found
+        for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
+        if (found := _round(period, span.today, policy))
+    }
+    budgets = _frame(
+        statements.open_budgets(session, sight.within, today=span.today, spans=rounds),
+        ["budget_id", "project_id", "project", "period", "currency", "basis", "first", "last", "amount"],
+    )  # fmt: skip
+    if budgets.empty:
+        return ()
+    budgets = budgets.merge(_spent(session, sight, span, budgets), how="left")
+    budgets["spent"] = budgets["spent"].map(lambda cost: cost if isinstance(cost, Decimal) else Decimal(0))  # fmt: skip
+    through = _through(session, sight, span)
+    budgets["through"] = [through.get(project) for project in budgets["project_id"]]
+    keys = ["currency", "basis", "period", "first", "last"]
+    groups = [
+        _group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)
+    ]  # fmt: skip
+    return tuple(
+        sorted(
+            groups, key=lambda one: (-one.budgets, one.currency, one.basis, one.first)
+        )
+    )
+
+
+def _round(period: Period, today: date, policy: Policy) -> tuple[date, date] | None:
+    found = budget_rules.span_on(
+        period,
+        date.min,
+        None,
+        today,
+        fiscal_month=policy.organisation.fiscal_month,
+    )
+    return None if found is None else (found.first, found.last)
+
+
+def _spent(
+    session: Session, sight: Sight, span: Span, budgets: pd.DataFrame
+) -> pd.DataFrame:
+    """Cost of every open round by project, currency and basis; from the roll-up where it counts the same days."""
+    exact = costs.has_future(session, span.today)
+    found: list[tuple[Any, ...]] = []
+    for first, last in sorted(set(zip(budgets["first"], budgets["last"], strict=True))):
+        whole = first.day == 1 and (last + timedelta(days=1)).day == 1
+        rows = (
+            statements.cost_by_months(session, sight.within, first, last)
+            if whole and not exact
+            else statements.cost_by_days(
+                session, sight.within, first, min(last, span.today)
+            )
+        )
+        for project, currency, billed, effective in rows:
+            found.append(
+                (project, currency, CostBasis.BILLED.value, first, last, billed)
+            )
+            found.append(
+                (project, currency, CostBasis.EFFECTIVE.value, first, last, effective)
+            )
+    return _frame(found, ["project_id", "currency", "basis", "first", "last", "spent"])
+
+
+def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
+    told = costs.through_by_source(session, span.today)
+    frame = _frame(
+        statements.sources(session, sight.within, span.today), ["project_id", "source"]
+    )
+    frame["through"] = frame["source"].map(told)
+    frame = frame.dropna(subset=["through"])
+    return dict(frame.groupby("project_id")["through"].max()) if len(frame) else {}
+
+
+def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
+    currency, basis, period, first, last = key
+    found = [
+        BudgetFigure(
+            int(row.budget_id), int(row.project_id), row.project, currency,
+            row.amount, row.spent, row.through,
+        )
+        for row in cast(Iterable[Any], frame.itertuples(index=False))
+    ]  # fmt: skip
+    found.sort(key=_share)
+    days = [one.through for one in found if one.through is not None]
+    newest = max(days, default=None)
+    return MoneyFigures(
+        currency=currency,
+        basis=CostBasis(basis),
+        words=budget_rules.span_words(Period(period), budget_rules.Span(first, last)),
+        first=first,
+        last=last,
+        budgets=len(found),
+        amount=exact_sum(one.amount for one in found),
+        spent=exact_sum(one.spent for one in found),
+        through=newest,
+        lagging=len(
+            {
+                one.project_id
+                for one in found
+                if newest is not None and (one.through is None or one.through < newest)
+            }
+        ),
+        over=tuple(one for one in found if one.spent > one.amount),
+        ahead=tuple(
+            one
+            for one in found
+            if rules.is_ahead(one.spent, one.amount, first, last, one.through)
+        ),
+        used=tuple(found[:USED]),
+    )
+
+
+def _share(one: BudgetFigure) -> tuple[Decimal, str, int]:
+    share = one.spent / one.amount if one.amount else Decimal(0)
+    return (-share, one.project.casefold(), one.budget_id)
+
+
+def _movements(
+    session: Session,
+    sight: Sight,
+    span: Span,
+    policy: Policy,
+    money: tuple[MoneyFigures, ...],
+) -> tuple[Movement, ...]:
+    """Cost of the week, or of the last seven days with data where that is older, beside the seven days before."""
+    days = [group.through for group in money if group.through is not None]
+    if not days:
+        return ()
+    last = min(max(days), span.first_day + timedelta(days=6))
+    first, basis = last - timedelta(days=6), policy.costs.basis
+    frame = _frame(
+        statements.cost_of_two_weeks(
+            session, sight.within, basis,
+            first=first, last=last, before=first - rules.WEEK,
+        ),
+        ["project_id", "project", "currency", "cost", "before"],
+    )  # fmt: skip
+    made = []
+    for currency, rows in frame.groupby("currency", sort=True):
+        cost = [value or Decimal(0) for value in rows["cost"]]
+        before = [value or Decimal(0) for value in rows["before"]]
+        rises = sorted(
+            (
+                (here - there, name)
+                for here, there, name in zip(cost, before, rows["project"], strict=True)
+            ),
+            key=lambda item: (-item[0], item[1]),
+        )
+        top = (rises[0][1], rises[0][0]) if rises and rises[0][0] > 0 else None
+        made.append(
+            Movement(
+                str(currency), basis, last, exact_sum(cost), exact_sum(before), top
+            )
+        )
+    return tuple(sorted(made, key=lambda one: (-one.cost, one.currency)))
+
+
+# --- approvals
+
+
+def _approvals(session: Session, sight: Sight, span: Span) -> ApprovalFigures:
+    since = span.until - rules.MEASURED
+    ended = _frame(
+        statements.ended_requests(session, sight.within, since, span.until),
+        ["approval_id", "project_id", "state", "created_at", "decided_at"],
+    )
+    week = ended[ended["decided_at"] >= span.since] if len(ended) else ended
+    counts = week["state"].value_counts()
+    verdicts = _frame(
+        statements.verdicts(session, sight.within, since, span.until),
+        ["approval_id", "position", "stage", "person_id", "at"],
+    )
+    decided = ended[
+        ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
+    ]  # fmt: skip
+    enough = verdicts["person_id"].nunique() >= rules.ENOUGH_PEOPLE
+    return ApprovalFigures(
+        approved=int(counts.get(ApprovalState.APPROVED.value, 0)),
+        rejected=int(counts.get(ApprovalState.REJECTED.value, 0)),
+        expired=int(counts.get(ApprovalState.EXPIRED.value, 0)),
+        withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),
+        waiting=statements.count_pending(session, sight.within, span.now),
+        measured=len(decided) if enough else 0,
+        median=_median(decided["decided_at"], decided["created_at"])
+        if enough and len(decided)
+        else None,
+        slowest=_slowest(decided, verdicts) if enough and len(decided) else None,
+    )
+
+
+def _median(ends: "pd.Series[Any]", begins: "pd.Series[Any]") -> timedelta:
+    seconds = sorted(
+        (end - begin).total_seconds() for end, begin in zip(ends, begins, strict=True)
+    )
+    return timedelta(seconds=float(pd.Series(seconds).median()))
+
+
+def _slowest(
+    decided: pd.DataFrame, verdicts: pd.DataFrame
+) -> tuple[str, timedelta] | None:
+    """The stage whose median is the longest, of at least two in each of which enough people decided.
+
+    A stage lasts from when it was asked (the end of the one before, or the asking) to its last verdict. None as well
+    when the stages that are left out were decided by too few people together: taking what is told from the whole
+    would tell their pace.
+    """
+    people = {
+        str(stage): set(rows["person_id"]) for stage, rows in verdicts.groupby("stage")
+    }
+    few = [one for one in people.values() if len(one) < rules.ENOUGH_PEOPLE]
+    if few and len(set().union(*few)) < rules.ENOUGH_PEOPLE:
+        return None
+    ends = verdicts.groupby(["approval_id", "position", "stage"], sort=True)["at"].max()
+    stages = ends.reset_index().rename(columns={"at": "end"})
+    stages["begin"] = stages.groupby("approval_id")["end"].shift(1)
+    asked = dict(zip(decided["approval_id"], decided["created_at"], strict=True))
+    stages["begin"] = [
+        asked[approval] if position == 0 or pd.isna(begin) else begin
+        for approval, position, begin in zip(
+            stages["approval_id"], stages["position"], stages["begin"], strict=True
+        )
+    ]
+    medians = {
+        str(stage): _median(rows["end"], rows["begin"])
+        for stage, rows in stages.groupby("stage", sort=True)
+        if len(people[str(stage)]) >= rules.ENOUGH_PEOPLE
+    }
+    if len(medians) < 2:
+        return None
+    stage = max(medians, key=lambda name: (medians[name], name))
+    return stage, medians[stage]

@@ -1,0 +1,132 @@
+"""Who gets a digest, and the schedules that follow from it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.digests import queries
+from storage.people import queries as people_queries
+from storage.people.tables import Person
+from workflows import timers, visibility
+from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.policy import Policy
+from workflows.policy.digests import Digest
+
+KINDS = ("weekly",)
+SELF = "self"
+"""The audience of those who subscribed by themselves."""
+
+
+def schedule_kind(kind: str) -> str:
+    """The kind of schedule by which a digest recurs for a person."""
+    return f"digest.{kind}"
+
+
+def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
+    """A reader's working calendar, in their own zone."""
+    return calendar_for(policy, tz=person.tz, country=person.country)
+
+
+def through(
+    session: Session, kind: str, *, policy: Policy, org_key: str
+) -> dict[str, str]:
+    """Who gets this digest now: person id → the word of the policy that says so, or `self`. Their own word goes first."""
+    digest = policy.digests.named.get(kind)
+    if digest is None:
+        return {}
+    found: dict[str, str] = {}
+    for word in digest.audience:
+        for person_id in visibility.members(
+            session, word, policy=policy, org_key=org_key
+        ):
+            found.setdefault(person_id, word)
+    said = queries.subscriptions(session, kind)
+    wanted = [one for one, yes in said.items() if yes and one not in found]
+    for person in people_queries.list_people(session, wanted):
+        if _is_reader(person):
+            found[person.id] = SELF
+    return {one: word for one, word in found.items() if said.get(one, True)}
+
+
+def word_for(
+    session: Session, person_id: str, kind: str, *, policy: Policy
+) -> str | None:
+    """The word through which this person gets this digest now, or `self`; None when they do not get it."""
+    digest = policy.digests.named.get(kind)
+    said = queries.find_subscription(session, person_id, kind)
+    if digest is None or said is False:
+        return None
+    word = visibility.reached_by(session, person_id, digest.audience, policy=policy)
+    if word is not None or said is None:
+        return word
+    person = people_queries.find_person(session, person_id)
+    return SELF if person is not None and _is_reader(person) else None
+
+
+def _is_reader(person: Person) -> bool:
+    return person.slack_id is not None and not (
+        person.is_bot
+        or person.is_guest
+        or person.is_stranger
+        or person.is_deactivated
+        or person.erased_at is not None
+    )
+
+
+def owners(
+    session: Session, digest: Digest, *, policy: Policy, org_key: str
+) -> dict[str, str]:
+    """Who answers for a digest: person id → Slack id."""
+    return visibility.members(session, digest.owner, policy=policy, org_key=org_key)
+
+
+def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+    """Bring the schedules to who gets which digest now, each at the policy's wall time in their own zone."""
+    for kind in KINDS:
+        wanted = through(session, kind, policy=policy, org_key=org_key)
+        known = {row.owner: row for row in queries.scheduled(session, schedule_kind(kind))}  # fmt: skip
+        people = {row.id: row for row in people_queries.list_people(session, wanted)}
+        for person_id in sorted(wanted.keys() & people.keys()):
+            _schedule(session, kind, people[person_id], known, policy=policy, now=now)
+        for person_id in sorted(known.keys() - wanted.keys()):
+            timers.unschedule(session, person_id, schedule_kind(kind))
+
+
+def enrol_one(
+    session: Session, person_id: str, kind: str, *, policy: Policy, now: datetime
+) -> None:
+    """Let a digest recur for one person, from its next time on."""
+    person = people_queries.find_person(session, person_id)
+    if person is not None:
+        _schedule(session, kind, person, {}, policy=policy, now=now)
+
+
+def _schedule(
+    session: Session,
+    kind: str,
+    person: Person,
+    known: Mapping[str, object],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    at = policy.digests.named[kind].at
+    zone = calendar_of(person, policy).zone.key
+    wall = f"{at.wall:%H:%M}"
+    row = known.get(person.id)
+    if row is not None and (
+        getattr(row, "local_time", None),
+        getattr(row, "weekday", None),
+        getattr(row, "tz", None),
+    ) == (wall, at.weekday, zone):
+        return
+    timers.schedule(
+        session,
+        person.id,
+        schedule_kind(kind),
+        wall,
+        zone,
+        now=now,
+        weekday=at.weekday,
+    )

@@ -1,0 +1,246 @@
+"""The first digests to an audience: its owner reads their own preview, and sends them with a click."""
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.digests import queries
+from storage.digests.tables import DigestRelease
+from storage.enums import DigestState, ReleaseState
+from storage.people import queries as people_queries
+from workflows import outbox, permissions, rollout, timers, visibility
+from workflows.actors import SYSTEM, Actor
+from workflows.audit import service as audit
+from workflows.digests import readers, service, troubles
+from workflows.digests.notices import DigestPreview
+from workflows.digests.records import Content, Release
+from workflows.due import Occasion
+from workflows.errors import NotAllowed, NotFound, RefusalFact, Stale
+from workflows.outbox import Destination, Subject
+from workflows.people import service as people
+from workflows.policy import Policy
+from workflows.timers import DueTimer
+
+PREVIEW = "digest.preview"
+RETRY = timedelta(hours=1)
+
+
+def subject(release_id: int) -> Subject:
+    """What the owner's card shows."""
+    return Subject.of("digest_release", release_id)
+
+
+def state_for(
+    session: Session, kind: str, word: str, week: str, first: date, occasion: Occasion
+) -> DigestState:
+    """How a digest of this audience starts: waiting to be built, or held until an owner has sent the first ones."""
+    if queries.is_released(session, kind, word):
+        return DigestState.WAITING
+    release_id = queries.add_release(
+        session,
+        {
+            "kind": kind,
+            "audience": word,
+            "week": week,
+            "state": ReleaseState.WAITING.value,
+            "first_day": first,
+            "contents": {},
+            "readers": 0,
+            "failures": 0,
+            "created_at": occasion.now,
+        },
+    )
+    if release_id is not None:
+        timers.start(session, subject(release_id), PREVIEW, occasion.now)
+        return DigestState.HELD
+    known = queries.find_release_of(session, kind, word, week)
+    is_skipped = known is not None and known.state == ReleaseState.SKIPPED
+    return DigestState.SKIPPED if is_skipped else DigestState.HELD
+
+
+def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    """Build each owner's own preview and ask them to send; where nobody owns the digest, administrators hear of it."""
+    release = queries.lock_release(session, int(timer.subject.id))
+    if release is None or release.state != ReleaseState.WAITING:
+        return
+    policy = occasion.policy
+    digest = policy.digests.named.get(release.kind)
+    owners = (
+        readers.owners(session, digest, policy=policy, org_key=occasion.org_key)
+        if digest is not None
+        else {}
+    )
+    if not owners:
+        troubles.tell(session, release.kind, release.week, occasion)
+        return
+    contents = {}
+    for person_id in sorted(owners):
+        actor, row = people.actor(session, person_id), people_queries.find_person(session, person_id)  # fmt: skip
+        if actor is None or row is None:
+            continue
+        contents[person_id] = service.make(
+            session,
+            actor,
+            first_day=release.first_day,
+            zone=readers.calendar_of(row, policy).zone,
+            policy=policy,
+            now=occasion.now,
+        ).stored()
+    release.contents = contents
+    release.readers = sum(
+        word == release.audience
+        for word in readers.through(
+            session, release.kind, policy=policy, org_key=occasion.org_key
+        ).values()
+    )
+    release.failures, release.last_error = 0, None
+    session.flush()
+    for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
+        row = people_queries.find_person(session, person_id)
+        if row is None:
+            continue
+        rollout.tell(
+            session,
+            person_id,
+            DigestPreview(release.id, person_id),
+            to=Destination.person(occasion.org_key, slack_id),
+            dedupe_key=f"digest-preview:{release.kind}:{release.audience}:{release.week}:{person_id}",
+            policy=policy,
+            now=occasion.now,
+            subject=subject(release.id),
+            due_at=readers.calendar_of(row, policy).next_open(occasion.now),
+        )
+    audit.record(
+        session,
+        SYSTEM,
+        "digest.held",
+        ("digest_release", release.id),
+        now=occasion.now,
+        digest=release.kind,
+        week=release.week,
+        owners=sorted(owners),
+    )
+
+
+def failed(
+    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
+) -> None:
+    """A preview could not be built: the owner is told, and it is tried again, hourly in the end."""
+    release = queries.lock_release(session, int(timer.subject.id))
+    if release is None or release.state != ReleaseState.WAITING:
+        return
+    release.failures += 1
+    release.last_error = why[:500]
+    is_young = occasion.now - release.created_at < timedelta(days=5)
+    if is_dead and is_young:
+        timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)  # fmt: skip
+    session.flush()
+    troubles.tell(session, release.kind, release.week, occasion)
+
+
+def decide(
+    session: Session,
+    actor: Actor,
+    release_id: int,
+    *,
+    send: bool,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """An owner sends the first digests of a week, or leaves that week out. The first click counts.
+
+    Raises NotAllowed for who does not own the digest, Stale when it is decided already.
+    """
+    permissions.require_member(
+        actor, "digest.release", subject=("digest_release", release_id)
+    )
+    release = queries.lock_release(session, release_id)
+    if release is None:
+        raise NotFound("These digests are not in the record any more.")
+    _require_owner(session, actor, release, policy=policy, org_key=org_key)
+    if release.state != ReleaseState.WAITING:
+        done = "sent" if release.state == ReleaseState.SENT else "left out"
+        raise Stale(f"They were {done} already; the card shows by whom. Nothing was changed.")  # fmt: skip
+    release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
+    release.decided_by, release.decided_at = actor.id, now
+    held = queries.lock_held(session, release.kind, release.audience, release.week)
+    for digest in held:
+        if not send:
+            digest.state = DigestState.SKIPPED
+        elif now < digest.late_at:
+            digest.state = DigestState.WAITING
+            timers.start(
+                session,
+                service.subject(digest.id),
+                service.BUILD,
+                max(now, digest.planned_at),
+            )
+    session.flush()
+    audit.record(
+        session,
+        actor,
+        "digest.released" if send else "digest.skipped",
+        ("digest_release", release.id),
+        now=now,
+        digest=release.kind,
+        week=release.week,
+        readers=len(held),
+    )
+    outbox.refresh(session, subject(release.id), now=now, clicked=clicked)
+
+
+def show_again(
+    session: Session,
+    release_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None,
+) -> None:
+    """Somebody clicked on a card that is not what it was: draw it, and all others, as they are now."""
+    outbox.refresh(session, subject(release_id), now=now, clicked=clicked)
+
+
+def _require_owner(
+    session: Session,
+    actor: Actor,
+    release: DigestRelease,
+    *,
+    policy: Policy,
+    org_key: str,
+) -> None:
+    digest = policy.digests.named.get(release.kind)
+    if digest is not None and actor.id in visibility.members(
+        session, digest.owner, policy=policy, org_key=org_key
+    ):
+        return
+    owner = digest.owner if digest is not None else "an owner"
+    raise NotAllowed(
+        f"Only {owner} can send the first digests to a new audience. Nothing was changed.",
+        audit=RefusalFact("digest.release", "digest_release", str(release.id), why="not_owner"),
+    )  # fmt: skip
+
+
+def read(session: Session, release_id: int, person_id: str) -> Release | None:
+    """The first digests to an audience as one owner's card shows them; None when there are none."""
+    release = queries.find_release(session, release_id)
+    if release is None:
+        return None
+    stored = release.contents.get(person_id)
+    by = (
+        people_queries.find_person(session, release.decided_by)
+        if release.decided_by
+        else None
+    )
+    return Release(
+        id=release.id,
+        kind=release.kind,
+        audience=release.audience,
+        week=release.week,
+        state=ReleaseState(release.state),
+        readers=release.readers,
+        content=Content.of(stored) if stored else None,
+        decided_by=(by.slack_id, by.name) if by else None,
+        decided_at=release.decided_at,
+    )

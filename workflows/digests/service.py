@@ -1,0 +1,361 @@
+"""Digests: made over what somebody may see, sent once, kept as sent; and what people say about getting them."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from storage.digests import queries
+from storage.digests.tables import Digest
+from storage.enums import DigestState
+from storage.people import queries as people_queries
+from workflows import decisions, outbox, permissions, rollout, timers, visibility
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals.records import Card
+from workflows.audit import service as audit
+from workflows.calendar import local_instant
+from workflows.digests import readers, rules, troubles, words
+from workflows.digests.notices import DigestSent
+from workflows.digests.records import Content, Shown, Standing
+from workflows.due import Occasion
+from workflows.errors import InvalidInput, NotFound
+from workflows.outbox import Destination, Subject
+from workflows.people import service as people
+from workflows.policy import Policy
+from workflows.timers import DueTimer
+
+BUILD, CHECK = "digest.build", "digest.check"
+RETRY = timedelta(hours=1)
+"""How long a digest rests that could not be built eight times in a row."""
+
+
+def subject(digest_id: int) -> Subject:
+    """What a digest's message is a view of."""
+    return Subject.of("digest", digest_id)
+
+
+def make(
+    session: Session,
+    actor: Actor,
+    *,
+    first_day: date,
+    zone: ZoneInfo,
+    policy: Policy,
+    now: datetime,
+) -> Content:
+    """The digest of seven days for one person, over what they may see. Writes nothing."""
+    from workflows.digests import (
+        frames,
+    )  # pandas is heavy, and most processes never make a digest
+
+    waiting = decisions.waiting_for(session, actor, policy=policy, now=now)
+    midnight = datetime.min.time()
+    figures = frames.gather(
+        session,
+        visibility.sight(session, actor.id, policy=policy),
+        frames.Span(
+            first_day,
+            local_instant(first_day, midnight, zone),
+            local_instant(first_day + rules.WEEK, midnight, zone),
+            now,
+        ),
+        policy=policy,
+        waiting=len(waiting),
+    )
+    return words.compose(
+        figures, tz=zone.key, decisions=tuple(card.id for card in waiting)
+    )
+
+
+# --- sending
+
+
+def start(session: Session, digest: Digest) -> None:
+    """Let a digest be built when it is due, and be looked after when it would be late."""
+    timers.start(session, subject(digest.id), BUILD, digest.planned_at)
+    watch(session, digest)
+
+
+def watch(session: Session, digest: Digest) -> None:
+    """Let somebody look whether the digest was sent, once it would be late."""
+    timers.start(session, subject(digest.id), CHECK, digest.late_at)
+
+
+def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    """Build a digest that is due and hand it to delivery, once."""
+    digest = queries.lock(session, int(timer.subject.id))
+    if digest is None or digest.state != DigestState.WAITING:
+        return
+    if occasion.now >= digest.late_at:
+        _miss(session, digest, occasion)
+        return
+    word = readers.word_for(
+        session, digest.person_id, digest.kind, policy=occasion.policy
+    )
+    actor = people.actor(session, digest.person_id)
+    if word is None or actor is None or actor.slack_id is None:
+        digest.state = DigestState.SKIPPED
+        return
+    content = make(
+        session,
+        actor,
+        first_day=digest.first_day,
+        zone=ZoneInfo(digest.tz),
+        policy=occasion.policy,
+        now=occasion.now,
+    )
+    had_failed = digest.failures > 0
+    digest.content, digest.built_at = content.stored(), occasion.now
+    digest.failures, digest.last_error = 0, None
+    queries.set_decisions(session, digest.id, content.decisions)
+    row = _send(session, digest, actor.slack_id, occasion)
+    digest.outbox_id = row
+    digest.state = DigestState.WITHHELD if row is None else DigestState.SENT
+    audit.record(
+        session,
+        SYSTEM,
+        f"digest.{digest.state}",
+        ("digest", digest.id),
+        now=occasion.now,
+        digest=digest.kind,
+        week=digest.week,
+        reader=digest.person_id,
+    )
+    if had_failed:
+        troubles.follow(session, digest.kind, digest.week, now=occasion.now)
+
+
+def _send(
+    session: Session, digest: Digest, slack_id: str, occasion: Occasion
+) -> int | None:
+    """Who subscribed has asked for it; anybody else is messaged where the rollout lets them be."""
+    notice = DigestSent(digest.id)
+    to = Destination.person(occasion.org_key, slack_id)
+    key = f"digest:{digest.person_id}:{digest.kind}:{digest.week}"
+    if queries.find_subscription(session, digest.person_id, digest.kind):
+        return outbox.post(
+            session,
+            notice,
+            to=to,
+            dedupe_key=key,
+            now=occasion.now,
+            subject=subject(digest.id),
+            expires_at=digest.late_at,
+        )
+    return rollout.tell(
+        session,
+        digest.person_id,
+        notice,
+        to=to,
+        dedupe_key=key,
+        policy=occasion.policy,
+        now=occasion.now,
+        subject=subject(digest.id),
+        expires_at=digest.late_at,
+    )
+
+
+def check(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    """The digest would be late from now on: what was not sent is missed, and its owner is told."""
+    digest = queries.lock(session, int(timer.subject.id))
+    if digest is None:
+        return
+    if digest.state == DigestState.SENT:
+        sent = digest.outbox_id is not None and queries.is_on_its_way(
+            session, digest.outbox_id
+        )
+        if not sent:
+            _miss(session, digest, occasion)
+    elif digest.state in (DigestState.WAITING, DigestState.HELD):
+        _miss(session, digest, occasion)
+
+
+def _miss(session: Session, digest: Digest, occasion: Occasion) -> None:
+    digest.state = DigestState.MISSED
+    record_missed(session, digest, occasion)
+
+
+def record_missed(session: Session, digest: Digest, occasion: Occasion) -> None:
+    """Put a missed digest on the ledger and tell its owner."""
+    session.flush()
+    audit.record(
+        session,
+        SYSTEM,
+        "digest.missed",
+        ("digest", digest.id),
+        now=occasion.now,
+        digest=digest.kind,
+        week=digest.week,
+        reader=digest.person_id,
+    )
+    troubles.tell(session, digest.kind, digest.week, occasion)
+
+
+def failed(
+    session: Session, timer: DueTimer, why: str, is_dead: bool, occasion: Occasion
+) -> None:
+    """A digest could not be built: its owner is told, its reader is not, and it is tried again until it is late."""
+    digest = queries.lock(session, int(timer.subject.id))
+    if digest is None or digest.state != DigestState.WAITING:
+        return
+    digest.failures += 1
+    digest.last_error = why[:500]
+    again = occasion.now + RETRY
+    if is_dead and again < digest.late_at:
+        timers.start(session, timer.subject, BUILD, again, seq=timer.seq + 1)
+    session.flush()
+    troubles.tell(session, digest.kind, digest.week, occasion)
+
+
+# --- reading
+
+
+def shown(
+    session: Session, digest_id: int, *, policy: Policy, now: datetime
+) -> Shown | None:
+    """A digest as its reader sees it: as it was sent, its decisions as they stand now. None for one without content."""
+    digest = queries.find(session, digest_id)
+    if digest is None or digest.content is None:
+        return None
+    content = Content.of(digest.content)
+    return Shown(
+        digest.id,
+        content,
+        _cards(session, content, digest.person_id, policy=policy, now=now),
+    )
+
+
+def _cards(
+    session: Session, content: Content, person_id: str, *, policy: Policy, now: datetime
+) -> tuple[Card, ...]:
+    found = []
+    for approval_id in content.decisions:
+        try:
+            found.append(
+                decisions.card(
+                    session, approval_id, policy=policy, now=now, reader_id=person_id
+                )
+            )
+        except NotFound:
+            continue
+    return tuple(found)
+
+
+def preview(
+    session: Session,
+    actor: Actor,
+    *,
+    policy: Policy,
+    now: datetime,
+    planned: date | None = None,
+) -> Shown:
+    """What this person would read if their digest came now, or on another local day. Writes nothing."""
+    permissions.require_member(actor, "digest.preview")
+    row = people_queries.find_person(session, actor.id)
+    if row is None:
+        raise NotFound("mlgov does not know you yet. Try again in a minute.")
+    calendar = readers.calendar_of(row, policy)
+    content = make(
+        session,
+        actor,
+        first_day=rules.first_day(planned or calendar.day(now)),
+        zone=calendar.zone,
+        policy=policy,
+        now=now,
+    )
+    cards = _cards(session, content, actor.id, policy=policy, now=now)
+    return Shown(None, content, cards)
+
+
+def last(
+    session: Session, actor: Actor, kind: str, *, policy: Policy, now: datetime
+) -> Shown | None:
+    """The newest digest that was sent to this person."""
+    permissions.require_member(actor, "digest.read")
+    digest = queries.find_last_sent(session, actor.id, kind)
+    return None if digest is None else shown(session, digest.id, policy=policy, now=now)
+
+
+def of_week(
+    session: Session,
+    actor: Actor,
+    kind: str,
+    week: str,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Shown | None:
+    """The digest of an ISO week as it was sent to this person; None when none was."""
+    digest = queries.find_of_week(session, actor.id, kind, week)
+    return None if digest is None else shown(session, digest.id, policy=policy, now=now)
+
+
+def own(
+    session: Session, actor: Actor, digest_id: int, *, policy: Policy, now: datetime
+) -> Shown:
+    """A digest of this person's own. Raises NotFound for anybody else's, as for one that is not there."""
+    permissions.require_member(actor, "digest.read", subject=("digest", digest_id))
+    digest = queries.find(session, digest_id)
+    found = (
+        shown(session, digest_id, policy=policy, now=now)
+        if digest is not None and digest.person_id == actor.id
+        else None
+    )
+    if found is None:
+        raise NotFound(
+            "This digest is not kept any more. `/mlgov digest preview` shows how things stand now."
+        )
+    return found
+
+
+# --- what people say about it
+
+
+def standing(session: Session, actor: Actor, kind: str, *, policy: Policy) -> Standing:
+    """Whether and when this person gets a digest, and how the latest one stands. Raises InvalidInput for no such one."""
+    digest = policy.digests.named.get(kind)
+    if digest is None:
+        raise InvalidInput(
+            "Your organisation sends no digests yet. An administrator can add one under `digests` in governance.yml; "
+            "`/mlgov digest preview` shows what it would say."
+        )
+    row = people_queries.find_person(session, actor.id)
+    word = readers.word_for(session, actor.id, kind, policy=policy)
+    latest = queries.find_latest(session, actor.id, kind)
+    zone = readers.calendar_of(row, policy).zone if row else policy.organisation.zone
+    return Standing(
+        kind,
+        word,
+        digest.at.words,
+        zone.key,
+        (latest.week, DigestState(latest.state)) if latest else None,
+    )
+
+
+def subscribe(
+    session: Session,
+    actor: Actor,
+    kind: str,
+    is_wanted: bool,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Standing:
+    """Somebody wants a digest, or wants it no more; their own word goes over the policy's audience."""
+    permissions.require_member(actor, "digest.subscribe")
+    before = standing(session, actor, kind, policy=policy)
+    queries.set_subscription(session, actor.id, kind, is_wanted, now)
+    if is_wanted:
+        readers.enrol_one(session, actor.id, kind, policy=policy, now=now)
+    else:
+        timers.unschedule(session, actor.id, readers.schedule_kind(kind))
+    if (before.through is not None) != is_wanted:
+        audit.record(
+            session,
+            actor,
+            "digest.subscribed" if is_wanted else "digest.unsubscribed",
+            ("person", actor.id),
+            now=now,
+            digest=kind,
+        )
+    return standing(session, actor, kind, policy=policy)

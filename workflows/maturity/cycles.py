@@ -1,0 +1,404 @@
+"""A check-in from its opening to its close: who is invited when, two reminders, and the result."""
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.enums import AskedAs, CycleState, InvitationState
+from storage.maturity import queries
+from storage.maturity.tables import MaturityCycle, MaturityInvitation
+from storage.people.channels import find_channel
+from workflows import outbox, rollout, timers
+from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.maturity import conversation, invitees, results
+from workflows.maturity import rubric as rubrics
+from workflows.maturity.notices import CheckInAsked, CheckInReminder, CheckInResult
+from workflows.maturity.records import CycleStatus, Plan, Terms
+from workflows.outbox import Destination, Subject
+from workflows.policy import Policy
+from workflows.policy.maturity import MONTHS_APART
+
+TYPE = "maturity_cycle"
+BATCH = 50
+"""People in one transaction, so that a large organisation keeps nobody else waiting."""
+CATCH_UP = timedelta(days=28)
+"""How late the schedule still opens a check-in: after downtime, or when another one was in the way."""
+
+
+def subject(cycle_id: int) -> Subject:
+    """The record that the result's messages follow."""
+    return Subject.of(TYPE, cycle_id)
+
+
+def _closing(policy: Policy, now: datetime) -> datetime:
+    """The end of work on the last working day within the time that the policy gives."""
+    calendar = calendar_for(policy)
+    last = now + policy.maturity.lasts
+    closes = calendar.closing(calendar.on_or_before(calendar.day(last)))
+    return closes if closes > now + timedelta(days=1) else last
+
+
+# --- opening
+
+
+def plan(
+    session: Session,
+    actor: Actor,
+    business_unit: str | None,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> Plan:
+    """Whom a check-in would ask, for a leader to look at first. Raises NotAllowed, NotFound, InvalidInput."""
+    invitees.require_leader(
+        session, actor, "maturity.start", policy=policy, org_key=org_key
+    )
+    if business_unit is not None:
+        business_unit = invitees.unit(
+            queries.list_units(session, org_key), business_unit
+        )
+    asked = invitees.invited(
+        session, policy=policy, org_key=org_key, business_unit=business_unit
+    )
+    rules = policy.maturity
+    _refuse_overlap(session, business_unit, policy)
+    if len(asked) < rules.minimum_group:
+        where = f" in {business_unit}" if business_unit else ""
+        raise InvalidInput(
+            f"Only {len(asked)} people{where} would be asked, and nothing is told of fewer than {rules.minimum_group}. "
+            "Personas come from `mlgov import people FILE`; whom a check-in asks stands in governance.yml under `maturity`."
+        )
+    rubric = queries.current_rubric(session)
+    if rubric is None:
+        raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
+    leaders = sum(part is AskedAs.LEADER for _, part in asked)
+    return Plan(
+        business_unit=business_unit,
+        leaders=leaders,
+        practitioners=len(asked) - leaders,
+        closes_at=_closing(policy, now),
+        statements=len(rubrics.parse(rubric.text).statements),
+        terms=Terms(rules.answers_seen_by, rules.minimum_group),
+    )
+
+
+def _refuse_overlap(
+    session: Session, business_unit: str | None, policy: Policy
+) -> None:
+    """Nobody is asked by two check-ins at once."""
+    for other in queries.list_open_cycles(session):
+        if business_unit is None or other.business_unit in (None, business_unit):
+            whose = f"of {other.business_unit} " if other.business_unit else ""
+            ends = other.closes_at.astimezone(policy.organisation.zone)
+            raise InvalidInput(
+                f"A check-in {whose}is open until {ends:%a} {ends.day} {ends:%b}. Wait for it, or close it: `/mlgov maturity close`."
+            )
+
+
+def start(
+    session: Session,
+    actor: Actor,
+    business_unit: str | None,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    slot: str | None = None,
+) -> int:
+    """Open a check-in; people are invited in their own working hours. Raises as `plan` does. Its id."""
+    queries.lock_rubrics(session)
+    found = plan(session, actor, business_unit, policy=policy, org_key=org_key, now=now)
+    rubric = queries.current_rubric(session)
+    if rubric is None:
+        raise InvalidInput("No rubric is in force yet. Restart mlgov to adopt one.")
+    cycle = MaturityCycle(
+        slot=slot,
+        business_unit=found.business_unit,
+        rubric_id=rubric.id,
+        started_by=actor.id if actor.kind is ActorKind.PERSON else None,
+        state=CycleState.OPEN,
+        open_scope=found.business_unit or "",
+        seen_by=found.terms.seen_by,
+        minimum_group=found.terms.minimum_group,
+        opened_at=now,
+        closes_at=found.closes_at,
+    )
+    session.add(cycle)
+    session.flush()
+    asked = invitees.invited(
+        session, policy=policy, org_key=org_key, business_unit=found.business_unit
+    )
+    queries.insert_invitations(
+        session,
+        [
+            {
+                "cycle_id": cycle.id,
+                "person_id": person.id,
+                "asked_as": part.value,
+                "business_unit": person.business_unit,
+                "state": InvitationState.INVITED.value,
+            }
+            for person, part in asked
+        ],
+    )
+    audit.record(
+        session, actor, "maturity.opened", (TYPE, cycle.id), now=now,
+        unit=found.business_unit, people=len(asked), leaders=found.leaders, slot=slot,
+        rubric=rubric.sha256, closes=found.closes_at.isoformat(),
+    )  # fmt: skip
+    timers.start(session, subject(cycle.id), "maturity.invite", now)
+    timers.start(session, subject(cycle.id), "maturity.close", cycle.closes_at)
+    return cycle.id
+
+
+def open_due(
+    session: Session, today: date, *, policy: Policy, org_key: str, now: datetime
+) -> int | None:
+    """Open the period's check-in when its day has come and nothing is in the way; its id.
+
+    An organisation that met mlgov within the period waits for the next one: nobody is surprised by an invitation on
+    the day of the installation.
+    """
+    every = policy.maturity.cycle
+    if every == "off":
+        return None
+    begins = period(today, MONTHS_APART[every], policy.organisation.fiscal_month)
+    slot = f"{begins:%Y-%m}"
+    opens = _first_working_day(calendar_for(policy), begins)
+    since = queries.first_policy_at(session)
+    if since is None or since.astimezone(policy.organisation.zone).date() > begins:
+        return None
+    if not opens <= today <= opens + CATCH_UP or queries.has_slot(session, slot):
+        return None
+    try:
+        return start(
+            session, SYSTEM, None, policy=policy, org_key=org_key, now=now, slot=slot
+        )
+    except GovernanceError:
+        return None
+
+
+def period(today: date, months: int, first_month: int) -> date:
+    """The first day of the period that holds `today`; periods of so many months follow the fiscal year."""
+    back = (today.month - first_month) % months
+    count = today.year * 12 + today.month - 1 - back
+    return date(count // 12, count % 12 + 1, 1)
+
+
+def _first_working_day(calendar: WorkingCalendar, day: date) -> date:
+    return next(
+        (
+            candidate
+            for step in range(14)
+            if calendar.is_working_day(candidate := day + timedelta(days=step))
+        ),
+        day,
+    )
+
+
+# --- inviting and reminding
+
+
+def invite(
+    session: Session,
+    cycle_id: int,
+    seq: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Invite the next few people of a cycle, each in their own working hours; the cycle is locked."""
+    cycle = queries.find_cycle(session, cycle_id)
+    if cycle is None or cycle.state != CycleState.OPEN:
+        return
+    waiting = queries.list_waiting(session, cycle_id, BATCH)
+    for invitation in waiting:
+        invitation.invited_at = now
+        if conversation.left(session, invitation, now=now):
+            continue
+        person = queries.find_person(session, invitation.person_id)
+        if person is None or person.slack_id is None:
+            continue
+        calendar = calendar_for(policy, tz=person.tz, country=person.country)
+        rollout.tell(
+            session,
+            person.id,
+            CheckInAsked(invitation.id),
+            to=Destination.person(org_key, person.slack_id),
+            dedupe_key=f"maturity:{cycle_id}:asked:{person.id}",
+            policy=policy,
+            now=now,
+            subject=conversation.subject(invitation.id),
+            due_at=calendar.next_open(now),
+            expires_at=cycle.closes_at,
+        )
+        for number, due in enumerate(reminders(calendar, now, cycle.closes_at), 1):
+            timers.start(
+                session,
+                conversation.subject(invitation.id),
+                "maturity.remind",
+                due,
+                seq=number,
+            )
+    if len(waiting) == BATCH:
+        timers.start(session, subject(cycle_id), "maturity.invite", now, seq=seq + 1)
+
+
+def reminders(
+    calendar: WorkingCalendar, invited: datetime, closes: datetime
+) -> list[datetime]:
+    """When somebody is reminded: half-way, and as work starts on the last working day before the day it closes."""
+    half = calendar.next_open(invited + (closes - invited) / 2)
+    day = calendar.on_or_before(calendar.day(closes) - timedelta(days=1))
+    last = calendar.opening(day)
+    found = [half] if invited < half < closes else []
+    if last < closes and last > (half if found else invited) + timedelta(hours=12):
+        found.append(last)
+    return found
+
+
+def remind(
+    session: Session,
+    invitation_id: int,
+    number: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Remind one person, unless they have finished, skipped or left; their check-in is locked."""
+    invitation = queries.find_invitation(session, invitation_id)
+    if invitation is None or invitation.state != InvitationState.INVITED:
+        return
+    cycle = queries.find_cycle(session, invitation.cycle_id)
+    if cycle is None or cycle.state != CycleState.OPEN:
+        return
+    if conversation.left(session, invitation, now=now):
+        return
+    person = queries.find_person(session, invitation.person_id)
+    if person is None or person.slack_id is None:
+        return
+    at = calendar_for(policy, tz=person.tz, country=person.country).next_open(now)
+    if at >= cycle.closes_at:
+        return
+    rollout.tell(
+        session,
+        person.id,
+        CheckInReminder(invitation.id, number),
+        to=Destination.person(org_key, person.slack_id),
+        dedupe_key=f"maturity:{cycle.id}:reminder{number}:{person.id}",
+        policy=policy,
+        now=now,
+        subject=conversation.subject(invitation.id),
+        due_at=at,
+        expires_at=cycle.closes_at,
+    )
+
+
+# --- closing
+
+
+def close(
+    session: Session,
+    actor: Actor,
+    cycle_id: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> bool:
+    """Close a check-in: the result is fixed and told, and nothing can be changed any more. False when it was closed.
+
+    Leaders may; the timer does when the time is over. Raises NotAllowed, NotFound.
+    """
+    invitees.require_leader(
+        session, actor, "maturity.close", policy=policy, org_key=org_key
+    )
+    cycle = queries.lock_cycle(session, cycle_id)
+    if cycle is None:
+        raise NotFound("There is no such check-in any more.")
+    if cycle.state != CycleState.OPEN:
+        return False
+    everybody = queries.list_with_people(session, cycle_id)
+    for invitation, _ in everybody:
+        conversation.left(session, invitation, now=now)
+    session.flush()
+    found = results.final(session, cycle, policy=policy, now=now)
+    cycle.result = results.as_json(found)
+    cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
+    queries.drop_counted(session, cycle_id)
+    session.flush()
+    audit.record(
+        session, actor, "maturity.closed", (TYPE, cycle_id), now=now,
+        invited=found.invited, answered=found.answered,
+        overall=found.overall.value if found.overall else None,
+        levels={one.key: one.level.value for one in found.told if one.level},
+    )  # fmt: skip
+    timers.cancel(session, subject(cycle_id))
+    timers.start(session, subject(cycle_id), "maturity.farewell", now)
+    wanted = policy.maturity.channel or policy.channels.governance
+    channel = find_channel(session, org_key, wanted)
+    if channel is not None:
+        outbox.post(
+            session,
+            CheckInResult(cycle_id),
+            to=Destination.channel(org_key, channel),
+            dedupe_key=f"maturity:{cycle_id}:result",
+            subject=subject(cycle_id),
+            now=now,
+        )
+    return True
+
+
+def farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> None:
+    """Let the next few people's messages say that the check-in is closed. `after` is the last one done."""
+    ids = queries.list_ids(session, cycle_id, after=after, most=BATCH)
+    for invitation_id in ids:
+        timers.cancel(session, conversation.subject(invitation_id))
+        outbox.refresh(session, conversation.subject(invitation_id), now=now)
+    if len(ids) == BATCH:
+        timers.start(session, subject(cycle_id), "maturity.farewell", now, seq=ids[-1])
+
+
+# --- looking
+
+
+def open_cycles(session: Session, *, policy: Policy) -> list[CycleStatus]:
+    """How the open check-ins go, in counts of people."""
+    return [
+        status(session, cycle, policy=policy)
+        for cycle in queries.list_open_cycles(session)
+    ]
+
+
+def status(session: Session, cycle: MaturityCycle, *, policy: Policy) -> CycleStatus:
+    """Counts of people; who left is in none of them."""
+    here: list[MaturityInvitation] = [
+        invitation
+        for invitation, person in queries.list_with_people(session, cycle.id)
+        if invitation.state != InvitationState.LEFT and invitees.is_here(person)
+    ]
+    begun = {
+        invitation for invitation, _, _ in queries.list_cycle_answers(session, cycle.id)
+    }
+    states = [InvitationState(one.state) for one in here]
+    return CycleStatus(
+        cycle_id=cycle.id,
+        label=conversation.label(cycle, policy),
+        business_unit=cycle.business_unit,
+        state=CycleState(cycle.state),
+        opened_at=cycle.opened_at,
+        closes_at=cycle.closes_at,
+        invited=len(here),
+        finished=states.count(InvitationState.FINISHED),
+        started=sum(
+            one.id in begun and one.state == InvitationState.INVITED for one in here
+        ),
+        skipped=states.count(InvitationState.SKIPPED),
+        fewest=conversation.terms(cycle, policy).minimum_group,
+    )

@@ -1,0 +1,69 @@
+"""What people enter in a check-in."""
+
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from storage.enums import Answer, Level
+from workflows.maturity.rubric import DIMENSIONS
+
+COMMENT, LINK, REASON = 1000, 500, 500
+"""The most characters of each."""
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GiveAnswer(_Form):
+    """One answer to one statement. `stamp` is Slack's time of the tap."""
+
+    invitation_id: int
+    statement: str = Field(max_length=40)
+    answer: Answer
+    stamp: str = Field(pattern=r"^\d{1,12}(\.\d{1,9})?$")
+
+
+class WriteNote(_Form):
+    """A comment and a link to proof; empty takes back what was there."""
+
+    invitation_id: int
+    dimension: str
+    comment: str = Field(default="", max_length=COMMENT)
+    link: str = Field(default="", max_length=LINK)
+
+    @field_validator("comment", "link", mode="before")
+    @classmethod
+    def _trimmed(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value or ""
+
+    @field_validator("link")
+    @classmethod
+    def _is_link(cls, value: str) -> str:
+        if value and (
+            urlsplit(value).scheme not in {"http", "https"}
+            or not urlsplit(value).netloc
+        ):
+            raise ValueError("a link starts with https://, like https://wiki/page")
+        return value
+
+
+class Skip(_Form):
+    """Why somebody does not take part this time."""
+
+    invitation_id: int
+    reason: str = Field(min_length=3, max_length=REASON)
+
+
+class SetTargets(_Form):
+    """The level to aim for by dimension; a dimension that is left out has no target."""
+
+    business_unit: str = ""
+    levels: dict[str, Level]
+
+    @field_validator("levels")
+    @classmethod
+    def _known(cls, value: dict[str, Level]) -> dict[str, Level]:
+        if set(value) - set(DIMENSIONS):
+            raise ValueError("there are six dimensions, and this is none of them")
+        return value

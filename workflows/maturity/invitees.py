@@ -1,0 +1,136 @@
+"""Whom a check-in asks, by persona and role, and who may start one, set targets or see single answers."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy.orm import Session
+
+from storage.enums import AskedAs
+from storage.people import queries as people
+from storage.people.tables import Person
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.errors import NotAllowed, NotFound, RefusalFact
+from workflows.policy import Policy
+
+LEADER, ASSESSOR = "leader", "assessor"
+"""Roles of the policy."""
+
+
+def is_here(person: Person) -> bool:
+    """A full, active member of the organisation whom Slack knows."""
+    return person.slack_id is not None and not (
+        person.is_bot
+        or person.is_guest
+        or person.is_stranger
+        or person.is_deactivated
+        or person.erased_at is not None
+    )
+
+
+def folded(text: str) -> str:
+    """A persona or unit without what people write differently."""
+    return " ".join(text.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
+    """Opaque ids of the people that Slack ids and groups name."""
+    groups = [
+        *people.list_groups_by_handle(
+            session, org_key, {one[1:] for one in names if one[:1] == "@"}
+        ),
+        *(
+            row
+            for row in people.list_groups(
+                session, org_key, {one for one in names if one[:1] == "S"}
+            )
+            if not row.is_disabled
+        ),
+    ]
+    found = {
+        person.id
+        for _, person in people.list_members(session, [row.id for row in groups])
+    }
+    direct = [one for one in names if one[:1] in {"U", "W"}]
+    return found | {
+        row.id for row in people.list_by_slack_ids(session, org_key, direct)
+    }
+
+
+def _chosen(
+    session: Session,
+    org_key: str,
+    rules: Iterable[str],
+    everybody: Collection[Person],
+    policy: Policy,
+) -> set[str]:
+    personas, names = set(), set()
+    for rule in rules:
+        if rule.startswith("persona:"):
+            personas.add(folded(rule.removeprefix("persona:")))
+        elif rule.startswith("role:"):
+            names |= set(policy.roles.get(rule.removeprefix("role:"), ()))
+        else:
+            names.add(rule)
+    by_persona = {
+        row.id for row in everybody if row.persona and folded(row.persona) in personas
+    }
+    return by_persona | _members(session, org_key, names)
+
+
+def invited(
+    session: Session, *, policy: Policy, org_key: str, business_unit: str | None
+) -> list[tuple[Person, AskedAs]]:
+    """Whom a cycle of the organisation, or of one unit, would ask; who is both is asked as a leader."""
+    everybody = [
+        row for row in people.list_organisation(session, org_key) if is_here(row)
+    ]
+    rules = policy.maturity
+    leaders = _chosen(session, org_key, rules.leaders, everybody, policy)
+    others = _chosen(session, org_key, rules.practitioners, everybody, policy)
+    return [
+        (row, AskedAs.LEADER if row.id in leaders else AskedAs.PRACTITIONER)
+        for row in everybody
+        if row.id in leaders | others
+        and (business_unit is None or row.business_unit == business_unit)
+    ]
+
+
+def unit(units: Collection[str], words: str) -> str:
+    """The business unit that somebody typed. Raises NotFound with those there are."""
+    found = [one for one in units if folded(one) == folded(words)]
+    if len(found) == 1:
+        return found[0]
+    if not units:
+        raise NotFound(
+            "Nobody has a business unit yet. An administrator can import them: `mlgov import people FILE`."
+        )
+    listed = ", ".join(f"“{one}”" for one in sorted(units)[:12])
+    raise NotFound(f"There is no business unit “{words[:60]}”. There are: {listed}.")
+
+
+def has_role(
+    session: Session, actor: Actor, role: str, *, policy: Policy, org_key: str
+) -> bool:
+    """Whether the policy gives somebody a role."""
+    names = policy.roles.get(role, ())
+    if not names or not actor.is_member:
+        return False
+    return actor.id in _members(session, org_key, names)
+
+
+def require_leader(
+    session: Session, actor: Actor, action: str, *, policy: Policy, org_key: str
+) -> None:
+    """Refuse everyone but people of role `leader`, and mlgov itself."""
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    permissions.require_member(actor, action)
+    if LEADER not in policy.roles:
+        raise NotAllowed(
+            "Only leaders can do that, and the policy names none. An administrator can add the role `leader` to governance.yml."
+        )
+    if not has_role(session, actor, LEADER, policy=policy, org_key=org_key):
+        raise NotAllowed(
+            "Only people of role `leader` can do that. `/mlgov maturity` shows what you can do.",
+            audit=RefusalFact(action, "maturity", "", why="role"),
+        )

@@ -1,0 +1,95 @@
+"""Check-ins: what a cycle asks, what people say, what is told of it, and what leaders aim for."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.maturity import queries
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.maturity import invitees
+from workflows.maturity.conversation import (
+    answer,
+    catch_up,
+    find,
+    get,
+    mine,
+    note,
+    open_invitation,
+    skip,
+    to_send,
+)
+from workflows.maturity.cycles import (
+    close,
+    farewell,
+    invite,
+    open_cycles,
+    open_due,
+    plan,
+    remind,
+    start,
+)
+from workflows.maturity.invitees import ASSESSOR, LEADER, has_role
+from workflows.maturity.results import (
+    early,
+    latest,
+    may_see,
+    of_cycle,
+    seen_by,
+    shows_single,
+    single_answers,
+)
+from workflows.maturity.rubric import RubricText
+from workflows.maturity.targets import set_targets, targets
+
+__all__ = [
+    "ASSESSOR",
+    "LEADER",
+    "adopt_rubric",
+    "answer",
+    "catch_up",
+    "close",
+    "early",
+    "farewell",
+    "find",
+    "get",
+    "has_role",
+    "invite",
+    "latest",
+    "may_see",
+    "mine",
+    "note",
+    "of_cycle",
+    "open_cycles",
+    "open_due",
+    "open_invitation",
+    "plan",
+    "remind",
+    "seen_by",
+    "set_targets",
+    "shows_single",
+    "single_answers",
+    "skip",
+    "start",
+    "targets",
+    "to_send",
+    "unit_named",
+]
+
+
+def adopt_rubric(
+    session: Session, actor: Actor, found: RubricText, *, now: datetime
+) -> None:
+    """Put a rubric in force for the next cycle; cycles that are open keep theirs."""
+    if queries.adopt_rubric(session, found.sha256, found.text, now):
+        audit.record(
+            session, actor, "maturity.rubric_adopted", ("maturity_rubric", found.sha256[:12]), now=now,
+            sha256=found.sha256,
+        )  # fmt: skip
+
+
+def unit_named(session: Session, words: str, *, org_key: str) -> str | None:
+    """The business unit that somebody typed; None for no words: the organisation. Raises NotFound."""
+    if not words:
+        return None
+    return invitees.unit(queries.list_units(session, org_key), words)

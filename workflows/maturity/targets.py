@@ -1,0 +1,96 @@
+"""What leaders aim for, and what is missing on the way: no level is skipped."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import Level
+from storage.maturity import queries
+from storage.maturity.tables import MaturityTarget
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.maturity import conversation, invitees, results, rules
+from workflows.maturity.forms import SetTargets
+from workflows.maturity.records import Gap, Targets
+from workflows.policy import Policy
+
+
+def targets(
+    session: Session, business_unit: str | None, *, policy: Policy, now: datetime
+) -> Targets:
+    """The targets of the organisation or a unit, beside its latest result."""
+    levels = {
+        row.dimension: Level(row.level)
+        for row in queries.list_targets(session, business_unit or "")
+    }
+    cycle = queries.last_closed(session, business_unit)
+    found = results.latest(session, policy=policy, now=now, business_unit=business_unit)
+    gaps: list[Gap] = []
+    names: dict[str, str] = {}
+    if cycle is not None and found is not None:
+        asked = conversation.rubric_of(session, cycle)
+        for told in found.dimensions:
+            names[told.key] = told.name
+            dimension, target = asked.dimension(told.key), levels.get(told.key)
+            if dimension is None or target is None or told.level is None:
+                continue
+            if rules.rank(target) <= rules.rank(told.level):
+                continue
+            within = {
+                one.text
+                for step in rules.LEVELS[1 : rules.rank(target) + 1]
+                for one in dimension.of(step)
+            }
+            gaps.append(
+                Gap(
+                    told.key,
+                    told.name,
+                    told.level,
+                    target,
+                    tuple(text for text in told.missing if text in within),
+                )
+            )
+    gaps.sort(key=lambda gap: rules.rank(gap.level))
+    return Targets(business_unit, levels, names, tuple(gaps), found)
+
+
+def set_targets(
+    session: Session,
+    actor: Actor,
+    form: SetTargets,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> Targets:
+    """Aim for these levels from now on; what is left out has no target any more. Raises NotAllowed."""
+    invitees.require_leader(
+        session, actor, "maturity.set_targets", policy=policy, org_key=org_key
+    )
+    queries.lock_rubrics(session)
+    rows = {
+        row.dimension: row for row in queries.lock_targets(session, form.business_unit)
+    }
+    changed: dict[str, str | None] = {}
+    for dimension, row in rows.items():
+        if dimension not in form.levels:
+            session.delete(row)
+            changed[dimension] = None
+    for dimension, level in form.levels.items():
+        found = rows.get(dimension)
+        if found is None:
+            found = MaturityTarget(
+                business_unit=form.business_unit, dimension=dimension, level=level.value
+            )
+            session.add(found)
+        elif found.level == level:
+            continue
+        found.level, found.set_by, found.set_at = level.value, actor.id, now
+        changed[dimension] = level.value
+    session.flush()
+    if changed:
+        audit.record(
+            session, actor, "maturity.targets_set", ("maturity_target", form.business_unit), now=now,
+            levels=changed,
+        )  # fmt: skip
+    return targets(session, form.business_unit or None, policy=policy, now=now)
