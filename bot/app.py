@@ -30,9 +30,10 @@ from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.router import Router
 from bot.scheduler import Scheduler
-from bot.settings import Settings, SettingsRefused
+from bot.settings import Settings, SettingsRefused, another_host
 from storage import migrate, runtime
 from storage.db import Database
+from storage.host import AnotherHost
 from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
@@ -147,6 +148,10 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
     database = Database(settings.mlgov_database_url.get_secret_value())
+    try:
+        database.hold_host()
+    except AnotherHost as error:
+        raise SettingsRefused(another_host(error.host)) from None
     migrate.upgrade(database)
     _require_own(database, made_by)
     if made_by == "run":

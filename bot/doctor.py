@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import installation, manifest
 from bot.audit import anchor
-from bot.settings import Settings, SettingsRefused
+from bot.settings import Settings, SettingsRefused, another_host
 from storage import migrate
 from storage.db import Database
+from storage.host import AnotherHost
 from workflows import policy
 from workflows.errors import GovernanceError
 
@@ -132,6 +133,7 @@ def _database(settings: Settings) -> Check:
         try:
             if database.is_sqlite and not Path(database.url.database or "").exists():
                 return "not there yet; `mlgov run` makes it"
+            database.hold_host()
             current = migrate.current(database)
             if current == migrate.head():
                 return f"{database.url.get_backend_name()}, revision {current}"
@@ -140,6 +142,8 @@ def _database(settings: Settings) -> Check:
                     f"is at revision {current}, made by a newer mlgov. Install that release."
                 )
             return f"at revision {current}; `mlgov run` brings it to {migrate.head()}"
+        except AnotherHost as error:
+            raise GovernanceError(another_host(error.host)) from None
         finally:
             database.close()
 
