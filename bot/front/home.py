@@ -58,6 +58,7 @@ def renderer(deps: Deps) -> Callable[[Session, str], dict[str, Any] | None]:
             session,
             actor,
             policy=deps.policy,
+            org_key=deps.team.org_key,
             now=deps.now(session),
             pages=pages.current(session, person_id),
         )

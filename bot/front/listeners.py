@@ -90,6 +90,7 @@ def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
             session,
             asked.actor,
             policy=deps.policy,
+            org_key=deps.team.org_key,
             now=deps.now(session),
             number=number,
             everything=everything,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bot import blocks
 from bot.blocks import Block
 from bot.front import views, words
+from bot.maturity import words as maturity_words
 from bot.rendering import Rendered, Scene
 from bot.replies import Private
 from workflows.meeting import Introduction
@@ -78,6 +79,8 @@ def portfolio(found: Portfolio) -> Private:
             f"those that need you most first · {where}"
         )
     shown.append(blocks.context(where))
+    if found.maturity is not None:
+        shown.append(blocks.context(maturity_words.headline(found.maturity)))
     turners = views.turners(found.lines, words.LIST, section)
     if turners:
         shown.append(blocks.actions(turners, block_id=f"list:{section}"))

@@ -7,6 +7,7 @@ from bot.approvals import views as approval_views
 from bot.approvals import words as approval_words
 from bot.blocks import Block, Element
 from bot.front import words
+from bot.maturity import messages as maturity_messages
 from bot.projects import messages as project_messages
 from workflows.approvals.records import Card
 from workflows.status.reads import ASKED, PROJECTS, WAITING
@@ -18,7 +19,7 @@ MOST_WAITING = 10
 
 def home(found: HomeStatus) -> Block:
     """What waits for me first, then what I asked for, then my projects."""
-    shown = [*_waiting(found), *_asked(found), *_projects(found)]
+    shown = [*_waiting(found), *_asked(found), *_projects(found), *_maturity(found)]
     if found.introduces is not None:
         shown += [
             blocks.divider(),
@@ -38,15 +39,19 @@ def home(found: HomeStatus) -> Block:
 
 
 def _waiting(found: HomeStatus) -> list[Block]:
-    if not found.waiting.total:
+    news = words.waits(found.waiting.total, check_in=found.check_in is not None)
+    if not news:
         return [
             blocks.header("Nothing waits for you"),
             blocks.section(words.nothing_waits(found.pending, found.first_answer)),
         ]
-    shown = [blocks.header(words.waits(found.waiting.total))]
+    shown = [blocks.header(news)]
     for card in found.waiting.items:
         shown += approval_views.waiting(card)
-    return shown + turn(found.waiting, WAITING, "the most urgent first")
+    shown += turn(found.waiting, WAITING, "the most urgent first")
+    if found.check_in is not None:
+        shown += maturity_messages.in_home(found.check_in)
+    return shown
 
 
 def _asked(found: HomeStatus) -> list[Block]:
@@ -75,6 +80,16 @@ def _projects(found: HomeStatus) -> list[Block]:
         *shown,
         *(project(line) for line in found.projects.items),
         *turn(found.projects, PROJECTS, "the one that needs you most first"),
+    ]
+
+
+def _maturity(found: HomeStatus) -> list[Block]:
+    if found.maturity is None:
+        return []
+    return [
+        blocks.divider(),
+        blocks.header("Maturity"),
+        *maturity_messages.result_blocks(found.maturity),
     ]
 
 

@@ -30,13 +30,14 @@ _KINDS = {
 }
 
 
-def waits(number: int) -> str:
-    """`1 decision waits for you`."""
-    return (
-        "1 decision waits for you"
-        if number == 1
-        else f"{number:,} decisions wait for you"
-    )
+def waits(decisions: int, *, check_in: bool = False) -> str:
+    """`1 decision waits for you`, `3 decisions and a check-in wait for you`; empty when nothing does."""
+    things = [blocks.counted(decisions, "decision")] if decisions else []
+    things += ["a check-in" if decisions else "A check-in"] if check_in else []
+    if not things:
+        return ""
+    alone = len(things) == 1 and decisions < 2
+    return f"{' and '.join(things)} {'waits' if alone else 'wait'} for you"
 
 
 def nothing_waits(pending: int, first_answer: datetime | None) -> str:

@@ -12,6 +12,7 @@ from storage.approvals.tables import Approval, ApprovalStage
 from storage.audit.tables import AuditEntry, AuditHead
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.front.tables import HomeTab, LedgerReader, Meeting, Withheld
+from storage.maturity.tables import MaturityInvitation
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
@@ -253,3 +254,13 @@ def people_of_budgets(
 def people_of_projects(session: Session, ids: Collection[int]) -> Rows:
     """Owner, sponsor and manager of these projects."""
     return session.execute(_OF_PROJECTS, {"ids": sorted(ids)}).all()
+
+
+_OF_INVITATIONS = select(MaturityInvitation.person_id).where(
+    MaturityInvitation.id.in_(bindparam("ids", expanding=True))
+)
+
+
+def people_of_invitations(session: Session, ids: Collection[int]) -> list[str]:
+    """Whose check-ins these are."""
+    return list(session.execute(_OF_INVITATIONS, {"ids": sorted(ids)}).scalars())

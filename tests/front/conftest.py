@@ -53,6 +53,7 @@ def home(house: House, name: str, *, at: datetime | None = None) -> dict[str, An
                 session,
                 house.actor(name),
                 policy=house.policy,
+                org_key=ORG,
                 now=at or house.now,
                 pages=pages.current(session, f"p-{name}"),
             )

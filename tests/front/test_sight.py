@@ -107,17 +107,19 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
             assert actor is not None
             if who in org["guests"]:
                 with pytest.raises(NotAllowed, match="guest"):
-                    status.home(session, actor, policy=rules, now=START)
+                    status.home(session, actor, policy=rules, org_key=ORG, now=START)
                 with pytest.raises(NotAllowed, match="guest"):
                     status.project(session, actor, f"k{run}-0", policy=rules, now=START)
                 continue
             shown = str(
-                views.home(status.home(session, actor, policy=rules, now=START))
+                views.home(
+                    status.home(session, actor, policy=rules, org_key=ORG, now=START)
+                )
             )
             number = 0
             while True:
                 found = status.portfolio(
-                    session, actor, policy=rules, now=START, number=number, everything=True,
+                    session, actor, policy=rules, org_key=ORG, now=START, number=number, everything=True,
                 )  # fmt: skip
                 shown += str(messages.portfolio(found).blocks)
                 number += 1

@@ -16,7 +16,7 @@ from sandbox.blocks import check
 from storage.approvals.tables import Approval, ApprovalStage
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.projects.tables import Project
-from tests.approvals.conftest import POLICY, START, House
+from tests.approvals.conftest import ORG, POLICY, START, House
 from tests.front.conftest import home
 from workflows import status
 from workflows.errors import InvalidInput, NotFound
@@ -131,6 +131,7 @@ def all_of(house: House, name: str, number: int = 0) -> Any:
             session,
             house.actor(name),
             policy=house.policy,
+            org_key=ORG,
             now=house.now,
             number=number,
             everything=True,

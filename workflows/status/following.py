@@ -77,6 +77,12 @@ def _projects(
     return _of_projects(queries.people_of_projects(session, [int(id_) for id_ in ids]))
 
 
+def _invitations(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    return queries.people_of_invitations(session, [int(id_) for id_ in ids])
+
+
 def _themselves(
     session: Session, ids: Sequence[str], org_key: str
 ) -> Iterable[str | None]:
@@ -88,11 +94,12 @@ CONCERNED: dict[str, Concerned] = {
     "budget": _budgets,
     "budget_alert": _alerts,
     "project": _projects,
+    "maturity_invitation": _invitations,
     "person": _themselves,
 }
 """Whose Home shows a subject of each type; subjects of other types are shown in no Home."""
-EVERYBODY = frozenset({"cost_load", "import", "policy"})
-"""Subjects that can change every Home: new cost, imported tables, and new rules."""
+EVERYBODY = frozenset({"cost_load", "import", "maturity_cycle", "policy"})
+"""Subjects that can change every Home: new cost, imported tables, a check-in that opens or closes, and new rules."""
 
 
 def has_news(session: Session) -> bool:

@@ -13,6 +13,7 @@ from workflows.actors import Actor
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
+from workflows.maturity import service as maturity
 from workflows.policy import Policy
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -77,6 +78,7 @@ def home(
     actor: Actor,
     *,
     policy: Policy,
+    org_key: str,
     now: datetime,
     pages: Mapping[str, Any] | None = None,
 ) -> HomeStatus:
@@ -100,11 +102,15 @@ def home(
 
     return HomeStatus(
         waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
+        check_in=maturity.open_invitation(session, actor, policy=policy),
         asked=cards(asked, ASKED),
         pending=len(pending),
         first_answer=min(pending, default=None),
         projects=page(mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
         over=sum(line.is_over for line in mine),
+        maturity=maturity.seen_by(
+            session, actor, policy=policy, org_key=org_key, now=now
+        ),
         introduces=part(session, actor, policy=policy) if introduces else None,
         now=now,
     )
@@ -115,6 +121,7 @@ def portfolio(
     actor: Actor,
     *,
     policy: Policy,
+    org_key: str,
     now: datetime,
     number: int = 0,
     everything: bool = False,
@@ -137,6 +144,11 @@ def portfolio(
         page(lines, number, LISTED),
         over=sum(line.is_over for line in lines),
         waiting=sum(line.waiting for line in lines),
+        maturity=maturity.seen_by(
+            session, actor, policy=policy, org_key=org_key, now=now
+        )
+        if everything
+        else None,
         is_all=everything,
         sees_all=seen.sees_all,
         now=now,

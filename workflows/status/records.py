@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from workflows.approvals.records import Card
 from workflows.budgets.records import Burn
+from workflows.maturity.records import CycleResult, MyCheckIn
 from workflows.projects.records import ProjectRecord
 
 T = TypeVar("T")
@@ -119,6 +120,8 @@ class Portfolio:
     lines: Page[ProjectLine]
     over: int
     waiting: int
+    maturity: CycleResult | None
+    """The newest result of a check-in, in a look at everything."""
     is_all: bool
     sees_all: bool
     """Whether every project there is lies in this person's sight."""
@@ -130,6 +133,8 @@ class HomeStatus:
     """What App Home shows."""
 
     waiting: Page[Card]
+    check_in: MyCheckIn | None
+    """The check-in that waits for this person's answers."""
     asked: Page[Card]
     pending: int
     """Requests of this person that are with others."""
@@ -137,6 +142,8 @@ class HomeStatus:
     """When the first of those expires."""
     projects: Page[ProjectLine]
     over: int
+    maturity: CycleResult | None
+    """The newest result of a check-in that this person may see."""
     introduces: "Part | None"
     """What mlgov does for this person, while App Home is where they have just met it."""
     now: datetime
