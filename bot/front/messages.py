@@ -66,19 +66,24 @@ def portfolio(found: Portfolio) -> Private:
         return Private(text, [blocks.section(text)])
     text = _state(found)
     section = "all" if found.is_all else "mine"
+    lines, day = views.projects(found.lines)
+    facts = []
+    if found.lines.total > len(found.lines.items):
+        facts.append(
+            f"{found.lines.first:,}–{found.lines.last:,} of {found.lines.total:,}, those that need you most first"
+        )
+    if found.is_all and not found.sees_all:
+        facts.append(
+            "all that you may see: yours, and those of people who report to you"
+        )
+    facts += [day] if day else []
+    facts.append(f"as of {blocks.when(found.now)}")
+    told = " · ".join(facts)
     shown = [
         blocks.section(f"*{text}*"),
-        *(views.project(line) for line in found.lines.items),
+        *lines,
+        blocks.context(told[0].upper() + told[1:]),
     ]
-    where = f"As of {blocks.when(found.now)}"
-    if found.is_all and not found.sees_all:
-        where = f"All that you may see: yours, and those of people who report to you · {where}"
-    if found.lines.total > len(found.lines.items):
-        where = (
-            f"{found.lines.first:,}–{found.lines.last:,} of {found.lines.total:,}, "
-            f"those that need you most first · {where}"
-        )
-    shown.append(blocks.context(where))
     if found.maturity is not None:
         shown.append(blocks.context(maturity_words.headline(found.maturity)))
     turners = views.turners(found.lines, words.LIST, section)

@@ -43,7 +43,7 @@ def _waiting(found: HomeStatus) -> list[Block]:
     if not news:
         return [
             blocks.header("Nothing waits for you"),
-            blocks.section(words.nothing_waits(found.pending, found.first_answer)),
+            blocks.section(words.with_others(found.pending, found.first_answer)),
         ]
     shown = [blocks.header(news)]
     for card in found.waiting.items:
@@ -74,11 +74,12 @@ def _projects(found: HomeStatus) -> list[Block]:
                 "You own, sponsor or manage no project. When you do, its money, milestones and requests stand here."
             ),
         ]
-    if found.over or found.projects.total > 1:
-        shown.append(blocks.context(f"{words.over(found.over, found.projects.total)}."))
+    lines, day = projects(found.projects)
+    facts = [words.over(found.over, found.projects.total), day]
     return [
         *shown,
-        *(project(line) for line in found.projects.items),
+        blocks.context(" · ".join(filter(None, facts))),
+        *lines,
         *turn(found.projects, PROJECTS, "the one that needs you most first"),
     ]
 
@@ -93,10 +94,18 @@ def _maturity(found: HomeStatus) -> list[Block]:
     ]
 
 
-def project(line: ProjectLine) -> Block:
-    """A project on one line, with a button to all of it."""
+def projects(page: Page[ProjectLine]) -> tuple[list[Block], str | None]:
+    """Each project in two lines, with a button to all of it; and through which day there is data, where that is the
+    same for all of them and so stands in none."""
+    day = project_messages.shared_day(line.burns for line in page.items)
+    return [_project(line, with_day=day is None) for line in page.items], day
+
+
+def _project(line: ProjectLine, *, with_day: bool) -> Block:
     return blocks.section(
-        project_messages.line(line.project, line.burns, line.waiting),
+        project_messages.line(
+            line.project, line.burns, line.waiting, with_day=with_day
+        ),
         block_id=f"project:{line.project.id}",
         accessory=blocks.button(
             "Open",

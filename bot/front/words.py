@@ -40,16 +40,16 @@ def waits(decisions: int, *, check_in: bool = False) -> str:
     return f"{' and '.join(things)} {'waits' if alone else 'wait'} for you"
 
 
-def nothing_waits(pending: int, first_answer: datetime | None) -> str:
-    """The useful empty state: how it stands with what the person asked for."""
+def with_others(pending: int, first_answer: datetime | None) -> str:
+    """The useful side of an empty state: how it stands with what the person asked for."""
     if not pending or first_answer is None:
-        return "Nothing waits for you, and nothing that you asked for waits for others."
+        return "Nothing that you asked for waits for others either."
     many = (
         "1 request of yours is"
         if pending == 1
         else f"{pending:,} requests of yours are"
     )
-    return f"Nothing waits for you. {many} with others; the first answer is due {blocks.when(first_answer)}."
+    return f"{many} with others; the first answer is due {blocks.when(first_answer)}."
 
 
 def over(number: int, total: int) -> str:

@@ -247,7 +247,7 @@ def test_what_needs_a_look_most_comes_first(house: House) -> None:
 def test_empty_states_say_what_will_stand_there(house: House) -> None:
     shown = str(home(house, "ned"))
     check.view(home(house, "ned"), "home")
-    assert "Nothing waits for you, and nothing that you asked for" in shown
+    assert "Nothing that you asked for waits for others either." in shown
     assert "You own, sponsor or manage no project." in shown
     assert "You can see no project yet" in messages.portfolio(all_of(house, "ned")).text
     requests(house, 1, by="ned")
