@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 from bot.front import messages, words
 from bot.replies import Private
+from storage.front import queries
 from tests.approvals.conftest import ORG, POLICY, House
 from tests.front.conftest import home
 from workflows import meeting, status
+from workflows.actors import OPERATOR
+from workflows.people import service as people
+from workflows.status import pages
 from workflows.status.records import Part
 
 
@@ -86,3 +90,31 @@ def test_a_first_home_keeps_the_lines_for_a_day(house: House) -> None:
     assert lines in str(home(house, "ola"))
     assert lines not in str(home(house, "tim"))
     assert lines not in str(home(house, "ola", at=house.now + timedelta(hours=25)))
+
+
+def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(
+    house: House,
+) -> None:
+    meet(house, "tim", "home")
+    with house.db.begin() as session:
+        pages.turn(session, "p-tim", "projects", 1)
+        queries.withhold(
+            session,
+            {
+                "dedupe_key": "nudge:1:p-tim", "person_id": "p-tim", "kind": "nudge", "subject_type": None,
+                "subject_id": None, "rollout": "me", "withheld_at": house.now,
+            },
+        )  # fmt: skip
+    with house.db.read() as session:
+        kept = people.export(session, "p-tim")
+    assert (kept["met"][0]["way"], kept["home"][0]["pages"]) == (
+        "home",
+        {"projects": 1},
+    )
+    assert kept["withheld"][0]["kind"] == "nudge"
+    with house.db.begin() as session:
+        people.erase(session, OPERATOR, "p-tim", now=house.now)
+    with house.db.read() as session:
+        assert queries.find_meeting(session, "p-tim") is None
+        assert queries.find_pages(session, "p-tim") == {}
+        assert not queries.was_withheld(session, "nudge:1:p-tim")

@@ -242,7 +242,7 @@ def test_words_are_grouped_and_a_leader_sees_everything(opener: Opener) -> None:
             )
 
         assert "1 project, within budget" in said(FAY, "status all")
-        assert "data through Tue 20 Jan" in said(FAY, "status all")
+        assert "Data through Tue 20 Jan · as of" in said(FAY, "status all")
         assert "data through Tue 20 Jan" in said(FAY, "status ticket triage")
         assert "You can see no project yet" in said(FRED, "status all")
         assert "You can see no project “triage”" in said(FRED, "status triage")
