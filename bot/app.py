@@ -28,6 +28,8 @@ from bot.front import renderers as front_renderers
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
+from bot.milestones import listeners as milestone_listeners
+from bot.milestones import renderers as milestone_renderers
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
@@ -57,6 +59,7 @@ NOUNS: tuple[Noun, ...] = (
     front_listeners,
     budget_listeners,
     approval_listeners,
+    milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
 )
@@ -69,6 +72,7 @@ RENDERERS = (
     *front_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
+    *milestone_renderers.RENDERERS,
 )
 
 

@@ -69,6 +69,14 @@ def _slack(settings: Settings) -> Iterator[Check]:
     yield _clock(answer)
 
 
+OPTIONAL = {
+    "an ambiguous send becomes a dead letter": ("channels:history", "groups:history"),
+    "pictures are said in words": ("files:write",),
+    "a picture that Slack is slow to take is said in words": ("files:read",),
+}
+"""What is lost without optional scopes."""
+
+
 def _scopes(answer: SlackResponse) -> Check:
     granted = {
         scope.strip()
@@ -83,10 +91,15 @@ def _scopes(answer: SlackResponse) -> Check:
             f"missing {', '.join(missing)}. Add them on your app's page and install it again.",
         )
     if without := sorted(optional - granted):
+        costs = [
+            words
+            for words, scopes in OPTIONAL.items()
+            if not granted.issuperset(scopes)
+        ]
         return Check(
             "scopes",
             True,
-            f"all; without {', '.join(without)} an ambiguous send becomes a dead letter",
+            f"all needed; without {', '.join(without)} {'; '.join(costs)}",
         )
     return Check("scopes", True, "all, the optional ones too")
 

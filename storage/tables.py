@@ -9,6 +9,7 @@ from storage.digests import tables as digests
 from storage.front import tables as front
 from storage.imports import tables as imports
 from storage.maturity import tables as maturity
+from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
@@ -23,6 +24,7 @@ __all__ = [
     "front",
     "imports",
     "maturity",
+    "milestones",
     "people",
     "policies",
     "projects",

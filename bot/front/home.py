@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from bot import blocks
 from bot.context import Deps
 from bot.front import views
+from bot.rendering import View
 from workflows import clock, meeting, outbox, permissions, status
 from workflows.errors import GovernanceError
 from workflows.outbox import Destination
@@ -43,17 +44,17 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
     return opened
 
 
-def renderer(deps: Deps) -> Callable[[Session, str], dict[str, Any] | None]:
+def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
     """What delivery publishes as a person's Home tab."""
 
-    def render(session: Session, person_id: str) -> dict[str, Any] | None:
+    def render(session: Session, person_id: str) -> View | None:
         actor = people.actor(session, person_id)
         if actor is None or actor.slack_id is None:
             return None
         try:
             permissions.require_member(actor, "home")
         except GovernanceError as error:
-            return blocks.home([blocks.section(blocks.escape(error.sentence))])
+            return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
         found = status.home(
             session,
             actor,
@@ -62,6 +63,6 @@ def renderer(deps: Deps) -> Callable[[Session, str], dict[str, Any] | None]:
             now=deps.now(session),
             pages=pages.current(session, person_id),
         )
-        return views.home(found)
+        return View(views.home(found), views.pictures(found))
 
     return render

@@ -26,9 +26,6 @@ def register(router: Router) -> None:
     def help_(asked: Command | Click) -> Reply:
         return _help(router, asked)
 
-    def waiting(click: Click) -> Reply:
-        return router.words["approvals"].handler(_as_command(click))
-
     router.word("", "", "what waits for you, in one look", summary)
     router.word(
         "status",
@@ -51,8 +48,18 @@ def register(router: Router) -> None:
         router.action(action_id, turn_list)
 
 
-def _as_command(click: Click) -> Command:
-    return Command(click.deps, click.actor, (), click.channel or "", click.trigger_id)
+def waiting(click: Click) -> Reply:
+    """What waits for me, with its buttons, from the summary."""
+    deps = click.deps
+    with deps.db.read() as session:
+        found = status.home(
+            session,
+            click.actor,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    return messages.what_waits(found)
 
 
 def summary(command: Command) -> Reply:

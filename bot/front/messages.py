@@ -10,7 +10,7 @@ from bot.rendering import Rendered, Scene
 from bot.replies import Private
 from workflows.meeting import Introduction
 from workflows.rollout import Report, WithheldWeek
-from workflows.status.records import Part, Portfolio, ProjectStatus, Summary
+from workflows.status.records import HomeStatus, Part, Portfolio, ProjectStatus, Summary
 
 NAMED = 3
 """Projects over budget that the summary names."""
@@ -39,12 +39,26 @@ def summary(found: Summary) -> Private:
 
 
 def _news(found: Summary) -> str:
-    if found.waiting:
-        return f"{words.waits(found.waiting)}."
+    news = words.waits(found.waiting, due=found.due, check_in=found.has_check_in)
+    if news:
+        return f"{news}."
     if found.asked:
         are = "is" if found.asked == 1 else "are"
         return f"Nothing waits for you. {blocks.counted(found.asked, 'request')} of yours {are} with others."
     return "Nothing waits for you."
+
+
+def what_waits(found: HomeStatus) -> Private:
+    """The button What waits: decisions, milestones and a check-in, each with its buttons."""
+    news = words.waits(
+        found.waiting.total,
+        due=found.due.total,
+        check_in=found.check_in is not None,
+    )
+    if not news:
+        text = f"Nothing waits for you. {words.with_others(found.pending, found.first_answer)}"
+        return Private(text, [blocks.section(text)])
+    return Private(f"{news}.", [blocks.section(f"*{news}.*"), *views.what_waits(found)])
 
 
 def _own(found: Summary) -> str:
@@ -113,9 +127,14 @@ def _state(found: Portfolio) -> str:
         head = f"{found.over:,} of {total:,} {whose} {'is' if found.over == 1 else 'are'} over budget"
     else:
         head = f"{total:,} {whose}, none over budget"
-    if not found.waiting:
-        return head
-    return f"{head} · {blocks.counted(found.waiting, 'request')} {'waits' if found.waiting == 1 else 'wait'}"
+    told = [head]
+    if found.overdue:
+        told.append(f"{blocks.counted(found.overdue, 'milestone')} overdue")
+    if found.waiting:
+        told.append(
+            f"{blocks.counted(found.waiting, 'request')} {'waits' if found.waiting == 1 else 'wait'}"
+        )
+    return " · ".join(told)
 
 
 def project(found: ProjectStatus) -> Private:

@@ -30,14 +30,18 @@ _KINDS = {
 }
 
 
-def waits(decisions: int, *, check_in: bool = False) -> str:
-    """`1 decision waits for you`, `3 decisions and a check-in wait for you`; empty when nothing does."""
+def waits(decisions: int, *, due: int = 0, check_in: bool = False) -> str:
+    """`1 decision waits for you`, `3 decisions, 2 milestones due and a check-in wait for you`; empty when nothing does."""
     things = [blocks.counted(decisions, "decision")] if decisions else []
-    things += ["a check-in" if decisions else "A check-in"] if check_in else []
+    if due:
+        things.append(f"{blocks.counted(due, 'milestone')} due")
+    if check_in:
+        things.append("a check-in")
     if not things:
         return ""
-    alone = len(things) == 1 and decisions < 2
-    return f"{' and '.join(things)} {'waits' if alone else 'wait'} for you"
+    told = " and ".join(filter(None, [", ".join(things[:-1]), things[-1]]))
+    verb = "wait" if decisions + due + check_in > 1 else "waits"
+    return f"{told[0].upper()}{told[1:]} {verb} for you"
 
 
 def with_others(pending: int, first_answer: datetime | None) -> str:

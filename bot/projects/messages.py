@@ -27,15 +27,18 @@ def data_words(burn: Burn) -> str:
 def line(
     project: ProjectRecord,
     burns: tuple[Burn, ...],
-    waiting: int = 0,
     *,
+    waiting: int = 0,
+    overdue: int = 0,
     with_day: bool = True,
 ) -> str:
-    """A project in a list; `waiting` counts the requests about it that nobody has ended yet.
+    """A project in a list; `waiting` counts requests about it that nobody has ended yet, `overdue` its milestones.
 
     `with_day` says through which day there is data; a list that says so once for all leaves it out.
     """
     name = f"*{blocks.escape(project.name, 100)}* `{blocks.escape(project.key, 60)}`"
+    if overdue:
+        name += f" · {blocks.counted(overdue, 'milestone')} overdue"
     if waiting:
         name += f" · {blocks.counted(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not burns:

@@ -13,6 +13,7 @@ from storage.audit.tables import AuditEntry, AuditHead
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.front.tables import HomeTab, LedgerReader, Meeting, Withheld
 from storage.maturity.tables import MaturityInvitation
+from storage.milestones.tables import Milestone
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
@@ -254,6 +255,18 @@ def people_of_budgets(
 def people_of_projects(session: Session, ids: Collection[int]) -> Rows:
     """Owner, sponsor and manager of these projects."""
     return session.execute(_OF_PROJECTS, {"ids": sorted(ids)}).all()
+
+
+_OF_MILESTONES = (
+    select(Milestone.owner_id.label("milestone_owner"), *_PROJECT_PEOPLE)
+    .join(Project, Project.id == Milestone.project_id)
+    .where(Milestone.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+def people_of_milestones(session: Session, ids: Collection[int]) -> Rows:
+    """Who owns these milestones, and their projects' people."""
+    return session.execute(_OF_MILESTONES, {"ids": sorted(ids)}).all()
 
 
 _OF_INVITATIONS = select(MaturityInvitation.person_id).where(

@@ -1,11 +1,12 @@
 """Homes that are open follow the ledger: those concerned, once each, none of them forgotten."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 
 from storage.front import queries
 from tests.approvals.conftest import ORG, START, House
 from tests.front.conftest import follow, homes, opened
+from tests.front.test_views import milestone
 from workflows import outbox
 from workflows.actors import OPERATOR
 from workflows.audit import service as audit
@@ -96,6 +97,14 @@ def test_new_cost_and_new_rules_concern_everybody_and_other_subjects_nobody(
     assert follow(house) == set()
     change(house, "person", "p-ned")
     assert follow(house) == {"U0NED"}
+
+
+def test_a_milestone_concerns_its_owner_and_its_projects_people(house: House) -> None:
+    begin(house)
+    opened(house, "ola", "ned", "tim")
+    one = milestone(house, house.project(), "Launch", date(2026, 1, 30), owner="ned")
+    change(house, "milestone", one)
+    assert follow(house) == {"U0OLA", "U0NED"}
 
 
 def test_many_homes_follow_evenly_and_leave_room_for_those_who_open_theirs(

@@ -15,6 +15,7 @@ from bot.front import messages
 from sandbox.blocks import check
 from storage.approvals.tables import Approval, ApprovalStage
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from tests.approvals.conftest import ORG, POLICY, START, House
 from tests.front.conftest import home
@@ -99,6 +100,25 @@ def requests(house: House, number: int, *, by: str = "tim") -> None:
         )
 
 
+def milestone(
+    house: House, project: int, title: str, due: date, *, owner: str | None = "ola"
+) -> int:
+    """A milestone that nobody has met yet."""
+    with house.db.begin() as session:
+        made = Milestone(
+            project_id=project,
+            title=title,
+            type="deployed",
+            owner_id=f"p-{owner}" if owner else None,
+            baseline=due,
+            forecast=due,
+            created_at=START,
+        )
+        session.add(made)
+        session.flush()
+        return made.id
+
+
 @contextmanager
 def counted(house: House) -> Iterator[list[str]]:
     """The statements that run meanwhile."""
@@ -170,6 +190,7 @@ def test_pages_stay_where_somebody_turned_them_and_end_with_the_list(
     assert "13–18 of 502" in shown
     assert json.loads(home(full, "ola")["private_metadata"]) == {
         "waiting": 3,
+        "due": 0,
         "asked": 0,
         "projects": 2,
     }
@@ -221,7 +242,7 @@ def test_the_number_of_statements_does_not_grow_with_the_projects(house: House) 
             row.key = f"old-{row.key}"
     portfolio(house, 400)
     assert looks() == few
-    assert max(few) <= 40
+    assert max(few) <= 50
 
 
 def test_status_pages_through_everything_and_fits_a_message(full: House) -> None:
@@ -242,6 +263,64 @@ def test_what_needs_a_look_most_comes_first(house: House) -> None:
     found = all_of(house, "ola")
     assert [line.waiting for line in found.lines.items] == [1, 0, 0, 0]
     assert found.waiting == 1
+
+
+def test_milestones_that_are_due_wait_with_all_that_can_be_done_about_them(
+    house: House,
+) -> None:
+    project = house.project()
+    for title, due in (
+        ("Launch <!channel>", date(2026, 1, 30)),
+        ("Report", date(2026, 1, 20)),
+        ("Far away", date(2026, 6, 1)),
+    ):
+        milestone(house, project, title, due)
+    milestone(house, project, "Of another", date(2026, 1, 27), owner="ned")
+    view = home(house, "ola")
+    check.view(view, "home")
+    shown = str(view)
+    assert "2 milestones due wait for you" in shown
+    assert shown.index("Report") < shown.index("Launch")
+    assert "was due Tue 20 Jan, 6 days overdue" in shown
+    assert "milestones.more" in shown
+    assert "Far away" not in shown
+    assert "Of another" not in shown
+    assert "<!channel>" not in shown.replace("'text': 'Launch <!channel>", "")
+    assert "1 milestone overdue" in shown
+    found = all_of(house, "ola")
+    assert (found.overdue, found.lines.items[0].overdue) == (1, 1)
+    assert "1 milestone overdue" in messages.portfolio(found).text
+    with house.db.read() as session:
+        one = messages.project(
+            status.project(
+                session,
+                house.actor("ola"),
+                "lane-0",
+                policy=house.policy,
+                now=house.now,
+            )
+        )
+    check.message_blocks(one.blocks)
+    assert "Far away" in str(one.blocks)
+    requests(house, 1)
+    assert "1 decision and 2 milestones due wait for you" in str(home(house, "ola"))
+
+
+def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> None:
+    for number in range(20):
+        milestone(full, 1, "m" * 300, date(2026, 1, 20 + number % 5))
+    with full.db.read() as session:
+        found = status.home(
+            session,
+            full.actor("ola"),
+            policy=full.policy,
+            org_key=ORG,
+            now=full.now,
+        )
+    told = messages.what_waits(found)
+    check.message_blocks(told.blocks)
+    assert told.text == "200 decisions and 20 milestones due wait for you."
+    assert "…and 213 more" in str(told.blocks)
 
 
 def test_empty_states_say_what_will_stand_there(house: House) -> None:

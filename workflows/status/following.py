@@ -77,6 +77,13 @@ def _projects(
     return _of_projects(queries.people_of_projects(session, [int(id_) for id_ in ids]))
 
 
+def _milestones(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    rows = queries.people_of_milestones(session, [int(id_) for id_ in ids])
+    return [row.milestone_owner for row in rows] + _of_projects(rows)
+
+
 def _invitations(
     session: Session, ids: Sequence[str], org_key: str
 ) -> Iterable[str | None]:
@@ -95,6 +102,7 @@ CONCERNED: dict[str, Concerned] = {
     "budget_alert": _alerts,
     "project": _projects,
     "maturity_invitation": _invitations,
+    "milestone": _milestones,
     "person": _themselves,
 }
 """Whose Home shows a subject of each type; subjects of other types are shown in no Home."""

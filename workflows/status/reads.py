@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import waiting as waiting_queries
+from storage.milestones import lateness
 from storage.projects import queries as project_queries
 from workflows import decisions, meeting, permissions, visibility
 from workflows.actors import Actor
@@ -14,6 +15,8 @@ from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
 from workflows.maturity import service as maturity
+from workflows.milestones import reads as milestone_reads
+from workflows.milestones import service as milestones
 from workflows.policy import Policy
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -29,9 +32,9 @@ from workflows.status.records import (
     turned,
 )
 
-WAITING, ASKED, PROJECTS = "waiting", "asked", "projects"
+WAITING, DUE, ASKED, PROJECTS = "waiting", "due", "asked", "projects"
 """The sections of App Home, whose pages are turned one by one."""
-HOME_SIZES = {WAITING: 5, ASKED: 5, PROJECTS: 6}
+HOME_SIZES = {WAITING: 5, DUE: 5, ASKED: 5, PROJECTS: 6}
 """Entries on a page of a section: together one screen or two on a phone, and far below Slack's 100 blocks."""
 LISTED = 6
 """Projects on a page of `/mlgov status`: one screen on a phone."""
@@ -48,10 +51,17 @@ def _lines(
     """How these projects stand, the most important first; `is_all` spares naming them to the database one by one."""
     ids = [project.id for project in found]
     burns = budgets.burn(session, ids, policy=policy, now=now)
-    waiting = waiting_queries.count_by_project(session, None if is_all else ids)
+    named = None if is_all else ids
+    waiting = waiting_queries.count_by_project(session, named)
+    overdue = lateness.count_by_project(
+        session, named, milestone_reads.today_of(policy, now)
+    )
     lines = [
         ProjectLine(
-            project, tuple(burns.get(project.id, ())), waiting.get(project.id, 0)
+            project,
+            tuple(burns.get(project.id, ())),
+            waiting.get(project.id, 0),
+            overdue.get(project.id, 0),
         )
         for project in found
     ]
@@ -66,6 +76,9 @@ def summary(
     _, pending = decisions.asked_ids(session, actor, now=now)
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
+        due=len(milestones.due_for(session, actor, policy=policy, now=now)),
+        has_check_in=maturity.open_invitation(session, actor, policy=policy)
+        is not None,
         asked=len(pending),
         projects=tuple(_lines(session, mine, policy=policy, now=now)),
         sees_all=visibility.sight(session, actor.id, policy=policy).sees_all,
@@ -102,6 +115,12 @@ def home(
 
     return HomeStatus(
         waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
+        due=page(
+            milestones.due_for(session, actor, policy=policy, now=now),
+            at[DUE],
+            HOME_SIZES[DUE],
+        ),
+        today=milestone_reads.today_of(policy, now),
         check_in=maturity.open_invitation(session, actor, policy=policy),
         asked=cards(asked, ASKED),
         pending=len(pending),
@@ -143,6 +162,7 @@ def portfolio(
     return Portfolio(
         page(lines, number, LISTED),
         over=sum(line.is_over for line in lines),
+        overdue=sum(line.overdue for line in lines),
         waiting=sum(line.waiting for line in lines),
         maturity=maturity.seen_by(
             session, actor, policy=policy, org_key=org_key, now=now
@@ -182,9 +202,13 @@ def project(
     """One project by its key. Raises NotFound, with the nearest right one, also for a project out of sight."""
     found = find_project(session, actor, key, policy=policy)
     (line,) = _lines(session, [found], policy=policy, now=now)
+    planned = milestones.for_projects(session, [found.id], policy=policy, now=now)
+    open_ = [each for each in planned.get(found.id, ()) if each.is_open]
     return ProjectStatus(
         line,
         decisions.pending_of_project(session, found.id, policy=policy, now=now),
+        tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
+        milestone_reads.today_of(policy, now),
         now,
     )
 

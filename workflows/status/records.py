@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
 from workflows.approvals.records import Card
 from workflows.budgets.records import Burn
 from workflows.maturity.records import CycleResult, MyCheckIn
+from workflows.milestones.records import MilestoneRecord
 from workflows.projects.records import ProjectRecord
 
 T = TypeVar("T")
@@ -58,11 +59,12 @@ def page(entries: Sequence[T], number: int, size: int) -> Page[T]:
 
 @dataclass(frozen=True, slots=True)
 class ProjectLine:
-    """A project, how its open budgets stand, and how many requests about it wait for somebody."""
+    """A project, how its open budgets stand, how many requests about it wait, and how many milestones are overdue."""
 
     project: ProjectRecord
     burns: tuple[Burn, ...]
     waiting: int = 0
+    overdue: int = 0
 
     @property
     def name(self) -> str:
@@ -83,10 +85,11 @@ class ProjectLine:
         return any(burn.is_over for burn in self.burns)
 
     @property
-    def importance(self) -> tuple[bool, bool, Decimal, str]:
-        """Sorts lists: over budget first, then what waits for a decision, then the most used budget, then by name."""
+    def importance(self) -> tuple[bool, bool, bool, Decimal, str]:
+        """Sorts lists: over budget first, then overdue milestones, then requests that wait, then the most used budget."""
         return (
             not self.is_over,
+            not self.overdue,
             not self.waiting,
             -self.share,
             self.name.casefold(),
@@ -95,9 +98,12 @@ class ProjectLine:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One look: how many decisions wait, how many requests are with others, and the person's own projects."""
+    """One look: how much waits, how many requests are with others, and the person's own projects."""
 
     waiting: int
+    due: int
+    """Milestones of their own that are overdue or due soon."""
+    has_check_in: bool
     asked: int
     projects: tuple[ProjectLine, ...]
     sees_all: bool
@@ -110,6 +116,10 @@ class ProjectStatus:
 
     line: ProjectLine
     pending: tuple[Card, ...]
+    milestones: tuple[MilestoneRecord, ...]
+    """Open ones, the earliest first."""
+    today: date
+    """The organisation's own day, by which a milestone is late or not."""
     now: datetime
 
 
@@ -119,6 +129,8 @@ class Portfolio:
 
     lines: Page[ProjectLine]
     over: int
+    overdue: int
+    """Milestones that are overdue, in all of the projects."""
     waiting: int
     maturity: CycleResult | None
     """The newest result of a check-in, in a look at everything."""
@@ -133,6 +145,9 @@ class HomeStatus:
     """What App Home shows."""
 
     waiting: Page[Card]
+    due: Page[MilestoneRecord]
+    """Milestones of this person's own that are overdue or due soon, the earliest first."""
+    today: date
     check_in: MyCheckIn | None
     """The check-in that waits for this person's answers."""
     asked: Page[Card]
