@@ -72,9 +72,7 @@ class Radar:
             )  # fmt: skip
         axes.text(-4.8, -3.8, f"— {self.label}", color=NOW, fontsize=13, weight="bold")
         if self.before_label:
-            axes.text(
-                -4.8, -3.3, f"- - {self.before_label}", color=BEFORE, fontsize=13
-            )
+            axes.text(-4.8, -3.3, f"- - {self.before_label}", color=BEFORE, fontsize=13)
         out = io.BytesIO()
         figure.savefig(out, format="png", facecolor="white", metadata={"Software": ""})
         return out.getvalue()

@@ -47,6 +47,19 @@ def card(found: MyCheckIn) -> list[Block]:
     return shown
 
 
+def in_home(found: MyCheckIn) -> list[Block]:
+    """A check-in that waits, where everything stands that waits for somebody; the card has said who sees what."""
+    return [
+        blocks.section(
+            f"*{words.news(found)}*\n{words.progress(found) if found.answered else 'Every tap is kept: stop when you like, and go on later.'}"
+        ),
+        blocks.context(
+            f"Open {words.until(found.closes_at)} · {words.seen_shortly(found.terms)}"
+        ),
+        blocks.actions(buttons(found), block_id=f"check-in-{found.id}-home"),
+    ]
+
+
 def buttons(found: MyCheckIn) -> list[Element]:
     """What can be done with a check-in that waits."""
     made = [

@@ -7,15 +7,13 @@ import pytest
 from sqlalchemy import select
 
 from storage.budgets.tables import AllocationKey, CostEntry, CostLoad
-from storage.delivery.tables import Outbox
 from storage.enums import Level
 from storage.maturity.tables import MaturityCycle, MaturityRubric
 from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
-from tests.imports.conftest import NOW, ORG, Desk, said
+from tests.imports.conftest import NOW, Desk, said
 from workflows.maturity.records import CycleResult, DimensionResult
 from workflows.maturity.results import as_json
-from workflows.people import service as people
 
 FILE = """\
 key,name,owner,sponsor,manager,business unit,category,status,channel,accounts
@@ -178,19 +176,6 @@ def test_cost_that_is_there_goes_to_its_project(desk: Desk) -> None:
     with desk.db.read() as session:
         owner = session.execute(select(AllocationKey.project_id)).scalar_one()
     assert owner == project(desk, "ticket-triage").id
-
-
-def test_home_tabs_of_who_has_a_part_follow(desk: Desk) -> None:
-    with desk.db.begin() as session:
-        ana = people.find_by_slack_id(session, ORG, "U0ANA")
-        assert ana is not None
-        people.home_opened(session, ana.id, now=NOW)
-    desk.bring("projects", FILE)
-    with desk.db.read() as session:
-        notice = session.execute(
-            select(Outbox.notice).where(Outbox.op == "home")
-        ).scalar_one()
-    assert notice == {"person_id": ana.id}
 
 
 def test_hostile_names_are_only_text(desk: Desk) -> None:
