@@ -8,6 +8,7 @@ import typer
 from bot.cli import (
     audit,
     costs,
+    digest,
     importing,
     maturity,
     outbox,
@@ -30,6 +31,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
+app.add_typer(digest.app, name="digest")
 app.add_typer(maturity.app, name="maturity")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
