@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, front, home, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, web
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
@@ -21,12 +21,15 @@ from bot.digests import renderers as digest_renderers
 from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
+from bot.front import home
+from bot.front import listeners as front_listeners
+from bot.front import meeting as front_meeting
+from bot.front import renderers as front_renderers
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
-from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
@@ -53,8 +56,7 @@ class Noun(Protocol):
 
 
 NOUNS: tuple[Noun, ...] = (
-    front,
-    project_listeners,
+    front_listeners,
     budget_listeners,
     approval_listeners,
     milestone_listeners,
@@ -67,6 +69,7 @@ RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *front_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
@@ -170,7 +173,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team
     )
-    edge = Edge(deps, router())
+    edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
     scheduler = Scheduler(
         database,

@@ -1,5 +1,6 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -182,6 +183,37 @@ def asked_by(
 ) -> tuple[Card, ...]:
     """What this person asked for: pending requests, then those that ended within 14 days; at most 20."""
     return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+
+
+def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+    """Every request that waits for this person's decision, the most urgent first."""
+    return reads.waiting_ids(session, actor, now=now)
+
+
+def asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
+    """Every request of this person, pending ones first, and when each of the pending ones expires."""
+    return reads.asked_ids(session, actor, now=now)
+
+
+def cards(
+    session: Session,
+    ids: Sequence[int],
+    *,
+    policy: Policy,
+    now: datetime,
+    reader_id: str | None = None,
+) -> tuple[Card, ...]:
+    """Several requests as they stand now, in the order of `ids`."""
+    return reads.cards(
+        session,
+        ids,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        reader_id=reader_id,
+    )
 
 
 def pending_of_project(

@@ -15,6 +15,7 @@ from workflows.due import DueSlot, Lock, Occasion, Registry
 from workflows.maturity import due as maturity
 from workflows.milestones import due as milestones
 from workflows.policy import Policy
+from workflows.status import due as front_door
 from workflows.timers import DueTimer
 
 ORGANISATION = "organisation"
@@ -28,6 +29,16 @@ def ensure_schedules(
     for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
+        )
+    for kind, (weekday, wall) in REGISTRY.weekly.items():
+        timers.schedule(
+            session,
+            ORGANISATION,
+            kind,
+            wall,
+            policy.organisation.timezone,
+            weekday=weekday,
+            now=now,
         )
     readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
@@ -85,4 +96,5 @@ REGISTRY = Registry.of(
     digests.PART,
     maturity.PART,
     milestones.PART,
+    front_door.PART,
 )
