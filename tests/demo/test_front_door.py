@@ -60,15 +60,12 @@ def test_status_help_and_the_first_meeting(
 ) -> None:
     page = opened(browser, phone=phone)
     newcomer = org.ELENA
-    visit(page, demo, newcomer, demo.sandbox.world.open_im(newcomer).id)
-    expect(page.get_by_text("You answer for")).to_have_count(1)
-    fits(page)
     visit(page, demo, newcomer, general(demo))
     type_(page, "/mlgov")
     expect(page.get_by_text("for you.").last).to_be_visible()
     type_(page, "/mlgov help")
     expect(page.get_by_text("Decide and ask").last).to_be_visible()
-    expect(page.get_by_text("You answer for")).to_have_count(0)
+    expect(page.get_by_text("You answer for")).to_have_count(1)
     fits(page)
     visit(page, demo, org.GRACE, general(demo))
     type_(page, "/mlgov status all")
