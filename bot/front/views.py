@@ -209,6 +209,14 @@ def project_blocks(found: ProjectStatus) -> list[Block]:
         )
         for one in found.milestones[:MOST_MILESTONES]
     ]
+    if found.caution is not None:
+        shown.append(
+            blocks.context(
+                blocks.escape(found.caution, 600).replace(
+                    "/mlgov maturity targets", "`/mlgov maturity targets`"
+                )
+            )
+        )
     later = len(found.milestones) - MOST_MILESTONES
     if later > 0:
         shown.append(

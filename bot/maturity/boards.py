@@ -172,7 +172,7 @@ def _missing(one: Missing, unit: str | None, may_plan: bool) -> Block:
     for action in one.actions:
         who = blocks.mention(*action.owner) if action.owner else "nobody"
         state = "done" if action.is_done else f"due {blocks.day(action.due)}"
-        lines.append(f"    {blocks.escape(action.title, 200)} · {who} · {state}")
+        lines.append(f"→ {blocks.escape(action.title, 200)} · {who} · {state}")
     if not may_plan:
         return blocks.section("\n".join(lines))
     label = "Plan more" if one.actions else "Plan it"

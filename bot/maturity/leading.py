@@ -129,7 +129,7 @@ def details(click: Click) -> Reply:
         found = service.of_cycle(session, cycle_id)
         if found is None:
             raise InvalidInput(
-                "This result was an early one. `/mlgov maturity` shows how the check-in goes."
+                "This check-in is open, so there are no details yet. `/mlgov maturity` shows how it goes."
             )
         with_single = service.shows_single(
             session,

@@ -166,7 +166,7 @@ def result_blocks(found: CycleResult) -> list[Block]:
     if said:
         shown.append(blocks.section("\n".join(said)))
     shown.append(blocks.context(_facts(found)))
-    if found.told:
+    if found.told and not found.is_early:
         shown.append(
             blocks.actions(
                 [blocks.button("Details", words.DETAILS, str(found.cycle_id))],

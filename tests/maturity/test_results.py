@@ -9,7 +9,7 @@ from tests.maturity.conftest import ORG, House
 from workflows import gaps
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.maturity import service
+from workflows.maturity import advice, service
 from workflows.maturity.forms import SetTargets
 from workflows.milestones import service as milestones
 from workflows.people import service as people
@@ -244,3 +244,33 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     with house.db.read() as session:
         (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
         assert [one.title for one in gap.missing[0].actions] == ["Name an owner per data set"]  # fmt: skip
+
+
+def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:
+    house.crowd(2, 4)
+
+    def said(category: str | None, status: str = "in_progress") -> str | None:
+        with house.db.read() as session:
+            found = advice.caution(
+                session, category, status=status, policy=house.policy, now=house.now
+            )
+            return None if found is None else advice.words(found)
+
+    assert said("innovation") is None
+    cycle = house.start()
+    for name in house.states():
+        house.say(name, "yes")
+        house.say(name, {"data.rules": "no"})
+    house.close(cycle)
+    assert "January 2026 found low maturity overall, held back by Data." in (
+        said("innovation") or ""
+    )
+    assert said("decision") is None
+    assert said(None) is None
+    assert said("innovation", "live") is None
+    house.now += timedelta(days=90)
+    again = house.start()
+    for name in house.states():
+        house.say(name, "yes")
+    house.close(again)
+    assert said("innovation") is None

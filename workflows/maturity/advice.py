@@ -5,17 +5,30 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.enums import Level, ProjectCategory
+from storage.enums import Level, ProjectCategory, ProjectStatus
 from workflows.maturity import results
 from workflows.maturity.records import CycleResult
 from workflows.policy import Policy
 
+NO_PLAN = {
+    ProjectStatus.REJECTED,
+    ProjectStatus.LIVE,
+    ProjectStatus.CLOSED,
+    ProjectStatus.CANCELLED,
+}
+"""Projects in these states plan nothing any more."""
+
 
 def caution(
-    session: Session, category: str | None, *, policy: Policy, now: datetime
+    session: Session,
+    category: str | None,
+    *,
+    policy: Policy,
+    now: datetime,
+    status: str = ProjectStatus.DRAFT,
 ) -> CycleResult | None:
-    """The latest result of the organisation, when it is low and the category is business-model innovation."""
-    if category != ProjectCategory.INNOVATION:
+    """The latest result of the organisation, when it is low and business-model innovation is planned."""
+    if category != ProjectCategory.INNOVATION or status in NO_PLAN:
         return None
     found = results.latest(session, policy=policy, now=now)
     return found if found is not None and found.overall is Level.LOW else None

@@ -14,6 +14,7 @@ from workflows.actors import Actor
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
+from workflows.maturity import advice
 from workflows.maturity import service as maturity
 from workflows.milestones import reads as milestone_reads
 from workflows.milestones import service as milestones
@@ -209,8 +210,18 @@ def project(
         decisions.pending_of_project(session, found.id, policy=policy, now=now),
         tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
         milestone_reads.today_of(policy, now),
+        _caution(session, found, policy=policy, now=now),
         now,
     )
+
+
+def _caution(
+    session: Session, project: ProjectRecord, *, policy: Policy, now: datetime
+) -> str | None:
+    low = advice.caution(
+        session, project.category, status=project.status, policy=policy, now=now
+    )
+    return None if low is None else advice.words(low)
 
 
 def part(session: Session, actor: Actor, *, policy: Policy) -> Part:

@@ -120,6 +120,8 @@ class ProjectStatus:
     """Open ones, the earliest first."""
     today: date
     """The organisation's own day, by which a milestone is late or not."""
+    caution: str | None
+    """A word where business-model innovation is planned while the last check-in found a low level."""
     now: datetime
 
 
