@@ -118,7 +118,7 @@ def _standing(found: Standing) -> str:
         told = f"You get the {found.kind} digest every {blocks.escape(found.at_words, 20)} ({blocks.escape(found.tz, 60)}), {why}."
     if found.last is not None:
         week, state = found.last
-        told += f" That of {words.week_words(week)} {_STATES[state]}."
+        told += f" The one due in {words.week_words(week)} {_STATES[state]}."
     return told
 
 

@@ -114,7 +114,10 @@ def _none(found: Portfolio) -> str:
             "You can see no project yet: you see those that you, or people who report to you, "
             "own, sponsor or manage."
         )
-    return "You own, sponsor or manage no project. `/mlgov status all` shows those that you may see."
+    return (
+        "You own, sponsor or manage no project. `/mlgov status all` shows those of people who report to you, "
+        "and `/mlgov` what waits for you."
+    )
 
 
 def _state(found: Portfolio) -> str:

@@ -124,7 +124,7 @@ def _projects(found: HomeStatus) -> list[Block]:
         *shown,
         blocks.context(" · ".join(filter(None, facts))),
         *lines,
-        *turn(found.projects, PROJECTS, "the one that needs you most first"),
+        *turn(found.projects, PROJECTS, "those that need you most first"),
     ]
 
 

@@ -234,7 +234,8 @@ def from_message(shortcut: Shortcut) -> Reply:
             shortcut.deps,
             shortcut.actor,
             project_key=here[0] if here else None,
-            title="" if text == "—" else text,
+            # A sentence becomes a name: it is read in the middle of others.
+            title="" if text == "—" else text.rstrip(" .!"),
             owner=shortcut.author,
             promise=f"{shortcut.channel}:{shortcut.ts}",
         )

@@ -73,6 +73,12 @@ def test_five_clicks_show_a_newcomer_what_it_is(demo: Demo, browser: Browser) ->
     expect(page.get_by_test_id("step-clock")).to_have_attribute(
         "data-done", "true", timeout=15000
     )
+    # A day passes for everybody: New York had its morning, though the clock stands at its night.
+    expect(page.locator("[data-testid='clock-day'].waiting")).to_have_count(
+        0, timeout=30000
+    )
+    elena = demo.sandbox.seat(org.ELENA)
+    assert "Prototype shown to care team" in str(elena.messages(elena.dm().id))
     page.get_by_test_id("strip-action-verify").click()
     expect(page.get_by_test_id("strip-result")).to_contain_text("The ledger holds")
     page.get_by_test_id("strip-action-tamper").click()
@@ -95,6 +101,9 @@ def test_the_story_holds_what_it_promises(demo: Demo) -> None:
     maya = demo.sandbox.seat(org.MAYA)
     card = maya.messages(maya.dm().id)[-1]
     assert "40,000 → 52,000 EUR" in card.text
+    # Only the past was told in a hurry.
+    assert demo.sandbox.installation.limits is not None
+    assert demo.running.deps.settings.mlgov_time_scale == 1.0
 
 
 @pytest.mark.slow

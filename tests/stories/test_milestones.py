@@ -245,11 +245,12 @@ def test_a_later_day_is_approved_where_the_policy_says_so(
 
 def test_a_promise_in_a_channel_becomes_a_milestone(office: Office) -> None:
     ola = office.sandbox.seat(OLA)
-    ola.say("C0TRIAGE", "I'll have the <https://acme.test|data sheet> ready by Friday")
+    ola.say("C0TRIAGE", "I'll have the <https://acme.test|data sheet> ready by Friday.")
     message = ola.messages("C0TRIAGE")[-1]
     assert ola.shortcut("milestones.promise", "C0TRIAGE", message.ts).ok
     window = str(ola.modals()[-1].as_json())
     assert "the data sheet ready by Friday" in window
+    assert "by Friday." not in window
     wrong = send(office, ola, due="2026-01-20")
     assert wrong.errors == {
         "due": "That day has passed already; pick today or a later day."

@@ -23,8 +23,13 @@ from storage.db import Database
 from workflows import clock
 from workflows.errors import GovernanceError
 
-HURRY = 0.05
+HURRY = 0.01
 """How much less the bot waits between its messages while the story's past is told."""
+
+HOP = timedelta(hours=8)
+"""How far the strip's clock jumps at once: everybody's working day is met on the way."""
+LIVED = timedelta(days=3)
+"""How much of a long way passes hop by hop."""
 
 
 class NotOurs(GovernanceError):
@@ -89,6 +94,7 @@ class Demo:
             with self.sandbox.without_limits():
                 self._run(hurry=HURRY)
                 seeding.tell(self, self._work, self._at)
+                self.sandbox.wait_idle()
                 self._halt()
         self._run()
         self.sandbox.strip = story.strip(self, is_empty=self._empty)
@@ -107,6 +113,7 @@ class Demo:
             mlgov_time_scale=hurry,
             mlgov_http_timeout_seconds=10 / hurry,
             mlgov_lease_seconds=60 / hurry,
+            mlgov_poll_seconds=1.5 / hurry,
         )
         self.bot = app.create(read, made_by="demo")
         self.bot.deps.directory.refresh_all()
@@ -130,6 +137,25 @@ class Demo:
     def move_to(self, moment: datetime) -> None:
         """Move the governed time of both sides forward to a moment. Raises GovernanceError for the past."""
         self.move(moment - self.clock.now())
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass as it does for people: mornings come in New York and Tokyo, too, and what they bring is sent.
+
+        A long way is one leap, and the last days of it pass.
+        """
+        passing = min(by, LIVED)
+        if by > passing:
+            self.move(by - passing)
+            self.settle()
+        while passing > HOP:
+            self.move(HOP)
+            self.settle()
+            passing -= HOP
+        self.move(passing)
+
+    def pass_until(self, moment: datetime) -> None:
+        """Let time pass until a moment. Raises GovernanceError for the past."""
+        self.pass_time(moment - self.clock.now())
 
     def settle(self) -> None:
         """Wait until everything that fell due has happened and was sent."""

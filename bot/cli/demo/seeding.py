@@ -33,7 +33,7 @@ def tell(demo: "Demo", work: Path, opens: datetime) -> None:
     world = demo.sandbox.world
     channels = {channel.name: channel.id for channel in world.channels.values()}
     _send_first_digests(demo, opens)
-    for back in (6, 5, 4, 3):
+    for back in (6, 4, 3):
         _until(demo, opens.replace(hour=7, minute=5) - timedelta(days=back))
     maturity.this_quarter(demo)
     _until(demo, opens.replace(hour=7, minute=40) - timedelta(days=2))
@@ -45,7 +45,7 @@ def tell(demo: "Demo", work: Path, opens: datetime) -> None:
         "Night driving needs a second labelled set before the winter tests end.",
     )
     world.archive(channels["battery-health"])
-    for back in (1, 0):
+    for back in (0,):
         _until(demo, opens.replace(hour=7, minute=5) - timedelta(days=back))
     _until(demo, opens - timedelta(minutes=38))
     _ask(

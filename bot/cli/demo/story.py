@@ -109,8 +109,8 @@ def strip(demo: "Demo", *, is_empty: bool) -> Strip:
             actions=_actions(story),
             start=start,
             settle=demo.settle,
-            move=demo.move,
-            set_to=demo.move_to,
+            move=demo.pass_time,
+            set_to=demo.pass_until,
         )
     world = demo.sandbox.world
     channel = next(c.id for c in world.channels.values() if c.name == "ticket-triage")
@@ -159,8 +159,8 @@ def strip(demo: "Demo", *, is_empty: bool) -> Strip:
         actions=_actions(story),
         start=Go(org.MAYA, inbox),
         settle=demo.settle,
-        move=demo.move,
-        set_to=demo.move_to,
+        move=demo.pass_time,
+        set_to=demo.pass_until,
     )
 
 
