@@ -107,17 +107,15 @@ def portfolio(found: Portfolio) -> Private:
 
 
 def _none(found: Portfolio) -> str:
-    if found.sees_all:
+    if found.is_all and found.sees_all:
         return "There is no project yet. An administrator can import them: `mlgov import projects FILE`."
     if found.is_all:
         return (
             "You can see no project yet: you see those that you, or people who report to you, "
             "own, sponsor or manage."
         )
-    return (
-        "You own, sponsor or manage no project. `/mlgov status all` shows those of people who report to you, "
-        "and `/mlgov` what waits for you."
-    )
+    others = "every project" if found.sees_all else "those of people who report to you"
+    return f"You own, sponsor or manage no project. `/mlgov status all` shows {others}."
 
 
 def _state(found: Portfolio) -> str:
