@@ -48,8 +48,8 @@ class SubjectType(Protocol):
     """What can be decided at a gate. `gate` is the policy's name for it (`budget_increase`)."""
 
     @property
-    def gate(self) -> str:
-        """The gate at which this is decided."""
+    def gate(self) -> str | None:
+        """The one gate at which this is decided; None for every gate that the policy binds to it."""
         ...
 
     def prepare(

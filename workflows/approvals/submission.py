@@ -40,16 +40,21 @@ def submit(
     if (known := _opened_before(session, actor, form)) is not None:
         return known
     subject = subjects[form.subject_type]
-    if subject.gate != form.gate:
+    gate = policy.gate(form.gate)
+    is_bound = (
+        subject.gate == form.gate
+        if subject.gate
+        else gate.subject_type(form.gate) == form.subject_type
+    )
+    if not is_bound:
         raise InvalidInput(
-            f"A {form.subject_type} is not decided at the gate {form.gate!r}, but at {subject.gate!r}."
+            f"A {form.subject_type} is not decided at the gate {form.gate!r}."
         )
     if not form.reason:
         raise InvalidInput(
             "Say in a sentence why this is needed; those who decide read it.",
             field="reason",
         )
-    gate = policy.gate(form.gate)
     try:
         prepared = subject.prepare(session, actor, form.form, policy=policy, now=now)
     except GovernanceError:

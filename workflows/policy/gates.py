@@ -1,6 +1,7 @@
 """How requests are decided."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +21,8 @@ class Stage(Section):
 class Gate(Section):
     """How a kind of request is decided: stages in order, and the time there is."""
 
+    for_: Literal["budget", "release"] | None = Field(default=None, alias="for")
+    """What is decided here; left out, a budget at `budget_increase` and a release at every other gate."""
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
     ask: Ask = Ask.CHANNEL
     expires_after: Duration = timedelta(days=7)
@@ -39,3 +42,7 @@ class Gate(Section):
                 "two stages have the same name; people must be able to tell them apart"
             )
         return self
+
+    def subject_type(self, name: str) -> str:
+        """What is decided at this gate, which the policy calls `name`."""
+        return self.for_ or ("budget" if name == "budget_increase" else "release")

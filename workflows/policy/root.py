@@ -23,7 +23,9 @@ class Policy(Section):
     roles: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]
     ] = Field(default={})
-    gates: dict[Literal["budget_increase"], Gate] = Field(default={})
+    gates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")], Gate] = Field(
+        default={}
+    )
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
     digests: Digests = Digests()
@@ -56,8 +58,8 @@ class Policy(Section):
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; GovernanceError when the policy has none."""
-        found = self.gates.get(name)  # type: ignore[call-overload]
-        if not isinstance(found, Gate):
+        found = self.gates.get(name)
+        if found is None:
             raise GovernanceError(
                 f"The policy has no gate {name!r}, so nobody could decide this. An administrator can add it to governance.yml."
             )
