@@ -8,11 +8,16 @@ from slack_bolt import App
 from sqlalchemy.orm import Session
 
 from bot import bolt, delivery, front, home, installation, metrics, web
+from bot.api import application
+from bot.api.door import Door
+from bot.api.waiting import Waiters
+from bot.approvals import api as approval_api
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
+from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
@@ -24,10 +29,13 @@ from bot.edge import Edge
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
+from bot.projects import api as project_api
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused
+from bot.statements import api as statement_api
+from bot.statements.issuing import Issuer
 from storage import migrate, runtime
 from storage.db import Database
 from storage.people.channels import find_channel
@@ -86,6 +94,7 @@ class Bot:
     delivery: Delivery
     scheduler: Scheduler
     health: Health
+    api: FastAPI
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -94,6 +103,7 @@ class Bot:
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
             refresh_metrics=self._measure,
+            api=self.api,
         )
 
     def start(self) -> None:
@@ -178,6 +188,20 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         delivery=sender,
         scheduler=scheduler,
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        api=_api(deps),
+    )
+
+
+def _api(deps: Deps) -> FastAPI:
+    door = Door(deps)
+    return application.create(
+        deps,
+        (
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            budget_api.router(deps, door),
+            project_api.router(deps, door),
+            statement_api.router(deps),
+        ),
     )
 
 

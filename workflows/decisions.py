@@ -14,9 +14,13 @@ from workflows.approvals.records import Card
 from workflows.budgets import increase
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.releases import service as releases
 from workflows.subjects import SubjectType
 
-SUBJECTS: dict[str, SubjectType] = {increase.TYPE: increase.BUDGET_INCREASE}
+SUBJECTS: dict[str, SubjectType] = {
+    increase.TYPE: increase.BUDGET_INCREASE,
+    releases.TYPE: releases.RELEASE,
+}
 """What can be asked for, by subject type."""
 
 

@@ -6,14 +6,18 @@ import sys
 import typer
 
 from bot.cli import (
+    approvals,
     audit,
     costs,
+    gate,
     importing,
     maturity,
     outbox,
     people,
     policy,
     serving,
+    statements,
+    tokens,
 )
 
 app = typer.Typer(
@@ -31,6 +35,12 @@ app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
 app.add_typer(maturity.app, name="maturity")
+app.add_typer(approvals.app, name="approvals")
+app.command()(gate.gate)
+app.command()(statements.verify)
+app.add_typer(statements.keys_app, name="keys")
+app.add_typer(statements.app, name="statements")
+app.add_typer(tokens.app, name="token")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 

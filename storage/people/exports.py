@@ -19,6 +19,7 @@ from storage.maturity.tables import (
 )
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from storage.tokens.tables import ApiToken
 
 Rows = Sequence[Row[Any]]
 
@@ -107,6 +108,15 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(MaturityTarget.business_unit, MaturityTarget.dimension, MaturityTarget.level, MaturityTarget.set_at)
             .where(MaturityTarget.set_by == me)
             .order_by(MaturityTarget.id),
+        ),
+        "tokens": _rows(
+            session,
+            select(
+                ApiToken.prefix, ApiToken.scopes, ApiToken.created_at, ApiToken.expires_at, ApiToken.revoked_at,
+                ApiToken.last_used_at,
+            )
+            .where(ApiToken.person_id == me)
+            .order_by(ApiToken.id),
         ),
         "messages": _messages(session, person),
         "ledger": _rows(

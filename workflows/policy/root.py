@@ -10,6 +10,7 @@ from workflows.policy.digests import Digests
 from workflows.policy.gates import Gate
 from workflows.policy.maturity import Maturity
 from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
 
 
@@ -30,6 +31,7 @@ class Policy(Section):
     budgets: Budgets = Budgets()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
+    statements: Statements = Statements()
 
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":

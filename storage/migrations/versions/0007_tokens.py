@@ -24,7 +24,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
         sa.UniqueConstraint(
-            "project_id", "name", "digest", name=op.f("uq_release_project_id")
+            "project_id",
+            "name",
+            "digest",
+            name=op.f("uq_release_project_id_name_digest"),
         ),
     )
     op.create_index(op.f("ix_release_project_id"), "release", ["project_id"])
