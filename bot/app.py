@@ -36,6 +36,7 @@ from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
+from bot.tokens import listeners as token_listeners
 from storage import migrate, runtime
 from storage.db import Database
 from storage.people.channels import find_channel
@@ -64,6 +65,7 @@ NOUNS: tuple[Noun, ...] = (
     approval_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
+    token_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 

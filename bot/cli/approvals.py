@@ -86,21 +86,29 @@ def decide(
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{found['asks']}",
+    asked_by = found["requested_by"]["name"]
+    return [
+        found["asks"],
         found["news"],
-        f"“{found['reason']}” — {found['requested_by']['name']}, {found['requested_at'][:16]} UTC",
-    ]
-    for label in ("digest", "commit", "environment"):
-        if found.get(label):
-            lines.append(f"{label}: {found[label]}")
-    for stage in found["stages"]:
-        lines.append(
+        f"“{found['reason']}” — {asked_by}, {found['requested_at'][:16]} UTC",
+        *(
+            f"{label}: {found[label]}"
+            for label in ("digest", "commit", "environment")
+            if found.get(label)
+        ),
+        *(
             f"{stage['name']}: {stage['approved']} of {stage['quorum']} approved ({stage['state']})"
-        )
-    for one in found["decisions"]:
-        why = f": {one['reason']}" if one["reason"] else ""
-        lines.append(f"{one['by']['name']} said {one['verdict']}, {one['at'][:16]} UTC{why}")  # fmt: skip
-    if found["state"] == "pending":
-        lines.append(f"Decide by {found['decide_by'][:16]} UTC; then it expires.")
-    return lines
+            for stage in found["stages"]
+        ),
+        *(_said(one) for one in found["decisions"]),
+        *(
+            [f"Decide by {found['decide_by'][:16]} UTC; then it expires."]
+            if found["state"] == "pending"
+            else []
+        ),
+    ]
+
+
+def _said(one: dict[str, Any]) -> str:
+    why = f": {one['reason']}" if one["reason"] else ""
+    return f"{one['by']['name']} said {one['verdict']}, {one['at'][:16]} UTC{why}"

@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,7 +42,7 @@ def verify(
 
     moment = _moment(at)
     try:
-        public = {}
+        public: dict[str, Any] = {}
         for path in key:
             public |= envelopes.public_keys(path.read_text(encoding="utf-8"))
         envelope = file.read_bytes()
