@@ -1,19 +1,31 @@
-"""Replies on their way to Slack: what opens at once, and what is said in the background."""
+"""Replies on their way to Slack: the words at once, and what takes longer in the background."""
 
 import logging
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
+from bot import pictures
 from bot.context import Deps
-from bot.replies import Open, Private
+from bot.replies import Open, Private, Show
+from bot.uploads import Later, Uploads
+from workflows.delivery.pace import Pace
 
 log = logging.getLogger("mlgov")
 
+View = dict[str, Any]
+
 CALL_FAILED = (SlackApiError, SlackClientError, OSError)
 """What a call of the Web API raises when Slack refuses it or cannot be reached."""
+REFUSED = {"invalid_blocks", "invalid_arguments"}
+"""What Slack says to a view or a message whose file was deleted meanwhile."""
+AFTER = 0.7
+"""Seconds until something may follow an answer that is only on its way, so that it does not overtake it."""
 
 
 class Answers:
@@ -22,55 +34,187 @@ class Answers:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._background = ThreadPoolExecutor(
-            max_workers=4, thread_name_prefix="answer"
+            max_workers=8, thread_name_prefix="answer"
         )
         self._http = httpx.Client(timeout=5, trust_env=False)
+        self._uploads = Uploads(
+            deps.db,
+            deps.slack,
+            org_key=deps.team.org_key,
+            pace=Pace(http_timeout=5).scaled(1),
+        )
 
     def close(self) -> None:
         """Finish what is being answered."""
         self._background.shutdown(wait=True)
         self._http.close()
+        self._uploads.close()
+
+    # --- views
 
     def open(self, trigger_id: str, reply: Open) -> Private | None:
         """Open a modal now; the words to say instead when Slack would not."""
+        return self._view(
+            reply,
+            lambda view: self._deps.slack.views_open(trigger_id=trigger_id, view=view),
+        )
+
+    def push(self, trigger_id: str, reply: Open) -> Private | None:
+        """Open a modal above the one that is open; as `open`."""
+        return self._view(
+            reply,
+            lambda view: self._deps.slack.views_push(trigger_id=trigger_id, view=view),
+        )
+
+    def show(self, shown: Mapping[str, Any], reply: Show) -> Private | None:
+        """Put a view in place of the one that is shown, unless that has changed; as `open`."""
+        return self._view(
+            reply,
+            lambda view: self._deps.slack.views_update(
+                view_id=shown["id"], hash=shown.get("hash"), view=view
+            ),
+        )
+
+    def illustrate(self, view_id: str, reply: Show) -> None:
+        """Put the pictures into a view whose words are on their way; in the background."""
+        if reply.pictures:
+            self._background.submit(self._illustrate, view_id, None, reply)
+
+    def _view(
+        self, reply: Open | Show, call: Callable[[View], SlackResponse]
+    ) -> Private | None:
         try:
-            self._deps.slack.views_open(trigger_id=trigger_id, view=reply.view)
+            files = self._uploads.known(reply.pictures)
+            try:
+                made = call(_placed(reply.view, files))
+            except SlackApiError as error:
+                if not files or _code(error) not in REFUSED:
+                    raise
+                self._uploads.forget(files)
+                files = {}
+                made = call(in_words(reply.view))
         except CALL_FAILED as error:
             return not_opened(error)
+        if len(files) < len(pictures.keys(reply.view["blocks"])):
+            view = made["view"]
+            self._background.submit(self._illustrate, view["id"], view["hash"], reply)
         return None
+
+    def _illustrate(self, view_id: str, hash_: str | None, reply: Open | Show) -> None:
+        if hash_ is None:
+            time.sleep(AFTER)
+        files = self._files(reply)
+        if not files:
+            return
+        try:
+            self._deps.slack.views_update(
+                view_id=view_id, hash=hash_, view=_placed(reply.view, files)
+            )
+        except CALL_FAILED as error:
+            # Closed meanwhile, or it shows something else by now: nobody waits for these pictures.
+            log.info("a view was left without its pictures: %s", _code(error))
+
+    # --- words
 
     def whisper(self, response_url: str, reply: Private) -> None:
         """Answer where the person acted, for their eyes alone; in the background."""
         self._background.submit(self._whisper, response_url, reply)
+
+    def follow(self, response_url: str, reply: Private) -> None:
+        """Show the pictures of an answer whose words are on their way; in the background."""
+        self._background.submit(self._follow, response_url, reply, AFTER)
 
     def say(self, channel: str, reply: Private) -> None:
         """Answer in a direct conversation; in the background."""
         self._background.submit(self._say, channel, reply)
 
     def _whisper(self, response_url: str, reply: Private) -> None:
+        words, _ = pictures.split(reply.blocks)
+        self._respond(response_url, reply.text, words)
+        if reply.pictures:
+            self._follow(response_url, reply, 0)
+
+    def _follow(self, response_url: str, reply: Private, after: float) -> None:
+        time.sleep(after)
+        _, shown = pictures.split(reply.blocks)
+        title = " ".join(one.title for one in reply.pictures)
+        files = self._files(reply)
+        if not self._respond(response_url, title, pictures.place(shown, files)):
+            self._respond(response_url, title, pictures.place(shown, {}))
+
+    def _respond(
+        self, response_url: str, text: str, blocks: list[dict[str, Any]]
+    ) -> bool:
+        """Whether Slack took it."""
         message: dict[str, Any] = {
             "response_type": "ephemeral",
             "replace_original": False,
-            "text": reply.text,
+            "text": text,
         }
-        if reply.blocks:
-            message["blocks"] = reply.blocks
+        if blocks:
+            message["blocks"] = blocks
         try:
-            self._http.post(response_url, json=message)
+            answer = self._http.post(response_url, json=message)
         except httpx.HTTPError as error:
             log.warning("a private answer was not sent: %s", type(error).__name__)
+            return True  # nobody can tell; saying it twice would be worse
+        if answer.is_success:
+            return True
+        log.warning("Slack refused a private answer: HTTP %s", answer.status_code)
+        return False
 
     def _say(self, channel: str, reply: Private) -> None:
+        slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
-            self._deps.slack.chat_postMessage(
-                channel=channel,
-                text=reply.text,
-                blocks=reply.blocks or None,
-                unfurl_links=False,
-                unfurl_media=False,
-            )
+            try:
+                posted = self._post(channel, reply, files)
+            except SlackApiError as error:
+                if not files or _code(error) not in REFUSED:
+                    raise
+                self._uploads.forget(files)
+                files = {}
+                posted = self._post(channel, reply, files)
+            if len(files) == len(pictures.keys(reply.blocks)):
+                return
+            if files := self._files(reply):
+                slack.chat_update(
+                    channel=channel,
+                    ts=posted["ts"],
+                    text=reply.text,
+                    blocks=pictures.place(reply.blocks, files),
+                )
         except CALL_FAILED as error:
             log.warning("an answer in a direct message was not sent: %s", _code(error))
+
+    def _post(
+        self, channel: str, reply: Private, files: Mapping[str, str]
+    ) -> SlackResponse:
+        return self._deps.slack.chat_postMessage(
+            channel=channel,
+            text=reply.text,
+            blocks=pictures.place(reply.blocks, files) or None,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    def _files(self, reply: Private | Open | Show) -> dict[str, str]:
+        """The files of its pictures; none when uploads have to wait, for nobody waits here for long."""
+        try:
+            return self._uploads.files(reply.pictures)
+        except Later as later:
+            log.warning("an answer went without its pictures: %s", later)
+        except Exception:
+            log.exception("the pictures of an answer could not be had")
+        return {}
+
+
+def in_words(view: View) -> View:
+    """A view whose pictures are said in words."""
+    return _placed(view, {})
+
+
+def _placed(view: View, files: Mapping[str, str]) -> View:
+    return {**view, "blocks": pictures.place(view["blocks"], files)}
 
 
 def not_opened(error: Exception) -> Private:

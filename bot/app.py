@@ -29,16 +29,19 @@ from bot.edge import Edge
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
+from bot.milestones import listeners as milestone_listeners
+from bot.milestones import renderers as milestone_renderers
 from bot.projects import api as project_api
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
-from bot.settings import Settings, SettingsRefused
+from bot.settings import Settings, SettingsRefused, another_host
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
 from storage import migrate, runtime
 from storage.db import Database
+from storage.host import AnotherHost
 from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
@@ -63,6 +66,7 @@ NOUNS: tuple[Noun, ...] = (
     project_listeners,
     budget_listeners,
     approval_listeners,
+    milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
     token_listeners,
@@ -75,6 +79,7 @@ RENDERERS = (
     *budget_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
+    *milestone_renderers.RENDERERS,
 )
 
 
@@ -156,6 +161,10 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
     database = Database(settings.mlgov_database_url.get_secret_value())
+    try:
+        database.hold_host()
+    except AnotherHost as error:
+        raise SettingsRefused(another_host(error.host)) from None
     migrate.upgrade(database)
     _require_own(database, made_by)
     if made_by == "run":

@@ -6,7 +6,7 @@ Limits are Slack's (`docs.slack.dev/reference/block-kit`); a longer text is cut 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -213,6 +213,43 @@ def select(
     }
     if initial:
         made["initial_option"] = initial
+    return made
+
+
+def overflow(action_id: str, options: Sequence[Element]) -> Element:
+    """A menu behind three dots: what stands back behind the buttons, at most five choices."""
+    return {"type": "overflow", "action_id": action_id, "options": list(options)[:5]}
+
+
+def choices(action_id: str, options: Sequence[Element], *, placeholder: str) -> Element:
+    """A menu in which several of at most 100 choices can be picked."""
+    return {
+        "type": "multi_static_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
+        "options": list(options)[:SELECT_OPTIONS],
+    }
+
+
+def date_picker(action_id: str, *, initial: date | None = None) -> Element:
+    """A calendar to pick a day from."""
+    made: Element = {"type": "datepicker", "action_id": action_id}
+    if initial:
+        made["initial_date"] = initial.isoformat()
+    return made
+
+
+def person_picker(
+    action_id: str, *, placeholder: str, initial: str | None = None
+) -> Element:
+    """A menu of everybody in the workspace; what is picked is a Slack id."""
+    made: Element = {
+        "type": "users_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
+    }
+    if initial:
+        made["initial_user"] = initial
     return made
 
 

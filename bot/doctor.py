@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import installation, manifest
 from bot.audit import anchor
-from bot.settings import Settings, SettingsRefused
+from bot.settings import Settings, SettingsRefused, another_host
 from storage import migrate
 from storage.db import Database
+from storage.host import AnotherHost
 from workflows import policy
 from workflows.errors import GovernanceError
 
@@ -68,6 +69,14 @@ def _slack(settings: Settings) -> Iterator[Check]:
     yield _clock(answer)
 
 
+OPTIONAL = {
+    "an ambiguous send becomes a dead letter": ("channels:history", "groups:history"),
+    "pictures are said in words": ("files:write",),
+    "a picture that Slack is slow to take is said in words": ("files:read",),
+}
+"""What is lost without optional scopes."""
+
+
 def _scopes(answer: SlackResponse) -> Check:
     granted = {
         scope.strip()
@@ -82,10 +91,15 @@ def _scopes(answer: SlackResponse) -> Check:
             f"missing {', '.join(missing)}. Add them on your app's page and install it again.",
         )
     if without := sorted(optional - granted):
+        costs = [
+            words
+            for words, scopes in OPTIONAL.items()
+            if not granted.issuperset(scopes)
+        ]
         return Check(
             "scopes",
             True,
-            f"all; without {', '.join(without)} an ambiguous send becomes a dead letter",
+            f"all needed; without {', '.join(without)} {'; '.join(costs)}",
         )
     return Check("scopes", True, "all, the optional ones too")
 
@@ -132,6 +146,7 @@ def _database(settings: Settings) -> Check:
         try:
             if database.is_sqlite and not Path(database.url.database or "").exists():
                 return "not there yet; `mlgov run` makes it"
+            database.hold_host()
             current = migrate.current(database)
             if current == migrate.head():
                 return f"{database.url.get_backend_name()}, revision {current}"
@@ -140,6 +155,8 @@ def _database(settings: Settings) -> Check:
                     f"is at revision {current}, made by a newer mlgov. Install that release."
                 )
             return f"at revision {current}; `mlgov run` brings it to {migrate.head()}"
+        except AnotherHost as error:
+            raise GovernanceError(another_host(error.host)) from None
         finally:
             database.close()
 

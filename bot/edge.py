@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from bot import blocks, errors
-from bot.answers import CALL_FAILED, Answers, not_opened
+from bot import blocks, errors, pictures
+from bot.answers import Answers, in_words
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut, Submission
@@ -87,7 +87,11 @@ class Edge:
             return errors.private(error, self.deps, actor)
         if isinstance(reply, Open):
             return self._answers.open(payload["trigger_id"], reply) or Private("")
-        return reply if isinstance(reply, Private) else Private("")
+        if not isinstance(reply, Private):
+            return Private("")
+        if reply.pictures and payload.get("response_url"):
+            self._answers.follow(payload["response_url"], reply)
+        return Private(reply.text, pictures.split(reply.blocks)[0])
 
     def _words(
         self, actor: Actor, text: str, channel: str, trigger_id: str | None
@@ -165,27 +169,18 @@ class Edge:
     def _answer_click(
         self, payload: Payload, view: Payload | None, reply: Reply
     ) -> None:
-        in_modal = view is not None and view.get("type") == "modal"
-        try:
-            if isinstance(reply, Open) and in_modal:
-                self.deps.slack.views_push(
-                    trigger_id=payload["trigger_id"], view=reply.view
-                )
-            elif isinstance(reply, Open):
-                self.deps.slack.views_open(
-                    trigger_id=payload["trigger_id"], view=reply.view
-                )
-            elif isinstance(reply, Show) and view is not None:
-                self.deps.slack.views_update(
-                    view_id=view["id"], hash=view.get("hash"), view=reply.view
-                )
-            elif isinstance(reply, Private) and view is not None:
-                self.deps.slack.views_open(
-                    trigger_id=payload["trigger_id"],
-                    view=errors.notice_view("mlgov", reply.text),
-                )
-        except CALL_FAILED as error:
-            reply = not_opened(error)
+        trigger_id = payload["trigger_id"]
+        said: Reply | None = None
+        if isinstance(reply, Open) and view is not None and view["type"] == "modal":
+            said = self._answers.push(trigger_id, reply)
+        elif isinstance(reply, Open):
+            said = self._answers.open(trigger_id, reply)
+        elif isinstance(reply, Show) and view is not None:
+            said = self._answers.show(view, reply)
+        elif isinstance(reply, Private) and view is not None:
+            notice = errors.notice_view("mlgov", reply.text)
+            said = self._answers.open(trigger_id, Open(notice))
+        reply = said or reply
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
 
@@ -250,10 +245,11 @@ class Edge:
         match reply:
             case FieldErrors(found):
                 return {"response_action": "errors", "errors": found}
-            case Show(shown):
-                return {"response_action": "update", "view": shown}
-            case Open(pushed):
-                return {"response_action": "push", "view": pushed}
+            case Show():
+                self._answers.illustrate(view["id"], reply)
+                return {"response_action": "update", "view": in_words(reply.view)}
+            case Open():
+                return {"response_action": "push", "view": in_words(reply.view)}
             case Private(text):
                 return {
                     "response_action": "update",

@@ -9,6 +9,7 @@ from bot import blocks
 from bot.approvals import views as approval_views
 from bot.context import Deps
 from bot.projects import messages as project_messages
+from bot.rendering import View
 from workflows import clock, outbox, permissions, status
 from workflows.errors import GovernanceError
 from workflows.outbox import Destination
@@ -44,20 +45,19 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
     return opened
 
 
-def renderer(deps: Deps) -> Callable[[Session, str], dict[str, Any] | None]:
+def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
     """What delivery publishes as a person's Home tab."""
 
-    def render(session: Session, person_id: str) -> dict[str, Any] | None:
+    def render(session: Session, person_id: str) -> View | None:
         actor = people.actor(session, person_id)
         if actor is None or actor.slack_id is None:
             return None
         try:
             permissions.require_member(actor, "home")
         except GovernanceError as error:
-            return blocks.home([blocks.section(blocks.escape(error.sentence))])
-        return view(
-            status.home(session, actor, policy=deps.policy, now=deps.now(session))
-        )
+            return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
+        found = status.home(session, actor, policy=deps.policy, now=deps.now(session))
+        return View(view(found))
 
     return render
 

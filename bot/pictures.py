@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,3 +51,58 @@ class Picture:
             },
             "alt_text": blocks.plain(self.alt, 1900),
         }
+
+
+def keys(shown: Sequence[blocks.Block]) -> set[str]:
+    """The pictures that these blocks name."""
+    return {key for block in shown if (key := _key(block)) is not None}
+
+
+def place(
+    shown: Sequence[blocks.Block], files: Mapping[str, str]
+) -> list[blocks.Block]:
+    """The blocks as Slack takes them: each picture by its file (key → id), or in words when it has none."""
+    return [
+        block
+        if (key := _key(block)) is None
+        else {**block, "slack_file": {"id": files[key]}}
+        if key in files
+        else in_words(block)
+        for block in shown
+    ]
+
+
+def without(
+    shown: Sequence[blocks.Block], files: Mapping[str, str]
+) -> list[blocks.Block]:
+    """The blocks with those pictures in words that have no file; the others still wait for theirs."""
+    return [
+        block if (key := _key(block)) is None or key in files else in_words(block)
+        for block in shown
+    ]
+
+
+def split(
+    shown: Sequence[blocks.Block],
+) -> tuple[list[blocks.Block], list[blocks.Block]]:
+    """The words and the pictures, for a place where the words are said first."""
+    return (
+        [block for block in shown if _key(block) is None],
+        [block for block in shown if _key(block) is not None],
+    )
+
+
+def in_words(block: blocks.Block) -> blocks.Block:
+    """What a picture says, for somebody who cannot see it: its title and its alt text."""
+    title, words = (block.get("title") or {}).get("text", ""), block["alt_text"]
+    if title and not words.startswith(title):
+        words = f"{title}. {words}"
+    text = {"type": "plain_text", "text": blocks.plain(words, 2900), "emoji": False}
+    said: blocks.Block = {"type": "context", "elements": [text]}
+    return {**said, "block_id": block["block_id"]} if "block_id" in block else said
+
+
+def _key(block: blocks.Block) -> str | None:
+    file_id = str((block.get("slack_file") or {}).get("id", ""))
+    is_ours = block.get("type") == "image" and file_id.startswith(PLACE)
+    return file_id.removeprefix(PLACE) if is_ours else None

@@ -42,6 +42,14 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A Home tab as Slack takes it, and what its image blocks show."""
+
+    view: dict[str, Any]
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Renderer(Generic[N, R]):
     """How one kind of notice is shown: `load` reads the record now (no writes), `show` turns it into a message.
 

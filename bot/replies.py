@@ -18,7 +18,7 @@ class Private:
     text: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
     pictures: tuple[Picture, ...] = ()
-    """What the image blocks show; uploaded in the background, so that the words are not kept waiting."""
+    """What the image blocks show. The words are said at once, the pictures below them when they were uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Open:
     """Open a modal; on top of the one that is open when the person acted in one."""
 
     view: dict[str, Any]
+    pictures: tuple[Picture, ...] = ()
+    """What its image blocks show; what Slack has not yet is said in words until it was uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Show:
     """Put this view in place of the modal in which the person acted."""
 
     view: dict[str, Any]
+    pictures: tuple[Picture, ...] = ()
+    """As for Open."""
 
 
 @dataclass(frozen=True, slots=True)

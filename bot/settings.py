@@ -105,3 +105,11 @@ def read(environment: dict[str, str], **given: Any) -> Settings:
         raise SettingsRefused(
             f"{str(fault['loc'][0]).upper()}: {fault['msg']}."
         ) from None
+
+
+def another_host(name: str) -> str:
+    """The sentence for a SQLite file that another machine has open."""
+    return (
+        f"The SQLite database of MLGOV_DATABASE_URL is in use on another machine, {name}. Stop mlgov there, or use "
+        "PostgreSQL, which serves several machines."
+    )

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from sandbox.errors import SlackError
 from sandbox.outgoing import response_url
-from sandbox.web_api.endpoint import PREFIX, WebApi
+from sandbox.web_api.endpoint import PREFIXES, WebApi
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
@@ -39,6 +39,7 @@ class Site:
                     )
                     for kind in ("actions", "commands", "app")
                 ),
+                Route("/files-pri/{team}-{file}/{_:path}", self._file),
                 WebSocketRoute("/link/", self._link),
                 *_page_routes(sandbox),
             ]
@@ -46,7 +47,7 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a socket."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        if scope["type"] == "http" and scope["path"].startswith(PREFIXES):
             await self.web_api(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
@@ -58,6 +59,20 @@ class Site:
 
     async def _link(self, websocket: WebSocket) -> None:
         await self._sandbox.delivery.sockets.serve(websocket)
+
+    async def _file(self, request: Request) -> Response:
+        """A file at its `url_private`, for the app alone."""
+        installation = self._sandbox.installation
+        file = installation.world.files.visible(request.path_params["file"])
+        given = request.headers.get("authorization", "")
+        may = "files:read" in installation.granted
+        if given != f"Bearer {installation.bot_token}" or not may:
+            # Slack sends a browser to its sign-in page instead.
+            return PlainTextResponse("", status_code=302, headers={"location": "/"})
+        if file is None or file.data is None:
+            return PlainTextResponse("", status_code=404)
+        kind = file.kind[0] or "application/octet-stream"
+        return Response(file.data, media_type=kind)
 
     async def _answer(self, request: Request) -> Response:
         sandbox = self._sandbox

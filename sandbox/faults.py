@@ -2,7 +2,7 @@
 
 Each order says how often by `count` (the next so many calls) or by `probability` (of each call,
 drawn from the seeded generator); with neither it holds until `clear()`. `method` is a Web API
-method, or `*` for every one.
+method, `upload` for the bytes of a file on their way to its URL, or `*` for every one.
 """
 
 import random
@@ -54,6 +54,8 @@ class Faults:
         self._lock = Lock()
         self.history_lag: float = 0.0
         """Seconds (real) before conversations.history and .replies show a new message."""
+        self.file_lag: float = 0.0
+        """Seconds (real) after files.completeUploadExternal before files.info knows the type and blocks take the file."""
         self.dedupe_client_msg_id = dedupe_client_msg_id
         """Whether a second chat.postMessage with a known client_msg_id answers with the first."""
         self.token_revoked = False
@@ -203,6 +205,7 @@ class Faults:
         with self._lock:
             self._orders.clear()
         self.history_lag = 0.0
+        self.file_lag = 0.0
         self.token_revoked = False
         self.withheld_scopes.clear()
 

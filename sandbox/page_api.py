@@ -104,8 +104,19 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
             headers=_HEADERS,
         )
 
+    async def picture(request: Request) -> Response:
+        refused = _foreign(sandbox, request)
+        if refused:
+            return refused
+        file = sandbox.world.files.find(request.path_params["id"])
+        if file is None or not file.is_picture or file.data is None:
+            return _refused(404, "There is no such picture.")
+        kept = {"cache-control": "private, max-age=3600", "cross-origin-resource-policy": "same-origin"}  # fmt: skip
+        return Response(file.data, media_type=file.kind[0], headers=_HEADERS | kept)
+
     return [
         Route("/", index),
+        Route("/sandbox/files/{id}", picture),
         Route("/sandbox/events", events),
         *(
             Route(f"/sandbox/{path}", _read(sandbox, work))

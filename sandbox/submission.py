@@ -88,7 +88,7 @@ def carry_out(installation: Installation, view: View, answer: Answer) -> Outcome
 
 
 def _respond(installation: Installation, view: View, said: Any) -> dict[str, str]:
-    views = installation.world.views
+    views, shows = installation.world.views, installation.world.files.shows
     if said in (None, "", {}):
         if views.find(view.id) is not None:
             views.close(view.id)
@@ -101,11 +101,11 @@ def _respond(installation: Installation, view: View, said: Any) -> dict[str, str
         case "errors":
             return _errors(view, said.get("errors"))
         case "update":
-            body = check.view(said.get("view"), "modal")
+            body = check.view(said.get("view"), "modal", shows)
             if views.find(view.id) is not None:
                 views.update(view.id, body)
         case "push":
-            body = check.view(said.get("view"), "modal")
+            body = check.view(said.get("view"), "modal", shows)
             if len(views.stack(view.user_id)) >= MOST_MODALS:
                 raise SlackError("push_limit_reached")
             if views.find(view.id) is None:

@@ -13,6 +13,7 @@ from sandbox import org
 from sandbox.channels import Channel, ChannelKind
 from sandbox.clock import GovernedClock
 from sandbox.feed import Feed
+from sandbox.files import Files
 from sandbox.ids import new_id, stable_id
 from sandbox.messages import Messages
 from sandbox.modals import Views
@@ -48,6 +49,7 @@ class World:
         )
         self.messages = Messages(self)
         self.views = Views(self)
+        self.files = Files(self)
         self._listeners: list[Callable[[Happening], None]] = []
 
     @classmethod

@@ -7,7 +7,8 @@ lock of our own: writers that queue in SQLite's busy handler wait by sleeping, w
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from storage import ledger
+from storage.host import HostLock
 from storage.runtime import IN_REAL_TIME
 from storage.types import MoneySum
 
@@ -44,6 +46,7 @@ class Database:
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
         self._info: dict[str, Any] = {}
+        self._host: HostLock | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size, read_only=False)
             self._read_engine = self._sqlite_engine(pool_size, read_only=True)
@@ -92,6 +95,14 @@ class Database:
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Call `hook` after each commit that left something to send. It must return at once and not raise."""
         self._after_commit.append(hook)
+
+    def hold_host(self) -> None:
+        """Refuse a SQLite file that another machine has open; held until `close()`. Raises AnotherHost."""
+        file = self.url.database
+        if not self.is_sqlite or not file or self._host is not None:
+            return
+        with suppress(OSError):  # SQLite itself says what is wrong with the place
+            self._host = HostLock(Path(file).absolute())
 
     def in_real_time(self) -> None:
         """Governed time is real time here for good, so that no transaction has to read how far it is ahead."""
@@ -174,6 +185,9 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back to the operating system."""
+        if self._host is not None:
+            self._host.release()
+            self._host = None
         self.engine.dispose()
         if self._read_engine is not self.engine:
             self._read_engine.dispose()

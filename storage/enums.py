@@ -42,6 +42,33 @@ class ProjectCategory(StrEnum):
     INNOVATION = "innovation"
 
 
+class MilestoneType(StrEnum):
+    """What a milestone is a step of, from idea to retirement."""
+
+    INTAKE_APPROVED = "intake_approved"
+    BUSINESS_CASE_SIGNED = "business_case_signed"
+    DATA_READY = "data_ready"
+    PROTOTYPE = "prototype"
+    VALIDATION_START = "validation_start"
+    VALIDATION_DONE = "validation_done"
+    APPROVAL = "approval"
+    DEPLOYED = "deployed"
+    FIRST_VALUE = "first_value"
+    BENEFITS_REVIEW_90D = "benefits_review_90d"
+    PERIODIC_REVIEW = "periodic_review"
+    RETIRED = "retired"
+    OTHER = "other"
+
+
+class MilestoneStatus(StrEnum):
+    """How a milestone stands; follows from its dates and from what its owner said."""
+
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    LATE = "late"
+    DONE = "done"
+
+
 class ApprovalState(StrEnum):
     """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection."""
 
@@ -86,6 +113,13 @@ class OutboxState(StrEnum):
     SENT = "sent"
     DEAD = "dead"
     CANCELLED = "cancelled"
+
+
+class UploadState(StrEnum):
+    """Where a picture that Slack has stands; a block can show it only when it is READY."""
+
+    UPLOADED = "uploaded"
+    READY = "ready"
 
 
 class TimerState(StrEnum):

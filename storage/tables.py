@@ -8,6 +8,7 @@ from storage.delivery import tables as delivery
 from storage.digests import tables as digests
 from storage.imports import tables as imports
 from storage.maturity import tables as maturity
+from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
@@ -25,6 +26,7 @@ __all__ = [
     "digests",
     "imports",
     "maturity",
+    "milestones",
     "people",
     "policies",
     "projects",

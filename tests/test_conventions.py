@@ -49,7 +49,8 @@ def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
         by_field = scope == "users:read.email" and "email" in payloads
         by_event = scope == "im:history" and "message.im" in events
         assert by_method or by_field or by_event, f"nothing uses {scope}"
-    assert optional == {"channels:history", "groups:history"}
+    files = {"files:read", "files:write"}
+    assert optional == {"channels:history", "groups:history", *files}
 
 
 def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:

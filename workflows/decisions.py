@@ -12,6 +12,8 @@ from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
 from workflows.approvals.records import Card
 from workflows.budgets import increase
+from workflows.milestones import moving
+from workflows.milestones import service as milestones
 from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.releases import service as releases
@@ -20,6 +22,7 @@ from workflows.subjects import SubjectType
 SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
     releases.TYPE: releases.RELEASE,
+    milestones.TYPE: moving.RESCHEDULE,
 }
 """What can be asked for, by subject type."""
 

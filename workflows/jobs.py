@@ -13,6 +13,7 @@ from workflows.digests import due as digests
 from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
 from workflows.maturity import due as maturity
+from workflows.milestones import due as milestones
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 
@@ -83,4 +84,5 @@ REGISTRY = Registry.of(
     ),
     digests.PART,
     maturity.PART,
+    milestones.PART,
 )

@@ -44,6 +44,17 @@ def start(
     )
 
 
+def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) -> None:
+    """Let `kind` fall due for the subject at an instant, again and again with one timer.
+
+    One that waits already keeps its time; one that has run, or was given up, is started anew. A handler says with it
+    when its own timer comes next.
+    """
+    start(session, subject, kind, due_at)
+    session.flush()
+    queries.again(session, subject.type, subject.id, kind, 0, due_at)
+
+
 def cancel(session: Session, subject: Subject) -> None:
     """Nothing that still waits for this subject falls due any more."""
     queries.cancel_of(session, subject.type, subject.id)

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from bot import blocks
-from bot.budgets import views, words
+from bot.budgets import pictures, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -134,7 +134,8 @@ def break_down(click: Click) -> Reply:
             policy=click.deps.policy,
             now=click.deps.now(session),
         )
-    return Open(views.break_down(found))
+    shown = pictures.spend(found)
+    return Open(views.break_down(found, shown), (shown,) if shown else ())
 
 
 def budget(command: Command) -> Reply:

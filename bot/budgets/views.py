@@ -6,6 +6,7 @@ from decimal import Decimal
 from bot import blocks
 from bot.blocks import Block
 from bot.budgets import words
+from bot.pictures import Picture
 from storage.enums import ApprovalState
 from storage.money import exact_sum
 from workflows.budgets.records import Breakdown, BudgetDetail
@@ -59,8 +60,8 @@ def increase(detail: BudgetDetail, gate_words: str) -> Block:
     )
 
 
-def break_down(found: Breakdown) -> Block:
-    """Where a round's cost came from, by service and by day."""
+def break_down(found: Breakdown, picture: Picture | None = None) -> Block:
+    """Where a round's cost came from, by service and by day, and a picture of how it grew."""
     detail, burn = found.detail, found.detail.burn
     name = blocks.escape(detail.project, 120)
     shown = [
@@ -68,6 +69,7 @@ def break_down(found: Breakdown) -> Block:
             f"*{name}* · {burn.period_words}: {words.spent(burn)} ({words.share(burn)})"
         ),
         blocks.context(_sentence(words.through(burn))),
+        *([picture.block()] if picture else []),
         blocks.section("*By service*\n" + (_services(found) or "No cost yet.")),
         blocks.section("*By day*, newest first\n" + (_days(found) or "No cost yet.")),
     ]

@@ -43,7 +43,9 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
     """The governance database at this release's schema; with `create`, made or migrated when it is not there yet."""
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+    from bot.settings import another_host
     from storage.db import Database, DatabaseBusy
+    from storage.host import AnotherHost
     from workflows.errors import GovernanceError
 
     url = settings().mlgov_database_url.get_secret_value()
@@ -54,12 +56,15 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
             "MLGOV_DATABASE_URL is no database URL; write one like sqlite:///mlgov.db."
         ) from None
     try:
+        database.hold_host()
         _ready(database, create=create)
         yield database
     except GovernanceError as error:
         raise fail(error.sentence) from None
     except DatabaseBusy:
         raise fail("The database is busy. Nothing was changed; try again.") from None
+    except AnotherHost as error:
+        raise fail(another_host(error.host)) from None
     except SQLAlchemyError as error:
         safe = database.url.render_as_string(hide_password=True)
         raise fail(

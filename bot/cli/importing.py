@@ -1,4 +1,4 @@
-"""`mlgov import`: people, projects and budgets from tables, cost from FOCUS files."""
+"""`mlgov import`: people, projects, budgets and milestones from tables, cost from FOCUS files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,8 @@ import typer
 from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
 
 app = typer.Typer(
-    help="Bring in people, projects, budgets and cost.", no_args_is_help=True
+    help="Bring in people, projects, budgets, milestones and cost.",
+    no_args_is_help=True,
 )
 
 File = Annotated[Path, typer.Argument(help="A CSV or XLSX file.", show_default=False)]
@@ -63,8 +64,27 @@ def budgets(
     _table("budgets", file, dry_run, map_, skip_bad_rows)
 
 
+@app.command()
+def milestones(
+    file: Annotated[Path, typer.Argument(help="A CSV, XLSX or GitHub JSON file.", show_default=False)],
+    dry_run: DryRun = False,
+    map_: Map = None,
+    skip_bad_rows: SkipBad = False,
+    project: Annotated[str | None, typer.Option(help="Whose the milestones in GitHub JSON are; by default the project with the repository's name as its key.")] = None,
+    list_to: Annotated[str | None, typer.Option("--list-to", help="Slack id or e-mail of whom those that are overdue already are shown to; by default each project's manager.")] = None,
+) -> None:  # fmt: skip
+    """Milestones: project, title, type, owner, baseline, forecast, actual, needs; or GitHub's webhooks and lists."""
+    _table("milestones", file, dry_run, map_, skip_bad_rows, project, list_to)
+
+
 def _table(
-    kind: str, file: Path, dry_run: bool, map_: list[str] | None, skip_bad_rows: bool
+    kind: str,
+    file: Path,
+    dry_run: bool,
+    map_: list[str] | None,
+    skip_bad_rows: bool,
+    project: str | None = None,
+    list_to: str | None = None,
 ) -> None:
     from workflows import imports
 
@@ -79,6 +99,8 @@ def _table(
                 mappings=mappings,
                 dry_run=dry_run,
                 skip_bad_rows=skip_bad_rows,
+                project=project.strip().casefold() if project else None,
+                list_to=list_to,
             ),
             policy=policy,
             org_key=org_key(database),

@@ -4,11 +4,13 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bot import pictures
+from bot.pictures import Picture
 from bot.rendering import Rendered, Renderer, Scene
 from workflows.delivery import readers
 from workflows.delivery.records import Address, Errand
@@ -31,10 +33,15 @@ class Draft:
     text: str
     blocks: list[dict[str, Any]]
     is_final: bool
+    pictures: tuple[Picture, ...] = ()
+
+    def with_pictures(self, files: Mapping[str, str]) -> "Draft":
+        """The message with those pictures in words that have no file (key → id); it shows something else then."""
+        return replace(self, blocks=pictures.without(self.blocks, files))
 
     @property
     def digest(self) -> str:
-        """Names what people see; equal digests need no edit."""
+        """Names what people see; equal digests need no edit. Pictures count by what they show, not by their files."""
         shown = json.dumps(
             [self.text, self.blocks], sort_keys=True, separators=(",", ":")
         )
@@ -83,7 +90,9 @@ class Drafts:
         rendered: Rendered | None = renderer.render(session, notice, scene)
         if rendered is None:
             return None
-        return Draft(rendered.text, rendered.blocks, rendered.is_final)
+        return Draft(
+            rendered.text, rendered.blocks, rendered.is_final, rendered.pictures
+        )
 
 
 def mark(errand: Errand) -> str:

@@ -23,6 +23,7 @@ from bot.delivery.lookup import Stamps
 from bot.delivery.renderers import RENDERERS
 from bot.delivery.sender import Anchor, Home, Result, Sender
 from bot.rendering import Renderer
+from bot.uploads import Uploads
 from storage.db import Database, DatabaseBusy
 from workflows import clock, outbox
 from workflows.delivery import settling
@@ -86,10 +87,12 @@ class Delivery:
         self._workers = workers
         me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._claimer = Claimer(org_key, me, self._pace)
+        self._uploads = Uploads(database, client, org_key=org_key, pace=self._pace)
         self._sender = Sender(
             database,
             client,
             Drafts([*RENDERERS, *renderers], policy, audience),
+            self._uploads,
             home=home,
             anchor=anchor,
             pace=self._pace,
@@ -138,6 +141,7 @@ class Delivery:
             )
         if self._pool is not None:
             self._pool.shutdown(wait=done, cancel_futures=True)
+        self._uploads.close()
         return done
 
     def wake(self) -> None:

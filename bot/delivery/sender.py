@@ -9,12 +9,17 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
 from bot import failpoints
 from bot.delivery.drafts import Draft, Drafts, client_msg_id, metadata
+from bot.delivery.illustrating import Illustrator
 from bot.delivery.lookup import Lookup, Stamps
+from bot.pictures import Picture
+from bot.rendering import View
 from bot.slack_errors import Effect, Failure, classify
+from bot.uploads import Uploads
 from storage.db import Database
 from storage.enums import Op
 from workflows import clock
@@ -38,7 +43,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Home = Callable[[Session, str], dict[str, Any] | None]
+Home = Callable[[Session, str], View | None]
 """The App Home of a person, by their opaque id; None when there is nobody to show it to."""
 
 
@@ -69,6 +74,7 @@ class Sender:
         database: Database,
         slack: WebClient,
         drafts: Drafts,
+        uploads: Uploads,
         *,
         home: Home,
         anchor: Anchor[Any] | None,
@@ -79,6 +85,7 @@ class Sender:
         self._database = database
         self._slack = slack
         self._drafts = drafts
+        self._pictures = Illustrator(uploads)
         self._home = home
         self._anchor = anchor
         self._pace = pace
@@ -104,6 +111,17 @@ class Sender:
     def _is_late(self, claimed_at: float) -> bool:
         """Whether the lease might run out before a call that starts now is over."""
         return self._guards and time.monotonic() - claimed_at >= self._pace.guard
+
+    def _files(
+        self, pictures: tuple[Picture, ...], claimed_at: float
+    ) -> dict[str, str] | Outcome:
+        """The files of a message's pictures, as many as could be had in time; a refusal when it must wait for them."""
+        end = claimed_at + min(
+            self._pace.upload_budget, self._pace.guard - self._pace.http_timeout
+        )
+        return self._pictures.files(
+            pictures, lambda: self._guards and time.monotonic() >= end
+        )
 
     def _real(self, errand: Errand, claimed_at: float) -> datetime:
         return errand.real_now + timedelta(seconds=time.monotonic() - claimed_at)
@@ -135,21 +153,28 @@ class Sender:
         draft = self._draft(errand, channel)
         if not isinstance(draft, Draft):
             return draft
+        files = self._files(draft.pictures, claimed_at)
+        if not isinstance(files, dict):
+            return files
         if self._is_late(claimed_at):
             return NotSent("the lease was nearly over", counts=False)
         began = self._real(errand, claimed_at)
-        failpoints.hit("send.before")
-        try:
-            answer = self._slack.chat_postMessage(
+
+        def post(blocks: list[dict[str, Any]]) -> SlackResponse:
+            return self._slack.chat_postMessage(
                 channel=channel,
                 text=draft.text,
-                blocks=draft.blocks,
+                blocks=blocks,
                 thread_ts=errand.thread_ts,
                 metadata=metadata(errand),
                 client_msg_id=client_msg_id(errand),
                 unfurl_links=False,
                 unfurl_media=False,
             )
+
+        failpoints.hit("send.before")
+        try:
+            answer, shown = self._pictures.send(draft, files, post)
         except Exception as error:
             failpoints.hit("send.after")
             return self._not_posted(errand, classify(error))
@@ -158,8 +183,8 @@ class Sender:
             began,
             str(answer.get("channel") or channel),
             str(answer["ts"]),
-            draft.digest,
-            draft.is_final,
+            shown.digest,
+            shown.is_final,
         )
 
     def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
@@ -191,19 +216,29 @@ class Sender:
             return draft
         if draft.digest == copy.shown_hash and not errand.is_unknown:
             return Unchanged(draft.is_final)
+        files = self._files(draft.pictures, claimed_at)
+        if not isinstance(files, dict):
+            return files
+        as_far = draft.with_pictures(files)
+        if as_far.digest == copy.shown_hash and not errand.is_unknown:
+            return Unchanged(draft.is_final)
         if self._is_late(claimed_at):
             return NotSent("the lease was nearly over", counts=False)
         began = self._real(errand, claimed_at)
+
+        def edit(blocks: list[dict[str, Any]]) -> SlackResponse:
+            return self._slack.chat_update(
+                channel=copy.channel, ts=copy.ts, text=draft.text, blocks=blocks
+            )
+
         failpoints.hit("send.before")
         try:
-            self._slack.chat_update(
-                channel=copy.channel, ts=copy.ts, text=draft.text, blocks=draft.blocks
-            )
+            _, shown = self._pictures.send(draft, files, edit)
         except Exception as error:
             failpoints.hit("send.after")
             return _failed("chat.update", classify(error))
         failpoints.hit("send.after")
-        return Done(began, copy.channel, copy.ts, draft.digest, draft.is_final)
+        return Done(began, copy.channel, copy.ts, shown.digest, shown.is_final)
 
     def _delete(self, errand: Errand, claimed_at: float) -> Outcome:
         copy = errand.copy
@@ -227,14 +262,23 @@ class Sender:
             return NotSent("cannot be rendered")
         if view is None:
             return Dropped("there is nobody to show it to")
+        files = self._files(view.pictures, claimed_at)
+        if not isinstance(files, dict):
+            return files
+        draft = Draft("", view.view["blocks"], False, view.pictures)
         if self._is_late(claimed_at):
             return NotSent("the lease was nearly over", counts=False)
         began = self._real(errand, claimed_at)
+
+        def publish(blocks: list[dict[str, Any]]) -> SlackResponse:
+            return self._slack.views_publish(
+                user_id=Address.of(errand.lane).slack_id,
+                view={**view.view, "blocks": blocks},
+            )
+
         failpoints.hit("send.before")
         try:
-            self._slack.views_publish(
-                user_id=Address.of(errand.lane).slack_id, view=view
-            )
+            self._pictures.send(draft, files, publish)
         except Exception as error:
             failpoints.hit("send.after")
             return _failed("views.publish", classify(error))

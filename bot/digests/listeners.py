@@ -66,8 +66,8 @@ class Digests:
             return Private(
                 "You have not got a digest yet. `/mlgov digest preview` shows what it would say now."
             )
-        text, shown = messages.digest(record, self.decision)
-        return Private(text, shown)
+        shown = messages.digest(record, self.decision, with_pictures=False)
+        return Private(shown.text, shown.blocks)
 
 
 def _preview(command: Command) -> Shown:

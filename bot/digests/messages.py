@@ -1,10 +1,12 @@
 """A digest in Slack, and the cards of its owner. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot import blocks
 from bot.blocks import Block
 from bot.digests import words
+from bot.digests.charts import picture
+from bot.pictures import Picture
 from bot.rendering import Rendered, Scene
 from storage.enums import ReleaseState
 from workflows.approvals.records import Card
@@ -18,15 +20,21 @@ LINE = 400
 """Characters of one line; the rules keep lines far shorter."""
 
 
-def digest(record: Shown, decision: DecisionBlocks) -> tuple[str, list[Block]]:
-    """The notification text and the blocks: headline, decisions, then a part with its details for each thing told."""
+def digest(
+    record: Shown, decision: DecisionBlocks, *, with_pictures: bool = True
+) -> Rendered:
+    """The headline, the decisions, then a part with its details and its picture for each thing told.
+
+    Without pictures where they cannot be shown; the lines say the same in words.
+    """
     content = record.content
     shown = [blocks.header(content.headline)]
     for place, card in enumerate(record.decisions):
         shown += decision(card, place == 0)
     if record.decisions and content.lines:
         shown.append(blocks.divider())
-    shown += _parts(record)
+    drawn = {one.part: picture(one) for one in content.pictures if with_pictures}
+    shown += _parts(record, drawn)
     shown.append(
         blocks.context(
             f"{blocks.escape(content.footer, 300)} · as of {blocks.when(content.as_of)}"
@@ -39,10 +47,15 @@ def digest(record: Shown, decision: DecisionBlocks) -> tuple[str, list[Block]]:
                 block_id=f"digest:{record.id or 0}:more",
             )
         )
-    return blocks.plain(content.headline, 300), shown
+    return Rendered(
+        blocks.plain(content.headline, 300),
+        shown,
+        is_final=not any(card.is_pending for card in record.decisions),
+        pictures=tuple(drawn.values()),
+    )
 
 
-def _parts(record: Shown) -> list[Block]:
+def _parts(record: Shown, drawn: Mapping[str, Picture]) -> list[Block]:
     made: list[Block] = []
     for part in dict.fromkeys(line.part for line in record.content.lines):
         lines = [line for line in record.content.lines if line.part == part]
@@ -55,6 +68,8 @@ def _parts(record: Shown) -> list[Block]:
                 block_id=f"digest:{record.id or 0}:{part}",
             )
         )
+        if part in drawn:
+            made.append(drawn[part].block())
     return made
 
 
@@ -76,9 +91,7 @@ def sent(decision: DecisionBlocks) -> Callable[[Shown, DigestSent, Scene], Rende
     """How a digest is shown in its reader's direct message."""
 
     def show(record: Shown, notice: DigestSent, scene: Scene) -> Rendered:
-        text, shown = digest(record, decision)
-        is_final = not any(card.is_pending for card in record.decisions)
-        return Rendered(text, shown, is_final=is_final)
+        return digest(record, decision)
 
     return show
 

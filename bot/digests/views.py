@@ -3,8 +3,8 @@
 from bot import blocks
 from bot.blocks import Block
 from bot.digests import words
+from workflows.digests.phrases import LABELS
 from workflows.digests.records import Row, Shown
-from workflows.digests.words import LABELS
 
 BREAK_DOWN = "budgets.break_down"
 MOST = 90
@@ -25,7 +25,7 @@ def detail(record: Shown, part: str) -> Block:
     shown = shown[:MOST]
     shown.append(
         blocks.context(
-            f"As it was on {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
+            f"As of {blocks.when(content.as_of)} · {blocks.escape(content.footer, 300)}"
         )
     )
     return blocks.modal(

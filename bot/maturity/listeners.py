@@ -4,15 +4,14 @@ from pydantic import ValidationError
 
 from bot import blocks
 from bot.blocks import Block
-from bot.maturity import messages, views, words
+from bot.maturity import boards, leading, messages, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from workflows import permissions
-from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
-from workflows.maturity.forms import GiveAnswer, SetTargets, Skip, WriteNote
-from workflows.maturity.records import CycleResult, MyCheckIn
+from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
+from workflows.maturity.records import MyCheckIn
 
 HELP = (
     "`/mlgov maturity`  your check-in, and the latest result\n"
@@ -30,32 +29,22 @@ def register(router: Router) -> None:
     router.action(words.NOTE, open_note)
     router.action(words.SKIP, open_skip)
     router.action(words.SAID, said)
-    router.action(words.START, start)
-    router.action(words.CLOSE, close)
-    router.action(words.EARLY, early)
-    router.action(words.DETAILS, details)
-    router.action(words.SINGLE, single)
-    router.action(words.TARGETS, open_targets)
+    router.action(words.START, leading.start)
+    router.action(words.CLOSE, leading.close)
+    router.action(words.EARLY, leading.early)
+    router.action(words.DETAILS, leading.details)
+    router.action(words.SINGLE, leading.single)
+    router.action(words.TARGETS, leading.open_targets)
     router.submission(words.NEXT, next_)
     router.submission(words.KEEP_NOTE, keep_note)
     router.submission(words.KEEP_SKIP, skip)
-    router.submission(words.KEEP_TARGETS, keep_targets)
+    router.submission(words.KEEP_TARGETS, leading.keep_targets)
     router.word(
         "maturity",
         "maturity [answers|targets|start|close|help]",
         "how mature we are, and your check-in",
         maturity,
     )
-
-
-def _ids(value: str) -> tuple[int, int]:
-    try:
-        first, _, second = value.partition(":")
-        return int(first), int(second or 0)
-    except ValueError:
-        raise InvalidInput(
-            "This button is from another release of mlgov. Use `/mlgov maturity` instead."
-        ) from None
 
 
 def _faults(error: ValidationError) -> FieldErrors:
@@ -83,7 +72,7 @@ def _page(found: MyCheckIn, position: int) -> Block:
 
 def open_(click: Click) -> Reply:
     """Start, go on, or change: open a part, in place when a window of the check-in is open already."""
-    invitation_id, position = _ids(click.value)
+    invitation_id, position = words.ids(click.value)
     page = _page(_own(click, invitation_id), position)
     in_modal = click.view is not None and click.view.get("type") == "modal"
     return Show(page) if in_modal else Open(page)
@@ -91,14 +80,14 @@ def open_(click: Click) -> Reply:
 
 def back(click: Click) -> Reply:
     """Another part, in place of what the window shows; what it showed was kept tap by tap."""
-    invitation_id, position = _ids(click.value)
+    invitation_id, position = words.ids(click.value)
     return Show(_page(_own(click, invitation_id), position))
 
 
 def answer(click: Click) -> Reply:
     """A tap on an answer: kept at once. The window shows the choice by itself."""
     action = click.payload["actions"][0]
-    invitation_id, _ = _ids(str((click.view or {}).get("private_metadata") or ""))
+    invitation_id, _ = words.ids(str((click.view or {}).get("private_metadata") or ""))
     form = GiveAnswer(
         invitation_id=invitation_id,
         statement=action["block_id"],
@@ -116,7 +105,7 @@ def answer(click: Click) -> Reply:
 
 def next_(submission: Submission) -> Reply:
     """Next, or Finish: keep what a lost tap has not told, and show what follows."""
-    invitation_id, position = _ids(submission.metadata)
+    invitation_id, position = words.ids(submission.metadata)
     shown = {
         block["block_id"]: (
             (block["element"].get("initial_option") or {}).get("value"),
@@ -143,7 +132,7 @@ def next_(submission: Submission) -> Reply:
 
 def open_note(click: Click) -> Reply:
     """The comment and the proof of a part."""
-    invitation_id, position = _ids(click.value)
+    invitation_id, position = words.ids(click.value)
     found = _own(click, invitation_id)
     return Show(
         views.note(found, position) if found.is_open else views.said_window(found)
@@ -152,7 +141,7 @@ def open_note(click: Click) -> Reply:
 
 def keep_note(submission: Submission) -> Reply:
     """Keep them, and show the part again."""
-    invitation_id, position = _ids(submission.metadata)
+    invitation_id, position = words.ids(submission.metadata)
     found = _own(submission, invitation_id)
     try:
         form = WriteNote(
@@ -174,7 +163,7 @@ def keep_note(submission: Submission) -> Reply:
 
 def open_skip(click: Click) -> Reply:
     """Ask why not."""
-    found = _own(click, _ids(click.value)[0])
+    found = _own(click, words.ids(click.value)[0])
     if not found.waits:
         return Private(words.news(found), messages.short(found))
     return Open(views.skip(found))
@@ -200,7 +189,7 @@ def skip(submission: Submission) -> Reply:
 
 def said(click: Click) -> Reply:
     """Everything that one said."""
-    return Open(views.said_window(_own(click, _ids(click.value)[0])))
+    return Open(views.said_window(_own(click, words.ids(click.value)[0])))
 
 
 # --- words
@@ -217,11 +206,11 @@ def maturity(command: Command) -> Reply:
         case "answers":
             return _answers(command)
         case "targets":
-            return _targets(command, rest)
+            return leading.targets(command, rest)
         case "start":
-            return _plan(command, rest)
+            return leading.plan(command, rest)
         case "close":
-            return _open_cycles(command)
+            return leading.open_cycles(command)
         case _:
             return Private(HELP, [blocks.section(HELP)])
 
@@ -249,7 +238,7 @@ def _status(command: Command) -> Reply:
     if own is not None and own.is_open:
         shown += messages.card(own)
     for one in cycles:
-        shown += [*([blocks.divider()] if shown else []), *views.cycle(one)]
+        shown += [*([blocks.divider()] if shown else []), *boards.cycle(one)]
     if result is not None:
         shown += [
             *([blocks.divider()] if shown else []),
@@ -276,202 +265,12 @@ def _answers(command: Command) -> Reply:
             "You were not asked in a check-in yet, so there is nothing that you said."
         )
         return Private(text, [blocks.section(text)])
+    if command.trigger_id is None:
+        # Words in a direct message are answered by a message, which Slack keeps and its administrators can export.
+        text = "What you said opens in a window, so that it does not stand in this conversation."
+        button = blocks.button("What I said", words.SAID, str(own.id))
+        return Private(
+            text,
+            [blocks.section(text), blocks.actions([button], block_id="what-i-said")],
+        )
     return Private(words.news(own), views.said(own))
-
-
-def _plan(command: Command, unit: str) -> Reply:
-    deps = command.deps
-    with deps.db.read() as session:
-        found = service.plan(
-            session,
-            command.actor,
-            unit or None,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-    return Private(
-        f"This asks {found.people} people", views.plan(found, found.business_unit or "")
-    )
-
-
-def start(click: Click) -> Reply:
-    """A leader has seen whom it asks, and starts it."""
-    unit = None if click.value == "-" else click.value
-    deps = click.deps
-    cycle_id = deps.db.run(
-        lambda session: service.start(
-            session,
-            click.actor,
-            unit,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-    )
-    with deps.db.read() as session:
-        (found,) = [
-            one
-            for one in service.open_cycles(session, policy=deps.policy)
-            if one.cycle_id == cycle_id
-        ]
-    text = f"Started: {found.invited} people are invited, each in their own working hours, {words.until(found.closes_at)}."
-    return Private(text, [blocks.section(text)])
-
-
-def _open_cycles(command: Command) -> Reply:
-    deps = command.deps
-    with deps.db.read() as session:
-        if not service.has_role(
-            session,
-            command.actor,
-            service.LEADER,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        ):
-            raise NotAllowed(
-                "Only people of role `leader` can close a check-in. `/mlgov maturity` shows yours."
-            )
-        cycles = service.open_cycles(session, policy=deps.policy)
-    if not cycles:
-        text = "No check-in is open. `/mlgov maturity start` opens one."
-        return Private(text, [blocks.section(text)])
-    return Private(
-        f"{blocks.counted(len(cycles), 'check-in')} open",
-        [block for one in cycles for block in views.cycle(one)],
-    )
-
-
-def close(click: Click) -> Reply:
-    """Close a check-in before its time."""
-    cycle_id = _ids(click.value)[0]
-    deps = click.deps
-    deps.db.run(
-        lambda session: service.close(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-    )
-    with deps.db.read() as session:
-        found = service.of_cycle(session, cycle_id)
-    return _told(found) if found else Private("The check-in is closed.")
-
-
-def early(click: Click) -> Reply:
-    """What it would find by now."""
-    deps = click.deps
-    found = deps.db.run(
-        lambda session: service.early(
-            session,
-            click.actor,
-            _ids(click.value)[0],
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-    )
-    return _told(found)
-
-
-def _told(found: CycleResult) -> Private:
-    return Private(words.headline(found), messages.result_blocks(found))
-
-
-def details(click: Click) -> Reply:
-    """Everything that is told of a result; whoever can read its card may see it."""
-    permissions.require_member(click.actor, "maturity.read")
-    cycle_id = _ids(click.value)[0]
-    deps = click.deps
-    with deps.db.read() as session:
-        found = service.of_cycle(session, cycle_id)
-        if found is None:
-            raise InvalidInput(
-                "This result was an early one. `/mlgov maturity` shows how the check-in goes."
-            )
-        with_single = service.shows_single(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        )
-    return Open(views.details(found, with_single=with_single))
-
-
-def single(click: Click) -> Reply:
-    """Single answers, for an assessor."""
-    cycle_id = _ids(click.value)[0]
-    deps = click.deps
-    with deps.db.read() as session:
-        found = service.single_answers(
-            session,
-            click.actor,
-            cycle_id,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        )
-        result = service.of_cycle(session, cycle_id)
-    return Open(views.single(found, words.name(result) if result else ""))
-
-
-# --- targets
-
-
-def _targets(command: Command, unit: str) -> Reply:
-    deps = command.deps
-    with deps.db.read() as session:
-        found = service.targets(
-            session,
-            service.unit_named(session, unit, org_key=deps.team.org_key),
-            policy=deps.policy,
-            now=deps.now(session),
-        )
-        may_set = service.has_role(
-            session,
-            command.actor,
-            service.LEADER,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-        )
-    return Private("Targets", views.targets(found, may_set=may_set))
-
-
-def open_targets(click: Click) -> Reply:
-    """Choose what to aim for."""
-    deps = click.deps
-    with deps.db.read() as session:
-        found = service.targets(
-            session,
-            None if click.value == "-" else click.value,
-            policy=deps.policy,
-            now=deps.now(session),
-        )
-    return Open(views.set_targets(found))
-
-
-def keep_targets(submission: Submission) -> Reply:
-    """Set the targets, and show what is missing."""
-    form = SetTargets(
-        business_unit="" if submission.metadata == "-" else submission.metadata,
-        levels={
-            key: value
-            for key, value in submission.values.items()
-            if value not in (None, views.NONE)
-        },
-    )
-    deps = submission.deps
-    found = deps.db.run(
-        lambda session: service.set_targets(
-            session,
-            submission.actor,
-            form,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-        )
-    )
-    return Show(views.targets_window(found))

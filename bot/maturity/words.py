@@ -4,6 +4,7 @@ from datetime import datetime
 
 from bot import blocks
 from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
+from workflows.errors import InvalidInput
 from workflows.maturity.records import CycleResult, MyCheckIn, Terms
 
 OPEN, SKIP, SAID, ANSWER, BACK, NOTE = (
@@ -38,6 +39,17 @@ ANSWERS = {
 LEVELS = {Level.LOW: "low", Level.MEDIUM: "medium", Level.HIGH: "high"}
 
 
+def ids(value: str) -> tuple[int, int]:
+    """`invitation:position` of a button; a lone number is followed by 0. Raises InvalidInput."""
+    try:
+        first, _, second = value.partition(":")
+        return int(first), int(second or 0)
+    except ValueError:
+        raise InvalidInput(
+            "This button is from another release of mlgov. Use `/mlgov maturity` instead."
+        ) from None
+
+
 def name(found: MyCheckIn | CycleResult) -> str:
     """`Maturity check-in, January 2026`, with the unit when it is one's own."""
     unit = f", {blocks.escape(found.business_unit, 60)}" if found.business_unit else ""
@@ -62,16 +74,16 @@ def until(moment: datetime) -> str:
 def who_sees(terms: Terms) -> str:
     """Who will be able to see what, administrators and the database included."""
     others = {
-        SeenBy.NOBODY: "mlgov shows your answers and comments to nobody else, leaders and administrators included.",
+        SeenBy.NOBODY: "mlgov shows your own answers and comments to nobody else: not to leaders, not to administrators.",
         SeenBy.ASSESSOR: "People of role `assessor` see single answers and comments once it is closed, without names. "
         "mlgov shows them to nobody else.",
         SeenBy.ASSESSOR_BY_NAME: "People of role `assessor` see your answers and comments once it is closed, *with your name*. "
         "mlgov shows them to nobody else.",
     }[terms.seen_by]
     return (
-        f"*Who can see what.* You: all you said, at any time. Results are told only of {terms.minimum_group} people or more. "
-        f"{others} They are stored in mlgov's database, where whoever operates it could read them; Slack's own "
-        "administrators see that you were asked, not what you said."
+        f"*Who can see what.* You: everything you said, at any time. Others: results of at least {terms.minimum_group} people "
+        f"together. {others} They are stored in mlgov's database, where whoever operates it could read them. Slack's "
+        "administrators can see that you were asked, not what you said."
     )
 
 

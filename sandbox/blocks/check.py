@@ -3,6 +3,7 @@
 import json
 import secrets
 import string
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.blocks.layout import BLOCKS, NOT_COVERED, Surface
@@ -26,6 +27,15 @@ _VIEW_FIELDS = {
 }
 
 
+ShowsFile = Callable[[dict[str, Any]], bool]
+"""Whether the app may show a `slack_file`: uploaded, ready, a picture, and its own or shared where it is."""
+
+
+def no_file(slack_file: dict[str, Any]) -> bool:
+    """Nothing was uploaded."""
+    return False
+
+
 def _any(value: Any, pointer: str, found: Findings) -> None:
     """Looked at elsewhere."""
 
@@ -45,7 +55,7 @@ _VIEWS = {
 }
 
 
-def message_blocks(value: Any) -> list[dict[str, Any]]:
+def message_blocks(value: Any, shows_file: ShowsFile = no_file) -> list[dict[str, Any]]:
     """Blocks of a message as Slack stores them, with ids filled in.
 
     Raises SlackError: `invalid_blocks_format`, `invalid_blocks`, `msg_blocks_too_long`,
@@ -53,7 +63,7 @@ def message_blocks(value: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(value, list):
         raise SlackError("invalid_blocks_format")
-    found = _findings(value, "message", "/blocks")
+    found = _findings(value, "message", "/blocks", shows_file)
     if found:
         raise SlackError("invalid_blocks", findings=found)
     tables = [block for block in value if block["type"] == "table"]
@@ -64,7 +74,7 @@ def message_blocks(value: Any) -> list[dict[str, Any]]:
     return _with_ids(value)
 
 
-def view(value: Any, expected: str) -> dict[str, Any]:
+def view(value: Any, expected: str, shows_file: ShowsFile = no_file) -> dict[str, Any]:
     """A view as Slack stores it, with ids filled in; `expected` is `modal` or `home`.
 
     Raises SlackError: `invalid_arguments` with its findings, `view_too_large`.
@@ -93,7 +103,7 @@ def view(value: Any, expected: str) -> dict[str, Any]:
         _VIEWS[expected](value, "/view", found)
         if isinstance(value.get("blocks"), list):
             surface: Surface = "modal" if expected == "modal" else "home"
-            found += _findings(value["blocks"], surface, "/view/blocks")
+            found += _findings(value["blocks"], surface, "/view/blocks", shows_file)
         elif value.get("blocks") is not None:
             found.append(finding("must provide an array", "/view/blocks"))
     if not found and expected == "modal" and value.get("submit") is None:
@@ -112,7 +122,9 @@ def view(value: Any, expected: str) -> dict[str, Any]:
     return sound
 
 
-def _findings(blocks: list[Any], surface: Surface, pointer: str) -> Findings:
+def _findings(
+    blocks: list[Any], surface: Surface, pointer: str, shows_file: ShowsFile
+) -> Findings:
     found: Findings = []
     most = MOST_BLOCKS[surface]
     if len(blocks) > most:
@@ -122,6 +134,7 @@ def _findings(blocks: list[Any], surface: Surface, pointer: str) -> Findings:
     if not found:
         _unique_ids(blocks, pointer, found)
         _totals(blocks, pointer, found)
+        _files(blocks, pointer, found, shows_file)
         _focus(blocks, pointer, found)
     return found
 
@@ -207,14 +220,28 @@ def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None
                     f"{pointer}/{index}/rows",
                 )
             )
-        for part in (
-            block,
-            block.get("accessory") or {},
-            *(block.get("elements") or ()),
-        ):
-            if isinstance(part, dict) and part.get("slack_file"):
-                # Files are not covered: nothing was uploaded that a block could show.
-                found.append(finding("invalid slack file", f"{pointer}/{index}"))
+
+
+def _files(
+    blocks: list[dict[str, Any]], pointer: str, found: Findings, shows_file: ShowsFile
+) -> None:
+    for index, block in enumerate(blocks):
+        places = {
+            "": block,
+            "/accessory": block.get("accessory"),
+            **{
+                f"/elements/{n}": one
+                for n, one in enumerate(block.get("elements") or ())
+            },
+        }
+        for place, part in places.items():
+            file = part.get("slack_file") if isinstance(part, dict) else None
+            if file and not shows_file(file):
+                found.append(
+                    finding(
+                        "invalid slack file", f"{pointer}/{index}{place}/slack_file"
+                    )
+                )
 
 
 def _focus(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:

@@ -1,7 +1,10 @@
 """The interactive elements of Block Kit, and the objects they are made of."""
 
+import re
 from typing import Any
+from zoneinfo import available_timezones
 
+from sandbox.blocks.moments import is_date, is_time
 from sandbox.blocks.spec import (
     Check,
     Findings,
@@ -65,8 +68,18 @@ FILTER = record(
         "exclude_bot_users": boolean,
     }
 )
+_FILE_ID = re.compile(r"F[A-Z0-9]{8,}")
+
+
+def _file_id(value: Any, pointer: str, found: Findings) -> None:
+    if not isinstance(value, str) or not _FILE_ID.fullmatch(value):
+        found.append(
+            finding("input must match regex pattern: ^[F][A-Z0-9]{8,}$", pointer)
+        )
+
+
 SLACK_FILE = record(
-    optional={"id": ID, "url": url(3000)}, also=exactly_one("id", "url")
+    optional={"id": _file_id, "url": url(3000)}, also=exactly_one("id", "url")
 )
 
 _COMMON: dict[str, Check] = {"action_id": ID}
@@ -116,23 +129,18 @@ def _lengths(value: Any, pointer: str, found: Findings) -> None:
 
 
 def _date(value: Any, pointer: str, found: Findings) -> None:
-    from datetime import date
-
-    try:
-        date.fromisoformat(value)
-    except (TypeError, ValueError):
+    if not is_date(value):
         found.append(finding("must be a valid date: YYYY-MM-DD", pointer))
 
 
 def _time(value: Any, pointer: str, found: Findings) -> None:
-    hours, colon, minutes = (
-        value.partition(":") if isinstance(value, str) else ("", "", "")
-    )
-    if not (
-        colon and len(value) == 5 and hours.isdigit() and minutes.isdigit()
-        and int(hours) < 24 and int(minutes) < 60
-    ):  # fmt: skip
+    if not is_time(value):
         found.append(finding("must be a valid time: HH:mm", pointer))
+
+
+def _zone(value: Any, pointer: str, found: Findings) -> None:
+    if not isinstance(value, str) or value not in available_timezones():
+        found.append(finding("must be a valid IANA time zone", pointer))
 
 
 def _decimal(value: Any, pointer: str, found: Findings) -> None:
@@ -208,9 +216,7 @@ ELEMENTS: dict[str, Check] = {
         _plain_options,
     ),
     "datepicker": _element({}, _CONFIRMED | {"initial_date": _date}),
-    "timepicker": _element(
-        {}, _CONFIRMED | {"initial_time": _time, "timezone": string()}
-    ),
+    "timepicker": _element({}, _CONFIRMED | {"initial_time": _time, "timezone": _zone}),
     "datetimepicker": _element(
         {},
         _COMMON

@@ -1,7 +1,9 @@
 """What the inputs of a view or message hold, in the shapes of Slack's `state.values`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from sandbox.blocks.moments import is_date, is_instant, is_time
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -77,7 +79,10 @@ def initial_values(blocks: list[Block], keep: StateValues | None = None) -> Stat
 def _initial(element: Element) -> dict[str, Any]:
     kind = element["type"]
     key, initial, several = _STATE_KEYS[kind]
-    return {"type": kind, key: element.get(initial, [] if several else None)}
+    state = {"type": kind, key: element.get(initial, [] if several else None)}
+    if kind == "timepicker" and element.get("timezone"):
+        state["timezone"] = element["timezone"]
+    return state
 
 
 def options_of(element: Element) -> list[dict[str, Any]]:
@@ -96,11 +101,13 @@ def state_for(element: Element, entered: Any) -> dict[str, Any]:
     element does not offer it.
     """
     kind = element["type"]
-    if isinstance(entered, dict) and entered.get("type") == kind:
-        return entered
     if kind not in _STATE_KEYS:
         raise ValueError(f"a {kind} holds no value")
     key, _, several = _STATE_KEYS[kind]
+    if isinstance(entered, dict) and entered.get("type") == kind:
+        if entered.get(key) is not None:
+            _picked(kind, entered[key])
+        return entered
     if several:
         chosen = [entered] if isinstance(entered, str) else list(entered or ())
         if key in _OPTION_KEYS:
@@ -111,11 +118,30 @@ def state_for(element: Element, entered: Any) -> dict[str, Any]:
     if key in _OPTION_KEYS:
         return {"type": kind, key: _option(element, entered)}
     if kind == "datetimepicker":
-        return {"type": kind, key: int(entered)}
+        entered = int(entered)
+    _picked(kind, entered)
+    if kind == "datetimepicker":
+        return {"type": kind, key: entered}
+    if kind == "timepicker" and element.get("timezone"):
+        return {"type": kind, key: entered, "timezone": element["timezone"]}
     return {
         "type": kind,
         key: str(entered) if not isinstance(entered, dict) else entered,
     }
+
+
+_PICKED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "datepicker": (is_date, "a date like 2026-01-26"),
+    "timepicker": (is_time, "a time like 09:05"),
+    "datetimepicker": (is_instant, "seconds since 1970"),
+}
+
+
+def _picked(kind: str, value: Any) -> None:
+    """Refuse what Slack's pickers cannot give."""
+    sound, example = _PICKED.get(kind, (None, ""))
+    if sound is not None and not sound(value):
+        raise ValueError(f"a {kind} gives {example}, not {value!r}")
 
 
 def _option(element: Element, entered: Any) -> dict[str, Any]:
@@ -135,4 +161,5 @@ def _option(element: Element, entered: Any) -> dict[str, Any]:
 
 def is_empty(state: dict[str, Any]) -> bool:
     """Whether an input holds nothing."""
-    return all(not value for key, value in state.items() if key != "type")
+    own = ("type", "timezone")
+    return all(not value for key, value in state.items() if key not in own)

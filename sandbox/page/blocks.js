@@ -2,6 +2,7 @@
 
 import { actions, contextActions, element } from "./elements.js";
 import { h, icon, uid } from "./dom.js";
+import { enlarge } from "./lightbox.js";
 import { markdown } from "./markdown.js";
 import { richText } from "./richtext.js";
 import { textNodes, textSpan, words } from "./text.js";
@@ -76,21 +77,33 @@ function input(block, ctx) {
     block.hint ? h("div", { class: "input-hint", id: hintId }, textNodes(block.hint)) : null);
 }
 
-/** A picture by its address or its Slack file, with its alt text when it cannot be loaded. */
+/** Where a picture of an image block or element is; empty when it names none. A Slack file is fetched from this page's own place. */
+export function sourceOf(part) {
+  if (part.image_url) return part.image_url;
+  const id = part.slack_file?.id || /\b(F[A-Z0-9]{8,})\/[^/?#]+$/.exec(part.slack_file?.url || "")?.[1];
+  return id ? `/sandbox/files/${encodeURIComponent(id)}` : "";
+}
+
+/** A picture, with its alt text when it cannot be loaded. */
 export function picture(part, className = "") {
   const alt = part.alt_text || "";
-  const source = part.image_url || part.slack_file?.url || (part.slack_file?.id ? `/sandbox/files/${encodeURIComponent(part.slack_file.id)}` : "");
+  const source = sourceOf(part);
   const fallback = () => h("span", { class: `image-missing ${className}`, role: "img", "aria-label": alt }, alt || "(picture)");
   if (!/^(https?:|\/sandbox\/)/.test(source)) return fallback();
   const node = h("img", { src: source, alt, title: alt, class: className, loading: "lazy", referrerpolicy: "no-referrer" });
-  node.addEventListener("error", () => node.replaceWith(fallback()));
+  node.addEventListener("error", () => {
+    const button = node.closest(".image-link");
+    if (button) button.disabled = true;
+    node.replaceWith(fallback());
+  });
   return node;
 }
 
 function image(block) {
+  const title = block.title ? words(block.title) : "";
   return shell(block, "block-image",
-    block.title ? h("div", { class: "image-title" }, textNodes(block.title)) : null,
-    h("a", { class: "image-link", href: block.image_url || (block.slack_file?.id ? `/sandbox/files/${encodeURIComponent(block.slack_file.id)}` : "#"), target: "_blank", rel: "noopener noreferrer" }, picture(block, "block-picture")));
+    title ? h("div", { class: "image-title", dir: "auto" }, textNodes(block.title)) : null,
+    h("button", { class: "image-link", type: "button", "aria-label": `Enlarge: ${title || block.alt_text}`, "data-testid": "enlarge", onclick: () => enlarge(sourceOf(block), title, block.alt_text || "") }, picture(block, "block-picture")));
 }
 
 function table(block) {

@@ -33,7 +33,11 @@ def of(call: Call) -> Content:
     """The content in a call's arguments; raises SlackError with the code that fits."""
     text = call.text("text") if call.args.get("text") is not None else None
     raw_blocks = call.json("blocks", "invalid_blocks_format")
-    blocks = None if raw_blocks is None else check.message_blocks(raw_blocks)
+    blocks = (
+        None
+        if raw_blocks is None
+        else check.message_blocks(raw_blocks, call.world.files.shows)
+    )
     return Content(
         text[:MOST_TEXT] if text is not None else None,
         blocks,
@@ -52,7 +56,7 @@ def _attachments(call: Call) -> list[dict[str, Any]] | None:
         raise SlackError("too_many_attachments")
     for one in raw:
         if one.get("blocks") is not None:
-            one["blocks"] = check.message_blocks(one["blocks"])
+            one["blocks"] = check.message_blocks(one["blocks"], call.world.files.shows)
     return raw
 
 

@@ -13,10 +13,13 @@ from sandbox.errors import SlackError
 from sandbox.faults import Fault
 from sandbox.inspector import Inspector
 from sandbox.installation import Installation
+from sandbox.web_api import files
 from sandbox.web_api.call import Call
 from sandbox.web_api.methods import METHODS, Method
 
 PREFIX = "/api/"
+PREFIXES = (PREFIX, files.UPLOAD)
+"""What this application answers: methods, and the URLs that take the bytes of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class _Request:
     query: bytes
     headers: dict[str, str]
     body: bytes
+    secret: str = ""
+    """Of a file, when this is its upload."""
 
 
 class WebApi:
@@ -51,8 +56,9 @@ class WebApi:
         body = await _read(receive)
         if body is None:
             return
+        is_upload = scope["path"].startswith(files.UPLOAD)
         request = _Request(
-            scope["path"].removeprefix(PREFIX),
+            "upload" if is_upload else scope["path"].removeprefix(PREFIX),
             scope["method"],
             scope["query_string"],
             {
@@ -60,6 +66,7 @@ class WebApi:
                 for name, value in scope["headers"]
             },
             body,
+            scope["path"].removeprefix(files.UPLOAD) if is_upload else "",
         )
         fault = self._installation.faults.draw(
             request.name,
@@ -135,6 +142,8 @@ class WebApi:
 
     def answer(self, request: _Request) -> Reply:
         """Do what is asked and say what came of it."""
+        if request.secret:
+            return self._take(request)
         try:
             args = _arguments(request)
             with self._installation.world.lock:
@@ -143,6 +152,15 @@ class WebApi:
             if error.code == "ratelimited":
                 return _limited(error.more["retry_after"])
             return self._reply(error.as_json())
+
+    def _take(self, request: _Request) -> Reply:
+        kind = request.headers.get("content-type", "")
+        try:
+            said = files.take(self._installation, request.secret, kind, request.body)
+        except SlackError as error:
+            # Slack documents no codes here, only that anything but 200 is a failed upload.
+            return Reply(400, error.code.encode())
+        return Reply(200, said.encode())
 
     def _run(self, request: _Request, args: dict[str, Any]) -> dict[str, Any]:
         method = METHODS.get(request.name)
@@ -189,8 +207,10 @@ class WebApi:
             "to_slack",
             request.verb,
             PREFIX + request.name,
-            headers=request.headers,
-            body=request.body or request.query,
+            headers={} if request.secret else request.headers,
+            body=f"({len(request.body)} bytes)".encode()
+            if request.secret
+            else request.body or request.query,
             status=reply.status if reply else None,
             answer=reply.body if reply else b"",
             ms=ms,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.web_api import chat, conversations, users, views
+from sandbox.web_api import chat, conversations, files, users, views
 from sandbox.web_api.call import Answer, Call
 
 
@@ -44,6 +44,9 @@ METHODS: dict[str, Method] = {
         ("channels:manage", "groups:write", "im:write", "mpim:write"),
     ),
     "conversations.replies": Method(conversations.replies, _HISTORY),
+    "files.completeUploadExternal": Method(files.complete_upload, ("files:write",)),
+    "files.getUploadURLExternal": Method(files.get_upload_url, ("files:write",)),
+    "files.info": Method(files.info, ("files:read",)),
     "usergroups.list": Method(users.usergroups, ("usergroups:read",)),
     "usergroups.users.list": Method(users.usergroup_users, ("usergroups:read",)),
     "users.conversations": Method(conversations.of_user, _READ),

@@ -37,7 +37,7 @@ def push(call: Call) -> Answer:
 def update(call: Call) -> Answer:
     """views.update."""
     view = _wanted(call)
-    body = check.view(call.args.get("view"), view.type)
+    body = _view(call, view.type)
     _same_hash(call, view)
     _free_external_id(call, body, view)
     return {"ok": True, "view": call.world.views.update(view.id, body).as_json()}
@@ -51,7 +51,7 @@ def publish(call: Call) -> Answer:
     user = call.world.users.get(user_id)
     if user is None or user.is_bot or call.world.is_foreign(user):
         raise SlackError("invalid_arguments", findings=["invalid `user_id`"])
-    body = check.view(call.args.get("view"), "home")
+    body = _view(call, "home")
     shown = call.world.views.home(user_id)
     if shown is not None:
         _same_hash(call, shown)
@@ -62,7 +62,11 @@ def publish(call: Call) -> Answer:
 
 
 def _modal(call: Call) -> dict[str, Any]:
-    return check.view(call.args.get("view"), "modal")
+    return _view(call, "modal")
+
+
+def _view(call: Call, kind: str) -> dict[str, Any]:
+    return check.view(call.args.get("view"), kind, call.world.files.shows)
 
 
 def _trigger(call: Call) -> Trigger:

@@ -151,6 +151,20 @@ class Message(Base):
     """The record can no longer change; the copy can still be edited, and is forgotten after a while."""
 
 
+class Upload(Base):
+    """A picture that Slack has as a private file, named by what it shows, so that each is uploaded once."""
+
+    __tablename__ = "upload"
+    __table_args__ = (Index("ix_upload_uploaded_at", "uploaded_at"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 of the kind of chart and every value in it."""
+    file_id: Mapped[str]
+    state: Mapped[str]
+    uploaded_at: Mapped[datetime]
+    """Real time."""
+
+
 class Timer(Base):
     """Something that falls due for a subject (governed time)."""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy import Date, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
@@ -22,6 +22,7 @@ from storage.budgets.tables import (
     CostMonth,
 )
 from storage.enums import ApprovalState, CostBasis, Period
+from storage.milestones.tables import Milestone, MilestoneMove
 from storage.projects.tables import Project
 
 Within = Collection[int] | None
@@ -292,9 +293,87 @@ def count_pending(session: Session, within: Within, now: datetime) -> int:
     """Requests about projects in sight that wait for somebody."""
     statement = select(Approval.project_id, func.count(Approval.id)).where(
         Approval.state == ApprovalState.PENDING.value,
-        Approval.expires_at > bindparam("now", now),
+        Approval.expires_at > now,
     )
     rows = _rows(
         session, statement.group_by(Approval.project_id), Approval.project_id, within
     )
+    return sum(number for _, number in rows)
+
+
+_MILESTONE = (
+    Milestone.id.label("milestone_id"),
+    Milestone.title,
+    Milestone.type,
+    Project.name.label("project"),
+    Milestone.forecast,
+)
+
+
+def milestones_met(
+    session: Session, within: Within, first: date, last: date
+) -> list[Any]:
+    """Milestones that were met on these days: milestone_id, title, type, project, forecast, actual, baseline."""
+    statement = (
+        select(*_MILESTONE, Milestone.actual, Milestone.baseline)
+        .join(Project, Project.id == Milestone.project_id)
+        .where(
+            Milestone.actual >= first,
+            Milestone.actual <= last,
+            Milestone.dropped_at.is_(None),
+        )
+        .order_by(Milestone.actual, Milestone.id)
+    )
+    return _rows(session, statement, Milestone.project_id, within)
+
+
+def milestones_moved(
+    session: Session, within: Within, since: datetime, until: datetime
+) -> list[Any]:
+    """Each move, in order, of milestones still open: the same columns, with old and new."""
+    statement = (
+        select(*_MILESTONE, MilestoneMove.old, MilestoneMove.new)
+        .join(Milestone, Milestone.id == MilestoneMove.milestone_id)
+        .join(Project, Project.id == Milestone.project_id)
+        .where(
+            MilestoneMove.created_at >= since,
+            MilestoneMove.created_at < until,
+            Milestone.actual.is_(None),
+            Milestone.dropped_at.is_(None),
+        )
+        .order_by(MilestoneMove.id)
+    )
+    return _rows(session, statement, Milestone.project_id, within)
+
+
+def milestones_open(
+    session: Session, within: Within, first: date, last: date
+) -> list[Any]:
+    """Open milestones whose forecast lies on these days."""
+    statement = (
+        select(*_MILESTONE)
+        .join(Project, Project.id == Milestone.project_id)
+        .where(
+            Milestone.forecast >= first,
+            Milestone.forecast <= last,
+            Milestone.actual.is_(None),
+            Milestone.dropped_at.is_(None),
+        )
+        .order_by(Milestone.forecast, Milestone.id)
+    )
+    return _rows(session, statement, Milestone.project_id, within)
+
+
+def count_overdue(session: Session, within: Within, today: date) -> int:
+    """Open milestones whose forecast has passed."""
+    statement = (
+        select(Milestone.project_id, func.count(Milestone.id))
+        .where(
+            Milestone.forecast < today,
+            Milestone.actual.is_(None),
+            Milestone.dropped_at.is_(None),
+        )
+        .group_by(Milestone.project_id)
+    )
+    rows = _rows(session, statement, Milestone.project_id, within)
     return sum(number for _, number in rows)

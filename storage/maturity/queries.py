@@ -1,13 +1,11 @@
 """Statements about check-ins."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
-    ColumnElement,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -17,17 +15,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.audit.tables import PrivateText
 from storage.enums import CycleState, InvitationState
 from storage.maturity.tables import (
-    MaturityAnswer,
-    MaturityCounted,
     MaturityCycle,
-    MaturityEarly,
     MaturityInvitation,
-    MaturityNote,
     MaturityRubric,
-    MaturityTarget,
 )
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
@@ -299,204 +291,6 @@ def find_person(session: Session, person_id: str) -> Person | None:
     return session.execute(
         select(Person).where(Person.id == person_id)
     ).scalar_one_or_none()
-
-
-# --- answers and notes
-
-
-def find_answer(
-    session: Session, invitation_id: int, statement: str
-) -> MaturityAnswer | None:
-    """What a person says about one statement."""
-    return session.execute(
-        select(MaturityAnswer).where(
-            MaturityAnswer.invitation_id == invitation_id,
-            MaturityAnswer.statement == statement,
-        )
-    ).scalar_one_or_none()
-
-
-def list_answers(
-    session: Session, which: int | Collection[int]
-) -> list[tuple[int, str, str]]:
-    """(invitation, statement, answer) of one check-in or of several."""
-    chosen: ColumnElement[bool] = (
-        MaturityAnswer.invitation_id == which
-        if isinstance(which, int)
-        else MaturityAnswer.invitation_id.in_(sorted(which))
-    )
-    return [
-        (invitation, statement, answer)
-        for invitation, statement, answer in session.execute(
-            select(
-                MaturityAnswer.invitation_id,
-                MaturityAnswer.statement,
-                MaturityAnswer.answer,
-            )
-            .where(chosen)
-            .order_by(MaturityAnswer.id)
-        )
-    ]
-
-
-def list_cycle_answers(session: Session, cycle_id: int) -> list[tuple[int, str, str]]:
-    """(invitation, statement, answer) of a whole cycle."""
-    return [
-        (invitation, statement, answer)
-        for invitation, statement, answer in session.execute(
-            select(
-                MaturityAnswer.invitation_id,
-                MaturityAnswer.statement,
-                MaturityAnswer.answer,
-            )
-            .join(
-                MaturityInvitation,
-                MaturityInvitation.id == MaturityAnswer.invitation_id,
-            )
-            .where(MaturityInvitation.cycle_id == cycle_id)
-            .order_by(MaturityAnswer.id)
-        )
-    ]
-
-
-def find_note(
-    session: Session, invitation_id: int, dimension: str
-) -> MaturityNote | None:
-    """The comment and link that a person gave with a dimension."""
-    return session.execute(
-        select(MaturityNote).where(
-            MaturityNote.invitation_id == invitation_id,
-            MaturityNote.dimension == dimension,
-        )
-    ).scalar_one_or_none()
-
-
-def list_notes(session: Session, invitation_id: int) -> Sequence[MaturityNote]:
-    """All that a person wrote in one check-in."""
-    return (
-        session.execute(
-            select(MaturityNote)
-            .where(MaturityNote.invitation_id == invitation_id)
-            .order_by(MaturityNote.id)
-        )
-        .scalars()
-        .all()
-    )
-
-
-def list_cycle_notes(
-    session: Session, cycle_id: int
-) -> list[tuple[int, str, int | None, int | None]]:
-    """(invitation, dimension, comment id, link id) of a whole cycle."""
-    return [
-        (invitation, dimension, comment, link)
-        for invitation, dimension, comment, link in session.execute(
-            select(
-                MaturityNote.invitation_id,
-                MaturityNote.dimension,
-                MaturityNote.comment_id,
-                MaturityNote.link_id,
-            )
-            .join(
-                MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id
-            )
-            .where(MaturityInvitation.cycle_id == cycle_id)
-            .order_by(MaturityNote.id)
-        )
-    ]
-
-
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """What people wrote, by id; erased words are left out."""
-    if not ids:
-        return {}
-    return {
-        id_: text
-        for id_, text in session.execute(
-            select(PrivateText.id, PrivateText.text).where(
-                PrivateText.id.in_(sorted(set(ids))), PrivateText.text.is_not(None)
-            )
-        )
-        if text is not None
-    }
-
-
-# --- early results
-
-
-def list_early(session: Session, cycle_id: int) -> Sequence[MaturityEarly]:
-    """Results that were told while the cycle was open, oldest first."""
-    return (
-        session.execute(
-            select(MaturityEarly)
-            .where(MaturityEarly.cycle_id == cycle_id)
-            .order_by(MaturityEarly.seq)
-        )
-        .scalars()
-        .all()
-    )
-
-
-def list_counted(
-    session: Session, cycle_id: int
-) -> list[tuple[int, str, dict[str, Any], int]]:
-    """(invitation, dimension, answers, seq) that early results of a cycle counted."""
-    return [
-        (invitation, dimension, answers, seq)
-        for invitation, dimension, answers, seq in session.execute(
-            select(
-                MaturityCounted.invitation_id,
-                MaturityCounted.dimension,
-                MaturityCounted.answers,
-                MaturityCounted.seq,
-            )
-            .join(
-                MaturityInvitation,
-                MaturityInvitation.id == MaturityCounted.invitation_id,
-            )
-            .where(MaturityInvitation.cycle_id == cycle_id)
-        )
-    ]
-
-
-def drop_counted(session: Session, cycle_id: int) -> None:
-    """The cycle is closed: what early results counted is not needed beside the answers."""
-    mine = select(MaturityInvitation.id).where(MaturityInvitation.cycle_id == cycle_id)
-    session.execute(
-        delete(MaturityCounted)
-        .where(MaturityCounted.invitation_id.in_(mine))
-        .execution_options(synchronize_session=False)
-    )
-
-
-# --- targets
-
-
-def list_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:
-    """The targets of a unit; "" is the organisation."""
-    return (
-        session.execute(
-            select(MaturityTarget)
-            .where(MaturityTarget.business_unit == unit)
-            .order_by(MaturityTarget.id)
-        )
-        .scalars()
-        .all()
-    )
-
-
-def lock_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:
-    """The same, locked."""
-    return (
-        session.execute(
-            select(MaturityTarget)
-            .where(MaturityTarget.business_unit == unit)
-            .order_by(MaturityTarget.id)
-            .with_for_update()
-        )
-        .scalars()
-        .all()
-    )
 
 
 def list_units(session: Session, org_key: str) -> list[str]:

@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.delivery.tables import Lane, Message, Outbox
+from storage.delivery.tables import Lane, Message, Outbox, Schedule
+from storage.digests.tables import (
+    Digest,
+    DigestDecision,
+    DigestRelease,
+    DigestSubscription,
+)
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
 from storage.maturity.tables import (
     MaturityAnswer,
@@ -89,6 +95,39 @@ def forget_answers(session: Session, person_id: str) -> int:
     return len(gone)
 
 
+def forget_digests(session: Session, person_id: str) -> int:
+    """Empty what digests told the person, and forget when and whether they want them; how many digests that was.
+
+    That there was one, and of which week, stays under their opaque id. Their zone goes with the rest.
+    """
+    session.execute(
+        delete(Schedule).where(Schedule.owner == person_id).execution_options(**_QUIET)
+    )
+    session.execute(
+        delete(DigestSubscription)
+        .where(DigestSubscription.person_id == person_id)
+        .execution_options(**_QUIET)
+    )
+    releases = session.execute(
+        select(DigestRelease).order_by(DigestRelease.id)
+    ).scalars()
+    for release in releases.all():
+        if person_id in release.contents:
+            release.contents = {
+                one: content
+                for one, content in release.contents.items()
+                if one != person_id
+            }
+    found = session.execute(
+        update(Digest)
+        .where(Digest.person_id == person_id)
+        .values(content=None, tz="", last_error=None)
+        .returning(Digest.id)
+        .execution_options(**_QUIET)
+    )
+    return len(found.all())
+
+
 def delete_memberships(session: Session, person_id: str) -> int:
     """Take the person out of every user group; how many that was."""
     found = session.execute(
@@ -151,8 +190,22 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         )
         .order_by(MaturityInvitation.id)
     ).scalars()
+    asked = requests.all()
+    shown = session.execute(
+        select(DigestDecision.digest_id)
+        .where(DigestDecision.approval_id.in_(asked))
+        .order_by(DigestDecision.digest_id)
+        .distinct()
+    ).scalars()
+    sent_by_them = session.execute(
+        select(DigestRelease.id)
+        .where(DigestRelease.decided_by == person_id)
+        .order_by(DigestRelease.id)
+    ).scalars()
     return [
-        *(("approval", str(one)) for one in requests),
+        *(("approval", str(one)) for one in asked),
+        *(("digest", str(one)) for one in shown),
+        *(("digest_release", str(one)) for one in sent_by_them),
         *(("budget_alert", str(one)) for one in alerts),
         *(("maturity_invitation", str(one)) for one in check_ins),
     ]

@@ -10,6 +10,7 @@ from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
+from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCycle,
@@ -117,6 +118,27 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             )
             .where(ApiToken.person_id == me)
             .order_by(ApiToken.id),
+        ),
+        "digests": _rows(
+            session,
+            select(
+                Digest.kind, Digest.week, Digest.state, Digest.audience, Digest.tz, Digest.planned_at,
+                Digest.built_at, Digest.content,
+            )
+            .where(Digest.person_id == me)
+            .order_by(Digest.week, Digest.id),
+        ),
+        "digest_subscriptions": _rows(
+            session,
+            select(DigestSubscription.kind, DigestSubscription.is_wanted, DigestSubscription.decided_at)
+            .where(DigestSubscription.person_id == me)
+            .order_by(DigestSubscription.kind),
+        ),
+        "digests_released": _rows(
+            session,
+            select(DigestRelease.kind, DigestRelease.audience, DigestRelease.week, DigestRelease.state, DigestRelease.decided_at)
+            .where(DigestRelease.decided_by == me)
+            .order_by(DigestRelease.id),
         ),
         "messages": _messages(session, person),
         "ledger": _rows(

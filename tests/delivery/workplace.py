@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from bot.rendering import Rendered, Renderer, Scene
+from bot.pictures import Picture
+from bot.rendering import Rendered, Renderer, Scene, View
 from sandbox.limits import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -33,6 +34,8 @@ SCOPES = [
     "im:history",
     "im:write",
     "channels:read",
+    "files:read",
+    "files:write",
 ]
 
 
@@ -107,7 +110,42 @@ class Card(Notice):
     person_id: str
 
 
-def _load_title(session: Session, notice: Card, scene: Scene) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Drawn(Notice):
+    """A view of a person's title with a picture of it."""
+
+    kind: ClassVar[str] = "test.drawn"
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart that needs no time to draw."""
+
+    words: str
+
+    @property
+    def facts(self) -> object:
+        """What it shows."""
+        return ["drawing", 1, self.words]
+
+    def png(self) -> bytes:
+        """Bytes that begin as a PNG does."""
+        return b"\x89PNG\r\n\x1a\n" + self.words.encode()
+
+
+def picture_of(words: str) -> Picture:
+    """The picture of a title."""
+    return Picture(Drawing(words), f"It is {words}", f"The title is {words}")
+
+
+def _show_drawn(title: str, notice: Drawn, scene: Scene) -> Rendered:
+    words = f"drawn: {title}"
+    shown = picture_of(title)
+    return Rendered(words, [*_blocks(words), shown.block()], pictures=(shown,))
+
+
+def _load_title(session: Session, notice: Card | Drawn, scene: Scene) -> str | None:
     person = session.get(Person, notice.person_id)
     return None if person is None else person.title
 
@@ -128,17 +166,18 @@ def _show_word(record: str, notice: Word, scene: Scene) -> Rendered:
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(Word, lambda session, notice, scene: notice.word, _show_word),
     Renderer(Card, _load_title, _show_card),
+    Renderer(Drawn, _load_title, _show_drawn),
 )
 
 
-def home(session: Session, person_id: str) -> dict[str, Any] | None:
-    """An App Home that shows the title."""
+def home(session: Session, person_id: str) -> View | None:
+    """An App Home that shows the title, in words and as a picture."""
     person = session.get(Person, person_id)
-    return (
-        None
-        if person is None
-        else {"type": "home", "blocks": _blocks(person.title or "none")}
-    )
+    if person is None:
+        return None
+    words = person.title or "none"
+    shown = Picture(Drawing(words), f"Home of {words}", words)
+    return View({"type": "home", "blocks": [*_blocks(words), shown.block()]}, (shown,))
 
 
 def add_people(database: Database, now: datetime) -> None:
@@ -177,6 +216,20 @@ def texts(stand_in: Sandbox, channel_id: str, *, replies: bool = True) -> list[s
     with stand_in.world.lock:
         messages = sorted(found.messages.values(), key=lambda message: message.ts)
     return [m.text for m in messages if m.bot_id and (replies or not m.is_reply)]
+
+
+def pictured(stand_in: Sandbox, channel_id: str) -> list[str]:
+    """The titles of the pictures that the bot shows in a conversation; each must be one that Slack can show."""
+    with stand_in.world.lock:
+        messages = list(stand_in.world.channels[channel_id].messages.values())
+        images = [
+            block
+            for message in messages
+            for block in message.blocks
+            if block["type"] == "image"
+        ]
+        assert all(stand_in.world.files.shows(one["slack_file"]) for one in images)
+    return [str(one["title"]["text"]) for one in images]
 
 
 def everything(stand_in: Sandbox) -> Counter[str]:

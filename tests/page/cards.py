@@ -1,10 +1,12 @@
 """Cards, modals and a Home tab as a governance app would send them."""
 
+import struct
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
-_WEDNESDAY = int(datetime(2026, 1, 28, 9, tzinfo=UTC).timestamp())
+WEDNESDAY = int(datetime(2026, 1, 28, 9, tzinfo=UTC).timestamp())
 
 
 def plain(text: str) -> Json:
@@ -34,7 +36,7 @@ def options(*words: str) -> list[Json]:
 
 def approval(requester: str) -> Json:
     """A request for more budget, waiting."""
-    by = f"<!date^{_WEDNESDAY}^{{date_short_pretty}} at {{time}}|Wed 28 Jan 09:00 UTC>"
+    by = f"<!date^{WEDNESDAY}^{{date_short_pretty}} at {{time}}|Wed 28 Jan 09:00 UTC>"
     return {
         "text": "Ticket triage asks 40,000 → 52,000 EUR for January · decide by Wed 09:00",
         "blocks": [
@@ -161,6 +163,51 @@ def request_form() -> Json:
 def deeper() -> Json:
     """A modal above a modal."""
     return {"type": "modal", "title": plain("Break down"), "close": plain("Back"), "blocks": [section("*GPU instances* 21,400 EUR\n*Object storage* 3,110 EUR")]}  # fmt: skip
+
+
+def when_form() -> Json:
+    """A modal that asks when, how much and who, with answers to begin with."""
+
+    def field(block_id: str, label: str, element: Json) -> Json:
+        return {
+            "type": "input",
+            "block_id": block_id,
+            "label": plain(label),
+            "element": {"action_id": "it", **element},
+        }
+
+    return {
+        "type": "modal", "callback_id": "when.form", "title": plain("Reschedule"), "submit": plain("Move"),
+        "blocks": [
+            field("day", "New date", {"type": "datepicker", "initial_date": "2026-02-16"}),
+            field("time", "Remind me at", {"type": "timepicker", "initial_time": "09:00", "timezone": "Europe/London"}),
+            field("until", "Snooze until", {"type": "datetimepicker", "initial_date_time": WEDNESDAY}),
+            field("days", "Days of slack", {"type": "number_input", "is_decimal_allowed": False, "min_value": "1", "max_value": "30", "initial_value": "3"}),
+            field("who", "New owner", {"type": "users_select", "initial_user": "U0TOM"}),
+        ],
+    }  # fmt: skip
+
+
+def image(file_id: str) -> Json:
+    """A picture that was uploaded."""
+    return {"type": "image", "title": plain("Ticket triage used 81 % of January's budget"), "alt_text": "Spend by day: 19 Jan 32,110 of 40,000 EUR", "slack_file": {"id": file_id}}  # fmt: skip
+
+
+def png(width: int = 960, height: int = 528) -> bytes:
+    """A real picture: two bands of colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        sealed = kind + data
+        return struct.pack(">I", len(data)) + sealed + struct.pack(">I", zlib.crc32(sealed))  # fmt: skip
+
+    line = b"\x00" + b"\x00\x72\xb2" * (width // 2) + b"\xe6\x9f\x00" * (width - width // 2)  # fmt: skip
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(line * height))
+        + chunk(b"IEND", b"")
+    )
 
 
 def home() -> Json:

@@ -58,7 +58,7 @@ MANIFEST: dict[str, Any] = {
         ],
     },
     "oauth_config": {
-        "scopes": {"bot": ["chat:write", "commands", "im:history", "channels:history", "users:read"]}
+        "scopes": {"bot": ["chat:write", "commands", "files:read", "files:write", "im:history", "channels:history", "users:read"]}
     },
     "settings": {
         "event_subscriptions": {"bot_events": ["app_home_opened", "message.im"]},

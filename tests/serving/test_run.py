@@ -18,6 +18,7 @@ from sandbox.server import Sandbox
 from sandbox.world import World
 from storage import migrate, runtime
 from storage.db import Database
+from tests.storage.test_host import held_elsewhere
 from tests.stories.office import OLA, POLICY, eventually, organisation
 
 pytestmark = pytest.mark.slow
@@ -140,6 +141,18 @@ def test_a_wrong_token_is_refused_in_words(slack: Sandbox, tmp_path: Path) -> No
     assert done.returncode == 1
     assert "invalid_auth" in done.stderr
     assert "xoxb-wrong" not in done.stderr + done.stdout
+
+
+def test_a_sqlite_file_that_another_machine_has_open_is_refused(
+    slack: Sandbox, tmp_path: Path
+) -> None:
+    env = environment(slack, tmp_path)
+    with held_elsewhere(tmp_path / "mlgov.db"):
+        for words in (("run", "--http"), ("import", "people", "people.csv")):
+            done = mlgov(env, tmp_path, *words)
+            assert done.returncode == 1
+            assert "in use on another machine, mlgov-2" in done.stderr
+            assert "PostgreSQL" in done.stderr
 
 
 def test_it_leaves_the_demos_database_alone(slack: Sandbox, tmp_path: Path) -> None:

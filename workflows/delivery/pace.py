@@ -35,6 +35,7 @@ RATES = {
     "conversations.replies": Rate(50, 20),
     "conversations.open": Rate(50, 20),
     "views.publish": Rate(100, 20),
+    "files.getUploadURLExternal": Rate(100, 20),
 }
 """Slack's tiers (docs.slack.dev/apis/web-api/rate-limits): tier 3 is 50 and more a minute, tier 4 is 100 and more."""
 
@@ -60,6 +61,10 @@ class Pace:
     """How long after an attempt Slack may still publish it; before that a miss proves nothing."""
     lookup_margin: float = 300.0
     """How far before the attempt a look-up begins, for clocks that differ from Slack's."""
+    upload_budget: float = 20.0
+    """How long the pictures of one message may take, from its claim; it goes out without those that take longer."""
+    file_polls: tuple[float, ...] = (0.2, 0.4, 0.8, 1.6, 2.5, 2.5)
+    """Waits until Slack is asked again whether it has looked at a picture."""
     auth_pause: float = 300.0
     """How long nothing is sent after Slack refused the token or a scope."""
     attempts: int = 12
@@ -81,6 +86,8 @@ class Pace:
             backoff=self.backoff * scale,
             late_accept=self.late_accept * scale,
             lookup_margin=self.lookup_margin,
+            upload_budget=self.upload_budget * scale,
+            file_polls=tuple(wait * scale for wait in self.file_polls),
             auth_pause=self.auth_pause * scale,
             scale=self.scale * scale,
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import gates, letters, settle
+from storage.delivery.queries import gates, letters, settle, uploads
 from storage.enums import Op, OutboxState
 from workflows import clock, outbox
 from workflows.actors import SYSTEM
@@ -295,5 +295,6 @@ class _Settling:
 
 
 def purge(session: Session, *, now: datetime) -> int:
-    """Empty what was settled long ago, but for dedupe keys; returns how many rows it touched."""
+    """Empty what was settled long ago, but for dedupe keys, and forget old pictures; returns how many rows it touched."""
+    uploads.purge(session, clock.real_now(session) - KEPT)
     return letters.purge(session, now - KEPT)

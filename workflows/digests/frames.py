@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from storage.budgets import costs
 from storage.digests import figures as statements
-from storage.enums import ApprovalState, CostBasis, Period
+from storage.enums import CostBasis, Period
 from storage.money import exact_sum
 from workflows.budgets import rules as budget_rules
-from workflows.digests import rules
+from workflows.digests import deliveries, pace, rules
 from workflows.digests.records import (
-    ApprovalFigures,
     BudgetFigure,
     Figures,
+    MaturityFigures,
     MoneyFigures,
     Movement,
 )
@@ -37,6 +37,8 @@ class Span:
     since: datetime
     until: datetime
     now: datetime
+    local_day: date
+    """The reader's day at that moment."""
 
     @property
     def today(self) -> date:
@@ -45,9 +47,15 @@ class Span:
 
 
 def gather(
-    session: Session, sight: Sight, span: Span, *, policy: Policy, waiting: int
+    session: Session,
+    sight: Sight,
+    span: Span,
+    *,
+    policy: Policy,
+    waiting: int,
+    maturity: MaturityFigures | None,
 ) -> Figures:
-    """The figures of a week over what somebody may see, in about ten statements whatever there is to see."""
+    """The figures of a week over what somebody may see, in about fifteen statements whatever there is to see."""
     money = _money(session, sight, span, policy)
     over = {one.budget_id for group in money for one in group.over}
     crossed = {
@@ -61,7 +69,18 @@ def gather(
         money=money,
         movements=_movements(session, sight, span, policy, money),
         crossed=tuple(sorted(crossed & over)),
-        approvals=_approvals(session, sight, span),
+        delivery=deliveries.gather(
+            session,
+            sight,
+            first_day=span.first_day,
+            since=span.since,
+            until=span.until,
+            today=span.local_day,
+        ),
+        approvals=pace.gather(
+            session, sight, since=span.since, until=span.until, now=span.now
+        ),
+        maturity=maturity,
         waiting=waiting,
     )
 
@@ -233,79 +252,3 @@ def _movements(
             )
         )
     return tuple(sorted(made, key=lambda one: (-one.cost, one.currency)))
-
-
-# --- approvals
-
-
-def _approvals(session: Session, sight: Sight, span: Span) -> ApprovalFigures:
-    since = span.until - rules.MEASURED
-    ended = _frame(
-        statements.ended_requests(session, sight.within, since, span.until),
-        ["approval_id", "project_id", "state", "created_at", "decided_at"],
-    )
-    week = ended[ended["decided_at"] >= span.since] if len(ended) else ended
-    counts = week["state"].value_counts()
-    verdicts = _frame(
-        statements.verdicts(session, sight.within, since, span.until),
-        ["approval_id", "position", "stage", "person_id", "at"],
-    )
-    decided = ended[
-        ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
-    ]  # fmt: skip
-    enough = verdicts["person_id"].nunique() >= rules.ENOUGH_PEOPLE
-    return ApprovalFigures(
-        approved=int(counts.get(ApprovalState.APPROVED.value, 0)),
-        rejected=int(counts.get(ApprovalState.REJECTED.value, 0)),
-        expired=int(counts.get(ApprovalState.EXPIRED.value, 0)),
-        withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),
-        waiting=statements.count_pending(session, sight.within, span.now),
-        measured=len(decided) if enough else 0,
-        median=_median(decided["decided_at"], decided["created_at"])
-        if enough and len(decided)
-        else None,
-        slowest=_slowest(decided, verdicts) if enough and len(decided) else None,
-    )
-
-
-def _median(ends: "pd.Series[Any]", begins: "pd.Series[Any]") -> timedelta:
-    seconds = sorted(
-        (end - begin).total_seconds() for end, begin in zip(ends, begins, strict=True)
-    )
-    return timedelta(seconds=float(pd.Series(seconds).median()))
-
-
-def _slowest(
-    decided: pd.DataFrame, verdicts: pd.DataFrame
-) -> tuple[str, timedelta] | None:
-    """The stage whose median is the longest, of at least two in each of which enough people decided.
-
-    A stage lasts from when it was asked (the end of the one before, or the asking) to its last verdict. None as well
-    when the stages that are left out were decided by too few people together: taking what is told from the whole
-    would tell their pace.
-    """
-    people = {
-        str(stage): set(rows["person_id"]) for stage, rows in verdicts.groupby("stage")
-    }
-    few = [one for one in people.values() if len(one) < rules.ENOUGH_PEOPLE]
-    if few and len(set().union(*few)) < rules.ENOUGH_PEOPLE:
-        return None
-    ends = verdicts.groupby(["approval_id", "position", "stage"], sort=True)["at"].max()
-    stages = ends.reset_index().rename(columns={"at": "end"})
-    stages["begin"] = stages.groupby("approval_id")["end"].shift(1)
-    asked = dict(zip(decided["approval_id"], decided["created_at"], strict=True))
-    stages["begin"] = [
-        asked[approval] if position == 0 or pd.isna(begin) else begin
-        for approval, position, begin in zip(
-            stages["approval_id"], stages["position"], stages["begin"], strict=True
-        )
-    ]
-    medians = {
-        str(stage): _median(rows["end"], rows["begin"])
-        for stage, rows in stages.groupby("stage", sort=True)
-        if len(people[str(stage)]) >= rules.ENOUGH_PEOPLE
-    }
-    if len(medians) < 2:
-        return None
-    stage = max(medians, key=lambda name: (medians[name], name))
-    return stage, medians[stage]

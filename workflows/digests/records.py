@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from storage.enums import CostBasis, DigestState, ReleaseState
+from storage.enums import CostBasis, DigestState, Level, ReleaseState
 from storage.money import money_text
 from workflows.approvals.records import Card
 
@@ -79,6 +79,55 @@ class ApprovalFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class MilestoneFigure:
+    """A milestone of the week. `day` is when it was met, or is expected now; `slip` by how many days it came later."""
+
+    milestone_id: int
+    title: str
+    project: str
+    is_launch: bool
+    day: date
+    slip: int = 0
+    is_overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFigures:
+    """Milestones met and slipped in the week, those due in the seven days from `today` on, and all that are overdue.
+
+    Slipped is what was put off in the week, or fell due in it and was not met.
+    """
+
+    today: date
+    met: tuple[MilestoneFigure, ...] = ()
+    slipped: tuple[MilestoneFigure, ...] = ()
+    due: tuple[MilestoneFigure, ...] = ()
+    overdue: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFigure:
+    """One dimension of a check-in: its level and the one before; None where too few people answered."""
+
+    name: str
+    level: Level | None
+    before: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class MaturityFigures:
+    """A check-in that was closed in the week, as its result was told."""
+
+    label: str
+    overall: Level | None
+    before: Level | None
+    answered: int
+    invited: int
+    lowest: tuple[str, ...]
+    dimensions: tuple[LevelFigure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything that one person's digest tells of one week, over what they may see."""
 
@@ -89,7 +138,9 @@ class Figures:
     movements: tuple[Movement, ...]
     crossed: tuple[int, ...]
     """Budgets that were found spent to the full in this week and are overspent now."""
+    delivery: DeliveryFigures
     approvals: ApprovalFigures
+    maturity: MaturityFigures | None
     waiting: int
     """Decisions that wait for this person."""
 
@@ -106,11 +157,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the detail. `budget_id` or `project_key` lead further."""
+    """A line of the detail. `budget_id` or `milestone_id` lead further."""
 
     text: str
     budget_id: int | None = None
-    project_key: str | None = None
+    milestone_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +197,7 @@ class PictureFacts:
     @property
     def alt(self) -> str:
         """The numbers in words."""
-        return (
-            f"{self.title}: "
-            + "; ".join(f"{bar.name} {bar.words}" for bar in self.bars)
-            + "."
-        )
+        return "; ".join(f"{bar.name} {bar.words}" for bar in self.bars)
 
 
 @dataclass(frozen=True, slots=True)

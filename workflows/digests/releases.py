@@ -11,7 +11,7 @@ from storage.people import queries as people_queries
 from workflows import outbox, permissions, rollout, timers, visibility
 from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
-from workflows.digests import readers, service, troubles
+from workflows.digests import making, readers, service, troubles
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
 from workflows.due import Occasion
@@ -78,7 +78,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         actor, row = people.actor(session, person_id), people_queries.find_person(session, person_id)  # fmt: skip
         if actor is None or row is None:
             continue
-        contents[person_id] = service.make(
+        contents[person_id] = making.make(
             session,
             actor,
             first_day=release.first_day,

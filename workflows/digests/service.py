@@ -9,14 +9,17 @@ from storage.digests import queries
 from storage.digests.tables import Digest
 from storage.enums import DigestState
 from storage.people import queries as people_queries
-from workflows import decisions, outbox, permissions, rollout, timers, visibility
+from workflows import decisions, outbox, permissions, rollout, timers
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals.records import Card
 from workflows.audit import service as audit
-from workflows.calendar import local_instant
-from workflows.digests import readers, rules, troubles, words
+from workflows.digests import making, readers, rules, troubles
 from workflows.digests.notices import DigestSent
-from workflows.digests.records import Content, Shown, Standing
+from workflows.digests.records import (
+    Content,
+    Shown,
+    Standing,
+)
 from workflows.due import Occasion
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
@@ -32,39 +35,6 @@ RETRY = timedelta(hours=1)
 def subject(digest_id: int) -> Subject:
     """What a digest's message is a view of."""
     return Subject.of("digest", digest_id)
-
-
-def make(
-    session: Session,
-    actor: Actor,
-    *,
-    first_day: date,
-    zone: ZoneInfo,
-    policy: Policy,
-    now: datetime,
-) -> Content:
-    """The digest of seven days for one person, over what they may see. Writes nothing."""
-    from workflows.digests import (
-        frames,
-    )  # pandas is heavy, and most processes never make a digest
-
-    waiting = decisions.waiting_for(session, actor, policy=policy, now=now)
-    midnight = datetime.min.time()
-    figures = frames.gather(
-        session,
-        visibility.sight(session, actor.id, policy=policy),
-        frames.Span(
-            first_day,
-            local_instant(first_day, midnight, zone),
-            local_instant(first_day + rules.WEEK, midnight, zone),
-            now,
-        ),
-        policy=policy,
-        waiting=len(waiting),
-    )
-    return words.compose(
-        figures, tz=zone.key, decisions=tuple(card.id for card in waiting)
-    )
 
 
 # --- sending
@@ -96,7 +66,7 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    content = make(
+    content = making.make(
         session,
         actor,
         first_day=digest.first_day,
@@ -255,7 +225,7 @@ def preview(
     if row is None:
         raise NotFound("mlgov does not know you yet. Try again in a minute.")
     calendar = readers.calendar_of(row, policy)
-    content = make(
+    content = making.make(
         session,
         actor,
         first_day=rules.first_day(planned or calendar.day(now)),

@@ -1,37 +1,15 @@
 """A digest in words, plain text: the headline, the lines, what stands behind them, and what its pictures answer."""
 
-from collections.abc import Iterable
-from decimal import Decimal
-
-from workflows.digests import rules
-from workflows.digests.records import (
-    Bar,
-    BudgetFigure,
-    Content,
-    Figures,
-    Line,
-    MoneyFigures,
-    Movement,
-    PictureFacts,
-    Row,
-    plain,
+from workflows.digests import (
+    approval_words,
+    delivery_words,
+    maturity_words,
+    money_words,
+    rules,
 )
-from workflows.wording import counted, day, money, percent, span, spent
-
-MONEY, APPROVALS = "money", "approvals"
-LABELS = {MONEY: "Money", APPROVALS: "Approvals"}
-"""What each part is called, in the order in which a digest tells them."""
-
-NAME = 40
-"""Characters of a project's name in a line; the detail has all of it."""
-BARS = 6
-BEHIND = 30
-"""Rows of detail of one part."""
-
-
-def short(name: str) -> str:
-    """A name that leaves room for the rest of its line."""
-    return name if len(name) <= NAME else name[: NAME - 1].rstrip() + "…"
+from workflows.digests.phrases import APPROVALS, DELIVERY, MATURITY, MONEY, short
+from workflows.digests.records import Content, Figures, plain
+from workflows.wording import counted, day
 
 
 def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content:
@@ -40,7 +18,12 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
     more = figures.waiting - len(shown)
     headline_, footer_ = headline(figures), footer(figures, more)
     lines = rules.fitting(
-        [*_money_lines(figures), *_approval_lines(figures)],
+        [
+            *money_words.lines(figures),
+            *delivery_words.lines(figures.delivery),
+            *approval_words.lines(figures),
+            *maturity_words.lines(figures.maturity),
+        ],
         used_lines=2 + rules.DECISION_LINES * len(shown),
         used_characters=len(headline_)
         + len(footer_)
@@ -56,12 +39,18 @@ def compose(figures: Figures, *, tz: str, decisions: tuple[int, ...]) -> Content
         details={
             part: rows
             for part, rows in (
-                (MONEY, _money_rows(figures)),
-                (APPROVALS, _approval_rows(figures)),
+                (MONEY, money_words.rows(figures)),
+                (DELIVERY, delivery_words.rows(figures.delivery)),
+                (APPROVALS, approval_words.rows(figures)),
+                (MATURITY, maturity_words.rows(figures.maturity)),
             )
             if rows
         },
-        pictures=tuple(_pictures(figures))[: rules.PICTURES],
+        pictures=(
+            *money_words.pictures(figures),
+            *delivery_words.pictures(figures.delivery),
+            *maturity_words.pictures(figures.maturity),
+        )[: rules.PICTURES],
         decisions=shown,
         more_decisions=more,
         week=figures.week,
@@ -80,6 +69,9 @@ def is_quiet(figures: Figures) -> bool:
         figures.waiting
         or figures.crossed
         or any(group.over or group.ahead for group in figures.money)
+        or figures.delivery.met
+        or figures.delivery.slipped
+        or figures.maturity
         or ended.approved
         or ended.rejected
         or ended.expired
@@ -99,7 +91,12 @@ def headline(figures: Figures) -> str:
         spend = _spend(figures)
         told = rules.joined([*([spend] if spend else []), "nothing waits for you"])
         return f"{week} was quiet: {told}."
-    parts = [_spend(figures), *_changes(figures)]
+    parts = [
+        _spend(figures),
+        *delivery_words.headlines(figures.delivery),
+        *maturity_words.headlines(figures.maturity),
+        *_changes(figures),
+    ]
     kept = [part for part in parts if part][: 2 if waits else 3]
     return f"{week}: {rules.joined([*kept, *([waits] if waits else [])])}."
 
@@ -152,190 +149,3 @@ def footer(figures: Figures, more: int) -> str:
     if more > 0:
         told = f"{counted(more, 'more decision')} {'waits' if more == 1 else 'wait'} for you · {told}"
     return told
-
-
-# --- money
-
-
-def _money_lines(figures: Figures) -> list[tuple[int, Line]]:
-    made: list[tuple[int, Line]] = []
-    for place, group in enumerate(figures.money):
-        made.append((1 if place == 0 else 6, Line(MONEY, LABELS[MONEY], total(group))))
-        if group.over:
-            made.append((2, Line(MONEY, "Over budget", _named(group.over))))
-        elif group.ahead:
-            made.append((3, Line(MONEY, "Faster than planned", _named(group.ahead))))
-    made += [(5, Line(MONEY, "Change", moved(one))) for one in figures.movements[:1]]
-    return made
-
-
-def total(group: MoneyFigures) -> str:
-    """`98,120 of 235,000 EUR effective cost in January (42 %), 8 budgets, data through Sun 25 Jan`."""
-    used = spent(group.spent, group.amount, group.currency, group.basis)
-    return (
-        f"{used} in {group.words} ({percent(group.spent, group.amount)}), "
-        f"{counted(group.budgets, 'budget')}, {_through(group)}"
-    )
-
-
-def _through(group: MoneyFigures) -> str:
-    if group.through is None:
-        return "no cost data yet"
-    told = f"data through {day(group.through)}"
-    if group.lagging:
-        told += f" ({counted(group.lagging, 'project')} with older data)"
-    return told
-
-
-def _named(found: Iterable[BudgetFigure]) -> str:
-    told = list(found)
-    names = [
-        f"{short(one.project)} ({_bare(one.spent, one.currency)} of {money(one.amount, one.currency)})"
-        for one in told
-    ]
-    return rules.listed(names)
-
-
-def _bare(amount: Decimal, currency: str) -> str:
-    return money(amount, currency).removesuffix(f" {currency}")
-
-
-def moved(one: Movement) -> str:
-    """`14,210 EUR effective cost in the 7 days to Sun 25 Jan, 3,000 more than in the 7 before; most of it …`."""
-    told = f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last)}"
-    change = one.cost - one.before
-    if not one.before:
-        return f"{told}, none in the 7 before"
-    if abs(change) * 100 < one.before:
-        return f"{told}, as much as in the 7 before"
-    told += f", {_bare(abs(change), one.currency)} {'more' if change > 0 else 'less'} than in the 7 before"
-    if one.top is not None and change > 0:
-        name, rise = one.top
-        told += f"; {short(name)} +{_bare(rise, one.currency)}"
-    return told
-
-
-def _money_rows(figures: Figures) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    for group in figures.money:
-        rows.append(Row(total(group)))
-        over = {one.budget_id for one in group.over}
-        ahead = {one.budget_id for one in group.ahead}
-        for one in group.used:
-            state = (
-                "over budget"
-                if one.budget_id in over
-                else "faster than planned"
-                if one.budget_id in ahead
-                else "on plan"
-            )
-            rows.append(
-                Row(
-                    f"{one.project}: {_bare(one.spent, one.currency)} of {money(one.amount, one.currency)} "
-                    f"({percent(one.spent, one.amount)}), {state}",
-                    budget_id=one.budget_id,
-                )
-            )
-    rows += [Row(moved(one)) for one in figures.movements]
-    return tuple(rows[:BEHIND])
-
-
-# --- approvals
-
-
-def _approval_lines(figures: Figures) -> list[tuple[int, Line]]:
-    found = figures.approvals
-    told = _ended(found.approved, found.rejected, found.expired, found.withdrawn)
-    others = max(0, found.waiting - figures.waiting)
-    parts = [told] if told else []
-    if others:
-        parts.append(f"{counted(others, 'request')} with others")
-    if found.median is not None:
-        parts.append(
-            f"half of the last 4 weeks' {found.measured} took under {span(found.median)}"
-        )
-    if found.slowest is not None:
-        parts.append(f"slowest stage: {found.slowest[0]}, {span(found.slowest[1])}")
-    if not parts:
-        return []
-    return [(4, Line(APPROVALS, LABELS[APPROVALS], "; ".join(parts)))]
-
-
-def _ended(approved: int, rejected: int, expired: int, withdrawn: int) -> str:
-    told = [
-        f"{number:,} {word}"
-        for number, word in (
-            (approved, "approved"),
-            (rejected, "rejected"),
-            (expired, "expired"),
-            (withdrawn, "withdrawn"),
-        )
-        if number
-    ]
-    return f"{rules.joined(told)} this week" if told else ""
-
-
-def _approval_rows(figures: Figures) -> tuple[Row, ...]:
-    found = figures.approvals
-    ended = _ended(found.approved, found.rejected, found.expired, found.withdrawn)
-    rows = [
-        Row((ended or "No request ended this week") + "."),
-        Row(f"{counted(found.waiting, 'request')} about these projects wait now."),
-    ]
-    if found.median is None:
-        rows.append(
-            Row(
-                f"How long decisions take is told once {rules.ENOUGH_PEOPLE} different people have decided "
-                "within four weeks; with fewer it would tell somebody's own pace."
-            )
-        )
-    else:
-        rows.append(
-            Row(
-                f"Of {counted(found.measured, 'request')} decided in the last four weeks, half took less than "
-                f"{span(found.median)} from asking to the last decision."
-            )
-        )
-        if found.slowest is not None:
-            rows.append(
-                Row(
-                    f"The slowest stage was {found.slowest[0]}: half of its decisions took longer than {span(found.slowest[1])}. "
-                    f"Stages in which fewer than {rules.ENOUGH_PEOPLE} people decided are not compared."
-                )
-            )
-    return tuple(rows)
-
-
-# --- pictures
-
-
-def _pictures(figures: Figures) -> Iterable[PictureFacts]:
-    group = next((one for one in figures.money if one.used), None)
-    if group is None:
-        return
-    over = {one.budget_id for one in group.over}
-    highest = group.used[0]
-    if group.over:
-        title = (
-            f"{highest.project} has used {percent(highest.spent, highest.amount)} of its budget"
-            if len(group.over) == 1
-            else f"{len(group.over)} of {group.budgets} budgets are overspent"
-        )
-    else:
-        title = f"No budget is overspent; {highest.project} has used most, {percent(highest.spent, highest.amount)}"
-    yield PictureFacts(
-        part=MONEY,
-        title=title,
-        unit="%",
-        bars=tuple(
-            Bar(
-                one.project,
-                float(round(one.spent * 100 / one.amount, 1)) if one.amount else 0.0,
-                f"{percent(one.spent, one.amount)} ({_bare(one.spent, one.currency)} of {money(one.amount, one.currency)})",
-                is_marked=one.budget_id in over,
-            )
-            for one in group.used[:BARS]
-        ),
-        limit=100.0,
-        limit_words="all of the budget",
-    )

@@ -1,6 +1,6 @@
 """Handing the rows of a table to the noun that they are about."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,6 +10,10 @@ from storage.people.channels import find_channel
 from workflows.actors import Actor
 from workflows.budgets import allocation, intake
 from workflows.budgets.forms import BudgetRow
+from workflows.errors import InvalidInput
+from workflows.milestones import intake as milestone_intake
+from workflows.milestones.forms import MilestoneRow
+from workflows.milestones.intake import Origin
 from workflows.people import roster
 from workflows.people.forms import PersonRow
 from workflows.policy import Policy
@@ -44,11 +48,7 @@ class Bringing:
     def projects(self, rows: Sequence[tuple[int, ProjectRow]]) -> Outcome:
         """Bring in projects; the people in them are found like those of a table of people."""
         people = roster.People(self._session, self._org_key)
-
-        def find_person(word: str) -> tuple[str, str] | str:
-            found = people.named(word)
-            return found if isinstance(found, str) else (found.id, found.name)
-
+        find_person = _finder(people)
         outcome = register.apply_rows(
             self._session,
             self._actor,
@@ -107,6 +107,43 @@ class Bringing:
             )
         return outcome
 
+    def milestones(
+        self,
+        rows: Sequence[tuple[int, MilestoneRow]],
+        *,
+        file: str,
+        sha256: str,
+        list_to: str | None,
+    ) -> Outcome:
+        """Bring in milestones. What is overdue already goes on a list to `list_to`, or to each project's manager."""
+        people = roster.People(self._session, self._org_key)
+        find_person = _finder(people)
+        receiver = find_person(list_to) if list_to else None
+        if isinstance(receiver, str):
+            raise InvalidInput(f"--list-to: {receiver}.")
+        outcome = milestone_intake.apply_rows(
+            self._session,
+            self._actor,
+            rows,
+            origin=Origin(file, sha256, receiver[0] if receiver else None),
+            find_person=find_person,
+            policy=self._policy,
+            org_key=self._org_key,
+            now=self._now,
+        )
+        roster.note_unseen(people, outcome)
+        return outcome
+
     def reallocated(self) -> int:
         """Give the cost that is there to the projects it belongs to now; how many groups of it changed hands."""
         return allocation.reallocate(self._session, self._policy)
+
+
+def _finder(people: roster.People) -> Callable[[str], tuple[str, str] | str]:
+    """Whom a Slack id or e-mail address names."""
+
+    def find(word: str) -> tuple[str, str] | str:
+        found = people.named(word)
+        return found if isinstance(found, str) else (found.id, found.name)
+
+    return find

@@ -78,6 +78,25 @@ BUDGETS = Fields(
     tuple(frozenset({name}) for name in ("project", "starts", "amount", "currency")),
 )  # fmt: skip
 
+MILESTONES = Fields(
+    "milestones",
+    {
+        "project": ("project key", "project id", "repository"),
+        "title": ("milestone", "name", "milestone name", "deliverable"),
+        "key": ("id", "milestone id", "code"),
+        "type": ("kind", "category", "milestone type"),
+        "owner": ("responsible", "assignee", "milestone owner", "who"),
+        "baseline": ("planned", "planned date", "baseline date", "original date", "plan"),
+        "forecast": ("due", "due date", "due on", "date", "deadline", "target date", "forecast date", "expected"),
+        "actual": ("done", "completed", "completed on", "actual date", "finished", "closed", "met on"),
+        "needs": ("depends on", "dependencies", "after", "predecessors", "blocked by"),
+        "github": (),
+        "github_at": (),
+        "github_state": (),
+    },
+    (frozenset({"project"}), frozenset({"title"}), frozenset({"forecast", "baseline"})),
+)  # fmt: skip
+
 
 def folded(heading: str) -> str:
     """A heading without case, punctuation and spaces: `E-Mail address` and `email_address` are the same."""

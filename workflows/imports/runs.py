@@ -19,6 +19,7 @@ from workflows.errors import GovernanceError
 from workflows.imports import bringing
 from workflows.imports.headings import (
     BUDGETS,
+    MILESTONES,
     PEOPLE,
     PROJECTS,
     Columns,
@@ -26,10 +27,11 @@ from workflows.imports.headings import (
     find_columns,
 )
 from workflows.imports.reports import Report
+from workflows.milestones.forms import MilestoneRow
 from workflows.people.forms import PersonRow
 from workflows.policy import Policy
 from workflows.projects.forms import ProjectRow
-from workflows.sources import tabular
+from workflows.sources import github, tabular
 from workflows.sources.rows import Outcome, RowFault
 from workflows.sources.sheet import Sheet, SheetRow
 from workflows.sources.text import storable
@@ -42,11 +44,15 @@ class Request:
     """A file to import. `mappings` say which of their headings stands for which field of ours."""
 
     kind: str
-    """people, projects or budgets."""
+    """people, projects, budgets or milestones."""
     path: Path
     mappings: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
     skip_bad_rows: bool = False
+    project: str | None = None
+    """The key of the project that GitHub milestones are of, where it is not the repository's name."""
+    list_to: str | None = None
+    """Slack id or e-mail address of whom milestones that are overdue already are shown to."""
 
 
 class _NotWritten(Exception):
@@ -69,7 +75,7 @@ def run(
     Any faulty row means that nothing is written, unless `skip_bad_rows`. Importing the same file again writes nothing.
     """
     try:
-        sheet = tabular.read(request.path)
+        sheet, notes = _read(request, policy)
     except GovernanceError as error:
         return _unread(request, error)
 
@@ -83,6 +89,7 @@ def run(
             org_key=org_key,
             now=clock.now(session),
         )
+        report = replace(report, notes=(*report.notes, *notes))
         if report.refused or report.is_dry_run:
             raise _NotWritten(report)
         return report
@@ -93,6 +100,19 @@ def run(
         return preview.report
     except GovernanceError as error:
         return _unread(request, error)
+
+
+def _read(request: Request, policy: Policy) -> tuple[Sheet, tuple[str, ...]]:
+    """The table in a file, and what was left out while it was read. GitHub's JSON is taken for milestones alone."""
+    raw = tabular.content(request.path)
+    if request.kind == "milestones" and github.is_json(raw):
+        return github.read(
+            request.path,
+            raw,
+            project=request.project,
+            zone=policy.organisation.zone,
+        )
+    return tabular.parse(request.path.name or str(request.path), raw), ()
 
 
 def _unread(request: Request, error: GovernanceError) -> Report:
@@ -160,8 +180,17 @@ def _bring(
     if kind == "budgets":
         found = columns(BUDGETS)
         return _checked(sheet, found, BudgetRow, bring.budgets), found
+    if kind == "milestones":
+        found = columns(MILESTONES)
+
+        def bring_milestones(rows: list[tuple[int, MilestoneRow]]) -> Outcome:
+            return bring.milestones(
+                rows, file=sheet.name, sha256=sheet.sha256, list_to=request.list_to
+            )
+
+        return _checked(sheet, found, MilestoneRow, bring_milestones), found
     raise GovernanceError(
-        f"There is no import of {kind!r}; there is people, projects and budgets."
+        f"There is no import of {kind!r}; there is people, projects, budgets and milestones."
     )
 
 

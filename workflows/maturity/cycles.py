@@ -5,17 +5,18 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from storage.enums import AskedAs, CycleState, InvitationState
+from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import MaturityCycle, MaturityInvitation
 from storage.people.channels import find_channel
-from workflows import outbox, rollout, timers
+from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.maturity import conversation, invitees, results
+from workflows.maturity import conversation, invitees, reading, results
 from workflows.maturity import rubric as rubrics
-from workflows.maturity.notices import CheckInAsked, CheckInReminder, CheckInResult
+from workflows.maturity.notices import CheckInResult
 from workflows.maturity.records import CycleStatus, Plan, Terms
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
@@ -200,106 +201,6 @@ def _first_working_day(calendar: WorkingCalendar, day: date) -> date:
     )
 
 
-# --- inviting and reminding
-
-
-def invite(
-    session: Session,
-    cycle_id: int,
-    seq: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
-    """Invite the next few people of a cycle, each in their own working hours; the cycle is locked."""
-    cycle = queries.find_cycle(session, cycle_id)
-    if cycle is None or cycle.state != CycleState.OPEN:
-        return
-    waiting = queries.list_waiting(session, cycle_id, BATCH)
-    for invitation in waiting:
-        invitation.invited_at = now
-        if conversation.left(session, invitation, now=now):
-            continue
-        person = queries.find_person(session, invitation.person_id)
-        if person is None or person.slack_id is None:
-            continue
-        calendar = calendar_for(policy, tz=person.tz, country=person.country)
-        rollout.tell(
-            session,
-            person.id,
-            CheckInAsked(invitation.id),
-            to=Destination.person(org_key, person.slack_id),
-            dedupe_key=f"maturity:{cycle_id}:asked:{person.id}",
-            policy=policy,
-            now=now,
-            subject=conversation.subject(invitation.id),
-            due_at=calendar.next_open(now),
-            expires_at=cycle.closes_at,
-        )
-        for number, due in enumerate(reminders(calendar, now, cycle.closes_at), 1):
-            timers.start(
-                session,
-                conversation.subject(invitation.id),
-                "maturity.remind",
-                due,
-                seq=number,
-            )
-    if len(waiting) == BATCH:
-        timers.start(session, subject(cycle_id), "maturity.invite", now, seq=seq + 1)
-
-
-def reminders(
-    calendar: WorkingCalendar, invited: datetime, closes: datetime
-) -> list[datetime]:
-    """When somebody is reminded: half-way, and as work starts on the last working day before the day it closes."""
-    half = calendar.next_open(invited + (closes - invited) / 2)
-    day = calendar.on_or_before(calendar.day(closes) - timedelta(days=1))
-    last = calendar.opening(day)
-    found = [half] if invited < half < closes else []
-    if last < closes and last > (half if found else invited) + timedelta(hours=12):
-        found.append(last)
-    return found
-
-
-def remind(
-    session: Session,
-    invitation_id: int,
-    number: int,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> None:
-    """Remind one person, unless they have finished, skipped or left; their check-in is locked."""
-    invitation = queries.find_invitation(session, invitation_id)
-    if invitation is None or invitation.state != InvitationState.INVITED:
-        return
-    cycle = queries.find_cycle(session, invitation.cycle_id)
-    if cycle is None or cycle.state != CycleState.OPEN:
-        return
-    if conversation.left(session, invitation, now=now):
-        return
-    person = queries.find_person(session, invitation.person_id)
-    if person is None or person.slack_id is None:
-        return
-    at = calendar_for(policy, tz=person.tz, country=person.country).next_open(now)
-    if at >= cycle.closes_at:
-        return
-    rollout.tell(
-        session,
-        person.id,
-        CheckInReminder(invitation.id, number),
-        to=Destination.person(org_key, person.slack_id),
-        dedupe_key=f"maturity:{cycle.id}:reminder{number}:{person.id}",
-        policy=policy,
-        now=now,
-        subject=conversation.subject(invitation.id),
-        due_at=at,
-        expires_at=cycle.closes_at,
-    )
-
-
 # --- closing
 
 
@@ -331,7 +232,7 @@ def close(
     found = results.final(session, cycle, policy=policy, now=now)
     cycle.result = results.as_json(found)
     cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
-    queries.drop_counted(session, cycle_id)
+    said.drop_counted(session, cycle_id)
     session.flush()
     audit.record(
         session, actor, "maturity.closed", (TYPE, cycle_id), now=now,
@@ -384,12 +285,12 @@ def status(session: Session, cycle: MaturityCycle, *, policy: Policy) -> CycleSt
         if invitation.state != InvitationState.LEFT and invitees.is_here(person)
     ]
     begun = {
-        invitation for invitation, _, _ in queries.list_cycle_answers(session, cycle.id)
+        invitation for invitation, _, _ in said.list_cycle_answers(session, cycle.id)
     }
     states = [InvitationState(one.state) for one in here]
     return CycleStatus(
         cycle_id=cycle.id,
-        label=conversation.label(cycle, policy),
+        label=reading.label(cycle, policy),
         business_unit=cycle.business_unit,
         state=CycleState(cycle.state),
         opened_at=cycle.opened_at,
@@ -400,5 +301,5 @@ def status(session: Session, cycle: MaturityCycle, *, policy: Policy) -> CycleSt
             one.id in begun and one.state == InvitationState.INVITED for one in here
         ),
         skipped=states.count(InvitationState.SKIPPED),
-        fewest=conversation.terms(cycle, policy).minimum_group,
+        fewest=reading.terms(cycle, policy).minimum_group,
     )

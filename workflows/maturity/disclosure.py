@@ -5,7 +5,8 @@ cut one set of people are told: by part (leaders, practitioners) and by business
 is a union of whole units, or one part's people in all units that hold both parts (beside whole units). So it is enough
 that each of these is nobody or at least `fewest` people; the property test checks it against linear algebra.
 
-Between results over time: see `may_follow`.
+Between results over time: an early result counts what earlier ones counted, unchanged, and a whole step of others
+(`step`); the final one differs from the last by nobody or by enough (`may_follow`).
 """
 
 from collections import Counter
@@ -63,9 +64,15 @@ def _is_safe(
     )
 
 
-def may_follow(changed: Collection[str], *, fewest: int) -> bool:
-    """Whether a result may be told after an earlier one of the same cycle.
+def step(counted: Collection[int], here: Collection[int], *, fewest: int) -> set[int]:
+    """Whom an early result counts beside those whom earlier ones counted: nobody, or at least so many at once."""
+    new = set(here) - set(counted)
+    return new if len(new) >= fewest else set()
 
-    `changed` are the people who were added, taken out, or whose answers differ from what the earlier one counted.
+
+def may_follow(changed: int, *, fewest: int) -> bool:
+    """Whether the final result may be told after an early one of the same cycle.
+
+    `changed` is how many people were added, left, were erased, or say something else than the early one counted.
     """
-    return not 0 < len(changed) < fewest
+    return not 0 < changed < fewest

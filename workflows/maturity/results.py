@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from storage.enums import Answer, AskedAs, CycleState, InvitationState, Level, SeenBy
+from storage.enums import Answer, AskedAs, CycleState, InvitationState, Level
+from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import (
     MaturityCounted,
@@ -23,10 +24,10 @@ from storage.maturity.tables import (
 )
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput, NotAllowed, NotFound
-from workflows.maturity import conversation, disclosure, invitees, rules
+from workflows.errors import InvalidInput, NotFound
+from workflows.maturity import disclosure, invitees, reading, rules
 from workflows.maturity.disclosure import Told
-from workflows.maturity.records import CycleResult, DimensionResult, SingleAnswers
+from workflows.maturity.records import CycleResult, DimensionResult
 from workflows.maturity.rubric import Dimension, Rubric
 from workflows.policy import Policy
 
@@ -66,102 +67,6 @@ def of_cycle(session: Session, cycle_id: int) -> CycleResult | None:
     return from_json(cycle.result)
 
 
-def may_see(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> bool:
-    """Whether somebody may see a result outside its channel: those who were asked, leaders and assessors."""
-    return actor.is_member and (
-        queries.was_invited(session, cycle_id, actor.id)
-        or any(
-            invitees.has_role(session, actor, role, policy=policy, org_key=org_key)
-            for role in (invitees.LEADER, invitees.ASSESSOR)
-        )
-    )
-
-
-def seen_by(
-    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
-) -> CycleResult | None:
-    """The newest result that somebody may see: the organisation's, else that of a unit they were asked in."""
-    for cycle in queries.list_closed(session):
-        if cycle.result is not None and may_see(
-            session, actor, cycle.id, policy=policy, org_key=org_key
-        ):
-            return from_json(cycle.result)
-    return None
-
-
-def shows_single(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> bool:
-    """Whether this person is shown single answers of a closed cycle."""
-    cycle = queries.find_cycle(session, cycle_id)
-    return (
-        cycle is not None
-        and cycle.state == CycleState.CLOSED
-        and conversation.terms(cycle, policy).seen_by is not SeenBy.NOBODY
-        and invitees.has_role(
-            session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
-        )
-    )
-
-
-def single_answers(
-    session: Session, actor: Actor, cycle_id: int, *, policy: Policy, org_key: str
-) -> tuple[SingleAnswers, ...]:
-    """Each person's answers, where the first message of the check-in said that an assessor sees them.
-
-    Without names they come in an order that says nothing about who gave them. Raises NotAllowed, NotFound.
-    """
-    cycle = queries.find_cycle(session, cycle_id)
-    if cycle is None or cycle.state != CycleState.CLOSED:
-        raise NotFound("Single answers can be looked at once the check-in is closed.")
-    terms = conversation.terms(cycle, policy)
-    if terms.seen_by is SeenBy.NOBODY or not invitees.has_role(
-        session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
-    ):
-        raise NotAllowed(
-            "Nobody is shown single answers of this check-in; that is what its first message promised."
-            if terms.seen_by is SeenBy.NOBODY
-            else "Only people of role `assessor` see single answers."
-        )
-    named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
-    answers: dict[int, dict[str, Answer]] = {}
-    for i, statement, answer in queries.list_cycle_answers(session, cycle_id):
-        answers.setdefault(i, {})[statement] = Answer(answer)
-    everybody = [
-        (invitation, person)
-        for invitation, person in queries.list_with_people(session, cycle_id)
-        if invitation.id in answers and invitation.state != InvitationState.LEFT
-    ]
-    if len(everybody) < terms.minimum_group and not named:
-        raise NotAllowed(
-            f"Fewer than {terms.minimum_group} people answered, so single answers would tell who said what."
-        )
-    everybody.sort(key=lambda pair: pair[1].name if named else pair[0].salt or "")
-    asked = conversation.rubric_of(session, cycle)
-    found = []
-    for invitation, person in everybody:
-        notes = {
-            note.dimension: note for note in queries.list_notes(session, invitation.id)
-        }
-        ids = [
-            i
-            for n in notes.values()
-            for i in (n.comment_id, n.link_id)
-            if i is not None
-        ]
-        found.append(
-            SingleAnswers(
-                person.name if named else None,
-                conversation.parts(
-                    asked, answers[invitation.id], notes, queries.texts(session, ids)
-                ),
-            )
-        )
-    return tuple(found)
-
-
 # --- making
 
 
@@ -169,10 +74,10 @@ def final(
     session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
 ) -> CycleResult:
     """The result of a cycle that is being closed; whoever has left is marked already."""
-    asked = conversation.rubric_of(session, cycle)
-    fewest = conversation.terms(cycle, policy).minimum_group
+    asked = reading.rubric_of(session, cycle)
+    fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
-    early = queries.list_early(session, cycle.id)
+    early = said.list_early(session, cycle.id)
     last = from_json(early[-1].result) if early else None
     counted = _counted(session, cycle.id)
     before = _before(session, cycle, policy)
@@ -182,13 +87,15 @@ def final(
         if last is None:
             told = disclosure.tell({str(i): people[i] for i in group}, fewest=fewest)
         else:
-            changed = [str(i) for i in {*group, *old} if group.get(i) != old.get(i)]
             told = Told(total=len(group) >= fewest)
-            if old and not disclosure.may_follow(changed, fewest=fewest):
+            kept = next(one for one in last.dimensions if one.key == dimension.key)
+            changed = sum(group.get(i) != old.get(i) for i in {*group, *old})
+            erased = max(0, kept.people - len(old))
+            if kept.level and not disclosure.may_follow(
+                changed + erased, fewest=fewest
+            ):
                 held_back = True
-                made.append(
-                    next(one for one in last.dimensions if one.key == dimension.key)
-                )
+                made.append(kept)
                 continue
         made.append(_dimension(dimension, group, people, told, before))
     return _result(
@@ -215,17 +122,18 @@ def early(
     cycle = queries.lock_cycle(session, cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         raise NotFound("This check-in is closed. `/mlgov maturity` shows its result.")
-    asked = conversation.rubric_of(session, cycle)
-    fewest = conversation.terms(cycle, policy).minimum_group
+    asked = reading.rubric_of(session, cycle)
+    fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
     counted = _counted(session, cycle.id)
-    past = queries.list_early(session, cycle.id)
+    past = said.list_early(session, cycle.id)
     seq = len(past) + 1
     grew = False
     for dimension in asked.dimensions:
         old = counted.setdefault(dimension.key, {})
-        new = {i: said for i, said in groups[dimension.key].items() if i not in old}
-        if len(new) < fewest:
+        here = groups[dimension.key]
+        new = {i: here[i] for i in disclosure.step(old, here, fewest=fewest)}
+        if not new:
             continue
         grew = True
         old.update(new)
@@ -280,14 +188,14 @@ def _contributions(
                 AskedAs(invitation.asked_as),
                 invitation.business_unit,
             )
-    said: dict[int, dict[str, Answer]] = {}
-    for i, statement, answer in queries.list_cycle_answers(session, cycle.id):
+    answers_of: dict[int, dict[str, Answer]] = {}
+    for i, statement, answer in said.list_cycle_answers(session, cycle.id):
         if i in people:
-            said.setdefault(i, {})[statement] = Answer(answer)
+            answers_of.setdefault(i, {})[statement] = Answer(answer)
     groups: dict[str, dict[int, dict[str, Answer]]] = {
         dimension.key: {
             i: {one.id: answers[one.id] for one in dimension.statements}
-            for i, answers in said.items()
+            for i, answers in answers_of.items()
             if all(one.id in answers for one in dimension.statements)
         }
         for dimension in asked.dimensions
@@ -299,7 +207,7 @@ def _counted(
     session: Session, cycle_id: int
 ) -> dict[str, dict[int, dict[str, Answer]]]:
     found: dict[str, dict[int, dict[str, Answer]]] = {}
-    for i, dimension, answers, _ in queries.list_counted(session, cycle_id):
+    for i, dimension, answers, _ in said.list_counted(session, cycle_id):
         found.setdefault(dimension, {})[i] = {
             statement: Answer(answer) for statement, answer in answers.items()
         }
@@ -382,7 +290,7 @@ def _result(
     ]
     return CycleResult(
         cycle_id=cycle.id,
-        label=conversation.label(cycle, policy),
+        label=reading.label(cycle, policy),
         business_unit=cycle.business_unit,
         as_of=now,
         is_early=is_early,

@@ -8,38 +8,21 @@ from storage.maturity import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.maturity import invitees
-from workflows.maturity.conversation import (
-    answer,
-    catch_up,
-    find,
-    get,
-    mine,
-    note,
-    open_invitation,
-    skip,
-    to_send,
-)
+from workflows.maturity.conversation import answer, catch_up, note, skip
 from workflows.maturity.cycles import (
     close,
     farewell,
-    invite,
     open_cycles,
     open_due,
     plan,
-    remind,
     start,
 )
 from workflows.maturity.invitees import ASSESSOR, LEADER, has_role
-from workflows.maturity.results import (
-    early,
-    latest,
-    may_see,
-    of_cycle,
-    seen_by,
-    shows_single,
-    single_answers,
-)
+from workflows.maturity.inviting import invite, remind
+from workflows.maturity.reading import find, get, mine, open_invitation, to_send
+from workflows.maturity.results import early, latest, of_cycle
 from workflows.maturity.rubric import RubricText
+from workflows.maturity.sight import may_see, seen_by, shows_single, single_answers
 from workflows.maturity.targets import set_targets, targets
 
 __all__ = [

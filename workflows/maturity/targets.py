@@ -5,11 +5,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.enums import Level
+from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import MaturityTarget
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.maturity import conversation, invitees, results, rules
+from workflows.maturity import invitees, reading, results, rules
 from workflows.maturity.forms import SetTargets
 from workflows.maturity.records import Gap, Targets
 from workflows.policy import Policy
@@ -21,14 +22,14 @@ def targets(
     """The targets of the organisation or a unit, beside its latest result."""
     levels = {
         row.dimension: Level(row.level)
-        for row in queries.list_targets(session, business_unit or "")
+        for row in said.list_targets(session, business_unit or "")
     }
     cycle = queries.last_closed(session, business_unit)
     found = results.latest(session, policy=policy, now=now, business_unit=business_unit)
     gaps: list[Gap] = []
     names: dict[str, str] = {}
     if cycle is not None and found is not None:
-        asked = conversation.rubric_of(session, cycle)
+        asked = reading.rubric_of(session, cycle)
         for told in found.dimensions:
             names[told.key] = told.name
             dimension, target = asked.dimension(told.key), levels.get(told.key)
@@ -69,7 +70,7 @@ def set_targets(
     )
     queries.lock_rubrics(session)
     rows = {
-        row.dimension: row for row in queries.lock_targets(session, form.business_unit)
+        row.dimension: row for row in said.lock_targets(session, form.business_unit)
     }
     changed: dict[str, str | None] = {}
     for dimension, row in rows.items():

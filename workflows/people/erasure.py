@@ -51,6 +51,7 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     texts = erasure.erase_texts(session, person_id, now)
     answers = erasure.forget_answers(session, person_id)
     tokens = token_queries.forget_tokens(session, person_id)
+    erasure.forget_digests(session, person_id)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     messages, in_policy = 0, False

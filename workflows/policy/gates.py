@@ -21,8 +21,10 @@ class Stage(Section):
 class Gate(Section):
     """How a kind of request is decided: stages in order, and the time there is."""
 
-    for_: Literal["budget", "release"] | None = Field(default=None, alias="for")
-    """What is decided here; left out, a budget at `budget_increase` and a release at every other gate."""
+    for_: Literal["budget", "milestone", "release"] | None = Field(
+        default=None, alias="for"
+    )
+    """What is decided here; left out, what mlgov itself decides at a gate of that name, else a release."""
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
     ask: Ask = Ask.CHANNEL
     expires_after: Duration = timedelta(days=7)
@@ -45,4 +47,8 @@ class Gate(Section):
 
     def subject_type(self, name: str) -> str:
         """What is decided at this gate, which the policy calls `name`."""
-        return self.for_ or ("budget" if name == "budget_increase" else "release")
+        return self.for_ or _OWN.get(name, "release")
+
+
+_OWN = {"budget_increase": "budget", "milestone_reschedule": "milestone"}
+"""The gates at which mlgov's own records are decided, and what these are."""

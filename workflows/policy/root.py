@@ -9,6 +9,7 @@ from workflows.policy.costs import Budgets, Costs
 from workflows.policy.digests import Digests
 from workflows.policy.gates import Gate
 from workflows.policy.maturity import Maturity
+from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
 from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
@@ -29,6 +30,7 @@ class Policy(Section):
     )
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
+    milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
     statements: Statements = Statements()
@@ -56,6 +58,15 @@ class Policy(Section):
                 raise ValueError(
                     f"maturity invites {rule}, but there is no role {role!r} under roles"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _known_gates(self) -> "Policy":
+        gate = self.milestones.reschedule
+        if gate is not None and gate not in self.gates:
+            raise ValueError(
+                f"milestones.reschedule names {gate}, and there is no such gate under gates"
+            )
         return self
 
     def gate(self, name: str) -> Gate:

@@ -17,8 +17,16 @@ _OTHER = (
 
 def read(path: Path) -> Sheet:
     """The table in a file. Raises TableRefused with what to do; nothing but this one file is opened."""
-    name = path.name or str(path)
-    raw = _bytes(path, name)
+    return parse(path.name or str(path), content(path))
+
+
+def content(path: Path) -> bytes:
+    """What a file holds. Raises TableRefused for what is no file, too large, or empty."""
+    return _bytes(path, path.name or str(path))
+
+
+def parse(name: str, raw: bytes) -> Sheet:
+    """The table in the content of a file called `name`. Raises TableRefused."""
     for magic, what in _OTHER:
         if raw.startswith(magic):
             raise TableRefused(f"{name} is {what}.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from bot import app, manifest, settings
-from bot.cli.demo import organisation, seeding, story
+from bot.cli.demo import maturity, organisation, seeding, story
 from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
 from sandbox.server import Sandbox
@@ -79,7 +79,7 @@ class Demo:
         finally:
             database.close()
         policy_file = self._work / "governance.yml"
-        policy_file.write_text(organisation.POLICY, encoding="utf-8")
+        policy_file.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")
         self.sandbox.start()
         read = settings.read(
             {},

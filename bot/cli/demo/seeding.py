@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bot.approvals.words import APPROVE
 from bot.budgets import views as budget_views
 from bot.budgets import words as budget_buttons
+from bot.cli.demo import maturity, spend, tables
 from bot.cli.demo import organisation as org
-from bot.cli.demo import spend, tables
 from bot.digests import words as digest_buttons
 from sandbox.channels import Message
 from sandbox.seat import Seat
@@ -29,11 +29,13 @@ BEFORE = timedelta(days=8)
 def tell(demo: "Demo", work: Path, opens: datetime) -> None:
     """Play what happened since it was installed, with governed time moving along."""
     _bring_in(demo, work, opens)
+    maturity.last_quarter(demo, opens)
     world = demo.sandbox.world
     channels = {channel.name: channel.id for channel in world.channels.values()}
     _send_first_digests(demo, opens)
     for back in (6, 5, 4, 3):
         _until(demo, opens.replace(hour=7, minute=5) - timedelta(days=back))
+    maturity.this_quarter(demo)
     _until(demo, opens.replace(hour=7, minute=40) - timedelta(days=2))
     _ask(
         demo,
@@ -117,6 +119,7 @@ def _send_first_digests(demo: "Demo", opens: datetime) -> None:
     daniel = demo.sandbox.seat(org.DANIEL)
     card = _newest(daniel, daniel.dm().id, digest_buttons.SEND, holding="leader")
     daniel.click(channel_id=daniel.dm().id, ts=card.ts, action_id=digest_buttons.SEND)
+    demo.settle()
     _until(demo, week_before + timedelta(hours=7))
 
 

@@ -40,6 +40,24 @@ _CANCEL_OF = (
     .values(state=TimerState.CANCELLED)
     .execution_options(synchronize_session=False)
 )
+_AGAIN = (
+    update(Timer)
+    .where(
+        Timer.subject_type == bindparam("s_type"),
+        Timer.subject_id == bindparam("s_id"),
+        Timer.kind == bindparam("s_kind"),
+        Timer.seq == bindparam("s_seq"),
+        Timer.state != TimerState.DUE,
+    )
+    .values(
+        state=TimerState.DUE,
+        due_at=bindparam("new_due"),
+        attempts=0,
+        retry_at=None,
+        last_error=None,
+    )
+    .execution_options(synchronize_session=False)
+)
 _LOCK = select(Timer).where(Timer.id == bindparam("timer_id"))
 _LOCK_DUE = _LOCK.where(_DUE, Timer.due_at <= bindparam("due_now")).with_for_update(
     skip_locked=True
@@ -79,6 +97,27 @@ _LOCK_SCHEDULE = (
 def start(session: Session, values: dict[str, Any]) -> None:
     """Write a timer, unless it is there already."""
     session.execute(_INSERT[session.get_bind().dialect.name], values)
+
+
+def again(
+    session: Session,
+    subject_type: str,
+    subject_id: str,
+    kind: str,
+    seq: int,
+    due_at: datetime,
+) -> None:
+    """Let a timer that has run, or was given up, fall due again; one that waits is left as it is."""
+    session.execute(
+        _AGAIN,
+        {
+            "s_type": subject_type,
+            "s_id": subject_id,
+            "s_kind": kind,
+            "s_seq": seq,
+            "new_due": due_at,
+        },
+    )
 
 
 def cancel_of(session: Session, subject_type: str, subject_id: str) -> None:

@@ -1,0 +1,135 @@
+"""A digest as a page that stands alone, to print or keep, and as plain text. The words are those of the message."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bot import blocks
+from bot.digests.charts import chart
+from storage.enums import ApprovalState
+from workflows.approvals.records import Card
+from workflows.digests.phrases import LABELS
+from workflows.digests.records import Content, PictureFacts, Shown
+
+_STATES = {
+    ApprovalState.PENDING: "Waiting",
+    ApprovalState.APPROVED: "Approved",
+    ApprovalState.REJECTED: "Rejected",
+    ApprovalState.EXPIRED: "Expired",
+    ApprovalState.WITHDRAWN: "Withdrawn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the page: its title, its lines as (label, text), its pictures and what stands behind it."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+    pictures: tuple["Image", ...]
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture inside the page itself, for light and for dark."""
+
+    title: str
+    alt: str
+    light: str
+    dark: str
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("bot.digests", "."),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["clean"] = blocks.clean
+    return made
+
+
+def html(record: Shown, *, organisation: str, reader: str) -> str:
+    """The page: no script, nothing loaded from elsewhere, dark where the reader's device is, and printable."""
+    return _render("page.html.j2", record, organisation, reader, with_pictures=True)
+
+
+def text(record: Shown, *, organisation: str, reader: str) -> str:
+    """The same words for a terminal or a mail."""
+    told = _render("page.text.j2", record, organisation, reader, with_pictures=False)
+    return told.strip() + "\n"
+
+
+def _render(
+    template: str, record: Shown, organisation: str, reader: str, *, with_pictures: bool
+) -> str:
+    content = record.content
+    zone = ZoneInfo(content.tz)
+    return _templates().get_template(template).render(
+        content=content,
+        organisation=organisation,
+        reader=reader,
+        as_of=blocks.instant(content.as_of, zone),
+        decisions=[_decision(card, zone) for card in record.decisions],
+        parts=_parts(content, with_pictures),
+    )  # fmt: skip
+
+
+def _decision(card: Card, zone: ZoneInfo) -> dict[str, Any]:
+    state = _STATES[card.state]
+    if not card.is_pending:
+        at: datetime = card.decided_at or card.expires_at
+        tail = f"{state} {blocks.instant(at, zone)}"
+    else:
+        tail = f"Decide by {blocks.instant(card.expires_at, zone)}, else it expires and {card.words.stays}"
+    return {
+        "news": f"{card.words.project} asks to {card.words.asks}",
+        "why": f"You are asked because {card.reader.why}"
+        if card.is_pending and card.reader is not None and card.reader.why
+        else "",
+        "tail": tail,
+        "state": state,
+        "reason": card.reason,
+    }
+
+
+def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
+    names = dict.fromkeys([*(line.part for line in content.lines), *content.details])
+    return [
+        Part(
+            LABELS.get(name, name.title()),
+            tuple((line.label, line.text) for line in content.lines if line.part == name),
+            tuple(
+                _image(picture)
+                for picture in content.pictures
+                if with_pictures and picture.part == name
+            ),
+            tuple(
+                row.text
+                for row in content.details.get(name, ())
+                if row.text not in {line.text for line in content.lines}
+            ),
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+def _image(picture: PictureFacts) -> Image:
+    drawn = chart(picture)
+    return Image(
+        picture.title, picture.alt, _data(drawn.png()), _data(drawn.png(is_dark=True))
+    )
+
+
+def _data(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

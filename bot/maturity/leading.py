@@ -1,0 +1,207 @@
+"""What leaders and assessors do: start and close check-ins, look at results, set targets."""
+
+from bot import blocks
+from bot.maturity import boards, messages, words
+from bot.replies import Open, Private, Reply, Show
+from bot.requests import Click, Command, Submission
+from workflows import permissions
+from workflows.errors import InvalidInput, NotAllowed
+from workflows.maturity import service
+from workflows.maturity.forms import SetTargets
+from workflows.maturity.records import CycleResult
+
+
+def plan(command: Command, unit: str) -> Reply:
+    deps = command.deps
+    with deps.db.read() as session:
+        found = service.plan(
+            session,
+            command.actor,
+            unit or None,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    return Private(
+        f"This asks {found.people} people",
+        boards.plan(found, found.business_unit or ""),
+    )
+
+
+def start(click: Click) -> Reply:
+    """A leader has seen whom it asks, and starts it."""
+    unit = None if click.value == "-" else click.value
+    deps = click.deps
+    cycle_id = deps.db.run(
+        lambda session: service.start(
+            session,
+            click.actor,
+            unit,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    )
+    with deps.db.read() as session:
+        (found,) = [
+            one
+            for one in service.open_cycles(session, policy=deps.policy)
+            if one.cycle_id == cycle_id
+        ]
+    text = f"Started: {found.invited} people are invited, each in their own working hours, {words.until(found.closes_at)}."
+    return Private(text, [blocks.section(text)])
+
+
+def open_cycles(command: Command) -> Reply:
+    deps = command.deps
+    with deps.db.read() as session:
+        if not service.has_role(
+            session,
+            command.actor,
+            service.LEADER,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        ):
+            raise NotAllowed(
+                "Only people of role `leader` can close a check-in. `/mlgov maturity` shows yours."
+            )
+        cycles = service.open_cycles(session, policy=deps.policy)
+    if not cycles:
+        text = "No check-in is open. `/mlgov maturity start` opens one."
+        return Private(text, [blocks.section(text)])
+    return Private(
+        f"{blocks.counted(len(cycles), 'check-in')} open",
+        [block for one in cycles for block in boards.cycle(one)],
+    )
+
+
+def close(click: Click) -> Reply:
+    """Close a check-in before its time."""
+    cycle_id = words.ids(click.value)[0]
+    deps = click.deps
+    deps.db.run(
+        lambda session: service.close(
+            session,
+            click.actor,
+            cycle_id,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    )
+    with deps.db.read() as session:
+        found = service.of_cycle(session, cycle_id)
+    return _told(found) if found else Private("The check-in is closed.")
+
+
+def early(click: Click) -> Reply:
+    """What it would find by now."""
+    deps = click.deps
+    found = deps.db.run(
+        lambda session: service.early(
+            session,
+            click.actor,
+            words.ids(click.value)[0],
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    )
+    return _told(found)
+
+
+def _told(found: CycleResult) -> Private:
+    return Private(words.headline(found), messages.result_blocks(found))
+
+
+def details(click: Click) -> Reply:
+    """Everything that is told of a result; whoever can read its card may see it."""
+    permissions.require_member(click.actor, "maturity.read")
+    cycle_id = words.ids(click.value)[0]
+    deps = click.deps
+    with deps.db.read() as session:
+        found = service.of_cycle(session, cycle_id)
+        if found is None:
+            raise InvalidInput(
+                "This result was an early one. `/mlgov maturity` shows how the check-in goes."
+            )
+        with_single = service.shows_single(
+            session,
+            click.actor,
+            cycle_id,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
+    return Open(boards.details(found, with_single=with_single))
+
+
+def single(click: Click) -> Reply:
+    """Single answers, for an assessor."""
+    cycle_id = words.ids(click.value)[0]
+    deps = click.deps
+    with deps.db.read() as session:
+        found = service.single_answers(
+            session,
+            click.actor,
+            cycle_id,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
+        result = service.of_cycle(session, cycle_id)
+    return Open(boards.single(found, words.name(result) if result else ""))
+
+
+def targets(command: Command, unit: str) -> Reply:
+    deps = command.deps
+    with deps.db.read() as session:
+        found = service.targets(
+            session,
+            service.unit_named(session, unit, org_key=deps.team.org_key),
+            policy=deps.policy,
+            now=deps.now(session),
+        )
+        may_set = service.has_role(
+            session,
+            command.actor,
+            service.LEADER,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
+    return Private("Targets", boards.targets(found, may_set=may_set))
+
+
+def open_targets(click: Click) -> Reply:
+    """Choose what to aim for."""
+    deps = click.deps
+    with deps.db.read() as session:
+        found = service.targets(
+            session,
+            None if click.value == "-" else click.value,
+            policy=deps.policy,
+            now=deps.now(session),
+        )
+    return Open(boards.set_targets(found))
+
+
+def keep_targets(submission: Submission) -> Reply:
+    """Set the targets, and show what is missing."""
+    form = SetTargets(
+        business_unit="" if submission.metadata == "-" else submission.metadata,
+        levels={
+            key: value
+            for key, value in submission.values.items()
+            if value not in (None, boards.NONE)
+        },
+    )
+    deps = submission.deps
+    found = deps.db.run(
+        lambda session: service.set_targets(
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    )
+    return Show(boards.targets_window(found))

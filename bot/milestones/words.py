@@ -1,0 +1,253 @@
+"""Milestones in words: the phrases that reminders, cards, lists and windows share. Pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from bot import blocks
+from bot.blocks import Block, Element
+from storage.enums import MilestoneStatus, MilestoneType
+from workflows.milestones.records import MilestoneRecord, Needed, Pushed
+
+DONE, RESCHEDULE, MORE, ADD, START, LOOK = (
+    "milestones.done",
+    "milestones.reschedule",
+    "milestones.more",
+    "milestones.add",
+    "milestones.start",
+    "milestones.look",
+)
+RISK, TRACK, SNOOZE, HAND, DROP, DETAILS = (
+    "risk",
+    "track",
+    "snooze",
+    "hand",
+    "drop",
+    "details",
+)
+"""What the menu More offers; the value of an option begins with it."""
+
+STATES = {
+    MilestoneStatus.ON_TRACK: "On track",
+    MilestoneStatus.AT_RISK: "⚠️ At risk",
+    MilestoneStatus.LATE: "⌛ Late",
+    MilestoneStatus.DONE: "✅ Done",
+}
+TYPES = {
+    MilestoneType.INTAKE_APPROVED: "Idea approved",
+    MilestoneType.BUSINESS_CASE_SIGNED: "Business case signed",
+    MilestoneType.DATA_READY: "Data ready",
+    MilestoneType.PROTOTYPE: "Prototype",
+    MilestoneType.VALIDATION_START: "Validation starts",
+    MilestoneType.VALIDATION_DONE: "Validation done",
+    MilestoneType.APPROVAL: "Approval",
+    MilestoneType.DEPLOYED: "Deployed",
+    MilestoneType.FIRST_VALUE: "First value",
+    MilestoneType.BENEFITS_REVIEW_90D: "Benefits review after 90 days",
+    MilestoneType.PERIODIC_REVIEW: "Periodic review",
+    MilestoneType.RETIRED: "Retired",
+    MilestoneType.OTHER: "Something else",
+}
+_LINK = re.compile(r"^https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/?#=&%+-]*)?$")
+
+
+def day(value: date, today: date) -> str:
+    """`Thu 29 Jan`, with the year where it is another one."""
+    return blocks.day(value) + (f" {value.year}" if value.year != today.year else "")
+
+
+def days(number: int) -> str:
+    """`1 day`, `12 days`."""
+    return blocks.counted(number, "day")
+
+
+def named(milestone: MilestoneRecord, *, with_project: bool = True) -> str:
+    """`*Validation report*, Support chatbot`."""
+    title = f"*{blocks.escape(milestone.title, 120)}*"
+    if not with_project:
+        return title
+    return f"{title}, {blocks.escape(milestone.project, 80)}"
+
+
+def plainly(milestone: MilestoneRecord) -> str:
+    """`Validation report (Support chatbot)`, for notification texts."""
+    return f"{blocks.escape(milestone.title, 120)} ({blocks.escape(milestone.project, 80)})"
+
+
+def due(milestone: MilestoneRecord, today: date) -> str:
+    """`due tomorrow, Fri 30 Jan`; `was due Mon 26 Jan, 3 days overdue`; `met Mon 26 Jan, 2 days late`."""
+    if milestone.actual is not None:
+        return f"met {day(milestone.actual, today)}{_beside_plan(milestone)}"
+    left = milestone.days_left(today)
+    when = day(milestone.forecast, today)
+    if left < 0:
+        return f"was due {when}, {days(-left)} overdue"
+    if left == 0:
+        return "due today"
+    return f"due tomorrow, {when}" if left == 1 else f"due {when}"
+
+
+def is_due(milestone: MilestoneRecord, today: date) -> str:
+    """The same as the end of a sentence: `is due today`, `was due Mon 26 Jan, 3 days overdue`."""
+    told = due(milestone, today)
+    return told if told.startswith(("was", "met")) else f"is {told}"
+
+
+def _beside_plan(milestone: MilestoneRecord) -> str:
+    if milestone.slip == 0:
+        return ", as planned"
+    which = "late" if milestone.slip > 0 else "early"
+    return f", {days(abs(milestone.slip))} {which}"
+
+
+def slipped(milestone: MilestoneRecord) -> str | None:
+    """`slipped 12 days` from the day first promised; None when it did not move."""
+    moved = (milestone.forecast - milestone.baseline).days
+    if milestone.actual is not None or not moved:
+        return None
+    return f"slipped {days(moved)}" if moved > 0 else f"{days(-moved)} earlier than planned"  # fmt: skip
+
+
+def moves(pushes: Sequence[Pushed], project: str, today: date) -> str | None:
+    """`moves *Launch* to Mon 16 Feb and 2 more`; None when it moves nothing."""
+    if not pushes:
+        return None
+    first = pushes[0]
+    where = "" if first.project == project else f" ({blocks.escape(first.project, 60)})"
+    more = f" and {len(pushes) - 1} more" if len(pushes) > 1 else ""
+    return f"moves *{blocks.escape(first.title, 80)}*{where} to {day(first.new, today)}{more}"
+
+
+def held_up(milestone: MilestoneRecord, today: date) -> str | None:
+    """`cannot be met before Mon 16 Feb: needs *Data ready*`; None when nothing holds it up."""
+    if not milestone.is_open or milestone.expected <= max(milestone.forecast, today):
+        return None
+    waiting = [one for one in milestone.needs if not one.is_done] or milestone.needs
+    latest: Needed | None = max(waiting, key=lambda one: one.expected, default=None)
+    why = f": needs *{blocks.escape(latest.title, 80)}*" if latest else ""
+    return f"cannot be met before {day(milestone.expected, today)}{why}"
+
+
+def facts(milestone: MilestoneRecord, today: date) -> list[str]:
+    """What there is to know of a milestone beyond its name, most important first."""
+    return [
+        fact
+        for fact in (
+            due(milestone, today),
+            slipped(milestone),
+            moves(milestone.pushes, milestone.project, today),
+            held_up(milestone, today),
+        )
+        if fact
+    ]
+
+
+def line(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> str:
+    """A milestone in a list: its name and facts, and below why it is at risk and what is asked."""
+    if milestone.is_dropped:
+        return f"Dropped · {named(milestone, with_project=with_project)}"
+    name = named(milestone, with_project=with_project)
+    told = [f"{name} · {' · '.join(facts(milestone, today))}"]
+    if milestone.actual is not None:
+        proof = f" · {linked(milestone.proof)}" if milestone.proof else ""
+        return f"{STATES[MilestoneStatus.DONE]} · {told[0]}{proof}"
+    if milestone.risk is not None:
+        why = f": {blocks.quote(milestone.risk, 160)}" if milestone.risk else ""
+        told.append(f"{STATES[MilestoneStatus.AT_RISK]}{why}")
+    if milestone.asked is not None:
+        told.append(asked(milestone, today))
+    return "\n".join(told)
+
+
+def asked(milestone: MilestoneRecord, today: date) -> str:
+    """Who asked for which other day."""
+    request = milestone.asked
+    if request is None:
+        return ""
+    who = blocks.mention(request.requester.slack_id, request.requester.name)
+    return f"Waiting: {who} asked to move it to {day(request.new, today)}; request #{request.approval_id}"
+
+
+def linked(proof: str) -> str:
+    """A proof: a link where it is one and nothing else, else quoted words."""
+    if _LINK.match(proof) and len(proof) <= 500:
+        return f"<{proof.replace('&', '&amp;')}>"
+    return blocks.quote(proof, 200)
+
+
+def value(milestone: MilestoneRecord) -> str:
+    """What a button carries: which milestone, as it was shown."""
+    return f"{milestone.id}:{milestone.revision}"
+
+
+def buttons(
+    milestone: MilestoneRecord,
+    place: str,
+    *,
+    is_primary: bool = False,
+    is_snoozed: bool = False,
+    snoozes: bool = True,
+) -> Block:
+    """`Done` `Reschedule` and the rest behind More."""
+    return blocks.actions(
+        [
+            blocks.button(
+                "Done",
+                DONE,
+                value(milestone),
+                style="primary" if is_primary else None,
+                hint=f"Done: {milestone.title}",
+            ),
+            blocks.button(
+                "Reschedule",
+                RESCHEDULE,
+                value(milestone),
+                hint=f"Reschedule: {milestone.title}",
+            ),
+            more(milestone, snoozes=snoozes, is_snoozed=is_snoozed),
+        ],
+        block_id=f"{place}-{milestone.id}",
+    )
+
+
+def more(
+    milestone: MilestoneRecord, *, snoozes: bool = True, is_snoozed: bool = False
+) -> Element:
+    """The menu More beside the buttons of a milestone."""
+
+    def choice(label: str, verb: str) -> Element:
+        return blocks.option(label, f"{verb}:{value(milestone)}")
+
+    offered = [
+        choice("On track again", TRACK)
+        if milestone.risk is not None
+        else choice("At risk…", RISK)
+    ]
+    if snoozes:
+        offered.append(choice("Snooze…" if not is_snoozed else "Snoozed…", SNOOZE))
+    offered += [
+        choice("Not mine…", HAND),
+        choice("Drop…", DROP),
+        choice("Details", DETAILS),
+    ]
+    return blocks.overflow(MORE, offered)
+
+
+def menu(milestone: MilestoneRecord) -> Element:
+    """Everything that can be done with a milestone in a private list, behind one menu."""
+
+    def choice(label: str, verb: str) -> Element:
+        return blocks.option(label, f"{verb}:{value(milestone)}")
+
+    return blocks.overflow(
+        MORE,
+        [
+            choice("Done…", DONE),
+            choice("Reschedule…", RESCHEDULE),
+            choice("On track again", TRACK)
+            if milestone.risk is not None
+            else choice("At risk…", RISK),
+            choice("Not mine…", HAND),
+            choice("Details", DETAILS),
+        ],
+    )

@@ -1,0 +1,216 @@
+"""Pictures on their way to Slack: drawn, uploaded as private files, and remembered by what they show."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from slack_sdk import WebClient
+
+from bot import failpoints
+from bot.pictures import Picture
+from bot.slack_errors import Effect, Failure, classify
+from storage.db import Database
+from workflows.delivery import uploads
+from workflows.delivery.pace import Pace
+from workflows.delivery.uploads import Upload
+
+log = logging.getLogger(__name__)
+
+TRIES = 2
+"""A picture is worth one more try at once; after that the message goes out with its words."""
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+OutOfTime = Callable[[], bool]
+
+
+class Later(Exception):
+    """No picture can be uploaded before `wait` is over. `was_refused` says that Slack said so, with a 429."""
+
+    def __init__(self, wait: timedelta, *, was_refused: bool) -> None:
+        super().__init__(f"uploads wait {wait}")
+        self.wait = wait
+        self.was_refused = was_refused
+
+
+class _OutOfTime(Exception):
+    """The message must go out now."""
+
+
+def never() -> bool:
+    """There is all the time in the world."""
+    return False
+
+
+class Uploads:
+    """Uploads each picture once. One per process; safe to call from many threads, never inside a transaction."""
+
+    def __init__(
+        self, database: Database, slack: WebClient, *, org_key: str, pace: Pace
+    ) -> None:
+        self._database = database
+        self._slack = slack
+        self._org_key = org_key
+        self._pace = pace
+        is_near = urlsplit(slack.base_url).hostname in _LOOPBACK
+        self._http = httpx.Client(timeout=pace.http_timeout, trust_env=not is_near)
+        self._closed_until = 0.0
+        self._alone = [threading.Lock() for _ in range(16)]
+        """One picture is uploaded by one thread at a time; the next finds it there."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def known(self, pictures: Iterable[Picture]) -> dict[str, str]:
+        """The files (key → id) of the pictures that can be shown at once."""
+        found = self._find(list(pictures))
+        return {key: one.file_id for key, one in found.items() if one.is_ready}
+
+    def files(
+        self, pictures: Sequence[Picture], *, is_over: OutOfTime = never
+    ) -> dict[str, str]:
+        """The files (key → id) of the pictures that can be shown, uploading what is missing while there is time.
+
+        What cannot be drawn, uploaded or looked at in time is left out; its words must do. Raises Later when uploads
+        have to wait for Slack's rate limit; what was uploaded until then is kept.
+        """
+        found = self._find(pictures)
+        for key, picture in {one.key: one for one in pictures}.items():
+            if key in found:
+                continue
+            with self._alone[int(key[:2], 16) % len(self._alone)]:
+                made = self._find([picture]).get(key)
+                made = made or self._upload(key, picture, is_over)
+            if made is not None:
+                found[key] = made
+        waiting = {key: one for key, one in found.items() if not one.is_ready}
+        shown = {key: one.file_id for key, one in found.items() if one.is_ready}
+        return shown | self._await(waiting, is_over)
+
+    def forget(self, files: Mapping[str, str]) -> None:
+        """Slack would not show these files (key → id): they are uploaded anew when they are needed again."""
+        self._database.run(lambda session: uploads.forget(session, files))
+
+    def _find(self, pictures: Sequence[Picture]) -> dict[str, Upload]:
+        if not pictures:
+            return {}
+        with self._database.read() as session:
+            return uploads.find(session, [one.key for one in pictures])
+
+    # --- the three steps
+
+    def _upload(self, key: str, picture: Picture, is_over: OutOfTime) -> Upload | None:
+        if time.monotonic() < self._closed_until:
+            return None
+        try:
+            data = picture.chart.png()
+        except Exception:
+            log.exception("a picture could not be drawn: %s", picture.title)
+            return None
+        self._take_turn()
+        for attempt in range(TRIES):
+            try:
+                file_id = self._send(key, picture, data, is_over)
+            except _OutOfTime:
+                return None
+            except Exception as error:
+                if not self._again(_failure(error)) or attempt == TRIES - 1:
+                    return None
+                continue
+            failpoints.hit("upload.completed")
+            kept = self._database.run(partial(uploads.keep, key=key, file_id=file_id))
+            failpoints.hit("upload.kept")
+            return kept
+        return None
+
+    def _send(self, key: str, picture: Picture, data: bytes, is_over: OutOfTime) -> str:
+        def step() -> None:
+            if is_over():
+                raise _OutOfTime
+
+        step()
+        begun = self._slack.files_getUploadURLExternal(
+            filename=f"{key[:12]}.png", length=len(data), alt_txt=picture.alt[:1000]
+        )
+        failpoints.hit("upload.begun")
+        step()
+        answer = self._http.post(str(begun["upload_url"]), content=data)
+        answer.raise_for_status()
+        failpoints.hit("upload.sent")
+        step()
+        file_id = str(begun["file_id"])
+        self._slack.files_completeUploadExternal(
+            files=[{"id": file_id, "title": picture.title[:200]}]
+        )
+        return file_id
+
+    def _take_turn(self) -> None:
+        wait = self._database.run(
+            lambda session: uploads.wait(session, self._org_key, self._pace)
+        )
+        if wait > timedelta(0):
+            raise Later(wait, was_refused=False)
+
+    def _again(self, failure: Failure) -> bool:
+        """Whether another try may help. Raises Later for a 429."""
+        log.warning("a picture was not uploaded: %s", failure.code)
+        match failure.effect:
+            case Effect.LIMITED:
+                raise Later(failure.retry_after, was_refused=True)
+            case Effect.SCOPE:
+                self._closed_until = time.monotonic() + self._pace.auth_pause
+                return False
+            case Effect.PASSING | Effect.UNKNOWN:
+                return True
+            case _:
+                return False
+
+    # --- until Slack has looked at it
+
+    def _await(
+        self, waiting: Mapping[str, Upload], is_over: OutOfTime
+    ) -> dict[str, str]:
+        """Those of the pictures that Slack can show before the polls end."""
+        left, ready = dict(waiting), dict[str, str]()
+        for pause in (0.0, *self._pace.file_polls):
+            if not left or is_over():
+                break
+            time.sleep(pause)
+            for key, one in tuple(left.items()):
+                if self._is_ready(one):
+                    ready[key] = left.pop(key).file_id
+        if ready:
+            self._database.run(lambda session: uploads.ready(session, ready))
+        if left:
+            log.warning("Slack was not ready to show %s pictures in time", len(left))
+        return ready
+
+    def _is_ready(self, one: Upload) -> bool:
+        try:
+            answer: Any = self._slack.files_info(file=one.file_id)
+        except Exception as error:
+            failure = classify(error)
+            if failure.effect is Effect.LIMITED:
+                raise Later(failure.retry_after, was_refused=True) from None
+            if failure.effect is Effect.SCOPE:
+                # Without files:read nobody can tell; a block that comes too early is sent again in words.
+                return True
+            if failure.code in {"file_not_found", "file_deleted"}:
+                self.forget({one.key: one.file_id})
+            return False
+        return bool(answer["file"].get("mimetype"))
+
+
+def _failure(error: Exception) -> Failure:
+    """What an exception of any of the three steps means."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return Failure(Effect.PASSING, f"HTTP {error.response.status_code}")
+    if isinstance(error, httpx.HTTPError):
+        return Failure(Effect.UNKNOWN, f"no answer ({type(error).__name__})")
+    return classify(error)

@@ -1,0 +1,83 @@
+"""Making a digest: the figures over what one person may see, and the words of them. Writes nothing."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from storage.people import queries as people_queries
+from workflows import decisions, visibility
+from workflows.actors import Actor
+from workflows.calendar import local_instant
+from workflows.digests import rules, words
+from workflows.digests.records import Content, LevelFigure, MaturityFigures
+from workflows.maturity import service as maturity
+from workflows.policy import Policy
+
+
+def make(
+    session: Session,
+    actor: Actor,
+    *,
+    first_day: date,
+    zone: ZoneInfo,
+    policy: Policy,
+    now: datetime,
+) -> Content:
+    """The digest of seven days for one person, over what they may see. Writes nothing."""
+    from workflows.digests import (
+        frames,
+    )  # pandas is heavy, and most processes never make a digest
+
+    waiting = decisions.waiting_for(session, actor, policy=policy, now=now)
+    midnight = datetime.min.time()
+    since = local_instant(first_day, midnight, zone)
+    until = local_instant(first_day + rules.WEEK, midnight, zone)
+    figures = frames.gather(
+        session,
+        visibility.sight(session, actor.id, policy=policy),
+        frames.Span(
+            first_day,
+            since,
+            until,
+            now,
+            max(now.astimezone(zone).date(), first_day + rules.WEEK),
+        ),
+        policy=policy,
+        waiting=len(waiting),
+        maturity=_maturity(session, actor, since, until, policy=policy, now=now),
+    )
+    return words.compose(
+        figures, tz=zone.key, decisions=tuple(card.id for card in waiting)
+    )
+
+
+def _maturity(
+    session: Session,
+    actor: Actor,
+    since: datetime,
+    until: datetime,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> MaturityFigures | None:
+    """The newest result that this person may see, when it is news; its figures are those that were told."""
+    row = people_queries.find_person(session, actor.id)
+    if row is None:
+        return None
+    found = maturity.seen_by(
+        session, actor, policy=policy, org_key=row.org_key, now=now
+    )
+    if found is None or not since <= found.as_of < until:
+        return None
+    return MaturityFigures(
+        label=found.label,
+        overall=found.overall,
+        before=found.before,
+        answered=found.answered,
+        invited=found.invited,
+        lowest=tuple(one.name for one in found.weakest),
+        dimensions=tuple(
+            LevelFigure(one.name, one.level, one.before) for one in found.dimensions
+        ),
+    )

@@ -1,0 +1,133 @@
+"""What a digest says about money, plain text."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from workflows.digests import rules
+from workflows.digests.phrases import BARS, BEHIND, LABELS, MONEY, short
+from workflows.digests.records import (
+    Bar,
+    BudgetFigure,
+    Figures,
+    Line,
+    MoneyFigures,
+    Movement,
+    PictureFacts,
+    Row,
+)
+from workflows.wording import counted, day, money, percent, spent
+
+
+def lines(figures: Figures) -> list[tuple[int, Line]]:
+    made: list[tuple[int, Line]] = []
+    for place, group in enumerate(figures.money):
+        made.append((1 if place == 0 else 6, Line(MONEY, LABELS[MONEY], total(group))))
+        if group.over:
+            made.append((2, Line(MONEY, "Over budget", _named(group.over))))
+        elif group.ahead:
+            made.append((3, Line(MONEY, "Faster than planned", _named(group.ahead))))
+    made += [(5, Line(MONEY, "Change", moved(one))) for one in figures.movements[:1]]
+    return made
+
+
+def total(group: MoneyFigures) -> str:
+    """`98,120 of 235,000 EUR effective cost in January (42 %), 8 budgets, data through Sun 25 Jan`."""
+    used = spent(group.spent, group.amount, group.currency, group.basis)
+    return (
+        f"{used} in {group.words} ({percent(group.spent, group.amount)}), "
+        f"{counted(group.budgets, 'budget')}, {_through(group)}"
+    )
+
+
+def _through(group: MoneyFigures) -> str:
+    if group.through is None:
+        return "no cost data yet"
+    told = f"data through {day(group.through)}"
+    if group.lagging:
+        told += f" ({counted(group.lagging, 'project')} with older data)"
+    return told
+
+
+def _named(found: Iterable[BudgetFigure]) -> str:
+    told = list(found)
+    names = [
+        f"{short(one.project)} ({_bare(one.spent, one.currency)} of {money(one.amount, one.currency)})"
+        for one in told
+    ]
+    return rules.listed(names)
+
+
+def _bare(amount: Decimal, currency: str) -> str:
+    return money(amount, currency).removesuffix(f" {currency}")
+
+
+def moved(one: Movement) -> str:
+    """`14,210 EUR effective cost in the 7 days to Sun 25 Jan, 3,000 more than in the 7 before; most of it …`."""
+    told = f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last)}"
+    change = one.cost - one.before
+    if not one.before:
+        return f"{told}, none in the 7 before"
+    if abs(change) * 100 < one.before:
+        return f"{told}, as much as in the 7 before"
+    told += f", {_bare(abs(change), one.currency)} {'more' if change > 0 else 'less'} than in the 7 before"
+    if one.top is not None and change > 0:
+        name, rise = one.top
+        told += f"; {short(name)} most, +{_bare(rise, one.currency)}"
+    return told
+
+
+def rows(figures: Figures) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for group in figures.money:
+        rows.append(Row(total(group)))
+        over = {one.budget_id for one in group.over}
+        ahead = {one.budget_id for one in group.ahead}
+        for one in group.used:
+            state = (
+                "over budget"
+                if one.budget_id in over
+                else "faster than planned"
+                if one.budget_id in ahead
+                else "on plan"
+            )
+            rows.append(
+                Row(
+                    f"{one.project}: {_bare(one.spent, one.currency)} of {money(one.amount, one.currency)} "
+                    f"({percent(one.spent, one.amount)}), {state}",
+                    budget_id=one.budget_id,
+                )
+            )
+    rows += [Row(moved(one)) for one in figures.movements]
+    return tuple(rows[:BEHIND])
+
+
+def pictures(figures: Figures) -> Iterable[PictureFacts]:
+    group = next((one for one in figures.money if one.used), None)
+    if group is None:
+        return
+    over = {one.budget_id for one in group.over}
+    highest = group.used[0]
+    if group.over:
+        title = (
+            f"{highest.project} has used {percent(highest.spent, highest.amount)} of its budget"
+            if len(group.over) == 1
+            else f"{len(group.over)} of {group.budgets} budgets are overspent"
+        )
+    else:
+        title = f"No budget is overspent; {highest.project} has used most, {percent(highest.spent, highest.amount)}"
+    yield PictureFacts(
+        part=MONEY,
+        title=title,
+        unit="%",
+        bars=tuple(
+            Bar(
+                one.project,
+                float(round(one.spent * 100 / one.amount, 1)) if one.amount else 0.0,
+                f"{percent(one.spent, one.amount)} ({_bare(one.spent, one.currency)} of {money(one.amount, one.currency)})",
+                is_marked=one.budget_id in over,
+            )
+            for one in group.used[:BARS]
+        ),
+        limit=100.0,
+        limit_words="all of the budget",
+    )

@@ -1,0 +1,86 @@
+"""What the messages about milestones show, read as everything stands at that moment."""
+
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from storage.milestones import queries
+from storage.milestones import reminding as statements
+from storage.milestones.tables import Milestone
+from storage.projects.tables import Project
+from workflows.milestones import reads, reminders
+from workflows.milestones.records import Line, MilestoneRecord, ReminderCard, Who
+from workflows.policy import Policy
+
+
+def reminder(
+    session: Session, reminder_id: int, *, policy: Policy, now: datetime
+) -> ReminderCard | None:
+    """One message as it stands now; None when there is no such message."""
+    found = statements.find_reminder(session, reminder_id)
+    if found is None:
+        return None
+    ids = list(
+        dict.fromkeys(
+            item.milestone_id for item in statements.told_by(session, found.id)
+        )
+    )
+    person = queries.people(session, [found.person_id])[found.person_id]
+    mine = reminders.morning_of(session, person, policy=policy, now=now)
+    today = mine.today
+    rows = sorted(
+        queries.by_ids(session, ids).values(), key=lambda row: (row.forecast, row.id)
+    )
+    projects = queries.projects(session, {row.project_id for row in rows})
+    latest = statements.latest_of(session, person.id, ids)
+    snoozes = statements.snoozes(session, person.id, ids)
+    lines = []
+    for row, record in zip(
+        rows, reads.records(session, rows, policy=policy, now=now), strict=True
+    ):
+        project = projects[row.project_id]
+        until = snoozes.get(row.id)
+        following, also = mine.following(row)
+        lines.append(
+            Line(
+                milestone=record,
+                is_live=latest.get(row.id) == found.id and _hears(mine, row),
+                snoozed_until=until if until and until > today else None,
+                why=_why(person.id, row, project),
+                next_on=following,
+                next_also=also,
+            )
+        )
+    return ReminderCard(found.id, tuple(lines), today)
+
+
+def _hears(mine: reminders.Morning, row: Milestone) -> bool:
+    """Whether it is still this person's: before the day the first of the chain's, overdue everybody's in it."""
+    chain = mine.chain(row)
+    reach = chain if row.forecast < mine.today else chain[:1]
+    return mine.person.id in reach
+
+
+def _why(person_id: str, row: Milestone, project: Project) -> str:
+    if person_id == row.owner_id or (
+        row.owner_id is None and person_id == project.owner_id
+    ):
+        return "owner"
+    return "manager" if person_id == project.manager_id else "sponsor"
+
+
+def milestone(
+    session: Session,
+    milestone_id: int,
+    *,
+    by_id: str | None,
+    policy: Policy,
+    now: datetime,
+) -> tuple[MilestoneRecord, Who | None, date] | None:
+    """A milestone, who brought it here, and the organisation's day; None when it is gone."""
+    row = queries.find(session, milestone_id)
+    if row is None:
+        return None
+    people = queries.people(session, [by_id] if by_id else [])
+    (record,) = reads.records(session, [row], policy=policy, now=now)
+    return record, reads.who(people.get(by_id or "")), reads.today_of(policy, now)

@@ -1,0 +1,397 @@
+"""What people do with milestones. Every change is one function: the record, the ledger, and every copy that follows."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from storage.milestones import queries
+from storage.milestones.tables import Milestone, MilestoneMove
+from workflows import outbox, permissions
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Stale,
+)
+from workflows.milestones import reads, reminders, rules
+from workflows.milestones.following import Clicked, follow
+from workflows.milestones.forms import AddMilestone, Reschedule
+from workflows.milestones.notices import MilestoneCard
+from workflows.milestones.records import MilestoneRecord
+from workflows.milestones.service import TYPE, may_add_for_others, require_answering
+from workflows.outbox import Destination, Subject
+from workflows.policy import Policy
+
+
+def locked(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    revision: int,
+    *,
+    policy: Policy,
+) -> Milestone:
+    """The milestone, locked, open, and as it was shown. Raises GovernanceError."""
+    row = queries.lock(session, milestone_id)
+    if row is None:
+        raise NotFound("This milestone is not in the record any more.")
+    require_answering(session, actor, row, policy=policy)
+    if row.actual is not None:
+        raise Stale(
+            f"This milestone is done already, on {_day(row.actual)}. Nothing was changed."
+        )
+    if row.dropped_at is not None:
+        raise Stale("This milestone was dropped. Nothing was changed.")
+    if row.revision != revision:
+        raise Stale(
+            "This milestone changed since it was shown to you. Nothing was changed; look at it again and repeat."
+        )
+    return row
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def add(
+    session: Session,
+    actor: Actor,
+    form: AddMilestone,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> int:
+    """Write down a promise; its id. The same `request_key` again changes nothing.
+
+    Every member may add one of their own; for somebody else only who answers for the project, or an administrator.
+    """
+    permissions.require_member(
+        actor, "milestone.add", subject=("project", form.project)
+    )
+    known = queries.find_by_request(session, form.request_key)
+    if known is not None:
+        return known.id
+    project = queries.projects_by_keys(session, [form.project]).get(form.project)
+    if project is None:
+        raise NotFound(
+            "This project is not in the record any more. Nothing was added.",
+            field="project",
+        )
+    owner_id = form.owner_id or actor.id
+    if owner_id != actor.id and not may_add_for_others(
+        session, actor, project, policy=policy
+    ):
+        raise NotAllowed(
+            f"You can add milestones of your own to {project.name}. For somebody else, ask who owns, manages or sponsors it.",
+            field="owner",
+        )
+    owner = queries.people(session, [owner_id]).get(owner_id)
+    if owner is None or not reminders.can_be_told(owner):
+        raise InvalidInput(
+            "A milestone needs an owner who is a member of the organisation.",
+            field="owner",
+        )
+    if form.due < reads.today_of(policy, now):
+        raise InvalidInput(
+            "That day has passed already; pick today or a later day.", field="due"
+        )
+    same = [
+        row
+        for row in queries.of_projects(session, [project.id])
+        if row.title.casefold() == form.title.casefold() and row.actual is None
+    ]
+    if same:
+        raise InvalidInput(
+            f"{project.name} has an open milestone of that name, due {_day(same[0].forecast)}. Reschedule it, or find another name.",
+            field="title",
+        )
+    row = Milestone(
+        project_id=project.id,
+        title=form.title,
+        type=form.type.value,
+        owner_id=owner_id,
+        baseline=form.due,
+        forecast=form.due,
+        reminds_from=now,
+        promise=form.promise,
+        request_key=form.request_key,
+        created_by=actor.id,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    if form.needs:
+        _link(session, row, form.needs)
+    audit.record(
+        session, actor, "milestone.added", (TYPE, row.id), now=now,
+        project=project.id, type=row.type, owner=owner_id, due=form.due.isoformat(), needs=sorted(form.needs),
+    )  # fmt: skip
+    if owner_id != actor.id:
+        reminders.tell_owner(
+            session, row.id, owner, "named", by=actor, policy=policy, now=now, org_key=org_key
+        )  # fmt: skip
+    channel = (form.promise or "").partition(":")[0]
+    if channel and queries.speaks_in(session, org_key, channel):
+        outbox.post(
+            session,
+            MilestoneCard(row.id, "promised", actor.id),
+            to=Destination.channel(org_key, channel),
+            dedupe_key=f"milestone:{row.id}:promised",
+            subject=Subject.of(TYPE, row.id),
+            now=now,
+        )
+    follow(session, [row], policy=policy, now=now)
+    return row.id
+
+
+def _link(session: Session, row: Milestone, needs: Iterable[int]) -> None:
+    queries.lock_links(session)
+    wanted = set(needs)
+    there = queries.by_ids(session, wanted)
+    if wanted - there.keys():
+        raise InvalidInput(
+            "A milestone that this one needs is not in the record any more.",
+            field="needs",
+        )
+    all_ = reads.net(session, [row, *there.values()], row.forecast).needs
+    for needed in sorted(wanted):
+        if rules.closes_a_circle(all_, row.id, needed):
+            raise InvalidInput(
+                f"“{there[needed].title}” needs this milestone itself, directly or through others; that would go round in a circle.",
+                field="needs",
+            )
+    queries.set_needs(session, row.id, wanted)
+
+
+def done(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    revision: int,
+    proof: str,
+    on: date | None = None,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """It is met, with a word or a link as proof; on that day, or today."""
+    row = locked(session, actor, milestone_id, revision, policy=policy)
+    if not proof.strip():
+        raise InvalidInput(
+            "Say in a word how one can see it, or give a link.", field="proof"
+        )
+    today = reads.today_of(policy, now)
+    if on is not None and on > today:
+        raise InvalidInput(
+            "That day is still to come; pick today or an earlier day.", field="on"
+        )
+    text = audit.write_text(session, actor, proof.strip(), now=now)
+    row.actual, row.proof_id, row.done_by = on or today, text.id, actor.id
+    row.revision += 1
+    audit.record(
+        session, actor, "milestone.done", (TYPE, row.id), now=now,
+        on=row.actual.isoformat(), slip=(row.actual - row.baseline).days, proof=audit.text_fact(text),
+    )  # fmt: skip
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def at_risk(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    revision: int,
+    reason: str,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """It may not be met in time, and why."""
+    row = locked(session, actor, milestone_id, revision, policy=policy)
+    text = audit.write_text(session, actor, _said(reason), now=now)
+    row.risk_id = text.id
+    row.revision += 1
+    audit.record(
+        session, actor, "milestone.at_risk", (TYPE, row.id), now=now, reason=audit.text_fact(text)
+    )  # fmt: skip
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def on_track(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    revision: int,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """It is no longer at risk."""
+    row = locked(session, actor, milestone_id, revision, policy=policy)
+    if row.risk_id is None:
+        return
+    row.risk_id = None
+    row.revision += 1
+    audit.record(session, actor, "milestone.on_track", (TYPE, row.id), now=now)
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def is_decided_elsewhere(policy: Policy, record: MilestoneRecord, new: date) -> bool:
+    """Whether the policy wants this other day to be approved: a later one, where it names a gate."""
+    return policy.milestones.reschedule is not None and new > record.forecast
+
+
+def reschedule(
+    session: Session,
+    actor: Actor,
+    form: Reschedule,
+    *,
+    reason: str,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
+    row = locked(session, actor, form.milestone_id, form.revision, policy=policy)
+    check_new_day(session, row, form.new, policy=policy, now=now)
+    if policy.milestones.reschedule is not None and form.new > row.forecast:
+        raise GovernanceError(
+            "A later day for this milestone has to be approved; use the button Reschedule, which asks for it."
+        )
+    text = audit.write_text(session, actor, _said(reason), now=now)
+    move(
+        session, actor, row, form.new, reason_id=text.id, policy=policy, now=now,
+        clicked=clicked, reason=audit.text_fact(text),
+    )  # fmt: skip
+
+
+def check_new_day(
+    session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
+) -> None:
+    """Raise InvalidInput for a day that is none to move to, or while another one is being decided."""
+    if new == row.forecast:
+        raise InvalidInput(f"It is due on {_day(new)} already.", field="new")
+    if new < reads.today_of(policy, now):
+        raise InvalidInput(
+            "That day has passed already; pick today or a later day.", field="new"
+        )
+    pending = queries.asked(session, [row.id]).get(row.id)
+    if pending is not None:
+        raise InvalidInput(
+            f"Request #{pending.id} to move this milestone waits for a decision already.",
+            field="new",
+        )
+
+
+def move(
+    session: Session,
+    actor: Actor,
+    row: Milestone,
+    new: date,
+    *,
+    policy: Policy,
+    now: datetime,
+    reason_id: int | None = None,
+    approval_id: int | None = None,
+    clicked: Clicked = None,
+    **facts: object,
+) -> None:
+    """Put a locked milestone on another day. What was said of its risk goes; reminders count from the new day."""
+    old, row.forecast = row.forecast, new
+    row.risk_id, row.reminds_from = None, now
+    row.revision += 1
+    session.add(
+        MilestoneMove(
+            milestone_id=row.id,
+            old=old,
+            new=new,
+            reason_id=reason_id,
+            moved_by=actor.id if actor.kind is ActorKind.PERSON else None,
+            approval_id=approval_id,
+            created_at=now,
+        )
+    )
+    if approval_id is not None:
+        facts["approval"] = approval_id
+    audit.record(
+        session, actor, "milestone.rescheduled", (TYPE, row.id), now=now,
+        old=old.isoformat(), new=new.isoformat(), slip=(new - row.baseline).days, **facts,
+    )  # fmt: skip
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def hand_over(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    revision: int,
+    to: str,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: Clicked = None,
+) -> None:
+    """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
+    row = locked(session, actor, milestone_id, revision, policy=policy)
+    owner = queries.people(session, [to]).get(to)
+    if owner is None or not reminders.can_be_told(owner):
+        raise InvalidInput(
+            "Pick a member of the organisation; a guest, a bot or somebody who left cannot own a milestone.",
+            field="to",
+        )
+    if to == row.owner_id:
+        raise InvalidInput(
+            f"{owner.name} owns it already; pick somebody else.", field="to"
+        )
+    old, row.owner_id = row.owner_id, to
+    row.revision += 1
+    audit.record(
+        session, actor, "milestone.handed_over", (TYPE, row.id), now=now, old=old, new=to
+    )  # fmt: skip
+    session.flush()
+    reminders.count_as_told(session, row, owner, policy=policy, now=now)
+    if to != actor.id:
+        reminders.tell_owner(
+            session, row.id, owner, "handed", by=actor, policy=policy, now=now, org_key=org_key,
+            nth=row.revision,
+        )  # fmt: skip
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def drop(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    revision: int,
+    reason: str,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """It is not wanted any more: it leaves every list and reminder, and holds nothing up."""
+    row = locked(session, actor, milestone_id, revision, policy=policy)
+    text = audit.write_text(session, actor, _said(reason), now=now)
+    row.dropped_at = now
+    row.revision += 1
+    audit.record(
+        session, actor, "milestone.dropped", (TYPE, row.id), now=now, reason=audit.text_fact(text)
+    )  # fmt: skip
+    follow(session, [row], policy=policy, now=now, clicked=clicked)
+
+
+def _said(reason: str) -> str:
+    text = reason.strip()
+    if not text:
+        raise InvalidInput(
+            "Say why in a sentence; those who follow it read this.", field="reason"
+        )
+    return text

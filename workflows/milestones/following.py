@@ -1,0 +1,45 @@
+"""What follows a change of milestones: every copy shows what is true, and the mornings of who is reminded are looked at."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.milestones import queries
+from storage.milestones.tables import Milestone
+from workflows import outbox
+from workflows.milestones import reads, reminders
+from workflows.outbox import Subject
+from workflows.policy import Policy
+
+Clicked = tuple[str, str] | None
+
+
+def follow(
+    session: Session,
+    rows: Collection[Milestone],
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """Every copy of these milestones, and of those linked to them, shows what is true now; mornings are looked at."""
+    session.flush()
+    found = reads.net(session, rows, reads.today_of(policy, now))
+    for type_, id_ in queries.shown_in(session, found.rows):
+        outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)
+    reminders.keep_going(session, rows, policy=policy, now=now)
+
+
+def show_again(
+    session: Session,
+    milestone_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked,
+) -> None:
+    """Somebody clicked on what is not true any more: every copy is drawn as it is now."""
+    row = queries.find(session, milestone_id)
+    if row is not None:
+        follow(session, [row], policy=policy, now=now, clicked=clicked)

@@ -1,0 +1,165 @@
+"""A later day for a milestone, asked for at the gate `milestone_reschedule` and given when it is approved."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ApprovalState
+from storage.milestones import queries
+from workflows import outbox
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotFound
+from workflows.milestones import changes, reads
+from workflows.milestones.following import follow
+from workflows.milestones.forms import Reschedule
+from workflows.milestones.service import TYPE
+from workflows.outbox import Subject
+from workflows.policy import Policy
+from workflows.subjects import Prepared, Words
+from workflows.wording import counted, day
+
+
+class MilestoneReschedule:
+    """A subject type (see `workflows.subjects`): its subject is a milestone, its form `Reschedule`.
+
+    `subject.owner`, `subject.manager` and `subject.sponsor` are those of the milestone's project: whoever owns the
+    milestone is mostly the one who asks.
+    """
+
+    gate = "milestone_reschedule"
+
+    def prepare(
+        self,
+        session: Session,
+        actor: Actor,
+        form: Reschedule,
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Prepared:
+        """Lock the milestone and say exactly what is asked. One request for another day at a time."""
+        row = changes.locked(
+            session, actor, form.milestone_id, form.revision, policy=policy
+        )
+        changes.check_new_day(session, row, form.new, policy=policy, now=now)
+        if form.new < row.forecast:
+            raise InvalidInput(
+                "An earlier day needs no approval; reschedule it without one.",
+                field="new",
+            )
+        project = queries.projects(session, [row.project_id])[row.project_id]
+        refresh(session, row.id, now=now)
+        return Prepared(
+            subject_id=row.id,
+            project_id=project.id,
+            facts={
+                "milestone_id": row.id,
+                "revision": row.revision,
+                "baseline": row.baseline.isoformat(),
+                "old": row.forecast.isoformat(),
+                "new": form.new.isoformat(),
+            },
+            people={
+                "owner": project.owner_id,
+                "sponsor": project.sponsor_id,
+                "manager": project.manager_id,
+            },
+        )
+
+    def lock(self, session: Session, subject_id: int) -> None:
+        """Lock the milestone's row."""
+        queries.lock(session, subject_id)
+
+    def apply(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """Approved: the milestone moves. One that was met or dropped while the request waited stays as it is."""
+        row = queries.lock(session, subject_id)
+        if row is None:
+            raise NotFound("This milestone is not in the record any more.")
+        if row.actual is not None or row.dropped_at is not None:
+            audit.record(
+                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
+            )  # fmt: skip
+            follow(session, [row], policy=policy, now=now)
+            return
+        changes.move(
+            session,
+            actor,
+            row,
+            date.fromisoformat(facts["new"]),
+            reason_id=queries.reason_of(session, approval_id),
+            approval_id=approval_id,
+            policy=policy,
+            now=now,
+        )
+
+    def close(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        outcome: ApprovalState,
+        now: datetime,
+    ) -> None:
+        """Rejected, expired or withdrawn: the milestone stays; its copies say so."""
+        refresh(session, subject_id, now=now)
+
+    def words(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Words:
+        """What is asked, in plain words."""
+        row = queries.find(session, subject_id)
+        project = (
+            queries.projects(session, [row.project_id])[row.project_id] if row else None
+        )
+        name = project.name if project else "A project"
+        title = f"“{row.title}”" if row else "a milestone"
+        old, new, baseline = (
+            date.fromisoformat(facts[one]) for one in ("old", "new", "baseline")
+        )
+        later = counted((new - old).days, "day")
+        detail = [
+            ("First planned for", f"{day(baseline)} {baseline.year}"),
+            ("In all", f"{counted((new - baseline).days, 'day')} after the plan"),
+        ]
+        if row is not None:
+            pushed = reads.pushed_if(session, row, new, policy=policy, now=now)
+            told = ", ".join(f"{one.title} to {day(one.new)}" for one in pushed[:5])
+            more = f" and {len(pushed) - 5} more" if len(pushed) > 5 else ""
+            detail.append(("Moves", told + more if told else "no other milestone"))
+        return Words(
+            project=name,
+            asks=f"move {title}: {day(old)} → {day(new)} (+{later})",
+            stays=f"it stays due on {day(old)}",
+            done=f"{title} of {name} is now due on {day(new)}",
+            facts=tuple(detail),
+        )
+
+
+def refresh(session: Session, milestone_id: int, *, now: datetime) -> None:
+    """Copies of one milestone follow."""
+    for type_, id_ in queries.shown_in(session, [milestone_id]):
+        outbox.refresh(session, Subject(type_, id_), now=now)
+
+
+RESCHEDULE = MilestoneReschedule()

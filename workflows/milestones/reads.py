@@ -1,0 +1,254 @@
+"""Milestones read as they stand now, with what holds them up and what they move, in few statements."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import MilestoneType
+from storage.milestones import queries
+from storage.milestones.tables import Milestone
+from storage.people.tables import Person
+from storage.projects.tables import Project
+from workflows.calendar import calendar_for
+from workflows.errors import NotFound
+from workflows.milestones import rules
+from workflows.milestones.records import (
+    AskedMove,
+    Detail,
+    MilestoneRecord,
+    Move,
+    Needed,
+    Pushed,
+    Who,
+)
+from workflows.policy import Policy
+
+MOVES_SHOWN = 10
+
+
+def today_of(policy: Policy, now: datetime) -> date:
+    """The organisation's own day, by which a milestone is late or not."""
+    return calendar_for(policy).day(now)
+
+
+def who(person: Person | None) -> Who | None:
+    """A person as a milestone shows them."""
+    return Who(person.id, person.slack_id, person.name) if person else None
+
+
+def node(row: Milestone) -> rules.Node:
+    """The days of a milestone."""
+    return rules.Node(row.baseline, row.forecast, row.actual)
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """Milestones with everything that is linked to them, and when each can be met."""
+
+    rows: dict[int, Milestone]
+    needs: dict[int, set[int]]
+    plan: rules.Plan
+
+
+def net(
+    session: Session,
+    rows: Collection[Milestone],
+    today: date,
+    *,
+    moved: Mapping[int, date] | None = None,
+) -> Net:
+    """Follow the links of these milestones to their ends, and plan; as if some had the forecasts of `moved`."""
+    known = {row.id: row for row in rows}
+    needs: dict[int, set[int]] = {}
+    fresh = set(known)
+    while fresh:
+        reached: set[int] = set()
+        for one, needed in queries.links(session, fresh):
+            needs.setdefault(one, set()).add(needed)
+            reached |= {one, needed}
+        fresh = reached - known.keys()
+        known |= queries.by_ids(session, fresh)
+    nodes = {id_: node(row) for id_, row in known.items() if row.dropped_at is None}
+    for id_, forecast in (moved or {}).items():
+        nodes[id_] = replace(nodes[id_], forecast=forecast)
+    return Net(known, needs, rules.plan(nodes, needs, today))
+
+
+def records(
+    session: Session, rows: Sequence[Milestone], *, policy: Policy, now: datetime
+) -> list[MilestoneRecord]:
+    """These milestones as others see them, in the same order."""
+    if not rows:
+        return []
+    today = today_of(policy, now)
+    found = net(session, rows, today)
+    projects = queries.projects(
+        session, {row.project_id for row in found.rows.values()}
+    )
+    texts = queries.texts(
+        session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
+    )
+    asked = queries.asked(session, [row.id for row in rows])
+    people = queries.people(
+        session,
+        {one for row in rows for one in (row.owner_id, row.done_by) if one}
+        | {row.requester_id for row in asked.values()},
+    )
+    return [_record(row, found, projects, texts, asked, people, today) for row in rows]
+
+
+def _record(
+    row: Milestone,
+    found: Net,
+    projects: dict[int, Project],
+    texts: dict[int, str],
+    asked: dict[int, Any],
+    people: dict[str, Person],
+    today: date,
+) -> MilestoneRecord:
+    expected = found.plan.expected.get(row.id, row.forecast)
+    project = projects[row.project_id]
+    request = asked.get(row.id)
+    return MilestoneRecord(
+        id=row.id,
+        revision=row.revision,
+        project_id=row.project_id,
+        project_key=project.key,
+        project=project.name,
+        title=row.title,
+        type=MilestoneType(row.type),
+        owner=who(people.get(row.owner_id or "")),
+        baseline=row.baseline,
+        forecast=row.forecast,
+        actual=row.actual,
+        expected=row.actual or expected,
+        slip=rules.slip(node(row), expected),
+        status=rules.status(
+            node(row), expected, today, at_risk=row.risk_id is not None
+        ),
+        is_reminding=row.reminds_from is not None,
+        risk=texts.get(row.risk_id, "") if row.risk_id else None,
+        proof=texts.get(row.proof_id, "") if row.proof_id else None,
+        done_by=who(people.get(row.done_by or "")),
+        is_dropped=row.dropped_at is not None,
+        needs=_needed(row.id, found, projects),
+        pushes=_pushed(row.id, found, projects),
+        asked=_asked(request, people),
+    )
+
+
+def _needed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Needed, ...]:
+    rows = [
+        found.rows[one]
+        for one in found.needs.get(id_, ())
+        if found.rows[one].dropped_at is None
+    ]
+    needed = [
+        Needed(
+            row.id,
+            projects[row.project_id].key,
+            projects[row.project_id].name,
+            row.title,
+            found.plan.expected[row.id],
+            row.actual is not None,
+        )
+        for row in rows
+    ]
+    return tuple(sorted(needed, key=lambda one: (one.expected, one.id)))
+
+
+def _pushed(id_: int, found: Net, projects: dict[int, Project]) -> tuple[Pushed, ...]:
+    pushed = []
+    for one in found.plan.pushes(id_):
+        row = found.rows[one]
+        project = projects[row.project_id]
+        pushed.append(
+            Pushed(
+                row.id,
+                project.key,
+                project.name,
+                row.title,
+                row.forecast,
+                found.plan.expected[one],
+            )
+        )
+    return tuple(pushed)
+
+
+def _asked(request: Any, people: dict[str, Person]) -> AskedMove | None:
+    if request is None:
+        return None
+    requester = who(people.get(request.requester_id))
+    if requester is None:
+        return None
+    new = date.fromisoformat(request.facts["new"])
+    return AskedMove(request.id, new, requester)
+
+
+def pushed_if(
+    session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
+) -> tuple[Pushed, ...]:
+    """The milestones that this one would move if it were due on another day."""
+    found = net(session, [row], today_of(policy, now), moved={row.id: new})
+    projects = queries.projects(
+        session, {other.project_id for other in found.rows.values()}
+    )
+    return _pushed(row.id, found, projects)
+
+
+def one(
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime
+) -> MilestoneRecord:
+    """One milestone. Raises NotFound."""
+    row = queries.find(session, milestone_id)
+    if row is None:
+        raise NotFound("This milestone is not in the record any more.")
+    return records(session, [row], policy=policy, now=now)[0]
+
+
+def detail(
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime
+) -> Detail:
+    """A milestone with its history. Raises NotFound."""
+    record = one(session, milestone_id, policy=policy, now=now)
+    moves = queries.moves(session, milestone_id, MOVES_SHOWN)
+    texts = queries.texts(session, {row.reason_id for row in moves if row.reason_id})
+    project = queries.projects(session, [record.project_id])[record.project_id]
+    parts = answering_ids(record.owner.id if record.owner else None, project)
+    people = queries.people(
+        session, set(parts) | {row.moved_by for row in moves if row.moved_by}
+    )
+    return Detail(
+        record,
+        tuple(
+            Move(
+                row.old,
+                row.new,
+                texts.get(row.reason_id) or None if row.reason_id else None,
+                who(people.get(row.moved_by or "")),
+                row.created_at,
+                row.approval_id,
+            )
+            for row in moves
+        ),
+        tuple(found for id_ in parts if (found := who(people.get(id_))) is not None),
+    )
+
+
+def answering_ids(owner_id: str | None, project: Project) -> list[str]:
+    """Who may change a milestone: its owner, then those who answer for its project; each once."""
+    return list(
+        dict.fromkeys(
+            one
+            for one in (
+                owner_id,
+                project.manager_id,
+                project.owner_id,
+                project.sponsor_id,
+            )
+            if one
+        )
+    )

@@ -1,0 +1,339 @@
+"""Reminders: on each of a person's working mornings everything that fell due for them is said in one message.
+
+A reminder is a fact with a key: this milestone, this person, this forecast, so many days before or after it. It is
+written down in the transaction that announces it, so that no crash, clock change or journey tells it twice. A message
+that did not arrive while the person was at work is dropped, and what it told is told on their next working morning.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.milestones import queries
+from storage.milestones import reminding as statements
+from storage.milestones.tables import Milestone, Reminder, ReminderItem
+from storage.people.tables import Person
+from storage.projects.tables import Project
+from workflows import outbox, rollout, timers
+from workflows.actors import SYSTEM, Actor
+from workflows.audit import service as audit
+from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.milestones import reads, rules
+from workflows.milestones.notices import MilestoneCard, RemindersDue
+from workflows.milestones.records import Who
+from workflows.outbox import Destination, Subject
+from workflows.policy import Policy
+
+LOOK = "milestones.look"
+"""The timer of a person's working mornings; its subject is `reminding`, the person."""
+SUBJECT = "reminding"
+
+
+def can_be_told(person: Person) -> bool:
+    """A full, active member of the organisation who is known to Slack."""
+    return person.slack_id is not None and not (
+        person.is_bot or person.is_guest or person.is_stranger or person.is_deactivated
+    )
+
+
+def calendar_of(person: Person, policy: Policy) -> WorkingCalendar:
+    """When this person is at work."""
+    return calendar_for(policy, tz=person.tz, country=person.country)
+
+
+def rhythm(policy: Policy) -> rules.Rhythm:
+    """When reminders come, as the policy says."""
+    found = policy.milestones
+    return rules.Rhythm(found.days_before, found.overdue_every.days)
+
+
+def chain_ids(row: Milestone, project: Project, policy: Policy) -> list[str | None]:
+    """Whom the policy names, in order; a milestone without an owner is its project's owner's."""
+    parts = {
+        "owner": row.owner_id or project.owner_id,
+        "manager": project.manager_id,
+        "sponsor": project.sponsor_id,
+    }
+    return [parts[one] for one in policy.milestones.tell]
+
+
+# --- whose mornings are looked at
+
+
+def keep_going(
+    session: Session, rows: Collection[Milestone], *, policy: Policy, now: datetime
+) -> None:
+    """See to it that the mornings of everybody whom these milestones' reminders could reach are looked at."""
+    wanted = [
+        row
+        for row in rows
+        if row.actual is None and row.dropped_at is None and row.reminds_from
+    ]
+    projects = queries.projects(session, {row.project_id for row in wanted})
+    ids = {
+        one
+        for row in wanted
+        for one in chain_ids(row, projects[row.project_id], policy)
+        if one
+    }
+    _look_at(session, ids, policy=policy, now=now)
+
+
+def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
+    """Once a day: whoever has a part in an open milestone is looked after, also who got it by a change of project."""
+    _look_at(session, queries.people_with_a_part(session), policy=policy, now=now)
+
+
+def _look_at(
+    session: Session, ids: Collection[str], *, policy: Policy, now: datetime
+) -> None:
+    for person in sorted(queries.people(session, ids).values(), key=lambda one: one.id):
+        if can_be_told(person):
+            statements.add_person(session, person.id)
+            at = calendar_of(person, policy).next_open(now)
+            timers.keep_going(session, Subject(SUBJECT, person.id), LOOK, at)
+
+
+# --- one morning of one person
+
+
+def look(
+    session: Session,
+    person_id: str,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """What fell due for this person by today, in one message; then the next working morning. Their row is locked.
+
+    Outside their working hours, as after a journey, it only waits for the next time that they are at work.
+    """
+    person = queries.people(session, [person_id]).get(person_id)
+    if person is None or not can_be_told(person):
+        return
+    subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
+    if not calendar.is_open(now):
+        timers.keep_going(session, subject, LOOK, calendar.next_open(now))
+        return
+    today = calendar.day(now)
+    morning = statements.morning(session, person_id)
+    if morning.looked_on is None or morning.looked_on < today:
+        morning.looked_on = today
+        rows = queries.open_of_person(session, person_id)
+        Morning(session, person, calendar, today, policy, now).tell(
+            [row for row in rows if row.reminds_from], org_key
+        )
+    tomorrow = calendar.next_open(calendar.closing(today))
+    timers.keep_going(session, subject, LOOK, tomorrow)
+
+
+@dataclass(slots=True)
+class _Due:
+    """What fell due of one milestone: reminders not written down before, and those whose message was lost."""
+
+    row: Milestone
+    new: list[rules.Step]
+    lost: list[ReminderItem]
+    is_told: bool
+
+
+class Morning:
+    """One look at one person's day."""
+
+    def __init__(
+        self,
+        session: Session,
+        person: Person,
+        calendar: WorkingCalendar,
+        today: date,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        self.session = session
+        self.person = person
+        self.calendar = calendar
+        self.today = today
+        self.policy = policy
+        self.now = now
+
+    def tell(self, rows: Sequence[Milestone], org_key: str) -> None:
+        """Write down what fell due, and say it."""
+        due = self._due(rows)
+        told = [one for one in due if one.is_told]
+        reminder = None
+        if told:
+            ids = [one.row.id for one in told]
+            before = statements.latest_of(self.session, self.person.id, ids)
+            reminder = statements.add_reminder(
+                self.session, self.person.id, self.today, self.now
+            )
+        for one in due:
+            into = reminder.id if reminder is not None and one.is_told else None
+            self.write(one, into)
+        if reminder is None:
+            return
+        self.session.flush()
+        self._post(reminder, told, org_key)
+        for id_ in sorted(set(before.values())):
+            outbox.refresh(self.session, Subject.of("reminder", id_), now=self.now)
+
+    def _due(self, rows: Sequence[Milestone]) -> list[_Due]:
+        ids = [row.id for row in rows]
+        projects = queries.projects(self.session, {row.project_id for row in rows})
+        known: dict[int, list[ReminderItem]] = {}
+        for item in statements.items(self.session, self.person.id, ids):
+            known.setdefault(item.milestone_id, []).append(item)
+        lost = statements.lost(self.session, self.person.id, self.now)
+        snoozes = statements.snoozes(self.session, self.person.id, ids)
+        chains = self._chains(rows, projects)
+        found = []
+        for row in rows:
+            mine = self.steps(row, chains[row.id], self.today)
+            told = {
+                item.step: item
+                for item in known.get(row.id, ())
+                if item.due == row.forecast
+            }
+            new = [step for step in mine if step.days not in told]
+            late = [item for item in told.values() if item.reminder_id in lost]
+            if not new and not late:
+                continue
+            until = snoozes.get(row.id, date.min)
+            # What fell on a snoozed day stays swallowed, also when nobody looked before the snooze was over.
+            latest = bool(new) and new[-1] == mine[-1] and new[-1].on >= until
+            is_told = latest or (bool(late) and until <= self.today)
+            found.append(_Due(row, new, late, is_told))
+        return found
+
+    def steps(
+        self, row: Milestone, chain: Sequence[str], through: date
+    ) -> list[rules.Step]:
+        """The reminders of a milestone for this person up to a day."""
+        if row.reminds_from is None:
+            return []
+        # By the organisation's day: the person's own would be another one after a journey.
+        since = reads.today_of(self.policy, row.reminds_from)
+        return [
+            step
+            for step in rules.steps(
+                row.forecast, since, through, rhythm(self.policy), self.calendar
+            )
+            if rules.is_told(step, chain, self.person.id)
+        ]
+
+    def _chains(
+        self, rows: Sequence[Milestone], projects: dict[int, Project]
+    ) -> dict[int, list[str]]:
+        named = {
+            row.id: chain_ids(row, projects[row.project_id], self.policy)
+            for row in rows
+        }
+        people = queries.people(
+            self.session, {one for ids in named.values() for one in ids if one}
+        )
+        told = {id_ for id_, person in people.items() if can_be_told(person)}
+        return {id_: rules.chain(ids, told) for id_, ids in named.items()}
+
+    def chain(self, row: Milestone) -> list[str]:
+        """Whom the reminders of one milestone reach, in order."""
+        projects = queries.projects(self.session, [row.project_id])
+        return self._chains([row], projects)[row.id]
+
+    def following(self, row: Milestone) -> tuple[date | None, Who | None]:
+        """When this person hears of it next if nothing changes, and who else hears of it for the first time then."""
+        chain = self.chain(row)
+        horizon = max(row.forecast, self.today) + timedelta(
+            days=2 * rhythm(self.policy).every + 14
+        )
+        coming = [
+            step for step in self.steps(row, chain, horizon) if step.on > self.today
+        ]
+        if not coming or self.person.id not in chain:
+            return None, None
+        step = coming[0]
+        new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
+        also = queries.people(
+            self.session, [one for one in new if one != self.person.id]
+        )
+        return step.on, next((reads.who(one) for one in also.values()), None)
+
+    def write(self, one: _Due, into: int | None) -> None:
+        """Write down that reminders fell due, told by the message `into` or by none."""
+        for step in one.new:
+            statements.add_item(
+                self.session,
+                {
+                    "milestone_id": one.row.id,
+                    "person_id": self.person.id,
+                    "due": one.row.forecast,
+                    "step": step.days,
+                    "reminder_id": into,
+                    "created_at": self.now,
+                },
+            )
+        if into is not None:
+            for item in one.lost:
+                item.reminder_id = into
+
+    def _post(self, reminder: Reminder, told: Sequence[_Due], org_key: str) -> None:
+        audit.record(
+            self.session, SYSTEM, "milestones.reminded", ("person", self.person.id), now=self.now,
+            milestones=[one.row.id for one in told], day=self.today.isoformat(),
+        )  # fmt: skip
+        reminder.outbox_id = rollout.tell(
+            self.session,
+            self.person.id,
+            RemindersDue(reminder.id),
+            to=Destination.person(org_key, self.person.slack_id or ""),
+            dedupe_key=f"reminder:{self.person.id}:{self.today.isoformat()}",
+            policy=self.policy,
+            now=self.now,
+            subject=Subject.of("reminder", reminder.id),
+            expires_at=self.calendar.closing(self.today),
+        )
+
+
+def morning_of(
+    session: Session, person: Person, *, policy: Policy, now: datetime
+) -> Morning:
+    """A person's day as reminders see it."""
+    calendar = calendar_of(person, policy)
+    return Morning(session, person, calendar, calendar.day(now), policy, now)
+
+
+def count_as_told(
+    session: Session, row: Milestone, person: Person, *, policy: Policy, now: datetime
+) -> None:
+    """Whoever gets a milestone reads its card now: reminders up to today are written down, and not said again."""
+    mine = morning_of(session, person, policy=policy, now=now)
+    steps = mine.steps(row, mine.chain(row), mine.today)
+    mine.write(_Due(row, steps, [], False), None)
+
+
+def tell_owner(
+    session: Session,
+    milestone_id: int,
+    owner: Person,
+    why: str,
+    *,
+    by: Actor,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    nth: int = 1,
+) -> None:
+    """Show a milestone to whom it belongs now, in their working hours."""
+    rollout.tell(
+        session,
+        owner.id,
+        MilestoneCard(milestone_id, why, by.id),
+        to=Destination.person(org_key, owner.slack_id or ""),
+        dedupe_key=f"milestone:{milestone_id}:{why}:{owner.id}:{nth}",
+        policy=policy,
+        now=now,
+        subject=Subject.of("milestone", milestone_id),
+        due_at=calendar_of(owner, policy).next_open(now),
+    )

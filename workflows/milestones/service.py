@@ -1,0 +1,130 @@
+"""How milestones stand, read as others see them, and who may change them. `changes` holds what people do with them."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import MilestoneStatus
+from storage.milestones import queries
+from storage.milestones.tables import Milestone
+from storage.projects.tables import Project
+from workflows import permissions, visibility
+from workflows.actors import Actor, ActorKind
+from workflows.errors import (
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+)
+from workflows.milestones import reads
+from workflows.milestones.records import MilestoneRecord
+from workflows.policy import Policy
+
+TYPE = "milestone"
+SOON = 14
+"""Days ahead that count as due soon, where the policy's first reminder does not come earlier."""
+
+Clicked = tuple[str, str] | None
+
+
+# --- reading
+
+
+def for_projects(
+    session: Session, project_ids: Collection[int], *, policy: Policy, now: datetime
+) -> dict[int, list[MilestoneRecord]]:
+    """Project id → its milestones by day, met ones too; projects without one are left out."""
+    rows = queries.of_projects(session, project_ids)
+    found: dict[int, list[MilestoneRecord]] = {}
+    for record in reads.records(session, rows, policy=policy, now=now):
+        found.setdefault(record.project_id, []).append(record)
+    return found
+
+
+def due_for(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[MilestoneRecord, ...]:
+    """What is overdue or due soon and this person's own: as owner, or of a project of theirs where nobody owns it."""
+    ahead = max(policy.milestones.days_before[:1] or (SOON,))
+    today = reads.today_of(policy, now)
+    return tuple(
+        record
+        for record in open_for(session, actor, policy=policy, now=now)
+        if (record.owner is None or record.owner.id == actor.id)
+        and record.days_left(today) <= ahead
+    )
+
+
+def open_for(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> list[MilestoneRecord]:
+    """Open milestones that the person owns, or of projects they own, manage or sponsor, the earliest first."""
+    rows = queries.open_of_person(session, actor.id)
+    return reads.records(session, rows, policy=policy, now=now)
+
+
+def one(
+    session: Session, milestone_id: int, *, policy: Policy, now: datetime
+) -> MilestoneRecord:
+    """One milestone. Raises NotFound."""
+    return reads.one(session, milestone_id, policy=policy, now=now)
+
+
+detail = reads.detail
+
+
+def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
+    """How many stand how."""
+    found = dict.fromkeys(MilestoneStatus, 0)
+    for record in records:
+        found[record.status] += 1
+    return found
+
+
+# --- who may
+
+
+def require_may_change(
+    session: Session, actor: Actor, milestone_id: int, *, policy: Policy
+) -> None:
+    """Refuse who may not change it, before they write anything. Raises GovernanceError."""
+    row = queries.find(session, milestone_id)
+    if row is None:
+        raise NotFound("This milestone is not in the record any more.")
+    require_answering(session, actor, row, policy=policy)
+
+
+def require_answering(
+    session: Session, actor: Actor, row: Milestone, *, policy: Policy
+) -> None:
+    """Refuse whoever neither owns the milestone nor answers for its project, administrators apart."""
+    permissions.require_member(actor, "milestone.change", subject=(TYPE, row.id))
+    project = queries.projects(session, [row.project_id])[row.project_id]
+    ids = reads.answering_ids(row.owner_id, project)
+    if actor.id in ids or is_administrator(session, actor, policy):
+        return
+    people = queries.people(session, ids)
+    names = [people[one].name for one in ids if one in people and people[one].slack_id]
+    who = " or ".join(names) or "an administrator"
+    raise NotAllowed(
+        f"Only those who answer for this milestone can change it. Ask {who}.",
+        audit=RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering"),
+    )
+
+
+def is_administrator(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether the actor holds the policy's role `admin`, or is mlgov itself or its operator."""
+    return actor.kind is not ActorKind.PERSON or "admin" in visibility.roles(
+        session, actor.id, policy=policy
+    )
+
+
+def may_add_for_others(
+    session: Session, actor: Actor, project: Project, *, policy: Policy
+) -> bool:
+    """Whether the person owns, manages or sponsors the project, or administers."""
+    return actor.id in {
+        project.owner_id,
+        project.manager_id,
+        project.sponsor_id,
+    } or is_administrator(session, actor, policy)

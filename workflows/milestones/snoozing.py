@@ -1,0 +1,102 @@
+"""Putting off: one person hears nothing of one milestone for a while, and sees beforehand what that swallows."""
+
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from storage.milestones import queries
+from storage.milestones import reminding as statements
+from storage.milestones.tables import Milestone
+from workflows import outbox, permissions
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.milestones import reminders, rules
+from workflows.milestones.records import SnoozeChoice
+from workflows.outbox import Subject
+from workflows.policy import Policy
+
+
+def choices(
+    session: Session, actor: Actor, milestone_id: int, *, policy: Policy, now: datetime
+) -> tuple[SnoozeChoice, ...]:
+    """Until when this person can put off what they hear of a milestone, and which reminders that swallows.
+
+    Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
+    """
+    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
+    days = rules.snooze_days(mine.calendar, mine.today)
+    coming = [
+        step.on
+        for step in mine.steps(row, mine.chain(row), days[-1])
+        if step.on > mine.today
+    ]
+    return tuple(
+        SnoozeChoice(until, tuple(sorted({on for on in coming if on < until})))
+        for until in days
+    )
+
+
+def snooze(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    until: date,
+    policy: Policy,
+    now: datetime,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """This person hears nothing of a milestone before `until`; today means that they hear of it again.
+
+    Others still do: nobody silences what somebody else is to hear.
+    """
+    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
+    offered = rules.snooze_days(mine.calendar, mine.today)
+    if until != mine.today and until not in offered:
+        raise Stale(
+            "That day is no choice any more. Nothing was changed; open Snooze again."
+        )
+    statements.snooze(session, row.id, actor.id, until, now)
+    audit.record(
+        session, actor, "milestone.snoozed", ("milestone", row.id), now=now, until=until.isoformat()
+    )  # fmt: skip
+    latest = statements.latest_of(session, actor.id, [row.id]).get(row.id)
+    if latest is not None:
+        outbox.refresh(
+            session, Subject.of("reminder", latest), now=now, clicked=clicked
+        )
+
+
+def until(
+    session: Session, person_id: str, milestone_id: int, *, today: date
+) -> date | None:
+    """Until when this person hears nothing of a milestone; None when they do."""
+    found = statements.snoozes(session, person_id, [milestone_id]).get(milestone_id)
+    return found if found is not None and found > today else None
+
+
+def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
+    """The person's own day."""
+    person = queries.people(session, [actor.id])[actor.id]
+    return reminders.calendar_of(person, policy).day(now)
+
+
+def _mine(
+    session: Session, actor: Actor, milestone_id: int, *, policy: Policy, now: datetime
+) -> tuple[Milestone, reminders.Morning]:
+    permissions.require_member(
+        actor, "milestone.snooze", subject=("milestone", milestone_id)
+    )
+    row = queries.lock(session, milestone_id)
+    person = queries.people(session, [actor.id]).get(actor.id)
+    if row is None or person is None:
+        raise NotFound("This milestone is not in the record any more.")
+    if row.actual is not None or row.dropped_at is not None:
+        raise Stale("This milestone is closed, so nobody is reminded of it any more.")
+    mine = reminders.morning_of(session, person, policy=policy, now=now)
+    if actor.id not in mine.chain(row):
+        raise InvalidInput(
+            "Reminders of this milestone do not reach you, so there is nothing to put off."
+        )
+    return row, mine
