@@ -5,7 +5,7 @@ import importlib
 import sys
 import time
 
-NAMES = ("start", "clicks", "card", "delivery", "costs")
+NAMES = ("start", "clicks", "card", "delivery", "costs", "ticking")
 
 
 def main() -> int:

@@ -27,6 +27,8 @@ from storage.maturity.tables import (
     MaturityInvitation,
     MaturityNote,
 )
+from storage.milestones.queries import shown_in as shown_milestones
+from storage.milestones.tables import Milestone
 from storage.people.tables import Person, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -181,6 +183,18 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         )
         .order_by(BudgetAlert.id)
     ).scalars()
+    milestones = session.execute(
+        select(Milestone.id)
+        .where(
+            or_(
+                Milestone.owner_id == person_id,
+                Milestone.done_by == person_id,
+                Milestone.created_by == person_id,
+                Milestone.project_id.in_(projects),
+            )
+        )
+        .order_by(Milestone.id)
+    ).scalars()
     check_ins = session.execute(
         select(MaturityInvitation.id)
         .join(MaturityCycle, MaturityCycle.id == MaturityInvitation.cycle_id)
@@ -208,6 +222,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         *(("digest_release", str(one)) for one in sent_by_them),
         *(("budget_alert", str(one)) for one in alerts),
         *(("maturity_invitation", str(one)) for one in check_ins),
+        *shown_milestones(session, milestones.all()),
     ]
 
 

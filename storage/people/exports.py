@@ -18,6 +18,14 @@ from storage.maturity.tables import (
     MaturityNote,
     MaturityTarget,
 )
+from storage.milestones.tables import (
+    Milestone,
+    MilestoneImport,
+    MilestoneMove,
+    MilestoneSnooze,
+    Reminder,
+    ReminderItem,
+)
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 from storage.tokens.tables import ApiToken
@@ -118,6 +126,35 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             )
             .where(ApiToken.person_id == me)
             .order_by(ApiToken.id),
+        ),
+        "milestones": _rows(
+            session,
+            select(*Milestone.__table__.columns)
+            .where(or_(Milestone.owner_id == me, Milestone.created_by == me, Milestone.done_by == me))
+            .order_by(Milestone.id),
+        ),
+        "milestones_moved": _rows(
+            session,
+            select(*MilestoneMove.__table__.columns).where(MilestoneMove.moved_by == me).order_by(MilestoneMove.id),
+        ),
+        "milestones_snoozed": _rows(
+            session,
+            select(*MilestoneSnooze.__table__.columns)
+            .where(MilestoneSnooze.person_id == me)
+            .order_by(MilestoneSnooze.milestone_id),
+        ),
+        "milestone_lists": _rows(
+            session,
+            select(*MilestoneImport.__table__.columns)
+            .where(or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me))
+            .order_by(MilestoneImport.id),
+        ),
+        "reminders": _rows(
+            session,
+            select(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step, Reminder.day)
+            .outerjoin(Reminder, Reminder.id == ReminderItem.reminder_id)
+            .where(ReminderItem.person_id == me)
+            .order_by(ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step),
         ),
         "digests": _rows(
             session,

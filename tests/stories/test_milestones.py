@@ -141,7 +141,7 @@ def test_a_slip_says_what_it_moves_and_the_reminder_follows(office: Office) -> N
     assert send(office, tim, new="2026-02-10", reason="The <!here> labels are late").ok
     card = office.last(tim, tim.dm().id)
     assert "slipped 12 days" in str(card.blocks)
-    assert "moves *Launch* to Mon 16 Feb" in str(card.blocks)
+    assert "Moves *Launch* to Mon 16 Feb" in str(card.blocks)
     launch = found(office)["Launch"]
     assert (launch.forecast, launch.expected) == (date(2026, 2, 4), date(2026, 2, 16))
     assert launch.status is MilestoneStatus.AT_RISK
