@@ -39,6 +39,7 @@ from bot.settings import Settings, SettingsRefused, another_host
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
+from bot.webhooks.sending import Courier, announcer
 from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
@@ -191,6 +192,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
+        each_tick=(announcer(database),),
     )
     return Bot(
         deps=deps,
@@ -264,4 +266,5 @@ def _sender(deps: Deps) -> Delivery:
         pace=pace,
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
+        courier=Courier(deps.db, settings).send,
     )

@@ -19,6 +19,7 @@ from bot.cli import (
     serving,
     statements,
     tokens,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.command()(statements.verify)
 app.add_typer(statements.keys_app, name="keys")
 app.add_typer(statements.app, name="statements")
 app.add_typer(tokens.app, name="token")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 
