@@ -1,10 +1,13 @@
 """The API as one application, mounted at /api/v1 beside whatever else mlgov serves."""
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
 
 from bot.api import problems
 from bot.api.limits import BodyLimit
-from bot.api.problems import Problem, answers
+from bot.api.problems import Fault, Problem
 from bot.context import Deps
 
 PREFIX = "/api/v1"
@@ -27,7 +30,26 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
         api.include_router(router)
     problems.handle(api, deps)
     api.add_middleware(BodyLimit)
+    api.openapi = lambda: _document(api)  # type: ignore[method-assign]
     return api
 
 
-__all__ = ["PREFIX", "Problem", "answers", "create"]
+def _document(api: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with what refusals look like: FastAPI adds only the models of sound answers."""
+    if api.openapi_schema is None:
+        made = get_openapi(
+            title=api.title,
+            summary=api.summary,
+            description=api.description,
+            version=api.version,
+            servers=api.servers,
+            routes=api.routes,
+        )
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        place = "#/components/schemas/{model}"
+        for model in (Fault, Problem):
+            schema = model.model_json_schema(ref_template=place)
+            schema.pop("$defs", None)
+            schemas[model.__name__] = schema
+        api.openapi_schema = made
+    return api.openapi_schema

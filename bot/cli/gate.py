@@ -31,7 +31,7 @@ def gate(
     url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
     reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
     run_id: Annotated[str, typer.Option("--run-id", help="Names this run: the same run never asks twice, another one asks anew.")] = "",
-    timeout: Annotated[str, typer.Option(help="How long to wait: 90m, 2h, 1d.")] = "2h",
+    timeout: Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")] = "2h",
     statement: Annotated[Path | None, typer.Option("--statement", help="Keep the signed statement in this file once approved.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -40,11 +40,10 @@ def gate(
     1 is an error and 2 a wrong call. A restart of mlgov or of this command loses nothing: the same call goes on waiting.
     """
     from bot.cli.calling import caller
-    from workflows.policy.terms import parse_duration
     from workflows.releases import forms
 
     try:
-        seconds = parse_duration(timeout).total_seconds()  # type: ignore[attr-defined]
+        seconds = _seconds(timeout)
     except ValueError as error:
         raise fail(f"--timeout {timeout}: {error}.", 2) from None
     asked = {
@@ -79,6 +78,18 @@ def gate(
             err=True,
         )
     raise typer.Exit(EXITS.get(found["state"], STILL_PENDING))
+
+
+def _seconds(text: str) -> float:
+    """`90s`, or a duration as policies write it. Raises ValueError."""
+    from datetime import timedelta
+
+    from workflows.policy.terms import parse_duration
+
+    if text.endswith("s") and text[:-1].isascii() and text[:-1].isdigit():
+        return float(text[:-1])
+    found = parse_duration(text)
+    return found.total_seconds() if isinstance(found, timedelta) else 0.0
 
 
 def _wrong(asked: dict[str, Any], form: Any) -> str | None:

@@ -1,5 +1,7 @@
 """The OpenAPI document is true enough to attack the API with: nothing that follows from it is answered 5xx."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +38,8 @@ def test_it_describes_every_endpoint(running: Api) -> None:
         "POST /approvals/{approval_id}/decisions", "POST /approvals/{approval_id}/withdraw", "POST /costs",
         "GET /status/{project}", "GET /keys", "GET /statements/{statement_id}",
     }  # fmt: skip
+    for name in set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document))):
+        assert name in document["components"]["schemas"]
     for path, methods in document["paths"].items():
         for method in methods.values():
             is_open = path in ("/keys", "/statements/{statement_id}")
