@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, front, home, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -26,20 +26,23 @@ from bot.digests import renderers as digest_renderers
 from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
+from bot.front import home
+from bot.front import listeners as front_listeners
+from bot.front import meeting as front_meeting
+from bot.front import renderers as front_renderers
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
 from bot.projects import api as project_api
-from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
-from bot.webhooks.sending import Courier, announcer
+from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
@@ -63,8 +66,7 @@ class Noun(Protocol):
 
 
 NOUNS: tuple[Noun, ...] = (
-    front,
-    project_listeners,
+    front_listeners,
     budget_listeners,
     approval_listeners,
     milestone_listeners,
@@ -78,6 +80,7 @@ RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *front_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
@@ -183,7 +186,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     deps = Deps(
         settings, database, holder, slack, Directory(slack, database, team), team
     )
-    edge = Edge(deps, router())
+    edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
     scheduler = Scheduler(
         database,
@@ -192,7 +195,6 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
-        each_tick=(announcer(database),),
     )
     return Bot(
         deps=deps,

@@ -18,7 +18,7 @@ logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 class Scheduler:
-    """Ticks in every replica: runs what `registry` knows when it is due, the jobs of `each_tick`, and the `hourly` ones once an hour.
+    """Ticks in every replica: runs what `registry` knows when it is due, and the `hourly` jobs once an hour.
 
     `policy` gives the policy in force and the id of its version.
     """
@@ -32,13 +32,11 @@ class Scheduler:
         org_key: str,
         tick_seconds: float = 2.0,
         hourly: Sequence[Callable[[], object]] = (),
-        each_tick: Sequence[Callable[[], int]] = (),
     ) -> None:
         self._runner = Runner(
             database, registry, policy=policy, org_key=org_key, probe=failpoints.hit
         )
         self._hourly = tuple(hourly)
-        self._each_tick = tuple(each_tick)
         self._last = time.monotonic()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -68,7 +66,7 @@ class Scheduler:
 
     def tick(self) -> int:
         """Run what is due now, in this thread; how much that was."""
-        ran = self._runner.run() + sum(job() for job in self._each_tick)
+        ran = self._runner.run()
         self._last = time.monotonic()
         return ran
 

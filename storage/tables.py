@@ -6,6 +6,7 @@ from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
+from storage.front import tables as front
 from storage.imports import tables as imports
 from storage.maturity import tables as maturity
 from storage.milestones import tables as milestones
@@ -24,6 +25,7 @@ __all__ = [
     "budgets",
     "delivery",
     "digests",
+    "front",
     "imports",
     "maturity",
     "milestones",

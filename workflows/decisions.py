@@ -1,13 +1,14 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.digests import queries as digest_queries
-from workflows import outbox
-from workflows.actors import Actor
+from workflows import outbox, visibility
+from workflows.actors import Actor, ActorKind
 from workflows.approvals import reads, service, submission
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
 from workflows.approvals.records import Card
@@ -186,6 +187,37 @@ def asked_by(
     return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
 
+def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+    """Every request that waits for this person's decision, the most urgent first."""
+    return reads.waiting_ids(session, actor, now=now)
+
+
+def asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
+    """Every request of this person, pending ones first, and when each of the pending ones expires."""
+    return reads.asked_ids(session, actor, now=now)
+
+
+def cards(
+    session: Session,
+    ids: Sequence[int],
+    *,
+    policy: Policy,
+    now: datetime,
+    reader_id: str | None = None,
+) -> tuple[Card, ...]:
+    """Several requests as they stand now, in the order of `ids`."""
+    return reads.cards(
+        session,
+        ids,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        reader_id=reader_id,
+    )
+
+
 def pending_of_project(
     session: Session, project_id: int, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
@@ -210,6 +242,34 @@ def show_again(
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
     _follow(session, approval_id, now=now, clicked=clicked)
+
+
+def may_see(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    project_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> bool:
+    """Whether somebody outside Slack may read a request: a project in sight, or one that asked or asks them.
+
+    A program sees what its token is for, which the edge looks at.
+    """
+    if actor.kind is ActorKind.PROGRAM:
+        return True
+    if visibility.sight(session, actor.id, policy=policy).holds(project_id):
+        return True
+    reader = card(session, approval_id, policy=policy, now=now, reader_id=actor.id).reader  # fmt: skip
+    return reader is not None and bool(reader.why or reader.line or reader.is_requester)
+
+
+def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+    """Ids of the projects whose requests are listed for somebody; None for all of them."""
+    if actor.kind is ActorKind.PROGRAM:
+        return None
+    return visibility.sight(session, actor.id, policy=policy).within
 
 
 def _follow(

@@ -84,6 +84,15 @@ def router(
         door.require(caller, scope)
         with deps.db.read() as session:
             place = reads.place(session, approval_id)
+            if scope is Scope.READ and not decisions.may_see(
+                session,
+                caller.actor,
+                approval_id,
+                place.project_id,
+                policy=deps.policy,
+                now=deps.now(session),
+            ):
+                raise reads.unknown(approval_id)
         door.require(caller, scope, project=place.project, gate=place.gate)
         return place
 
@@ -162,7 +171,7 @@ def router(
         state: ApprovalState | None = None,
         gate: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_-]{0,59}$")] = None,
         before: Annotated[int | None, Query(ge=1, le=BIGGEST)] = None,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        limit: Annotated[int, Query(ge=1, le=50)] = 20,
         mine: Annotated[
             bool, Query(description="Only what waits for you; a person's token.")
         ] = False,
@@ -184,6 +193,7 @@ def router(
                     state=state,
                     gates=wanted,
                     projects=caller.token.projects,
+                    within=decisions.within(session, caller.actor, policy=deps.policy),
                     before=before,
                     most=limit + 1,
                 )

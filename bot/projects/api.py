@@ -13,7 +13,7 @@ from storage.enums import CostBasis, Scope
 from storage.money import money_text
 from workflows import status
 from workflows.releases.forms import PROJECT
-from workflows.status import ProjectStatus
+from workflows.status.records import ProjectStatus
 
 
 class BudgetTold(BaseModel):
@@ -86,7 +86,7 @@ def told(found: ProjectStatus) -> StatusTold:
                 currency=burn.currency,
                 basis=burn.basis,
                 data_through=burn.data_through,
-                is_over=burn.spent > burn.amount,
+                is_over=burn.is_over,
             )
             for burn in line.burns
         ],

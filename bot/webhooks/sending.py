@@ -1,7 +1,6 @@
-"""Sending one event, as delivery asks for it, and looking in the ledger for the next ones."""
+"""Sending one event, as delivery asks for it."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -9,7 +8,7 @@ import httpx
 from bot.settings import Settings
 from bot.webhooks import guard
 from bot.webhooks.guard import Forbidden
-from storage.db import Database, DatabaseBusy
+from storage.db import Database
 from workflows import clock
 from workflows.delivery.outcomes import (
     Done,
@@ -108,20 +107,3 @@ def _outcome(answer: httpx.Response, done: Done) -> Outcome:
         rest = min(max(rest, 1.0), LONGEST_REST) if rest == rest else 60.0
         return Limited("webhook", timedelta(seconds=rest), closes=False)
     return NotSent(f"answered HTTP {answer.status_code}")
-
-
-def announcer(database: Database) -> Callable[[], int]:
-    """Queues what the ledger says for those who follow it; how many events that was. Called with every tick."""
-
-    def run() -> int:
-        try:
-            with database.read() as session:
-                if not service.are_behind(session):
-                    return 0
-            return database.run(
-                lambda session: service.announce(session, now=clock.now(session))
-            )
-        except DatabaseBusy:
-            return 0
-
-    return run

@@ -20,6 +20,7 @@ from storage.digests.tables import (
     DigestSubscription,
 )
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCounted,
@@ -139,6 +140,16 @@ def delete_memberships(session: Session, person_id: str) -> int:
         .execution_options(**_QUIET)
     )
     return len(found.all())
+
+
+def forget_meeting(session: Session, person_id: str) -> None:
+    """How the person met mlgov, what their Home showed, and what was held back from them."""
+    for table in (Meeting, HomeTab, Withheld):
+        session.execute(
+            delete(table)
+            .where(table.person_id == person_id)
+            .execution_options(**_QUIET)
+        )
 
 
 def forget_manager(session: Session, person_id: str) -> None:

@@ -11,6 +11,7 @@ from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCycle,
@@ -178,6 +179,14 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(DigestRelease.id),
         ),
         "messages": _messages(session, person),
+        "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),
+        "home": _rows(session, select(HomeTab.pages).where(HomeTab.person_id == me)),
+        "withheld": _rows(
+            session,
+            select(Withheld.kind, Withheld.subject_type, Withheld.subject_id, Withheld.rollout, Withheld.withheld_at)
+            .where(Withheld.person_id == me)
+            .order_by(Withheld.id),
+        ),
         "ledger": _rows(
             session,
             select(AuditEntry.seq, AuditEntry.at, AuditEntry.action, AuditEntry.body)

@@ -92,6 +92,7 @@ def find_place(session: Session, approval_id: int) -> Any:
             Approval.requester_id,
             Approval.facts,
             Approval.subject_type,
+            Approval.project_id,
         )
         .join(Project, Project.id == Approval.project_id)
         .where(Approval.id == approval_id)
@@ -104,10 +105,11 @@ def list_ids(
     state: str | None,
     gates: Collection[str],
     projects: Collection[str],
+    within: Collection[int] | None,
     before: int | None,
     most: int,
 ) -> Sequence[int]:
-    """Ids of requests, newest first; empty `gates` or `projects` mean all of them."""
+    """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for `within`."""
     found = select(Approval.id).join(Project, Project.id == Approval.project_id)
     if state is not None:
         found = found.where(Approval.state == state)
@@ -115,6 +117,8 @@ def list_ids(
         found = found.where(Approval.gate.in_(sorted(gates)))
     if projects:
         found = found.where(Project.key.in_(sorted(projects)))
+    if within is not None:
+        found = found.where(Approval.project_id.in_(sorted(within)))
     if before is not None:
         found = found.where(Approval.id < before)
     return (

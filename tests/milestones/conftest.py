@@ -14,6 +14,7 @@ from storage import runtime
 from storage.db import Database
 from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.enums import Op
+from storage.front.tables import Meeting
 from storage.milestones import reminding
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
@@ -286,6 +287,8 @@ def fill(database: Database) -> None:
                     country=country,
                 )
             )
+            session.flush()
+            session.add(Meeting(person_id=f"p_{name}", met_at=STARTS, way="command"))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.maturity.company import (
     staff,
     statements,
     tap,
+    warm_up,
     world,
 )
 from tests.stories.office import Office, opened
@@ -31,11 +32,13 @@ PEOPLE = 8
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+    warm_up()
     with opened(
         fresh_url(request.param, request, tmp_path),
         tmp_path,
         world=world(PEOPLE),
         policy=POLICY,
+        scale=0.2,
     ) as office:
         with office.db.begin() as session:
             give_personas(session, leaders=2)
@@ -104,6 +107,9 @@ def test_from_invitation_to_result(company: Office) -> None:
     result = company.last(company.sandbox.seat(BOSS), "C0GOV")
     assert result.text == "Maturity in January 2026: high overall, median high"
     assert "5 of 8 people answered all of it" in str(result.blocks)
+    (radar,) = [block for block in result.blocks if block["type"] == "image"]
+    assert "Data high" in radar["alt_text"]
+    assert company.sandbox.world.files.shows(radar["slack_file"])
     with company.db.read() as session:
         assert ledger.verify(session) is None
         assert session.execute(select(MaturityCycle.state)).scalar_one() == "closed"

@@ -21,8 +21,6 @@ class Reached:
     id: str
     slack_id: str
     name: str
-    has_home: bool
-    """Whether they have ever opened the App Home, so that it has to be kept in step."""
 
 
 def bind(
@@ -93,7 +91,7 @@ def reached(
     def add(word: str, row: Any) -> None:
         if word in words and is_member(row) and row.slack_id:
             by_word.setdefault(word, {})[row.id] = Reached(
-                row.id, row.slack_id, row.name, row.home_opened_at is not None
+                row.id, row.slack_id, row.name
             )
 
     for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):

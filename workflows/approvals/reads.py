@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, waiting
 from storage.enums import ApprovalState, Ask, Verdict
 from workflows.actors import Actor
 from workflows.approvals import people
@@ -97,14 +97,7 @@ def waiting_for(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    standing = _standing(session, actor.id)
-    if standing is None or not standing.is_member:
-        return ()
-    ids = [
-        row.id
-        for row in queries.list_undecided(session, actor.id, now=now)
-        if entitlement([Approver.of(item) for item in row.approvers], standing)
-    ]
+    ids = waiting_ids(session, actor, now=now)
     return cards(
         session,
         ids[:MOST_SHOWN],
@@ -113,6 +106,28 @@ def waiting_for(
         now=now,
         reader_id=actor.id,
     )
+
+
+def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+    """Every request that waits for this person's decision, the most urgent first."""
+    standing = _standing(session, actor.id)
+    if standing is None or not standing.is_member:
+        return []
+    return [
+        row.id
+        for row in queries.list_undecided(session, actor.id, now=now)
+        if entitlement([Approver.of(item) for item in row.approvers], standing)
+    ]
+
+
+def asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
+    """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
+    the pending ones expires."""
+    found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
+    pending = [at for _, state, at in found if state is ApprovalState.PENDING]
+    return [id_ for id_, _, _ in found], pending
 
 
 def asked_by(

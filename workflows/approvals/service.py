@@ -58,10 +58,9 @@ def decide(
             session, announcements.subject(head.id), now=now, clicked=clicked
         )
         endings.tell_story(session, head, decision_id, around)
-        endings.publish_homes(session, head, {}, rows[0], around)
     elif step is Step.NEXT_STAGE:
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        _next_stage(session, head, request, decision_id, decided, rows[0], around)
+        _next_stage(session, head, request, decision_id, decided, around)
     else:
         outcome = (
             ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
@@ -308,16 +307,13 @@ def _next_stage(
     request: rules.Request,
     decision_id: int,
     decided: set[str],
-    actor_row: Any,
     around: Circumstances,
 ) -> None:
     position = request.stage + 1
     queries.advance(
         session, head.id, stage=position, state=ApprovalState.PENDING, ended_at=None
     )
-    before, reached = people.reached(
-        session, request.stages[request.stage : position + 1], around.org_key
-    )
+    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     for person_id in {*decided, request.requester_id}:
         reached.pop(person_id, None)
     outbox.refresh(
@@ -340,7 +336,6 @@ def _next_stage(
         org_key=around.org_key,
         now=around.now,
     )
-    endings.publish_homes(session, head, before | reached, actor_row, around)
 
 
 def _unnamed(word: str) -> str:

@@ -86,11 +86,6 @@ def submit(
         org_key=org_key,
         now=now,
     )
-    homes = announcements.homes(asked[0])
-    rows = queries.list_standing(session, actor.id)
-    if rows and rows[0].home_opened_at is not None and actor.slack_id:
-        homes[actor.id] = actor.slack_id
-    announcements.publish_homes(session, homes, org_key=org_key, now=now)
     return approval_id
 
 

@@ -54,6 +54,7 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     erasure.forget_digests(session, person_id)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
+    erasure.forget_meeting(session, person_id)
     messages, in_policy = 0, False
     if slack_id is not None:
         in_policy = erasure.named_in_policy(session, slack_id)

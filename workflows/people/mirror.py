@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from storage.people import queries
 from storage.people.tables import Channel, Person, UserGroup
-from workflows import timers
+from workflows import outbox, timers
 from workflows.calendar import known_zone
+from workflows.outbox import Destination
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -171,6 +172,7 @@ def upsert_groups(
         }
     everyone = {member for group in groups if group.members for member in group.members}
     ids = _places(session, org_key, everyone)
+    moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
         changed = _apply(row, _values(seen, _GROUP))
@@ -179,12 +181,29 @@ def upsert_groups(
             before = queries.list_member_ids(session, row.id)
             queries.remove_members(session, row.id, before - members)
             queries.add_members(session, row.id, members - before, now)
+            moved |= before ^ members
             changed = changed or members != before
             if read_at is not None:
                 row.refreshed_at = read_at
         if changed and read_at is None:
             row.refreshed_at = None
     session.flush()
+    _publish_homes(session, moved, org_key=org_key, now=now)
+
+
+def _publish_homes(
+    session: Session, ids: set[str], *, org_key: str, now: datetime
+) -> None:
+    """What waits for somebody changes with the groups that they are in."""
+    outbox.publish_homes(
+        session,
+        [
+            (row.id, Destination.person(org_key, row.slack_id), now)
+            for row in queries.has_open_home(session, ids)
+            if row.slack_id is not None
+        ],
+        now=now,
+    )
 
 
 def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, str]:
@@ -233,12 +252,15 @@ def change_members(
     now: datetime,
 ) -> None:
     """What an event says about a group's members. The group counts as not read until Slack is asked again."""
+    moved: set[str] = set()
     for row in queries.list_groups(session, org_key, [group_id]):
         ids = _places(session, org_key, {*added, *removed})
+        moved.update(ids.values())
         queries.remove_members(session, row.id, [ids[one] for one in removed])
         queries.add_members(session, row.id, [ids[one] for one in added], now)
         row.refreshed_at = None
     session.flush()
+    _publish_homes(session, moved, org_key=org_key, now=now)
 
 
 def upsert_channels(

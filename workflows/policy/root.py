@@ -36,6 +36,15 @@ class Policy(Section):
     statements: Statements = Statements()
 
     @model_validator(mode="after")
+    def _rollout_reaches_somebody(self) -> "Policy":
+        role = {"me": "admin", "pilot": "pilot"}.get(self.rollout)
+        if role is not None and not self.roles.get(role):
+            raise ValueError(
+                f"rollout: {self.rollout} needs a role {role!r} with somebody in it, else nobody is ever messaged"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
         for name, gate in self.gates.items():
             for stage in gate.stages:

@@ -31,6 +31,7 @@ class Place:
 
     gate: str
     project: str
+    project_id: int
     requester_id: str
     asked: dict[str, Any]
 
@@ -47,11 +48,9 @@ def place(session: Session, approval_id: int) -> Place:
     """Where a request belongs. Raises NotFound."""
     row = queries.find_place(session, approval_id)
     if row is None:
-        raise NotFound(
-            f"There is no request {approval_id} here. GET /api/v1/approvals lists those there are."
-        )
+        raise unknown(approval_id)
     asked = dict(row.facts) if row.subject_type == TYPE else {}
-    return Place(row.gate, row.project, row.requester_id, asked)
+    return Place(row.gate, row.project, row.project_id, row.requester_id, asked)
 
 
 def listed(
@@ -60,17 +59,26 @@ def listed(
     state: ApprovalState | None,
     gates: Collection[str],
     projects: Collection[str],
+    within: Collection[int] | None,
     before: int | None,
     most: int,
 ) -> list[int]:
-    """Ids of requests, newest first; empty `gates` or `projects` mean all of them."""
+    """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for the ids `within`."""
     return list(
         queries.list_ids(
             session,
             state=state.value if state else None,
             gates=gates,
             projects=projects,
+            within=within,
             before=before,
             most=most,
         )
+    )
+
+
+def unknown(approval_id: int) -> NotFound:
+    """What is said of a request that is not there, or not for who asks."""
+    return NotFound(
+        f"There is no request {approval_id} here, or it is not for you. GET /api/v1/approvals lists those that are."
     )
