@@ -253,13 +253,16 @@ def may_see(
     policy: Policy,
     now: datetime,
 ) -> bool:
-    """Whether somebody outside Slack may read a request: a project in sight, or one that asked or asks them.
+    """Whether somebody outside Slack may read a request: its project is in sight, or any stage asks them, or they asked.
 
     A program sees what its token is for, which the edge looks at.
     """
     if actor.kind is ActorKind.PROGRAM:
         return True
     if visibility.sight(session, actor.id, policy=policy).holds(project_id):
+        return True
+    asked = sorted(groups_asked(session, approval_id))
+    if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
         return True
     reader = card(session, approval_id, policy=policy, now=now, reader_id=actor.id).reader  # fmt: skip
     return reader is not None and bool(reader.why or reader.line or reader.is_requester)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from storage.audit.tables import AuditEntry
 from tests.api.conftest import ASK, Api
+from tests.stories.office import ADA, FAY, OLA
 from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
@@ -124,3 +125,15 @@ def test_broken_bodies_and_addresses(api: Api) -> None:
     assert api.get("/approvals/7", good).status_code == 404
     assert api.get("/approvals/1?wait=61", good).status_code == 422
     assert api.get("/statements/st_" + "0" * 32).status_code == 404
+
+
+def test_a_person_reads_what_is_theirs_and_no_more(api: Api) -> None:
+    pipeline = api.token()
+    api.ask(pipeline)
+    for who, sees in [(OLA, True), (FAY, True), (ADA, False)]:
+        token = api.personal(who)
+        assert api.get("/approvals/1", token).status_code == (200 if sees else 404)
+        assert api.get("/status/triage", token).status_code == (200 if who == OLA else 404)  # fmt: skip
+        listed = api.get("/approvals", token).json()["approvals"]
+        assert [one["id"] for one in listed] == ([1] if who == OLA else [])
+    assert api.get("/approvals?state=pending", pipeline).json()["approvals"]
