@@ -94,7 +94,7 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
     assert (unasked.exit_code, "could not be asked" in unasked.stderr) == (1, True)
 
     listed = run(None, "token", "list")
-    assert "ci (token)" in listed.stdout
+    assert "ci (token mlgov_m_" in listed.stdout
     assert "Fay" in listed.stdout
     assert run(None, "token", "revoke", pipeline[:16]).exit_code == 0
     dead = run(pipeline, *GATE)

@@ -148,7 +148,7 @@ class ReleaseSubject:
                 detail.append((label, facts[key]))
         return Words(
             project=found.name if found else "A project",
-            asks=f"release {name}{_to(where)} ({', '.join(proof)}, token {facts['token']})",
+            asks=f"release {name}{_to(where)} ({', '.join(proof)})",
             stays=f"{name} is not released{_to(where)}",
             done=f"{name} may be released{_to(where)}",
             facts=tuple(detail),

@@ -68,11 +68,11 @@ def create(
             f"A token named {form.name!r} is in use. Revoke it first, or take another name.",
             field="name",
         )
-    program = f"t_{secrets.token_hex(8)}"
-    queries.add_program(session, program, org_key, f"{form.name} (token)")
+    program, prefix = f"t_{secrets.token_hex(8)}", _prefix(TokenKind.MACHINE)
+    queries.add_program(session, program, org_key, f"{form.name} (token {prefix})")
     return _make(
         session, actor, TokenKind.MACHINE, form.name, program, form.scopes, now=now,
-        lasts=form.lasts, bound=(form.projects, form.gates),
+        prefix=prefix, lasts=form.lasts, bound=(form.projects, form.gates),
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def create_personal(
         )
     return _make(
         session, actor, TokenKind.PERSONAL, "personal", actor.id, PERSONAL_SCOPES,
-        now=now, lasts=lasts, bound=((), ()),
+        now=now, prefix=_prefix(TokenKind.PERSONAL), lasts=lasts, bound=((), ()),
     )  # fmt: skip
 
 
@@ -103,11 +103,10 @@ def _make(
     scopes: tuple[Scope, ...],
     *,
     now: datetime,
+    prefix: str,
     lasts: timedelta,
     bound: tuple[Collection[str], Collection[str]],
 ) -> tuple[str, Token]:
-    short = "".join(secrets.choice(_LETTERS) for _ in range(8))
-    prefix = f"mlgov_{'m' if kind is TokenKind.MACHINE else 'p'}_{short}"
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     row = ApiToken(
         kind=kind.value,
@@ -131,6 +130,11 @@ def _make(
         expires_at=row.expires_at.isoformat(timespec="microseconds"),
     )  # fmt: skip
     return secret, _record(row, "")
+
+
+def _prefix(kind: TokenKind) -> str:
+    short = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    return f"mlgov_{'m' if kind is TokenKind.MACHINE else 'p'}_{short}"
 
 
 def recognise(
