@@ -47,13 +47,17 @@ def _one(
     with databases.fresh(kind, folder) as url:
         database = Database(url)
         migrate.upgrade(database)
-        found = {}
-        for waiting in (few, many):
+        found: dict[int, tuple[list[float], list[float]]] = {}
+        # The few before and after the many, so that neither a cold start nor a busy moment decides.
+        for waiting in (few, many, few):
             _fill(database, waiting)
-            found[waiting] = _measure(database, rounds)
-            due, none = (1000 * statistics.median(times) for times in found[waiting])
-            report.rows.append((f"{kind}, {waiting:,}", due, none))
+            due, none = _measure(database, rounds)
+            before = found.get(waiting, ([], []))
+            found[waiting] = (before[0] + due, before[1] + none)
         database.close()
+    for waiting, times in found.items():
+        medians = [1000 * statistics.median(one) for one in times]
+        report.rows.append((f"{kind}, {waiting:,}", *medians))
     for position, what in enumerate((f"{DUE} due", "none due")):
         ratio = statistics.median(found[many][position]) / statistics.median(
             found[few][position]
