@@ -39,7 +39,7 @@ def list_(
         return
     table = Table("id", "gate", "what", "how it stands", "decide by")
     for one in found:
-        table.add_row(str(one["id"]), one["gate"], one["asks"], one["news"], one["decide_by"][:16])  # fmt: skip
+        table.add_row(str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"]))  # fmt: skip
     Console().print(table)
 
 
@@ -90,7 +90,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     return [
         found["asks"],
         found["news"],
-        f"“{found['reason']}” — {asked_by}, {found['requested_at'][:16]} UTC",
+        f"“{found['reason']}” — {asked_by}, {_minute(found['requested_at'])}",
         *(
             f"{label}: {found[label]}"
             for label in ("digest", "commit", "environment")
@@ -102,7 +102,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ),
         *(_said(one) for one in found["decisions"]),
         *(
-            [f"Decide by {found['decide_by'][:16]} UTC; then it expires."]
+            [f"Decide by {_minute(found['decide_by'])}; then it expires."]
             if found["state"] == "pending"
             else []
         ),
@@ -111,4 +111,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 def _said(one: dict[str, Any]) -> str:
     why = f": {one['reason']}" if one["reason"] else ""
-    return f"{one['by']['name']} said {one['verdict']}, {one['at'][:16]} UTC{why}"
+    return f"{one['by']['name']} said {one['verdict']}, {_minute(one['at'])}{why}"
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"

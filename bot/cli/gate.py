@@ -74,7 +74,7 @@ def gate(
         say(found["news"])
     if found["state"] == "pending":
         typer.echo(
-            f"Still pending after {timeout}. Request {found['id']} can be decided until {found['decide_by']}; the same command goes on waiting.",
+            f"Still pending after {timeout}. Request {found['id']} can be decided until {_minute(found['decide_by'])}; the same command goes on waiting.",
             err=True,
         )
     raise typer.Exit(EXITS.get(found["state"], STILL_PENDING))
@@ -168,6 +168,10 @@ def _keep(api: "Caller", approval_id: int, file: Path) -> None:
         raise fail(
             f"Approved, but {file} cannot be written ({error.strerror})."
         ) from None
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"
 
 
 def _progress(words: str) -> None:
