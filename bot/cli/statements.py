@@ -64,10 +64,12 @@ def verify(
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
         _require_standing(status, found.id)
-    people = "1 person" if found.deciders == 1 else f"{found.deciders} people"
+    by = {0: "by rule", 1: "by 1 person"}.get(
+        found.deciders, f"by {found.deciders} people"
+    )
     where = f" for {found.environment}" if found.environment else ""
     say(
-        f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} by {people}, "
+        f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
         f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
     )
 

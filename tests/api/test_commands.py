@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from bot.cli.main import app
-from tests.api.conftest import COMMIT, DIGEST, Api
+from tests.api.conftest import COMMIT, DIGEST, Api, served
+from tests.conftest import fresh_url
 from tests.stories.office import FAY, OLA
 
 GATE = (
@@ -20,6 +21,13 @@ GATE = (
 )  # fmt: skip
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    """On one database: what differs between them is tried where it is decided."""
+    with served(fresh_url("sqlite", request, tmp_path), tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,17 +1,27 @@
 """What the API refuses, it refuses in words, with the right status, and on the ledger once."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from storage.audit.tables import AuditEntry
-from tests.api.conftest import ASK, Api
+from tests.api.conftest import ASK, Api, served
+from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, OLA
 from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.tokens import service as tokens
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    """On one database: what differs between them is tried where it is decided."""
+    with served(fresh_url("sqlite", request, tmp_path), tmp_path) as made:
+        yield made
 
 
 def refusals(api: Api) -> list[tuple[str, str]]:
