@@ -27,8 +27,11 @@ from workflows.sources import focus
 MOST_ROWS = 20_000
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _TURN = threading.Lock()
+_QUEUE = threading.BoundedSemaphore(3)
+"""Reading takes memory, so there is one delivery at a time; two more may wait. Others are told to come back, so that
+deliveries never hold the threads that clicks need."""
 _PATIENCE = 10.0
-"""Seconds that a delivery waits for the one before it: reading takes memory, so there is one at a time."""
+"""Seconds that a delivery waits for the one before it."""
 
 Text = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=200)]
 Amount = Annotated[
@@ -111,12 +114,17 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """Take in cost. The same again changes nothing."""
         door.require(caller, Scope.COSTS)
         _require_bound(costs, caller)
-        if not _TURN.acquire(timeout=_PATIENCE):
+        if not _QUEUE.acquire(blocking=False):
             raise Unavailable
         try:
-            return _taken(_load(deps, costs, caller))
+            if not _TURN.acquire(timeout=_PATIENCE):
+                raise Unavailable
+            try:
+                return _taken(_load(deps, costs, caller))
+            finally:
+                _TURN.release()
         finally:
-            _TURN.release()
+            _QUEUE.release()
 
     return made
 

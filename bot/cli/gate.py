@@ -13,8 +13,13 @@ from bot.cli.base import Json, fail, say
 if TYPE_CHECKING:
     from bot.cli.calling import Caller
 
-EXITS = {"approved": 0, "rejected": 10, "expired": 11, "withdrawn": 12}
-STILL_PENDING = 13
+EXITS = {
+    "approved": 0,
+    "rejected": 10,
+    "expired": 11,
+    "withdrawn": 12,
+    "pending": 13,
+}
 LOOK = 25
 """Seconds of one long poll."""
 HEARTBEAT = 300.0
@@ -77,7 +82,7 @@ def gate(
             f"Still pending after {timeout}. Request {found['id']} can be decided until {_minute(found['decide_by'])}; the same command goes on waiting.",
             err=True,
         )
-    raise typer.Exit(EXITS.get(found["state"], STILL_PENDING))
+    raise typer.Exit(EXITS.get(found["state"], EXITS["expired"]))
 
 
 def _seconds(text: str) -> float:

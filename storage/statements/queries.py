@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, Decision
+from storage.enums import ApprovalState
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from storage.statements.tables import SigningKey, Statement
@@ -57,6 +58,14 @@ def look_at(session: Session, statement_id: str) -> Statement | None:
     return session.get(Statement, statement_id)
 
 
+def is_approved(session: Session, approval_id: int) -> bool:
+    """Whether the request still counts as approved."""
+    state = session.execute(
+        select(Approval.state).where(Approval.id == approval_id)
+    ).scalar_one()
+    return bool(state == ApprovalState.APPROVED)
+
+
 def find_of(session: Session, approval_id: int) -> Statement | None:
     """The statement about a request."""
     return session.execute(
@@ -93,7 +102,7 @@ def lock_approved(session: Session, approval_id: int) -> Any:
         .join(Project, Project.id == Approval.project_id)
         .where(
             Approval.id == approval_id,
-            Approval.state == "approved",
+            Approval.state == ApprovalState.APPROVED,
             Approval.subject_type == "release",
         )
         .with_for_update(of=Approval)

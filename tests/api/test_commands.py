@@ -49,6 +49,7 @@ def run(api: Api, tmp_path: Path) -> Run:
     return made
 
 
+@pytest.mark.slow
 def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
     made = run(None, "token", "create", "ci", "--scope", "approvals:ask", "--scope", "approvals:read", "--expires", "30d")  # fmt: skip
     pipeline = made.stdout.strip()

@@ -40,10 +40,12 @@ class StatementRecord:
     expires_at: datetime
     suspended_at: datetime | None
     withdrawn_at: datetime | None
+    is_approved: bool
+    """Whether the request behind it still counts as approved."""
 
     def state(self, now: datetime) -> str:
         """`valid`, `suspended`, `withdrawn` or `expired`."""
-        if self.withdrawn_at is not None:
+        if self.withdrawn_at is not None or not self.is_approved:
             return "withdrawn"
         if now >= self.expires_at:
             return "expired"
@@ -187,12 +189,14 @@ def find(session: Session, statement_id: str) -> StatementRecord:
     found = queries.look_at(session, statement_id)
     if found is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
-    return _record(found)
+    return _record(session, found)
 
 
 def latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
     """The newest statements."""
-    return [_record(row) for row in queries.list_statements(session, most=most)]
+    return [
+        _record(session, row) for row in queries.list_statements(session, most=most)
+    ]
 
 
 def suspend(
@@ -219,7 +223,7 @@ def withdraw(
 def _change(
     session: Session, actor: Actor, statement_id: str, what: str, now: datetime
 ) -> StatementRecord:
-    if actor.kind is not ActorKind.OPERATOR:
+    if actor.kind not in (ActorKind.OPERATOR, ActorKind.SYSTEM):
         raise NotAllowed("Only who operates mlgov suspends or withdraws statements.")
     row = queries.find_statement(session, statement_id)
     if row is None:
@@ -241,10 +245,10 @@ def _change(
         now=now,
         approval=row.approval_id,
     )
-    return _record(row)
+    return _record(session, row)
 
 
-def _record(row: Statement) -> StatementRecord:
+def _record(session: Session, row: Statement) -> StatementRecord:
     return StatementRecord(
         row.id,
         row.approval_id,
@@ -253,4 +257,5 @@ def _record(row: Statement) -> StatementRecord:
         row.expires_at,
         row.suspended_at,
         row.withdrawn_at,
+        queries.is_approved(session, row.approval_id),
     )

@@ -83,7 +83,7 @@ def add(
     session.flush()
     audit.record(
         session, actor, "webhook.added", ("webhook", made.id), now=now, events=made.events,
-        host_sha256=hashlib.sha256(url.encode()).hexdigest(),
+        url_sha256=hashlib.sha256(url.encode()).hexdigest(),
     )  # fmt: skip
     return _record(made)
 
