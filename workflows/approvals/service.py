@@ -111,15 +111,7 @@ def _judged(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
     head, request = locked(session, form.approval_id)
-    votes = [
-        Vote(
-            row.person_id,
-            row.position,
-            Verdict(row.verdict),
-            tuple(row.parties) if row.parties else (0,),
-        )
-        for row in queries.list_decided(session, form.approval_id)
-    ]
+    votes = votes_of(session, form.approval_id)
     rows = queries.list_standing(session, actor.id)
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
@@ -227,6 +219,19 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     )
 
 
+def votes_of(session: Session, approval_id: int) -> list[Vote]:
+    """The verdicts that count."""
+    return [
+        Vote(
+            row.person_id,
+            row.position,
+            Verdict(row.verdict),
+            tuple(row.parties) if row.parties else (0,),
+        )
+        for row in queries.list_decided(session, approval_id)
+    ]
+
+
 def _refused(
     session: Session,
     why: Refusal,
@@ -305,7 +310,7 @@ def _keep(
         position=position,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
@@ -320,7 +325,7 @@ def _keep(
         verdict=form.verdict.value,
         stage=position,
         revision=form.revision,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
         if entitled.read_at
@@ -376,6 +381,6 @@ def _next_stage(
     endings.publish_homes(session, head, before | reached, actor_row, around)
 
 
-def _unnamed(word: str) -> str:
+def unnamed(word: str) -> str:
     """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
     return "named" if word.startswith(("U", "W")) else word
