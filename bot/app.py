@@ -10,11 +10,16 @@ from slack_bolt import App
 from sqlalchemy.orm import Session
 
 from bot import bolt, delivery, installation, metrics, web
+from bot.api import application
+from bot.api.door import Door
+from bot.api.waiting import Waiters
+from bot.approvals import api as approval_api
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
+from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
@@ -33,9 +38,14 @@ from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
 from bot.people import renderers as people_renderers
+from bot.projects import api as project_api
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
+from bot.statements import api as statement_api
+from bot.statements.issuing import Issuer
+from bot.tokens import listeners as token_listeners
+from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
@@ -67,6 +77,7 @@ NOUNS: tuple[Noun, ...] = (
     milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
+    token_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
@@ -100,6 +111,7 @@ class Bot:
     delivery: Delivery
     scheduler: Scheduler
     health: Health
+    api: FastAPI
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -108,6 +120,7 @@ class Bot:
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
             refresh_metrics=self._measure,
+            api=self.api,
         )
 
     def start(self) -> None:
@@ -225,6 +238,20 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         delivery=sender,
         scheduler=scheduler,
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        api=_api(deps),
+    )
+
+
+def _api(deps: Deps) -> FastAPI:
+    door = Door(deps)
+    return application.create(
+        deps,
+        (
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            budget_api.router(deps, door),
+            project_api.router(deps, door),
+            statement_api.router(deps),
+        ),
     )
 
 
@@ -276,4 +303,5 @@ def _sender(deps: Deps) -> Delivery:
         pace=pace,
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
+        courier=Courier(deps.db, settings).send,
     )

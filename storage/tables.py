@@ -13,6 +13,10 @@ from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
+from storage.releases import tables as releases
+from storage.statements import tables as statements
+from storage.tokens import tables as tokens
+from storage.webhooks import tables as webhooks
 
 __all__ = [
     "Base",
@@ -28,4 +32,8 @@ __all__ = [
     "people",
     "policies",
     "projects",
+    "releases",
+    "statements",
+    "tokens",
+    "webhooks",
 ]

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
 from storage.approvals import reminding as reminding_queries
-from workflows import outbox
-from workflows.actors import Actor
+from workflows import outbox, visibility
+from workflows.actors import Actor, ActorKind
 from workflows.approvals import (
     escalating,
     explaining,
@@ -30,10 +30,12 @@ from workflows.milestones import moving
 from workflows.milestones import service as milestones
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.releases import service as releases
 from workflows.subjects import SubjectType
 
 SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
+    releases.TYPE: releases.RELEASE,
     milestones.TYPE: moving.RESCHEDULE,
 }
 """What can be asked for, by subject type."""
@@ -361,6 +363,37 @@ def show_again(
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
     _follow(session, approval_id, now=now, clicked=clicked)
+
+
+def may_see(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    project_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> bool:
+    """Whether somebody outside Slack may read a request: its project is in sight, or any stage asks them, or they asked.
+
+    A program sees what its token is for, which the edge looks at.
+    """
+    if actor.kind is ActorKind.PROGRAM:
+        return True
+    if visibility.sight(session, actor.id, policy=policy).holds(project_id):
+        return True
+    asked = sorted(groups_asked(session, approval_id))
+    if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
+        return True
+    reader = card(session, approval_id, policy=policy, now=now, reader_id=actor.id).reader  # fmt: skip
+    return reader is not None and bool(reader.why or reader.line or reader.is_requester)
+
+
+def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+    """Ids of the projects whose requests are listed for somebody; None for all of them."""
+    if actor.kind is ActorKind.PROGRAM:
+        return None
+    return visibility.sight(session, actor.id, policy=policy).within
 
 
 def _follow(

@@ -19,6 +19,7 @@ from workflows.milestones import due as milestones
 from workflows.policy import Policy
 from workflows.status import due as front_door
 from workflows.timers import DueTimer
+from workflows.webhooks import due as webhooks
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
@@ -147,4 +148,5 @@ REGISTRY = Registry.of(
     maturity.PART,
     milestones.PART,
     front_door.PART,
+    webhooks.PART,
 )

@@ -29,6 +29,7 @@ from storage.milestones.tables import (
 )
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from storage.tokens.tables import ApiToken
 
 Rows = Sequence[Row[Any]]
 
@@ -117,6 +118,15 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(MaturityTarget.business_unit, MaturityTarget.dimension, MaturityTarget.level, MaturityTarget.set_at)
             .where(MaturityTarget.set_by == me)
             .order_by(MaturityTarget.id),
+        ),
+        "tokens": _rows(
+            session,
+            select(
+                ApiToken.prefix, ApiToken.scopes, ApiToken.created_at, ApiToken.expires_at, ApiToken.revoked_at,
+                ApiToken.last_used_at,
+            )
+            .where(ApiToken.person_id == me)
+            .order_by(ApiToken.id),
         ),
         "milestones": _rows(
             session,

@@ -12,6 +12,7 @@ from workflows.policy.gates import Fault, Gate
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
 
 
@@ -33,6 +34,7 @@ class Policy(Section):
     milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
+    statements: Statements = Statements()
 
     @model_validator(mode="after")
     def _rollout_reaches_somebody(self) -> "Policy":
