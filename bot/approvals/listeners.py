@@ -21,9 +21,11 @@ from workflows.errors import InvalidInput, Stale
 def register(router: Router) -> None:
     """Answer the buttons of every card, the modal, and the word `approvals`."""
     router.action(words.APPROVE, approve)
+    router.action(words.APPROVE_WITH, open_approve)
     router.action(words.REJECT, open_reject)
     router.action(words.DETAILS, details)
     router.action(words.WITHDRAW, withdraw)
+    router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show
@@ -37,9 +39,30 @@ def approve(click: Click) -> Reply:
     return _said(click, form.approval_id)
 
 
+def open_approve(click: Click) -> Reply:
+    """A stage that wants a comment asks for it; whoever may not decide is told before they write one."""
+    card, metadata = _asking_why(click, Verdict.APPROVE)
+    return Open(views.approve(card, metadata=metadata))
+
+
+def approve_with(submission: Submission) -> Reply:
+    """The comment was given."""
+    return _with_reason(
+        submission,
+        Verdict.APPROVE,
+        "Say in a sentence why you approve; the requester reads it.",
+    )
+
+
 def open_reject(click: Click) -> Reply:
     """Rejecting asks for the reason; whoever may not decide is told before they write one."""
-    form = _form(click.value, Verdict.REJECT)
+    card, metadata = _asking_why(click, Verdict.REJECT)
+    return Open(views.reject(card, metadata=metadata))
+
+
+def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
+    """The card to be decided with a reason, and what its window keeps. Raises the refusal of who may not decide."""
+    form = _form(click.value, verdict)
     deps = click.deps
 
     def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
@@ -61,20 +84,24 @@ def open_reject(click: Click) -> Reply:
         deciding.show_again(deps, form.approval_id, click.card, stale)
         raise
     where = ":".join(click.card) if click.card else ":"
-    return Open(views.reject(card, metadata=f"{click.value}:{where}"))
+    return card, f"{click.value}:{where}"
 
 
 def reject(submission: Submission) -> Reply:
     """The reason was given."""
+    return _with_reason(
+        submission,
+        Verdict.REJECT,
+        "Say in a sentence why you reject it; the requester reads it.",
+    )
+
+
+def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Reply:
     value, where = _split(submission.metadata)
     reason = str(submission.values.get(views.REASON) or "").strip()
     if not reason:
-        return FieldErrors(
-            {
-                views.REASON: "Say in a sentence why you reject it; the requester reads it."
-            }
-        )
-    form = _form(value, Verdict.REJECT, reason)
+        return FieldErrors({views.REASON: missing})
+    form = _form(value, verdict, reason)
     deciding.decide(submission.deps, submission.actor, form, where)
     return Done()
 

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from bot.cli import explaining
 from bot.cli.base import Json, fail, say
 
 app = typer.Typer(
-    help="List, show and decide requests through the API.", no_args_is_help=True
+    help="List, show and decide requests through the API; explain them from the database.",
+    no_args_is_help=True,
 )
+app.command()(explaining.explain)
 
 RequestId = Annotated[int, typer.Argument(help="The request's number.", min=1)]
 

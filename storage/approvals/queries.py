@@ -40,6 +40,8 @@ _REQUEST = (
         _approval.c.revision,
         _approval.c.card_id,
         _approval.c.channel,
+        _approval.c.bound,
+        _approval.c.asked_at,
         _approval.c.expires_at,
         _person.c.slack_id.label("requester_slack_id"),
         _stage.c.position,
@@ -47,6 +49,7 @@ _REQUEST = (
         _stage.c.approvers,
         _stage.c.quorum,
         _stage.c.ask,
+        _stage.c.rules,
     )
     .select_from(
         _approval.join(_stage, _stage.c.approval_id == _approval.c.id).join(
@@ -81,12 +84,15 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
 
 
 _DECIDED = select(
-    _decision.c.person_id, _decision.c.position, _decision.c.verdict
+    _decision.c.person_id,
+    _decision.c.position,
+    _decision.c.verdict,
+    _decision.c.parties,
 ).where(_decision.c.approval_id == bindparam("approval_id"))
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """Who decided so far (person_id, position, verdict)."""
+    """Who decided so far (person_id, position, verdict, parties)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -101,6 +107,10 @@ _STANDING = (
         _person.c.is_deactivated,
         _person.c.erased_at,
         _person.c.refreshed_at,
+        _person.c.manager_id,
+        _person.c.tz,
+        _person.c.country,
+        _member.c.since,
         _group.c.slack_id.label("group_id"),
         _group.c.handle,
         _group.c.name.label("group_name"),
@@ -130,6 +140,8 @@ _ADVANCE = (
         revision=_approval.c.revision + 1,
         state=bindparam("new_state"),
         decided_at=bindparam("ended_at"),
+        asked_at=bindparam("asked"),
+        valid_until=bindparam("holds_until"),
     )
 )
 _CARD = (
@@ -150,9 +162,11 @@ def advance(
     *,
     stage: int,
     state: ApprovalState,
-    ended_at: datetime | None,
+    asked_at: datetime | None,
+    ended_at: datetime | None = None,
+    valid_until: datetime | None = None,
 ) -> None:
-    """Move the request to a stage or to its end; its revision rises."""
+    """Move the request to a stage, asked at `asked_at`, or to its end; its revision rises."""
     session.execute(
         _ADVANCE,
         {
@@ -160,6 +174,8 @@ def advance(
             "new_stage": stage,
             "new_state": state.value,
             "ended_at": ended_at,
+            "asked": asked_at,
+            "holds_until": valid_until,
         },
     )
 
@@ -205,6 +221,8 @@ _PERSON_COLUMNS = (
     Person.is_stranger,
     Person.is_deactivated,
     Person.erased_at,
+    Person.tz,
+    Person.country,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),
@@ -214,7 +232,12 @@ _NAMED = select(*_PERSON_COLUMNS).where(
     ),
 )
 _MEMBERS = (
-    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroup.handle)
+    select(
+        *_PERSON_COLUMNS,
+        UserGroup.slack_id.label("group_id"),
+        UserGroup.handle,
+        UserGroupMember.since,
+    )
     .join(UserGroupMember, UserGroupMember.person_id == Person.id)
     .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
     .where(
@@ -298,6 +321,9 @@ _CARDS = (
         Approval.decided_at,
         Approval.policy_id,
         Approval.card_id,
+        Approval.bound,
+        Approval.asked_at,
+        Approval.valid_until,
         Person.id.label("requester_id"),
         Person.name.label("requester_name"),
         Person.slack_id.label("requester_slack_id"),
@@ -316,6 +342,7 @@ _CARD_STAGES = (
         ApprovalStage.approvers,
         ApprovalStage.quorum,
         ApprovalStage.ask,
+        ApprovalStage.rules,
     )
     .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(ApprovalStage.approval_id, ApprovalStage.position)
@@ -332,6 +359,7 @@ _CARD_DECISIONS = (
         Decision.rule,
         Decision.via,
         Decision.membership_read_at,
+        Decision.parties,
         Decision.decided_at,
         PrivateText.text.label("reason"),
     )
@@ -359,7 +387,15 @@ def list_decisions(session: Session, ids: Sequence[int]) -> Rows:
 
 _mine = aliased(Decision)
 _WAITING = (
-    select(Approval.id, ApprovalStage.approvers)
+    select(
+        Approval.id,
+        Approval.bound,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+        ApprovalStage.rules,
+    )
     .join(
         ApprovalStage,
         (ApprovalStage.approval_id == Approval.id)
@@ -397,7 +433,7 @@ _ASKED = (
 
 
 def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
-    """Pending requests (id, approvers of the stage asked now) that others made and this person has not decided."""
+    """Pending requests (id, bound, the stage asked now) that others made and this person has not decided."""
     return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.enums import ApprovalState, Ask, Verdict
+from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Words
 
 
@@ -34,6 +35,26 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several groups of a stage, and how far it is."""
+
+    name: str
+    quorum: int
+    asked: tuple[str, ...]
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """What happens, or has happened, to a stage that nobody decides."""
+
+    way: Way
+    who: tuple[str, ...]
+    at: datetime | None
+    """When it comes; none once it has, or while the stage is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """A stage as people see it: who is asked, in words, and how far it is."""
 
@@ -44,6 +65,18 @@ class Round:
     asked: tuple[str, ...]
     """Groups and people by name."""
     approved: int
+    mode: Mode = "all"
+    parts: tuple[Part, ...] = ()
+    """Its groups, where there is more than one."""
+    comment: bool = False
+    """Whoever approves says why."""
+    confirm: bool = False
+    is_pinned: bool = False
+    has_fallback: bool = False
+    """Those whom the policy named were too few, so that others decide in their place."""
+    escalation: Escalated | None = None
+    remind_at: tuple[datetime, ...] = ()
+    """When those who have not decided are reminded; empty while the stage is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +89,14 @@ class Reader:
     line: Line | None
     """Their own verdict."""
     is_requester: bool
+    apart: str = ""
+    """What they are to the subject that bars them from deciding: `developer`, `validator`, `contributor`."""
+    group: str | None = None
+    """The user group through which the stage asks them, by its name."""
+    counts_from: datetime | None = None
+    """From when their membership counts, where it is too new now."""
+    is_part_done: bool = False
+    """Their group of the stage has approved; others are waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +119,11 @@ class Card:
     decided_at: datetime | None
     policy_id: int
     reader: Reader | None = None
+    dropped: tuple[Dropped, ...] = ()
+    """Stages that were left out, and why."""
+    by_rule: str = ""
+    """The condition by which it passed without being asked."""
+    valid_until: datetime | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -100,3 +146,12 @@ class Card:
         return next(
             (line for line in self.lines if line.verdict is Verdict.REJECT), None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """What one reminder shows, the most urgent first."""
+
+    cards: tuple[Card, ...]
+    next_at: datetime | None
+    """When the next one comes if nothing is decided; none when this was the last."""

@@ -7,14 +7,23 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Verdict
 from workflows import outbox, permissions
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, endings, people, reads, refusals, rules
+from workflows.approvals import (
+    announcements,
+    clocks,
+    endings,
+    people,
+    reads,
+    refusals,
+    rules,
+    seating,
+)
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
-from workflows.approvals.refusals import Unconfirmed
-from workflows.approvals.rules import Approver, Entitlement, Refusal, Stage, Step, Vote
+from workflows.approvals.refusals import CommentNeeded, Unconfirmed
+from workflows.approvals.rules import Entitlement, Refusal, Stage, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import (
     GovernanceError,
@@ -46,12 +55,19 @@ def decide(
             "Say in a sentence why you reject it; the requester reads it.",
             field="reason",
         )
-    step = rules.step(request, votes, form.verdict)
+    if form.verdict is Verdict.APPROVE and request.current.comment and not form.reason:
+        raise CommentNeeded(
+            "This stage asks for a comment: say in a sentence why you approve. Nothing was changed.",
+            field="reason",
+        )
+    step = rules.step(request, votes, form.verdict, entitled.parties)
+    if isinstance(step, Refusal):
+        raise _refused(session, step, head.id, actor, around)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(rows))
         for stage in request.stages[request.stage + 1 :]
     ):
-        _require_dispensable(session, head, request, votes, actor, around)
+        _require_dispensable(session, head, request, votes, entitled, actor, around)
     decision_id = _keep(session, actor, form, entitled, request.stage, now)
     if step is Step.WAITS:
         outbox.refresh(
@@ -93,11 +109,8 @@ def _judged(
     permissions.require_member(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
-    head, request = _locked(session, form.approval_id)
-    votes = [
-        Vote(row.person_id, row.position, Verdict(row.verdict))
-        for row in queries.list_decided(session, form.approval_id)
-    ]
+    head, request = locked(session, form.approval_id)
+    votes = votes_of(session, form.approval_id)
     rows = queries.list_standing(session, actor.id)
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
@@ -145,7 +158,7 @@ def withdraw(
     around = Circumstances(subjects, policy, org_key, now, clicked)
     subject = ("approval", form.approval_id)
     permissions.require_member(actor, "approval.withdraw", subject=subject)
-    head, request = _locked(session, form.approval_id)
+    head, request = locked(session, form.approval_id)
     if actor.id != request.requester_id:
         raise NotAllowed(
             "Only the person who asked for this can withdraw it. If you decide on it, you can reject it with a reason.",
@@ -172,7 +185,7 @@ def expire(
 ) -> None:
     """End a request whose time is up; nothing when it has ended or its time is not up."""
     around = Circumstances(subjects, policy, org_key, now, clicked)
-    head, request = _locked(session, approval_id)
+    head, request = locked(session, approval_id)
     if request.state is ApprovalState.PENDING and now >= request.expires_at:
         endings.end(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
 
@@ -186,7 +199,8 @@ def show_again(
     )
 
 
-def _locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+    """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
     rows = queries.request_for_update(session, approval_id)
     if not rows:
         raise NotFound(
@@ -199,16 +213,22 @@ def _locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
         head.stage,
         head.revision,
         head.expires_at,
-        tuple(
-            Stage(
-                row.name,
-                tuple(Approver.of(item) for item in row.approvers),
-                row.quorum,
-                Ask(row.ask),
-            )
-            for row in rows
-        ),
+        tuple(Stage.of(row) for row in rows),
+        (head.bound or {}).get("apart") or {},
     )
+
+
+def votes_of(session: Session, approval_id: int) -> list[Vote]:
+    """The verdicts that count."""
+    return [
+        Vote(
+            row.person_id,
+            row.position,
+            Verdict(row.verdict),
+            tuple(row.parties) if row.parties else (0,),
+        )
+        for row in queries.list_decided(session, approval_id)
+    ]
 
 
 def _refused(
@@ -234,27 +254,39 @@ def _require_dispensable(
     head: Any,
     request: rules.Request,
     votes: Sequence[Vote],
+    entitled: Entitlement,
     actor: Actor,
     around: Circumstances,
 ) -> None:
     """Refuse an approval that would leave too few others for a later stage, while somebody else could give it."""
     stages = request.stages[request.stage :]
-    spent = {request.requester_id, *(vote.person_id for vote in votes)}
-    given = sum(
-        vote.position == request.stage and vote.verdict is Verdict.APPROVE
+    decided = {vote.person_id for vote in votes}
+    barred = decided | {request.requester_id, *request.apart}
+    found = people.reached_parties(session, stages, around.org_key)
+    gave = [
+        (vote.person_id, vote.parties)
         for vote in votes
-    )
-    free = [
-        reached.keys() - spent
-        for reached in people.reached(session, stages, around.org_key)
+        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
     ]
-    quorums = [stages[0].quorum - given, *(stage.quorum for stage in stages[1:])]
-    before = rules.shortage(list(zip(quorums, free, strict=True)))
-    quorums[0] -= 1
-    after = rules.shortage(
-        [(need, left - {actor.id}) for need, left in zip(quorums, free, strict=True)]
-    )
-    if before is None and after is not None:
+    now = [
+        (party.keys() - barred) | {one for one, parties in gave if index in parties}
+        for index, party in enumerate(found[0])
+    ]
+    now = [
+        party | {actor.id} if index in entitled.parties else party
+        for index, party in enumerate(now)
+    ]
+    later = [[party.keys() - barred for party in parties] for parties in found[1:]]
+
+    def short(without: set[str]) -> bool:
+        plan = [rules.ways(stages[0], now)] + [
+            rules.ways(stage, [party - without for party in parties])
+            for stage, parties in zip(stages[1:], later, strict=True)
+        ]
+        return seating.shortage_in(plan) is not None
+
+    before, after = short(set()), short({actor.id})
+    if after and not before:
         raise _refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
 
 
@@ -277,9 +309,10 @@ def _keep(
         position=position,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
+        parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
     )
     audit.record(
@@ -291,7 +324,7 @@ def _keep(
         verdict=form.verdict.value,
         stage=position,
         revision=form.revision,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
         if entitled.read_at
@@ -311,10 +344,14 @@ def _next_stage(
 ) -> None:
     position = request.stage + 1
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, ended_at=None
+        session,
+        head.id,
+        stage=position,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
     )
     (reached,) = people.reached(session, [request.stages[position]], around.org_key)
-    for person_id in {*decided, request.requester_id}:
+    for person_id in {*decided, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
     outbox.refresh(
         session,
@@ -336,8 +373,9 @@ def _next_stage(
         org_key=around.org_key,
         now=around.now,
     )
+    clocks.start(session, head.id, request.stages[position], position, now=around.now)
 
 
-def _unnamed(word: str) -> str:
+def unnamed(word: str) -> str:
     """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
     return "named" if word.startswith(("U", "W")) else word

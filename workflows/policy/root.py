@@ -1,5 +1,6 @@
 """The whole policy: every section of governance.yml, and what must hold between them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,7 +8,7 @@ from pydantic import Field, model_validator
 from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
 from workflows.policy.digests import Digests
-from workflows.policy.gates import Gate
+from workflows.policy.gates import Fault, Gate
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
@@ -47,12 +48,15 @@ class Policy(Section):
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
         for name, gate in self.gates.items():
-            for stage in gate.stages:
-                for approver in stage.approvers:
+            for place, words in (
+                *((f", stage {stage.name}", stage.words) for stage in gate.stages),
+                ("", gate.words),
+            ):
+                for approver in words:
                     role = approver.removeprefix("role:")
                     if role != approver and role not in self.roles:
                         raise ValueError(
-                            f"gate {name}, stage {stage.name}: there is no role {role!r} under roles"
+                            f"gate {name}{place}: there is no role {role!r} under roles"
                         )
         for kind, digest in self.digests.named.items():
             for word in (*digest.audience, digest.owner):
@@ -77,6 +81,12 @@ class Policy(Section):
                 f"milestones.reschedule names {gate}, and there is no such gate under gates"
             )
         return self
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong beyond the types, each with its place in the file."""
+        for name, gate in self.gates.items():
+            for path, wrong in gate.faults(name):
+                yield ("gates", name, *path), wrong
 
     def gate(self, name: str) -> Gate:
         """The gate of that name; GovernanceError when the policy has none."""
