@@ -70,7 +70,8 @@ def ask(office: Office, amount: str) -> dict[str, Any]:
 
 def test_the_way_is_shown_and_a_comment_is_asked_for(office: Office) -> None:
     window = str(ask(office, "1500"))
-    assert "Decided by: Budget owner (Ola), then Finance (2 of 2 people), if" in window
+    assert "Decided by: Budget owner (Ola), then if `increase.percent" in window
+    assert "`, Finance (2 of 2 people)" in window
     assert "At most 3 people get a message" in window
     asked = office.card(
         office.sandbox.seat(OLA), office.sandbox.seat(OLA).dm().id, "approvals.approve"
