@@ -72,7 +72,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "requests": _rows(
             session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
         ),
-        "reminders": _rows(
+        "approval_reminders": _rows(
             session,
             select(*ApprovalReminder.__table__.columns)
             .where(ApprovalReminder.person_id == me)
