@@ -8,7 +8,7 @@ _NAMES = 3
 
 
 def words(route: Route) -> str:
-    """`Decided by: Budget owner (Ana Ruiz), then Finance (2 of 4 people), if …`, for mrkdwn."""
+    """`Decided by: Budget owner (Ana Ruiz), then if …, Finance (2 of 4 people)`, for mrkdwn."""
     told = f"Decided by: {', then '.join(_leg(leg) for leg in route.legs)}."
     people = counted(route.notified, "person", "people")
     told += f"\nAt most {people} {'gets' if route.notified == 1 else 'get'} a message, one stage after the other."
@@ -27,5 +27,5 @@ def _leg(leg: Leg) -> str:
         who = " or ".join(names)
     else:
         who = f"one of {counted(len(names), 'person', 'people')}"
-    only = f", if `{blocks.escape(leg.when, 120)}`" if leg.when else ""
-    return f"{blocks.escape(leg.name, 60)} ({who}){only}"
+    only = f"if `{blocks.escape(leg.when, 120)}`, " if leg.when else ""
+    return f"{only}{blocks.escape(leg.name, 60)} ({who})"

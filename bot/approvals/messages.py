@@ -205,7 +205,8 @@ def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
         if len(waiting) == 1
         else f"{len(waiting)} decisions still wait for you, the first until {by}"
     )
-    shown = [blocks.section(f"*{text}*")]
+    head = "Still waiting for you" if len(waiting) == 1 else text
+    shown = [blocks.section(f"*{head}*")]
     for card in waiting[:MOST_DUE]:
         shown += views.waiting(card, "due")
     if len(waiting) > MOST_DUE:
@@ -273,7 +274,7 @@ def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered
         )
     step = stage.escalation
     done = words.escalation(step) if step is not None else "others are asked"
-    text = f"{name} has not decided for a while: {done} now"
+    text = f"{name} has not decided for a while, so {done} now"
     return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
 
 

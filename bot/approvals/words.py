@@ -91,21 +91,20 @@ def step(card: Card) -> str:
 
 
 def silence(card: Card) -> str:
-    """What happens if nobody does anything, and when."""
+    """What happens if nobody does anything, and when, in the order of time."""
     told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
     step = card.round.escalation
     if step is None or step.at is None:
         return told
-    return f"{told} From {blocks.when(step.at)} {escalation(step)}."
+    return f"From {blocks.when(step.at)} {escalation(step)}. {told}"
 
 
 def escalation(step: Escalated) -> str:
-    """`Ana Ruiz is asked too`: what escalating does."""
+    """`this also goes to ML admins`: what escalating does, whether they are one or many."""
     who = listed(list(step.who)) or "nobody else"
-    are = "are" if len(step.who) > 1 else "is"
     if step.way == "notify":
-        return f"{who} {are} told"
-    return f"{who} {are} asked {'instead' if step.way == 'replace' else 'too'}"
+        return f"a message goes to {who}"
+    return f"this goes to {who} instead" if step.way == "replace" else f"this also goes to {who}"  # fmt: skip
 
 
 def left_out(card: Card) -> str:

@@ -453,7 +453,7 @@ def populated(db: Database, text: str = POLICY) -> House:
     """Ola owns, Tim asks, Fay, Fred and Eve are finance; a guest, a stranger, a bot and a leaver are there too."""
     house = House(db, text)
     with db.begin() as session:
-        session.add(PolicyVersion(id=1, sha256="0" * 64, text=text, applied_at=START))
+        session.add(PolicyVersion(sha256="0" * 64, text=text, applied_at=START))
         session.add_all(
             Channel(
                 org_key=ORG,

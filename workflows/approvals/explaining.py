@@ -5,14 +5,15 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, replaying
+from storage.enums import Verdict as Decided
 from workflows.approvals import people, rules
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Entitlement, Refusal
 from workflows.approvals.service import votes_of
 from workflows.approvals.stages import Bound, Stage
-from workflows.errors import NotFound
 
+_DID = {Decided.APPROVE: "approved", Decided.REJECT: "rejected"}
 _WHY = {
     Refusal.REQUESTER: "asked for this, and nobody decides their own request",
     Refusal.APART: "took part in it as {part}, and the policy wants somebody else",
@@ -41,11 +42,9 @@ class Explained:
 
 def explain(session: Session, card: Card, *, org_key: str, now: datetime) -> Explained:
     """Go through every stage and everybody who is named by any of them, asked for it, or took part."""
-    rows = queries.request_for_update(session, card.id)
-    if not rows:
-        raise NotFound("There is no such request.")
-    stages = [Stage.of(row) for row in rows]
-    bound = Bound.of(rows[0].bound)
+    (head,) = queries.list_cards(session, [card.id])
+    stages = [Stage.of(row) for row in queries.list_stages(session, [card.id])]
+    bound = Bound.of(head.bound)
     open_ = people.reached(
         session, [replace(stage, pinned=None) for stage in stages], org_key
     )
@@ -53,8 +52,9 @@ def explain(session: Session, card: Card, *, org_key: str, now: datetime) -> Exp
     concerned |= {card.requester.id, *bound.apart}
     votes = votes_of(session, card.id)
     concerned |= {vote.person_id for vote in votes}
+    names = replaying.names(session, sorted(concerned))
     standings = [
-        (found[0].name, people.standing(found))
+        (names[one], people.standing(found))
         for one in sorted(concerned)
         if (found := queries.list_standing(session, one))
     ]
@@ -88,7 +88,7 @@ def _judged(
     )
     if mine is not None:
         where = "here" if mine.position == position else "in another stage"
-        return False, f"{mine.verdict.value}d {where}, and nobody decides twice"
+        return False, f"{_DID[mine.verdict]} {where}, and nobody decides twice"
     if not standing.is_member:
         return False, f"{_WHY[Refusal.NO_MEMBER]} ({through})"
     if standing.person_id == card.requester.id:

@@ -142,7 +142,7 @@ def _replay(
             org_key=org_key,
         )
     except GovernanceError as error:
-        return "blocked", error.sentence, ()
+        return "blocked", error.sentence.partition(" Nothing was sent.")[0], ()
     return "same", "", staffed
 
 
@@ -202,7 +202,8 @@ def reroute(
             org_key=around.org_key,
         )
     except GovernanceError as error:
-        return Rerouted(approval_id, False, error.sentence)
+        why = error.sentence.partition(" Nothing was sent.")[0]
+        return Rerouted(approval_id, False, why)
     _move(
         session,
         head,

@@ -97,6 +97,10 @@ def _fields(
 def _told(value: Any) -> str:
     if value is None or value == ():
         return "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(words := getattr(value, "words", None), str):
+        return words
     if isinstance(value, timedelta):
         return span(value)
     if isinstance(value, tuple | list):
