@@ -120,7 +120,7 @@ def news(card: Card) -> str:
         asked = " and ".join(now.asked[:3]) or "nobody"
         return f"{state} for {now.name} ({asked}): {now.approved} of {now.quorum} approved."
     if card.state is ApprovalState.APPROVED:
-        who = ", ".join(line.person.name for line in card.approvers)
+        who = ", ".join(line.person.name for line in card.approvers) or "rule"
         return f"{state} by {who}: {card.words.done}."
     if card.rejection is not None:
         line = card.rejection

@@ -33,6 +33,9 @@ def gate(
     project: Annotated[str | None, typer.Option(help="The project's key; not needed when the token is bound to one.")] = None,
     commit: Annotated[str | None, typer.Option(help="The commit it was built from.")] = None,
     environment: Annotated[str | None, typer.Option(help="Where it is to go, like production.")] = None,
+    tier: Annotated[int | None, typer.Option(help="The model's risk tier, where the gate decides by it.")] = None,
+    data_class: Annotated[str | None, typer.Option("--data-class", help="The class of its data, where the gate decides by it.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where it runs, where the gate decides by it.")] = None,
     url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
     reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
     run_id: Annotated[str, typer.Option("--run-id", help="Names this run: the same run never asks twice, another one asks anew.")] = "",
@@ -53,7 +56,7 @@ def gate(
         raise fail(f"--timeout {timeout}: {error}.", 2) from None
     asked = {
         "gate": gate, "subject": subject, "digest": digest, "project": project, "commit": commit,
-        "environment": environment, "url": url, "reason": reason,
+        "environment": environment, "tier": tier, "data_class": data_class, "region": region, "url": url, "reason": reason,
     }  # fmt: skip
     wrong = _wrong(asked, forms.AskRelease)
     if wrong:

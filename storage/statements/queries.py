@@ -94,6 +94,7 @@ def lock_approved(session: Session, approval_id: int) -> Any:
             Approval.requester_id,
             Approval.created_at,
             Approval.decided_at,
+            Approval.valid_until,
             Approval.policy_id,
             PolicyVersion.sha256,
             Project.key.label("project"),

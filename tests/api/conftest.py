@@ -112,12 +112,14 @@ def bearer(token: str | None) -> dict[str, str]:
 
 
 @contextmanager
-def served(url: str, work: Path, over: str = "http") -> Iterator[Api]:
+def served(
+    url: str, work: Path, over: str = "http", *, policy: str = GATES
+) -> Iterator[Api]:
     with opened(
         url,
         work,
         over=over,
-        policy=GATES,
+        policy=policy,
         mlgov_signing_key=envelopes.new_private_pem(),
     ) as office:
         office.project("triage", "Ticket triage")

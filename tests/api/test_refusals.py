@@ -1,14 +1,16 @@
 """What the API refuses, it refuses in words, with the right status, and on the ledger once."""
 
+import base64
+import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from storage.audit.tables import AuditEntry
-from tests.api.conftest import ASK, Api, served
+from tests.api.conftest import ASK, GATES, Api, served
 from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, OLA
 from workflows import clock
@@ -147,3 +149,38 @@ def test_a_person_reads_what_is_theirs_and_no_more(api: Api) -> None:
         listed = api.get("/approvals", token).json()["approvals"]
         assert [one["id"] for one in listed] == ([1] if who == OLA else [])
     assert api.get("/approvals?state=pending", pipeline).json()["approvals"]
+
+
+CONDITIONAL = (
+    GATES
+    + """\
+  tiered_release:
+    stages:
+      - {name: Owner, approvers: [subject.owner]}
+      - {name: Risk, approvers: [role:finance], when: "model.tier <= 2"}
+    auto_approve: 'environment == "staging"'
+    valid_for: 2h
+"""
+)
+
+
+def test_what_a_gate_decides_by_must_be_said(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = fresh_url("sqlite", request, tmp_path)
+    with served(url, tmp_path, policy=CONDITIONAL) as api:
+        pipeline = api.token()
+        gate = {"gate": "tiered-release"}
+        unsaid = api.ask(pipeline, **gate)
+        assert (unsaid.status_code, unsaid.json()["faults"][0]["where"]) == (422, "tier")  # fmt: skip
+        strict = api.ask(pipeline, key="k2", tier=1, **gate).json()
+        loose = api.ask(pipeline, key="k3", tier=3, subject="fraud-model:8", **gate).json()  # fmt: skip
+        assert [len(one["stages"]) for one in (strict, loose)] == [2, 1]
+        passed = api.ask(pipeline, key="k4", tier=3, environment="staging", subject="fraud-model:9", **gate).json()  # fmt: skip
+        assert passed["news"].startswith("Approved by rule: "), passed
+        told = json.loads(base64.b64decode(passed["statement"]["payload"]))["predicate"]
+        assert told["deciders"] == []
+        lasts = datetime.fromisoformat(told["expiresAt"]) - datetime.fromisoformat(told["decidedAt"])  # fmt: skip
+        assert lasts == timedelta(hours=2)
+        reused = api.ask(pipeline, key="k3", tier=2, subject="fraud-model:8", **gate)
+        assert reused.json()["type"] == "urn:mlgov:problem:key-reused"

@@ -60,6 +60,16 @@ class AskRelease(BaseModel):
     )
     commit: Commit | None = None
     environment: Environment | None = None
+    tier: Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None,
+        description="The model's risk tier, where the gate asks for it.",
+    )
+    data_class: Environment | None = Field(
+        default=None, description="Class of the data, where the gate asks for it."
+    )
+    region: Environment | None = Field(
+        default=None, description="Where it runs, where the gate asks for it."
+    )
     url: Url | None = Field(
         default=None,
         description="Where the run can be looked at; http or https.",
@@ -71,11 +81,14 @@ class AskRelease(BaseModel):
         """The gate as governance.yml writes it."""
         return self.gate.replace("-", "_")
 
-    def asked(self) -> dict[str, str | None]:
+    def asked(self) -> dict[str, str | int | None]:
         """What is asked, exactly: two askings under one key must not differ in it."""
         return {
             "subject": self.subject,
             "digest": self.digest,
             "commit": self.commit,
             "environment": self.environment,
+            "tier": self.tier,
+            "data_class": self.data_class,
+            "region": self.region,
         }

@@ -12,9 +12,9 @@ from storage.releases import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.policy import Policy
+from workflows.policy import Policy, conditions
 from workflows.releases.forms import AskRelease
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
 
 TYPE = "release"
 SHOWN = 12
@@ -57,6 +57,7 @@ class ReleaseSubject:
                 f"There is no project {form.project!r}. Give the key that `/mlgov status` shows.",
                 field="project",
             )
+        _require_told(policy, asked)
         release_id = queries.lock_release(
             session, project.id, asked.subject, asked.digest, now=now
         )
@@ -79,6 +80,15 @@ class ReleaseSubject:
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,
                 "manager": project.manager_id,
+            },
+            conditions={
+                "model.name": asked.subject.rpartition(":")[0] or asked.subject,
+                "model.version": asked.subject.rpartition(":")[2],
+                "model.tier": asked.tier or 0,
+                "environment": asked.environment or "",
+                "data.class": asked.data_class or "",
+                "region": asked.region or "",
+                **project_facts(project),
             },
         )
 
@@ -141,11 +151,14 @@ class ReleaseSubject:
         for label, key in (
             ("Commit", "commit"),
             ("Environment", "environment"),
+            ("Tier, as the token says", "tier"),
+            ("Data, as the token says", "data_class"),
+            ("Region, as the token says", "region"),
             ("Run", "url"),
             ("Token", "token"),
         ):
-            if facts[key]:
-                detail.append((label, facts[key]))
+            if facts.get(key):
+                detail.append((label, str(facts[key])))
         return Words(
             project=found.name if found else "A project",
             asks=f"release {name}{_to(where)} ({', '.join(proof)})",
@@ -187,6 +200,24 @@ def join(
 def request_key(actor: Actor, key: str) -> str:
     """The key of a request from what a program calls it; programs cannot meet each other's."""
     return f"api:{actor.id}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _require_told(policy: Policy, asked: AskRelease) -> None:
+    """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
+    gate = policy.gate(asked.gate_name)
+    for name, value, field in (
+        ("model.tier", asked.tier, "tier"),
+        ("environment", asked.environment, "environment"),
+        ("data.class", asked.data_class, "data_class"),
+        ("region", asked.region, "region"),
+    ):
+        if value is None and any(
+            name in conditions.names_in(text, TYPE) for _, text in gate.conditions()
+        ):
+            raise InvalidInput(
+                f"The gate {asked.gate_name} decides by {name}, so say it: `{field}`.",
+                field=field,
+            )
 
 
 def _short(proof: str) -> str:

@@ -114,6 +114,8 @@ def issue(
         return known.envelope
     statement_id = f"st_{secrets.token_hex(16)}"
     expires_at = request.decided_at + policy.statements.valid_for
+    if request.valid_until is not None:
+        expires_at = min(expires_at, request.valid_until)
     key_id = envelopes.key_id(key.public_key())
     envelope = envelopes.sign(
         _statement(session, request, statement_id, expires_at, now), key
