@@ -1,14 +1,12 @@
 """Clicks on requests, the modal that rejects, and `/mlgov approvals`."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot.approvals import views, words
-from bot.context import Deps
+from bot.approvals import deciding, views, words
+from bot.approvals.deciding import Clicked
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -17,14 +15,7 @@ from workflows import clock, decisions, permissions
 from workflows.actors import Actor
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.records import Card
-from workflows.approvals.refusals import Overdue, Unconfirmed
 from workflows.errors import InvalidInput, Stale
-
-CONFIRMED_WITHIN = timedelta(minutes=10)
-"""How old the mirror's word on somebody's groups may be when they decide."""
-
-T = TypeVar("T")
-Clicked = tuple[str, str] | None
 
 
 def register(router: Router) -> None:
@@ -44,7 +35,7 @@ def register(router: Router) -> None:
 def approve(click: Click) -> Reply:
     """One click approves."""
     form = _form(click.value, Verdict.APPROVE)
-    _decide(click.deps, click.actor, form, click.card)
+    deciding.decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
 
 
@@ -88,9 +79,9 @@ def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
         return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
 
     try:
-        card = _confirmed(deps, click.actor, form.approval_id, look)
+        card = deciding.confirmed(deps, click.actor, form.approval_id, look)
     except Stale as stale:
-        _show_again(deps, form.approval_id, click.card, stale)
+        deciding.show_again(deps, form.approval_id, click.card, stale)
         raise
     where = ":".join(click.card) if click.card else ":"
     return card, f"{click.value}:{where}"
@@ -111,7 +102,7 @@ def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Repl
     if not reason:
         return FieldErrors({views.REASON: missing})
     form = _form(value, verdict, reason)
-    _decide(submission.deps, submission.actor, form, where)
+    deciding.decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
@@ -132,7 +123,7 @@ def withdraw(click: Click) -> Reply:
             )
         )
     except Stale as stale:
-        _show_again(deps, approval_id, click.card, stale)
+        deciding.show_again(deps, approval_id, click.card, stale)
         raise
     return _said(click, approval_id)
 
@@ -192,68 +183,6 @@ def _split(metadata: str) -> tuple[str, Clicked]:
     value, place = ":".join(parts[:2]), parts[2:4]
     clicked = (place[0], place[1]) if len(place) == 2 and all(place) else None
     return value, clicked
-
-
-def _confirmed(
-    deps: Deps,
-    actor: Actor,
-    approval_id: int,
-    work: Callable[[Session, Actor, timedelta | None], T],
-) -> T:
-    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack between two transactions and repeat.
-
-    `work` gets the person and how old a word of Slack's may be, None once Slack was asked.
-    """
-    try:
-        return deps.db.run(lambda session: work(session, actor, CONFIRMED_WITHIN))
-    except Unconfirmed:
-        with deps.db.read() as session:
-            asked = decisions.groups_asked(session, approval_id)
-        sure = deps.directory.confirm(
-            actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN
-        )
-        return deps.db.run(lambda session: work(session, sure, None))
-
-
-def _decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
-    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
-        real, now = clock.both(session)
-        decisions.decide(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=real - max_age if max_age else None,
-        )
-
-    try:
-        _confirmed(deps, actor, form.approval_id, work)
-    except Stale as stale:
-        _show_again(deps, form.approval_id, clicked, stale)
-        raise
-
-
-def _show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
-
-    def work(session: Session) -> None:
-        now = deps.now(session)
-        if isinstance(stale, Overdue):
-            decisions.expire(
-                session,
-                approval_id,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
-        elif clicked is not None:
-            decisions.show_again(session, approval_id, now=now, clicked=clicked)
-
-    deps.db.run(work)
 
 
 def _said(click: Click, approval_id: int) -> Reply:

@@ -11,7 +11,7 @@ from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, people, rules
+from workflows.approvals import announcements, clocks, rules
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -114,10 +114,6 @@ def end(
             org_key=around.org_key,
             now=now,
         )
-    asked: Mapping[str, people.Reached] = {}
-    if not (head.bound or {}).get("by_rule"):
-        (asked,) = people.reached(session, [request.current], around.org_key)
-    publish_homes(session, head, asked, None, around)
     heads.publish(
         session,
         reason_key=f"approval:{head.id}",
@@ -163,22 +159,3 @@ def tell_story(
         org_key=around.org_key,
         now=around.now,
     )
-
-
-def publish_homes(
-    session: Session,
-    head: Any,
-    asked: Mapping[str, people.Reached],
-    actor_row: Any,
-    around: Circumstances,
-) -> None:
-    """Keep the App Homes of those asked, of the requester and of whoever acted in step, where they were ever opened."""
-    homes = announcements.homes(asked)
-    if head.requester_home is not None and head.requester_slack_id:
-        homes[head.requester_id] = head.requester_slack_id
-    if actor_row is not None and actor_row.home_opened_at is not None:
-        homes[actor_row.id] = actor_row.slack_id
-    if homes:
-        announcements.publish_homes(
-            session, homes, org_key=around.org_key, now=around.now
-        )

@@ -18,8 +18,6 @@ class Reached:
     id: str
     slack_id: str
     name: str
-    has_home: bool
-    """Whether they have ever opened the App Home, so that it has to be kept in step."""
     tz: str | None = None
     country: str | None = None
 
@@ -91,7 +89,6 @@ def reached_parties(
             row.id,
             row.slack_id,
             row.name,
-            row.home_opened_at is not None,
             row.tz,
             row.country,
         )
