@@ -83,7 +83,9 @@ class ReleaseSubject:
             },
             conditions={
                 "model.name": asked.subject.rpartition(":")[0] or asked.subject,
-                "model.version": asked.subject.rpartition(":")[2],
+                "model.version": asked.subject.rpartition(":")[2]
+                if ":" in asked.subject
+                else "",
                 "model.tier": asked.tier or 0,
                 "environment": asked.environment or "",
                 "data.class": asked.data_class or "",
