@@ -104,7 +104,7 @@ def add(
                 blocks.choices(NEEDS, needed, placeholder="Nothing"),
                 block_id=NEEDS,
                 optional=True,
-                hint="When one of these slips, this one moves with it.",
+                hint="When one of these slips, this one can only be met later; mlgov says by when.",
             )
         )
     return blocks.modal(

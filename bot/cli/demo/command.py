@@ -25,6 +25,9 @@ from workflows import clock
 from workflows.errors import GovernanceError
 from workflows.statements import envelopes
 
+HURRY = 0.05
+"""How much less the bot waits between its messages while the story's past is told."""
+
 
 class NotOurs(GovernanceError):
     """The demo was pointed at a database that it did not make."""
@@ -43,6 +46,7 @@ class Demo:
         limits: bool = True,
     ) -> None:
         self._work = Path(tempfile.mkdtemp(prefix="mlgov-demo-"))
+        self._policy = self._work / "governance.yml"
         self._url = url or f"sqlite:///{self._work / 'demo.db'}"
         self._at, self._empty = at, empty
         self.anchor = self._work / "anchor.jsonl"
@@ -55,6 +59,7 @@ class Demo:
             port=port,
             limits=limits,
         )
+        self._signing_key = envelopes.new_private_pem()
         self._socket_mode: SocketMode | None = None
         self._web: WebServer | None = None
         self.bot: app.Bot | None = None
@@ -81,9 +86,20 @@ class Demo:
                 runtime.set_offset(session, self.clock.offset)
         finally:
             database.close()
-        policy_file = self._work / "governance.yml"
-        policy_file.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")
+        self._policy.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")
         self.sandbox.start()
+        if not self._empty:
+            # What happened before is told at once: nobody waits for Slack's pace in the past.
+            with self.sandbox.without_limits():
+                self._run(hurry=HURRY)
+                seeding.tell(self, self._work, self._at)
+                self._halt()
+        self._web = WebServer(self._run().web(serve_slack=False), "127.0.0.1", 0)
+        self._web.start()
+        self.sandbox.strip = story.strip(self, is_empty=self._empty)
+
+    def _run(self, *, hurry: float = 1.0) -> app.Bot:
+        """Start a bot. `hurry` shrinks its waiting; how long it waits for an answer of Slack stays."""
         read = settings.read(
             {},
             slack_bot_token=self.sandbox.bot_token,
@@ -91,20 +107,26 @@ class Demo:
             slack_signing_secret=self.sandbox.signing_secret,
             slack_api_url=self.sandbox.api_url,
             mlgov_database_url=self._url,
-            mlgov_policy=policy_file,
+            mlgov_policy=self._policy,
             mlgov_anchor=str(self.anchor),
-            mlgov_signing_key=envelopes.new_private_pem(),
+            mlgov_signing_key=self._signing_key,
+            mlgov_time_scale=hurry,
+            mlgov_http_timeout_seconds=10 / hurry,
+            mlgov_lease_seconds=60 / hurry,
         )
         self.bot = app.create(read, made_by="demo")
         self.bot.deps.directory.refresh_all()
         self._socket_mode = SocketMode(self.bot)
         self._socket_mode.start()
         self.bot.start()
-        self._web = WebServer(self.bot.web(serve_slack=False), "127.0.0.1", 0)
-        self._web.start()
-        if not self._empty:
-            seeding.tell(self, self._work, self._at)
-        self.sandbox.strip = story.strip(self, is_empty=self._empty)
+        return self.bot
+
+    def _halt(self) -> None:
+        if self._socket_mode is not None:
+            self._socket_mode.stop()
+        if self.bot is not None:
+            self.bot.stop()
+        self._socket_mode = self.bot = None
 
     @property
     def pipeline(self) -> str:
@@ -129,12 +151,9 @@ class Demo:
 
     def stop(self) -> None:
         """Stop both sides and remove what was made for this run."""
-        if self._socket_mode is not None:
-            self._socket_mode.stop()
         if self._web is not None:
             self._web.stop()
-        if self.bot is not None:
-            self.bot.stop()
+        self._halt()
         self.sandbox.stop()
         shutil.rmtree(self._work, ignore_errors=True)
 

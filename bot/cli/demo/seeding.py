@@ -56,6 +56,9 @@ def tell(demo: "Demo", work: Path, opens: datetime) -> None:
         "Labelling backlog doubled after the recall; two more weeks of GPU.",
     )
     _until(demo, opens - timedelta(minutes=19))
+    # What lies behind them is read, so that their conversations open at what is new.
+    for user_id in (org.MAYA, org.TOMAS):
+        demo.sandbox.seat(user_id).mark_read(demo.sandbox.seat(user_id).dm().id)
     priya = demo.sandbox.seat(org.PRIYA)
     card = _newest(priya, priya.dm().id, APPROVE, holding="Ticket triage")
     priya.click(channel_id=priya.dm().id, ts=card.ts, action_id=APPROVE)
