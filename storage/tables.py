@@ -1,5 +1,6 @@
 """Every table in one import, for migrations and for the metadata test."""
 
+from storage.actions import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
 from storage.base import Base
@@ -15,6 +16,7 @@ from storage.projects import tables as projects
 
 __all__ = [
     "Base",
+    "actions",
     "approvals",
     "audit",
     "budgets",

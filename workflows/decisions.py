@@ -1,6 +1,8 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -8,8 +10,15 @@ from storage.approvals import queries
 from storage.digests import queries as digest_queries
 from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import reads, service, submission
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals import reads, retraction, service, submission
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import (
+    Decide,
+    OnRequest,
+    SubmitRequest,
+    TakeBack,
+    Withdraw,
+)
 from workflows.approvals.records import Card
 from workflows.budgets import increase
 from workflows.milestones import moving
@@ -149,6 +158,30 @@ def expire(
         clicked=clicked,
     )
     _follow(session, approval_id, now=now, clicked=clicked)
+
+
+Act = Callable[[Session, Actor, Any, Circumstances], str]
+_ACTS: dict[type[OnRequest], Act] = {
+    TakeBack: retraction.take_back,
+}
+
+
+def act(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
+) -> str:
+    """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since)
+    told = _ACTS[type(form)](session, actor, form, around)
+    _follow(session, form.approval_id, now=now, clicked=clicked)
+    return told
 
 
 def card(

@@ -42,6 +42,8 @@ class Words:
     stays: str
     done: str
     facts: tuple[tuple[str, str], ...] = ()
+    undone: str = ""
+    """What holds once an approval has lapsed: "January's budget is back at 40,000 EUR"."""
 
 
 class SubjectType(Protocol):

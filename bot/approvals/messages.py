@@ -2,7 +2,7 @@
 
 from bot import blocks
 from bot.approvals import words
-from bot.blocks import Block
+from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
 from workflows.approvals.notices import (
@@ -67,7 +67,12 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     reader = record.reader
     if reader is not None and reader.line is not None:
         told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
-        return _settled(record, scene, f"{told} · {words.asks(record)}")
+        return _settled(
+            record,
+            scene,
+            f"{told} · {words.asks(record)}",
+            [words.take_back_button(record), words.details_button(record)],
+        )
     if record.stage > notice.position:
         return _settled(record, scene, f"*Went on* · {words.asks(record)}")
     if reader is None or not reader.why:
@@ -142,7 +147,14 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
 
 def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     """One line of the thread: who decided, when and why, and where it is now."""
-    line = next((item for item in record.lines if item.id == notice.decision_id), None)
+    line = next(
+        (
+            item
+            for item in (*record.lines, *record.taken_back)
+            if item.id == notice.decision_id
+        ),
+        None,
+    )
     if line is None:
         return Rendered(
             words.plain_outcome(record),
@@ -191,14 +203,24 @@ def _question(record: Card) -> list[Block]:
     ]
 
 
-def _settled(record: Card, scene: Scene, head: str) -> Rendered:
-    """Nothing left to do for this reader, though others still decide."""
+def _settled(
+    record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
+) -> Rendered:
+    """Nothing left to decide for this reader, though others still do."""
+    text = (
+        f"{head}\nWaiting for {words.asked(record, record.stage)}: "
+        f"{record.round.approved} of {record.round.quorum} approved"
+    )
+    if buttons:
+        return Rendered(
+            _news(record, scene),
+            [blocks.section(text), words.buttons(record, buttons, "settled")],
+        )
     return Rendered(
         _news(record, scene),
         [
             blocks.section(
-                f"{head}\nWaiting for {words.asked(record, record.stage)}: "
-                f"{record.round.approved} of {record.round.quorum} approved",
+                text,
                 accessory=words.details_button(record),
                 block_id=f"approval:{record.id}:{record.revision}:settled",
             )

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import messages
+from bot.approvals import messages, told
 from bot.rendering import Renderer, Scene
 from workflows import decisions
 from workflows.approvals.notices import (
@@ -13,6 +13,7 @@ from workflows.approvals.notices import (
     ApprovalEnded,
     ApprovalReceipt,
     ApprovalStory,
+    ApprovalTold,
 )
 from workflows.approvals.records import Card
 
@@ -37,7 +38,9 @@ def _asked(session: Session, notice: ApprovalAsked, scene: Scene) -> Card:
     )
 
 
-def _story(session: Session, notice: ApprovalStory, scene: Scene) -> Card | None:
+def _story(
+    session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene
+) -> Card | None:
     """Nothing is told in a thread that outsiders read."""
     if not scene.is_closed:
         return None
@@ -52,4 +55,5 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalReceipt, _card, messages.receipt),
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
+    Renderer(ApprovalTold, _story, told.story),
 )

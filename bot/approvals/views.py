@@ -72,8 +72,8 @@ def details(card: Card, *, now: datetime) -> Block:
                 )
             )
         shown.append(blocks.context(words.silence(card)))
-        if reader is not None and reader.is_requester:
-            shown.append(words.buttons(card, [words.withdraw_button(card)], "details"))
+        if reader is not None and (mine := words.own_buttons(card)):
+            shown.append(words.buttons(card, mine, "details"))
     shown.append(
         blocks.context(
             f"{words.STATES[card.state]} · policy version {card.policy_id} · as of {blocks.when(now)}"
@@ -101,6 +101,11 @@ def _stage(card: Card, position: int) -> str:
     ]
     told += [
         _line(line) for line in card.lines[:MOST_LINES] if line.position == position
+    ]
+    told += [
+        f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
+        for line in card.taken_back[-MOST_LINES:]
+        if line.position == position and line.taken_back_at is not None
     ]
     return "\n".join(told)
 

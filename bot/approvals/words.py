@@ -2,13 +2,14 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
-from storage.enums import ApprovalState
+from storage.enums import ApprovalState, ConditionState
 from workflows.approvals.records import Card, Line
 
 APPROVE = "approvals.approve"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
+TAKE_BACK = "approvals.take_back"
 DETAILS_VIEW = "approvals.details_view"
 
 STATES = {
@@ -17,6 +18,7 @@ STATES = {
     ApprovalState.REJECTED: "❌ Rejected",
     ApprovalState.EXPIRED: "⌛ Expired",
     ApprovalState.WITHDRAWN: "↩️ Withdrawn",
+    ApprovalState.LAPSED: "🔻 Lapsed",
 }
 _NAMES_SHOWN = 3
 
@@ -96,6 +98,15 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
     if card.state is ApprovalState.EXPIRED:
         return f"{state} {at} · {what} · {progress(card)} · {stays}{more}"
+    if card.state is ApprovalState.LAPSED:
+        undone = blocks.escape(card.words.undone or card.words.stays, 200)
+        unmet = [one for one in card.conditions if one.state is ConditionState.UNMET]
+        why = (
+            f"not met by {blocks.day(unmet[0].due)}: {blocks.quote(unmet[0].text, 120)}"
+            if unmet
+            else "a condition was not met in time"
+        )
+        return f"{state} · {what} · {why} · {undone}{more}"
     return f"{state} · {project}"
 
 
@@ -104,6 +115,9 @@ def plain_outcome(card: Card) -> str:
     state = STATES[card.state].split()[-1]
     if card.state is ApprovalState.APPROVED:
         return f"{state}: {blocks.escape(card.words.done, 200)}"
+    if card.state is ApprovalState.LAPSED:
+        undone = blocks.escape(card.words.undone or card.words.stays, 200)
+        return f"{state}: {asks(card)}; a condition was not met in time, so {undone}"
     return f"{state}: {asks(card)}; {blocks.escape(card.words.stays, 200)}"
 
 
@@ -157,6 +171,31 @@ def withdraw_button(card: Card) -> Element:
             danger=True,
         ),
     )
+
+
+def take_back_button(card: Card) -> Element:
+    """Take back, after a question: others may have decided on the word of it."""
+    return blocks.button(
+        "Take back",
+        TAKE_BACK,
+        value(card),
+        confirm=blocks.confirm(
+            "Take your approval back?",
+            "It counts no more, and a stage that passed with it is asked again. You can decide again while the request waits.",
+            yes="Take back",
+            no="Keep it",
+        ),
+    )
+
+
+def own_buttons(card: Card) -> list[Element]:
+    """What the reader of a card can do in private, beside deciding."""
+    reader = card.reader
+    if reader is None or not card.is_pending:
+        return []
+    if reader.is_requester:
+        return [withdraw_button(card)]
+    return [take_back_button(card)] if reader.line is not None else []
 
 
 def buttons(card: Card, elements: list[Element], where: str = "card") -> Block:

@@ -41,6 +41,11 @@ _REQUEST = (
         _approval.c.card_id,
         _approval.c.channel,
         _approval.c.expires_at,
+        _approval.c.reason_id,
+        _approval.c.paused_at,
+        _approval.c.nudged_at,
+        _approval.c.edition,
+        _approval.c.has_more,
         _person.c.slack_id.label("requester_slack_id"),
         _person.c.home_opened_at.label("requester_home"),
         _stage.c.position,
@@ -82,12 +87,19 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
 
 
 _DECIDED = select(
-    _decision.c.person_id, _decision.c.position, _decision.c.verdict
-).where(_decision.c.approval_id == bindparam("approval_id"))
+    _decision.c.id,
+    _decision.c.person_id,
+    _decision.c.position,
+    _decision.c.verdict,
+    _decision.c.for_id,
+).where(
+    _decision.c.approval_id == bindparam("approval_id"),
+    _decision.c.taken_back_at.is_(None),
+)
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """Who decided so far (person_id, position, verdict)."""
+    """The verdicts that count so far (id, person_id, position, verdict, for_id)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -286,6 +298,7 @@ def find_channel_of(session: Session, project_id: int, org_key: str) -> Any:
     return session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
 
 
+_absent = aliased(Person)
 _CARDS = (
     select(
         Approval.id,
@@ -301,6 +314,9 @@ _CARDS = (
         Approval.decided_at,
         Approval.policy_id,
         Approval.card_id,
+        Approval.paused_at,
+        Approval.nudged_at,
+        Approval.has_more,
         Person.id.label("requester_id"),
         Person.name.label("requester_name"),
         Person.slack_id.label("requester_slack_id"),
@@ -336,9 +352,12 @@ _CARD_DECISIONS = (
         Decision.via,
         Decision.membership_read_at,
         Decision.decided_at,
+        Decision.taken_back_at,
+        _absent.name.label("for_name"),
         PrivateText.text.label("reason"),
     )
     .join(Person, Person.id == Decision.person_id)
+    .outerjoin(_absent, _absent.id == Decision.for_id)
     .outerjoin(PrivateText, PrivateText.id == Decision.reason_id)
     .where(Decision.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(Decision.id)
@@ -371,7 +390,8 @@ _WAITING = (
     .outerjoin(
         _mine,
         (_mine.approval_id == Approval.id)
-        & (_mine.person_id == bindparam("person_id")),
+        & (_mine.person_id == bindparam("person_id"))
+        & _mine.taken_back_at.is_(None),
     )
     .where(
         Approval.state == ApprovalState.PENDING.value,
@@ -464,4 +484,33 @@ def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
     """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
     return (
         session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
+    )
+
+
+_VOID = (
+    update(_decision)
+    .where(_decision.c.id.in_(bindparam("ids", expanding=True)))
+    .values(taken_back_at=bindparam("at"))
+)
+_REVISE = (
+    update(_approval)
+    .where(_approval.c.id == bindparam("approval_id"))
+    .values(revision=_approval.c.revision + 1)
+)
+
+
+def void_decisions(session: Session, ids: Sequence[int], *, at: datetime) -> None:
+    """These verdicts count no more."""
+    session.execute(_VOID, {"ids": list(ids), "at": at})
+
+
+def revise(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns; its revision rises."""
+    session.execute(_REVISE.values(**values), {"approval_id": approval_id})
+
+
+def mark(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns without changing what it asks: its revision stays."""
+    session.execute(
+        update(_approval).where(_approval.c.id == approval_id).values(**values)
     )

@@ -40,6 +40,8 @@ class Person(Base):
     refreshed_at: Mapped[datetime | None]
     """When Slack last told us about this person (real time)."""
     home_opened_at: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
+    """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
     erased_at: Mapped[datetime | None]
 
 

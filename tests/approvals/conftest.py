@@ -22,7 +22,13 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from workflows import decisions, policy
 from workflows.actors import Actor, ActorKind
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.forms import (
+    Decide,
+    OnRequest,
+    SubmitRequest,
+    TakeBack,
+    Withdraw,
+)
 from workflows.approvals.records import Card
 from workflows.errors import InvalidInput
 from workflows.policy import Policy
@@ -291,6 +297,27 @@ class House:
             )
         )
 
+    def act(
+        self,
+        name: str,
+        form: OnRequest,
+        *,
+        actor: Actor | None = None,
+    ) -> str:
+        return self.db.run(
+            lambda session: decisions.act(
+                session,
+                actor or self.actor(name),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
+
+    def take_back(self, name: str, approval_id: int) -> str:
+        return self.act(name, TakeBack(approval_id=approval_id))
+
     def expire(self, approval_id: int) -> None:
         self.db.run(
             lambda session: decisions.expire(
@@ -327,7 +354,10 @@ class House:
                 (row.person_id.removeprefix("p-"), row.position, row.verdict)
                 for row in session.execute(
                     select(Decision)
-                    .where(Decision.approval_id == approval_id)
+                    .where(
+                        Decision.approval_id == approval_id,
+                        Decision.taken_back_at.is_(None),
+                    )
                     .order_by(Decision.id)
                 ).scalars()
             ]

@@ -120,6 +120,29 @@ def tell_story(
     )
 
 
+def tell(
+    session: Session,
+    head: Any,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
+) -> None:
+    """One line in the thread about what somebody did beside deciding."""
+    announcements.tell(
+        session,
+        head.id,
+        what,
+        item_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+        times=times,
+    )
+
+
 def publish_homes(
     session: Session,
     head: Any,

@@ -41,3 +41,15 @@ class Withdraw(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     approval_id: int = Field(ge=1, le=2**31 - 1)
+
+
+class OnRequest(BaseModel):
+    """Something that is done about one request, beside deciding or withdrawing it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approval_id: int = Field(ge=1, le=2**31 - 1)
+
+
+class TakeBack(OnRequest):
+    """Somebody's own verdict counts no more."""

@@ -47,3 +47,24 @@ class ApprovalStory(Notice):
     kind: ClassVar[str] = "approval.story"
     approval_id: int
     decision_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalTold(Notice):
+    """One line in the thread about what somebody did beside deciding: `what` they did, and the id of its row."""
+
+    kind: ClassVar[str] = "approval.told"
+    approval_id: int
+    what: str
+    item_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNote(Notice):
+    """The same for one person, as a message of their own that follows the request; with buttons where they can act."""
+
+    kind: ClassVar[str] = "approval.note"
+    approval_id: int
+    person_id: str
+    what: str
+    item_id: int = 0

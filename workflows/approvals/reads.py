@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState, Ask, Verdict
 from workflows.actors import Actor
-from workflows.approvals import people
+from workflows.approvals import more, people
+from workflows.approvals.extras import Extras
 from workflows.approvals.records import Card, Line, Reader, Round, Someone
 from workflows.approvals.rules import PERSON, Approver, Standing, entitlement
 from workflows.errors import NotFound
@@ -72,6 +73,7 @@ def cards(
         verdicts[row.approval_id].append(row)
     names = _Names(session, heads.values(), stages)
     reader = _standing(session, reader_id)
+    extras = more.extras(session, [id_ for id_, head in heads.items() if head.has_more])
     return tuple(
         _card(
             heads[id_],
@@ -79,6 +81,7 @@ def cards(
             verdicts[id_],
             names,
             reader,
+            extras.get(id_, Extras()),
             words=subjects[heads[id_].subject_type].words(
                 session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
             ),
@@ -191,10 +194,11 @@ def _card(
     verdicts: Sequence[Any],
     names: _Names,
     reader: Standing | None,
+    extras: Extras,
     *,
     words: Any,
 ) -> Card:
-    lines = tuple(
+    given = tuple(
         Line(
             row.id,
             Someone(row.person_id, row.name, row.slack_id),
@@ -205,9 +209,12 @@ def _card(
             row.rule,
             names.of(row.via) if row.via else None,
             row.membership_read_at,
+            row.for_name,
+            row.taken_back_at,
         )
         for row in verdicts
     )
+    lines = tuple(line for line in given if line.taken_back_at is None)
     rounds = tuple(
         Round(
             row.position,
@@ -245,6 +252,10 @@ def _card(
         decided_at=head.decided_at,
         policy_id=head.policy_id,
         reader=_reader(head, stages[head.stage], lines, reader),
+        taken_back=tuple(line for line in given if line.taken_back_at is not None),
+        paused_at=head.paused_at,
+        nudged_at=head.nudged_at,
+        extras=extras,
     )
 
 

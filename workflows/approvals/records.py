@@ -1,19 +1,22 @@
 """What reads of requests return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from storage.enums import ApprovalState, Ask, Verdict
+from workflows.approvals.extras import Condition, Extras, Question, Someone
 from workflows.subjects import Words
 
-
-@dataclass(frozen=True, slots=True)
-class Someone:
-    """A person, named. Without a Slack id they left or were erased."""
-
-    id: str
-    name: str
-    slack_id: str | None
+__all__ = [
+    "Card",
+    "Condition",
+    "Extras",
+    "Line",
+    "Question",
+    "Reader",
+    "Round",
+    "Someone",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Line:
     """The user group through which the rule reached them, by its name."""
     read_at: datetime | None
     """When the membership behind the rule was read from Slack (real time)."""
+    instead_of: str | None = None
+    """The name of the person for whom they decided, who was away."""
+    taken_back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,10 @@ class Reader:
     line: Line | None
     """Their own verdict."""
     is_requester: bool
+    stands_in_for: str = ""
+    """The name of the person who is away and whose place this is; empty when they are asked themselves."""
+    handed_to: str = ""
+    """The name of the person to whom they gave their place in the stage that is asked now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,22 @@ class Card:
     decided_at: datetime | None
     policy_id: int
     reader: Reader | None = None
+    taken_back: tuple[Line, ...] = ()
+    """Verdicts that count no more, oldest first."""
+    paused_at: datetime | None = None
+    """Since when it waits for the requester's answer."""
+    nudged_at: datetime | None = None
+    extras: Extras = field(default_factory=Extras)
+
+    @property
+    def question(self) -> Question | None:
+        """The question that the requester has to answer before it goes on."""
+        return next((item for item in self.extras.questions if item.is_open), None)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the approval depends on, without what was dropped."""
+        return tuple(item for item in self.extras.conditions if item.binds)
 
     @property
     def is_pending(self) -> bool:

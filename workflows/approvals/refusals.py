@@ -71,6 +71,8 @@ def ended(card: Card, actor: Actor) -> str:
         return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
     if card.state is ApprovalState.WITHDRAWN:
         return f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+    if card.state is ApprovalState.LAPSED:
+        return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
     return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
 
 

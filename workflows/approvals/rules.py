@@ -1,5 +1,7 @@
 """Who may decide what, and what a verdict leads to: values in, values out."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,6 +105,14 @@ class Refusal(StrEnum):
     NOT_ASKED = "not_asked"
     STALE = "stale"
     NEEDED_LATER = "needed_later"
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """SHA-256 over what a request asks, in canonical JSON: what an approval is bound to."""
+    canonical = json.dumps(
+        facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def entitlement(

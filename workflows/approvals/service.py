@@ -40,7 +40,7 @@ def decide(
 ) -> None:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     around = Circumstances(subjects, policy, org_key, now, clicked, mirrored_since)
-    head, request, votes, rows, entitled = _judged(session, actor, form, around)
+    head, request, votes, rows, entitled = judged(session, actor, form, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
@@ -52,7 +52,7 @@ def decide(
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, actor, around)
-    decision_id = _keep(session, actor, form, entitled, request.stage, now)
+    decision_id = _keep(session, actor, form, entitled, head, now)
     if step is Step.WAITS:
         outbox.refresh(
             session, announcements.subject(head.id), now=now, clicked=clicked
@@ -84,17 +84,17 @@ def require_entitled(
 ) -> None:
     """Raise what `decide` would raise on who decides and when."""
     around = Circumstances(subjects, policy, org_key, now, None, mirrored_since)
-    _judged(session, actor, form, around)
+    judged(session, actor, form, around)
 
 
-def _judged(
+def judged(
     session: Session, actor: Actor, form: Decide, around: Circumstances
 ) -> tuple[Any, rules.Request, list[Vote], Sequence[Any], Entitlement]:
     """Lock the request and see whether this verdict counts. Raises the refusal when it does not."""
     permissions.require_member(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
-    head, request = _locked(session, form.approval_id)
+    head, request = locked(session, form.approval_id)
     votes = [
         Vote(row.person_id, row.position, Verdict(row.verdict))
         for row in queries.list_decided(session, form.approval_id)
@@ -103,21 +103,21 @@ def _judged(
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
     if not rows or rows[0].org_key != around.org_key:
-        raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
-    judged = rules.judge(
+        raise refused(session, Refusal.NO_MEMBER, head.id, actor, around)
+    found = rules.judge(
         request,
         votes,
         people.standing(rows),
         revision=form.revision,
         now=around.now,
     )
-    if isinstance(judged, Refusal):
-        if around.mirrored_since is not None and judged in _BY_MEMBERSHIP:
+    if isinstance(found, Refusal):
+        if around.mirrored_since is not None and found in _BY_MEMBERSHIP:
             raise Unconfirmed(_ASK_SLACK)
-        raise _refused(session, judged, head.id, actor, around)
-    if not _is_recent(around.mirrored_since, judged.read_at):
+        raise refused(session, found, head.id, actor, around)
+    if not _is_recent(around.mirrored_since, found.read_at):
         raise Unconfirmed(_ASK_SLACK)
-    return head, request, votes, rows, judged
+    return head, request, votes, rows, found
 
 
 _ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
@@ -146,7 +146,7 @@ def withdraw(
     around = Circumstances(subjects, policy, org_key, now, clicked)
     subject = ("approval", form.approval_id)
     permissions.require_member(actor, "approval.withdraw", subject=subject)
-    head, request = _locked(session, form.approval_id)
+    head, request = locked(session, form.approval_id)
     if actor.id != request.requester_id:
         raise NotAllowed(
             "Only the person who asked for this can withdraw it. If you decide on it, you can reject it with a reason.",
@@ -155,9 +155,9 @@ def withdraw(
             ),
         )
     if request.state is not ApprovalState.PENDING:
-        raise _refused(session, Refusal.ENDED, head.id, actor, around)
+        raise refused(session, Refusal.ENDED, head.id, actor, around)
     if now >= request.expires_at:
-        raise _refused(session, Refusal.OVERDUE, head.id, actor, around)
+        raise refused(session, Refusal.OVERDUE, head.id, actor, around)
     endings.end(session, actor, head, request, ApprovalState.WITHDRAWN, around)
 
 
@@ -173,7 +173,7 @@ def expire(
 ) -> None:
     """End a request whose time is up; nothing when it has ended or its time is not up."""
     around = Circumstances(subjects, policy, org_key, now, clicked)
-    head, request = _locked(session, approval_id)
+    head, request = locked(session, approval_id)
     if request.state is ApprovalState.PENDING and now >= request.expires_at:
         endings.end(session, SYSTEM, head, request, ApprovalState.EXPIRED, around)
 
@@ -187,7 +187,8 @@ def show_again(
     )
 
 
-def _locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+    """Lock the request; its head (the request's columns and the requester's) and what is judged. Raises NotFound."""
     rows = queries.request_for_update(session, approval_id)
     if not rows:
         raise NotFound(
@@ -212,13 +213,14 @@ def _locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     )
 
 
-def _refused(
+def refused(
     session: Session,
     why: Refusal,
     approval_id: int,
     actor: Actor,
     around: Circumstances,
 ) -> GovernanceError:
+    """The refusal as an error with its sentence, to be raised."""
     card = reads.card(
         session,
         approval_id,
@@ -256,7 +258,7 @@ def _require_dispensable(
         [(need, left - {actor.id}) for need, left in zip(quorums, free, strict=True)]
     )
     if before is None and after is not None:
-        raise _refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
+        raise refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
 
 
 def _keep(
@@ -264,24 +266,27 @@ def _keep(
     actor: Actor,
     form: Decide,
     entitled: Entitlement,
-    position: int,
+    head: Any,
     now: datetime,
 ) -> int:
     reason = (
         audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     )
     via = entitled.group.slack_id if entitled.group else None
+    shown = rules.digest(head.facts)
     decision_id = queries.insert_decision(
         session,
         approval_id=form.approval_id,
         person_id=actor.id,
-        position=position,
+        position=head.stage,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
         rule=_unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
         decided_at=now,
+        for_id=None,
+        shown=shown,
     )
     audit.record(
         session,
@@ -290,8 +295,9 @@ def _keep(
         ("approval", form.approval_id),
         now=now,
         verdict=form.verdict.value,
-        stage=position,
+        stage=head.stage,
         revision=form.revision,
+        shown=shown,
         rule=_unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
@@ -339,6 +345,7 @@ def _next_stage(
         expires_at=request.expires_at,
         org_key=around.org_key,
         now=around.now,
+        edition=head.edition,
     )
     endings.publish_homes(session, head, before | reached, actor_row, around)
 
