@@ -10,10 +10,23 @@ from storage.approvals import queries
 from storage.digests import queries as digest_queries
 from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import reads, retraction, service, submission
+from workflows.approvals import (
+    handover,
+    information,
+    nudge,
+    reads,
+    retraction,
+    service,
+    submission,
+)
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import (
+    Answer,
+    AskInformation,
     Decide,
+    DropQuestion,
+    HandOver,
+    Nudge,
     OnRequest,
     SubmitRequest,
     TakeBack,
@@ -163,6 +176,11 @@ def expire(
 Act = Callable[[Session, Actor, Any, Circumstances], str]
 _ACTS: dict[type[OnRequest], Act] = {
     TakeBack: retraction.take_back,
+    AskInformation: information.ask,
+    Answer: information.answer,
+    DropQuestion: information.drop,
+    HandOver: handover.hand_over,
+    Nudge: nudge.nudge,
 }
 
 

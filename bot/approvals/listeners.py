@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import acting, retraction, views, words
+from bot.approvals import acting, handover, information, menu, retraction, views, words
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
@@ -26,7 +26,7 @@ def register(router: Router) -> None:
     router.action(words.DETAILS, details)
     router.action(words.WITHDRAW, withdraw)
     router.submission(views.SUBMIT_REJECT, reject)
-    for action in (retraction,):
+    for action in (handover, information, menu, retraction):
         action.register(router)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show

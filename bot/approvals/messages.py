@@ -42,6 +42,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
                 f"{record.round.approved} of {record.round.quorum} approved",
@@ -76,15 +77,17 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     if record.stage > notice.position:
         return _settled(record, scene, f"*Went on* · {words.asks(record)}")
     if reader is None or not reader.why:
-        return _settled(
-            record,
-            scene,
-            f"*Waiting* · {words.asks(record)}\nYou are not among those asked any more.",
+        now = (
+            f"You handed this over to {blocks.escape(reader.handed_to, 60)}."
+            if reader is not None and reader.handed_to
+            else "You are not among those asked any more."
         )
+        return _settled(record, scene, f"*Waiting* · {words.asks(record)}\n{now}")
     why = " · ".join(
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
                 f"{record.round.approved} of {record.round.quorum} approved",
@@ -115,19 +118,32 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
+    by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    how = (
+        f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
+        if record.question
+        else f"{words.progress(record)} · decide by {by}"
+    )
     return Rendered(
-        f"{head} · {words.progress(record)} · decide by {blocks.instant(record.expires_at, scene.policy.organisation.zone)}",
+        f"{head} · {how}",
         [
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
+            *_said(record),
             blocks.context(
                 " · ".join(filter(None, [where, words.passed(record)])),
             ),
             blocks.context(words.silence(record)),
-            words.buttons(
-                record, [words.details_button(record), words.withdraw_button(record)]
-            ),
+            words.buttons(record, _receipt_buttons(record)),
         ],
     )
+
+
+def _receipt_buttons(record: Card) -> list[Element]:
+    first, *rest = words.requester_buttons(record)
+    details = words.details_button(record)
+    if record.question is not None:
+        return [first, details, *rest]
+    return [details, first, *rest]
 
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
@@ -191,7 +207,14 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
 def _news(record: Card, scene: Scene) -> str:
     """The notification: who, what, how much, how far, by when; it stands alone."""
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    if record.question is not None:
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
+
+
+def _said(record: Card) -> list[Block]:
+    told = words.said(record)
+    return [blocks.section("\n".join(told))] if told else []
 
 
 def _question(record: Card) -> list[Block]:
@@ -199,7 +222,8 @@ def _question(record: Card) -> list[Block]:
     return [
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
-        )
+        ),
+        *_said(record),
     ]
 
 

@@ -11,6 +11,7 @@ from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalNote,
     ApprovalReceipt,
     ApprovalStory,
     ApprovalTold,
@@ -28,7 +29,9 @@ def _card(
     )
 
 
-def _asked(session: Session, notice: ApprovalAsked, scene: Scene) -> Card:
+def _asked(
+    session: Session, notice: ApprovalAsked | ApprovalNote, scene: Scene
+) -> Card:
     return decisions.card(
         session,
         notice.approval_id,
@@ -56,4 +59,5 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
     Renderer(ApprovalTold, _story, told.story),
+    Renderer(ApprovalNote, _asked, told.note),
 )

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from bot import blocks
 from bot.approvals import words
+from bot.blocks import Block
 from bot.rendering import Rendered, Scene
-from workflows.approvals.notices import ApprovalTold
+from workflows.approvals.notices import ApprovalNote, ApprovalTold
 from workflows.approvals.records import Card
 
 Story = Callable[[Card, int], str | None]
@@ -20,8 +21,54 @@ def _taken_back(record: Card, item_id: int) -> str | None:
     return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.progress(record)}"
 
 
+def _question(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None:
+        return None
+    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    asked = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{who} asks {asked}* · {blocks.when(one.asked_at)} · the clock stands still\n{blocks.quote(one.text, 600)}"
+
+
+def _answered(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None or one.ended_at is None:
+        return None
+    who = blocks.mention(record.requester.slack_id, record.requester.name)
+    on = f"the clock runs on, until {blocks.when(record.expires_at)}"
+    return f"*{who} answered* · {blocks.when(one.ended_at)} · {on}\n{blocks.quote(one.answer or '', 600)}"
+
+
+def _unasked(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None or one.ended_at is None:
+        return None
+    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    return f"*{who} took the question back* · {blocks.when(one.ended_at)} · the clock runs on"
+
+
+def _handed_over(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.handovers if item.id == item_id), None)
+    if one is None:
+        return None
+    giver = blocks.mention(one.giver.slack_id, one.giver.name)
+    taker = blocks.mention(one.taker.slack_id, one.taker.name)
+    told = f"*{giver} handed over to {taker}* · {blocks.when(one.at)}"
+    return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
+
+
+def _nudged(record: Card, item_id: int) -> str | None:
+    who = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{who} reminded* {words.asked(record, item_id)}"
+
+
 STORIES: dict[str, Story] = {
+    "answered": _answered,
+    "handed_over": _handed_over,
+    "nudged": _nudged,
+    "question": _question,
     "taken_back": _taken_back,
+    "unasked": _unasked,
 }
 
 
@@ -29,3 +76,110 @@ def story(record: Card, notice: ApprovalTold, scene: Scene) -> Rendered:
     """One line of the thread."""
     line = STORIES[notice.what](record, notice.item_id) or words.progress(record)
     return Rendered(line, [blocks.section(line)], is_final=True)
+
+
+Note = Callable[[Card, ApprovalNote, Scene], Rendered]
+
+
+def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The requester is asked something; a reply under this message is the answer too."""
+    one = next(
+        (item for item in record.extras.questions if item.id == notice.item_id), None
+    )
+    if one is None or not record.is_pending or not one.is_open:
+        how = (
+            "You answered" if one is not None and one.answer is not None else "Settled"
+        )
+        line = f"*{how}* · {words.asks(record)}"
+        return Rendered(line, [blocks.section(line)], is_final=True)
+    who = blocks.escape(one.asker.name, 60)
+    head = f"{who} asks you before deciding: {blocks.quote(one.text, 600)}"
+    return Rendered(
+        head,
+        [
+            blocks.section(
+                f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"
+            ),
+            blocks.context(f"{words.asks(record)} · {words.silence(record)}"),
+            blocks.context(
+                "Answer with the button, or reply to this message in its thread."
+            ),
+            words.buttons(
+                record,
+                [words.answer_button(record), words.details_button(record)],
+                "question",
+            ),
+        ],
+    )
+
+
+def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """Whoever asked reads the answer, and can decide there and then."""
+    one = next(
+        (item for item in record.extras.questions if item.id == notice.item_id), None
+    )
+    who = blocks.escape(record.requester.name, 60)
+    answer = blocks.quote((one.answer if one else "") or "", 600)
+    head = f"{who} answered: {answer}"
+    return Rendered(
+        f"{head} · {words.asks(record)}",
+        [
+            blocks.section(f"*{who} answered*\n{answer}"),
+            blocks.context(f"{words.asks(record)} · {words.progress(record)}"),
+            *_decide(record, "answer"),
+        ],
+        is_final=not record.is_pending,
+    )
+
+
+def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The card once more, because the requester asks for it."""
+    reader = record.reader
+    if not record.is_pending:
+        return Rendered(
+            words.plain_outcome(record),
+            [blocks.section(words.outcome(record))],
+            is_final=True,
+        )
+    who = blocks.escape(record.requester.name, 60)
+    mine = reader is not None and reader.why and reader.line is None
+    head = (
+        f"{who} waits for your decision"
+        if mine
+        else "Nothing is needed from you any more"
+    )
+    why = (
+        f" · you are asked because {blocks.escape(reader.why, 100)}"
+        if mine and reader
+        else ""
+    )
+    return Rendered(
+        f"{head}: {words.asks(record)}",
+        [
+            blocks.section(f"*{head}*\n{words.asks(record)}"),
+            blocks.context(f"{words.progress(record)}{why}"),
+            blocks.context(words.silence(record)),
+            *_decide(record, "nudge"),
+        ],
+    )
+
+
+def _decide(record: Card, where: str) -> list[Block]:
+    reader = record.reader
+    if not record.is_pending or reader is None:
+        return []
+    if reader.line is None and reader.why and not reader.is_requester:
+        return [words.buttons(record, words.decide_buttons(record), where)]
+    return [words.buttons(record, [words.details_button(record)], where)]
+
+
+NOTES: dict[str, Note] = {
+    "answer": _answer_note,
+    "nudge": _nudge_note,
+    "question": _question_note,
+}
+
+
+def note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """A message of its own to one person."""
+    return NOTES[notice.what](record, notice, scene)

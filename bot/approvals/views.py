@@ -51,6 +51,7 @@ def details(card: Card, *, now: datetime) -> Block:
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
+    shown += [blocks.context(line) for line in words.said(card)]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
@@ -76,7 +77,7 @@ def details(card: Card, *, now: datetime) -> Block:
             shown.append(words.buttons(card, mine, "details"))
     shown.append(
         blocks.context(
-            f"{words.STATES[card.state]} · policy version {card.policy_id} · as of {blocks.when(now)}"
+            f"{words.state(card)} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
     )
     return blocks.modal(
@@ -177,6 +178,13 @@ def asked(card: Card) -> Block:
     """A request of the reader's own, on one line."""
     if not card.is_pending:
         return blocks.section(words.outcome(card))
+    if card.question is not None:
+        asker = blocks.escape(card.question.asker.name, 60)
+        return blocks.section(
+            f"*Waiting for you* · {words.asks(card)}\n{asker} asks: {blocks.quote(card.question.text, 200)}",
+            accessory=words.answer_button(card),
+            block_id=f"approval:{card.id}:{card.revision}:mine",
+        )
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
         f"{card.round.approved} of {card.round.quorum} approved · answer by {blocks.when(card.expires_at)}",

@@ -2,13 +2,16 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
-from storage.enums import ApprovalState, ConditionState
+from storage.enums import ApprovalState, Ask, ConditionState
 from workflows.approvals.records import Card, Line
 
 APPROVE = "approvals.approve"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
+MORE = "approvals.more"
+ANSWER = "approvals.answer"
+UNASK = "approvals.unask"
 TAKE_BACK = "approvals.take_back"
 DETAILS_VIEW = "approvals.details_view"
 
@@ -72,6 +75,9 @@ def step(card: Card) -> str:
 
 def silence(card: Card) -> str:
     """What happens if nobody does anything."""
+    if card.paused_at is not None:
+        who = blocks.escape(card.requester.name, 60)
+        return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
     return f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
 
 
@@ -132,8 +138,46 @@ def value(card: Card) -> str:
     return f"{card.id}:{card.revision}"
 
 
+def state(card: Card) -> str:
+    """`⏳ Waiting`, `✅ Approved`; while a question is open, who is waited for."""
+    if card.is_pending and card.paused_at is not None:
+        return "⏳ Waiting for the requester"
+    return STATES[card.state]
+
+
+def said(card: Card) -> list[str]:
+    """What was asked, answered and handed over, one line each, newest last; mrkdwn."""
+    told = []
+    for one in card.extras.questions[-2:]:
+        asker = blocks.escape(one.asker.name, 60)
+        if one.is_open:
+            told.append(f"*{asker} asks:* {blocks.quote(one.text, 300)}")
+        elif one.answer is not None:
+            told.append(
+                f"{asker} asked: {blocks.quote(one.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(one.answer, 300)}"
+            )
+    told += [
+        f"{blocks.escape(one.giver.name, 60)} handed over to {blocks.escape(one.taker.name, 60)}"
+        for one in card.extras.handovers
+        if one.position == card.stage
+    ]
+    return told
+
+
+def choice(label: str, verb: str, card: Card) -> Element:
+    """An entry of More: what it does, and what it was offered on."""
+    return blocks.option(label, f"{verb}:{value(card)}")
+
+
 def decide_buttons(card: Card) -> list[Element]:
-    """Approve, Reject, Details."""
+    """Approve, Reject, Details, and more; no Approve while the requester has to answer first."""
+    hand_over = choice("Hand over to somebody else…", "hand_over", card)
+    if card.paused_at is not None:
+        rest = [blocks.overflow(MORE, [hand_over])]
+        own = card.question is not None and card.reader is not None
+        if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
+            rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
+        return [_reject_button(card), details_button(card), *rest]
     return [
         blocks.button(
             "Approve",
@@ -142,14 +186,36 @@ def decide_buttons(card: Card) -> list[Element]:
             style="primary",
             hint=f"Approve request {card.id}",
         ),
-        blocks.button(
-            "Reject",
-            REJECT,
-            value(card),
-            hint=f"Reject request {card.id}, with a reason",
-        ),
+        _reject_button(card),
         details_button(card),
+        blocks.overflow(
+            MORE,
+            [
+                choice("Ask for information…", "ask", card),
+                hand_over,
+            ],
+        ),
     ]
+
+
+def _reject_button(card: Card) -> Element:
+    return blocks.button(
+        "Reject",
+        REJECT,
+        value(card),
+        hint=f"Reject request {card.id}, with a reason",
+    )
+
+
+def answer_button(card: Card) -> Element:
+    """Answer: the request waits for it."""
+    return blocks.button(
+        "Answer",
+        ANSWER,
+        value(card),
+        style="primary",
+        hint=f"Answer the question about request {card.id}",
+    )
 
 
 def details_button(card: Card) -> Element:
@@ -188,13 +254,26 @@ def take_back_button(card: Card) -> Element:
     )
 
 
+def requester_buttons(card: Card) -> list[Element]:
+    """What the requester can do while it waits: answer, or nudge, and withdraw."""
+    if card.question is not None:
+        return [answer_button(card), withdraw_button(card)]
+    rest = []
+    if card.round.ask is not Ask.QUIET:
+        rest.append(choice("Nudge those who are asked", "nudge", card))
+    return [
+        withdraw_button(card),
+        *([blocks.overflow(MORE, rest)] if rest else []),
+    ]
+
+
 def own_buttons(card: Card) -> list[Element]:
     """What the reader of a card can do in private, beside deciding."""
     reader = card.reader
     if reader is None or not card.is_pending:
         return []
     if reader.is_requester:
-        return [withdraw_button(card)]
+        return requester_buttons(card)
     return [take_back_button(card)] if reader.line is not None else []
 
 

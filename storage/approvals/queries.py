@@ -108,6 +108,7 @@ _STANDING = (
         _person.c.id,
         _person.c.org_key,
         _person.c.slack_id,
+        _person.c.name,
         _person.c.is_bot,
         _person.c.is_guest,
         _person.c.is_stranger,
@@ -396,6 +397,7 @@ _WAITING = (
     .where(
         Approval.state == ApprovalState.PENDING.value,
         Approval.expires_at > bindparam("now"),
+        Approval.paused_at.is_(None),
         Approval.requester_id != bindparam("person_id"),
         _mine.id.is_(None),
     )
@@ -513,4 +515,20 @@ def mark(session: Session, approval_id: int, **values: Any) -> None:
     """Change the request's own columns without changing what it asks: its revision stays."""
     session.execute(
         update(_approval).where(_approval.c.id == approval_id).values(**values)
+    )
+
+
+_STAGE = update(_stage).where(
+    _stage.c.approval_id == bindparam("approval"),
+    _stage.c.position == bindparam("place"),
+)
+
+
+def set_approvers(
+    session: Session, approval_id: int, position: int, approvers: list[Any]
+) -> None:
+    """Whom a stage asks, from now on; its request is locked by the caller."""
+    session.execute(
+        _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
+        {"approval": approval_id, "place": position, "whom": approvers},
     )

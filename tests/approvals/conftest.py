@@ -23,7 +23,11 @@ from storage.projects.tables import Project
 from workflows import decisions, policy
 from workflows.actors import Actor, ActorKind
 from workflows.approvals.forms import (
+    Answer,
+    AskInformation,
     Decide,
+    HandOver,
+    Nudge,
     OnRequest,
     SubmitRequest,
     TakeBack,
@@ -314,6 +318,33 @@ class House:
                 org_key=ORG,
             )
         )
+
+    def question(self, name: str, approval_id: int, text: str = "Why now?") -> str:
+        return self.act(
+            name,
+            AskInformation(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                question=text,
+            ),
+        )
+
+    def answer(self, name: str, approval_id: int, text: str = "It grew.") -> str:
+        return self.act(name, Answer(approval_id=approval_id, answer=text))
+
+    def hand_over(self, name: str, approval_id: int, to: str, note: str = "") -> str:
+        return self.act(
+            name,
+            HandOver(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                to=f"U0{to.upper()}",
+                note=note,
+            ),
+        )
+
+    def nudge(self, name: str, approval_id: int) -> str:
+        return self.act(name, Nudge(approval_id=approval_id))
 
     def take_back(self, name: str, approval_id: int) -> str:
         return self.act(name, TakeBack(approval_id=approval_id))

@@ -126,6 +126,29 @@ def ask(
         queries.set_card(session, approval_id, card_id=card_id, channel=channel)
 
 
+def ask_one(
+    session: Session,
+    approval_id: int,
+    position: int,
+    person: Reached,
+    why: str,
+    *,
+    org_key: str,
+    expires_at: datetime,
+    now: datetime,
+) -> None:
+    """A card of their own to somebody who comes into the stage that is asked now; `why` names the occasion."""
+    outbox.post(
+        session,
+        ApprovalAsked(approval_id, person.id, position),
+        to=Destination.person(org_key, person.slack_id),
+        dedupe_key=f"approval:{approval_id}:ask:{position}:{person.id}:{why}",
+        now=now,
+        subject=subject(approval_id),
+        expires_at=expires_at,
+    )
+
+
 def tell_story(
     session: Session,
     approval_id: int,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage.actions import queries as more
 from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
@@ -82,6 +83,8 @@ def end(
             outcome=outcome,
             now=now,
         )
+    if head.has_more:
+        _wind_up(session, head, outcome, around)
     outbox.refresh(
         session, announcements.subject(head.id), now=now, clicked=around.clicked
     )
@@ -103,6 +106,18 @@ def end(
         org_key=around.org_key,
         now=now,
     )
+
+
+def _wind_up(
+    session: Session, head: Any, outcome: ApprovalState, around: Circumstances
+) -> None:
+    """What was still open beside the decision ends with it; only an approval leaves its conditions."""
+    question = more.find_open_question(session, head.id)
+    if question is not None:
+        question.ended_at = around.now
+        queries.mark(session, head.id, paused_at=None)
+    if outcome is not ApprovalState.APPROVED:
+        more.drop_conditions(session, head.id, now=around.now)
 
 
 def tell_story(

@@ -51,5 +51,38 @@ class OnRequest(BaseModel):
     approval_id: int = Field(ge=1, le=2**31 - 1)
 
 
+class OnStage(OnRequest):
+    """The same, on what a card showed (`revision`)."""
+
+    revision: int = Field(ge=1, le=2**31 - 1)
+
+
+class AskInformation(OnStage):
+    """Somebody who is asked to decide wants to know something first; the request waits for the answer."""
+
+    question: Reason
+
+
+class Answer(OnRequest):
+    """The requester answers."""
+
+    answer: Reason
+
+
+class DropQuestion(OnRequest):
+    """Whoever asked needs no answer any more."""
+
+
+class HandOver(OnStage):
+    """Somebody gives their place in the stage to somebody else, by Slack id."""
+
+    to: str
+    note: Reason = ""
+
+
+class Nudge(OnRequest):
+    """The requester reminds those who have not decided."""
+
+
 class TakeBack(OnRequest):
     """Somebody's own verdict counts no more."""

@@ -32,7 +32,7 @@ def bind(
     return tuple(
         Stage(
             stage.name,
-            tuple(_stands_for(word, policy, people) for word in stage.approvers),
+            tuple(stands_for(word, policy, people) for word in stage.approvers),
             stage.quorum,
             stage.ask or gate.ask,
         )
@@ -40,9 +40,8 @@ def bind(
     )
 
 
-def _stands_for(
-    word: str, policy: Policy, people: Mapping[str, str | None]
-) -> Approver:
+def stands_for(word: str, policy: Policy, people: Mapping[str, str | None]) -> Approver:
+    """A word of the policy, and whom it stands for now."""
     if word.startswith(SUBJECT):
         person = people.get(word.removeprefix(SUBJECT))
         return Approver(word, (PERSON + person,) if person else ())
@@ -78,6 +77,25 @@ def standing(rows: Sequence[Any]) -> Standing:
     )
 
 
+def one(session: Session, person_id: str) -> Reached | None:
+    """Somebody by their id, where they are a member with a Slack id."""
+    rows = queries.list_standing(session, person_id)
+    if not rows or not is_member(rows[0]) or not rows[0].slack_id:
+        return None
+    row = rows[0]
+    return Reached(row.id, row.slack_id, row.name, row.home_opened_at is not None)
+
+
+def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
+    """Somebody by their Slack id, where they are a member."""
+    for row in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+        if is_member(row) and row.slack_id:
+            return Reached(
+                row.id, row.slack_id, row.name, row.home_opened_at is not None
+            )
+    return None
+
+
 def reached(
     session: Session, stages: Sequence[Stage], org_key: str
 ) -> list[dict[str, Reached]]:
@@ -110,6 +128,7 @@ def reached(
             for approver in stage.approvers
             for who in approver.who
             for person_id, person in by_word.get(who, {}).items()
+            if all(other.by != person_id for other in stage.approvers)
         }
         for stage in stages
     ]

@@ -12,7 +12,13 @@ from workflows.actors import Actor
 from workflows.approvals import more, people
 from workflows.approvals.extras import Extras
 from workflows.approvals.records import Card, Line, Reader, Round, Someone
-from workflows.approvals.rules import PERSON, Approver, Standing, entitlement
+from workflows.approvals.rules import (
+    HANDED_OVER,
+    PERSON,
+    Approver,
+    Standing,
+    entitlement,
+)
 from workflows.errors import NotFound
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
@@ -251,7 +257,7 @@ def _card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=_reader(head, stages[head.stage], lines, reader),
+        reader=_reader(head, stages[head.stage], lines, reader, extras),
         taken_back=tuple(line for line in given if line.taken_back_at is not None),
         paused_at=head.paused_at,
         nudged_at=head.nudged_at,
@@ -260,7 +266,11 @@ def _card(
 
 
 def _reader(
-    head: Any, stage: Any, lines: Sequence[Line], standing: Standing | None
+    head: Any,
+    stage: Any,
+    lines: Sequence[Line],
+    standing: Standing | None,
+    extras: Extras,
 ) -> Reader | None:
     if standing is None:
         return None
@@ -271,6 +281,8 @@ def _reader(
             why = f"you are in {found.group.name}"
         elif found.rule == "subject.owner":
             why = f"you own this {head.subject_type}"
+        elif found.rule == HANDED_OVER:
+            why = f"{_giver(extras, standing.person_id, head.stage)} handed this over to you"
         elif found.rule.startswith(people.ROLE):
             why = f"you hold the role {found.rule.removeprefix(people.ROLE)}"
         else:
@@ -280,4 +292,23 @@ def _reader(
         why,
         next((line for line in lines if line.person.id == standing.person_id), None),
         standing.person_id == head.requester_id,
+        handed_to=next(
+            (
+                one.taker.name
+                for one in extras.handovers
+                if one.giver.id == standing.person_id and one.position == head.stage
+            ),
+            "",
+        ),
+    )
+
+
+def _giver(extras: Extras, person_id: str, position: int) -> str:
+    return next(
+        (
+            one.giver.name
+            for one in extras.handovers
+            if one.taker.id == person_id and one.position == position
+        ),
+        "somebody",
     )

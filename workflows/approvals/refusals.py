@@ -31,6 +31,10 @@ class CardChanged(Stale):
     """The card showed an earlier stage than the one that is asked now."""
 
 
+class WaitsForAnswer(GovernanceError):
+    """The requester has to answer a question before anybody can approve."""
+
+
 class Unconfirmed(GovernanceError):
     """The mirror of Slack is too old to say whether this verdict counts: ask Slack, then try again."""
 
@@ -74,6 +78,16 @@ def ended(card: Card, actor: Actor) -> str:
     if card.state is ApprovalState.LAPSED:
         return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
     return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
+
+
+def waits(card: Card) -> GovernanceError:
+    """Nobody approves while the requester has not answered a question."""
+    question = card.question
+    asker = name(question.asker.name) if question else "somebody"
+    return WaitsForAnswer(
+        f"{asker} asked {name(card.requester.name)} something first, so this can't be approved until it is answered. "
+        f"You can reject it, and {asker} can take the question back."
+    )
 
 
 def refused(

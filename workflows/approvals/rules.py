@@ -14,21 +14,28 @@ PERSON = "person:"
 """Before the opaque id of a person whom `subject.owner` and the like stood for when the request was opened."""
 
 
+HANDED_OVER = "handed_over"
+"""The rule by which somebody decides to whom an approver gave their place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approver:
     """One approver of a stage: the policy's word, and whom it stood for (Slack ids, `@group`s, `person:ID`s)."""
 
     rule: str
     who: tuple[str, ...]
+    by: str | None = None
+    """The person who gave their place in the stage to this one, and so does not decide in it themselves."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Approver":
         """From what the stage row keeps."""
-        return cls(stored["rule"], tuple(stored["who"]))
+        return cls(stored["rule"], tuple(stored["who"]), stored.get("by"))
 
     def stored(self) -> dict[str, Any]:
         """As the stage row keeps it."""
-        return {"rule": self.rule, "who": list(self.who)}
+        kept: dict[str, Any] = {"rule": self.rule, "who": list(self.who)}
+        return kept | {"by": self.by} if self.by else kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ def entitlement(
     """The first approver rule that reaches this person, in the policy's order; None when none does."""
     by_group = {group.slack_id: group for group in standing.groups}
     by_handle = {f"@{group.handle}": group for group in standing.groups}
+    if any(approver.by == standing.person_id for approver in approvers):
+        return None
     themselves = {f"{PERSON}{standing.person_id}", standing.slack_id}
     for approver in approvers:
         for who in approver.who:

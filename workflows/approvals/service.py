@@ -41,6 +41,10 @@ def decide(
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     around = Circumstances(subjects, policy, org_key, now, clicked, mirrored_since)
     head, request, votes, rows, entitled = judged(session, actor, form, around)
+    if head.paused_at is not None and form.verdict is Verdict.APPROVE:
+        raise refusals.waits(
+            reads.card(session, head.id, subjects=subjects, policy=policy, now=now)
+        )
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
