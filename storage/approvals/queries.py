@@ -40,6 +40,8 @@ _REQUEST = (
         _approval.c.revision,
         _approval.c.card_id,
         _approval.c.channel,
+        _approval.c.bound,
+        _approval.c.asked_at,
         _approval.c.expires_at,
         _approval.c.reason_id,
         _approval.c.paused_at,
@@ -53,6 +55,7 @@ _REQUEST = (
         _stage.c.approvers,
         _stage.c.quorum,
         _stage.c.ask,
+        _stage.c.rules,
     )
     .select_from(
         _approval.join(_stage, _stage.c.approval_id == _approval.c.id).join(
@@ -92,6 +95,7 @@ _DECIDED = select(
     _decision.c.position,
     _decision.c.verdict,
     _decision.c.for_id,
+    _decision.c.parties,
 ).where(
     _decision.c.approval_id == bindparam("approval_id"),
     _decision.c.taken_back_at.is_(None),
@@ -99,7 +103,7 @@ _DECIDED = select(
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """The verdicts that count so far (id, person_id, position, verdict, for_id)."""
+    """The verdicts that count so far (id, person_id, position, verdict, for_id, parties)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -116,6 +120,8 @@ _STANDING = (
         _person.c.erased_at,
         _person.c.refreshed_at,
         _person.c.home_opened_at,
+        _person.c.manager_id,
+        _member.c.since,
         _group.c.slack_id.label("group_id"),
         _group.c.handle,
         _group.c.name.label("group_name"),
@@ -145,6 +151,8 @@ _ADVANCE = (
         revision=_approval.c.revision + 1,
         state=bindparam("new_state"),
         decided_at=bindparam("ended_at"),
+        asked_at=bindparam("asked"),
+        valid_until=bindparam("holds_until"),
     )
 )
 _CARD = (
@@ -165,9 +173,11 @@ def advance(
     *,
     stage: int,
     state: ApprovalState,
-    ended_at: datetime | None,
+    asked_at: datetime | None,
+    ended_at: datetime | None = None,
+    valid_until: datetime | None = None,
 ) -> None:
-    """Move the request to a stage or to its end; its revision rises."""
+    """Move the request to a stage, asked at `asked_at`, or to its end; its revision rises."""
     session.execute(
         _ADVANCE,
         {
@@ -175,6 +185,8 @@ def advance(
             "new_stage": stage,
             "new_state": state.value,
             "ended_at": ended_at,
+            "asked": asked_at,
+            "holds_until": valid_until,
         },
     )
 
@@ -230,7 +242,12 @@ _NAMED = select(*_PERSON_COLUMNS).where(
     ),
 )
 _MEMBERS = (
-    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroup.handle)
+    select(
+        *_PERSON_COLUMNS,
+        UserGroup.slack_id.label("group_id"),
+        UserGroup.handle,
+        UserGroupMember.since,
+    )
     .join(UserGroupMember, UserGroupMember.person_id == Person.id)
     .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
     .where(
@@ -318,6 +335,9 @@ _CARDS = (
         Approval.paused_at,
         Approval.nudged_at,
         Approval.has_more,
+        Approval.bound,
+        Approval.asked_at,
+        Approval.valid_until,
         Person.id.label("requester_id"),
         Person.name.label("requester_name"),
         Person.slack_id.label("requester_slack_id"),
@@ -336,6 +356,7 @@ _CARD_STAGES = (
         ApprovalStage.approvers,
         ApprovalStage.quorum,
         ApprovalStage.ask,
+        ApprovalStage.rules,
     )
     .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(ApprovalStage.approval_id, ApprovalStage.position)
@@ -352,6 +373,7 @@ _CARD_DECISIONS = (
         Decision.rule,
         Decision.via,
         Decision.membership_read_at,
+        Decision.parties,
         Decision.decided_at,
         Decision.taken_back_at,
         _absent.name.label("for_name"),
@@ -382,7 +404,15 @@ def list_decisions(session: Session, ids: Sequence[int]) -> Rows:
 
 _mine = aliased(Decision)
 _WAITING = (
-    select(Approval.id, ApprovalStage.approvers)
+    select(
+        Approval.id,
+        Approval.bound,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+        ApprovalStage.rules,
+    )
     .join(
         ApprovalStage,
         (ApprovalStage.approval_id == Approval.id)
@@ -422,7 +452,7 @@ _ASKED = (
 
 
 def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
-    """Pending requests (id, approvers of the stage asked now) that others made and this person has not decided."""
+    """Pending requests (id, bound, the stage asked now) that others made and this person has not decided."""
     return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
 
 

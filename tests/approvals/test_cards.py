@@ -225,11 +225,13 @@ def test_the_question_stands_in_the_first_300_characters() -> None:
     told = "\n".join(mrkdwn(shown.blocks))
     assert "You are asked because you are in Finance partners · step 2 of 2" in told
     assert "If nobody decides by" in told
-    assert [item["text"]["text"] for item in shown.blocks[-1]["elements"]] == [
+    *buttons, more = shown.blocks[-1]["elements"]
+    assert [item["text"]["text"] for item in buttons] == [
         "Approve",
         "Reject",
         "Details",
     ]
+    assert more["type"] == "overflow"
     assert [item.get("style") for item in shown.blocks[-1]["elements"]] == [
         "primary",
         None,

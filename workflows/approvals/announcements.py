@@ -149,6 +149,23 @@ def ask_one(
     )
 
 
+def show_passed(
+    session: Session, approval_id: int, *, project_id: int, org_key: str, now: datetime
+) -> None:
+    """What passed by rule is shown in the project's channel, where nobody was asked."""
+    place = queries.find_channel_of(session, project_id, org_key)
+    if place is None:
+        return
+    outbox.post(
+        session,
+        ApprovalCard(approval_id),
+        to=Destination.channel(org_key, place.channel),
+        dedupe_key=f"approval:{approval_id}:card",
+        now=now,
+        subject=subject(approval_id),
+    )
+
+
 def tell_story(
     session: Session,
     approval_id: int,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,8 +11,8 @@ from storage.actions import queries as more
 from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
-from workflows.actors import Actor
-from workflows.approvals import announcements, people, rules
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import announcements, clocks, people, rules
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -52,7 +52,21 @@ def end(
     subject, now = around.subjects[head.subject_type], around.now
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
-    queries.advance(session, head.id, stage=request.stage, state=outcome, ended_at=now)
+    held = (head.bound or {}).get("valid_for")
+    valid_until = (
+        now + timedelta(seconds=held)
+        if held is not None and outcome is ApprovalState.APPROVED
+        else None
+    )
+    queries.advance(
+        session,
+        head.id,
+        stage=request.stage,
+        state=outcome,
+        asked_at=head.asked_at,
+        ended_at=now,
+        valid_until=valid_until,
+    )
     audit.record(
         session,
         actor,
@@ -62,7 +76,13 @@ def end(
         gate=head.gate,
         about=[head.subject_type, head.subject_id],
         policy=head.policy_id,
+        by_rule=(head.bound or {}).get("by_rule") or None,
+        valid_until=valid_until.isoformat(timespec="microseconds")
+        if valid_until
+        else None,
     )
+    if valid_until is not None:
+        timers.start(session, announcements.subject(head.id), clocks.LAPSE, valid_until)
     if outcome is ApprovalState.APPROVED:
         subject.apply(
             session,
@@ -97,7 +117,9 @@ def end(
             org_key=around.org_key,
             now=now,
         )
-    (asked,) = people.reached(session, [request.stages[request.stage]], around.org_key)
+    asked: Mapping[str, people.Reached] = {}
+    if not (head.bound or {}).get("by_rule"):
+        (asked,) = people.reached(session, [request.current], around.org_key)
     publish_homes(session, head, asked, None, around)
     heads.publish(
         session,
@@ -118,6 +140,29 @@ def _wind_up(
         queries.mark(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
+
+
+def pass_by_rule(
+    session: Session, approval_id: int, project_id: int, around: Circumstances
+) -> None:
+    """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
+    head = queries.request_for_update(session, approval_id)[0]
+    request = rules.Request(
+        head.requester_id,
+        ApprovalState.PENDING,
+        0,
+        head.revision,
+        head.expires_at,
+        (rules.Stage.of(head),),
+    )
+    announcements.show_passed(
+        session,
+        approval_id,
+        project_id=project_id,
+        org_key=around.org_key,
+        now=around.now,
+    )
+    end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
 
 
 def tell_story(

@@ -1,7 +1,6 @@
 """Giving one's place in a stage to somebody else, who is asked in one's stead."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,11 +9,13 @@ from storage.approvals import queries
 from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import announcements, endings, people, rules, service
+from workflows.approvals import announcements, endings, people, rules, seating, service
+from workflows.approvals.binding import Words
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import Decide, HandOver
 from workflows.approvals.people import Reached
-from workflows.approvals.rules import HANDED_OVER, PERSON, Vote
+from workflows.approvals.rules import Vote
+from workflows.approvals.stages import HANDED_OVER, PERSON, Approver
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
 from workflows.policy import Policy
@@ -28,7 +29,6 @@ def hand_over(
         approval_id=form.approval_id, revision=form.revision, verdict=Verdict.APPROVE
     )
     head, request, votes, _, entitled = service.judged(session, actor, asking, around)
-    stored = queries.list_approvers(session, head.id)[request.stage]
     taker = people.by_slack_id(session, around.org_key, form.to)
     if taker is None:
         raise InvalidInput(
@@ -50,14 +50,23 @@ def hand_over(
         note_id=text.id if text else None,
         created_at=around.now,
     )
-    place: dict[str, Any] = next(
-        (item for item in stored if item["rule"] == entitled.rule), {}
+    given = [
+        Approver(HANDED_OVER, (PERSON + taker.id,), party, actor.id)
+        for party in entitled.parties
+    ]
+    was_short = _is_short(session, request, votes, around)
+    queries.set_approvers(
+        session,
+        head.id,
+        request.stage,
+        [approver.stored() for approver in (*request.current.approvers, *given)],
     )
-    given = {"rule": HANDED_OVER, "who": [PERSON + taker.id], "by": actor.id}
-    before = _free(session, request, votes, around)
-    queries.set_approvers(session, head.id, request.stage, [*stored, place | given])
     head, request = service.locked(session, head.id)
-    _require_enough(request, votes, before, _free(session, request, votes, around))
+    if not was_short and _is_short(session, request, votes, around):
+        raise InvalidInput(
+            "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
+            field="to",
+        )
     queries.mark(session, head.id, has_more=True)
     audit.record(
         session,
@@ -123,9 +132,9 @@ def _require_fit(
             f"{taker.name} gave their own place away, so it can't go back to them. Choose somebody else.",
             field="to",
         )
+    words = Words(policy, {})
     allowed = [
-        people.stands_for(word, policy, {})
-        for word in getattr(policy.gates.get(gate), "hand_over_to", ())  # type: ignore[call-overload]
+        words.of(word) for word in getattr(policy.gates.get(gate), "hand_over_to", ())
     ]
     if not rules.entitlement([*stage.approvers, *allowed], standing):
         raise InvalidInput(
@@ -134,39 +143,27 @@ def _require_fit(
         )
 
 
-def _free(
+def _is_short(
     session: Session,
     request: rules.Request,
     votes: Sequence[Vote],
     around: Circumstances,
-) -> list[set[str]]:
-    """For each stage from the one asked now, who could still decide in it."""
-    spent = {request.requester_id, *(vote.person_id for vote in votes)}
-    return [
-        set(reached) - spent
-        for reached in people.reached(
-            session, request.stages[request.stage :], around.org_key
-        )
-    ]
-
-
-def _require_enough(
-    request: rules.Request,
-    votes: Sequence[Vote],
-    before: list[set[str]],
-    after: list[set[str]],
-) -> None:
-    given = sum(
-        vote.position == request.stage and vote.verdict is Verdict.APPROVE
-        for vote in votes
-    )
+) -> bool:
+    """Whether the stages that are left could not pass any more with those who could decide in them now."""
     stages = request.stages[request.stage :]
-    quorums = [stages[0].quorum - given, *(stage.quorum for stage in stages[1:])]
-    if (
-        rules.shortage(list(zip(quorums, before, strict=True))) is None
-        and rules.shortage(list(zip(quorums, after, strict=True))) is not None
-    ):
-        raise InvalidInput(
-            "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
-            field="to",
-        )
+    barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}
+    found = people.reached_parties(session, stages, around.org_key)
+    gave = [
+        (vote.person_id, vote.parties)
+        for vote in votes
+        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
+    ]
+    now = [
+        (party.keys() - barred) | {one for one, parties in gave if index in parties}
+        for index, party in enumerate(found[0])
+    ]
+    plan = [rules.ways(stages[0], now)] + [
+        rules.ways(stage, [party.keys() - barred for party in parties])
+        for stage, parties in zip(stages[1:], found[1:], strict=True)
+    ]
+    return seating.shortage_in(plan) is not None

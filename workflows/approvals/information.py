@@ -55,6 +55,7 @@ def ask(
         paused_at=around.now,
         has_more=True,
         expires_at=request.expires_at + PATIENCE,
+        asked_at=head.asked_at + PATIENCE if head.asked_at else None,
     )
     timers.shift(session, announcements.subject(head.id), PATIENCE)
     audit.record(
@@ -156,7 +157,11 @@ def _goes_on(
     question.ended_at = around.now
     unused = PATIENCE - (around.now - head.paused_at)
     queries.revise(
-        session, head.id, paused_at=None, expires_at=request.expires_at - unused
+        session,
+        head.id,
+        paused_at=None,
+        expires_at=request.expires_at - unused,
+        asked_at=head.asked_at - unused if head.asked_at else None,
     )
     timers.shift(session, announcements.subject(head.id), -unused)
     audit.record(

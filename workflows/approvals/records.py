@@ -5,6 +5,7 @@ from datetime import datetime
 
 from storage.enums import ApprovalState, Ask, Verdict
 from workflows.approvals.extras import Condition, Extras, Question, Someone
+from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Words
 
 __all__ = [
@@ -40,6 +41,26 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several groups of a stage, and how far it is."""
+
+    name: str
+    quorum: int
+    asked: tuple[str, ...]
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """What happens, or has happened, to a stage that nobody decides."""
+
+    way: Way
+    who: tuple[str, ...]
+    at: datetime | None
+    """When it comes; none once it has, or while the stage is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """A stage as people see it: who is asked, in words, and how far it is."""
 
@@ -50,6 +71,18 @@ class Round:
     asked: tuple[str, ...]
     """Groups and people by name."""
     approved: int
+    mode: Mode = "all"
+    parts: tuple[Part, ...] = ()
+    """Its groups, where there is more than one."""
+    comment: bool = False
+    """Whoever approves says why."""
+    confirm: bool = False
+    is_pinned: bool = False
+    has_fallback: bool = False
+    """Those whom the policy named were too few, so that others decide in their place."""
+    escalation: Escalated | None = None
+    remind_at: tuple[datetime, ...] = ()
+    """When those who have not decided are reminded; empty while the stage is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +95,14 @@ class Reader:
     line: Line | None
     """Their own verdict."""
     is_requester: bool
+    apart: str = ""
+    """What they are to the subject that bars them from deciding: `developer`, `validator`, `contributor`."""
+    group: str | None = None
+    """The user group through which the stage asks them, by its name."""
+    counts_from: datetime | None = None
+    """From when their membership counts, where it is too new now."""
+    is_part_done: bool = False
+    """Their group of the stage has approved; others are waited for."""
     stands_in_for: str = ""
     """The name of the person who is away and whose place this is; empty when they are asked themselves."""
     handed_to: str = ""
@@ -88,6 +129,11 @@ class Card:
     decided_at: datetime | None
     policy_id: int
     reader: Reader | None = None
+    dropped: tuple[Dropped, ...] = ()
+    """Stages that were left out, and why."""
+    by_rule: str = ""
+    """The condition by which it passed without being asked."""
+    valid_until: datetime | None = None
     taken_back: tuple[Line, ...] = ()
     """Verdicts that count no more, oldest first."""
     paused_at: datetime | None = None

@@ -7,7 +7,13 @@ from storage.enums import ApprovalState
 from workflows.actors import Actor
 from workflows.approvals.records import Card, Line, Round
 from workflows.approvals.rules import Refusal
-from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    RefusalFact,
+    Stale,
+)
 
 _MARKS = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
@@ -25,6 +31,10 @@ class AlreadyEnded(Stale):
 
 class Overdue(Stale):
     """Its time is up, although the timer that says so has not run yet."""
+
+
+class CommentNeeded(InvalidInput):
+    """Whoever approves this stage has to say why."""
 
 
 class CardChanged(Stale):
@@ -64,6 +74,37 @@ def moment(at: datetime, actor: Actor) -> str:
 def progress(round_: Round) -> str:
     """`Finance (1 of 2)`."""
     return f"{name(round_.name)} ({round_.approved} of {round_.quorum})"
+
+
+_PARTS = {
+    "developer": "You developed this",
+    "validator": "You validated this",
+    "contributor": "You contributed to this",
+}
+
+
+def missing(round_: Round) -> str:
+    """The groups of a stage that have not approved yet: `Model risk (1 of 2)`."""
+    waited = [part for part in round_.parts if part.approved < part.quorum]
+    if not waited:
+        return progress(round_)
+    joint = " or " if round_.mode == "any" else " and "
+    return joint.join(
+        f"{name(part.name)} ({part.approved} of {part.quorum})" for part in waited
+    )
+
+
+def _newness(card: Card, actor: Actor) -> str:
+    reader, round_ = card.reader, card.round
+    group = name(reader.group) if reader and reader.group else "the group"
+    if round_.is_pinned:
+        return f"You joined {group} after this was asked for, and the policy counts only those who were in it then."
+    if reader is None or reader.counts_from is None:
+        return f"You have not been in {group} long enough to decide this."
+    return (
+        f"You are new in {group}, and the policy counts only those who have been in it for a while: "
+        f"you can decide from {moment(reader.counts_from, actor)}."
+    )
 
 
 def ended(card: Card, actor: Actor) -> str:
@@ -146,6 +187,19 @@ def refused(
                 f"You are needed in a later stage ({names([r.name for r in later])}), where too few others could decide, "
                 f"and nobody decides twice. Leave {name(card.round.name)} to somebody else.",
                 audit=fact,
+            )
+        case Refusal.APART:
+            part = card.reader.apart if card.reader else ""
+            return NotAllowed(
+                f"{_PARTS.get(part, 'You took part in this')}, and the policy wants somebody else to decide it. {waits}",
+                audit=fact,
+            )
+        case Refusal.TOO_NEW:
+            return NotAllowed(f"{_newness(card, actor)} {waits}", audit=fact)
+        case Refusal.PART_DONE:
+            return AlreadyDecided(
+                f"Your part of {name(card.round.name)} is approved already, so nothing is needed from you. "
+                f"Waiting for: {missing(card.round)}."
             )
         case Refusal.NO_MEMBER:
             return NotAllowed(

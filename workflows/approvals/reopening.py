@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox
-from workflows.approvals import announcements, endings, people, rules
+from workflows.approvals import announcements, clocks, endings, people, rules
 from workflows.approvals.endings import Circumstances
 
 
@@ -39,7 +39,11 @@ def reopen(
         around.org_key,
     )
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, ended_at=None
+        session,
+        head.id,
+        stage=position,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
     )
     queries.mark(session, head.id, edition=head.edition + 1)
     outbox.refresh(
@@ -47,7 +51,7 @@ def reopen(
     )
     whose = before | reached
     spent = {row.person_id for row in decided if row.id not in gone}
-    for person_id in {*spent, request.requester_id}:
+    for person_id in {*spent, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
     announcements.ask(
         session,
@@ -63,4 +67,5 @@ def reopen(
         now=around.now,
         edition=head.edition + 1,
     )
+    clocks.start(session, head.id, request.stages[position], position, now=around.now)
     endings.publish_homes(session, head, whose, None, around)

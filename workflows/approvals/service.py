@@ -7,14 +7,23 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Verdict
 from workflows import outbox, permissions
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, endings, people, reads, refusals, rules
+from workflows.approvals import (
+    announcements,
+    clocks,
+    endings,
+    people,
+    reads,
+    refusals,
+    rules,
+    seating,
+)
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
-from workflows.approvals.refusals import Unconfirmed
-from workflows.approvals.rules import Approver, Entitlement, Refusal, Stage, Step, Vote
+from workflows.approvals.refusals import CommentNeeded, Unconfirmed
+from workflows.approvals.rules import Entitlement, Refusal, Stage, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import (
     GovernanceError,
@@ -50,12 +59,19 @@ def decide(
             "Say in a sentence why you reject it; the requester reads it.",
             field="reason",
         )
-    step = rules.step(request, votes, form.verdict)
+    if form.verdict is Verdict.APPROVE and request.current.comment and not form.reason:
+        raise CommentNeeded(
+            "This stage asks for a comment: say in a sentence why you approve. Nothing was changed.",
+            field="reason",
+        )
+    step = rules.step(request, votes, form.verdict, entitled.parties)
+    if isinstance(step, Refusal):
+        raise refused(session, step, head.id, actor, around)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(rows))
         for stage in request.stages[request.stage + 1 :]
     ):
-        _require_dispensable(session, head, request, votes, actor, around)
+        _require_dispensable(session, head, request, votes, entitled, actor, around)
     decision_id = _keep(session, actor, form, entitled, head, now)
     if step is Step.WAITS:
         outbox.refresh(
@@ -100,7 +116,12 @@ def judged(
     )
     head, request = locked(session, form.approval_id)
     votes = [
-        Vote(row.person_id, row.position, Verdict(row.verdict))
+        Vote(
+            row.person_id,
+            row.position,
+            Verdict(row.verdict),
+            tuple(row.parties) if row.parties else (0,),
+        )
         for row in queries.list_decided(session, form.approval_id)
     ]
     rows = queries.list_standing(session, actor.id)
@@ -192,7 +213,7 @@ def show_again(
 
 
 def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
-    """Lock the request; its head (the request's columns and the requester's) and what is judged. Raises NotFound."""
+    """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
     rows = queries.request_for_update(session, approval_id)
     if not rows:
         raise NotFound(
@@ -205,15 +226,8 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
         head.stage,
         head.revision,
         head.expires_at,
-        tuple(
-            Stage(
-                row.name,
-                tuple(Approver.of(item) for item in row.approvers),
-                row.quorum,
-                Ask(row.ask),
-            )
-            for row in rows
-        ),
+        tuple(Stage.of(row) for row in rows),
+        (head.bound or {}).get("apart") or {},
     )
 
 
@@ -241,27 +255,39 @@ def _require_dispensable(
     head: Any,
     request: rules.Request,
     votes: Sequence[Vote],
+    entitled: Entitlement,
     actor: Actor,
     around: Circumstances,
 ) -> None:
     """Refuse an approval that would leave too few others for a later stage, while somebody else could give it."""
     stages = request.stages[request.stage :]
-    spent = {request.requester_id, *(vote.person_id for vote in votes)}
-    given = sum(
-        vote.position == request.stage and vote.verdict is Verdict.APPROVE
+    decided = {vote.person_id for vote in votes}
+    barred = decided | {request.requester_id, *request.apart}
+    found = people.reached_parties(session, stages, around.org_key)
+    gave = [
+        (vote.person_id, vote.parties)
         for vote in votes
-    )
-    free = [
-        reached.keys() - spent
-        for reached in people.reached(session, stages, around.org_key)
+        if vote.position == request.stage and vote.verdict is Verdict.APPROVE
     ]
-    quorums = [stages[0].quorum - given, *(stage.quorum for stage in stages[1:])]
-    before = rules.shortage(list(zip(quorums, free, strict=True)))
-    quorums[0] -= 1
-    after = rules.shortage(
-        [(need, left - {actor.id}) for need, left in zip(quorums, free, strict=True)]
-    )
-    if before is None and after is not None:
+    now = [
+        (party.keys() - barred) | {one for one, parties in gave if index in parties}
+        for index, party in enumerate(found[0])
+    ]
+    now = [
+        party | {actor.id} if index in entitled.parties else party
+        for index, party in enumerate(now)
+    ]
+    later = [[party.keys() - barred for party in parties] for parties in found[1:]]
+
+    def short(without: set[str]) -> bool:
+        plan = [rules.ways(stages[0], now)] + [
+            rules.ways(stage, [party - without for party in parties])
+            for stage, parties in zip(stages[1:], later, strict=True)
+        ]
+        return seating.shortage_in(plan) is not None
+
+    before, after = short(set()), short({actor.id})
+    if after and not before:
         raise refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
 
 
@@ -288,6 +314,7 @@ def _keep(
         rule=_unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
+        parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
         for_id=None,
         shown=shown,
@@ -323,12 +350,16 @@ def _next_stage(
 ) -> None:
     position = request.stage + 1
     queries.advance(
-        session, head.id, stage=position, state=ApprovalState.PENDING, ended_at=None
+        session,
+        head.id,
+        stage=position,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
     )
     before, reached = people.reached(
         session, request.stages[request.stage : position + 1], around.org_key
     )
-    for person_id in {*decided, request.requester_id}:
+    for person_id in {*decided, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
     outbox.refresh(
         session,
@@ -351,6 +382,7 @@ def _next_stage(
         now=around.now,
         edition=head.edition,
     )
+    clocks.start(session, head.id, request.stages[position], position, now=around.now)
     endings.publish_homes(session, head, before | reached, actor_row, around)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.budgets import queries
-from storage.budgets.tables import BudgetRevision
+from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis
 from storage.money import money_text
+from storage.projects.tables import Project
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -17,7 +18,7 @@ from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
 
 TYPE = "budget"
 
@@ -81,12 +82,27 @@ class BudgetIncrease:
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
             },
-            people={
-                "owner": budget.owner_id or project.owner_id,
-                "sponsor": project.sponsor_id,
-                "manager": project.manager_id,
+            people=_people(budget, project),
+            conditions={
+                "increase.percent": float(
+                    (form.amount - burn.amount) * 100 / burn.amount
+                )
+                if burn.amount
+                else 100.0,
+                "increase.amount": float(form.amount - burn.amount),
+                "increase.new": float(form.amount),
+                "increase.currency": burn.currency,
+                "increase.scope": form.scope,
+                **project_facts(project),
             },
         )
+
+    def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
+        """Who owns, sponsors and manages what would be asked for, before it is."""
+        budget = queries.find_budget(session, budget_id)
+        if budget is None:
+            raise NotFound("This budget is not in the record any more.")
+        return _people(budget, queries.project(session, budget.project_id))
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the budget's row."""
@@ -216,6 +232,14 @@ class BudgetIncrease:
             done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
             facts=tuple(detail),
         )
+
+
+def _people(budget: Budget, project: Project) -> dict[str, str | None]:
+    return {
+        "owner": budget.owner_id or project.owner_id,
+        "sponsor": project.sponsor_id,
+        "manager": project.manager_id,
+    }
 
 
 def _plain(amount: Decimal) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState
 from storage.milestones import queries
+from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -17,7 +18,7 @@ from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
 from workflows.wording import counted, day
 
 
@@ -61,12 +62,21 @@ class MilestoneReschedule:
                 "old": row.forecast.isoformat(),
                 "new": form.new.isoformat(),
             },
-            people={
-                "owner": project.owner_id,
-                "sponsor": project.sponsor_id,
-                "manager": project.manager_id,
+            people=_people(project),
+            conditions={
+                "delay.days": (form.new - row.forecast).days,
+                "delay.total_days": (form.new - row.baseline).days,
+                "milestone.type": row.type,
+                **project_facts(project),
             },
         )
+
+    def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
+        """Who owns, sponsors and manages the project of what would be asked for, before it is."""
+        row = queries.find(session, milestone_id)
+        if row is None:
+            raise NotFound("This milestone is not in the record any more.")
+        return _people(queries.projects(session, [row.project_id])[row.project_id])
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the milestone's row."""
@@ -154,6 +164,14 @@ class MilestoneReschedule:
             done=f"{title} of {name} is now due on {day(new)}",
             facts=tuple(detail),
         )
+
+
+def _people(project: Project) -> dict[str, str | None]:
+    return {
+        "owner": project.owner_id,
+        "sponsor": project.sponsor_id,
+        "manager": project.manager_id,
+    }
 
 
 def refresh(session: Session, milestone_id: int, *, now: datetime) -> None:
