@@ -1,38 +1,27 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
-from storage.digests import queries as digest_queries
+from storage.approvals import reminding as reminding_queries
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import (
-    handover,
-    information,
-    nudge,
+    acts,
+    escalating,
     reads,
-    retraction,
+    reminding,
+    routing,
     service,
     submission,
 )
 from workflows.approvals.endings import Circumstances
-from workflows.approvals.forms import (
-    Answer,
-    AskInformation,
-    Decide,
-    DropQuestion,
-    HandOver,
-    Nudge,
-    OnRequest,
-    SubmitRequest,
-    TakeBack,
-    Withdraw,
-)
-from workflows.approvals.records import Card
+from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
+from workflows.approvals.records import Card, Reminder
+from workflows.approvals.routing import Route
 from workflows.budgets import increase
 from workflows.milestones import moving
 from workflows.milestones import service as milestones
@@ -173,17 +162,6 @@ def expire(
     _follow(session, approval_id, now=now, clicked=clicked)
 
 
-Act = Callable[[Session, Actor, Any, Circumstances], str]
-_ACTS: dict[type[OnRequest], Act] = {
-    TakeBack: retraction.take_back,
-    AskInformation: information.ask,
-    Answer: information.answer,
-    DropQuestion: information.drop,
-    HandOver: handover.hand_over,
-    Nudge: nudge.nudge,
-}
-
-
 def act(
     session: Session,
     actor: Actor,
@@ -197,9 +175,77 @@ def act(
 ) -> str:
     """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since)
-    told = _ACTS[type(form)](session, actor, form, around)
+    told = acts.ACTS[type(form)](session, actor, form, around)
     _follow(session, form.approval_id, now=now, clicked=clicked)
     return told
+
+
+def remind(
+    session: Session,
+    approval_id: int,
+    position: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """A reminder of a stage fell due; each who has not decided is told when they are at work."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    reminding.due(session, approval_id, position, around)
+
+
+def tell_due(
+    session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """One message with everything that this person is to be reminded of now."""
+    reminding.tell(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
+
+
+def reminder(
+    session: Session, reminder_id: int, *, policy: Policy, now: datetime
+) -> Reminder | None:
+    """A reminder as it stands now; None when there is none."""
+    return reminding.read(
+        session, reminder_id, Circumstances(SUBJECTS, policy, "", now)
+    )
+
+
+def escalate(
+    session: Session,
+    approval_id: int,
+    position: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """A stage waited too long. Does nothing when it has been decided, or escalated before."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    escalating.escalate(session, approval_id, position, around)
+    _follow(session, approval_id, now=now, clicked=None)
+
+
+def validity_ended(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """An approval holds no longer."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    escalating.validity_ended(session, approval_id, around)
+
+
+def route(
+    session: Session,
+    actor: Actor,
+    gate: str,
+    people: Mapping[str, str | None],
+    *,
+    policy: Policy,
+    org_key: str,
+) -> Route:
+    """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
+    return routing.route(
+        session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
+    )
 
 
 def card(
@@ -225,7 +271,9 @@ def waiting_for(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    return reads.waiting_for(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.waiting_for(
+        session, actor.id, subjects=SUBJECTS, policy=policy, now=now
+    )
 
 
 def asked_by(
@@ -268,8 +316,7 @@ def _follow(
     now: datetime,
     clicked: tuple[str, str] | None,
 ) -> None:
-    """Digests that show the request keep their figures, but tell how it stands now."""
-    for digest_id in digest_queries.list_showing(session, approval_id):
-        outbox.refresh(
-            session, Subject.of("digest", digest_id), now=now, clicked=clicked
-        )
+    """Digests and reminders that show the request tell how it stands now."""
+    for row in reminding_queries.list_showing(session, approval_id):
+        shown = Subject.of(row.subject_type, row.subject_id)
+        outbox.refresh(session, shown, now=now, clicked=clicked)

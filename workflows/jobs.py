@@ -6,6 +6,8 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
 from workflows import decisions, inbox, timers
+from workflows.approvals import clocks, reminding
+from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
@@ -42,6 +44,48 @@ def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
+def _remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.remind(
+        session,
+        int(timer.subject.id),
+        clocks.position_of(timer.seq),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.tell_due(
+        session,
+        timer.subject.id,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _escalate(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.escalate(
+        session,
+        int(timer.subject.id),
+        timer.seq,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _validity_ended(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.validity_ended(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
 def _lock_approval(session: Session, approval_id: str) -> Lock:
     return Lock(approval_queries.try_lock(session, int(approval_id)))
 
@@ -69,7 +113,13 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 REGISTRY = Registry.of(
     Registry(
-        timers={"approval.expire": _expire},
+        timers={
+            EXPIRE: _expire,
+            clocks.REMIND: _remind,
+            clocks.ESCALATE: _escalate,
+            clocks.LAPSE: _validity_ended,
+            reminding.TELL: _tell_due,
+        },
         schedules={
             "ledger.head": _publish_head,
             "budgets.evaluate": _evaluate,

@@ -22,9 +22,11 @@ Clicked = acting.Clicked
 def register(router: Router) -> None:
     """Answer the buttons of every card, the modal, and the word `approvals`."""
     router.action(words.APPROVE, approve)
+    router.action(words.APPROVE_WITH, open_approve)
     router.action(words.REJECT, open_reject)
     router.action(words.DETAILS, details)
     router.action(words.WITHDRAW, withdraw)
+    router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
     for action in (handover, information, menu, retraction):
         action.register(router)
@@ -40,9 +42,30 @@ def approve(click: Click) -> Reply:
     return _said(click, form.approval_id)
 
 
+def open_approve(click: Click) -> Reply:
+    """A stage that wants a comment asks for it; whoever may not decide is told before they write one."""
+    card, metadata = _asking_why(click, Verdict.APPROVE)
+    return Open(views.approve(card, metadata=metadata))
+
+
+def approve_with(submission: Submission) -> Reply:
+    """The comment was given."""
+    return _with_reason(
+        submission,
+        Verdict.APPROVE,
+        "Say in a sentence why you approve; the requester reads it.",
+    )
+
+
 def open_reject(click: Click) -> Reply:
     """Rejecting asks for the reason; whoever may not decide is told before they write one."""
-    form = acting.form_of(click.value, Verdict.REJECT)
+    card, metadata = _asking_why(click, Verdict.REJECT)
+    return Open(views.reject(card, metadata=metadata))
+
+
+def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
+    """The card to be decided with a reason, and what its window keeps. Raises the refusal of who may not decide."""
+    form = acting.form_of(click.value, verdict)
     deps = click.deps
 
     def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
@@ -63,20 +86,24 @@ def open_reject(click: Click) -> Reply:
     except Stale as stale:
         acting.show_again(deps, form.approval_id, click.card, stale)
         raise
-    return Open(views.reject(card, metadata=acting.remember(click.value, click)))
+    return card, acting.remember(click.value, click)
 
 
 def reject(submission: Submission) -> Reply:
     """The reason was given."""
+    return _with_reason(
+        submission,
+        Verdict.REJECT,
+        "Say in a sentence why you reject it; the requester reads it.",
+    )
+
+
+def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Reply:
     value, where = acting.split(submission.metadata)
     reason = str(submission.values.get(views.REASON) or "").strip()
     if not reason:
-        return FieldErrors(
-            {
-                views.REASON: "Say in a sentence why you reject it; the requester reads it."
-            }
-        )
-    form = acting.form_of(value, Verdict.REJECT, reason)
+        return FieldErrors({views.REASON: missing})
+    form = acting.form_of(value, verdict, reason)
     _decide(submission.deps, submission.actor, form, where)
     return Done()
 

@@ -1,7 +1,7 @@
 """What people read about requests in channels, threads and direct messages."""
 
 from bot import blocks
-from bot.approvals import words
+from bot.approvals import views, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
@@ -9,10 +9,13 @@ from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalEscalated,
     ApprovalReceipt,
+    ApprovalsDue,
     ApprovalStory,
+    ApprovalValidityEnded,
 )
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Reminder
 
 REASON = 240
 """Characters of the reason on a card; all of it stands under Details."""
@@ -45,7 +48,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
                 "*Waiting for the requester*" if record.question else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
-                f"{record.round.approved} of {record.round.quorum} approved",
+                words.tally(record.round),
                 words.passed(record),
             ],
         )
@@ -74,6 +77,8 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
             f"{told} · {words.asks(record)}",
             [words.take_back_button(record), words.details_button(record)],
         )
+    if reader is not None and reader.is_part_done:
+        return _settled(record, scene, f"*Your part is done* · {words.asks(record)}")
     if record.stage > notice.position:
         return _settled(record, scene, f"*Went on* · {words.asks(record)}")
     if reader is None or not reader.why:
@@ -90,7 +95,7 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
                 "*Waiting for the requester*" if record.question else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
-                f"{record.round.approved} of {record.round.quorum} approved",
+                words.tally(record.round),
                 words.passed(record),
             ],
         )
@@ -114,7 +119,7 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
         words.asked(record, stage.position)
         for stage in record.rounds[record.stage + 1 :]
     ]
-    where = f"With {words.asked(record, record.stage)}: {record.round.approved} of {record.round.quorum} approved"
+    where = f"With {words.asked(record, record.stage)}: {words.tally(record.round)}"
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
@@ -130,7 +135,9 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
             *_said(record),
             blocks.context(
-                " · ".join(filter(None, [where, words.passed(record)])),
+                " · ".join(
+                    filter(None, [where, words.passed(record), words.left_out(record)])
+                ),
             ),
             blocks.context(words.silence(record)),
             words.buttons(record, _receipt_buttons(record)),
@@ -154,6 +161,10 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
         for line in record.lines
         if line.reason
     ][-10:]
+    if record.by_rule:
+        shown.append(
+            blocks.context("The policy lets this pass without asking anybody.")
+        )
     if record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         shown.append(blocks.context("You can ask again with a new request."))
     return Rendered(
@@ -182,26 +193,132 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
         item.position == line.position and item.id <= line.id
         for item in record.approvers
     )
+    is_passed = record.stage > line.position or record.state is ApprovalState.APPROVED
+    last = max(item.id for item in record.lines if item.position == line.position)
+    is_last = is_passed and line.id == last
     name = blocks.escape(stage.name, 60)
     # A mention and not a name: two people can have one name, and anybody can change theirs.
     who = blocks.mention(line.person.slack_id, line.person.name)
     did = f"{who} {'approved' if line.verdict == 'approve' else 'rejected'} this"
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
-        head += f", {given} of {stage.quorum}"
+        head += f", {given} of {stage.quorum}" if not stage.parts else ""
     told = [f"{head} · {blocks.when(line.at)}"]
     if line.reason:
         told.append(blocks.quote(line.reason, 600))
     if line.verdict == "reject":
         told.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
-    elif given >= stage.quorum and line.position + 1 < len(record.rounds):
+    elif is_last and line.position + 1 < len(record.rounds):
         told.append(f"Now with {words.asked(record, line.position + 1)}.")
-    elif given >= stage.quorum:
+    elif is_last:
         told.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
     text = f"{did} ({name}, {given} of {stage.quorum})"
     if line.verdict == "reject":
         text = f"{did}: {blocks.escape(line.reason, 150)}"
     return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+
+
+def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
+    """One message with everything that waits for the reader; what was decided meanwhile says so."""
+    waiting = [card for card in record.cards if _waits(card)]
+    zone = scene.policy.organisation.zone
+    if not waiting:
+        text = "Nothing of this waits for you any more"
+        told = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
+        return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+    first = waiting[0]
+    by = blocks.instant(first.expires_at, zone)
+    text = (
+        f"Still waiting for you: {words.asks(first)} · decide by {by}"
+        if len(waiting) == 1
+        else f"{len(waiting)} decisions still wait for you, the first until {by}"
+    )
+    shown = [blocks.section(f"*{text}*")]
+    for card in waiting[:MOST_DUE]:
+        shown += views.waiting(card, "due")
+    if len(waiting) > MOST_DUE:
+        shown.append(
+            blocks.context(
+                f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`"
+            )
+        )
+    gone = [card for card in record.cards if not _waits(card)]
+    if gone:
+        shown.append(
+            blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE]))
+        )
+    shown.append(
+        blocks.context(
+            f"You will be reminded again {blocks.when(record.next_at)}, unless you decide before."
+            if record.next_at is not None
+            else "This is the last reminder."
+        )
+    )
+    return Rendered(text, shown)
+
+
+MOST_DUE = 10
+"""Requests that one reminder lists with buttons."""
+
+
+def _waits(card: Card) -> bool:
+    reader = card.reader
+    return (
+        card.is_pending
+        and reader is not None
+        and bool(reader.why)
+        and reader.line is None
+    )
+
+
+def _how_it_went(card: Card) -> str:
+    if not card.is_pending:
+        return f"• {words.outcome(card)}"
+    return f"• *Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+
+
+def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered:
+    """A stage waited too long: who is asked now, or, to whoever is told of it, that it waits."""
+    stage = record.rounds[notice.position]
+    name = blocks.escape(stage.name, 60)
+    if notice.person_id:
+        if not record.is_pending:
+            return _finished(record)
+        text = f"Waiting for too long: {words.asks(record)}"
+        return Rendered(
+            text,
+            [
+                blocks.section(
+                    f"*{text}*\nWith {words.asked(record, record.stage)}: {words.tally(record.round)}",
+                    accessory=words.details_button(record),
+                ),
+                blocks.context(words.silence(record)),
+                blocks.context(
+                    "You are told because the policy names you. Nothing is asked of you."
+                ),
+            ],
+            is_final=True,
+        )
+    step = stage.escalation
+    done = words.escalation(step) if step is not None else "others are asked"
+    text = f"{name} has not decided for a while: {done} now"
+    return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
+
+
+def validity_ended(
+    record: Card, notice: ApprovalValidityEnded, scene: Scene
+) -> Rendered:
+    """The approval holds no longer."""
+    text = f"No longer approved: {words.asks(record)}"
+    at = blocks.when(record.valid_until) if record.valid_until else "now"
+    return Rendered(
+        text,
+        [
+            blocks.section(f"*{text}*\nThe approval held until {at}."),
+            blocks.context("Ask again with a new request if it is still needed."),
+        ],
+        is_final=True,
+    )
 
 
 def _news(record: Card, scene: Scene) -> str:
@@ -233,7 +350,7 @@ def _settled(
     """Nothing left to decide for this reader, though others still do."""
     text = (
         f"{head}\nWaiting for {words.asked(record, record.stage)}: "
-        f"{record.round.approved} of {record.round.quorum} approved"
+        f"{words.tally(record.round)}"
     )
     if buttons:
         return Rendered(

@@ -11,17 +11,20 @@ from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalEscalated,
     ApprovalNote,
     ApprovalReceipt,
+    ApprovalsDue,
     ApprovalStory,
     ApprovalTold,
+    ApprovalValidityEnded,
 )
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Reminder
 
 
 def _card(
     session: Session,
-    notice: ApprovalCard | ApprovalReceipt | ApprovalEnded,
+    notice: ApprovalCard | ApprovalReceipt | ApprovalEnded | ApprovalValidityEnded,
     scene: Scene,
 ) -> Card:
     return decisions.card(
@@ -52,6 +55,22 @@ def _story(
     )
 
 
+def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
+    return decisions.reminder(
+        session, notice.reminder_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _escalated(
+    session: Session, notice: ApprovalEscalated, scene: Scene
+) -> Card | None:
+    if not notice.person_id and not scene.is_closed:
+        return None
+    return decisions.card(
+        session, notice.approval_id, policy=scene.policy, now=scene.now
+    )
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalCard, _card, messages.card),
     Renderer(ApprovalAsked, _asked, messages.asked),
@@ -60,4 +79,7 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalStory, _story, messages.story),
     Renderer(ApprovalTold, _story, told.story),
     Renderer(ApprovalNote, _asked, told.note),
+    Renderer(ApprovalsDue, _due, messages.due),
+    Renderer(ApprovalEscalated, _escalated, messages.escalated),
+    Renderer(ApprovalValidityEnded, _card, messages.validity_ended),
 )

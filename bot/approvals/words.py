@@ -3,9 +3,10 @@
 from bot import blocks
 from bot.blocks import Block, Element
 from storage.enums import ApprovalState, Ask, ConditionState
-from workflows.approvals.records import Card, Line
+from workflows.approvals.records import Card, Escalated, Line, Round
 
 APPROVE = "approvals.approve"
+APPROVE_WITH = "approvals.approve_with"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
@@ -31,10 +32,21 @@ def asks(card: Card, limit: int = 200) -> str:
     return f"{blocks.escape(card.words.project, 80)} asks to {blocks.escape(card.words.asks, limit)}"
 
 
+def tally(stage: Round) -> str:
+    """`0 of 2 approved`; for a stage of groups `Validation 1 of 1 and Model risk 0 of 2 approved`."""
+    if not stage.parts:
+        return f"{stage.approved} of {stage.quorum} approved"
+    joint = " or " if stage.mode == "any" else " and "
+    told = [
+        f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}"
+        for part in stage.parts
+    ]
+    return f"{joint.join(told)} approved"
+
+
 def progress(card: Card) -> str:
     """`Finance: 0 of 2 approved`, for mrkdwn."""
-    now = card.round
-    return f"{blocks.escape(now.name, 60)}: {now.approved} of {now.quorum} approved"
+    return f"{blocks.escape(card.round.name, 60)}: {tally(card.round)}"
 
 
 def listed(names: list[str], limit: int = 60) -> str:
@@ -46,11 +58,21 @@ def listed(names: list[str], limit: int = 60) -> str:
 
 
 def asked(card: Card, position: int) -> str:
-    """`Finance (Finance partners, 2 of them)`: a stage and whom it asks."""
+    """`Finance (Finance partners, 2 of them)`: a stage and whom it asks; `Release (Validators and 2 of Model risk)`."""
     stage = card.rounds[position]
+    name = blocks.escape(stage.name, 60)
+    if stage.parts:
+        joint = " or " if stage.mode == "any" else " and "
+        told = [
+            (f"{part.quorum} of " if part.quorum > 1 else "")
+            + (listed(list(part.asked)) or "nobody")
+            for part in stage.parts
+        ]
+        return f"{name} ({joint.join(told)})"
     who = listed(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
-    return f"{blocks.escape(stage.name, 60)} ({who}{many})"
+    instead = ", in place of nobody" if stage.has_fallback else ""
+    return f"{name} ({who}{many}{instead})"
 
 
 def passed(card: Card) -> str:
@@ -74,11 +96,32 @@ def step(card: Card) -> str:
 
 
 def silence(card: Card) -> str:
-    """What happens if nobody does anything."""
+    """What happens if nobody does anything, and when."""
     if card.paused_at is not None:
         who = blocks.escape(card.requester.name, 60)
         return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
-    return f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    step = card.round.escalation
+    if step is None or step.at is None:
+        return told
+    return f"{told} From {blocks.when(step.at)} {escalation(step)}."
+
+
+def escalation(step: Escalated) -> str:
+    """`Ana Ruiz is asked too`: what escalating does."""
+    who = listed(list(step.who)) or "nobody else"
+    are = "are" if len(step.who) > 1 else "is"
+    if step.way == "notify":
+        return f"{who} {are} told"
+    return f"{who} {are} asked {'instead' if step.way == 'replace' else 'too'}"
+
+
+def left_out(card: Card) -> str:
+    """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
+    return " · ".join(
+        f"{blocks.escape(one.name, 60)} is not asked: `{blocks.escape(one.when, 120)}` does not hold"
+        for one in card.dropped
+    )
 
 
 def outcome(card: Card, *, in_thread: bool = False) -> str:
@@ -88,6 +131,9 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
     project, what = blocks.escape(card.words.project, 80), asks(card)
     stays = blocks.escape(card.words.stays, 200)
     more = " · _details in the thread_" if in_thread else ""
+    if card.state is ApprovalState.APPROVED and card.by_rule:
+        rule = f"`{blocks.escape(card.by_rule, 120)}`"
+        return f"{state} by rule, {at} · {blocks.escape(card.words.done, 200)} · nobody was asked: {rule}{_holds(card)}"
     if card.state is ApprovalState.APPROVED:
         names = [line.person.name for line in card.approvers]
         by = (
@@ -95,7 +141,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
             if in_thread and len(names) > 1
             else f"by {listed(names)}, {at}"
         )
-        return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{more}"
+        return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{_holds(card)}{more}"
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         by_whom = blocks.escape(card.rejection.person.name, 60)
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
@@ -116,11 +162,16 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
     return f"{state} · {project}"
 
 
+def _holds(card: Card) -> str:
+    return f" · holds until {blocks.when(card.valid_until)}" if card.valid_until else ""
+
+
 def plain_outcome(card: Card) -> str:
     """The same for a notification: no emoji, no emphasis, no date syntax."""
     state = STATES[card.state].split()[-1]
     if card.state is ApprovalState.APPROVED:
-        return f"{state}: {blocks.escape(card.words.done, 200)}"
+        by = " by rule" if card.by_rule else ""
+        return f"{state}{by}: {blocks.escape(card.words.done, 200)}"
     if card.state is ApprovalState.LAPSED:
         undone = blocks.escape(card.words.undone or card.words.stays, 200)
         return f"{state}: {asks(card)}; a condition was not met in time, so {undone}"
@@ -178,13 +229,22 @@ def decide_buttons(card: Card) -> list[Element]:
         if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
             rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
         return [_reject_button(card), details_button(card), *rest]
+    now = card.round
+    sure = blocks.confirm(
+        "Approve this?",
+        f"{blocks.plain(card.words.project, 80)} asks to {blocks.plain(card.words.asks, 180)}.",
+        yes="Approve",
+        no="Not yet",
+    )
     return [
         blocks.button(
-            "Approve",
-            APPROVE,
+            "Approve…" if now.comment else "Approve",
+            APPROVE_WITH if now.comment else APPROVE,
             value(card),
             style="primary",
-            hint=f"Approve request {card.id}",
+            hint=f"Approve request {card.id}"
+            + (", with a comment" if now.comment else ""),
+            confirm=sure if now.confirm and not now.comment else None,
         ),
         _reject_button(card),
         details_button(card),

@@ -121,6 +121,8 @@ _STANDING = (
         _person.c.refreshed_at,
         _person.c.home_opened_at,
         _person.c.manager_id,
+        _person.c.tz,
+        _person.c.country,
         _member.c.since,
         _group.c.slack_id.label("group_id"),
         _group.c.handle,
@@ -233,6 +235,8 @@ _PERSON_COLUMNS = (
     Person.is_stranger,
     Person.is_deactivated,
     Person.erased_at,
+    Person.tz,
+    Person.country,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),

@@ -232,12 +232,12 @@ def test_the_question_stands_in_the_first_300_characters() -> None:
         "Details",
     ]
     assert more["type"] == "overflow"
-    assert [item.get("style") for item in shown.blocks[-1]["elements"]] == [
+    assert [item.get("style") for item in buttons] == [
         "primary",
         None,
         None,
     ]
-    assert {item["value"] for item in shown.blocks[-1]["elements"]} == {"12:3"}
+    assert {item["value"] for item in buttons} == {"12:3"}
 
 
 def test_buttons_vanish_where_they_would_do_nothing() -> None:

@@ -110,17 +110,7 @@ def ask(
         )
     is_enough = place is not None and place.is_closed and len(people) > MOST_DIRECT
     if stage.ask is Ask.DM or (stage.ask is Ask.CHANNEL and not is_enough):
-        letters += [
-            _Letter(
-                Destination.person(org_key, person.slack_id),
-                ApprovalAsked(approval_id, person.id, position),
-                f"approval:{approval_id}:ask:{position}:{person.id}"
-                + (f":{edition}" if edition else ""),
-                subject(approval_id),
-                expires_at=expires_at,
-            )
-            for person in people.values()
-        ]
+        letters += _asking(approval_id, position, people, org_key, expires_at, edition)
     sent = _send(session, letters, now=now)
     if channel is not None and (card_id := sent[card_key]) is not None:
         queries.set_card(session, approval_id, card_id=card_id, channel=channel)
@@ -146,6 +136,45 @@ def ask_one(
         now=now,
         subject=subject(approval_id),
         expires_at=expires_at,
+    )
+
+
+def _asking(
+    approval_id: int,
+    position: int,
+    people: Mapping[str, Reached],
+    org_key: str,
+    expires_at: datetime,
+    edition: int = 0,
+) -> list[_Letter]:
+    return [
+        _Letter(
+            Destination.person(org_key, person.slack_id),
+            ApprovalAsked(approval_id, person.id, position),
+            f"approval:{approval_id}:ask:{position}:{person.id}"
+            + (f":{edition}" if edition else ""),
+            subject(approval_id),
+            expires_at=expires_at,
+        )
+        for person in people.values()
+    ]
+
+
+def ask_directly(
+    session: Session,
+    approval_id: int,
+    position: int,
+    people: Mapping[str, Reached],
+    *,
+    expires_at: datetime,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """A card of their own to each of these people; who has one already gets no second."""
+    _send(
+        session,
+        _asking(approval_id, position, people, org_key, expires_at),
+        now=now,
     )
 
 

@@ -68,3 +68,29 @@ class ApprovalNote(Notice):
     person_id: str
     what: str
     item_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsDue(Notice):
+    """A reminder of everything that is due for one person's decision."""
+
+    kind: ClassVar[str] = "approval.due"
+    reminder_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEscalated(Notice):
+    """A stage waited too long: in the thread who is asked now, or to somebody (`person_id`) that it waits."""
+
+    kind: ClassVar[str] = "approval.escalated"
+    approval_id: int
+    position: int
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalValidityEnded(Notice):
+    """To the requester: the approval holds no longer."""
+
+    kind: ClassVar[str] = "approval.validity_ended"
+    approval_id: int

@@ -20,6 +20,8 @@ class Reached:
     name: str
     has_home: bool
     """Whether they have ever opened the App Home, so that it has to be kept in step."""
+    tz: str | None = None
+    country: str | None = None
 
 
 def is_member(row: Any) -> bool:
@@ -104,7 +106,14 @@ def reached_parties(
     def person(row: Any) -> Reached | None:
         if not is_member(row) or not row.slack_id:
             return None
-        return Reached(row.id, row.slack_id, row.name, row.home_opened_at is not None)
+        return Reached(
+            row.id,
+            row.slack_id,
+            row.name,
+            row.home_opened_at is not None,
+            row.tz,
+            row.country,
+        )
 
     for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
         if (found := person(row)) is not None:

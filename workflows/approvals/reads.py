@@ -117,20 +117,20 @@ def cards(
 
 def waiting_for(
     session: Session,
-    actor: Actor,
+    person_id: str,
     *,
     subjects: Mapping[str, SubjectType],
     policy: Policy,
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    standing = _standing(session, actor.id)
+    standing = _standing(session, person_id)
     if standing is None or not standing.is_member:
         return ()
     ids = [
         row.id
-        for row in queries.list_undecided(session, actor.id, now=now)
-        if actor.id not in Bound.of(row.bound).apart
+        for row in queries.list_undecided(session, person_id, now=now)
+        if person_id not in Bound.of(row.bound).apart
         and isinstance(admission(Stage.of(row), standing, now), Entitlement)
     ]
     found = cards(
@@ -139,7 +139,7 @@ def waiting_for(
         subjects=subjects,
         policy=policy,
         now=now,
-        reader_id=actor.id,
+        reader_id=person_id,
     )
     return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
 

@@ -172,3 +172,12 @@ class Card:
         return next(
             (line for line in self.lines if line.verdict is Verdict.REJECT), None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """What one reminder shows, the most urgent first."""
+
+    cards: tuple[Card, ...]
+    next_at: datetime | None
+    """When the next one comes if nothing is decided; none when this was the last."""

@@ -115,15 +115,7 @@ def judged(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
     head, request = locked(session, form.approval_id)
-    votes = [
-        Vote(
-            row.person_id,
-            row.position,
-            Verdict(row.verdict),
-            tuple(row.parties) if row.parties else (0,),
-        )
-        for row in queries.list_decided(session, form.approval_id)
-    ]
+    votes = votes_of(session, form.approval_id)
     rows = queries.list_standing(session, actor.id)
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
@@ -231,6 +223,19 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     )
 
 
+def votes_of(session: Session, approval_id: int) -> list[Vote]:
+    """The verdicts that count."""
+    return [
+        Vote(
+            row.person_id,
+            row.position,
+            Verdict(row.verdict),
+            tuple(row.parties) if row.parties else (0,),
+        )
+        for row in queries.list_decided(session, approval_id)
+    ]
+
+
 def refused(
     session: Session,
     why: Refusal,
@@ -311,7 +316,7 @@ def _keep(
         position=head.stage,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
@@ -329,7 +334,7 @@ def _keep(
         stage=head.stage,
         revision=form.revision,
         shown=shown,
-        rule=_unnamed(entitled.rule),
+        rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
         if entitled.read_at
@@ -386,6 +391,6 @@ def _next_stage(
     endings.publish_homes(session, head, before | reached, actor_row, around)
 
 
-def _unnamed(word: str) -> str:
+def unnamed(word: str) -> str:
     """A rule's word for the ledger, which never names anybody: a Slack id becomes `named`."""
     return "named" if word.startswith(("U", "W")) else word
