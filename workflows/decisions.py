@@ -11,6 +11,7 @@ from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import (
     acts,
+    conditions,
     escalating,
     reads,
     reminding,
@@ -246,6 +247,22 @@ def route(
     return routing.route(
         session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
     )
+
+
+def condition_due(
+    session: Session,
+    approval_id: int,
+    condition_id: int,
+    kind: str,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """The day of a condition comes, or is over. Does nothing for one that has ended."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    conditions.fell_due(session, approval_id, condition_id, kind, around)
+    _follow(session, approval_id, now=now, clicked=None)
 
 
 def card(

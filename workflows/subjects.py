@@ -113,6 +113,23 @@ class SubjectType(Protocol):
         """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""
         ...
 
+    def lapse(
+        self,
+        session: "Session",
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """An approval that was applied holds no more, because a condition was not met: undo what it changed.
+
+        The subject is locked. What others changed since stays as it is.
+        """
+        ...
+
     def words(
         self,
         session: "Session",

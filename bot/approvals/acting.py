@@ -91,6 +91,29 @@ def confirmed(
         return deps.db.run(lambda session: work(session, sure, None))
 
 
+def decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
+    """Count one verdict."""
+
+    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
+        real, now = clock.both(session)
+        decisions.decide(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            now=now,
+            org_key=deps.team.org_key,
+            clicked=clicked,
+            mirrored_since=real - max_age if max_age else None,
+        )
+
+    try:
+        confirmed(deps, actor, form.approval_id, work)
+    except Stale as stale:
+        show_again(deps, form.approval_id, clicked, stale)
+        raise
+
+
 def do(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> str:
     """Do about a request what the form says; the sentence for whoever did it."""
 

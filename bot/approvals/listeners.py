@@ -4,15 +4,23 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import acting, handover, information, menu, retraction, views, words
-from bot.context import Deps
+from bot.approvals import (
+    acting,
+    conditions,
+    handover,
+    information,
+    menu,
+    retraction,
+    views,
+    words,
+)
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
 from workflows import clock, decisions, permissions
 from workflows.actors import Actor
-from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.forms import Withdraw
 from workflows.approvals.records import Card
 from workflows.errors import Stale
 
@@ -28,7 +36,7 @@ def register(router: Router) -> None:
     router.action(words.WITHDRAW, withdraw)
     router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
-    for action in (handover, information, menu, retraction):
+    for action in (conditions, handover, information, menu, retraction):
         action.register(router)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show
@@ -38,7 +46,7 @@ def register(router: Router) -> None:
 def approve(click: Click) -> Reply:
     """One click approves."""
     form = acting.form_of(click.value, Verdict.APPROVE)
-    _decide(click.deps, click.actor, form, click.card)
+    acting.decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
 
 
@@ -104,7 +112,7 @@ def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Repl
     if not reason:
         return FieldErrors({views.REASON: missing})
     form = acting.form_of(value, verdict, reason)
-    _decide(submission.deps, submission.actor, form, where)
+    acting.decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
@@ -149,27 +157,6 @@ def show(command: Command) -> Reply:
             decisions.asked_by(session, command.actor, policy=deps.policy, now=now),
         )
     return Private(text, shown)
-
-
-def _decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
-    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
-        real, now = clock.both(session)
-        decisions.decide(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=real - max_age if max_age else None,
-        )
-
-    try:
-        acting.confirmed(deps, actor, form.approval_id, work)
-    except Stale as stale:
-        acting.show_again(deps, form.approval_id, clicked, stale)
-        raise
 
 
 def _said(click: Click, approval_id: int) -> Reply:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.approvals import handover, information, nudge, words
+from bot.approvals import conditions, handover, information, nudge, words
 from bot.replies import Reply
 from bot.requests import Click
 from bot.router import Router
 from workflows.errors import InvalidInput
 
 VERBS: Mapping[str, Callable[[Click], Reply]] = {
+    "conditions": conditions.open_modal,
     "ask": information.open_question,
     "hand_over": handover.open_modal,
     "nudge": nudge.nudge,

@@ -31,9 +31,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
     """The channel's one card; where outsiders read along, only that there is a request."""
     if not scene.is_closed:
         hidden = _HIDDEN if record.is_pending else _HIDDEN_ENDED
-        return Rendered(
-            hidden, [blocks.section(hidden)], is_final=not record.is_pending
-        )
+        return Rendered(hidden, [blocks.section(hidden)], is_final=record.is_settled)
     if not record.is_pending:
         return _finished(record, in_thread=True)
     buttons = (
@@ -155,7 +153,10 @@ def _receipt_buttons(record: Card) -> list[Element]:
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    shown = [blocks.section(words.outcome(record))]
+    shown = [
+        blocks.section(words.outcome(record)),
+        *(blocks.context(line) for line in words.conditions(record)),
+    ]
     shown += [
         blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
@@ -372,6 +373,9 @@ def _settled(
 def _finished(record: Card, *, in_thread: bool = False) -> Rendered:
     return Rendered(
         words.plain_outcome(record),
-        [blocks.section(words.outcome(record, in_thread=in_thread))],
-        is_final=True,
+        [
+            blocks.section(words.outcome(record, in_thread=in_thread)),
+            *(blocks.context(line) for line in words.conditions(record)),
+        ],
+        is_final=record.is_settled,
     )

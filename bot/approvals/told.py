@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from bot import blocks
 from bot.approvals import words
-from bot.blocks import Block
+from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
+from storage.enums import ApprovalState, ConditionState
 from workflows.approvals.notices import ApprovalNote, ApprovalTold
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Condition
 
 Story = Callable[[Card, int], str | None]
 """From the record and the id of what happened: its line, mrkdwn; None when there is nothing to tell any more."""
@@ -62,7 +63,34 @@ def _nudged(record: Card, item_id: int) -> str | None:
     return f"*{who} reminded* {words.asked(record, item_id)}"
 
 
+def _one(record: Card, item_id: int) -> Condition | None:
+    return next((item for item in record.extras.conditions if item.id == item_id), None)
+
+
+def _condition(did: str, by_setter: bool) -> Story:
+    def told(record: Card, item_id: int) -> str | None:
+        one = _one(record, item_id)
+        if one is None:
+            return None
+        by = one.setter if by_setter else one.owner
+        who = blocks.mention(by.slack_id, by.name)
+        proof = (
+            f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
+        )
+        return f"*{who} {did}* · {blocks.quote(one.text, 200)}{proof}"
+
+    return told
+
+
+def _lapsed(record: Card, item_id: int) -> str | None:
+    return words.outcome(record)
+
+
 STORIES: dict[str, Story] = {
+    "condition_claimed": _condition("says that the condition is met", False),
+    "condition_met": _condition("confirmed that the condition is met", True),
+    "condition_refused": _condition("does not see the condition met yet", True),
+    "lapsed": _lapsed,
     "answered": _answered,
     "handed_over": _handed_over,
     "nudged": _nudged,
@@ -173,7 +201,69 @@ def _decide(record: Card, where: str) -> list[Block]:
     return [words.buttons(record, [words.details_button(record)], where)]
 
 
+def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To the owner or the setter of a condition: what it is, how it stands, and the button that is theirs."""
+    one = _one(record, notice.item_id)
+    if one is None or record.state is not ApprovalState.APPROVED or not one.binds:
+        line = words.outcome(record)
+        return Rendered(
+            words.plain_outcome(record), [blocks.section(line)], is_final=True
+        )
+    owner = blocks.escape(one.owner.name, 60)
+    value = f"{words.value(record)}:{one.id}"
+    row: list[Element] = []
+    if one.state is ConditionState.MET:
+        head = "A condition is met"
+    elif notice.person_id == one.setter.id and one.state is ConditionState.CLAIMED:
+        head = f"{owner} says that your condition is met"
+        row = [
+            blocks.button("Confirm", words.CONFIRM, value, style="primary"),
+            blocks.button("Not yet…", words.UNCONFIRMED, value),
+        ]
+    elif notice.person_id == one.owner.id and one.state is ConditionState.OPEN:
+        head = f"An approval depends on you until {blocks.day(one.due)}"
+        row = [blocks.button("Met…", words.CLAIM, value, style="primary")]
+    else:
+        head = "A condition waits"
+    shown = [
+        blocks.section(f"*{head}*\n{words.condition(one)}"),
+        *(
+            [blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")]
+            if one.proof
+            else []
+        ),
+        blocks.context(
+            f"{words.asks(record)} · approved · if it is not met by the end of {blocks.day(one.due)}, "
+            f"the approval lapses and {blocks.escape(record.words.undone or record.words.stays, 200)}"
+        ),
+    ]
+    row.append(words.details_button(record))
+    return Rendered(
+        f"{head}: {blocks.quote(one.text, 200)} · {words.asks(record)}",
+        [*shown, words.buttons(record, row, f"condition:{one.id}:{one.revision}")],
+        is_final=record.is_settled,
+    )
+
+
+def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To everybody who had a part in it."""
+    return Rendered(
+        words.plain_outcome(record),
+        [
+            blocks.section(words.outcome(record)),
+            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.context("It can be asked for again with a new request."),
+        ],
+        is_final=True,
+    )
+
+
 NOTES: dict[str, Note] = {
+    **dict.fromkeys(
+        ("condition", "soon", "claimed", "unconfirmed", "met", "refused"),
+        _condition_note,
+    ),
+    "lapsed": _lapsed_note,
     "answer": _answer_note,
     "nudge": _nudge_note,
     "question": _question_note,

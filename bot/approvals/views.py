@@ -73,7 +73,8 @@ def details(card: Card, *, now: datetime) -> Block:
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
-    shown += [blocks.context(line) for line in words.said(card)]
+    told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
+    shown += [blocks.context(line) for line in told]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]

@@ -3,13 +3,16 @@
 from bot import blocks
 from bot.blocks import Block, Element
 from storage.enums import ApprovalState, Ask, ConditionState
-from workflows.approvals.records import Card, Escalated, Line, Round
+from workflows.approvals.records import Card, Condition, Escalated, Line, Round
 
 APPROVE = "approvals.approve"
 APPROVE_WITH = "approvals.approve_with"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
+CLAIM = "approvals.claim"
+CONFIRM = "approvals.confirm"
+UNCONFIRMED = "approvals.unconfirmed"
 MORE = "approvals.more"
 ANSWER = "approvals.answer"
 UNASK = "approvals.unask"
@@ -207,12 +210,34 @@ def said(card: Card) -> list[str]:
             told.append(
                 f"{asker} asked: {blocks.quote(one.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(one.answer, 300)}"
             )
+    if card.is_pending:
+        told += conditions(card)
     told += [
         f"{blocks.escape(one.giver.name, 60)} handed over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
     return told
+
+
+CONDITION_STATES = {
+    ConditionState.OPEN: "open",
+    ConditionState.CLAIMED: "said to be met, to be confirmed",
+    ConditionState.MET: "✅ met",
+    ConditionState.UNMET: "not met",
+    ConditionState.DROPPED: "binds nobody any more",
+}
+
+
+def condition(one: Condition) -> str:
+    """`“Plan the clean-up” · Tim by Fri 30 Jan · open`, for mrkdwn."""
+    owner = blocks.escape(one.owner.name, 60)
+    return f"{blocks.quote(one.text, 300)} · {owner} by {blocks.day(one.due)} · {CONDITION_STATES[one.state]}"
+
+
+def conditions(card: Card) -> list[str]:
+    """What the approval depends on, one line each."""
+    return [f"*On condition* · {condition(one)}" for one in card.conditions]
 
 
 def choice(label: str, verb: str, card: Card) -> Element:
@@ -252,6 +277,7 @@ def decide_buttons(card: Card) -> list[Element]:
             MORE,
             [
                 choice("Ask for information…", "ask", card),
+                choice("Approve on conditions…", "conditions", card),
                 hand_over,
             ],
         ),

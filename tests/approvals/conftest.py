@@ -31,6 +31,7 @@ from workflows.approvals.forms import (
     OnRequest,
     SubmitRequest,
     TakeBack,
+    Terms,
     Withdraw,
 )
 from workflows.approvals.records import Card
@@ -126,6 +127,21 @@ class ProjectLaunch:
             update(Project)
             .where(Project.id == subject_id)
             .values(business_unit=outcome.value)
+        )
+
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        session.execute(
+            update(Project).where(Project.id == subject_id).values(status="draft")
         )
 
     def words(
@@ -270,8 +286,10 @@ class House:
         reason: str = "",
         actor: Actor | None = None,
         clicked: tuple[str, str] | None = None,
+        conditions: tuple[Terms, ...] = (),
     ) -> None:
         form = Decide(
+            conditions=conditions,
             approval_id=approval_id,
             revision=revision or self.card(approval_id).revision,
             verdict=Verdict(verdict),

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from workflows.actors import Actor
-from workflows.approvals import handover, information, nudge, retraction
+from workflows.approvals import conditions, handover, information, nudge, retraction
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import (
     Answer,
     AskInformation,
+    ClaimMet,
+    ConfirmMet,
     DropQuestion,
     HandOver,
     Nudge,
@@ -21,6 +23,8 @@ from workflows.approvals.forms import (
 Act = Callable[[Session, Actor, Any, Circumstances], str]
 
 ACTS: Mapping[type[OnRequest], Act] = {
+    ClaimMet: conditions.claim,
+    ConfirmMet: conditions.confirm,
     Answer: information.answer,
     AskInformation: information.ask,
     DropQuestion: information.drop,

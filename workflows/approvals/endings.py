@@ -12,7 +12,7 @@ from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, people, rules
+from workflows.approvals import announcements, clocks, people, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -140,6 +140,8 @@ def _wind_up(
         queries.mark(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
+    else:
+        terms.begin(session, head.id, around)
 
 
 def pass_by_rule(

@@ -1,5 +1,6 @@
 """What people and programs hand in about requests."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -24,8 +25,21 @@ class SubmitRequest(BaseModel):
     request_key: str = Field(min_length=1, max_length=200)
 
 
+class Terms(BaseModel):
+    """A condition of an approval: what, by whom (Slack id), by the end of which day."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: Reason = Field(min_length=3)
+    owner: str
+    due: date
+
+
 class Decide(BaseModel):
-    """One approver's verdict on what a card showed (`revision`). A rejection needs a reason."""
+    """One approver's verdict on what a card showed (`revision`). A rejection needs a reason.
+
+    With `conditions`, an approval holds only while they can still be met.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +47,7 @@ class Decide(BaseModel):
     revision: int = Field(ge=1, le=2**31 - 1)
     verdict: Verdict
     reason: Reason = ""
+    conditions: tuple[Terms, ...] = Field(default=(), max_length=10)
 
 
 class Withdraw(BaseModel):
@@ -82,6 +97,21 @@ class HandOver(OnStage):
 
 class Nudge(OnRequest):
     """The requester reminds those who have not decided."""
+
+
+class ClaimMet(OnRequest):
+    """The owner of a condition says that it is met, with a word of proof."""
+
+    condition_id: int = Field(ge=1, le=2**31 - 1)
+    proof: Reason
+
+
+class ConfirmMet(OnRequest):
+    """Whoever set the condition agrees, or says what is missing."""
+
+    condition_id: int = Field(ge=1, le=2**31 - 1)
+    is_met: bool
+    why: Reason = ""
 
 
 class TakeBack(OnRequest):

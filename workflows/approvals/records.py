@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Ask, ConditionState, Verdict
 from workflows.approvals.extras import Condition, Extras, Question, Someone
 from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Words
@@ -155,6 +155,17 @@ class Card:
     def is_pending(self) -> bool:
         """Whether somebody may still decide."""
         return self.state is ApprovalState.PENDING
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing about it can change any more."""
+        waits = (ConditionState.OPEN, ConditionState.CLAIMED)
+        bound = any(one.state in waits for one in self.conditions)
+        review = self.extras.review
+        unseen = review is not None and review.reviewed_at is None
+        return not self.is_pending and not (
+            self.state is ApprovalState.APPROVED and (bound or unseen)
+        )
 
     @property
     def round(self) -> Round:

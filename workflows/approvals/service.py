@@ -19,6 +19,7 @@ from workflows.approvals import (
     refusals,
     rules,
     seating,
+    terms,
 )
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
@@ -73,6 +74,9 @@ def decide(
     ):
         _require_dispensable(session, head, request, votes, entitled, actor, around)
     decision_id = _keep(session, actor, form, entitled, head, now)
+    if form.conditions and form.verdict is Verdict.APPROVE:
+        terms.keep(session, actor, head.id, decision_id, form.conditions, around)
+        head, request = locked(session, head.id)
     if step is Step.WAITS:
         outbox.refresh(
             session, announcements.subject(head.id), now=now, clicked=clicked
