@@ -201,6 +201,8 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     # A mention and not a name: two people can have one name, and anybody can change theirs.
     who = blocks.mention(line.person.slack_id, line.person.name)
     did = f"{who} {'approved' if line.verdict == 'approve' else 'rejected'} this"
+    if line.instead_of:
+        did += f" for {blocks.escape(line.instead_of, 60)}, who is away"
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
         head += f", {given} of {stage.quorum}" if not stage.parts else ""

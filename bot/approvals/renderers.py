@@ -4,10 +4,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import messages, told
+from bot.approvals import away, messages, told
 from bot.rendering import Renderer, Scene
 from workflows import decisions
+from workflows.approvals import absences
+from workflows.approvals.absences import AbsenceRecord
 from workflows.approvals.notices import (
+    AbsenceTold,
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
@@ -71,12 +74,19 @@ def _escalated(
     )
 
 
+def _absence(
+    session: Session, notice: AbsenceTold, scene: Scene
+) -> AbsenceRecord | None:
+    return absences.read(session, notice.absence_id)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalCard, _card, messages.card),
     Renderer(ApprovalAsked, _asked, messages.asked),
     Renderer(ApprovalReceipt, _card, messages.receipt),
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
+    Renderer(AbsenceTold, _absence, away.told),
     Renderer(ApprovalTold, _story, told.story),
     Renderer(ApprovalNote, _asked, told.note),
     Renderer(ApprovalsDue, _due, messages.due),

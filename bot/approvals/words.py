@@ -184,7 +184,8 @@ def plain_outcome(card: Card) -> str:
 def verdict(line: Line) -> str:
     """`Ana Ruiz approved`."""
     did = "approved" if line.verdict == "approve" else "rejected"
-    return f"{blocks.escape(line.person.name, 60)} {did}"
+    for_whom = f" for {blocks.escape(line.instead_of, 60)}" if line.instead_of else ""
+    return f"{blocks.escape(line.person.name, 60)} {did}{for_whom}"
 
 
 def value(card: Card) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from storage.actions.tables import (
@@ -290,11 +290,23 @@ def end_absence(session: Session, absence_id: int, *, now: datetime) -> None:
     )
 
 
-def set_away_until(session: Session, person_id: str, until: datetime | None) -> None:
-    """Remember on the person until when somebody may stand in for them at most."""
-    session.execute(
-        update(Person).where(Person.id == person_id).values(away_until=until)
-    )
+def set_until(session: Session, person_id: str, stand_in_id: str) -> None:
+    """Remember on both people until when the one may be stood in for, and the other stands in, at most."""
+    for column, side, one in (
+        (Person.away_until, Absence.person_id, person_id),
+        (Person.stands_in_until, Absence.stand_in_id, stand_in_id),
+    ):
+        last = (
+            select(func.max(Absence.until))
+            .where(side == one, Absence.ended_at.is_(None))
+            .scalar_subquery()
+        )
+        session.execute(
+            update(Person)
+            .where(Person.id == one)
+            .values({column: last})
+            .execution_options(synchronize_session=False)
+        )
 
 
 def lock_people(session: Session, ids: Sequence[str]) -> None:

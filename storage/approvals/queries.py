@@ -120,6 +120,8 @@ _STANDING = (
         _person.c.erased_at,
         _person.c.refreshed_at,
         _person.c.home_opened_at,
+        _person.c.tz,
+        _person.c.stands_in_until,
         _person.c.manager_id,
         _person.c.tz,
         _person.c.country,
@@ -237,6 +239,7 @@ _PERSON_COLUMNS = (
     Person.erased_at,
     Person.tz,
     Person.country,
+    Person.away_until,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import Ask
 from workflows import outbox
+from workflows.approvals import absences
 from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
@@ -82,6 +83,9 @@ def ask(
     `receipt_to` is the Slack id of the requester who has not got their receipt yet. A stage that is asked anew, in a
     later `edition` of the request, gets new cards: an edited one notifies nobody.
     """
+    people = (
+        absences.with_stand_ins(session, people, now=now) if stage.delegate else people
+    )
     place = (
         queries.find_channel_of(session, project_id, org_key)
         if stage.ask is Ask.CHANNEL

@@ -95,6 +95,7 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
         else (),
         comment=gate.rule(stage, "comment") == "required",
         confirm=bool(gate.rule(stage, "confirm")),
+        delegate=gate.rule(stage, "delegate") is not False,
         member_since=None if since == "pinned" else since,
         pinned=frozenset() if since == "pinned" else None,
         remind_after=gate.rule(stage, "remind_after") or (),

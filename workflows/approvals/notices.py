@@ -50,6 +50,14 @@ class ApprovalStory(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class AbsenceTold(Notice):
+    """To a stand-in: for whom they may decide, and in which days."""
+
+    kind: ClassVar[str] = "approval.absence"
+    absence_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalTold(Notice):
     """One line in the thread about what somebody did beside deciding: `what` they did, and the id of its row."""
 

@@ -22,6 +22,8 @@ class Reached:
     """Whether they have ever opened the App Home, so that it has to be kept in step."""
     tz: str | None = None
     country: str | None = None
+    away_until: datetime | None = None
+    """The end of the last absence for which they named a stand-in."""
 
 
 def is_member(row: Any) -> bool:
@@ -59,7 +61,12 @@ def one(session: Session, person_id: str) -> Reached | None:
     if not rows or not is_member(rows[0]) or not rows[0].slack_id:
         return None
     row = rows[0]
-    return Reached(row.id, row.slack_id, row.name, row.home_opened_at is not None)
+    return Reached(
+        row.id,
+        row.slack_id,
+        row.name,
+        row.home_opened_at is not None,
+    )
 
 
 def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
@@ -113,6 +120,7 @@ def reached_parties(
             row.home_opened_at is not None,
             row.tz,
             row.country,
+            row.away_until,
         )
 
     for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
-from workflows.approvals import more, people
+from workflows.approvals import absences, more, people
+from workflows.approvals.absences import Principal
 from workflows.approvals.binding import MANAGER, ONCALL, ROLE
 from workflows.approvals.extras import Extras, Handover
 from workflows.approvals.records import (
@@ -95,7 +96,9 @@ def cards(
     for row in queries.list_decisions(session, ids):
         verdicts[row.approval_id].append(row)
     names = _Names(session, heads.values(), stages)
-    reader = _standing(session, reader_id)
+    rows = queries.list_standing(session, reader_id) if reader_id else ()
+    reader = people.standing(rows) if rows else None
+    away = absences.principals(session, rows, reader_id or "", now=now)
     extras = more.extras(session, [id_ for id_, head in heads.items() if head.has_more])
     return tuple(
         _card(
@@ -105,6 +108,7 @@ def cards(
             names,
             reader,
             extras.get(id_, Extras()),
+            away,
             now=now,
             words=subjects[heads[id_].subject_type].words(
                 session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
@@ -124,14 +128,25 @@ def waiting_for(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    standing = _standing(session, person_id)
+    rows = queries.list_standing(session, person_id)
+    standing = people.standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return ()
+    places = [
+        standing,
+        *(
+            one.standing
+            for one in absences.principals(session, rows, person_id, now=now)
+        ),
+    ]
     ids = [
         row.id
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
-        and isinstance(admission(Stage.of(row), standing, now), Entitlement)
+        and any(
+            isinstance(admission(Stage.of(row), place, now), Entitlement)
+            for place in places
+        )
     ]
     found = cards(
         session,
@@ -170,13 +185,6 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
         for who in item["who"]
         if not who.startswith(PERSON)
     )
-
-
-def _standing(session: Session, person_id: str | None) -> Standing | None:
-    if person_id is None:
-        return None
-    rows = queries.list_standing(session, person_id)
-    return people.standing(rows) if rows else None
 
 
 class _Names:
@@ -230,6 +238,7 @@ def _card(
     names: _Names,
     reader: Standing | None,
     extras: Extras,
+    away: Sequence[Principal] = (),
     *,
     now: datetime,
     words: Any,
@@ -298,6 +307,7 @@ def _card(
             reader,
             now,
             extras.handovers,
+            away,
         ),
         dropped=bound.dropped,
         by_rule=bound.by_rule,
@@ -362,6 +372,7 @@ def _reader(
     standing: Standing | None,
     now: datetime,
     handovers: Sequence[Handover],
+    away: Sequence[Principal],
 ) -> Reader | None:
     if standing is None:
         return None
@@ -381,6 +392,10 @@ def _reader(
                 _giver(handovers, standing.person_id, head.stage),
             )
         )
+    stands_in_for = ""
+    if found is None and not apart and stage.delegate and standing.is_member:
+        stands_in_for = _stands_in_for(head, stage, lines, away, now)
+        why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
     group = found.group if found is not None else None
     return Reader(
         standing.person_id,
@@ -396,6 +411,7 @@ def _reader(
         and admitted is Refusal.TOO_NEW
         else None,
         is_done,
+        stands_in_for=stands_in_for,
         handed_to=next(
             (
                 one.taker.name
@@ -404,6 +420,25 @@ def _reader(
             ),
             "",
         ),
+    )
+
+
+def _stands_in_for(
+    head: Any,
+    stage: Stage,
+    lines: Sequence[Line],
+    away: Sequence[Principal],
+    now: datetime,
+) -> str:
+    decided = {line.person.id for line in lines} | {head.requester_id}
+    return next(
+        (
+            one.name
+            for one in away
+            if one.standing.person_id not in decided
+            and isinstance(admission(stage, one.standing, now), Entitlement)
+        ),
+        "",
     )
 
 

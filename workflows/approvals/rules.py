@@ -68,6 +68,8 @@ class Entitlement:
     read_at: datetime | None
     parties: tuple[int, ...] = (0,)
     """Indexes of the stage's groups that they stand for."""
+    instead_of: str | None = None
+    """The person who is away, in whose place they decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Deciding, withdrawing and expiring requests. `decisions` is the door: it knows what each request is about."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, permissions
-from workflows.actors import SYSTEM, Actor
+from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.approvals import (
+    absences,
     announcements,
     clocks,
     endings,
@@ -23,7 +25,7 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
-from workflows.approvals.refusals import CommentNeeded, Unconfirmed
+from workflows.approvals.refusals import AlreadyDecided, CommentNeeded, Unconfirmed
 from workflows.approvals.rules import Entitlement, Refusal, Stage, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -119,12 +121,17 @@ def judged(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
     head, request = locked(session, form.approval_id)
-    votes = votes_of(session, form.approval_id)
+    decided = queries.list_decided(session, form.approval_id)
+    votes = _votes(decided)
     rows = queries.list_standing(session, actor.id)
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
     if not rows or rows[0].org_key != around.org_key:
         raise refused(session, Refusal.NO_MEMBER, head.id, actor, around)
+    if any(row.for_id == actor.id for row in decided):
+        raise AlreadyDecided(
+            "Whoever stands in for you has decided on this in your place, and nobody decides twice."
+        )
     found = rules.judge(
         request,
         votes,
@@ -133,6 +140,9 @@ def judged(
         now=around.now,
     )
     if isinstance(found, Refusal):
+        instead = _in_place_of(session, request, votes, rows, found, form, around)
+        if instead is not None:
+            return head, request, votes, rows, instead
         if around.mirrored_since is not None and found in _BY_MEMBERSHIP:
             raise Unconfirmed(_ASK_SLACK)
         raise refused(session, found, head.id, actor, around)
@@ -146,6 +156,50 @@ _BY_MEMBERSHIP = frozenset(
     {Refusal.NO_MEMBER, Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED}
 )
 """Refusals that another word from Slack could lift."""
+
+
+def _in_place_of(
+    session: Session,
+    request: rules.Request,
+    votes: Sequence[Vote],
+    rows: Sequence[Any],
+    why: Refusal,
+    form: Decide,
+    around: Circumstances,
+) -> Entitlement | None:
+    """Whether this person, who is not asked themselves, decides for somebody who is away now."""
+    person_id = rows[0].id
+    if (
+        why not in _NOT_ASKED
+        or not request.current.delegate
+        or person_id in request.apart
+    ):
+        return None
+    spent = {
+        one
+        for row in queries.list_decided(session, form.approval_id)
+        for one in (row.person_id, row.for_id)
+    }
+    for one in absences.principals(session, rows, person_id, now=around.now):
+        if one.standing.person_id in spent:
+            continue
+        found = rules.judge(
+            request, votes, one.standing, revision=form.revision, now=around.now
+        )
+        if isinstance(found, Entitlement):
+            if not _is_recent(around.mirrored_since, found.read_at):
+                raise Unconfirmed(_ASK_SLACK)
+            return replace(found, instead_of=one.standing.person_id)
+        if found is Refusal.STALE:
+            raise refused(session, found, form.approval_id, _as_actor(rows[0]), around)
+    return None
+
+
+def _as_actor(row: Any) -> Actor:
+    return Actor(row.id, ActorKind.PERSON, row.name, row.slack_id, row.tz)
+
+
+_NOT_ASKED = frozenset({Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED})
 
 
 def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
@@ -229,6 +283,10 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
 
 def votes_of(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
+    return _votes(queries.list_decided(session, approval_id))
+
+
+def _votes(rows: Sequence[Any]) -> list[Vote]:
     return [
         Vote(
             row.person_id,
@@ -236,7 +294,7 @@ def votes_of(session: Session, approval_id: int) -> list[Vote]:
             Verdict(row.verdict),
             tuple(row.parties) if row.parties else (0,),
         )
-        for row in queries.list_decided(session, approval_id)
+        for row in rows
     ]
 
 
@@ -325,7 +383,7 @@ def _keep(
         membership_read_at=entitled.read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
-        for_id=None,
+        for_id=entitled.instead_of,
         shown=shown,
     )
     audit.record(
@@ -338,6 +396,7 @@ def _keep(
         stage=head.stage,
         revision=form.revision,
         shown=shown,
+        instead_of=entitled.instead_of,
         rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")

@@ -76,6 +76,8 @@ class Stage:
     """Its groups, where there is more than one."""
     comment: bool = False
     confirm: bool = False
+    delegate: bool = True
+    """Whether somebody may decide in the place of an approver who is away."""
     member_since: timedelta | None = None
     pinned: frozenset[str] | None = None
     """The members who were in its groups when the request was opened; only they decide through a group."""
@@ -106,6 +108,7 @@ class Stage:
             tuple(Party(**item) for item in kept.get("parties", ())),
             kept.get("comment", False),
             kept.get("confirm", False),
+            kept.get("delegate", True),
             _span(kept.get("member_since")),
             frozenset(kept["pinned"]) if "pinned" in kept else None,
             tuple(timedelta(seconds=each) for each in kept.get("remind_after", ())),
@@ -131,6 +134,8 @@ class Stage:
         for word in ("comment", "confirm", "escalated"):
             if getattr(self, word):
                 kept[word] = True
+        if not self.delegate:
+            kept["delegate"] = False
         if self.member_since is not None:
             kept["member_since"] = self.member_since.total_seconds()
         if self.pinned is not None:

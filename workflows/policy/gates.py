@@ -81,6 +81,8 @@ class Rules(Section):
     """`required`: who approves says why."""
     confirm: bool | None = None
     """Approving asks once more."""
+    delegate: bool | None = None
+    """`false`: nobody decides here in the place of somebody who is away."""
     member_since: MemberSince | None = None
     remind_after: tuple[Duration, ...] | None = Field(default=None, max_length=10)
     """When those who have not decided are reminded, counted from when they were asked."""

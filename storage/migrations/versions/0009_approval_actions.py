@@ -318,3 +318,6 @@ def upgrade() -> None:
 
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.add_column(sa.Column("away_until", types.UTCDateTime(), nullable=True))
+        batch_op.add_column(
+            sa.Column("stands_in_until", types.UTCDateTime(), nullable=True)
+        )
