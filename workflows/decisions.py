@@ -11,6 +11,7 @@ from workflows import outbox
 from workflows.actors import Actor
 from workflows.approvals import (
     acts,
+    breakglass,
     conditions,
     escalating,
     reads,
@@ -247,6 +248,14 @@ def route(
     return routing.route(
         session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
     )
+
+
+def review_due(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """Broken glass was to be reviewed by now. Does nothing when it was."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    breakglass.fell_due(session, approval_id, around)
 
 
 def condition_due(

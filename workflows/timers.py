@@ -66,6 +66,13 @@ def cancel(session: Session, subject: Subject) -> None:
     queries.cancel_of(session, subject.type, subject.id)
 
 
+def cancel_kind(session: Session, subject: Subject, kind: str) -> None:
+    """Nothing of this kind falls due for the subject any more."""
+    for found in queries.lock_due_of(session, subject.type, subject.id):
+        if found.kind == kind:
+            found.state = TimerState.CANCELLED
+
+
 def cancel_one(session: Session, timer_id: int) -> None:
     """This timer has nothing to do any more."""
     queries.cancel_one(session, timer_id)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from bot.approvals import (
     acting,
     away,
+    breakglass,
     conditions,
     handover,
     information,
@@ -37,7 +38,15 @@ def register(router: Router) -> None:
     router.action(words.WITHDRAW, withdraw)
     router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
-    for action in (away, conditions, handover, information, menu, retraction):
+    for action in (
+        away,
+        breakglass,
+        conditions,
+        handover,
+        information,
+        menu,
+        retraction,
+    ):
         action.register(router)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show

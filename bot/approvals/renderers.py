@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import away, messages, told
+from bot.approvals import away, breakglass, messages, told
 from bot.rendering import Renderer, Scene
 from workflows import decisions
 from workflows.approvals import absences
@@ -21,6 +21,7 @@ from workflows.approvals.notices import (
     ApprovalStory,
     ApprovalTold,
     ApprovalValidityEnded,
+    GlassBroken,
 )
 from workflows.approvals.records import Card, Reminder
 
@@ -86,6 +87,7 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalReceipt, _card, messages.receipt),
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
+    Renderer(GlassBroken, _card, breakglass.broadcast),
     Renderer(AbsenceTold, _absence, away.told),
     Renderer(ApprovalTold, _story, told.story),
     Renderer(ApprovalNote, _asked, told.note),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot import blocks
-from bot.approvals import words
+from bot.approvals import breakglass, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, ConditionState
@@ -86,7 +86,17 @@ def _lapsed(record: Card, item_id: int) -> str | None:
     return words.outcome(record)
 
 
+def _glass(record: Card, item_id: int) -> str | None:
+    review = record.extras.review
+    if review is None:
+        return None
+    who = blocks.mention(review.breaker.slack_id, review.breaker.name)
+    return f"*{who} broke the glass* · {words.glass(record)}\n{blocks.quote(review.reason, 400)}"
+
+
 STORIES: dict[str, Story] = {
+    "glass": _glass,
+    "reviewed": _glass,
     "condition_claimed": _condition("says that the condition is met", False),
     "condition_met": _condition("confirmed that the condition is met", True),
     "condition_refused": _condition("does not see the condition met yet", True),
@@ -258,7 +268,19 @@ def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     )
 
 
+def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
+    head = f"Broken glass: {words.asks(record)}"
+    return Rendered(
+        f"{head} · {words.glass(record)}",
+        [blocks.section(f"*{head}*"), *breakglass.row(record)],
+        is_final=record.is_settled,
+    )
+
+
 NOTES: dict[str, Note] = {
+    "review": _review_note,
+    "reviewed": _review_note,
     **dict.fromkeys(
         ("condition", "soon", "claimed", "unconfirmed", "met", "refused"),
         _condition_note,

@@ -10,6 +10,9 @@ APPROVE_WITH = "approvals.approve_with"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
+GLASS = "approvals.break_glass"
+RIGHT = "approvals.review_right"
+WRONG = "approvals.review_wrong"
 CLAIM = "approvals.claim"
 CONFIRM = "approvals.confirm"
 UNCONFIRMED = "approvals.unconfirmed"
@@ -144,6 +147,8 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
             if in_thread and len(names) > 1
             else f"by {listed(names)}, {at}"
         )
+        if card.extras.review is not None:
+            by = glass(card)
         return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{_holds(card)}{more}"
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         by_whom = blocks.escape(card.rejection.person.name, 60)
@@ -239,6 +244,24 @@ def condition(one: Condition) -> str:
 def conditions(card: Card) -> list[str]:
     """What the approval depends on, one line each."""
     return [f"*On condition* · {condition(one)}" for one in card.conditions]
+
+
+def glass(card: Card) -> str:
+    """`glass broken by Ada, today 9:14 · to be reviewed by Wed 09:14`, for mrkdwn."""
+    review = card.extras.review
+    if review is None:
+        return ""
+    told = f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
+    if review.reviewer is None or review.reviewed_at is None:
+        late = ", late" if review.times_late else ""
+        return f"{told} · to be reviewed by {blocks.when(review.due_at)}{late}"
+    how = "was right" if review.is_fine else "was not right"
+    return f"{told} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
+
+
+def glass_button(card: Card) -> Element:
+    """Break glass: asks for the reason before anything happens."""
+    return blocks.button("Break glass…", GLASS, value(card), style="danger")
 
 
 def choice(label: str, verb: str, card: Card) -> Element:
@@ -359,9 +382,11 @@ def own_buttons(card: Card) -> list[Element]:
     reader = card.reader
     if reader is None or not card.is_pending:
         return []
+    glass_ = [glass_button(card)] if reader.may_break_glass else []
     if reader.is_requester:
-        return requester_buttons(card)
-    return [take_back_button(card)] if reader.line is not None else []
+        return [*requester_buttons(card), *glass_]
+    mine = [take_back_button(card)] if reader.line is not None else []
+    return [*mine, *glass_]
 
 
 def buttons(card: Card, elements: list[Element], where: str = "card") -> Block:

@@ -87,3 +87,16 @@ def test_who_is_asked_quietly_is_not_nudged(house: House) -> None:
         house.nudge("tim", asked)
     assert house.told("approval.asked") == house.told("approval.note") == []
     house.decide("ola", asked)
+
+
+def test_the_policy_can_let_places_go_to_others(house: House) -> None:
+    house.text = POLICY.replace(
+        "    expires_after", "    hand_over_to: [U0NED]\n    expires_after"
+    )
+    asked = house.submit("tim", house.project())
+    house.hand_over("ola", asked, "ned")
+    reader = house.card(asked, "ned").reader
+    assert reader is not None
+    assert reader.why == "Ola handed this over to you"
+    house.decide("ned", asked)
+    assert house.card(asked).stage == 1

@@ -114,5 +114,18 @@ class ConfirmMet(OnRequest):
     why: Reason = ""
 
 
+class BreakGlass(OnRequest):
+    """An emergency: approve at once, alone, and be reviewed afterwards."""
+
+    reason: Reason
+
+
+class ReviewGlass(OnRequest):
+    """Somebody else looks afterwards at glass that was broken."""
+
+    is_fine: bool
+    note: Reason = ""
+
+
 class TakeBack(OnRequest):
     """Somebody's own verdict counts no more."""

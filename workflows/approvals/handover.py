@@ -133,9 +133,7 @@ def _require_fit(
             field="to",
         )
     words = Words(policy, {})
-    allowed = [
-        words.of(word) for word in getattr(policy.gates.get(gate), "hand_over_to", ())
-    ]
+    allowed = [words.of(word) for word in policy.gate(gate).hand_over_to]
     if not rules.entitlement([*stage.approvers, *allowed], standing):
         raise InvalidInput(
             f"{taker.name} is not among those who may decide this. Choose somebody whom the stage {stage.name} asks.",

@@ -58,6 +58,15 @@ class AbsenceTold(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class GlassBroken(Notice):
+    """To everybody who governs: somebody approved alone, in an emergency; `times` it has been late to be reviewed."""
+
+    kind: ClassVar[str] = "approval.glass"
+    approval_id: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalTold(Notice):
     """One line in the thread about what somebody did beside deciding: `what` they did, and the id of its row."""
 

@@ -11,7 +11,7 @@ from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
 from workflows.approvals import absences, more, people
 from workflows.approvals.absences import Principal
-from workflows.approvals.binding import MANAGER, ONCALL, ROLE
+from workflows.approvals.binding import MANAGER, ONCALL, ROLE, may_break
 from workflows.approvals.extras import Extras, Handover
 from workflows.approvals.records import (
     Card,
@@ -109,6 +109,9 @@ def cards(
             reader,
             extras.get(id_, Extras()),
             away,
+            reader is not None
+            and heads[id_].state == ApprovalState.PENDING
+            and may_break(policy, heads[id_].gate, reader) is not None,
             now=now,
             words=subjects[heads[id_].subject_type].words(
                 session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
@@ -238,7 +241,8 @@ def _card(
     names: _Names,
     reader: Standing | None,
     extras: Extras,
-    away: Sequence[Principal] = (),
+    away: Sequence[Principal],
+    may_break_glass: bool,
     *,
     now: datetime,
     words: Any,
@@ -308,6 +312,7 @@ def _card(
             now,
             extras.handovers,
             away,
+            may_break_glass,
         ),
         dropped=bound.dropped,
         by_rule=bound.by_rule,
@@ -373,6 +378,7 @@ def _reader(
     now: datetime,
     handovers: Sequence[Handover],
     away: Sequence[Principal],
+    may_break_glass: bool,
 ) -> Reader | None:
     if standing is None:
         return None
@@ -412,6 +418,7 @@ def _reader(
         else None,
         is_done,
         stands_in_for=stands_in_for,
+        may_break_glass=may_break_glass,
         handed_to=next(
             (
                 one.taker.name

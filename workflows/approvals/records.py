@@ -105,6 +105,7 @@ class Reader:
     """Their group of the stage has approved; others are waited for."""
     stands_in_for: str = ""
     """The name of the person who is away and whose place this is; empty when they are asked themselves."""
+    may_break_glass: bool = False
     handed_to: str = ""
     """The name of the person to whom they gave their place in the stage that is asked now."""
 

@@ -110,6 +110,8 @@ def _newness(card: Card, actor: Actor) -> str:
 def ended(card: Card, actor: Actor) -> str:
     """How a request ended, in one sentence."""
     at = moment(card.decided_at or card.expires_at, actor)
+    if card.state is ApprovalState.APPROVED and card.extras.review is not None:
+        return f"{name(card.extras.review.breaker.name)} broke the glass on {at}, so this is approved. You can review that."
     if card.state is ApprovalState.APPROVED:
         return f"This was approved on {at} by {names([line.person.name for line in card.approvers])}. There is nothing left to decide."
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
