@@ -1,6 +1,8 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -26,6 +28,7 @@ from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
+from bot.people import renderers as people_renderers
 from bot.projects import listeners as project_listeners
 from bot.router import Router
 from bot.scheduler import Scheduler
@@ -41,6 +44,8 @@ from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
+from workflows.people import service as people
+from workflows.people.records import GroupChange
 from workflows.policies import service as policies
 
 
@@ -70,6 +75,7 @@ RENDERERS = (
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
+    *people_renderers.RENDERERS,
 )
 
 
@@ -167,11 +173,39 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
+
+    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
+        people.announce_groups(
+            session, changes, policy=holder.policy, org_key=team.org_key, now=now
+        )
+
     deps = Deps(
-        settings, database, holder, slack, Directory(slack, database, team), team
+        settings,
+        database,
+        holder,
+        slack,
+        Directory(slack, database, team, watch),
+        team,
     )
     edge = Edge(deps, router())
     sender = _sender(deps)
+
+    def follow_policy() -> None:
+        """Another version may have been put in force, by the command line or by another replica."""
+        with database.read() as session:
+            latest = policies.in_force(session)
+            if latest is None or latest == holder.version_id:
+                return
+            applied = policies.text(session, latest)
+        with database.begin(patient=True) as session:
+            jobs.ensure_schedules(
+                session,
+                applied.policy,
+                org_key=team.org_key,
+                now=clock.now(session),
+            )
+        holder.swap(applied, latest)
+
     scheduler = Scheduler(
         database,
         jobs.REGISTRY,
@@ -179,6 +213,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
+        each_tick=(follow_policy,),
     )
     return Bot(
         deps=deps,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, replaying
 from storage.approvals import reminding as reminding_queries
 from workflows import outbox
 from workflows.actors import Actor
@@ -14,15 +14,23 @@ from workflows.approvals import (
     breakglass,
     conditions,
     escalating,
+    explaining,
     reads,
     reminding,
+    replays,
     routing,
     service,
     submission,
 )
 from workflows.approvals.endings import Circumstances
+<<<<<<< HEAD
 from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
+=======
+from workflows.approvals.explaining import Explained
+from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+>>>>>>> rules
 from workflows.approvals.records import Card, Reminder
+from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
 from workflows.budgets import increase
 from workflows.milestones import moving
@@ -233,6 +241,44 @@ def validity_ended(
     """An approval holds no longer."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
     escalating.validity_ended(session, approval_id, around)
+
+
+def simulate(
+    session: Session, policy: Policy, *, since: datetime, org_key: str
+) -> Simulation:
+    """What requests since then would have met under another policy. Changes nothing."""
+    return replays.simulate(session, policy, since=since, org_key=org_key)
+
+
+def reroute(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    *,
+    policy: Policy,
+    policy_id: int,
+    now: datetime,
+    org_key: str,
+) -> Rerouted:
+    """Move an open request to this version of the policy, or say why it stays on its own."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    moved = replays.reroute(session, actor, approval_id, policy_id, around)
+    if moved.moved:
+        _follow(session, approval_id, now=now, clicked=None)
+    return moved
+
+
+def open_requests(session: Session) -> tuple[int, ...]:
+    """Ids of all requests that wait, oldest first."""
+    return tuple(replaying.list_open(session))
+
+
+def explain(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> Explained:
+    """Why each person could or could not decide a request. Raises NotFound."""
+    found = card(session, approval_id, policy=policy, now=now)
+    return explaining.explain(session, found, org_key=org_key, now=now)
 
 
 def route(

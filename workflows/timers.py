@@ -44,6 +44,15 @@ def start(
     )
 
 
+def start_again(
+    session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int
+) -> None:
+    """Let `kind` fall due at this instant, also when it was started, run or cancelled before."""
+    start(session, subject, kind, due_at, seq=seq)
+    session.flush()
+    queries.again(session, subject.type, subject.id, kind, seq, due_at)
+
+
 def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) -> None:
     """Let `kind` fall due for the subject at an instant, again and again with one timer.
 

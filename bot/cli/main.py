@@ -9,6 +9,7 @@ from bot.cli import (
     audit,
     costs,
     digest,
+    explaining,
     importing,
     maturity,
     outbox,
@@ -31,6 +32,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
+app.add_typer(explaining.app, name="approvals")
 app.add_typer(digest.app, name="digest")
 app.add_typer(maturity.app, name="maturity")
 app.add_typer(outbox.app, name="outbox")

@@ -370,7 +370,12 @@ def _replace_in_stages(
     stages = session.execute(
         select(ApprovalStage)
         .where(
-            cast(ApprovalStage.approvers, String).contains(slack_id, autoescape=True)
+            or_(
+                cast(ApprovalStage.approvers, String).contains(
+                    slack_id, autoescape=True
+                ),
+                cast(ApprovalStage.rules, String).contains(slack_id, autoescape=True),
+            )
         )
         .order_by(ApprovalStage.approval_id, ApprovalStage.position)
     ).scalars()
@@ -378,6 +383,8 @@ def _replace_in_stages(
         stage.approvers = json.loads(
             swap(json.dumps(stage.approvers, ensure_ascii=False))
         )
+        if stage.rules is not None:
+            stage.rules = json.loads(swap(json.dumps(stage.rules, ensure_ascii=False)))
     decisions = session.execute(
         select(Decision)
         .where(Decision.rule.contains(slack_id, autoescape=True))

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
+<<<<<<< HEAD
 from storage.actions.tables import (
     Absence,
     ApprovalChange,
@@ -15,6 +16,9 @@ from storage.actions.tables import (
     ApprovalReview,
 )
 from storage.approvals.tables import Approval, Decision
+=======
+from storage.approvals.tables import Approval, ApprovalReminder, Decision
+>>>>>>> rules
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
@@ -69,6 +73,12 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         ),
         "requests": _rows(
             session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
+        ),
+        "reminders": _rows(
+            session,
+            select(*ApprovalReminder.__table__.columns)
+            .where(ApprovalReminder.person_id == me)
+            .order_by(ApprovalReminder.id),
         ),
         "decisions": _rows(
             session, select(*Decision.__table__.columns).where(Decision.person_id == me).order_by(Decision.id)

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from storage import ledger
 from storage.approvals.tables import Approval, Decision
 from storage.db import Database
-from storage.delivery.tables import Message, Outbox
+from storage.delivery.tables import Message, Outbox, Timer
 from storage.enums import ApprovalState, Verdict
 from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
-from workflows import decisions, policy
+from workflows import decisions, jobs, policy, timers
 from workflows.actors import Actor, ActorKind
 from workflows.approvals.forms import (
     Answer,
@@ -35,9 +35,12 @@ from workflows.approvals.forms import (
     Withdraw,
 )
 from workflows.approvals.records import Card
+from workflows.due import Occasion
 from workflows.errors import InvalidInput
+from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
+from workflows.timers import DueTimer
 
 ORG = "T0ACME"
 START = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
@@ -58,9 +61,14 @@ gates:
 
 
 class GoLive(BaseModel):
-    """Ask that a project goes live."""
+    """Ask that a project goes live; the rest is what conditions and separation are told."""
 
     project_id: int
+    percent: float = 30.0
+    amount: float = 5_000.0
+    developer: str | None = None
+    validator: str | None = None
+    contributors: tuple[str, ...] = ()
 
 
 class ProjectLaunch:
@@ -89,6 +97,17 @@ class ProjectLaunch:
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,
                 "manager": project.manager_id,
+                "developer": form.developer and f"p-{form.developer}",
+                "validator": form.validator and f"p-{form.validator}",
+            },
+            tuple(f"p-{name}" for name in form.contributors),
+            {
+                "increase.percent": form.percent,
+                "increase.amount": form.amount,
+                "increase.new": form.amount,
+                "increase.currency": "EUR",
+                "increase.scope": "period",
+                **project_facts(project),
             },
         )
 
@@ -256,11 +275,12 @@ class House:
         *,
         key: str | None = None,
         reason: str = "The pilot is over.",
+        **asked: Any,
     ) -> int:
         form = SubmitRequest(
             gate="budget_increase",
             subject_type="project",
-            form=GoLive(project_id=project_id),
+            form=GoLive(project_id=project_id, **asked),
             reason=reason,
             request_key=key or f"key-{next(self.keys)}",
         )
@@ -374,6 +394,44 @@ class House:
             )
         )
 
+    def until(self, moment: datetime) -> None:
+        """Move the clock, and let every timer run when it falls due, in order."""
+        while True:
+            with self.db.read() as session:
+                timer = session.execute(
+                    select(Timer)
+                    .where(Timer.state == "due", Timer.due_at <= moment)
+                    .order_by(Timer.due_at, Timer.id)
+                    .limit(1)
+                ).scalar_one_or_none()
+                if timer is None:
+                    break
+                found = DueTimer(
+                    timer.id,
+                    Subject(timer.subject_type, timer.subject_id),
+                    timer.kind,
+                    timer.seq,
+                )
+                self.now = max(self.now, timer.due_at)
+            self.db.run(functools.partial(self._run, found))
+        self.now = moment
+
+    def _run(self, timer: DueTimer, session: Session) -> None:
+        if timers.take(session, timer.id, due_now=self.now):
+            occasion = Occasion(self.now, self.policy, 1, ORG)
+            jobs.REGISTRY.timers[timer.kind](session, timer, occasion)
+
+    def joins(self, handle: str, name: str) -> None:
+        with self.db.begin() as session:
+            group = session.execute(
+                select(UserGroup).where(UserGroup.handle == handle)
+            ).scalar_one()
+            session.add(
+                UserGroupMember(
+                    group_id=group.id, person_id=f"p-{name}", since=self.now
+                )
+            )
+
     def later(self, by: timedelta) -> None:
         self.now += by
 
@@ -474,7 +532,7 @@ def populated(db: Database, text: str = POLICY) -> House:
     """Ola owns, Tim asks, Fay, Fred and Eve are finance; a guest, a stranger, a bot and a leaver are there too."""
     house = House(db, text)
     with db.begin() as session:
-        session.add(PolicyVersion(id=1, sha256="0" * 64, text=text, applied_at=START))
+        session.add(PolicyVersion(sha256="0" * 64, text=text, applied_at=START))
         session.add_all(
             Channel(
                 org_key=ORG,

@@ -115,9 +115,7 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
 
 
 def pin(stage: Stage, people: Sequence[Mapping[str, object]]) -> Stage:
-    """The stage with its members of now written down, where the policy wants them pinned."""
-    if stage.pinned is None:
-        return stage
+    """The stage with its members of now written down."""
     return replace(stage, pinned=frozenset(id_ for party in people for id_ in party))
 
 

@@ -33,6 +33,20 @@ def start(
         )
 
 
+def restart(
+    session: Session, approval_id: int, stage: Stage, position: int, *, now: datetime
+) -> None:
+    """Start the clocks of a stage anew, whatever they had been before."""
+    subject = announcements.subject(approval_id)
+    start(session, approval_id, stage, position, now=now)
+    for step, after in enumerate(stage.remind_after):
+        seq = position * _STEPS + step
+        timers.start_again(session, subject, REMIND, now + after, seq=seq)
+    if stage.escalation is not None:
+        at = now + stage.escalation.after
+        timers.start_again(session, subject, ESCALATE, at, seq=position)
+
+
 def position_of(seq: int) -> int:
     """The stage that a reminder is for."""
     return seq // _STEPS

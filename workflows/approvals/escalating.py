@@ -57,6 +57,8 @@ def escalate(
         rules=[unnamed(one.rule) for one in escalation.approvers],
         people=len(who),
     )
+    subject = announcements.subject(approval_id)
+    outbox.refresh(session, subject, now=around.now)
     if not who:
         return
     if escalation.way == "replace":
@@ -67,8 +69,6 @@ def escalate(
             state=ApprovalState.PENDING,
             asked_at=head.asked_at,
         )
-    subject = announcements.subject(approval_id)
-    outbox.refresh(session, subject, now=around.now)
     if escalation.way == "notify":
         _notify(session, approval_id, position, who, around)
     else:

@@ -39,25 +39,21 @@ def staffed(
             "No stage of this gate applies to what you ask for, so nobody would decide it. Nothing was sent; "
             "ask an administrator to add a stage to the gate in governance.yml."
         )
-    found = people.reached_parties(session, stages, org_key, by=by)
-    pinned = [pin(stage, parties) for stage, parties in zip(stages, found, strict=True)]
-    short = _shortage(pinned, found, barred)
-    while short is not None:
-        stage = pinned[short.position]
+    bound_ = [replace(stage, pinned=None) for stage in stages]
+    while True:
+        found = people.reached_parties(session, bound_, org_key, by=by)
+        short = _shortage(bound_, found, barred)
+        if short is None:
+            break
+        stage = bound_[short.position]
         spare = fallback_of(gate, stage.name, words)
         if stage.fallback or not spare:
             raise NobodyToDecide(_sentence(stage, short))
-        pinned[short.position] = with_fallback(stage, spare)
-        found = people.reached_parties(session, pinned, org_key, by=by)
-        if stage.pinned is not None:
-            unpinned = replace(pinned[short.position], pinned=frozenset())
-            (everyone,) = people.reached_parties(
-                session, [replace(unpinned, pinned=None)], org_key, by=by
-            )
-            pinned[short.position] = pin(unpinned, everyone)
-            found[short.position] = everyone
-        short = _shortage(pinned, found, barred)
-    return tuple(pinned)
+        bound_[short.position] = with_fallback(stage, spare)
+    return tuple(
+        now if asked.pinned is None else pin(now, parties)
+        for asked, now, parties in zip(stages, bound_, found, strict=True)
+    )
 
 
 def with_fallback(stage: Stage, spare: tuple[Approver, ...]) -> Stage:
