@@ -23,12 +23,8 @@ from workflows.approvals import (
     submission,
 )
 from workflows.approvals.endings import Circumstances
-<<<<<<< HEAD
-from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
-=======
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
->>>>>>> rules
+from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route

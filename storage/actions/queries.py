@@ -9,15 +9,13 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.actions.tables import (
     Absence,
-    ApprovalChange,
     ApprovalCondition,
     ApprovalHandover,
     ApprovalQuestion,
     ApprovalReview,
 )
-from storage.approvals.tables import Approval
 from storage.audit.tables import PrivateText
-from storage.enums import ApprovalState, ConditionState
+from storage.enums import ConditionState
 from storage.people.tables import Person
 
 Rows = Sequence[Any]
@@ -73,18 +71,6 @@ _CONDITION = (
     .order_by(ApprovalCondition.id)
 )
 _CONDITIONS = _CONDITION.where(ApprovalCondition.approval_id.in_(_IDS))
-_CHANGES = (
-    select(
-        ApprovalChange.__table__,
-        _one.name.label("changer_name"),
-        _one.slack_id.label("changer_slack_id"),
-        _said.text.label("reason_before"),
-    )
-    .join(_one, _one.id == ApprovalChange.changed_by)
-    .outerjoin(_said, _said.id == ApprovalChange.reason_id)
-    .where(ApprovalChange.approval_id.in_(_IDS))
-    .order_by(ApprovalChange.id)
-)
 _REVIEWS = (
     select(
         ApprovalReview.__table__,
@@ -116,11 +102,6 @@ def list_handovers(session: Session, ids: Sequence[int]) -> Rows:
 def list_conditions(session: Session, ids: Sequence[int]) -> Rows:
     """Conditions of these requests, in the order in which they were set, with names and words."""
     return session.execute(_CONDITIONS, {"ids": list(ids)}).all()
-
-
-def list_changes(session: Session, ids: Sequence[int]) -> Rows:
-    """Changes of these requests, oldest first."""
-    return session.execute(_CHANGES, {"ids": list(ids)}).all()
 
 
 def list_reviews(session: Session, ids: Sequence[int]) -> Rows:
@@ -164,15 +145,6 @@ def insert_condition(session: Session, **values: Any) -> int:
     return int(
         session.execute(
             insert(ApprovalCondition).returning(ApprovalCondition.id), values
-        ).scalar_one()
-    )
-
-
-def insert_change(session: Session, **values: Any) -> int:
-    """Keep a change; its id."""
-    return int(
-        session.execute(
-            insert(ApprovalChange).returning(ApprovalChange.id), values
         ).scalar_one()
     )
 
@@ -345,12 +317,3 @@ def list_concerning(session: Session, person_id: str) -> Sequence[int]:
         named = or_(*(getattr(table, name) == person_id for name in columns))
         found |= set(session.execute(select(table.approval_id).where(named)).scalars())
     return sorted(found)
-
-
-def list_pending(session: Session) -> Rows:
-    """Requests that wait (id, requester_id), oldest first."""
-    return session.execute(
-        select(Approval.id, Approval.requester_id)
-        .where(Approval.state == ApprovalState.PENDING.value)
-        .order_by(Approval.id)
-    ).all()

@@ -1,7 +1,6 @@
-"""What people do about a request beside deciding: questions, hand-overs, absences, conditions, changes, breaking glass."""
+"""What people do about a request beside deciding: questions, hand-overs, absences, conditions, breaking glass."""
 
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -80,25 +79,6 @@ class ApprovalCondition(Base):
     claimed_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(default=1)
-
-
-class ApprovalChange(Base):
-    """The requester changed the request: its words only, or what it asks (then with the facts before)."""
-
-    __tablename__ = "approval_change"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
-    changed_by: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
-    facts: Mapped[dict[str, Any] | None]
-    """What it asked before; none when only the words changed."""
-    reason_id: Mapped[int | None] = mapped_column(
-        ForeignKey("private_text.id"), index=True
-    )
-    """The words before."""
-    reopened_from: Mapped[int | None]
-    """The stage that was asked anew, with all after it; none when nobody had to decide again."""
-    created_at: Mapped[datetime]
 
 
 class ApprovalReview(Base):

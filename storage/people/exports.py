@@ -6,19 +6,14 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
-<<<<<<< HEAD
 from storage.actions.tables import (
     Absence,
-    ApprovalChange,
     ApprovalCondition,
     ApprovalHandover,
     ApprovalQuestion,
     ApprovalReview,
 )
-from storage.approvals.tables import Approval, Decision
-=======
 from storage.approvals.tables import Approval, ApprovalReminder, Decision
->>>>>>> rules
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
@@ -109,12 +104,6 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(*ApprovalCondition.__table__.columns)
             .where(or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me))
             .order_by(ApprovalCondition.id),
-        ),
-        "changed_requests": _rows(
-            session,
-            select(*ApprovalChange.__table__.columns)
-            .where(ApprovalChange.changed_by == me)
-            .order_by(ApprovalChange.id),
         ),
         "broken_glass": _rows(
             session,

@@ -68,18 +68,6 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The requester changed the request. `reopened_from` is the stage that was asked anew, if any was."""
-
-    id: int
-    by: Someone
-    is_material: bool
-    reopened_from: int | None
-    reason_before: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Review:
     """Somebody broke the glass; `reviewer` is None until it was looked at."""
 
@@ -102,5 +90,4 @@ class Extras:
     questions: tuple[Question, ...] = ()
     handovers: tuple[Handover, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    changes: tuple[Change, ...] = ()
     review: Review | None = None

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from storage.actions import queries
 from storage.enums import ConditionState
 from workflows.approvals.extras import (
-    Change,
     Condition,
     Extras,
     Handover,
@@ -25,14 +24,12 @@ def extras(session: Session, ids: Sequence[int]) -> dict[int, Extras]:
     questions = _by(queries.list_questions(session, ids), _question)
     handovers = _by(queries.list_handovers(session, ids), _handover)
     conditions = _by(queries.list_conditions(session, ids), condition)
-    changes = _by(queries.list_changes(session, ids), _change)
     reviews = _by(queries.list_reviews(session, ids), _review)
     return {
         id_: Extras(
             tuple(questions.get(id_, ())),
             tuple(handovers.get(id_, ())),
             tuple(conditions.get(id_, ())),
-            tuple(changes.get(id_, ())),
             next(iter(reviews.get(id_, ())), None),
         )
         for id_ in ids
@@ -83,17 +80,6 @@ def condition(row: Any) -> Condition:
         row.claimed_at,
         row.ended_at,
         row.revision,
-    )
-
-
-def _change(row: Any) -> Change:
-    return Change(
-        row.id,
-        Someone(row.changed_by, row.changer_name, row.changer_slack_id),
-        row.facts is not None,
-        row.reopened_from,
-        row.reason_before or "",
-        row.created_at,
     )
 
 

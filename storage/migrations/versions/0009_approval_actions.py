@@ -39,41 +39,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_absence_until", ["until"], unique=False)
 
     op.create_table(
-        "approval_change",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("approval_id", sa.Integer(), nullable=False),
-        sa.Column("changed_by", sa.String(), nullable=False),
-        sa.Column("facts", sa.JSON(), nullable=True),
-        sa.Column("reason_id", sa.Integer(), nullable=True),
-        sa.Column("reopened_from", sa.Integer(), nullable=True),
-        sa.Column("created_at", types.UTCDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["approval_id"],
-            ["approval.id"],
-            name=op.f("fk_approval_change_approval_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["changed_by"], ["person.id"], name=op.f("fk_approval_change_changed_by")
-        ),
-        sa.ForeignKeyConstraint(
-            ["reason_id"],
-            ["private_text.id"],
-            name=op.f("fk_approval_change_reason_id"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_change")),
-    )
-    with op.batch_alter_table("approval_change", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_approval_change_approval_id"), ["approval_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_approval_change_changed_by"), ["changed_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_approval_change_reason_id"), ["reason_id"], unique=False
-        )
-
-    op.create_table(
         "approval_handover",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("approval_id", sa.Integer(), nullable=False),
