@@ -5,7 +5,16 @@ import importlib
 import sys
 import time
 
-NAMES = ("start", "clicks", "card", "delivery", "costs")
+NAMES = (
+    "start",
+    "clicks",
+    "card",
+    "delivery",
+    "costs",
+    "ticking",
+    "status",
+    "digests",
+)
 
 
 def main() -> int:

@@ -14,7 +14,10 @@ from bot import pictures
 from bot.context import Deps
 from bot.replies import Open, Private, Show
 from bot.uploads import Later, Uploads
+from storage.db import DatabaseBusy
+from workflows import outbox
 from workflows.delivery.pace import Pace
+from workflows.outbox import Destination
 
 log = logging.getLogger("mlgov")
 
@@ -128,9 +131,24 @@ class Answers:
         """Answer in a direct conversation; in the background."""
         self._background.submit(self._say, channel, reply)
 
+    def show_home(self, person_id: str, slack_id: str) -> None:
+        """Publish somebody's Home anew, since they clicked in it; in the background."""
+        self._background.submit(self._show_home, person_id, slack_id)
+
+    def _show_home(self, person_id: str, slack_id: str) -> None:
+        to = Destination.person(self._deps.team.org_key, slack_id)
+        try:
+            self._deps.db.run(
+                lambda session: outbox.publish_home(
+                    session, person_id, to=to, now=self._deps.now(session)
+                )
+            )
+        except DatabaseBusy:
+            log.warning("a Home was not shown anew at once: the database was busy")
+
     def _whisper(self, response_url: str, reply: Private) -> None:
         words, _ = pictures.split(reply.blocks)
-        self._respond(response_url, reply.text, words)
+        self._respond(response_url, reply.text, words, replaces=reply.replaces)
         if reply.pictures:
             self._follow(response_url, reply, 0)
 
@@ -143,12 +161,17 @@ class Answers:
             self._respond(response_url, title, pictures.place(shown, {}))
 
     def _respond(
-        self, response_url: str, text: str, blocks: list[dict[str, Any]]
+        self,
+        response_url: str,
+        text: str,
+        blocks: list[dict[str, Any]],
+        *,
+        replaces: bool = False,
     ) -> bool:
         """Whether Slack took it."""
         message: dict[str, Any] = {
             "response_type": "ephemeral",
-            "replace_original": False,
+            "replace_original": replaces,
             "text": text,
         }
         if blocks:

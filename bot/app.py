@@ -9,12 +9,17 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, front, home, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, web
+from bot.api import application
+from bot.api.door import Door
+from bot.api.waiting import Waiters
+from bot.approvals import api as approval_api
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
+from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
@@ -23,16 +28,24 @@ from bot.digests import renderers as digest_renderers
 from bot.digests.listeners import Digests
 from bot.directory import Directory
 from bot.edge import Edge
+from bot.front import home
+from bot.front import listeners as front_listeners
+from bot.front import meeting as front_meeting
+from bot.front import renderers as front_renderers
 from bot.health import Health
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
 from bot.people import renderers as people_renderers
-from bot.projects import listeners as project_listeners
+from bot.projects import api as project_api
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
+from bot.statements import api as statement_api
+from bot.statements.issuing import Issuer
+from bot.tokens import listeners as token_listeners
+from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
@@ -58,13 +71,13 @@ class Noun(Protocol):
 
 
 NOUNS: tuple[Noun, ...] = (
-    front,
-    project_listeners,
+    front_listeners,
     budget_listeners,
     approval_listeners,
     milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
+    token_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
@@ -72,6 +85,7 @@ RENDERERS = (
     *audit_renderers.RENDERERS,
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
+    *front_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
@@ -97,6 +111,7 @@ class Bot:
     delivery: Delivery
     scheduler: Scheduler
     health: Health
+    api: FastAPI
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -105,6 +120,7 @@ class Bot:
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
             refresh_metrics=self._measure,
+            api=self.api,
         )
 
     def start(self) -> None:
@@ -187,7 +203,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         Directory(slack, database, team, watch),
         team,
     )
-    edge = Edge(deps, router())
+    edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
 
     def follow_policy() -> None:
@@ -222,6 +238,20 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         delivery=sender,
         scheduler=scheduler,
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        api=_api(deps),
+    )
+
+
+def _api(deps: Deps) -> FastAPI:
+    door = Door(deps)
+    return application.create(
+        deps,
+        (
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            budget_api.router(deps, door),
+            project_api.router(deps, door),
+            statement_api.router(deps),
+        ),
     )
 
 
@@ -273,4 +303,5 @@ def _sender(deps: Deps) -> Delivery:
         pace=pace,
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
+        courier=Courier(deps.db, settings).send,
     )

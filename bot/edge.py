@@ -1,7 +1,7 @@
 """From a signed Slack payload to one call, and from its reply back to Slack."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot import blocks, errors, pictures
@@ -17,6 +17,8 @@ from workflows.delivery import copies
 UNKNOWN_SHORTCUT = "This version of mlgov no longer has that shortcut. Ask an administrator to install the app anew; nothing was changed."
 
 Payload = Mapping[str, Any]
+Greet = Callable[[Actor, Private], Private]
+"""Adds to the answer of a command what mlgov does for somebody who has just met it."""
 
 
 def entered(state: Payload) -> dict[str, Any]:
@@ -50,9 +52,10 @@ def _value(element: Payload) -> Any:
 class Edge:
     """Answers Slack. One instance per process; safe to call from many threads."""
 
-    def __init__(self, deps: Deps, router: Router) -> None:
+    def __init__(self, deps: Deps, router: Router, greet: Greet) -> None:
         self.deps = deps
         self.router = router
+        self._greet = greet
         self._answers = Answers(deps)
 
     def close(self) -> None:
@@ -90,6 +93,7 @@ class Edge:
             return self._answers.open(payload["trigger_id"], reply) or Private("")
         if not isinstance(reply, Private):
             return Private("")
+        reply = self._greet(actor, reply)
         if reply.pictures and payload.get("response_url"):
             self._answers.follow(payload["response_url"], reply)
         return Private(reply.text, pictures.split(reply.blocks)[0])
@@ -124,6 +128,8 @@ class Edge:
             reply = self._reply(actor, event, text) or self._words(
                 actor, text, event["channel"], None
             )
+            if isinstance(reply, Private):
+                reply = self._greet(actor, reply)
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
@@ -180,6 +186,14 @@ class Edge:
                 else errors.private(error, self.deps, actor)
             )
         self._answer_click(payload, view, reply)
+        if (
+            actor is not None
+            and actor.slack_id is not None
+            and view is not None
+            and view.get("type") == "home"
+            and not isinstance(reply, Open)
+        ):
+            self._answers.show_home(actor.id, actor.slack_id)
 
     def _answer_click(
         self, payload: Payload, view: Payload | None, reply: Reply

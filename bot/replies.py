@@ -19,6 +19,8 @@ class Private:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     pictures: tuple[Picture, ...] = ()
     """What the image blocks show. The words are said at once, the pictures below them when they were uploaded."""
+    replaces: bool = False
+    """Stand in the place of the private message that was clicked, as the next page of a list does."""
 
 
 @dataclass(frozen=True, slots=True)

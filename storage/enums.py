@@ -118,6 +118,7 @@ class Op(StrEnum):
     DELETE = "delete"
     HOME = "home"
     ANCHOR = "anchor"
+    WEBHOOK = "webhook"
 
 
 class OutboxState(StrEnum):
@@ -215,3 +216,20 @@ class SeenBy(StrEnum):
     NOBODY = "nobody"
     ASSESSOR = "assessor"
     ASSESSOR_BY_NAME = "assessor_by_name"
+
+
+class TokenKind(StrEnum):
+    """Whose a token is: a program's, which can ask and never decides, or a person's own."""
+
+    MACHINE = "machine"
+    PERSONAL = "personal"
+
+
+class Scope(StrEnum):
+    """What a token is for. DECIDE is only ever a person's."""
+
+    ASK = "approvals:ask"
+    READ = "approvals:read"
+    DECIDE = "approvals:decide"
+    COSTS = "costs:write"
+    STATUS = "status:read"

@@ -7,12 +7,17 @@ from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
+from storage.front import tables as front
 from storage.imports import tables as imports
 from storage.maturity import tables as maturity
 from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
+from storage.releases import tables as releases
+from storage.statements import tables as statements
+from storage.tokens import tables as tokens
+from storage.webhooks import tables as webhooks
 
 __all__ = [
     "Base",
@@ -22,10 +27,15 @@ __all__ = [
     "budgets",
     "delivery",
     "digests",
+    "front",
     "imports",
     "maturity",
     "milestones",
     "people",
     "policies",
     "projects",
+    "releases",
+    "statements",
+    "tokens",
+    "webhooks",
 ]

@@ -51,6 +51,7 @@ def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
         assert by_method or by_field or by_event, f"nothing uses {scope}"
     files = {"files:read", "files:write"}
     assert optional == {"channels:history", "groups:history", *files}
+    assert not needed & optional
 
 
 def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:

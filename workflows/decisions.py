@@ -1,14 +1,14 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
 from storage.approvals import reminding as reminding_queries
-from workflows import outbox
-from workflows.actors import Actor
+from workflows import outbox, visibility
+from workflows.actors import Actor, ActorKind
 from workflows.approvals import (
     acts,
     breakglass,
@@ -33,10 +33,13 @@ from workflows.milestones import moving
 from workflows.milestones import service as milestones
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.releases import service as releases
+from workflows.statements import service as statements
 from workflows.subjects import SubjectType
 
 SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
+    releases.TYPE: releases.RELEASE,
     milestones.TYPE: moving.RESCHEDULE,
 }
 """What can be asked for, by subject type."""
@@ -180,7 +183,9 @@ def act(
     mirrored_since: datetime | None = None,
 ) -> str:
     """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
-    around = Circumstances(SUBJECTS, policy, org_key, now, clicked, mirrored_since)
+    around = Circumstances(
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
+    )
     told = acts.ACTS[type(form)](session, actor, form, around)
     _follow(session, form.approval_id, now=now, clicked=clicked)
     return told
@@ -300,6 +305,13 @@ def review_due(
     breakglass.fell_due(session, approval_id, around)
 
 
+def _lapsed(now: datetime) -> Callable[[Session, int], None]:
+    """What rests on an approval goes with it: its signed statement is withdrawn."""
+    return lambda session, approval_id: statements.take_back(
+        session, approval_id, now=now
+    )
+
+
 def condition_due(
     session: Session,
     approval_id: int,
@@ -311,7 +323,7 @@ def condition_due(
     org_key: str,
 ) -> None:
     """The day of a condition comes, or is over. Does nothing for one that has ended."""
-    around = Circumstances(SUBJECTS, policy, org_key, now)
+    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
     conditions.fell_due(session, approval_id, condition_id, kind, around)
     _follow(session, approval_id, now=now, clicked=None)
 
@@ -351,6 +363,37 @@ def asked_by(
     return reads.asked_by(session, actor, subjects=SUBJECTS, policy=policy, now=now)
 
 
+def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+    """Every request that waits for this person's decision, the most urgent first."""
+    return reads.waiting_ids(session, actor.id, now=now)
+
+
+def asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
+    """Every request of this person, pending ones first, and when each of the pending ones expires."""
+    return reads.asked_ids(session, actor, now=now)
+
+
+def cards(
+    session: Session,
+    ids: Sequence[int],
+    *,
+    policy: Policy,
+    now: datetime,
+    reader_id: str | None = None,
+) -> tuple[Card, ...]:
+    """Several requests as they stand now, in the order of `ids`."""
+    return reads.cards(
+        session,
+        ids,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        reader_id=reader_id,
+    )
+
+
 def pending_of_project(
     session: Session, project_id: int, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
@@ -375,6 +418,37 @@ def show_again(
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
     _follow(session, approval_id, now=now, clicked=clicked)
+
+
+def may_see(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    project_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> bool:
+    """Whether somebody outside Slack may read a request: its project is in sight, or any stage asks them, or they asked.
+
+    A program sees what its token is for, which the edge looks at.
+    """
+    if actor.kind is ActorKind.PROGRAM:
+        return True
+    if visibility.sight(session, actor.id, policy=policy).holds(project_id):
+        return True
+    asked = sorted(groups_asked(session, approval_id))
+    if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
+        return True
+    reader = card(session, approval_id, policy=policy, now=now, reader_id=actor.id).reader  # fmt: skip
+    return reader is not None and bool(reader.why or reader.line or reader.is_requester)
+
+
+def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+    """Ids of the projects whose requests are listed for somebody; None for all of them."""
+    if actor.kind is ActorKind.PROGRAM:
+        return None
+    return visibility.sight(session, actor.id, policy=policy).within
 
 
 def _follow(

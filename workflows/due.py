@@ -71,6 +71,14 @@ Trouble = Callable[[Session, DueTimer, str, bool, Occasion], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Watcher:
+    """What is looked after at every tick. `has_news` only reads, and takes no lock; `run` gets the real time as well."""
+
+    has_news: Callable[[Session], bool]
+    run: Callable[[Session, Occasion, datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """What happens when something falls due.
 
@@ -78,7 +86,8 @@ class Registry:
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
     type without one is not locked. `died` is told when a timer was given up, in the transaction that says so;
     `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
-    a schedule runs once a day.
+    a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
+    what was due.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
@@ -87,6 +96,8 @@ class Registry:
     died: Died | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     daily: Mapping[str, str] = field(default_factory=dict)
+    weekly: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    watchers: Mapping[str, Watcher] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *parts: "Registry") -> "Registry":
@@ -108,6 +119,8 @@ class Registry:
             died=next((part.died for part in parts if part.died), None),
             troubles=joined("troubles"),
             daily=joined("daily"),
+            weekly=joined("weekly"),
+            watchers=joined("watchers"),
         )
 
 
@@ -134,7 +147,7 @@ class Runner:
         self._pauses: dict[int, tuple[int, float]] = {}
 
     def run(self, *, most: int = 200) -> int:
-        """Run what is due now, at most `most` timers; how many timers and schedules ran."""
+        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran."""
         with self._database.read() as session:
             real, due = clock.both(session)
             found = timers.candidates(
@@ -148,7 +161,8 @@ class Runner:
                 session, now=due, kinds=list(self._registry.schedules)
             )
         ran = sum(self._timer(timer) for timer in found)
-        return ran + sum(self._schedule(schedule_id) for schedule_id in slots)
+        ran += sum(self._schedule(schedule_id) for schedule_id in slots)
+        return ran + sum(self._watch(name) for name in self._registry.watchers)
 
     def _occasion(self, now: datetime) -> Occasion:
         policy, version = self._policy()
@@ -207,6 +221,25 @@ class Runner:
                 self._registry.died(session, timer, why, self._occasion(now))
 
         self._database.run(work)
+
+    def _watch(self, name: str) -> bool:
+        watcher = self._registry.watchers[name]
+
+        def work(session: Session) -> None:
+            real, now = clock.both(session)
+            watcher.run(session, self._occasion(now), real)
+
+        try:
+            with self._database.read() as session:
+                if not watcher.has_news(session):
+                    return False
+            self._database.run(work)
+        except DatabaseBusy:
+            return False
+        except Exception:
+            log.exception("%s failed; the next tick tries again", name)
+            return False
+        return True
 
     def _schedule(self, schedule_id: int) -> bool:
         tries, until = self._pauses.get(schedule_id, (0, 0.0))

@@ -17,7 +17,9 @@ from workflows.due import DueSlot, Lock, Occasion, Registry
 from workflows.maturity import due as maturity
 from workflows.milestones import due as milestones
 from workflows.policy import Policy
+from workflows.status import due as front_door
 from workflows.timers import DueTimer
+from workflows.webhooks import due as webhooks
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
@@ -30,6 +32,16 @@ def ensure_schedules(
     for kind, wall in REGISTRY.daily.items():
         timers.schedule(
             session, ORGANISATION, kind, wall, policy.organisation.timezone, now=now
+        )
+    for kind, (weekday, wall) in REGISTRY.weekly.items():
+        timers.schedule(
+            session,
+            ORGANISATION,
+            kind,
+            wall,
+            policy.organisation.timezone,
+            weekday=weekday,
+            now=now,
         )
     readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
@@ -159,4 +171,6 @@ REGISTRY = Registry.of(
     digests.PART,
     maturity.PART,
     milestones.PART,
+    front_door.PART,
+    webhooks.PART,
 )

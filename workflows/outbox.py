@@ -8,6 +8,7 @@ import dataclasses
 import types
 import typing
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -188,15 +189,40 @@ class HomeChanged(Notice):
 def publish_home(
     session: Session, person_id: str, *, to: Destination, now: datetime
 ) -> None:
-    """Publish a person's App Home anew; publications that wait already are not doubled."""
-    lane = f"home:{to.key}"
-    session.info["wake"] = True
-    if produce.lock_waiting(session, lane):
+    """Publish a person's App Home anew, at once; a publication that waits already is hastened, not doubled."""
+    publish_homes(session, [(person_id, to, now)], now=now)
+
+
+def publish_homes(
+    session: Session,
+    whose: Iterable[tuple[str, Destination, datetime]],
+    *,
+    now: datetime,
+) -> None:
+    """Publish the App Homes of several people: (person id, their direct message, when). In a fixed few statements.
+
+    Who has a publication waiting already gets no second one; it goes out at the earlier of the two times.
+    """
+    wanted = {f"home:{to.key}": (person_id, due) for person_id, to, due in whose}
+    if not wanted:
         return
-    produce.add_lane(session, lane)
-    notice = HomeChanged(person_id)
-    key = f"home:{person_id}:{uuid.uuid4().hex}"
-    produce.add_row(session, _row(notice, Op.HOME, lane, key, now, None))
+    session.info["wake"] = True
+    waiting = produce.lock_waiting(session, sorted(wanted))
+    late = [
+        (lane, wanted[lane][1])
+        for lane, due_at in sorted(waiting.items())
+        if due_at > wanted[lane][1]
+    ]
+    produce.hasten(session, late)
+    fresh = sorted(wanted.keys() - waiting.keys())
+    produce.add_lanes(session, fresh)
+    rows = []
+    for lane in fresh:
+        person_id, due_at = wanted[lane]
+        key = f"home:{person_id}:{uuid.uuid4().hex}"
+        row = _row(HomeChanged(person_id), Op.HOME, lane, key, now, None)
+        rows.append(row | {"due_at": due_at})
+    produce.add_rows(session, rows)
 
 
 def anchor_head(
@@ -206,6 +232,16 @@ def anchor_head(
     lane = Destination.anchor().key
     produce.add_lane(session, lane)
     produce.add_row(session, _row(notice, Op.ANCHOR, lane, dedupe_key, now, None))
+    session.info["wake"] = True
+
+
+def send_event(
+    session: Session, notice: Notice, *, webhook_id: str, dedupe_key: str, now: datetime
+) -> None:
+    """Tell a system outside, once this transaction commits; in order, and again until it takes it."""
+    lane = f"webhook:{webhook_id}"
+    produce.add_lane(session, lane)
+    produce.add_row(session, _row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
     session.info["wake"] = True
 
 

@@ -1,12 +1,67 @@
-"""Who is ever messaged unasked: every reminder, invitation and digest to a person goes through here."""
+"""Who is ever messaged unasked: every reminder, invitation and digest to a person goes through here.
 
-from datetime import datetime
+Unasked is what nobody's own deed calls for: reminders, check-ins, digests, alerts to a person. A request that somebody
+makes needs its approvers, so cards that ask for a decision, receipts and outcomes go out under every rollout; and a
+channel into which somebody invited mlgov has asked for its cards.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from workflows import outbox
+from storage.front import queries
+from storage.people.channels import find_channel
+from workflows import outbox, visibility
+from workflows.actors import Actor
+from workflows.errors import NotAllowed
 from workflows.outbox import Destination, Notice, Subject
 from workflows.policy import Policy
+
+ADMIN, PILOT = "admin", "pilot"
+ALLOWED = {"me": frozenset({ADMIN}), "pilot": frozenset({ADMIN, PILOT})}
+"""The roles whose holders a narrow rollout lets be messaged; `all` asks for none."""
+OVERSEERS = frozenset({ADMIN, visibility.LEADER})
+"""The roles that see what was held back."""
+SHOWN_FOR = timedelta(days=7)
+"""How far back a report of what was held back looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that was held back. `name` is unescaped."""
+
+    kind: str
+    name: str
+    slack_id: str | None
+    at: datetime
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a narrow rollout held back in the last week: by kind, and the newest one by one."""
+
+    rollout: str
+    kinds: tuple[tuple[str, int, int], ...]
+    """(kind, messages, people), most first."""
+    people: int
+    newest: tuple[Held, ...]
+    now: datetime
+
+    @property
+    def messages(self) -> int:
+        """How many messages in all."""
+        return sum(messages for _, messages, _ in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class WithheldWeek(Notice):
+    """What a narrow rollout held back in the last seven days, told in the ISO week `week`."""
+
+    kind: ClassVar[str] = "rollout.withheld"
+    week: str
 
 
 def tell(
@@ -22,7 +77,26 @@ def tell(
     due_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> int | None:
-    """Message a person who did not ask for it, where the policy's `rollout` lets it; the outbox row or None."""
+    """Message a person who did not ask for it, where the policy's `rollout` lets it; the outbox row or None.
+
+    What the rollout holds back is remembered in the same transaction, and never sent, also when the rollout widens.
+    """
+    if not reaches(session, person_id, policy=policy):
+        queries.withhold(
+            session,
+            {
+                "dedupe_key": dedupe_key,
+                "person_id": person_id,
+                "kind": notice.kind,
+                "subject_type": subject.type if subject else None,
+                "subject_id": subject.id if subject else None,
+                "rollout": policy.rollout,
+                "withheld_at": now,
+            },
+        )
+        return None
+    if queries.was_withheld(session, dedupe_key):
+        return None
     return outbox.post(
         session,
         notice,
@@ -33,3 +107,55 @@ def tell(
         due_at=due_at,
         expires_at=expires_at,
     )
+
+
+def reaches(session: Session, person_id: str, *, policy: Policy) -> bool:
+    """Whether the rollout lets this person be messaged unasked now."""
+    allowed = ALLOWED.get(policy.rollout)
+    return allowed is None or not allowed.isdisjoint(
+        visibility.roles(session, person_id, policy=policy)
+    )
+
+
+def report(
+    session: Session, *, policy: Policy, now: datetime, most: int = 10
+) -> Report:
+    """What was held back in the last seven days."""
+    since = now - SHOWN_FOR
+    kinds, people = queries.count_withheld(session, since=since)
+    newest = queries.list_withheld(session, since=since, most=most)
+    return Report(
+        policy.rollout,
+        tuple((row.kind, row.messages, row.people) for row in kinds),
+        people,
+        tuple(
+            Held(row.kind, row.name, row.slack_id, row.withheld_at, row.rollout)
+            for row in newest
+        ),
+        now,
+    )
+
+
+def report_weekly(
+    session: Session, week: str, *, policy: Policy, org_key: str, now: datetime
+) -> None:
+    """One line to the governance channel about the last week; nothing when nothing was held back."""
+    channel = find_channel(session, org_key, policy.channels.governance)
+    if channel is None or not queries.count_withheld(session, since=now - SHOWN_FOR)[1]:
+        return
+    outbox.post(
+        session,
+        WithheldWeek(week),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"rollout:withheld:{week}",
+        now=now,
+    )
+
+
+def require_overseer(session: Session, actor: Actor, *, policy: Policy) -> None:
+    """Refuse everyone who neither administers mlgov nor leads. Raises NotAllowed."""
+    held = visibility.roles(session, actor.id, policy=policy)
+    if held.isdisjoint(OVERSEERS):
+        raise NotAllowed(
+            "What mlgov held back is listed for its administrators and for leaders. `/mlgov help` lists what you can ask."
+        )

@@ -1,13 +1,12 @@
 """What every click on a request needs: what its button carried, a mirror that is recent enough, and cards that follow."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot.approvals import views
+from bot.approvals import deciding, views
+from bot.approvals.deciding import Clicked
 from bot.context import Deps
 from bot.replies import Private, Reply, Show
 from bot.requests import Click, Submission
@@ -16,14 +15,7 @@ from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import Decide, OnRequest
 from workflows.approvals.records import Card
-from workflows.approvals.refusals import Overdue, Unconfirmed
 from workflows.errors import InvalidInput, Stale
-
-CONFIRMED_WITHIN = timedelta(minutes=10)
-"""How old the mirror's word on somebody's groups may be when they decide."""
-
-T = TypeVar("T")
-Clicked = tuple[str, str] | None
 
 
 def form_of(value: str, verdict: Verdict, reason: str = "") -> Decide:
@@ -70,50 +62,6 @@ def words_of(submission: Submission, block: str) -> str:
     return str(submission.values.get(block) or "").strip()
 
 
-def confirmed(
-    deps: Deps,
-    actor: Actor,
-    approval_id: int,
-    work: Callable[[Session, Actor, timedelta | None], T],
-) -> T:
-    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack between two transactions and repeat.
-
-    `work` gets the person and how old a word of Slack's may be, None once Slack was asked.
-    """
-    try:
-        return deps.db.run(lambda session: work(session, actor, CONFIRMED_WITHIN))
-    except Unconfirmed:
-        with deps.db.read() as session:
-            asked = decisions.groups_asked(session, approval_id)
-        sure = deps.directory.confirm(
-            actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN
-        )
-        return deps.db.run(lambda session: work(session, sure, None))
-
-
-def decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
-    """Count one verdict."""
-
-    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
-        real, now = clock.both(session)
-        decisions.decide(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=real - max_age if max_age else None,
-        )
-
-    try:
-        confirmed(deps, actor, form.approval_id, work)
-    except Stale as stale:
-        show_again(deps, form.approval_id, clicked, stale)
-        raise
-
-
 def do(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> str:
     """Do about a request what the form says; the sentence for whoever did it."""
 
@@ -131,30 +79,10 @@ def do(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> str:
         )
 
     try:
-        return confirmed(deps, actor, form.approval_id, work)
+        return deciding.confirmed(deps, actor, form.approval_id, work)
     except Stale as stale:
-        show_again(deps, form.approval_id, clicked, stale)
+        deciding.show_again(deps, form.approval_id, clicked, stale)
         raise
-
-
-def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
-
-    def work(session: Session) -> None:
-        now = deps.now(session)
-        if isinstance(stale, Overdue):
-            decisions.expire(
-                session,
-                approval_id,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
-        elif clicked is not None:
-            decisions.show_again(session, approval_id, now=now, clicked=clicked)
-
-    deps.db.run(work)
 
 
 def card(click: Click, approval_id: int) -> Card:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot import blocks
-from bot.approvals import acting, words
+from bot.approvals import acting, deciding, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
@@ -108,7 +108,7 @@ def approve(submission: Submission) -> Reply:
     if wrong:
         return FieldErrors(wrong)
     form = acting.form_of(value, Verdict.APPROVE)
-    acting.decide(
+    deciding.decide(
         submission.deps,
         submission.actor,
         form.model_copy(update={"conditions": tuple(terms)}),

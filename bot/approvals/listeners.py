@@ -9,6 +9,7 @@ from bot.approvals import (
     away,
     breakglass,
     conditions,
+    deciding,
     handover,
     information,
     menu,
@@ -25,8 +26,6 @@ from workflows.actors import Actor
 from workflows.approvals.forms import Withdraw
 from workflows.approvals.records import Card
 from workflows.errors import Stale
-
-Clicked = acting.Clicked
 
 
 def register(router: Router) -> None:
@@ -56,7 +55,7 @@ def register(router: Router) -> None:
 def approve(click: Click) -> Reply:
     """One click approves."""
     form = acting.form_of(click.value, Verdict.APPROVE)
-    acting.decide(click.deps, click.actor, form, click.card)
+    deciding.decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
 
 
@@ -100,9 +99,9 @@ def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
         return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
 
     try:
-        card = acting.confirmed(deps, click.actor, form.approval_id, look)
+        card = deciding.confirmed(deps, click.actor, form.approval_id, look)
     except Stale as stale:
-        acting.show_again(deps, form.approval_id, click.card, stale)
+        deciding.show_again(deps, form.approval_id, click.card, stale)
         raise
     return card, acting.remember(click.value, click)
 
@@ -122,7 +121,7 @@ def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Repl
     if not reason:
         return FieldErrors({views.REASON: missing})
     form = acting.form_of(value, verdict, reason)
-    acting.decide(submission.deps, submission.actor, form, where)
+    deciding.decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
@@ -143,7 +142,7 @@ def withdraw(click: Click) -> Reply:
             )
         )
     except Stale as stale:
-        acting.show_again(deps, approval_id, click.card, stale)
+        deciding.show_again(deps, approval_id, click.card, stale)
         raise
     return _said(click, approval_id)
 

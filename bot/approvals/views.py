@@ -273,24 +273,3 @@ def _fitting(entries: list[list[Block]], shown: list[Block]) -> list[list[Block]
             break
         kept.append(entry)
     return kept
-
-
-def home_blocks(
-    waiting_: Sequence[Card], asked_: Sequence[Card], *, now: datetime
-) -> list[Block]:
-    """The sections of App Home: what waits for me, what I asked for. At most 20 of each fit beside the rest."""
-    shown = [blocks.header("Waits for me")]
-    if not waiting_:
-        shown.append(blocks.section(nothing_waits(asked_)))
-    for card in waiting_[:MOST_LISTED]:
-        shown += waiting(card)
-    if len(waiting_) > MOST_LISTED:
-        shown.append(
-            blocks.context(
-                f"…and {len(waiting_) - MOST_LISTED} more: decide some, and they move up."
-            )
-        )
-    if asked_:
-        shown += [blocks.divider(), blocks.header("I asked for")]
-        shown += [asked(card) for card in asked_[:20]]
-    return shown

@@ -7,7 +7,7 @@ from bot.budgets import pictures, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
 from bot.router import Router
-from workflows import decisions, permissions
+from workflows import decisions, permissions, status
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import service
 from workflows.budgets.forms import IncreaseBudget
@@ -141,7 +141,11 @@ def budget(command: Command) -> Reply:
     with deps.db.read() as session:
         now = deps.now(session)
         if command.words:
-            found = [projects.get_by_key(session, command.words[0], command.actor)]
+            found = [
+                status.find_project(
+                    session, command.actor, command.words[0], policy=deps.policy
+                )
+            ]
         else:
             found = list(projects.list_for(session, command.actor))
         burns = service.burn(

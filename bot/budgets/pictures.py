@@ -11,7 +11,7 @@ from bot.pictures import Picture
 from storage.money import exact_sum
 from workflows.budgets.records import Breakdown
 
-TOLD = 12
+TOLD = 6
 """Days that the alt text names; more are hard to listen to."""
 
 
@@ -34,9 +34,10 @@ def spend(found: Breakdown) -> Picture | None:
     else:
         title = f"{project} used {words.share(burn)} of {burn.period_words}'s budget by {blocks.day(totals[-1][0])}"
     told = "; ".join(
-        f"{blocks.day(day)} {words.exact(total)}" for day, total in _some(totals)
+        f"{blocks.day(day)} {blocks.money(total, burn.currency)}"
+        for day, total in _some(totals)
     )
-    budget = f"{words.exact(burn.amount)} {burn.currency}"
+    budget = blocks.money(burn.amount, burn.currency)
     return Picture(
         chart, title, f"Spend added up by day, against a budget of {budget}: {told}."
     )

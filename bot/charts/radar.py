@@ -32,7 +32,7 @@ class Radar:
         """Everything that it shows."""
         return [
             "radar",
-            1,
+            2,
             self.label,
             self.before_label,
             [[one.name, one.now, one.before] for one in self.spokes],
@@ -48,8 +48,8 @@ class Radar:
         axes = figure.add_axes((0.05, 0.06, 0.9, 0.88))
         axes.set_aspect("equal")
         axes.axis("off")
-        axes.set_xlim(-4.6, 4.6)
-        axes.set_ylim(-3.95, 3.75)
+        axes.set_xlim(-4.9, 4.9)
+        axes.set_ylim(-4.05, 3.95)
         count = len(self.spokes)
         angles = [math.pi / 2 - 2 * math.pi * i / count for i in range(count)]
         for ring in (1, 2, 3):
@@ -67,14 +67,12 @@ class Radar:
             _name(axes, spoke, angle)
         for ring, level in enumerate(LEVELS, 1):
             axes.text(
-                0.1, ring - 0.2, level, color="#5c6670", fontsize=9, va="top", ha="left", zorder=4,
+                0.1, ring - 0.2, level, color="#5c6670", fontsize=11, va="top", ha="left", zorder=4,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
             )  # fmt: skip
-        axes.text(-4.5, -3.75, f"— {self.label}", color=NOW, fontsize=11, weight="bold")
+        axes.text(-4.8, -3.8, f"— {self.label}", color=NOW, fontsize=13, weight="bold")
         if self.before_label:
-            axes.text(
-                -4.5, -3.35, f"- - {self.before_label}", color=BEFORE, fontsize=11
-            )
+            axes.text(-4.8, -3.3, f"- - {self.before_label}", color=BEFORE, fontsize=13)
         out = io.BytesIO()
         figure.savefig(out, format="png", facecolor="white", metadata={"Software": ""})
         return out.getvalue()
@@ -129,5 +127,5 @@ def _name(axes: "object", spoke: Spoke, angle: float) -> None:
     level = "not told" if spoke.now is None else LEVELS[spoke.now]
     vertical = "bottom" if y > 2 else "top" if y < -2 else "center"
     axes.text(  # type: ignore[attr-defined]
-        x, y, f"{name}\n{level}", ha=side, va=vertical, fontsize=11, color=INK, linespacing=1.15,
+        x, y, f"{name}\n{level}", ha=side, va=vertical, fontsize=13.5, color=INK, linespacing=1.15,
     )  # fmt: skip

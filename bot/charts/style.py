@@ -25,7 +25,7 @@ FONT = "DejaVu Sans"
 """Ships with matplotlib, so that a picture is the same on every machine."""
 SMALL, MEDIUM = 13, 15
 """Points, at WIDTH inches: still read where a phone shows the picture 340 points wide."""
-WIDTH, HEIGHT, DPI = 8.0, 4.4, 120
+WIDTH, HEIGHT, DPI = 6.4, 3.8, 150
 
 
 def figure(width: float = WIDTH, height: float = HEIGHT) -> "tuple[Figure, Axes]":

@@ -46,7 +46,7 @@ class Timeline:
         """Everything that it shows."""
         return [
             "timeline",
-            1,
+            2,
             self.today.isoformat(),
             [
                 [
@@ -66,7 +66,7 @@ class Timeline:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        height = 1.0 + 0.62 * len(self.bars)
+        height = 1.1 + 0.74 * len(self.bars)
         figure = Figure(figsize=(6.4, height), dpi=150, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.04, 0.5 / height, 0.92, 1 - 0.85 / height))
@@ -76,14 +76,14 @@ class Timeline:
         ticks = _ticks(first, last)
         axes.set_xticks([day.toordinal() for day, _ in ticks])
         axes.set_xticklabels([label for _, label in ticks])
-        axes.tick_params(axis="x", colors=QUIET, labelsize=10)
+        axes.tick_params(axis="x", colors=QUIET, labelsize=12)
         axes.set_yticks([])
         for side in ("left", "right", "top"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set_color("#d5d9de")
         axes.axvline(self.today.toordinal(), color=INK, linewidth=1.1, zorder=1)
         axes.text(
-            self.today.toordinal(), -0.78, "today", color=INK, fontsize=10, ha="center", va="bottom"
+            self.today.toordinal(), -0.78, "today", color=INK, fontsize=12, ha="center", va="bottom"
         )  # fmt: skip
         for row, bar in enumerate(self.bars):
             self._row(axes, row, bar)
@@ -99,7 +99,7 @@ class Timeline:
         first, last = min(*shown, self.today), max(*shown, self.today)
         length = max((last - first).days, 14)
         return first - timedelta(days=length // 25 + 1), last + timedelta(
-            days=length // 3 + 3
+            days=length * 2 // 5 + 3
         )
 
     def _row(self, axes: Any, row: int, bar: Bar) -> None:
@@ -108,8 +108,8 @@ class Timeline:
         name = bar.label + (f" · {bar.project}" if bar.project else "")
         axes.axhline(row, color="#eef0f2", linewidth=1, zorder=0)
         axes.text(
-            left, row - 0.2, name, color=INK, fontsize=11, ha="left", va="bottom",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+            left, row - 0.2, name, color=INK, fontsize=13, ha="left", va="bottom", zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
         base, at, expected = (
             day.toordinal() for day in (bar.baseline, bar.at, bar.expected)
@@ -132,15 +132,17 @@ class Timeline:
             xytext=(9, 0),
             textcoords="offset points",
             color=colour,
-            fontsize=10,
+            fontsize=12,
             va="center",
         )
 
     @staticmethod
     def _said(bar: Bar) -> str:
-        """`29 Jan, 12 d late` beside the mark."""
-        told = f"{bar.at.day} {bar.at:%b}, {STATES[bar.state]}"
-        slip = (max(bar.at, bar.expected) - bar.baseline).days
+        """`25 Feb, at risk, +16 d` beside the last mark, which it is about."""
+        expected = max(bar.at, bar.expected)
+        day = bar.at if bar.state == "late" else expected
+        told = f"{day.day} {day:%b}, {STATES[bar.state]}"
+        slip = (expected - bar.baseline).days
         return told + (f", {slip:+d} d" if slip else "")
 
 

@@ -6,15 +6,7 @@ import typer
 
 from bot.cli.base import Json, opened, org_key, policy_text, say
 
-app = typer.Typer(help="Look at requests.", no_args_is_help=True)
 
-
-@app.callback()
-def approvals() -> None:
-    """Look at requests."""
-
-
-@app.command()
 def explain(
     request: Annotated[int, typer.Argument(help="The number of the request.")],
     as_json: Json = False,

@@ -6,16 +6,20 @@ import sys
 import typer
 
 from bot.cli import (
+    approvals,
     audit,
     costs,
     digest,
-    explaining,
+    gate,
     importing,
     maturity,
     outbox,
     people,
     policy,
     serving,
+    statements,
+    tokens,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -32,9 +36,15 @@ app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
-app.add_typer(explaining.app, name="approvals")
 app.add_typer(digest.app, name="digest")
 app.add_typer(maturity.app, name="maturity")
+app.add_typer(approvals.app, name="approvals")
+app.command()(gate.gate)
+app.command()(statements.verify)
+app.add_typer(statements.keys_app, name="keys")
+app.add_typer(statements.app, name="statements")
+app.add_typer(tokens.app, name="token")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 

@@ -66,8 +66,8 @@ class Digests:
             return Private(
                 "You have not got a digest yet. `/mlgov digest preview` shows what it would say now."
             )
-        shown = messages.digest(record, self.decision, with_pictures=False)
-        return Private(shown.text, shown.blocks)
+        shown = messages.digest(record, self.decision)
+        return Private(shown.text, shown.blocks, shown.pictures)
 
 
 def _preview(command: Command) -> Shown:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bot import blocks
+from bot.charts.bars import DARK
 from bot.digests.charts import chart
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
@@ -128,7 +129,7 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
 def _image(picture: PictureFacts) -> Image:
     drawn = chart(picture)
     return Image(
-        picture.title, picture.alt, _data(drawn.png()), _data(drawn.png(is_dark=True))
+        picture.title, picture.alt, _data(drawn.png()), _data(drawn.drawn(DARK))
     )
 
 

@@ -1,12 +1,12 @@
 """The window that opens behind a line of a digest. Pure."""
 
 from bot import blocks
-from bot.blocks import Block
+from bot.blocks import Block, Element
 from bot.digests import words
 from workflows.digests.phrases import LABELS
 from workflows.digests.records import Row, Shown
 
-BREAK_DOWN = "budgets.break_down"
+BREAK_DOWN, MILESTONE = "budgets.break_down", "milestones.more"
 MOST = 90
 """Blocks of a window; Slack takes 100."""
 ROW = 500
@@ -48,15 +48,20 @@ def _rows(rows: tuple[Row, ...]) -> list[Block]:
 
     for row in rows:
         text = blocks.escape(row.text, ROW)
-        if row.budget_id is None:
+        further = _further(row)
+        if further is None:
             together.append(text)
             continue
         flush()
-        made.append(
-            blocks.section(
-                text,
-                accessory=blocks.button("Break down", BREAK_DOWN, str(row.budget_id)),
-            )
-        )
+        made.append(blocks.section(text, accessory=further))
     flush()
     return made
+
+
+def _further(row: Row) -> Element | None:
+    """The button that leads on from a row."""
+    if row.budget_id is not None:
+        return blocks.button("Break down", BREAK_DOWN, str(row.budget_id))
+    if row.milestone_id is not None:
+        return blocks.button("Details", MILESTONE, f"details:{row.milestone_id}:0")
+    return None

@@ -1,6 +1,7 @@
 """What leaders and assessors are shown: a plan, how a check-in goes, results in full, targets. Pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from bot import blocks
 from bot.blocks import Block
@@ -10,6 +11,7 @@ from workflows.maturity.records import (
     CycleResult,
     CycleStatus,
     DimensionResult,
+    Missing,
     Plan,
     SingleAnswers,
     Targets,
@@ -17,6 +19,7 @@ from workflows.maturity.records import (
 )
 
 NONE = "none"
+TITLE, OWNER, DUE = "title", "owner", "due"
 
 
 def details(found: CycleResult, *, with_single: bool = False) -> Block:
@@ -54,14 +57,11 @@ def _detail(one: DimensionResult) -> str:
             f"Leaders: {words.level(one.leaders)} · practitioners: {words.level(one.practitioners)}"
         )
     if one.missing:
-        lines.append("Does not hold yet: " + _listed(one.missing))
+        lines.append("Does not hold yet:")
+        lines += [f"• {blocks.escape(text)}" for text in one.missing]
     if one.differs:
         lines.append(f"Seen most differently: “{blocks.escape(one.differs)}”")
     return "\n".join(lines)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " ".join(f"“{blocks.escape(text)}”" for text in texts)
 
 
 def plan(found: Plan, unit: str) -> list[Block]:
@@ -147,14 +147,14 @@ def targets(found: Targets, *, may_set: bool) -> list[Block]:
             shown.append(blocks.section("Every target that can be told is reached."))
     else:
         shown.append(blocks.section("*No targets yet.*"))
-    shown += [
-        blocks.section(
-            f"*{blocks.escape(gap.name)}*: {words.level(gap.level)} → {words.level(gap.target)}, "
-            f"{blocks.counted(len(gap.missing), 'statement')} to go\n"
-            + "\n".join(f"• {blocks.escape(text)}" for text in gap.missing)
+    for gap in found.gaps:
+        shown.append(
+            blocks.section(
+                f"*{blocks.escape(gap.name)}*: {words.level(gap.level)} → {words.level(gap.target)}, "
+                f"{blocks.counted(len(gap.missing), 'statement')} to go"
+            )
         )
-        for gap in found.gaps
-    ]
+        shown += [_missing(one, found.business_unit, may_set) for one in gap.missing]
     if may_set:
         label = "Change targets" if aimed else "Set targets"
         shown.append(
@@ -166,10 +166,61 @@ def targets(found: Targets, *, may_set: bool) -> list[Block]:
     return shown
 
 
-def targets_window(found: Targets) -> Block:
-    """The same in a window, once they were set."""
+def _missing(one: Missing, unit: str | None, may_plan: bool) -> Block:
+    """A statement that does not hold yet, and who does what about it by when."""
+    lines = [f"• {blocks.escape(one.text)}"]
+    for action in one.actions:
+        who = blocks.mention(*action.owner) if action.owner else "nobody"
+        state = "done" if action.is_done else f"due {blocks.day(action.due)}"
+        lines.append(f"→ {blocks.escape(action.title, 200)} · {who} · {state}")
+    if not may_plan:
+        return blocks.section("\n".join(lines))
+    label = "Plan more" if one.actions else "Plan it"
+    value = f"{one.id}|{unit or ''}"
+    return blocks.section(
+        "\n".join(lines), accessory=blocks.button(label, words.PLAN, value)
+    )
+
+
+def targets_window(found: Targets, *, may_set: bool = True) -> Block:
+    """The same in a window, once they were set or something was planned."""
     return blocks.modal(
-        "Targets", targets(found, may_set=False), callback_id="notice", close="Close"
+        "Targets",
+        targets(found, may_set=may_set)[:100],
+        callback_id="notice",
+        close="Close",
+    )
+
+
+def plan_action(
+    found: Targets, statement: Missing, *, owner: str | None, due: date
+) -> Block:
+    """Who does what by when, so that a statement holds."""
+    unit = found.business_unit or ""
+    return blocks.modal(
+        "Plan an action",
+        [
+            blocks.section(f"So that this holds: *{blocks.escape(statement.text)}*"),
+            blocks.input_(
+                "What is done",
+                blocks.text_input(TITLE, placeholder="In a few words", max_length=200),
+                block_id=TITLE,
+            ),
+            blocks.input_(
+                "Who answers for it",
+                blocks.person_picker(OWNER, placeholder="Pick somebody", initial=owner),
+                block_id=OWNER,
+            ),
+            blocks.input_(
+                "By when", blocks.date_picker(DUE, initial=due), block_id=DUE
+            ),
+            blocks.context(
+                "This becomes a milestone of the maturity programme: its owner is reminded, and `/mlgov milestones` shows it."
+            ),
+        ],
+        callback_id=words.KEEP_PLAN,
+        submit="Plan",
+        metadata=f"{statement.id}|{unit}",
     )
 
 

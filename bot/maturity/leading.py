@@ -1,10 +1,13 @@
 """What leaders and assessors do: start and close check-ins, look at results, set targets."""
 
+from pydantic import ValidationError
+
 from bot import blocks
+from bot.blocks import Block
 from bot.maturity import boards, messages, words
-from bot.replies import Open, Private, Reply, Show
+from bot.replies import FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
-from workflows import permissions
+from workflows import gaps, permissions
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import SetTargets
@@ -12,6 +15,7 @@ from workflows.maturity.records import CycleResult
 
 
 def plan(command: Command, unit: str) -> Reply:
+    """Whom a check-in would ask, with the button that starts it."""
     deps = command.deps
     with deps.db.read() as session:
         found = service.plan(
@@ -53,6 +57,7 @@ def start(click: Click) -> Reply:
 
 
 def open_cycles(command: Command) -> Reply:
+    """The check-ins that are open, for leaders."""
     deps = command.deps
     with deps.db.read() as session:
         if not service.has_role(
@@ -111,7 +116,8 @@ def early(click: Click) -> Reply:
 
 
 def _told(found: CycleResult) -> Private:
-    return Private(words.headline(found), messages.result_blocks(found))
+    shown, drawn = messages.illustrated(found)
+    return Private(words.headline(found), shown, drawn)
 
 
 def details(click: Click) -> Reply:
@@ -123,7 +129,7 @@ def details(click: Click) -> Reply:
         found = service.of_cycle(session, cycle_id)
         if found is None:
             raise InvalidInput(
-                "This result was an early one. `/mlgov maturity` shows how the check-in goes."
+                "This check-in is open, so there are no details yet. `/mlgov maturity` shows how it goes."
             )
         with_single = service.shows_single(
             session,
@@ -152,6 +158,7 @@ def single(click: Click) -> Reply:
 
 
 def targets(command: Command, unit: str) -> Reply:
+    """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
         found = service.targets(
@@ -180,7 +187,13 @@ def open_targets(click: Click) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
         )
-    return Open(boards.set_targets(found))
+    return _window(click, boards.set_targets(found))
+
+
+def _window(click: Click, view: Block) -> Reply:
+    """A window, in place of the one that is open: Slack stacks no more than three."""
+    in_modal = click.view is not None and click.view.get("type") == "modal"
+    return Show(view) if in_modal else Open(view)
 
 
 def keep_targets(submission: Submission) -> Reply:
@@ -196,6 +209,83 @@ def keep_targets(submission: Submission) -> Reply:
     deps = submission.deps
     found = deps.db.run(
         lambda session: service.set_targets(
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
+    )
+    return Show(boards.targets_window(found))
+
+
+def _statement(value: str) -> tuple[str, str]:
+    """`statement|unit` of a button."""
+    statement, _, unit = value.partition("|")
+    return statement, unit
+
+
+def open_plan(click: Click) -> Reply:
+    """Plan what is done about a statement that does not hold."""
+    statement, unit = _statement(click.value)
+    deps = click.deps
+    with deps.db.read() as session:
+        now = deps.now(session)
+        service.require_leader(
+            session,
+            click.actor,
+            "maturity.plan_action",
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
+        found = service.targets(session, unit or None, policy=deps.policy, now=now)
+    one = next(
+        (each for gap in found.gaps for each in gap.missing if each.id == statement),
+        None,
+    )
+    if one is None:
+        raise InvalidInput(
+            "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
+        )
+    return _window(
+        click,
+        boards.plan_action(
+            found, one, owner=click.actor.slack_id, due=gaps.soonest(now.date())
+        ),
+    )
+
+
+def keep_plan(submission: Submission) -> Reply:
+    """The action was planned: a milestone, and the targets with it."""
+    statement, unit = _statement(submission.metadata)
+    deps = submission.deps
+    picked = str(submission.values.get(boards.OWNER) or "")
+    owner = (
+        deps.directory.actor(
+            picked, team_id=None, enterprise_id=deps.team.enterprise_id
+        )
+        if picked
+        else submission.actor
+    )
+    try:
+        form = gaps.PlanAction(
+            business_unit=unit,
+            statement=statement,
+            title=submission.values.get(boards.TITLE),
+            due=submission.values.get(boards.DUE),
+            owner_id=owner.id,
+            request_key=submission.key,
+        )
+    except ValidationError as error:
+        return FieldErrors(
+            {
+                str(fault["loc"][0]): str(fault["msg"]).removeprefix("Value error, ")
+                for fault in error.errors()
+            }
+        )
+    found = deps.db.run(
+        lambda session: gaps.plan(
             session,
             submission.actor,
             form,

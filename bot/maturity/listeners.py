@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from bot import blocks
 from bot.blocks import Block
 from bot.maturity import boards, leading, messages, views, words
+from bot.pictures import Picture
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
@@ -35,6 +36,8 @@ def register(router: Router) -> None:
     router.action(words.DETAILS, leading.details)
     router.action(words.SINGLE, leading.single)
     router.action(words.TARGETS, leading.open_targets)
+    router.action(words.PLAN, leading.open_plan)
+    router.submission(words.KEEP_PLAN, leading.keep_plan)
     router.submission(words.NEXT, next_)
     router.submission(words.KEEP_NOTE, keep_note)
     router.submission(words.KEEP_SKIP, skip)
@@ -235,15 +238,14 @@ def _status(command: Command) -> Reply:
         )
         cycles = service.open_cycles(session, policy=deps.policy) if leads else []
     shown: list[Block] = []
+    drawn: tuple[Picture, ...] = ()
     if own is not None and own.is_open:
         shown += messages.card(own)
     for one in cycles:
         shown += [*([blocks.divider()] if shown else []), *boards.cycle(one)]
     if result is not None:
-        shown += [
-            *([blocks.divider()] if shown else []),
-            *messages.result_blocks(result),
-        ]
+        told, drawn = messages.illustrated(result)
+        shown += [*([blocks.divider()] if shown else []), *told]
     if not shown:
         text = "No check-in asks for you, and there is no result for you to see yet. `/mlgov maturity help` lists what there is."
         return Private(text, [blocks.section(text)])
@@ -254,7 +256,7 @@ def _status(command: Command) -> Reply:
         if result is not None
         else "A check-in is open"
     )
-    return Private(text, shown)
+    return Private(text, shown, drawn)
 
 
 def _answers(command: Command) -> Reply:

@@ -2,7 +2,8 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
-from bot.maturity import words
+from bot.maturity import pictures, words
+from bot.pictures import Picture
 from bot.rendering import Rendered, Scene
 from storage.enums import InvitationState, Level
 from workflows.maturity.notices import CheckInAsked, CheckInReminder, CheckInResult
@@ -44,6 +45,19 @@ def card(found: MyCheckIn) -> list[Block]:
         shown.append(blocks.context(words.seen_shortly(found.terms).capitalize()))
     shown.append(blocks.actions(buttons(found), block_id=f"check-in-{found.id}"))
     return shown
+
+
+def in_home(found: MyCheckIn) -> list[Block]:
+    """A check-in that waits, where everything stands that waits for somebody; the card has said who sees what."""
+    return [
+        blocks.section(
+            f"*{words.news(found)}*\n{words.progress(found) if found.answered else 'Every tap is kept: stop when you like, and go on later.'}"
+        ),
+        blocks.context(
+            f"Open {words.until(found.closes_at)} · {words.seen_shortly(found.terms)}"
+        ),
+        blocks.actions(buttons(found), block_id=f"check-in-{found.id}-home"),
+    ]
 
 
 def buttons(found: MyCheckIn) -> list[Element]:
@@ -130,7 +144,17 @@ def result(found: CycleResult, notice: CheckInResult, scene: Scene) -> Rendered:
                 blocks.context("Members see it by `/mlgov maturity`."),
             ],
         )
-    return Rendered(words.headline(found), result_blocks(found), is_final=True)
+    shown, drawn = illustrated(found)
+    return Rendered(words.headline(found), shown, is_final=True, pictures=drawn)
+
+
+def illustrated(found: CycleResult) -> tuple[list[Block], tuple[Picture, ...]]:
+    """The result with its radar below the levels, and the picture for whoever sends it."""
+    shown = result_blocks(found)
+    radar = pictures.radar(found)
+    if radar is None:
+        return shown, ()
+    return [*shown[:2], radar.block(), *shown[2:]], (radar,)
 
 
 def result_blocks(found: CycleResult) -> list[Block]:
@@ -142,7 +166,7 @@ def result_blocks(found: CycleResult) -> list[Block]:
     if said:
         shown.append(blocks.section("\n".join(said)))
     shown.append(blocks.context(_facts(found)))
-    if found.told:
+    if found.told and not found.is_early:
         shown.append(
             blocks.actions(
                 [blocks.button("Details", words.DETAILS, str(found.cycle_id))],
@@ -167,7 +191,7 @@ def line(one: DimensionResult) -> str:
         return f"{name}: too few answers to tell"
     held, of = one.toward
     following = {Level.LOW: "medium", Level.MEDIUM: "high"}.get(one.level)
-    way = f" · {held} of {of} statements for {following} hold" if following else ""
+    way = f" · {held} of {of} for {following}" if following else ""
     return f"{name}: *{words.level(one.level)}*{way} · {one.agreement} % agree"
 
 

@@ -211,7 +211,7 @@ def said(found: MyCheckIn) -> list[Block]:
 def part(one: DimensionPart) -> str:
     lines = [f"*{blocks.escape(one.name)}*"]
     lines += [
-        f"• {blocks.escape(item.text)} *{words.ANSWERS[item.answer] if item.answer else 'open'}*"
+        f"*{words.ANSWERS[item.answer] if item.answer else 'Open'}* · {blocks.escape(item.text)}"
         for item in one.statements
     ]
     if one.comment:

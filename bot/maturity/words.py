@@ -23,6 +23,7 @@ START, CLOSE, EARLY, DETAILS, TARGETS, SINGLE = (
     "maturity.targets",
     "maturity.single",
 )
+PLAN, KEEP_PLAN = "maturity.plan", "maturity.keep_plan"
 NEXT, KEEP_NOTE, KEEP_SKIP, KEEP_TARGETS = (
     "maturity.next",
     "maturity.keep_note",

@@ -13,7 +13,7 @@ from bot.milestones import submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
-from workflows import decisions, permissions
+from workflows import decisions, permissions, status
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
 from workflows.milestones import changes, lists, reads, service, snoozing
@@ -306,7 +306,9 @@ def milestones(command: Command) -> Reply:
         now = deps.now(session)
         today = reads.today_of(deps.policy, now)
         if command.words:
-            project = projects.get_by_key(session, command.words[0], command.actor)
+            project = status.find_project(
+                session, command.actor, command.words[0], policy=deps.policy
+            )
             found = service.for_projects(
                 session, [project.id], policy=deps.policy, now=now
             )

@@ -40,9 +40,11 @@ def reminder(card: ReminderCard, notice: RemindersDue, scene: Scene) -> Rendered
         ]
         return Rendered(news, shown[: blocks.MESSAGE_BLOCKS], is_final=True)
     alone = len(card.lines) == 1
-    shown = [blocks.section(f"*{news}*")]
+    shown = []
+    if not alone:
+        shown.append(blocks.section(f"*{news}*"))
     for line in live[:WITH_BUTTONS]:
-        shown += _line(line, card.today, alone=alone)
+        shown += _line(line, card.today, news if alone else None)
     rest = [
         _finished(line, card.today, scene) for line in card.lines if line not in live
     ]
@@ -88,17 +90,23 @@ def _news(card: ReminderCard, live: Sequence[Line]) -> str:
     return f"{many}: {late} {are} overdue, {coming} {will} due {by}"
 
 
-def _line(line: Line, today: date, *, alone: bool) -> list[Block]:
+def _line(line: Line, today: date, news: str | None) -> list[Block]:
+    """One milestone with its buttons; `news` is the whole message's first line where it is the only one."""
     milestone = line.milestone
-    told = words.line(milestone, today)
+    if news is None:
+        told = [words.line(milestone, today)]
+    else:
+        slip = words.slipped(milestone)
+        head = f"*{news}*" + (f" · {slip}" if slip else "")
+        told = [head, *words.below(milestone, today)]
     if line.snoozed_until is not None:
-        told += f"\nSnoozed until {words.day(line.snoozed_until, today)}"
+        told.append(f"Snoozed until {words.day(line.snoozed_until, today)}")
     return [
-        blocks.section(told),
+        blocks.section("\n".join(told)),
         words.buttons(
             milestone,
             "reminder",
-            is_primary=alone,
+            is_primary=news is not None,
             is_snoozed=line.snoozed_until is not None,
         ),
     ]
@@ -233,7 +241,8 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
     lines = [f"• {words.line(one, card.today)}" for one in card.milestones[:LINES]]
     if many > LINES:
         lines.append(f"…and {many - LINES} more: `/mlgov milestones`")
-    facts = ["Nobody was reminded of them. Close or reschedule what is settled first, then start."]  # fmt: skip
+    them = "it" if many == 1 else "them"
+    facts = [f"Nobody was reminded of {them}. Close or reschedule what is settled first, then start."]  # fmt: skip
     if card.handled:
         facts.append(f"{card.handled} settled since")
     return Rendered(

@@ -129,34 +129,39 @@ def held_up(milestone: MilestoneRecord, today: date) -> str | None:
 
 
 def facts(milestone: MilestoneRecord, today: date) -> list[str]:
-    """What there is to know of a milestone beyond its name, most important first."""
-    return [
-        fact
-        for fact in (
-            due(milestone, today),
-            slipped(milestone),
-            moves(milestone.pushes, milestone.project, today),
-            held_up(milestone, today),
-        )
-        if fact
-    ]
+    """What follows from its days: how far it slipped, what it moves, what holds it up; one line, or none."""
+    moved = moves(milestone.pushes, milestone.project, today)
+    told = [fact for fact in (moved, held_up(milestone, today)) if fact]
+    return [_sentence(" · ".join(told))] if told else []
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def line(milestone: MilestoneRecord, today: date, *, with_project: bool = True) -> str:
-    """A milestone in a list: its name and facts, and below why it is at risk and what is asked."""
-    if milestone.is_dropped:
-        return f"Dropped · {named(milestone, with_project=with_project)}"
+    """A milestone in a list: its name and day, and below what follows, why it is at risk and what is asked."""
     name = named(milestone, with_project=with_project)
-    told = [f"{name} · {' · '.join(facts(milestone, today))}"]
+    if milestone.is_dropped:
+        return f"Dropped · {name}"
+    head = [name, due(milestone, today), slipped(milestone)]
     if milestone.actual is not None:
-        proof = f" · {linked(milestone.proof)}" if milestone.proof else ""
-        return f"{STATES[MilestoneStatus.DONE]} · {told[0]}{proof}"
+        proof = linked(milestone.proof) if milestone.proof else None
+        told = [STATES[MilestoneStatus.DONE], *head, proof]
+        return " · ".join(part for part in told if part)
+    first = " · ".join(part for part in head if part)
+    return "\n".join([first, *below(milestone, today)])
+
+
+def below(milestone: MilestoneRecord, today: date) -> list[str]:
+    """What stands under the name of an open milestone."""
+    told = facts(milestone, today)
     if milestone.risk is not None:
         why = f": {blocks.quote(milestone.risk, 160)}" if milestone.risk else ""
         told.append(f"{STATES[MilestoneStatus.AT_RISK]}{why}")
     if milestone.asked is not None:
         told.append(asked(milestone, today))
-    return "\n".join(told)
+    return told
 
 
 def asked(milestone: MilestoneRecord, today: date) -> str:

@@ -1,5 +1,7 @@
 """How a project stands, in a private answer or in App Home: pure."""
 
+from collections.abc import Iterable
+
 from bot import blocks
 from bot.blocks import Block
 from workflows.budgets.records import Burn
@@ -22,16 +24,44 @@ def data_words(burn: Burn) -> str:
     )
 
 
-def line(project: ProjectRecord, burns: tuple[Burn, ...]) -> str:
-    """A project in a list."""
-    name = f"*{blocks.escape(project.name, 100)}* (`{project.key}`)"
+def line(
+    project: ProjectRecord,
+    burns: tuple[Burn, ...],
+    *,
+    waiting: int = 0,
+    overdue: int = 0,
+    with_day: bool = True,
+) -> str:
+    """A project in a list; `waiting` counts requests about it that nobody has ended yet, `overdue` its milestones.
+
+    `with_day` says through which day there is data; a list that says so once for all leaves it out.
+    """
+    name = f"*{blocks.escape(project.name, 100)}* `{blocks.escape(project.key, 60)}`"
+    if overdue:
+        name += f" · {blocks.counted(overdue, 'milestone')} overdue"
+    if waiting:
+        name += f" · {blocks.counted(waiting, 'request')} {'waits' if waiting == 1 else 'wait'}"
     if not burns:
-        return f"{name}: no open budget"
+        return f"{name}\nNo open budget"
     worst = max(
         burns, key=lambda burn: burn.spent / burn.amount if burn.amount else burn.spent
     )
-    state = "Over budget: " if worst.spent > worst.amount else ""
-    return f"{name}: {state}{burn_words(worst)} · {data_words(worst)}"
+    day = f" · {data_words(worst)}" if with_day else ""
+    return f"{name}\n{_state(worst)}{burn_words(worst)}{day}"
+
+
+def shared_day(listed: Iterable[tuple[Burn, ...]]) -> str | None:
+    """`data through Mon 26 Jan`, when that is true of every budget in a list; None where they differ."""
+    days = {burn.data_through for burns in listed for burn in burns}
+    return (
+        f"data through {blocks.day(day)}"
+        if len(days) == 1 and (day := days.pop())
+        else None
+    )
+
+
+def _state(burn: Burn) -> str:
+    return "*Over budget:* " if burn.is_over else ""
 
 
 def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
@@ -59,6 +89,7 @@ def card(project: ProjectRecord, burns: tuple[Burn, ...]) -> list[Block]:
             )
         )
     shown += [
-        blocks.section(f"{burn_words(burn)}\n{data_words(burn)}") for burn in burns[:10]
+        blocks.section(f"{_state(burn)}{burn_words(burn)} · {data_words(burn)}")
+        for burn in burns[:10]
     ]
     return shown

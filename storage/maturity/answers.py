@@ -8,13 +8,17 @@ from sqlalchemy.orm import Session
 
 from storage.audit.tables import PrivateText
 from storage.maturity.tables import (
+    MaturityAction,
     MaturityAnswer,
     MaturityCounted,
+    MaturityCycle,
     MaturityEarly,
     MaturityInvitation,
     MaturityNote,
     MaturityTarget,
 )
+from storage.milestones.tables import Milestone
+from storage.people.tables import Person
 
 
 def find_answer(
@@ -204,3 +208,29 @@ def lock_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:
         .scalars()
         .all()
     )
+
+
+def list_actions(
+    session: Session, business_unit: str | None
+) -> list[tuple[str, Milestone, Person | None]]:
+    """(statement, milestone, owner) of what is done about gaps of the organisation (None) or a unit, by day."""
+    unit = MaturityCycle.business_unit
+    return [
+        (statement, milestone, owner)
+        for statement, milestone, owner in session.execute(
+            select(MaturityAction.statement, Milestone, Person)
+            .join(Milestone, Milestone.id == MaturityAction.milestone_id)
+            .join(MaturityCycle, MaturityCycle.id == MaturityAction.cycle_id)
+            .outerjoin(Person, Person.id == Milestone.owner_id)
+            .where(
+                unit.is_(None) if business_unit is None else unit == business_unit,
+                Milestone.dropped_at.is_(None),
+            )
+            .order_by(Milestone.forecast, Milestone.id)
+        )
+    ]
+
+
+def has_action(session: Session, milestone_id: int) -> bool:
+    """Whether a milestone is there to close a gap."""
+    return session.get(MaturityAction, milestone_id) is not None

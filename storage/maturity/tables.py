@@ -136,3 +136,16 @@ class MaturityTarget(Base):
     level: Mapped[str]
     set_by: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     set_at: Mapped[datetime]
+
+
+class MaturityAction(Base):
+    """What is done about one statement that does not hold yet: a milestone like any other."""
+
+    __tablename__ = "maturity_action"
+
+    milestone_id: Mapped[int] = mapped_column(
+        ForeignKey("milestone.id"), primary_key=True
+    )
+    cycle_id: Mapped[int] = mapped_column(ForeignKey("maturity_cycle.id"), index=True)
+    """The check-in whose result it answers."""
+    statement: Mapped[str]

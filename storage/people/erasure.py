@@ -22,6 +22,7 @@ from storage.digests.tables import (
     DigestSubscription,
 )
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCounted,
@@ -29,6 +30,8 @@ from storage.maturity.tables import (
     MaturityInvitation,
     MaturityNote,
 )
+from storage.milestones.queries import shown_in as shown_milestones
+from storage.milestones.tables import Milestone
 from storage.people.tables import Person, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -156,6 +159,16 @@ def delete_memberships(session: Session, person_id: str) -> int:
     return len(found.all())
 
 
+def forget_meeting(session: Session, person_id: str) -> None:
+    """How the person met mlgov, what their Home showed, and what was held back from them."""
+    for table in (Meeting, HomeTab, Withheld):
+        session.execute(
+            delete(table)
+            .where(table.person_id == person_id)
+            .execution_options(**_QUIET)
+        )
+
+
 def forget_manager(session: Session, person_id: str) -> None:
     """Nobody reports to the person any more."""
     session.execute(
@@ -202,6 +215,18 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         )
         .order_by(BudgetAlert.id)
     ).scalars()
+    milestones = session.execute(
+        select(Milestone.id)
+        .where(
+            or_(
+                Milestone.owner_id == person_id,
+                Milestone.done_by == person_id,
+                Milestone.created_by == person_id,
+                Milestone.project_id.in_(projects),
+            )
+        )
+        .order_by(Milestone.id)
+    ).scalars()
     check_ins = session.execute(
         select(MaturityInvitation.id)
         .join(MaturityCycle, MaturityCycle.id == MaturityInvitation.cycle_id)
@@ -229,6 +254,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         *(("digest_release", str(one)) for one in sent_by_them),
         *(("budget_alert", str(one)) for one in alerts),
         *(("maturity_invitation", str(one)) for one in check_ins),
+        *shown_milestones(session, milestones.all()),
     ]
 
 

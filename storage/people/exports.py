@@ -18,6 +18,7 @@ from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
+from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCycle,
@@ -25,8 +26,17 @@ from storage.maturity.tables import (
     MaturityNote,
     MaturityTarget,
 )
+from storage.milestones.tables import (
+    Milestone,
+    MilestoneImport,
+    MilestoneMove,
+    MilestoneSnooze,
+    Reminder,
+    ReminderItem,
+)
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from storage.tokens.tables import ApiToken
 
 Rows = Sequence[Row[Any]]
 
@@ -69,7 +79,7 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "requests": _rows(
             session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
         ),
-        "reminders": _rows(
+        "approval_reminders": _rows(
             session,
             select(*ApprovalReminder.__table__.columns)
             .where(ApprovalReminder.person_id == me)
@@ -155,6 +165,44 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .where(MaturityTarget.set_by == me)
             .order_by(MaturityTarget.id),
         ),
+        "tokens": _rows(
+            session,
+            select(
+                ApiToken.prefix, ApiToken.scopes, ApiToken.created_at, ApiToken.expires_at, ApiToken.revoked_at,
+                ApiToken.last_used_at,
+            )
+            .where(ApiToken.person_id == me)
+            .order_by(ApiToken.id),
+        ),
+        "milestones": _rows(
+            session,
+            select(*Milestone.__table__.columns)
+            .where(or_(Milestone.owner_id == me, Milestone.created_by == me, Milestone.done_by == me))
+            .order_by(Milestone.id),
+        ),
+        "milestones_moved": _rows(
+            session,
+            select(*MilestoneMove.__table__.columns).where(MilestoneMove.moved_by == me).order_by(MilestoneMove.id),
+        ),
+        "milestones_snoozed": _rows(
+            session,
+            select(*MilestoneSnooze.__table__.columns)
+            .where(MilestoneSnooze.person_id == me)
+            .order_by(MilestoneSnooze.milestone_id),
+        ),
+        "milestone_lists": _rows(
+            session,
+            select(*MilestoneImport.__table__.columns)
+            .where(or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me))
+            .order_by(MilestoneImport.id),
+        ),
+        "reminders": _rows(
+            session,
+            select(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step, Reminder.day)
+            .outerjoin(Reminder, Reminder.id == ReminderItem.reminder_id)
+            .where(ReminderItem.person_id == me)
+            .order_by(ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step),
+        ),
         "digests": _rows(
             session,
             select(
@@ -177,6 +225,14 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(DigestRelease.id),
         ),
         "messages": _messages(session, person),
+        "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),
+        "home": _rows(session, select(HomeTab.pages).where(HomeTab.person_id == me)),
+        "withheld": _rows(
+            session,
+            select(Withheld.kind, Withheld.subject_type, Withheld.subject_id, Withheld.rollout, Withheld.withheld_at)
+            .where(Withheld.person_id == me)
+            .order_by(Withheld.id),
+        ),
         "ledger": _rows(
             session,
             select(AuditEntry.seq, AuditEntry.at, AuditEntry.action, AuditEntry.body)

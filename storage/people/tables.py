@@ -19,6 +19,7 @@ class Person(Base):
     __table_args__ = (
         UniqueConstraint("org_key", "slack_id"),
         Index("ix_person_email", "email"),
+        Index("ix_person_home_opened_at", "home_opened_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -42,6 +42,14 @@ def list_names(session: Session) -> list[tuple[str, str]]:
     ]
 
 
+def list_names_of(session: Session, ids: Collection[int]) -> list[tuple[str, str]]:
+    """(key, name) of these projects."""
+    if not ids:
+        return []
+    statement = select(Project.key, Project.name).where(Project.id.in_(sorted(ids)))
+    return [(key, name) for key, name in session.execute(statement)]
+
+
 def list_projects(
     session: Session, ids: Collection[int] | None = None
 ) -> Sequence[Project]:

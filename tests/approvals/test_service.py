@@ -416,29 +416,6 @@ def test_what_waits_and_what_was_asked(house: House) -> None:
     assert asked("tim") == []
 
 
-def test_homes_that_were_ever_opened_follow(house: House) -> None:
-    for name in ("ola", "tim", "fay"):
-        house.flag(name, home_opened_at=START)
-    one = house.submit("tim", house.project())
-
-    def homes() -> set[str]:
-        found = {
-            row.lane_key[-5:]
-            for row in house.sent()
-            if row.state == "pending" and row.op == "home"
-        }
-        house.deliver()
-        return found
-
-    assert homes() == {"U0OLA", "U0TIM"}
-    house.decide("ola", one)
-    assert homes() == {"U0OLA", "U0TIM", "U0FAY"}
-    house.decide("eve", one)
-    assert homes() == {"U0TIM"}
-    house.decide("fred", one)
-    assert homes() == {"U0TIM", "U0FAY"}
-
-
 def test_an_approver_who_cannot_be_reached_does_not_stop_the_others(
     house: House,
 ) -> None:

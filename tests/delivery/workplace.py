@@ -15,6 +15,7 @@ from sandbox.limits import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
 from storage.db import Database
+from storage.front.tables import Meeting
 from storage.people.tables import Person
 from workflows import outbox
 from workflows.delivery.pace import Pace
@@ -181,7 +182,7 @@ def home(session: Session, person_id: str) -> View | None:
 
 
 def add_people(database: Database, now: datetime) -> None:
-    """The three people, as the mirror would hold them."""
+    """The three people, as the mirror would hold them; they know mlgov."""
     with database.begin() as session:
         for id_ in PEOPLE:
             session.add(
@@ -194,6 +195,8 @@ def add_people(database: Database, now: datetime) -> None:
                     refreshed_at=now,
                 )
             )
+            session.flush()
+            session.add(Meeting(person_id=f"p-{id_}", met_at=now, way="command"))
 
 
 def retitle(session: Session, person_id: str, title: str, now: datetime) -> None:

@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import select
 
 from storage.budgets.tables import AllocationKey, CostEntry, CostLoad
-from storage.delivery.tables import Outbox
+from storage.enums import Level
+from storage.maturity.tables import MaturityCycle, MaturityRubric
 from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
-from tests.imports.conftest import NOW, ORG, Desk, said
-from workflows.people import service as people
+from tests.imports.conftest import NOW, Desk, said
+from workflows.maturity.records import CycleResult, DimensionResult
+from workflows.maturity.results import as_json
 
 FILE = """\
 key,name,owner,sponsor,manager,business unit,category,status,channel,accounts
@@ -176,20 +178,29 @@ def test_cost_that_is_there_goes_to_its_project(desk: Desk) -> None:
     assert owner == project(desk, "ticket-triage").id
 
 
-def test_home_tabs_of_who_has_a_part_follow(desk: Desk) -> None:
-    with desk.db.begin() as session:
-        ana = people.find_by_slack_id(session, ORG, "U0ANA")
-        assert ana is not None
-        people.home_opened(session, ana.id, now=NOW)
-    desk.bring("projects", FILE)
-    with desk.db.read() as session:
-        notice = session.execute(
-            select(Outbox.notice).where(Outbox.op == "home")
-        ).scalar_one()
-    assert notice == {"person_id": ana.id}
-
-
 def test_hostile_names_are_only_text(desk: Desk) -> None:
     name = "<!channel> <https://x|y> *b* \u202e😀"
     desk.bring("projects", f"key,name\none,{name}\n")
     assert project(desk, "one").name == name
+
+
+def test_a_low_maturity_is_said_beside_planned_innovation(desk: Desk) -> None:
+    told = CycleResult(
+        cycle_id=1, label="October 2025", business_unit=None, as_of=NOW, is_early=False,
+        invited=6, answered=6, fewest=5, overall=Level.LOW, median=Level.MEDIUM, before=None, before_label=None,
+        dimensions=(DimensionResult("data", "Data", Level.LOW, 6), DimensionResult("training", "Training", Level.HIGH, 6)),
+    )  # fmt: skip
+    with desk.db.begin() as session:
+        session.add(MaturityRubric(id=1, sha256="x", text="", adopted_at=NOW))
+        session.flush()
+        session.add(
+            MaturityCycle(
+                rubric_id=1, state="closed", seen_by="nobody", minimum_group=5, opened_at=NOW, closes_at=NOW,
+                result=as_json(told),
+            )
+        )  # fmt: skip
+    text = said(desk.bring("projects", FILE, dry_run=True))
+    assert "lane-vision plans business-model innovation" in text
+    assert "October 2025 found low maturity overall, held back by Data." in text
+    assert "business-model innovation" in said(desk.bring("projects", FILE))
+    assert "business-model innovation" not in said(desk.bring("projects", FILE))

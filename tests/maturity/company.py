@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bot.charts.radar import Radar, Spoke
 from bot.maturity import words
 from sandbox.seat import Seat
 from storage.people import queries as people
@@ -116,3 +117,8 @@ def answer_all(
     if leave:
         seat.close(seat.modals()[-1].id)
     return said
+
+
+def warm_up() -> None:
+    """Draw once, so that the first picture of a test is not as slow as the first of a process."""
+    Radar((Spoke("Data", 0),) * 6, "").png()

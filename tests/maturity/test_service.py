@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from storage import ledger
 from storage.delivery.tables import Outbox, Timer
-from storage.enums import InvitationState, Level, SeenBy
+from storage.enums import InvitationState
 from storage.maturity.tables import MaturityAnswer, MaturityCycle
 from storage.people.tables import Person
 from tests.maturity.conftest import ORG, House
@@ -16,7 +16,7 @@ from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.maturity import cycles, inviting, service
 from workflows.maturity.conversation import Closed
-from workflows.maturity.forms import SetTargets, Skip, WriteNote
+from workflows.maturity.forms import Skip, WriteNote
 from workflows.people import service as people
 
 
@@ -58,55 +58,6 @@ def test_nobody_is_asked_by_two_at_once(house: House) -> None:
         house.start("Care")
     house.close(cycle)
     house.start()
-
-
-def test_the_result(house: House) -> None:
-    house.crowd(5, 6)
-    cycle = house.start()
-    for n in range(5):
-        house.say(f"b{n}", "yes")
-    for n in range(5):
-        house.say(f"d{n}", "no")
-    house.say("d5", "no", parts=2)
-    found = house.close(cycle)
-    assert (found.invited, found.answered) == (11, 10)
-    assert found.overall is Level.LOW
-    data = found.dimensions[1]
-    assert (data.level, data.people) == (Level.LOW, 11)
-    assert (data.leaders, data.practitioners) == (Level.HIGH, Level.LOW)
-    assert found.dimensions[5].people == 10
-    assert data.agreement == 55
-    assert data.units == {"Care": Level.LOW}
-
-
-def test_too_few_answers_tell_nothing(house: House) -> None:
-    house.crowd(2, 4)
-    cycle = house.start()
-    for n in range(4):
-        house.say(f"d{n}", "yes")
-    found = house.close(cycle)
-    assert found.told == ()
-    assert (found.overall, found.median) == (None, None)
-    assert all(one.people == 0 and one.agreement is None for one in found.dimensions)
-
-
-def test_change_since_last_time(house: House) -> None:
-    house.crowd(0, 0)
-    house.crowd(2, 4)
-    first = house.start()
-    for name in house.states():
-        house.say(name, "no")
-    house.close(first)
-    house.now += timedelta(days=90)
-    second = house.start()
-    for n in range(4):
-        house.say(f"d{n}", "yes")
-    house.say("b0", "yes")
-    found = house.close(second)
-    assert found.before is Level.LOW
-    assert found.before_label == "January 2026"
-    assert {one.before for one in found.dimensions} == {Level.LOW}
-    assert found.overall is Level.HIGH
 
 
 def test_answers_can_be_changed_until_it_closes(house: House) -> None:
@@ -247,50 +198,6 @@ def test_who_joins_later_is_not_asked(house: House) -> None:
     assert kinds(house).count("maturity.asked") == 6
 
 
-def test_what_the_first_message_promised_holds(house: House) -> None:
-    house.crowd(2, 4)
-    cycle = house.start()
-    for name in house.states():
-        house.say(name, "yes")
-    house.rules(answers_seen_by=SeenBy.ASSESSOR_BY_NAME)
-    house.close(cycle)
-    with house.db.read() as session, pytest.raises(NotAllowed, match="promised"):
-        service.single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
-        )
-    second = house.start()
-    house.say("d0", "yes")
-    house.say("d1", "no")
-    house.close(second)
-    with house.db.read() as session:
-        found = service.single_answers(
-            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
-        )
-        assert [one.who for one in found] == ["d0", "d1"]
-        with pytest.raises(NotAllowed, match="role `assessor`"):
-            service.single_answers(
-                session, house.actor("b0"), second, policy=house.policy, org_key=ORG
-            )
-    house.rules(answers_seen_by=SeenBy.NOBODY)
-    with house.db.read() as session, pytest.raises(NotAllowed):
-        service.single_answers(
-            session, house.actor("b1"), second, policy=house.policy, org_key=ORG
-        )
-
-
-def test_single_answers_without_names_need_enough_people(house: House) -> None:
-    house.crowd(2, 4)
-    house.rules(answers_seen_by=SeenBy.ASSESSOR)
-    cycle = house.start()
-    for n in range(4):
-        house.say(f"d{n}", "yes", parts=1)
-    house.close(cycle)
-    with house.db.read() as session, pytest.raises(NotAllowed, match="Fewer than 5"):
-        service.single_answers(
-            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
-        )
-
-
 def test_comments_and_proof(house: House) -> None:
     house.crowd(2, 4)
     house.start()
@@ -307,68 +214,6 @@ def test_comments_and_proof(house: House) -> None:
         service.note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)  # fmt: skip
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("", "")
-
-
-def test_an_early_result_counts_in_steps(house: House) -> None:
-    house.crowd(4, 10)
-    cycle = house.start()
-    for n in range(4):
-        house.say(f"d{n}", "yes")
-    with pytest.raises(InvalidInput, match="Nothing can be told yet"):
-        house.early(cycle)
-    house.say("d4", "yes")
-    first = house.early(cycle)
-    assert (first.overall, first.dimensions[0].people) == (Level.HIGH, 5)
-    house.say("d5", "no")
-    house.say("d0", "no")
-    again = house.early(cycle)
-    assert again == first
-    for n in range(6, 10):
-        house.say(f"d{n}", "no")
-    second = house.early(cycle)
-    assert (second.overall, second.dimensions[0].people) == (Level.LOW, 10)
-    assert second.is_early
-
-
-def test_late_answers_of_a_few_stay_unseen_after_an_early_result(house: House) -> None:
-    house.crowd(4, 10)
-    cycle = house.start()
-    for n in range(5):
-        house.say(f"d{n}", "yes")
-    early = house.early(cycle)
-    for n in range(5, 8):
-        house.say(f"d{n}", "no")
-    found = house.close(cycle)
-    assert found.held_back
-    assert found.dimensions == early.dimensions
-    assert found.answered == 8
-
-
-def test_an_erased_person_cannot_be_told_from_an_early_result(house: House) -> None:
-    house.crowd(4, 10)
-    cycle = house.start()
-    for n in range(6):
-        house.say(f"d{n}", "yes")
-    early = house.early(cycle)
-    with house.db.begin() as session:
-        people.erase(session, OPERATOR, "p_d0", now=house.now)
-    found = house.close(cycle)
-    assert found.held_back
-    assert found.dimensions == early.dimensions
-
-
-def test_after_an_early_result_the_final_one_tells_no_parts(house: House) -> None:
-    house.crowd(5, 5)
-    cycle = house.start()
-    for n in range(5):
-        house.say(f"d{n}", "yes")
-    house.early(cycle)
-    for n in range(5):
-        house.say(f"b{n}", "no")
-    found = house.close(cycle)
-    assert not found.held_back
-    assert found.dimensions[0].people == 10
-    assert all(one.leaders is None and not one.units for one in found.dimensions)
 
 
 def test_the_ledger_holds_no_answer(house: House) -> None:
@@ -406,35 +251,6 @@ def test_an_erased_person_said_nothing(house: House) -> None:
         kept = service.of_cycle(session, cycle)
     assert kept is not None
     assert kept.dimensions[0].people == 5
-
-
-def test_targets_and_what_is_missing(house: House) -> None:
-    house.crowd(2, 4)
-    cycle = house.start()
-    for name in house.states():
-        house.say(name, "yes")
-        house.say(name, {"data.rules": "no", "data.value": "no", "gov.it": "no"})
-    house.close(cycle)
-    form = SetTargets(levels={"data": Level.HIGH, "governance": Level.MEDIUM})
-    with house.db.begin() as session, pytest.raises(NotAllowed):
-        service.set_targets(
-            session, house.actor("d0"), form, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
-    with house.db.begin() as session:
-        found = service.set_targets(
-            session, house.actor("b0"), form, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
-    (gap,) = found.gaps
-    assert (gap.dimension, gap.level, gap.target) == ("data", Level.LOW, Level.HIGH)
-    assert gap.missing == (
-        "Written rules say who may use which data and for what.",
-        "We can say what our most used data sets cost and what they bring.",
-    )
-    with house.db.begin() as session:
-        found = service.set_targets(
-            session, house.actor("b0"), SetTargets(levels={}), policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
-    assert found.levels == {}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """People in five zones, projects of theirs, a clock that is moved, and a stand-in for the sending of messages."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,11 +14,12 @@ from storage import runtime
 from storage.db import Database
 from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.enums import Op
+from storage.front.tables import Meeting
 from storage.milestones import reminding
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
 from storage.projects.tables import Project
-from workflows import clock, imports, jobs
+from workflows import clock, imports, jobs, outbox
 from workflows.actors import Actor, ActorKind
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
@@ -32,6 +34,7 @@ from workflows.policy import Policy, parse
 
 ORG = "T0ACME"
 STARTS = datetime(2026, 1, 5, 6, tzinfo=UTC)
+NEVER = datetime(2099, 1, 1, tzinfo=UTC)
 PACE = Pace(auth_pause=0.0, late_accept=0.0).scaled(0.0005)
 
 PEOPLE = {
@@ -82,6 +85,7 @@ class Team:
     """Dedupe key of every post → when it arrived; a second time fails the test."""
     sent: list[Sent] = field(default_factory=list)
     probe: Callable[[str], None] = lambda name: None
+    is_prepared: bool = False
 
     # --- time
 
@@ -119,7 +123,7 @@ class Team:
                     select(func.min(Outbox.due_at)).where(Outbox.state == "pending", Outbox.op == "post"),
                 )
             ).scalars()  # fmt: skip
-            return min(moment for moment in found if moment is not None)
+            return min((moment for moment in found if moment), default=NEVER)
 
     def live(self, until: datetime) -> None:
         """Everything that falls due before `until` happens at its moment."""
@@ -134,12 +138,14 @@ class Team:
 
     # --- sending
 
-    def deliver(self, until: Callable[[Errand], bool] = lambda errand: False) -> None:
+    def deliver(self) -> None:
         """Send what is due by the transactions of delivery; only Slack itself is left out."""
         claimer = Claimer(ORG, "test", PACE)
-        with self.db.begin() as session:
-            claimer.prepare(session)
-        while True:
+        if not self.is_prepared:
+            with self.db.begin() as session:
+                claimer.prepare(session)
+            self.is_prepared = True
+        while self._waits():
             with self.db.begin() as session:
                 claimed = claimer.claim(session, 20)
             self.probe("claim.after_commit")
@@ -151,10 +157,11 @@ class Team:
                         session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda _: None
                     )  # fmt: skip
             if not claimed.errands:
-                with self.db.read() as session:
-                    wait = claimer.sleeps(session)
-                if wait > timedelta(seconds=0.2):
-                    return
+                time.sleep(0.002)
+
+    def _waits(self) -> bool:
+        with self.db.read() as session:
+            return outbox.waits(session, now=clock.now(session)) > 0
 
     def _send(self, errand: Errand) -> Outcome:
         ts = str(errand.id)
@@ -280,6 +287,8 @@ def fill(database: Database) -> None:
                     country=country,
                 )
             )
+            session.flush()
+            session.add(Meeting(person_id=f"p_{name}", met_at=STARTS, way="command"))
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from sandbox.server import Sandbox
 from sandbox.world import World
 from storage import migrate, runtime
 from storage.db import Database
+from storage.people import queries
 from storage.projects.tables import Project, ProjectAccount
 from tests.budgets.conftest import Charge, bill
-from workflows import clock
+from workflows import clock, meeting
 from workflows.actors import OPERATOR
 from workflows.budgets import intake
 from workflows.budgets.forms import BudgetRow
@@ -212,6 +213,12 @@ class Office:
         return path
 
 
+def _introduce(bot: app.Bot) -> None:
+    with bot.deps.db.begin() as session:
+        for person in queries.list_organisation(session, bot.deps.team.org_key):
+            meeting.meet(session, person.id, "command", now=clock.now(session))
+
+
 def eventually(true: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
     """Wait until something holds; AssertionError when it does not in time."""
     end = time.monotonic() + seconds
@@ -234,8 +241,13 @@ def opened(
     at: datetime = OPENS,
     limits: Any = False,
     scale: float = 0.02,
+    has_met: bool = True,
+    **more: Any,
 ) -> Iterator[Office]:
-    """Run a sandbox and a bot against each other, over `http` or `socket`."""
+    """Run a sandbox and a bot against each other, over `http` or `socket`.
+
+    Everybody knows mlgov already when `has_met`, so that it introduces itself to nobody.
+    """
     governed = GovernedClock(at)
     database = Database(database_url)
     migrate.upgrade(database)
@@ -264,9 +276,12 @@ def opened(
             mlgov_time_scale=scale,
             mlgov_http_timeout_seconds=10 / scale if scale < 1 else 10,
             mlgov_lease_seconds=60 / scale if scale < 1 else 60,
+            **more,
         )
         bot = app.create(read, made_by="demo")
         bot.deps.directory.refresh_all()
+        if has_met:
+            _introduce(bot)
         server = WebServer(bot.web(serve_slack=over == "http"), "127.0.0.1", 0)
         socket_mode = SocketMode(bot) if over == "socket" else None
         try:

@@ -141,7 +141,7 @@ def test_a_slip_says_what_it_moves_and_the_reminder_follows(office: Office) -> N
     assert send(office, tim, new="2026-02-10", reason="The <!here> labels are late").ok
     card = office.last(tim, tim.dm().id)
     assert "slipped 12 days" in str(card.blocks)
-    assert "moves *Launch* to Mon 16 Feb" in str(card.blocks)
+    assert "Moves *Launch* to Mon 16 Feb" in str(card.blocks)
     launch = found(office)["Launch"]
     assert (launch.forecast, launch.expected) == (date(2026, 2, 4), date(2026, 2, 16))
     assert launch.status is MilestoneStatus.AT_RISK
@@ -167,7 +167,7 @@ def test_snoozing_says_what_it_swallows(office: Office) -> None:
     until_reminded(office)
     tim = more(office, TIM, "snooze")
     window = str(tim.modals()[-1].as_json())
-    assert "Until Thu 29 Jan · swallows nothing" in window
+    assert "swallows nothing" not in window
     assert "Until Mon 2 Feb · swallows the reminder of Thu 29 Jan" in window
     radio = tim.modals()[-1].blocks[1]["element"]["options"]
     chosen = next(one for one in radio if one["value"] == "2026-02-02")
@@ -215,7 +215,7 @@ def test_a_click_that_is_out_of_date_or_not_theirs_changes_nothing(
     office.private(tim, "This milestone changed since it was shown to you")
     fay = office.sandbox.seat(FAY)
     listed = fay.slash("/mlgov", "milestones triage", "C0TRIAGE").body
-    assert "Validation report" in str(listed)
+    assert "You can see no project “triage”" in str(listed)
 
 
 def test_a_later_day_is_approved_where_the_policy_says_so(

@@ -64,7 +64,7 @@ def test_the_window_opens_with_words_and_gets_its_picture(office: Office) -> Non
     assert shown["title"]["text"].endswith(
         "used 90 % of January's budget by Tue 20 Jan"
     )
-    assert "Tue 20 Jan 900" in shown["alt_text"]
+    assert "Tue 20 Jan 900 EUR" in shown["alt_text"]
     # The next time it is there at once.
     tim.close(tim.modals()[0].id)
     break_down(office)

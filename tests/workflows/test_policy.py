@@ -121,3 +121,12 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyRefused, match="cannot be read"):
         policy.load(tmp_path)
+
+
+@pytest.mark.parametrize(("stage", "role"), [("me", "admin"), ("pilot", "pilot")])
+def test_a_narrow_rollout_needs_somebody_whom_it_reaches(stage: str, role: str) -> None:
+    text = f"version: 1\norganisation: {{name: Acme}}\nrollout: {stage}\n"
+    with pytest.raises(PolicyRefused, match=f"needs a role '{role}'"):
+        policy.parse(text)
+    named = policy.parse(text + f"roles: {{{role}: [U0ADA]}}\n").policy
+    assert named.rollout == stage

@@ -287,18 +287,3 @@ def tell_requester(
         dedupe_key=f"approval:{approval_id}:ended",
         now=now,
     )
-
-
-def homes(asked: Mapping[str, Reached]) -> dict[str, str]:
-    """Those of these people whose App Home has to be kept in step: person id → Slack id."""
-    return {person.id: person.slack_id for person in asked.values() if person.has_home}
-
-
-def publish_homes(
-    session: Session, whose: Mapping[str, str], *, org_key: str, now: datetime
-) -> None:
-    """Publish the App Homes of these people (person id → Slack id), in the order of their lanes."""
-    for person_id, slack_id in sorted(whose.items(), key=lambda item: item[1]):
-        outbox.publish_home(
-            session, person_id, to=Destination.person(org_key, slack_id), now=now
-        )

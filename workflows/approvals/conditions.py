@@ -155,6 +155,7 @@ def _lapse(
         policy=around.policy,
         now=around.now,
     )
+    around.lapsed(session, head.id)
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
@@ -174,9 +175,6 @@ def _lapse(
             org_key=around.org_key,
             now=around.now,
         )
-    endings.publish_homes(
-        session, head, {person.id: person for person in told}, None, around
-    )
     heads.publish(
         session,
         reason_key=f"approval:{head.id}:lapsed",

@@ -1,6 +1,6 @@
 """The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, people, rules, terms
+from workflows.approvals import announcements, clocks, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -36,6 +36,8 @@ class Circumstances:
     clicked: tuple[str, str] | None = None
     mirrored_since: datetime | None = None
     """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
+    lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
+    """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 
 
 def end(
@@ -117,10 +119,6 @@ def end(
             org_key=around.org_key,
             now=now,
         )
-    asked: Mapping[str, people.Reached] = {}
-    if not (head.bound or {}).get("by_rule"):
-        (asked,) = people.reached(session, [request.current], around.org_key)
-    publish_homes(session, head, asked, None, around)
     heads.publish(
         session,
         reason_key=f"approval:{head.id}",
@@ -203,22 +201,3 @@ def tell(
         now=around.now,
         times=times,
     )
-
-
-def publish_homes(
-    session: Session,
-    head: Any,
-    asked: Mapping[str, people.Reached],
-    actor_row: Any,
-    around: Circumstances,
-) -> None:
-    """Keep the App Homes of those asked, of the requester and of whoever acted in step, where they were ever opened."""
-    homes = announcements.homes(asked)
-    if head.requester_home is not None and head.requester_slack_id:
-        homes[head.requester_id] = head.requester_slack_id
-    if actor_row is not None and actor_row.home_opened_at is not None:
-        homes[actor_row.id] = actor_row.slack_id
-    if homes:
-        announcements.publish_homes(
-            session, homes, org_key=around.org_key, now=around.now
-        )

@@ -9,7 +9,7 @@ from storage.approvals import reminding as statements
 from storage.enums import ApprovalState
 from workflows import outbox, rollout
 from workflows.actors import SYSTEM
-from workflows.approvals import announcements, endings, people
+from workflows.approvals import announcements, people
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.notices import ApprovalEscalated, ApprovalValidityEnded
 from workflows.approvals.people import Reached
@@ -81,7 +81,6 @@ def escalate(
             org_key=around.org_key,
             now=around.now,
         )
-        endings.publish_homes(session, head, who, None, around)
     if head.card_id is not None and head.channel is not None:
         outbox.post(
             session,

@@ -93,10 +93,6 @@ def hand_over(
         expires_at=request.expires_at,
         now=around.now,
     )
-    rows = queries.list_standing(session, actor.id)
-    endings.publish_homes(
-        session, head, {taker.id: taker}, rows[0] if rows else None, around
-    )
     return (
         f"{taker.name} is asked in your place. You don't decide in this stage any more."
     )

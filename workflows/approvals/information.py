@@ -71,7 +71,7 @@ def ask(
     _follow(session, head, request, around)
     endings.tell(session, head, "question", question_id, around)
     if head.requester_slack_id:
-        requester = Reached(head.requester_id, head.requester_slack_id, "", False)
+        requester = Reached(head.requester_id, head.requester_slack_id, "")
         announcements.note(
             session,
             head.id,
@@ -185,5 +185,3 @@ def _follow(
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
-    (asked,) = people.reached(session, [request.stages[request.stage]], around.org_key)
-    endings.publish_homes(session, head, asked, None, around)

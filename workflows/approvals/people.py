@@ -18,8 +18,6 @@ class Reached:
     id: str
     slack_id: str
     name: str
-    has_home: bool
-    """Whether they have ever opened the App Home, so that it has to be kept in step."""
     tz: str | None = None
     country: str | None = None
     away_until: datetime | None = None
@@ -65,7 +63,6 @@ def one(session: Session, person_id: str) -> Reached | None:
         row.id,
         row.slack_id,
         row.name,
-        row.home_opened_at is not None,
     )
 
 
@@ -73,9 +70,7 @@ def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None
     """Somebody by their Slack id, where they are a member."""
     for row in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
         if is_member(row) and row.slack_id:
-            return Reached(
-                row.id, row.slack_id, row.name, row.home_opened_at is not None
-            )
+            return Reached(row.id, row.slack_id, row.name)
     return None
 
 
@@ -117,7 +112,6 @@ def reached_parties(
             row.id,
             row.slack_id,
             row.name,
-            row.home_opened_at is not None,
             row.tz,
             row.country,
             row.away_until,

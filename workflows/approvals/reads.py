@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, waiting
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
 from workflows.approvals import absences, more, people
@@ -131,26 +131,7 @@ def waiting_for(
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    rows = queries.list_standing(session, person_id)
-    standing = people.standing(rows) if rows else None
-    if standing is None or not standing.is_member:
-        return ()
-    places = [
-        standing,
-        *(
-            one.standing
-            for one in absences.principals(session, rows, person_id, now=now)
-        ),
-    ]
-    ids = [
-        row.id
-        for row in queries.list_undecided(session, person_id, now=now)
-        if person_id not in Bound.of(row.bound).apart
-        and any(
-            isinstance(admission(Stage.of(row), place, now), Entitlement)
-            for place in places
-        )
-    ]
+    ids = waiting_ids(session, person_id, now=now)
     found = cards(
         session,
         ids[: MOST_SHOWN * 2],
@@ -160,6 +141,35 @@ def waiting_for(
         reader_id=person_id,
     )
     return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
+
+
+def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
+    """Every request that waits for this person's decision, the most urgent first."""
+    rows = queries.list_standing(session, person_id)
+    standing = people.standing(rows) if rows else None
+    if standing is None or not standing.is_member:
+        return []
+    away = absences.principals(session, rows, person_id, now=now)
+    places = [standing, *(one.standing for one in away)]
+    return [
+        row.id
+        for row in queries.list_undecided(session, person_id, now=now)
+        if person_id not in Bound.of(row.bound).apart
+        and any(
+            isinstance(admission(Stage.of(row), place, now), Entitlement)
+            for place in places
+        )
+    ]
+
+
+def asked_ids(
+    session: Session, actor: Actor, *, now: datetime
+) -> tuple[list[int], list[datetime]]:
+    """Every request of this person: ids, pending ones first, then those that ended within 14 days; and when each of
+    the pending ones expires."""
+    found = waiting.list_asked(session, actor.id, since=now - REMEMBERED)
+    pending = [at for _, state, at in found if state is ApprovalState.PENDING]
+    return [id_ for id_, _, _ in found], pending
 
 
 def asked_by(

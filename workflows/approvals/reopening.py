@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox
-from workflows.approvals import announcements, clocks, endings, people, rules
+from workflows.approvals import announcements, clocks, people, rules
 from workflows.approvals.endings import Circumstances
 
 
@@ -33,11 +33,7 @@ def reopen(
     ]
     if gone:
         queries.void_decisions(session, gone, at=around.now)
-    before, reached = people.reached(
-        session,
-        [request.stages[request.stage], request.stages[position]],
-        around.org_key,
-    )
+    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     queries.advance(
         session,
         head.id,
@@ -49,7 +45,6 @@ def reopen(
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
-    whose = before | reached
     spent = {row.person_id for row in decided if row.id not in gone}
     for person_id in {*spent, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
@@ -68,4 +63,3 @@ def reopen(
         edition=head.edition + 1,
     )
     clocks.start(session, head.id, request.stages[position], position, now=around.now)
-    endings.publish_homes(session, head, whose, None, around)

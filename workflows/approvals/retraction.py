@@ -59,6 +59,4 @@ def take_back(
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
-    rows = queries.list_standing(session, actor.id)
-    endings.publish_homes(session, head, {}, rows[0] if rows else None, around)
     return "You took your approval back. You can decide again while the request waits."

@@ -84,10 +84,9 @@ def decide(
             session, announcements.subject(head.id), now=now, clicked=clicked
         )
         endings.tell_story(session, head, decision_id, around)
-        endings.publish_homes(session, head, {}, rows[0], around)
     elif step is Step.NEXT_STAGE:
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        _next_stage(session, head, request, decision_id, decided, rows[0], around)
+        _next_stage(session, head, request, decision_id, decided, around)
     else:
         outcome = (
             ApprovalState.APPROVED if step is Step.APPROVED else ApprovalState.REJECTED
@@ -413,7 +412,6 @@ def _next_stage(
     request: rules.Request,
     decision_id: int,
     decided: set[str],
-    actor_row: Any,
     around: Circumstances,
 ) -> None:
     position = request.stage + 1
@@ -424,9 +422,7 @@ def _next_stage(
         state=ApprovalState.PENDING,
         asked_at=around.now,
     )
-    before, reached = people.reached(
-        session, request.stages[request.stage : position + 1], around.org_key
-    )
+    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     for person_id in {*decided, request.requester_id, *request.apart}:
         reached.pop(person_id, None)
     outbox.refresh(
@@ -451,7 +447,6 @@ def _next_stage(
         edition=head.edition,
     )
     clocks.start(session, head.id, request.stages[position], position, now=around.now)
-    endings.publish_homes(session, head, before | reached, actor_row, around)
 
 
 def unnamed(word: str) -> str:

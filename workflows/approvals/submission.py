@@ -126,10 +126,6 @@ def submit(
         now=now,
     )
     clocks.start(session, approval_id, stages[0], 0, now=now)
-    homes = announcements.homes(asked)
-    if rows and rows[0].home_opened_at is not None and actor.slack_id:
-        homes[actor.id] = actor.slack_id
-    announcements.publish_homes(session, homes, org_key=org_key, now=now)
     return approval_id
 
 

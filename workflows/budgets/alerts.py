@@ -10,13 +10,13 @@ from storage.budgets import costs, queries
 from storage.budgets.tables import Budget
 from storage.money import money_text
 from storage.projects.tables import Project
-from workflows import outbox
+from workflows import outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.budgets import rules, service
 from workflows.budgets.notices import ChannelNotClosed, ThresholdCrossed
 from workflows.budgets.records import Burn, Crossing
-from workflows.outbox import Destination, Subject
+from workflows.outbox import Destination, Notice, Subject
 from workflows.policy import Policy
 
 FOLLOWED = timedelta(days=7)
@@ -61,6 +61,7 @@ def evaluate(
             budget,
             burn,
             projects[burn.project_id],
+            policy=policy,
             org_key=org_key,
             now=now,
             quiet=quiet,
@@ -77,6 +78,7 @@ def _cross(
     burn: Burn,
     project: Project,
     *,
+    policy: Policy,
     org_key: str,
     now: datetime,
     quiet: bool,
@@ -91,7 +93,11 @@ def _cross(
     if not new:
         return []
     places = _places(session, budget, project, org_key)
-    told = bool(places) and not quiet and new[-1] > max(known, default=0)
+    speaks = bool(places) and not quiet and new[-1] > max(known, default=0)
+    told = speaks and (
+        places.channel is not None
+        or rollout.reaches(session, places.owner_id, policy=policy)
+    )
     days = costs.days(
         session,
         project.id,
@@ -137,9 +143,9 @@ def _cross(
         currency=burn.currency,
         told=told,
     )
-    if told:
+    if speaks:
         key = f"budget:{budget.id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{budget.basis}"
-        _tell(session, made[-1], key, project, places, now=now)
+        _tell(session, made[-1], key, project, places, policy=policy, now=now)
     return [Crossing(budget.id, project.key, project.name, new[-1], burn, told)]
 
 
@@ -149,6 +155,7 @@ class _Places:
 
     channel: Destination | None
     owner: Destination | None
+    owner_id: str
     is_open: bool
 
     def __bool__(self) -> bool:
@@ -167,6 +174,7 @@ def _places(
         Destination.person(org_key, owner.slack_id)
         if owner is not None and owner.slack_id
         else None,
+        owner.id if owner is not None else "",
         is_open,
     )
 
@@ -178,29 +186,54 @@ def _tell(
     project: Project,
     places: _Places,
     *,
+    policy: Policy,
     now: datetime,
 ) -> None:
-    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along."""
-    if places.owner is not None and places.is_open:
-        outbox.post(
-            session,
-            ChannelNotClosed(project.id),
-            to=places.owner,
-            dedupe_key=f"channel-not-closed:{project.id}:{project.channel}",
-            now=now,
-        )
-    to = {} if places.channel is None else {key: places.channel}
-    if places.owner is not None and (places.is_open or not to):
-        to[f"{key}:owner"] = places.owner
-    for dedupe_key, place in sorted(to.items(), key=lambda item: item[1].key):
-        outbox.post(
-            session,
-            ThresholdCrossed(alert_id),
-            to=place,
-            dedupe_key=dedupe_key,
-            subject=Subject.of("budget_alert", alert_id),
-            now=now,
-        )
+    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along.
+
+    The channel invited mlgov; the owner did not, so the rollout decides about them.
+    """
+
+    def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
+        if places.owner is not None:
+            rollout.tell(
+                session,
+                places.owner_id,
+                notice,
+                to=places.owner,
+                dedupe_key=dedupe_key,
+                policy=policy,
+                now=now,
+                subject=about,
+            )
+
+    if places.is_open:
+        where = f"channel-not-closed:{project.id}:{project.channel}"
+        tell_owner(ChannelNotClosed(project.id), where, None)
+    crossed, subject = ThresholdCrossed(alert_id), Subject.of("budget_alert", alert_id)
+
+    def tell_channel() -> None:
+        if places.channel is not None:
+            outbox.post(
+                session,
+                crossed,
+                to=places.channel,
+                dedupe_key=key,
+                subject=subject,
+                now=now,
+            )
+
+    # In the order of the lanes, as everyone does, so that two transactions never wait for each other.
+    if places.channel is None:
+        tell_owner(crossed, f"{key}:owner", subject)
+    elif not places.is_open or places.owner is None:
+        tell_channel()
+    elif places.channel.key < places.owner.key:
+        tell_channel()
+        tell_owner(crossed, f"{key}:owner", subject)
+    else:
+        tell_owner(crossed, f"{key}:owner", subject)
+        tell_channel()
 
 
 def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:

@@ -62,7 +62,8 @@ class Pace:
     lookup_margin: float = 300.0
     """How far before the attempt a look-up begins, for clocks that differ from Slack's."""
     upload_budget: float = 20.0
-    """How long the pictures of one message may take, from its claim; it goes out without those that take longer."""
+    """How long the pictures of one message may take, from its claim; it goes out without those that take longer.
+    Drawing takes what it takes, so that this is never scaled; the lease bounds it, too."""
     file_polls: tuple[float, ...] = (0.2, 0.4, 0.8, 1.6, 2.5, 2.5)
     """Waits until Slack is asked again whether it has looked at a picture."""
     auth_pause: float = 300.0
@@ -86,7 +87,6 @@ class Pace:
             backoff=self.backoff * scale,
             late_accept=self.late_accept * scale,
             lookup_margin=self.lookup_margin,
-            upload_budget=self.upload_budget * scale,
             file_polls=tuple(wait * scale for wait in self.file_polls),
             auth_pause=self.auth_pause * scale,
             scale=self.scale * scale,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.delivery.queries import gates, letters, settle, uploads
 from storage.enums import Op, OutboxState
-from workflows import clock, outbox
+from workflows import clock, meeting, outbox
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
 from workflows.delivery import dead_letters
@@ -29,7 +29,7 @@ from workflows.delivery.outcomes import (
     Unknown,
 )
 from workflows.delivery.pace import RATES, Pace, gate_key
-from workflows.delivery.records import Errand
+from workflows.delivery.records import Address, Errand
 
 LONGEST_BACKOFF = 900
 """Seconds."""
@@ -191,7 +191,14 @@ class _Settling:
                 final=outcome.is_final,
                 now=self.now,
             )
-        if errand.op != Op.POST or errand.subject is None or outcome.ts is None:
+        if errand.op != Op.POST or outcome.ts is None:
+            return
+        address = Address.of(errand.lane)
+        if address.is_person and errand.kind != meeting.Introduction.kind:
+            meeting.after_card(
+                self.session, address.org_key, address.slack_id, now=self.now
+            )
+        if errand.subject is None:
             return
         copy = settle.add_copy(
             self.session,

@@ -61,7 +61,8 @@ def _slipped(
         dtype=object,
     )
     found: dict[int, MilestoneFigure] = {}
-    for number, moves in moved.groupby("milestone_id", sort=True):
+    groups = moved.groupby("milestone_id", sort=True) if len(moved) else ()
+    for number, moves in groups:
         slip = (moves["new"].iloc[-1] - moves["old"].iloc[0]).days
         if slip > 0:
             (row,) = _rows(moves.tail(1))

@@ -5,12 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage.enums import ProjectCategory
 from storage.people import queries as people_queries
 from storage.people.channels import find_channel
 from workflows.actors import Actor
 from workflows.budgets import allocation, intake
 from workflows.budgets.forms import BudgetRow
 from workflows.errors import InvalidInput
+from workflows.maturity import advice
 from workflows.milestones import intake as milestone_intake
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.intake import Origin
@@ -59,7 +61,28 @@ class Bringing:
             now=self._now,
         )
         roster.note_unseen(people, outcome)
+        self._note_innovation(outcome)
         return outcome
+
+    def _note_innovation(self, outcome: Outcome) -> None:
+        """Say it once when projects that are new to business-model innovation meet a low level of maturity."""
+        innovation = ProjectCategory.INNOVATION.value
+        planned = [
+            change.name
+            for change in outcome.changes
+            if any(
+                one.field == "category" and one.new == innovation
+                for one in change.fields
+            )
+        ]
+        found = advice.caution(
+            self._session,
+            innovation if planned else None,
+            policy=self._policy,
+            now=self._now,
+        )
+        if found is not None:
+            outcome.notes.append(advice.words(found, planned))
 
     def _find_channel(self, word: str) -> tuple[str | None, bool]:
         """By the mirror: nothing is asked inside a transaction. An id is taken as it is; a name has to be known."""

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from storage.maturity.tables import (
     MaturityInvitation,
     MaturityNote,
 )
+from storage.people.tables import Person
 from workflows import outbox, permissions, timers
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -58,9 +60,9 @@ def answer(
             "This statement is not part of the check-in any more. Open it again from `/mlgov maturity`."
         )
     before = reading.record(session, cycle, invitation, policy)
-    if _keep(session, actor, invitation, form, now):
-        _settle(session, actor, cycle, invitation, before, policy, now)
-    return reading.record(session, cycle, invitation, policy)
+    if not _keep(session, actor, invitation, form, now):
+        return before
+    return _settle(session, actor, cycle, invitation, before, policy, now)
 
 
 def catch_up(
@@ -94,9 +96,9 @@ def catch_up(
             stamp=stamp,
         )
         kept = _keep(session, actor, invitation, form, now) or kept
-    if kept:
-        _settle(session, actor, cycle, invitation, before, policy, now)
-    return reading.record(session, cycle, invitation, policy)
+    if not kept:
+        return before
+    return _settle(session, actor, cycle, invitation, before, policy, now)
 
 
 def note(
@@ -223,7 +225,7 @@ def _settle(
     before: MyCheckIn,
     policy: Policy,
     now: datetime,
-) -> None:
+) -> MyCheckIn:
     """Finish what has become complete, stop reminding, and let the messages follow where they show something else."""
     after = reading.record(session, cycle, invitation, policy)
     state = InvitationState(invitation.state)
@@ -246,12 +248,14 @@ def _settle(
     moved = (before.done, before.answered == 0) != (after.done, after.answered == 0)
     if moved or invitation.state != state:
         outbox.refresh(session, subject(invitation.id), now=now)
+    return replace(after, state=InvitationState(invitation.state))
 
 
-def left(session: Session, invitation: MaturityInvitation, *, now: datetime) -> bool:
+def left(
+    session: Session, invitation: MaturityInvitation, person: Person, *, now: datetime
+) -> bool:
     """Take somebody who has left out of the count, reminders and messages; False while they are here."""
-    person = queries.find_person(session, invitation.person_id)
-    if person is not None and invitees.is_here(person):
+    if invitees.is_here(person):
         return False
     if invitation.state != InvitationState.LEFT:
         invitation.state = InvitationState.LEFT

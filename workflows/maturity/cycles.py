@@ -226,8 +226,8 @@ def close(
     if cycle.state != CycleState.OPEN:
         return False
     everybody = queries.list_with_people(session, cycle_id)
-    for invitation, _ in everybody:
-        conversation.left(session, invitation, now=now)
+    for invitation, person in everybody:
+        conversation.left(session, invitation, person, now=now)
     session.flush()
     found = results.final(session, cycle, policy=policy, now=now)
     cycle.result = results.as_json(found)

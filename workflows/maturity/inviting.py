@@ -33,10 +33,10 @@ def invite(
     waiting = queries.list_waiting(session, cycle_id, BATCH)
     for invitation in waiting:
         invitation.invited_at = now
-        if conversation.left(session, invitation, now=now):
-            continue
         person = queries.find_person(session, invitation.person_id)
-        if person is None or person.slack_id is None:
+        if person is None or conversation.left(session, invitation, person, now=now):
+            continue
+        if person.slack_id is None:
             continue
         calendar = calendar_for(policy, tz=person.tz, country=person.country)
         rollout.tell(
@@ -98,10 +98,10 @@ def remind(
     cycle = queries.find_cycle(session, invitation.cycle_id)
     if cycle is None or cycle.state != CycleState.OPEN:
         return
-    if conversation.left(session, invitation, now=now):
-        return
     person = queries.find_person(session, invitation.person_id)
-    if person is None or person.slack_id is None:
+    if person is None or conversation.left(session, invitation, person, now=now):
+        return
+    if person.slack_id is None:
         return
     at = calendar_for(policy, tz=person.tz, country=person.country).next_open(now)
     if at >= cycle.closes_at:

@@ -1,7 +1,7 @@
 """What check-ins look like to those who show them. Texts are unescaped."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from math import ceil
 
 from storage.enums import Answer, AskedAs, CycleState, InvitationState, Level, SeenBy
@@ -210,6 +210,27 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody does so that a statement holds: a milestone."""
+
+    milestone_id: int
+    title: str
+    owner: tuple[str | None, str] | None
+    """Slack id and name."""
+    due: date
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A statement that does not hold yet, and what is done about it."""
+
+    id: str
+    text: str
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """A dimension below its target, and the statements that do not hold on the way."""
 
@@ -217,7 +238,7 @@ class Gap:
     name: str
     level: Level
     target: Level
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from workflows.maturity.cycles import (
     plan,
     start,
 )
-from workflows.maturity.invitees import ASSESSOR, LEADER, has_role
+from workflows.maturity.invitees import ASSESSOR, LEADER, has_role, require_leader
 from workflows.maturity.inviting import invite, remind
 from workflows.maturity.reading import find, get, mine, open_invitation, to_send
 from workflows.maturity.results import early, latest, of_cycle
@@ -48,6 +48,7 @@ __all__ = [
     "open_invitation",
     "plan",
     "remind",
+    "require_leader",
     "seen_by",
     "set_targets",
     "shows_single",

@@ -12,7 +12,7 @@ from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.maturity import invitees, reading, results, rules
 from workflows.maturity.forms import SetTargets
-from workflows.maturity.records import Gap, Targets
+from workflows.maturity.records import Action, Gap, Missing, Targets
 from workflows.policy import Policy
 
 
@@ -29,6 +29,7 @@ def targets(
     gaps: list[Gap] = []
     names: dict[str, str] = {}
     if cycle is not None and found is not None:
+        planned = _planned(session, business_unit)
         asked = reading.rubric_of(session, cycle)
         for told in found.dimensions:
             names[told.key] = told.name
@@ -38,7 +39,7 @@ def targets(
             if rules.rank(target) <= rules.rank(told.level):
                 continue
             within = {
-                one.text
+                one.text: one.id
                 for step in rules.LEVELS[1 : rules.rank(target) + 1]
                 for one in dimension.of(step)
             }
@@ -48,11 +49,33 @@ def targets(
                     told.name,
                     told.level,
                     target,
-                    tuple(text for text in told.missing if text in within),
+                    tuple(
+                        Missing(
+                            within[text], text, tuple(planned.get(within[text], ()))
+                        )
+                        for text in told.missing
+                        if text in within
+                    ),
                 )
             )
     gaps.sort(key=lambda gap: rules.rank(gap.level))
     return Targets(business_unit, levels, names, tuple(gaps), found)
+
+
+def _planned(session: Session, business_unit: str | None) -> dict[str, list[Action]]:
+    """What is done about gaps, by statement, the earliest first; of earlier check-ins too."""
+    made: dict[str, list[Action]] = {}
+    for statement, milestone, owner in said.list_actions(session, business_unit):
+        made.setdefault(statement, []).append(
+            Action(
+                milestone.id,
+                milestone.title,
+                None if owner is None else (owner.slack_id, owner.name),
+                milestone.forecast,
+                milestone.actual is not None,
+            )
+        )
+    return made
 
 
 def set_targets(

@@ -2,21 +2,21 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.enums import MilestoneType
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.milestones import changes, lists, reads, rules
+from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import follow
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
+from workflows.milestones.writing import Taken, Writing, source_of, table_source
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -33,20 +33,6 @@ class Origin:
     file: str
     sha256: str
     list_to: str | None = None
-
-
-@dataclass(slots=True)
-class _Taken:
-    """A good row, with its project, the milestone that it means, and what it changes."""
-
-    line: int
-    row: MilestoneRow
-    project: Project
-    milestone: Milestone | None
-    owner: tuple[str | None, str] | None
-    fields: list[FieldChange] = field(default_factory=list)
-    is_new: bool = False
-    is_overdue: bool = False
 
 
 def apply_rows(
@@ -75,7 +61,7 @@ def apply_rows(
     return bringing.outcome
 
 
-class _Bringing:
+class _Bringing(Writing):
     def __init__(
         self,
         session: Session,
@@ -84,19 +70,12 @@ class _Bringing:
         policy: Policy,
         now: datetime,
     ) -> None:
-        self.session = session
-        self.actor = actor
+        super().__init__(session, actor, policy, now)
         self.find_person = find_person
-        self.policy = policy
-        self.now = now
-        self.today = reads.today_of(policy, now)
-        self.outcome = Outcome()
-        self.by_source: dict[str, Milestone] = {}
-        self.by_title: dict[tuple[int, str], Milestone] = {}
 
     # --- which rows, and what they mean
 
-    def take(self, rows: Rows) -> list[_Taken]:
+    def take(self, rows: Rows) -> list[Taken]:
         """The rows that can be taken; the others are faults."""
         projects = queries.projects_by_keys(
             self.session, {row.project for _, row in rows}
@@ -104,7 +83,7 @@ class _Bringing:
         for known in queries.of_projects_for_update(
             self.session, [project.id for project in projects.values()]
         ):
-            self._know(known)
+            self.know(known)
         seen: dict[object, int] = {}
         taken = []
         for line, row in rows:
@@ -131,7 +110,7 @@ class _Bringing:
                 taken.append(one)
         return self._with_known_needs(taken)
 
-    def _with_known_needs(self, taken: list[_Taken]) -> list[_Taken]:
+    def _with_known_needs(self, taken: list[Taken]) -> list[Taken]:
         """The rows whose needs there are, or will be once these rows are written."""
         while True:
             coming = {(one.project.id, one.row.title.casefold()) for one in taken}
@@ -160,19 +139,13 @@ class _Bringing:
             taken = good
 
     @staticmethod
-    def _is_coming(name: str, taken: Sequence[_Taken]) -> bool:
+    def _is_coming(name: str, taken: Sequence[Taken]) -> bool:
         """Whether `project/title` names a row of another project in the same file."""
         key, slash, title = name.partition("/")
         named = (key.strip().casefold(), title.strip().casefold())
         return bool(slash) and any(
             (one.project.key, one.row.title.casefold()) == named for one in taken
         )
-
-    def _know(self, row: Milestone) -> None:
-        if row.source:
-            self.by_source[row.source] = row
-        if row.dropped_at is None:
-            self.by_title[(row.project_id, row.title.casefold())] = row
 
     def _fault(self, line: int, field_: str | None, sentence: str) -> None:
         self.outcome.faults.append(RowFault(line, field_, sentence))
@@ -185,7 +158,7 @@ class _Bringing:
         return f"there is no project {key[:60]!r}{meant} Import projects first."
 
     def _meant(self, project: Project, row: MilestoneRow) -> Milestone | None:
-        source = _source(project, row)
+        source = source_of(project, row)
         if source is not None and source in self.by_source:
             return self.by_source[source]
         found = self.by_title.get((project.id, row.title.casefold()))
@@ -199,7 +172,7 @@ class _Bringing:
         row: MilestoneRow,
         project: Project,
         milestone: Milestone | None,
-    ) -> _Taken | None:
+    ) -> Taken | None:
         owner: tuple[str | None, str] | None = None
         if row.owner is not None:
             found = (None, "") if cleared(row.owner) else self.find_person(row.owner)
@@ -214,118 +187,11 @@ class _Bringing:
         if row.actual is not None and row.actual > self.today:
             self._fault(line, "actual", f"{row.actual} is still to come")
             return None
-        return _Taken(line, row, project, milestone, owner)
-
-    # --- writing
-
-    def write(self, one: _Taken) -> None:
-        """Add or change the milestone that a row means."""
-        row, milestone = one.row, one.milestone
-        if milestone is None:
-            if row.github_state == "deleted":
-                self.outcome.unchanged += 1
-                return
-            self._add(one)
-            return
-        told = milestone.source_at
-        if row.github_at and told and row.github_at < told:
-            self.outcome.unchanged += 1
-            return
-        milestone.source = milestone.source or _source(one.project, row)
-        milestone.source_at = row.github_at or told
-        self._change(one, milestone)
-
-    def _add(self, one: _Taken) -> None:
-        row = one.row
-        forecast = row.forecast or row.baseline
-        baseline = row.baseline or row.forecast
-        if forecast is None or baseline is None:
-            raise ValueError("a row without a day was taken")
-        one.is_new = True
-        one.is_overdue = forecast < self.today and row.actual is None
-        made = Milestone(
-            project_id=one.project.id,
-            title=row.title,
-            type=(row.type or MilestoneType.OTHER).value,
-            owner_id=one.owner[0] if one.owner else None,
-            baseline=baseline,
-            forecast=forecast,
-            actual=row.actual,
-            reminds_from=None if one.is_overdue else self.now,
-            source=_source(one.project, row),
-            source_at=row.github_at,
-            created_at=self.now,
-        )
-        self.session.add(made)
-        self.session.flush()
-        one.milestone = made
-        self._know(made)
-        audit.record(
-            self.session, self.actor, "milestone.imported", (TYPE, made.id), now=self.now,
-            new=True, project=one.project.id, due=forecast.isoformat(), baseline=baseline.isoformat(),
-            actual=made.actual.isoformat() if made.actual else None,
-        )  # fmt: skip
-
-    def _change(self, one: _Taken, row: Milestone) -> None:
-        wanted = one.row
-        if wanted.github_state == "deleted" and row.dropped_at is None:
-            row.dropped_at = self.now
-            one.fields.append(FieldChange("state", "open", "dropped"))
-        self._set(one, row, "title", wanted.title)
-        if wanted.type is not None:
-            self._set(one, row, "type", wanted.type.value)
-        if one.owner is not None and one.owner[0] != row.owner_id:
-            old = queries.people(self.session, [row.owner_id] if row.owner_id else [])
-            names = [person.name for person in old.values()]
-            one.fields.append(FieldChange("owner", "".join(names), one.owner[1]))
-            row.owner_id = one.owner[0]
-        if wanted.baseline is not None:
-            self._set(one, row, "baseline", wanted.baseline)
-        self._meet(one, row)
-        self._move(one, row)
-        if one.fields:
-            row.revision += 1
-            audit.record(
-                self.session, self.actor, "milestone.imported", (TYPE, row.id), now=self.now,
-                new=False, fields=sorted(change.field for change in one.fields),
-                due=row.forecast.isoformat(), baseline=row.baseline.isoformat(),
-                actual=row.actual.isoformat() if row.actual else None,
-            )  # fmt: skip
-
-    def _set(self, one: _Taken, row: Milestone, name: str, new: str | date) -> None:
-        old = getattr(row, name)
-        if old != new:
-            one.fields.append(FieldChange(name, str(old), str(new)))
-            setattr(row, name, new)
-
-    def _meet(self, one: _Taken, row: Milestone) -> None:
-        """Met when the file says so; open again only where a file and no person had said that it is met."""
-        wanted = one.row
-        if wanted.actual is not None and row.done_by is None:
-            self._set(one, row, "actual", wanted.actual)
-        elif wanted.github_state == "open" and row.actual and row.done_by is None:
-            one.fields.append(FieldChange("actual", str(row.actual), ""))
-            row.actual = None
-            row.reminds_from = self.now
-
-    def _move(self, one: _Taken, row: Milestone) -> None:
-        new = one.row.forecast
-        if new is None or new == row.forecast:
-            return
-        one.fields.append(FieldChange("forecast", str(row.forecast), str(new)))
-        if row.actual is not None or row.dropped_at is not None:
-            row.forecast = new
-            return
-        was_quiet = row.reminds_from is None
-        changes.move(
-            self.session, self.actor, row, new, policy=self.policy, now=self.now
-        )
-        if was_quiet and new < self.today:
-            row.reminds_from = None
+        return Taken(line, row, project, milestone, owner)
 
     # --- links, and who is told
 
-    def link(self, taken: Sequence[_Taken]) -> None:
+    def link(self, taken: Sequence[Taken]) -> None:
         """Draw the links that rows name; a name that nobody has, and a circle, are faults."""
         queries.lock_links(self.session)
         for one in taken:
@@ -361,7 +227,7 @@ class _Bringing:
 
     def _named(self, project: Project, name: str) -> Milestone | None:
         own = self.by_title.get((project.id, name.casefold()))
-        own = own or self.by_source.get(_table_source(project, name))
+        own = own or self.by_source.get(table_source(project, name))
         if own is not None or "/" not in name:
             return own
         key, _, title = name.partition("/")
@@ -376,7 +242,7 @@ class _Bringing:
         net = reads.net(self.session, [milestone, needed], self.today)
         return rules.closes_a_circle(net.needs, milestone.id, needed.id)
 
-    def tell(self, taken: Sequence[_Taken], origin: Origin, org_key: str) -> None:
+    def tell(self, taken: Sequence[Taken], origin: Origin, org_key: str) -> None:
         """Count what happened, let copies follow, and put what was overdue on its list."""
         touched = []
         for one in taken:
@@ -399,7 +265,7 @@ class _Bringing:
         follow(self.session, touched, policy=self.policy, now=self.now)
         self._list([one for one in taken if one.is_overdue], origin, org_key)
 
-    def _list(self, overdue: Sequence[_Taken], origin: Origin, org_key: str) -> None:
+    def _list(self, overdue: Sequence[Taken], origin: Origin, org_key: str) -> None:
         ids = {
             id_
             for one in overdue
@@ -437,13 +303,3 @@ class _Bringing:
             self.outcome.notes.append(
                 f"Overdue already, with nobody to show them to: {nobody}. Nobody is reminded of them before somebody reschedules them."
             )
-
-
-def _table_source(project: Project, key: str) -> str:
-    return f"table:{project.key}:{key.casefold()}"
-
-
-def _source(project: Project, row: MilestoneRow) -> str | None:
-    if row.github:
-        return f"github:{row.github}"
-    return _table_source(project, row.key) if row.key else None

@@ -1,6 +1,6 @@
 """Putting off: one person hears nothing of one milestone for a while, and sees beforehand what that swallows."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -25,15 +25,26 @@ def choices(
     Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
     """
     row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
+    return _choices(row, mine)
+
+
+def _choices(row: Milestone, mine: reminders.Morning) -> tuple[SnoozeChoice, ...]:
+    """Days until which something is swallowed; where the next reminder is far, the working day after it."""
+    far = max(row.forecast, mine.today) + timedelta(days=400)
+    coming = sorted(
+        {
+            step.on
+            for step in mine.steps(row, mine.chain(row), far)
+            if step.on > mine.today
+        }
+    )
     days = rules.snooze_days(mine.calendar, mine.today)
-    coming = [
-        step.on
-        for step in mine.steps(row, mine.chain(row), days[-1])
-        if step.on > mine.today
-    ]
+    offered = [day for day in days if coming and coming[0] < day]
+    if not offered and coming:
+        offered = [rules.on_or_after(mine.calendar, coming[0] + timedelta(days=1))]
     return tuple(
-        SnoozeChoice(until, tuple(sorted({on for on in coming if on < until})))
-        for until in days
+        SnoozeChoice(until, tuple(on for on in coming if on < until))
+        for until in offered or days[:1]
     )
 
 
@@ -52,7 +63,7 @@ def snooze(
     Others still do: nobody silences what somebody else is to hear.
     """
     row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
-    offered = rules.snooze_days(mine.calendar, mine.today)
+    offered = {one.until for one in _choices(row, mine)}
     if until != mine.today and until not in offered:
         raise Stale(
             "That day is no choice any more. Nothing was changed; open Snooze again."

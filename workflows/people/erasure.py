@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.people import erasure, queries
+from storage.tokens import queries as token_queries
 from workflows import outbox
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
@@ -50,10 +51,12 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)
     answers = erasure.forget_answers(session, person_id)
+    tokens = token_queries.forget_tokens(session, person_id)
     erasure.forget_digests(session, person_id)
     erasure.end_absences(session, person_id, now)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
+    erasure.forget_meeting(session, person_id)
     messages, in_policy = 0, False
     if slack_id is not None:
         in_policy = erasure.named_in_policy(session, slack_id)
@@ -63,5 +66,6 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     audit.record(
         session, actor, "person.erased", ("person", person_id), now=now,
         texts=texts, memberships=memberships, **({"answers": answers} if answers else {}),
+        **({"tokens": tokens} if tokens else {}),
     )  # fmt: skip
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from storage.people import queries
 from storage.people.tables import Channel, Person, UserGroup
-from workflows import timers
+from workflows import outbox, timers
 from workflows.calendar import known_zone
+from workflows.outbox import Destination
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -178,6 +179,7 @@ def upsert_groups(
         }
     everyone = {member for group in groups if group.members for member in group.members}
     ids = _places(session, org_key, everyone)
+    moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
         changed = _apply(row, _values(seen, _GROUP))
@@ -195,13 +197,30 @@ def upsert_groups(
                         tuple(sorted(before - members)),
                     )
                 )
+            moved |= before ^ members
             changed = changed or members != before
             if read_at is not None:
                 row.refreshed_at = read_at
         if changed and read_at is None:
             row.refreshed_at = None
     session.flush()
+    _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
+
+
+def _publish_homes(
+    session: Session, ids: set[str], *, org_key: str, now: datetime
+) -> None:
+    """What waits for somebody changes with the groups that they are in."""
+    outbox.publish_homes(
+        session,
+        [
+            (row.id, Destination.person(org_key, row.slack_id), now)
+            for row in queries.has_open_home(session, ids)
+            if row.slack_id is not None
+        ],
+        now=now,
+    )
 
 
 def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, str]:
@@ -254,6 +273,7 @@ def change_members(
     now: datetime,
 ) -> tuple[GroupChange, ...]:
     """What an event says about a group's members. The group counts as not read until Slack is asked again."""
+    moved: set[str] = set()
     changes: list[GroupChange] = []
     for row in queries.list_groups(session, org_key, [group_id]):
         ids = _places(session, org_key, {*added, *removed})
@@ -262,11 +282,13 @@ def change_members(
         new = {ids[one] for one in added} - before
         queries.remove_members(session, row.id, gone)
         queries.add_members(session, row.id, new, now)
+        moved.update(ids.values())
         row.refreshed_at = None
         if gone or new:
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
             changes.append(GroupChange(row.slack_id, row.handle, joined, left))
     session.flush()
+    _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
 
 

@@ -12,6 +12,7 @@ from workflows.policy.gates import Fault, Gate
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
 
 
@@ -33,6 +34,16 @@ class Policy(Section):
     milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
+    statements: Statements = Statements()
+
+    @model_validator(mode="after")
+    def _rollout_reaches_somebody(self) -> "Policy":
+        role = {"me": "admin", "pilot": "pilot"}.get(self.rollout)
+        if role is not None and not self.roles.get(role):
+            raise ValueError(
+                f"rollout: {self.rollout} needs a role {role!r} with somebody in it, else nobody is ever messaged"
+            )
+        return self
 
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":

@@ -12,7 +12,7 @@ from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.outbox import Destination, Subject
+from workflows.outbox import Subject
 from workflows.projects.forms import ProjectRow
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -81,7 +81,7 @@ def apply_rows(
             touched.append(project)
     accounts.write(session)
     session.flush()
-    _follow(session, touched, org_key=org_key, now=now)
+    _follow(session, touched, now=now)
     return outcome
 
 
@@ -275,25 +275,9 @@ class _Change:
         }
 
 
-def _follow(
-    session: Session, projects: Sequence[Project], *, org_key: str, now: datetime
-) -> None:
-    """Cards and Home tabs that show these projects are shown anew."""
+def _follow(session: Session, projects: Sequence[Project], *, now: datetime) -> None:
+    """Cards that show these projects are shown anew; Home tabs follow the ledger."""
     if not projects:
         return
     for type_, id_ in cards.list_subjects(session, [row.id for row in projects]):
         outbox.refresh(session, Subject.of(type_, id_), now=now)
-    involved = {
-        one
-        for row in projects
-        for one in (row.owner_id, row.sponsor_id, row.manager_id)
-        if one
-    }
-    for person in people_queries.has_open_home(session, involved):
-        if person.slack_id is not None:
-            outbox.publish_home(
-                session,
-                person.id,
-                to=Destination.person(org_key, person.slack_id),
-                now=now,
-            )

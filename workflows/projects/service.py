@@ -53,15 +53,33 @@ def unknown(key: str, names: Collection[tuple[str, str]]) -> str:
     shown = storable(key, 40)
     if not names:
         return f"There is no project “{shown}”: none was imported yet. An administrator can, by `mlgov import projects FILE`."
+    near = _nearest(key, names)
+    meant = f" Did you mean `{near}`?" if near else " `/mlgov status` lists yours."
+    return f"There is no project “{shown}”.{meant}"
+
+
+def out_of_sight(key: str, names: Collection[tuple[str, str]]) -> str:
+    """The sentence for a key that names no project in somebody's sight; `names` are (key, name) of those in sight.
+
+    It says the same whether or not there is such a project, so that nobody learns of projects by guessing.
+    """
+    shown = storable(key, 40)
+    near = _nearest(key, names)
+    if near:
+        return f"You can see no project “{shown}”. Did you mean `{near}`?"
+    yours = (
+        "`/mlgov status` lists yours."
+        if names
+        else "You see projects that you, or people who report to you, own, sponsor or manage; there is none yet."
+    )
+    return f"You can see no project “{shown}”. {yours}"
+
+
+def _nearest(key: str, names: Collection[tuple[str, str]]) -> str | None:
     by_word = {one.casefold(): one for one, _ in names}
     by_word |= {name.casefold(): one for one, name in reversed(list(names))} | by_word
-    near = difflib.get_close_matches(key[:80], by_word, n=1, cutoff=0.5)
-    meant = (
-        f" Did you mean `{by_word[near[0]]}`?"
-        if near
-        else " `/mlgov status` lists yours."
-    )
-    return f"There is no project “{shown}”.{meant}"
+    near = difflib.get_close_matches(key[:80].casefold(), by_word, n=1, cutoff=0.5)
+    return by_word[near[0]] if near else None
 
 
 def _records(session: Session, rows: Sequence[Project]) -> list[ProjectRecord]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from bot import app, manifest, settings
-from bot.cli.demo import maturity, organisation, seeding, story
+from bot.cli.demo import maturity, organisation, pipeline, seeding, story
+from bot.server import WebServer
 from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
 from sandbox.server import Sandbox
@@ -22,6 +23,7 @@ from storage import migrate, runtime
 from storage.db import Database
 from workflows import clock
 from workflows.errors import GovernanceError
+from workflows.statements import envelopes
 
 
 class NotOurs(GovernanceError):
@@ -54,6 +56,7 @@ class Demo:
             limits=limits,
         )
         self._socket_mode: SocketMode | None = None
+        self._web: WebServer | None = None
         self.bot: app.Bot | None = None
 
     @property
@@ -90,15 +93,25 @@ class Demo:
             mlgov_database_url=self._url,
             mlgov_policy=policy_file,
             mlgov_anchor=str(self.anchor),
+            mlgov_signing_key=envelopes.new_private_pem(),
         )
         self.bot = app.create(read, made_by="demo")
         self.bot.deps.directory.refresh_all()
         self._socket_mode = SocketMode(self.bot)
         self._socket_mode.start()
         self.bot.start()
+        self._web = WebServer(self.bot.web(serve_slack=False), "127.0.0.1", 0)
+        self._web.start()
         if not self._empty:
             seeding.tell(self, self._work, self._at)
         self.sandbox.strip = story.strip(self, is_empty=self._empty)
+
+    @property
+    def pipeline(self) -> str:
+        """The command by which a pipeline asks, in another terminal."""
+        if self._web is None:
+            raise RuntimeError("the demo was not started")
+        return pipeline.command(self.running, self._web.url)
 
     def move(self, by: timedelta) -> None:
         """Move the governed time of both sides forward."""
@@ -118,6 +131,8 @@ class Demo:
         """Stop both sides and remove what was made for this run."""
         if self._socket_mode is not None:
             self._socket_mode.stop()
+        if self._web is not None:
+            self._web.stop()
         if self.bot is not None:
             self.bot.stop()
         self.sandbox.stop()
@@ -176,6 +191,8 @@ def run(
         announce(
             f"mlgov in a stand-in for Slack, on this machine alone: {demo.url}  (Ctrl+C stops it; nothing is kept)"
         )
+        if not empty:
+            announce(f"A pipeline can ask, from another terminal:\n{demo.pipeline}")
         if browser:
             webbrowser.open(demo.url)
         ended.wait()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.approvals.words import APPROVE
 from bot.budgets import views as budget_views
 from bot.budgets import words as budget_buttons
-from bot.cli.demo import maturity, spend, tables
+from bot.cli.demo import maturity, milestones, spend, tables
 from bot.cli.demo import organisation as org
 from bot.digests import words as digest_buttons
 from sandbox.channels import Message
@@ -81,6 +81,7 @@ def _bring_in(demo: "Demo", work: Path, opens: datetime) -> None:
         ("people", org.people_csv()),
         ("projects", org.projects_csv()),
         ("budgets", org.budgets_csv(opens.date().replace(day=1).isoformat())),
+        ("milestones", milestones.csv(opens.date())),
     ):
         path = work / f"{kind}.csv"
         path.write_text(text, encoding="utf-8")

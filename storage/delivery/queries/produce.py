@@ -1,9 +1,10 @@
 """What producers of messages look up and change: marks on rows that wait, and the copies of a subject."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, case, select, text, update
+from sqlalchemy import Table, bindparam, case, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -54,6 +55,7 @@ def _edit(make: Any) -> Any:
 
 
 _EDIT: dict[str, Any] = {name: _edit(make) for name, make in _INSERT.items()}
+_ADD = insert(_ROWS)
 _MARK_STALE = (
     update(_ROWS)
     .where(
@@ -84,17 +86,43 @@ _COPIES = (
     )
     .order_by(_messages.c.lane_key, _messages.c.id)
 )
-_WAITING_IN_LANE = (
-    select(Outbox.id)
-    .where(Outbox.lane_key == bindparam("lane"), Outbox.state == OutboxState.PENDING)
-    .limit(1)
+_WAITING_IN_LANES = (
+    select(_ROWS.c.lane_key, _ROWS.c.due_at)
+    .where(
+        _ROWS.c.lane_key.in_(bindparam("lanes", expanding=True)),
+        text("state = 'pending'"),
+    )
+    .order_by(_ROWS.c.lane_key)
     .with_for_update()
+)
+_HASTEN = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.lane_key == bindparam("late_lane"),
+        _ROWS.c.state == OutboxState.PENDING,
+        _ROWS.c.due_at > bindparam("sooner"),
+    )
+    .values(due_at=bindparam("sooner"))
 )
 
 
 def add_lane(session: Session, key: str) -> None:
     """See to it that the destination exists."""
     session.execute(_LANE[session.get_bind().dialect.name], {"lane_key": key})
+
+
+def add_lanes(session: Session, keys: Sequence[str]) -> None:
+    """See to it that these destinations exist."""
+    if keys:
+        session.connection().execute(
+            _LANE[session.get_bind().dialect.name], [{"lane_key": key} for key in keys]
+        )
+
+
+def add_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Write several rows whose dedupe keys are new."""
+    if rows:
+        session.connection().execute(_ADD, list(rows))
 
 
 def add_row(session: Session, values: dict[str, Any]) -> int | None:
@@ -127,6 +155,18 @@ def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any
     return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
 
 
-def lock_waiting(session: Session, lane: str) -> bool:
-    """Whether something waits in the lane; it is not claimed before this transaction ends."""
-    return session.execute(_WAITING_IN_LANE, {"lane": lane}).first() is not None
+def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
+    """Of these lanes, those in which something waits, and since when it is due; none of it is claimed before this ends."""
+    return {
+        lane: due_at
+        for lane, due_at in session.execute(_WAITING_IN_LANES, {"lanes": list(lanes)})
+    }
+
+
+def hasten(session: Session, lanes: Sequence[tuple[str, datetime]]) -> None:
+    """What waits in these lanes is due at this earlier time."""
+    if lanes:
+        session.connection().execute(
+            _HASTEN,
+            [{"late_lane": lane, "sooner": due_at} for lane, due_at in lanes],
+        )

@@ -141,6 +141,29 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "maturity_action",
+        sa.Column("milestone_id", sa.Integer(), nullable=False),
+        sa.Column("cycle_id", sa.Integer(), nullable=False),
+        sa.Column("statement", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["cycle_id"],
+            ["maturity_cycle.id"],
+            name=op.f("fk_maturity_action_cycle_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["milestone_id"],
+            ["milestone.id"],
+            name=op.f("fk_maturity_action_milestone_id"),
+        ),
+        sa.PrimaryKeyConstraint("milestone_id", name=op.f("pk_maturity_action")),
+    )
+    op.create_index(
+        op.f("ix_maturity_action_cycle_id"),
+        "maturity_action",
+        ["cycle_id"],
+        unique=False,
+    )
+    op.create_table(
         "maturity_answer",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("invitation_id", sa.Integer(), nullable=False),

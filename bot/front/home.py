@@ -1,0 +1,68 @@
+"""App Home: published when it is opened, and what delivery publishes as somebody's Home."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot import blocks
+from bot.context import Deps
+from bot.front import views
+from bot.rendering import View
+from workflows import clock, meeting, outbox, permissions, status
+from workflows.errors import GovernanceError
+from workflows.outbox import Destination
+from workflows.people import service as people
+from workflows.status import pages
+
+
+def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
+    """What happens when somebody opens the Home tab: it is published anew by delivery, from its first page."""
+
+    def opened(user_id: str, body: dict[str, Any]) -> None:
+        actor = deps.directory.actor(
+            user_id,
+            team_id=body.get("team_id"),
+            enterprise_id=body.get("enterprise_id"),
+        )
+
+        def work(session: Session) -> None:
+            now = deps.now(session)
+            people.home_opened(session, actor.id, now=clock.real_now(session))
+            pages.first(session, actor.id)
+            if actor.is_member:
+                meeting.meet(session, actor.id, "home", now=now)
+            outbox.publish_home(
+                session,
+                actor.id,
+                to=Destination.person(deps.team.org_key, user_id),
+                now=now,
+            )
+
+        deps.db.run(work)
+
+    return opened
+
+
+def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
+    """What delivery publishes as a person's Home tab."""
+
+    def render(session: Session, person_id: str) -> View | None:
+        actor = people.actor(session, person_id)
+        if actor is None or actor.slack_id is None:
+            return None
+        try:
+            permissions.require_member(actor, "home")
+        except GovernanceError as error:
+            return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
+        found = status.home(
+            session,
+            actor,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+            pages=pages.current(session, person_id),
+        )
+        return View(views.home(found), views.pictures(found))
+
+    return render

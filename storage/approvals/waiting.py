@@ -1,0 +1,51 @@
+"""How much waits, and for whom: counts and ids for lists that show a page at a time."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval
+from storage.enums import ApprovalState
+
+_PENDING = Approval.state == ApprovalState.PENDING.value
+_ASKED = (
+    select(Approval.id, Approval.state, Approval.expires_at)
+    .where(
+        Approval.requester_id == bindparam("person"),
+        or_(_PENDING, Approval.decided_at > bindparam("since")),
+    )
+    .order_by(
+        case((_PENDING, 0), else_=1),
+        func.coalesce(Approval.decided_at, Approval.created_at).desc(),
+        Approval.id.desc(),
+    )
+)
+_BY_PROJECT = (
+    select(Approval.project_id, func.count().label("n"))
+    .where(_PENDING)
+    .group_by(Approval.project_id)
+)
+_OF_PROJECTS = _BY_PROJECT.where(
+    Approval.project_id.in_(bindparam("ids", expanding=True))
+)
+
+
+def list_asked(
+    session: Session, person_id: str, *, since: datetime
+) -> list[tuple[int, ApprovalState, datetime]]:
+    """(id, state, expires_at) of a person's own requests: pending ones, then those that ended after `since`."""
+    rows = session.execute(_ASKED, {"person": person_id, "since": since})
+    return [(id_, ApprovalState(state), expires) for id_, state, expires in rows]
+
+
+def count_by_project(
+    session: Session, project_ids: Collection[int] | None
+) -> dict[int, int]:
+    """How many requests of each of these projects, or of all, wait for somebody; projects without one are left out."""
+    if project_ids is None:
+        rows = session.execute(_BY_PROJECT)
+    else:
+        rows = session.execute(_OF_PROJECTS, {"ids": sorted(project_ids)})
+    return {project: number for project, number in rows}

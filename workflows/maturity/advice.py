@@ -1,0 +1,54 @@
+"""A calm word where somebody plans what mature organisations carry best, while the last check-in found a low level."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import Level, ProjectCategory, ProjectStatus
+from workflows.maturity import results
+from workflows.maturity.records import CycleResult
+from workflows.policy import Policy
+
+NO_PLAN = {
+    ProjectStatus.REJECTED,
+    ProjectStatus.LIVE,
+    ProjectStatus.CLOSED,
+    ProjectStatus.CANCELLED,
+}
+"""Projects in these states plan nothing any more."""
+
+
+def caution(
+    session: Session,
+    category: str | None,
+    *,
+    policy: Policy,
+    now: datetime,
+    status: str = ProjectStatus.DRAFT,
+) -> CycleResult | None:
+    """The latest result of the organisation, when it is low and business-model innovation is planned."""
+    if category != ProjectCategory.INNOVATION or status in NO_PLAN:
+        return None
+    found = results.latest(session, policy=policy, now=now)
+    return found if found is not None and found.overall is Level.LOW else None
+
+
+def words(found: CycleResult, projects: Sequence[str] = ()) -> str:
+    """That level beside the plan, and the way on, in plain text. Without `projects` it stands beside one of them."""
+    held = ", ".join(one.name for one in found.weakest[:3])
+    who = (
+        "This plans"
+        if not projects
+        else f"{_listed(projects)} {'plans' if len(projects) == 1 else 'plan'}"
+    )
+    return (
+        f"{who} business-model innovation, which mature organisations carry best; the check-in of {found.label} found low "
+        f"maturity overall, held back by {held}. Start with an optimisation or a better decision, or see what is missing: "
+        "/mlgov maturity targets"
+    )
+
+
+def _listed(projects: Sequence[str]) -> str:
+    shown = ", ".join(projects[:3])
+    return f"{shown} and {len(projects) - 3} more" if len(projects) > 3 else shown

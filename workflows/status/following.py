@@ -1,0 +1,165 @@
+"""App Homes that are open follow what changes, without a click having to know of them.
+
+Every change is on the ledger, in the very transaction that makes it: whoever reads the ledger misses nothing. A reader
+walks along behind it, works out whose Home shows what has changed, and asks for those to be published, each once
+however many changes there were.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import Ask
+from storage.front import queries
+from workflows import outbox
+from workflows.approvals import people
+from workflows.approvals.rules import Approver, Stage
+from workflows.outbox import Destination
+
+READER = "homes"
+OPENED_WITHIN = timedelta(days=1)
+"""How long after it was opened (real time) a Home is kept in step; a later one is published when it is opened."""
+SETTLES = timedelta(seconds=2)
+"""What changes within this time after a first change is published together with it."""
+AT_ONCE = 10
+EVENLY = timedelta(milliseconds=750)
+"""The first Homes follow together, the others one by one: 80 a minute, so that of Slack's 100 some are left for
+people who open theirs at this moment. Whoever has looked last comes first."""
+
+Concerned = Callable[[Session, Sequence[str], str], Iterable[str | None]]
+"""From ids of changed subjects of one type, and the organisation, to ids of people."""
+
+
+def _of_projects(rows: Iterable[Any]) -> list[str | None]:
+    return [
+        one for row in rows for one in (row.owner_id, row.sponsor_id, row.manager_id)
+    ]
+
+
+def _approvals(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    """Who asked, who was asked so far, and the project's people."""
+    rows = queries.people_of_approvals(session, [int(id_) for id_ in ids])
+    stages = [
+        Stage(
+            row.name,
+            tuple(Approver.of(item) for item in row.approvers),
+            row.quorum,
+            Ask(row.ask),
+        )
+        for row in rows
+    ]
+    asked = people.reached(session, stages, org_key) if stages else []
+    yield from (row.requester_id for row in rows)
+    yield from _of_projects(rows)
+    for reached in asked:
+        yield from reached
+
+
+def _budgets(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    rows = queries.people_of_budgets(session, [int(id_) for id_ in ids])
+    return [row.budget_owner for row in rows] + _of_projects(rows)
+
+
+def _alerts(session: Session, ids: Sequence[str], org_key: str) -> Iterable[str | None]:
+    rows = queries.people_of_budgets(session, (), [int(id_) for id_ in ids])
+    return [row.budget_owner for row in rows] + _of_projects(rows)
+
+
+def _projects(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    return _of_projects(queries.people_of_projects(session, [int(id_) for id_ in ids]))
+
+
+def _milestones(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    rows = queries.people_of_milestones(session, [int(id_) for id_ in ids])
+    return [row.milestone_owner for row in rows] + _of_projects(rows)
+
+
+def _invitations(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    return queries.people_of_invitations(session, [int(id_) for id_ in ids])
+
+
+def _themselves(
+    session: Session, ids: Sequence[str], org_key: str
+) -> Iterable[str | None]:
+    return ids
+
+
+CONCERNED: dict[str, Concerned] = {
+    "approval": _approvals,
+    "budget": _budgets,
+    "budget_alert": _alerts,
+    "project": _projects,
+    "maturity_invitation": _invitations,
+    "milestone": _milestones,
+    "person": _themselves,
+}
+"""Whose Home shows a subject of each type; subjects of other types are shown in no Home."""
+EVERYBODY = frozenset({"cost_load", "import", "maturity_cycle", "policy"})
+"""Subjects that can change every Home: new cost, imported tables, a check-in that opens or closes, and new rules."""
+
+
+def has_news(session: Session) -> bool:
+    """Whether the ledger holds more than was read, as far as a look without locks tells."""
+    return queries.read_to(session, READER) != queries.ledger_head(session)
+
+
+def follow(session: Session, *, org_key: str, now: datetime, real_now: datetime) -> int:
+    """Read on in the ledger and let the Homes that show what changed be published; how many those are."""
+    head = queries.ledger_head(session)
+    if queries.read_to(session, READER) is None:
+        queries.begin_reading(session, READER, head)
+        return 0
+    before = queries.lock_reader(session, READER)
+    if before is None or before >= head:
+        return 0
+    queries.move_reader(session, READER, head)
+    open_ = [
+        row
+        for row in queries.open_homes(session, since=real_now - OPENED_WITHIN)
+        if row.org_key == org_key
+    ]
+    if not open_:
+        return 0
+    concerned = _concerned(session, before, head, org_key)
+    whose = [row for row in open_ if concerned is None or row.id in concerned]
+    outbox.publish_homes(
+        session,
+        [
+            (
+                row.id,
+                Destination.person(org_key, row.slack_id),
+                now + SETTLES + EVENLY * max(0, place - AT_ONCE),
+            )
+            for place, row in enumerate(whose, start=1)
+        ],
+        now=now,
+    )
+    return len(whose)
+
+
+def _concerned(
+    session: Session, after: int, to: int, org_key: str
+) -> set[str | None] | None:
+    """Ids of everyone whose Home may show what changed; None for everybody."""
+    changed: dict[str, list[str]] = {}
+    for type_, id_ in queries.list_subjects(session, after=after, to=to):
+        changed.setdefault(type_, []).append(id_)
+    if not EVERYBODY.isdisjoint(changed):
+        return None
+    found: set[str | None] = set()
+    for type_, ids in changed.items():
+        if type_ in CONCERNED:
+            found.update(CONCERNED[type_](session, ids, org_key))
+    return found

@@ -1,0 +1,255 @@
+"""What a person may see, read in a number of statements that does not grow with the number of projects."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import waiting as waiting_queries
+from storage.milestones import lateness
+from storage.projects import queries as project_queries
+from workflows import decisions, meeting, permissions, visibility
+from workflows.actors import Actor, ActorKind
+from workflows.approvals.records import Card
+from workflows.budgets import service as budgets
+from workflows.errors import NotFound
+from workflows.maturity import advice
+from workflows.maturity import service as maturity
+from workflows.milestones import reads as milestone_reads
+from workflows.milestones import service as milestones
+from workflows.policy import Policy
+from workflows.projects import service as projects
+from workflows.projects.records import ProjectRecord
+from workflows.status.records import (
+    HomeStatus,
+    Page,
+    Part,
+    Portfolio,
+    ProjectLine,
+    ProjectStatus,
+    Summary,
+    page,
+    turned,
+)
+
+WAITING, DUE, ASKED, PROJECTS = "waiting", "due", "asked", "projects"
+"""The sections of App Home, whose pages are turned one by one."""
+HOME_SIZES = {WAITING: 5, DUE: 5, ASKED: 5, PROJECTS: 6}
+"""Entries on a page of a section: together one screen or two on a phone, and far below Slack's 100 blocks."""
+LISTED = 6
+"""Projects on a page of `/mlgov status`: one screen on a phone."""
+
+
+def _lines(
+    session: Session,
+    found: Sequence[ProjectRecord],
+    *,
+    policy: Policy,
+    now: datetime,
+    is_all: bool = False,
+) -> list[ProjectLine]:
+    """How these projects stand, the most important first; `is_all` spares naming them to the database one by one."""
+    ids = [project.id for project in found]
+    burns = budgets.burn(session, ids, policy=policy, now=now)
+    named = None if is_all else ids
+    waiting = waiting_queries.count_by_project(session, named)
+    overdue = lateness.count_by_project(
+        session, named, milestone_reads.today_of(policy, now)
+    )
+    lines = [
+        ProjectLine(
+            project,
+            tuple(burns.get(project.id, ())),
+            waiting.get(project.id, 0),
+            overdue.get(project.id, 0),
+        )
+        for project in found
+    ]
+    return sorted(lines, key=lambda line: line.importance)
+
+
+def summary(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> Summary:
+    """What `/mlgov` says."""
+    mine = projects.list_for(session, actor)
+    _, pending = decisions.asked_ids(session, actor, now=now)
+    return Summary(
+        waiting=len(decisions.waiting_ids(session, actor, now=now)),
+        due=len(milestones.due_for(session, actor, policy=policy, now=now)),
+        has_check_in=maturity.open_invitation(session, actor, policy=policy)
+        is not None,
+        asked=len(pending),
+        projects=tuple(_lines(session, mine, policy=policy, now=now)),
+        sees_all=visibility.sight(session, actor.id, policy=policy).sees_all,
+        now=now,
+    )
+
+
+def home(
+    session: Session,
+    actor: Actor,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    pages: Mapping[str, Any] | None = None,
+) -> HomeStatus:
+    """What waits for a person, what they asked for, and the projects they own, sponsor or manage, a page of each."""
+    at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
+    asked, pending = decisions.asked_ids(session, actor, now=now)
+    mine = _lines(session, projects.list_for(session, actor), policy=policy, now=now)
+    introduces = meeting.shows_in_home(session, actor.id, now=now)
+
+    def cards(ids: Sequence[int], section: str) -> Page[Card]:
+        size = HOME_SIZES[section]
+        number = turned(at[section], size, len(ids))
+        found = decisions.cards(
+            session,
+            ids[number * size : (number + 1) * size],
+            policy=policy,
+            now=now,
+            reader_id=actor.id,
+        )
+        return Page(found, number, size, len(ids))
+
+    return HomeStatus(
+        waiting=cards(decisions.waiting_ids(session, actor, now=now), WAITING),
+        due=page(
+            milestones.due_for(session, actor, policy=policy, now=now),
+            at[DUE],
+            HOME_SIZES[DUE],
+        ),
+        today=milestone_reads.today_of(policy, now),
+        check_in=maturity.open_invitation(session, actor, policy=policy),
+        asked=cards(asked, ASKED),
+        pending=len(pending),
+        first_answer=min(pending, default=None),
+        projects=page(mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
+        over=sum(line.is_over for line in mine),
+        maturity=maturity.seen_by(
+            session, actor, policy=policy, org_key=org_key, now=now
+        ),
+        introduces=part(session, actor, policy=policy) if introduces else None,
+        now=now,
+    )
+
+
+def portfolio(
+    session: Session,
+    actor: Actor,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    number: int = 0,
+    everything: bool = False,
+) -> Portfolio:
+    """My projects, or with `everything` all that I may see, the most important first."""
+    seen = visibility.sight(session, actor.id, policy=policy)
+    found = (
+        projects.list_all(session, actor, seen.within)
+        if everything
+        else projects.list_for(session, actor)
+    )
+    lines = _lines(
+        session,
+        found,
+        policy=policy,
+        now=now,
+        is_all=everything and seen.sees_all,
+    )
+    return Portfolio(
+        page(lines, number, LISTED),
+        over=sum(line.is_over for line in lines),
+        overdue=sum(line.overdue for line in lines),
+        waiting=sum(line.waiting for line in lines),
+        maturity=maturity.seen_by(
+            session, actor, policy=policy, org_key=org_key, now=now
+        )
+        if everything
+        else None,
+        is_all=everything,
+        sees_all=seen.sees_all,
+        now=now,
+    )
+
+
+def find_project(
+    session: Session, actor: Actor, key: str, *, policy: Policy
+) -> ProjectRecord:
+    """A project in sight, by its key or its exact name.
+
+    Raises NotFound for any other, in the same words whether or not there is one, and with the nearest one in sight.
+    """
+    permissions.require_member(actor, "projects.read")
+    if actor.kind is ActorKind.PROGRAM:
+        # What a program may see is said by its token, which the edge has looked at.
+        return projects.get_by_key(session, key, actor)
+    seen = visibility.sight(session, actor.id, policy=policy)
+    if seen.sees_all:
+        return projects.get_by_key(session, key, actor)
+    try:
+        found = projects.get_by_key(session, key, actor)
+    except NotFound:
+        found = None
+    if found is None or not seen.holds(found.id):
+        names = project_queries.list_names_of(session, seen.project_ids)
+        raise NotFound(projects.out_of_sight(key, names), field="project")
+    return found
+
+
+def project(
+    session: Session, actor: Actor, key: str, *, policy: Policy, now: datetime
+) -> ProjectStatus:
+    """One project by its key. Raises NotFound, with the nearest right one, also for a project out of sight."""
+    found = find_project(session, actor, key, policy=policy)
+    (line,) = _lines(session, [found], policy=policy, now=now)
+    planned = milestones.for_projects(session, [found.id], policy=policy, now=now)
+    open_ = [each for each in planned.get(found.id, ()) if each.is_open]
+    return ProjectStatus(
+        line,
+        decisions.pending_of_project(session, found.id, policy=policy, now=now),
+        tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
+        milestone_reads.today_of(policy, now),
+        _caution(session, found, policy=policy, now=now),
+        now,
+    )
+
+
+def _caution(
+    session: Session, project: ProjectRecord, *, policy: Policy, now: datetime
+) -> str | None:
+    low = advice.caution(
+        session, project.category, status=project.status, policy=policy, now=now
+    )
+    return None if low is None else advice.words(low)
+
+
+def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
+    """What this person is in the governance."""
+    held = visibility.roles(session, actor.id, policy=policy)
+    mine = project_queries.list_of_person(session, actor.id)
+    parts = {
+        f"subject.{role}"
+        for row in mine
+        for role in ("owner", "sponsor", "manager")
+        if getattr(row, f"{role}_id") == actor.id
+    }
+    return Part(
+        decides=_decides(policy, {*parts, *(f"role:{role}" for role in held)}, actor),
+        projects=tuple(row.name for row in mine),
+        leads=visibility.LEADER in held,
+        administers="admin" in held,
+    )
+
+
+def _decides(policy: Policy, words: Collection[str], actor: Actor) -> bool:
+    """Whether some gate asks by one of these words, or by the person's own Slack id."""
+    return any(
+        approver in words or approver == actor.slack_id
+        for gate in policy.gates.values()
+        for stage in gate.stages
+        for approver in stage.approvers
+    )
