@@ -70,13 +70,29 @@ class MilestoneStatus(StrEnum):
 
 
 class ApprovalState(StrEnum):
-    """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection."""
+    """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection.
+
+    Only APPROVED can still become LAPSED: approved on conditions of which one was not met in time.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class ConditionState(StrEnum):
+    """Where a condition of an approval stands."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    """Its owner says that it is met; whoever set it has to confirm."""
+    MET = "met"
+    UNMET = "unmet"
+    DROPPED = "dropped"
+    """The request ended otherwise, or the approval was taken back, so that it binds nobody."""
 
 
 class Verdict(StrEnum):

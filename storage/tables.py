@@ -1,5 +1,6 @@
 """Every table in one import, for migrations and for the metadata test."""
 
+from storage.actions import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
 from storage.base import Base
@@ -20,6 +21,7 @@ from storage.webhooks import tables as webhooks
 
 __all__ = [
     "Base",
+    "actions",
     "approvals",
     "audit",
     "budgets",

@@ -1,6 +1,6 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,6 +10,9 @@ from storage.approvals import reminding as reminding_queries
 from workflows import outbox, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import (
+    acts,
+    breakglass,
+    conditions,
     escalating,
     explaining,
     reads,
@@ -21,7 +24,7 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
@@ -31,6 +34,7 @@ from workflows.milestones import service as milestones
 from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.releases import service as releases
+from workflows.statements import service as statements
 from workflows.subjects import SubjectType
 
 SUBJECTS: dict[str, SubjectType] = {
@@ -167,6 +171,26 @@ def expire(
     _follow(session, approval_id, now=now, clicked=clicked)
 
 
+def act(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
+) -> str:
+    """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
+    around = Circumstances(
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
+    )
+    told = acts.ACTS[type(form)](session, actor, form, around)
+    _follow(session, form.approval_id, now=now, clicked=clicked)
+    return told
+
+
 def remind(
     session: Session,
     approval_id: int,
@@ -271,6 +295,37 @@ def route(
     return routing.route(
         session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
     )
+
+
+def review_due(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """Broken glass was to be reviewed by now. Does nothing when it was."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    breakglass.fell_due(session, approval_id, around)
+
+
+def _lapsed(now: datetime) -> Callable[[Session, int], None]:
+    """What rests on an approval goes with it: its signed statement is withdrawn."""
+    return lambda session, approval_id: statements.take_back(
+        session, approval_id, now=now
+    )
+
+
+def condition_due(
+    session: Session,
+    approval_id: int,
+    condition_id: int,
+    kind: str,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """The day of a condition comes, or is over. Does nothing for one that has ended."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
+    conditions.fell_due(session, approval_id, condition_id, kind, around)
+    _follow(session, approval_id, now=now, clicked=None)
 
 
 def card(

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
 from workflows import decisions, inbox, timers
-from workflows.approvals import clocks, reminding
+from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts
@@ -98,6 +98,28 @@ def _validity_ended(session: Session, timer: DueTimer, occasion: Occasion) -> No
     )
 
 
+def _condition_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.condition_due(
+        session,
+        int(timer.subject.id),
+        timer.seq,
+        timer.kind,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _review_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.review_due(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
 def _lock_approval(session: Session, approval_id: str) -> Lock:
     return Lock(approval_queries.try_lock(session, int(approval_id)))
 
@@ -130,6 +152,8 @@ REGISTRY = Registry.of(
             clocks.REMIND: _remind,
             clocks.ESCALATE: _escalate,
             clocks.LAPSE: _validity_ended,
+            breakglass.REVIEW: _review_due,
+            **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),
             reminding.TELL: _tell_due,
         },
         schedules={

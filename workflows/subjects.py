@@ -57,6 +57,8 @@ class Words:
     stays: str
     done: str
     facts: tuple[tuple[str, str], ...] = ()
+    undone: str = ""
+    """What holds once an approval has lapsed: "January's budget is back at 40,000 EUR"."""
 
 
 class SubjectType(Protocol):
@@ -109,6 +111,23 @@ class SubjectType(Protocol):
         now: datetime,
     ) -> None:
         """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""
+        ...
+
+    def lapse(
+        self,
+        session: "Session",
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """An approval that was applied holds no more, because a condition was not met: undo what it changed.
+
+        The subject is locked. What others changed since stays as it is.
+        """
         ...
 
     def words(

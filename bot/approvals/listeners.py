@@ -2,20 +2,30 @@
 
 from datetime import timedelta
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot.approvals import deciding, views, words
-from bot.approvals.deciding import Clicked
+from bot.approvals import (
+    acting,
+    away,
+    breakglass,
+    conditions,
+    deciding,
+    handover,
+    information,
+    menu,
+    retraction,
+    views,
+    words,
+)
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
 from workflows import clock, decisions, permissions
 from workflows.actors import Actor
-from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.forms import Withdraw
 from workflows.approvals.records import Card
-from workflows.errors import InvalidInput, Stale
+from workflows.errors import Stale
 
 
 def register(router: Router) -> None:
@@ -27,6 +37,16 @@ def register(router: Router) -> None:
     router.action(words.WITHDRAW, withdraw)
     router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
+    for action in (
+        away,
+        breakglass,
+        conditions,
+        handover,
+        information,
+        menu,
+        retraction,
+    ):
+        action.register(router)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show
     )
@@ -34,7 +54,7 @@ def register(router: Router) -> None:
 
 def approve(click: Click) -> Reply:
     """One click approves."""
-    form = _form(click.value, Verdict.APPROVE)
+    form = acting.form_of(click.value, Verdict.APPROVE)
     deciding.decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
 
@@ -62,7 +82,7 @@ def open_reject(click: Click) -> Reply:
 
 def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
     """The card to be decided with a reason, and what its window keeps. Raises the refusal of who may not decide."""
-    form = _form(click.value, verdict)
+    form = acting.form_of(click.value, verdict)
     deps = click.deps
 
     def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
@@ -83,8 +103,7 @@ def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
     except Stale as stale:
         deciding.show_again(deps, form.approval_id, click.card, stale)
         raise
-    where = ":".join(click.card) if click.card else ":"
-    return card, f"{click.value}:{where}"
+    return card, acting.remember(click.value, click)
 
 
 def reject(submission: Submission) -> Reply:
@@ -97,18 +116,18 @@ def reject(submission: Submission) -> Reply:
 
 
 def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Reply:
-    value, where = _split(submission.metadata)
+    value, where = acting.split(submission.metadata)
     reason = str(submission.values.get(views.REASON) or "").strip()
     if not reason:
         return FieldErrors({views.REASON: missing})
-    form = _form(value, verdict, reason)
+    form = acting.form_of(value, verdict, reason)
     deciding.decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
 def withdraw(click: Click) -> Reply:
     """The requester takes the request back."""
-    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
     deps = click.deps
     try:
         deps.db.run(
@@ -130,11 +149,11 @@ def withdraw(click: Click) -> Reply:
 
 def details(click: Click) -> Reply:
     """Everything about a request, for members of the organisation."""
-    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
     permissions.require_member(
         click.actor, "approval.read", subject=("approval", approval_id)
     )
-    return Open(_details(click, approval_id))
+    return Open(acting.details(click, approval_id))
 
 
 def show(command: Command) -> Reply:
@@ -149,46 +168,10 @@ def show(command: Command) -> Reply:
     return Private(text, shown)
 
 
-def _details(click: Click, approval_id: int) -> dict[str, object]:
-    with click.deps.db.read() as session:
-        now = click.deps.now(session)
-        card = decisions.card(
-            session,
-            approval_id,
-            policy=click.deps.policy,
-            now=now,
-            reader_id=click.actor.id,
-        )
-    return views.details(card, now=now)
-
-
-def _form(value: str, verdict: Verdict, reason: str = "") -> Decide:
-    try:
-        approval_id, revision = value.split(":")[:2]
-        return Decide(
-            approval_id=int(approval_id),
-            revision=int(revision),
-            verdict=verdict,
-            reason=reason,
-        )
-    except (ValueError, ValidationError):
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
-        ) from None
-
-
-def _split(metadata: str) -> tuple[str, Clicked]:
-    """`id:revision:channel:ts` as the value of the button and the card it stood on."""
-    parts = metadata.split(":")
-    value, place = ":".join(parts[:2]), parts[2:4]
-    clicked = (place[0], place[1]) if len(place) == 2 and all(place) else None
-    return value, clicked
-
-
 def _said(click: Click, approval_id: int) -> Reply:
     """A card tells the outcome itself; a private list cannot be edited and a modal has to be shown anew."""
     if click.view is not None and click.view.get("type") == "modal":
-        return Show(_details(click, approval_id))
+        return Show(acting.details(click, approval_id))
     if not (click.payload.get("container") or {}).get("is_ephemeral"):
         return Done()
     with click.deps.db.read() as session:

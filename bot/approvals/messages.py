@@ -2,7 +2,7 @@
 
 from bot import blocks
 from bot.approvals import views, words
-from bot.blocks import Block
+from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
 from workflows.approvals.notices import (
@@ -31,9 +31,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
     """The channel's one card; where outsiders read along, only that there is a request."""
     if not scene.is_closed:
         hidden = _HIDDEN if record.is_pending else _HIDDEN_ENDED
-        return Rendered(
-            hidden, [blocks.section(hidden)], is_final=not record.is_pending
-        )
+        return Rendered(hidden, [blocks.section(hidden)], is_final=record.is_settled)
     if not record.is_pending:
         return _finished(record, in_thread=True)
     buttons = (
@@ -45,6 +43,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
                 words.tally(record.round),
@@ -70,21 +69,28 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     reader = record.reader
     if reader is not None and reader.line is not None:
         told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
-        return _settled(record, scene, f"{told} · {words.asks(record)}")
+        return _settled(
+            record,
+            scene,
+            f"{told} · {words.asks(record)}",
+            [words.take_back_button(record), words.details_button(record)],
+        )
     if reader is not None and reader.is_part_done:
         return _settled(record, scene, f"*Your part is done* · {words.asks(record)}")
     if record.stage > notice.position:
         return _settled(record, scene, f"*Went on* · {words.asks(record)}")
     if reader is None or not reader.why:
-        return _settled(
-            record,
-            scene,
-            f"*Waiting* · {words.asks(record)}\nYou are not among those asked any more.",
+        now = (
+            f"You handed this over to {blocks.escape(reader.handed_to, 60)}."
+            if reader is not None and reader.handed_to
+            else "You are not among those asked any more."
         )
+        return _settled(record, scene, f"*Waiting* · {words.asks(record)}\n{now}")
     why = " · ".join(
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
                 words.tally(record.round),
@@ -115,26 +121,42 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
+    by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    how = (
+        f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
+        if record.question
+        else f"{words.progress(record)} · decide by {by}"
+    )
     return Rendered(
-        f"{head} · {words.progress(record)} · decide by {blocks.instant(record.expires_at, scene.policy.organisation.zone)}",
+        f"{head} · {how}",
         [
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
+            *_said(record),
             blocks.context(
                 " · ".join(
                     filter(None, [where, words.passed(record), words.left_out(record)])
                 ),
             ),
             blocks.context(words.silence(record)),
-            words.buttons(
-                record, [words.details_button(record), words.withdraw_button(record)]
-            ),
+            words.buttons(record, _receipt_buttons(record)),
         ],
     )
 
 
+def _receipt_buttons(record: Card) -> list[Element]:
+    first, *rest = words.requester_buttons(record)
+    details = words.details_button(record)
+    if record.question is not None:
+        return [first, details, *rest]
+    return [details, first, *rest]
+
+
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    shown = [blocks.section(words.outcome(record))]
+    shown = [
+        blocks.section(words.outcome(record)),
+        *(blocks.context(line) for line in words.conditions(record)),
+    ]
     shown += [
         blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
@@ -153,7 +175,14 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
 
 def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     """One line of the thread: who decided, when and why, and where it is now."""
-    line = next((item for item in record.lines if item.id == notice.decision_id), None)
+    line = next(
+        (
+            item
+            for item in (*record.lines, *record.taken_back)
+            if item.id == notice.decision_id
+        ),
+        None,
+    )
     if line is None:
         return Rendered(
             words.plain_outcome(record),
@@ -172,6 +201,8 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     # A mention and not a name: two people can have one name, and anybody can change theirs.
     who = blocks.mention(line.person.slack_id, line.person.name)
     did = f"{who} {'approved' if line.verdict == 'approve' else 'rejected'} this"
+    if line.instead_of:
+        did += f" for {blocks.escape(line.instead_of, 60)}, who is away"
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
         head += f", {given} of {stage.quorum}" if not stage.parts else ""
@@ -297,7 +328,14 @@ def validity_ended(
 def _news(record: Card, scene: Scene) -> str:
     """The notification: who, what, how much, how far, by when; it stands alone."""
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    if record.question is not None:
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
+
+
+def _said(record: Card) -> list[Block]:
+    told = words.said(record)
+    return [blocks.section("\n".join(told))] if told else []
 
 
 def _question(record: Card) -> list[Block]:
@@ -305,18 +343,29 @@ def _question(record: Card) -> list[Block]:
     return [
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
-        )
+        ),
+        *_said(record),
     ]
 
 
-def _settled(record: Card, scene: Scene, head: str) -> Rendered:
-    """Nothing left to do for this reader, though others still decide."""
+def _settled(
+    record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
+) -> Rendered:
+    """Nothing left to decide for this reader, though others still do."""
+    text = (
+        f"{head}\nWaiting for {words.asked(record, record.stage)}: "
+        f"{words.tally(record.round)}"
+    )
+    if buttons:
+        return Rendered(
+            _news(record, scene),
+            [blocks.section(text), words.buttons(record, buttons, "settled")],
+        )
     return Rendered(
         _news(record, scene),
         [
             blocks.section(
-                f"{head}\nWaiting for {words.asked(record, record.stage)}: "
-                f"{words.tally(record.round)}",
+                text,
                 accessory=words.details_button(record),
                 block_id=f"approval:{record.id}:{record.revision}:settled",
             )
@@ -327,6 +376,9 @@ def _settled(record: Card, scene: Scene, head: str) -> Rendered:
 def _finished(record: Card, *, in_thread: bool = False) -> Rendered:
     return Rendered(
         words.plain_outcome(record),
-        [blocks.section(words.outcome(record, in_thread=in_thread))],
-        is_final=True,
+        [
+            blocks.section(words.outcome(record, in_thread=in_thread)),
+            *(blocks.context(line) for line in words.conditions(record)),
+        ],
+        is_final=record.is_settled,
     )

@@ -73,6 +73,8 @@ def details(card: Card, *, now: datetime) -> Block:
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
+    told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
+    shown += [blocks.context(line) for line in told]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
@@ -96,11 +98,11 @@ def details(card: Card, *, now: datetime) -> Block:
                 )
             )
         shown.append(blocks.context(words.silence(card)))
-        if reader is not None and reader.is_requester:
-            shown.append(words.buttons(card, [words.withdraw_button(card)], "details"))
+        if reader is not None and (mine := words.own_buttons(card)):
+            shown.append(words.buttons(card, mine, "details"))
     shown.append(
         blocks.context(
-            f"{words.STATES[card.state]} · policy version {card.policy_id} · as of {blocks.when(now)}"
+            f"{words.state(card)} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
     )
     return blocks.modal(
@@ -127,6 +129,11 @@ def _stage(card: Card, position: int) -> str:
     ]
     told += [
         _line(line) for line in card.lines[:MOST_LINES] if line.position == position
+    ]
+    told += [
+        f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
+        for line in card.taken_back[-MOST_LINES:]
+        if line.position == position and line.taken_back_at is not None
     ]
     return "\n".join(told)
 
@@ -198,6 +205,13 @@ def asked(card: Card) -> Block:
     """A request of the reader's own, on one line."""
     if not card.is_pending:
         return blocks.section(words.outcome(card))
+    if card.question is not None:
+        asker = blocks.escape(card.question.asker.name, 60)
+        return blocks.section(
+            f"*Waiting for you* · {words.asks(card)}\n{asker} asks: {blocks.quote(card.question.text, 200)}",
+            accessory=words.answer_button(card),
+            block_id=f"approval:{card.id}:{card.revision}:mine",
+        )
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
         f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}",

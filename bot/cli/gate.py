@@ -17,6 +17,7 @@ EXITS = {
     "approved": 0,
     "rejected": 10,
     "expired": 11,
+    "lapsed": 11,
     "withdrawn": 12,
     "pending": 13,
 }

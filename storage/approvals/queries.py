@@ -43,6 +43,11 @@ _REQUEST = (
         _approval.c.bound,
         _approval.c.asked_at,
         _approval.c.expires_at,
+        _approval.c.reason_id,
+        _approval.c.paused_at,
+        _approval.c.nudged_at,
+        _approval.c.edition,
+        _approval.c.has_more,
         _person.c.slack_id.label("requester_slack_id"),
         _stage.c.position,
         _stage.c.name,
@@ -84,15 +89,20 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
 
 
 _DECIDED = select(
+    _decision.c.id,
     _decision.c.person_id,
     _decision.c.position,
     _decision.c.verdict,
+    _decision.c.for_id,
     _decision.c.parties,
-).where(_decision.c.approval_id == bindparam("approval_id"))
+).where(
+    _decision.c.approval_id == bindparam("approval_id"),
+    _decision.c.taken_back_at.is_(None),
+)
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """Who decided so far (person_id, position, verdict, parties)."""
+    """The verdicts that count so far (id, person_id, position, verdict, for_id, parties)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -101,12 +111,14 @@ _STANDING = (
         _person.c.id,
         _person.c.org_key,
         _person.c.slack_id,
+        _person.c.name,
         _person.c.is_bot,
         _person.c.is_guest,
         _person.c.is_stranger,
         _person.c.is_deactivated,
         _person.c.erased_at,
         _person.c.refreshed_at,
+        _person.c.stands_in_until,
         _person.c.manager_id,
         _person.c.tz,
         _person.c.country,
@@ -223,6 +235,7 @@ _PERSON_COLUMNS = (
     Person.erased_at,
     Person.tz,
     Person.country,
+    Person.away_until,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),
@@ -306,6 +319,7 @@ def find_channel_of(session: Session, project_id: int, org_key: str) -> Any:
     return session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
 
 
+_absent = aliased(Person)
 _CARDS = (
     select(
         Approval.id,
@@ -321,6 +335,9 @@ _CARDS = (
         Approval.decided_at,
         Approval.policy_id,
         Approval.card_id,
+        Approval.paused_at,
+        Approval.nudged_at,
+        Approval.has_more,
         Approval.bound,
         Approval.asked_at,
         Approval.valid_until,
@@ -361,9 +378,12 @@ _CARD_DECISIONS = (
         Decision.membership_read_at,
         Decision.parties,
         Decision.decided_at,
+        Decision.taken_back_at,
+        _absent.name.label("for_name"),
         PrivateText.text.label("reason"),
     )
     .join(Person, Person.id == Decision.person_id)
+    .outerjoin(_absent, _absent.id == Decision.for_id)
     .outerjoin(PrivateText, PrivateText.id == Decision.reason_id)
     .where(Decision.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(Decision.id)
@@ -404,11 +424,13 @@ _WAITING = (
     .outerjoin(
         _mine,
         (_mine.approval_id == Approval.id)
-        & (_mine.person_id == bindparam("person_id")),
+        & (_mine.person_id == bindparam("person_id"))
+        & _mine.taken_back_at.is_(None),
     )
     .where(
         Approval.state == ApprovalState.PENDING.value,
         Approval.expires_at > bindparam("now"),
+        Approval.paused_at.is_(None),
         Approval.requester_id != bindparam("person_id"),
         _mine.id.is_(None),
     )
@@ -497,4 +519,49 @@ def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
     """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
     return (
         session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
+    )
+
+
+_VOID = (
+    update(_decision)
+    .where(_decision.c.id.in_(bindparam("ids", expanding=True)))
+    .values(taken_back_at=bindparam("at"))
+)
+_REVISE = (
+    update(_approval)
+    .where(_approval.c.id == bindparam("approval_id"))
+    .values(revision=_approval.c.revision + 1)
+)
+
+
+def void_decisions(session: Session, ids: Sequence[int], *, at: datetime) -> None:
+    """These verdicts count no more."""
+    session.execute(_VOID, {"ids": list(ids), "at": at})
+
+
+def revise(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns; its revision rises."""
+    session.execute(_REVISE.values(**values), {"approval_id": approval_id})
+
+
+def mark(session: Session, approval_id: int, **values: Any) -> None:
+    """Change the request's own columns without changing what it asks: its revision stays."""
+    session.execute(
+        update(_approval).where(_approval.c.id == approval_id).values(**values)
+    )
+
+
+_STAGE = update(_stage).where(
+    _stage.c.approval_id == bindparam("approval"),
+    _stage.c.position == bindparam("place"),
+)
+
+
+def set_approvers(
+    session: Session, approval_id: int, position: int, approvers: list[Any]
+) -> None:
+    """Whom a stage asks, from now on; its request is locked by the caller."""
+    session.execute(
+        _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
+        {"approval": approval_id, "place": position, "whom": approvers},
     )

@@ -59,6 +59,13 @@ class Approval(Base):
     decided_at: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
     """Until when the approval holds; none when it holds for good, or was not given."""
+    paused_at: Mapped[datetime | None]
+    """Since when it waits for the requester's answer; its time is put off meanwhile."""
+    nudged_at: Mapped[datetime | None]
+    edition: Mapped[int] = mapped_column(default=0)
+    """How often stages were asked anew, after a decision was taken back or the request was changed."""
+    has_more: Mapped[bool] = mapped_column(default=False)
+    """Whether anything stands about it in `storage.actions`; a plain request is read without looking there."""
 
 
 class ApprovalStage(Base):
@@ -82,10 +89,19 @@ class ApprovalStage(Base):
 
 
 class Decision(Base):
-    """One person's verdict, and why they were entitled to it. One per person and request, whatever the stage."""
+    """One person's verdict, and why they were entitled to it. One that counts per person and request, whatever the stage."""
 
     __tablename__ = "decision"
-    __table_args__ = (UniqueConstraint("approval_id", "person_id"),)
+    __table_args__ = (
+        Index(
+            "ix_decision_once",
+            "approval_id",
+            "person_id",
+            unique=True,
+            postgresql_where=text("taken_back_at IS NULL"),
+            sqlite_where=text("taken_back_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
@@ -104,6 +120,12 @@ class Decision(Base):
     parties: Mapped[list[Any] | None] = mapped_column(JSON)
     """Indexes of the stage's groups that this person stood for; none in a stage that has but one."""
     decided_at: Mapped[datetime]
+    for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """The person in whose stead they decided, who was away."""
+    shown: Mapped[str | None]
+    """SHA-256 over what was asked when they decided; see `rules.digest`."""
+    taken_back_at: Mapped[datetime | None]
+    """Since when it counts no more: its author took it back, or its stage was asked anew."""
 
 
 class ApprovalReminder(Base):

@@ -6,6 +6,13 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
+from storage.actions.tables import (
+    Absence,
+    ApprovalCondition,
+    ApprovalHandover,
+    ApprovalQuestion,
+    ApprovalReview,
+)
 from storage.approvals.tables import Approval, ApprovalReminder, Decision
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
@@ -80,6 +87,39 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         ),
         "decisions": _rows(
             session, select(*Decision.__table__.columns).where(Decision.person_id == me).order_by(Decision.id)
+        ),
+        "questions": _rows(
+            session,
+            select(*ApprovalQuestion.__table__.columns)
+            .where(ApprovalQuestion.asked_by == me)
+            .order_by(ApprovalQuestion.id),
+        ),
+        "handovers": _rows(
+            session,
+            select(*ApprovalHandover.__table__.columns)
+            .where(or_(ApprovalHandover.from_id == me, ApprovalHandover.to_id == me))
+            .order_by(ApprovalHandover.id),
+        ),
+        "absences": _rows(
+            session,
+            select(*Absence.__table__.columns)
+            .where(or_(Absence.person_id == me, Absence.stand_in_id == me))
+            .order_by(Absence.id),
+        ),
+        "decided_in_their_place": _rows(
+            session, select(*Decision.__table__.columns).where(Decision.for_id == me).order_by(Decision.id)
+        ),
+        "conditions": _rows(
+            session,
+            select(*ApprovalCondition.__table__.columns)
+            .where(or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me))
+            .order_by(ApprovalCondition.id),
+        ),
+        "broken_glass": _rows(
+            session,
+            select(*ApprovalReview.__table__.columns)
+            .where(or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me))
+            .order_by(ApprovalReview.approval_id),
         ),
         "texts": _rows(
             session,

@@ -22,7 +22,18 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from workflows import decisions, jobs, policy, timers
 from workflows.actors import Actor, ActorKind
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.forms import (
+    Answer,
+    AskInformation,
+    Decide,
+    HandOver,
+    Nudge,
+    OnRequest,
+    SubmitRequest,
+    TakeBack,
+    Terms,
+    Withdraw,
+)
 from workflows.approvals.records import Card
 from workflows.due import Occasion
 from workflows.errors import InvalidInput
@@ -135,6 +146,21 @@ class ProjectLaunch:
             update(Project)
             .where(Project.id == subject_id)
             .values(business_unit=outcome.value)
+        )
+
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        session.execute(
+            update(Project).where(Project.id == subject_id).values(status="draft")
         )
 
     def words(
@@ -280,8 +306,10 @@ class House:
         reason: str = "",
         actor: Actor | None = None,
         clicked: tuple[str, str] | None = None,
+        conditions: tuple[Terms, ...] = (),
     ) -> None:
         form = Decide(
+            conditions=conditions,
             approval_id=approval_id,
             revision=revision or self.card(approval_id).revision,
             verdict=Verdict(verdict),
@@ -310,6 +338,54 @@ class House:
                 org_key=ORG,
             )
         )
+
+    def act(
+        self,
+        name: str,
+        form: OnRequest,
+        *,
+        actor: Actor | None = None,
+    ) -> str:
+        return self.db.run(
+            lambda session: decisions.act(
+                session,
+                actor or self.actor(name),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
+
+    def question(self, name: str, approval_id: int, text: str = "Why now?") -> str:
+        return self.act(
+            name,
+            AskInformation(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                question=text,
+            ),
+        )
+
+    def answer(self, name: str, approval_id: int, text: str = "It grew.") -> str:
+        return self.act(name, Answer(approval_id=approval_id, answer=text))
+
+    def hand_over(self, name: str, approval_id: int, to: str, note: str = "") -> str:
+        return self.act(
+            name,
+            HandOver(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                to=f"U0{to.upper()}",
+                note=note,
+            ),
+        )
+
+    def nudge(self, name: str, approval_id: int) -> str:
+        return self.act(name, Nudge(approval_id=approval_id))
+
+    def take_back(self, name: str, approval_id: int) -> str:
+        return self.act(name, TakeBack(approval_id=approval_id))
 
     def expire(self, approval_id: int) -> None:
         self.db.run(
@@ -385,7 +461,10 @@ class House:
                 (row.person_id.removeprefix("p-"), row.position, row.verdict)
                 for row in session.execute(
                     select(Decision)
-                    .where(Decision.approval_id == approval_id)
+                    .where(
+                        Decision.approval_id == approval_id,
+                        Decision.taken_back_at.is_(None),
+                    )
                     .order_by(Decision.id)
                 ).scalars()
             ]

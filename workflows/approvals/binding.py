@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from workflows.approvals.rules import Standing, entitlement
 from workflows.approvals.stages import (
     PERSON,
     Approver,
@@ -95,6 +96,7 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
         else (),
         comment=gate.rule(stage, "comment") == "required",
         confirm=bool(gate.rule(stage, "confirm")),
+        delegate=gate.rule(stage, "delegate") is not False,
         member_since=None if since == "pinned" else since,
         pinned=frozenset() if since == "pinned" else None,
         remind_after=gate.rule(stage, "remind_after") or (),
@@ -128,3 +130,13 @@ def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
         for index in range(len(stage.parties))
         for word in nobody.fallback
     )
+
+
+def may_break(policy: Policy, gate: str, standing: Standing) -> str | None:
+    """The policy's word by which this person may break the glass at this gate; None when they may not."""
+    found = policy.gates.get(gate)
+    if found is None or found.break_glass is None or not standing.is_member:
+        return None
+    words = Words(policy, {})
+    entitled = entitlement([words.of(word) for word in found.break_glass.by], standing)
+    return entitled.rule if entitled else None

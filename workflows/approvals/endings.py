@@ -1,17 +1,18 @@
 """The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage.actions import queries as more
 from storage.approvals import queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, clocks, rules
+from workflows.approvals import announcements, clocks, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -35,6 +36,8 @@ class Circumstances:
     clicked: tuple[str, str] | None = None
     mirrored_since: datetime | None = None
     """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
+    lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
+    """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 
 
 def end(
@@ -102,6 +105,8 @@ def end(
             outcome=outcome,
             now=now,
         )
+    if head.has_more:
+        _wind_up(session, head, outcome, around)
     outbox.refresh(
         session, announcements.subject(head.id), now=now, clicked=around.clicked
     )
@@ -121,6 +126,20 @@ def end(
         org_key=around.org_key,
         now=now,
     )
+
+
+def _wind_up(
+    session: Session, head: Any, outcome: ApprovalState, around: Circumstances
+) -> None:
+    """What was still open beside the decision ends with it; only an approval leaves its conditions."""
+    question = more.find_open_question(session, head.id)
+    if question is not None:
+        question.ended_at = around.now
+        queries.mark(session, head.id, paused_at=None)
+    if outcome is not ApprovalState.APPROVED:
+        more.drop_conditions(session, head.id, now=around.now)
+    else:
+        terms.begin(session, head.id, around)
 
 
 def pass_by_rule(
@@ -158,4 +177,27 @@ def tell_story(
         channel=head.channel,
         org_key=around.org_key,
         now=around.now,
+    )
+
+
+def tell(
+    session: Session,
+    head: Any,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
+) -> None:
+    """One line in the thread about what somebody did beside deciding."""
+    announcements.tell(
+        session,
+        head.id,
+        what,
+        item_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+        times=times,
     )

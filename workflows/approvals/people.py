@@ -20,6 +20,8 @@ class Reached:
     name: str
     tz: str | None = None
     country: str | None = None
+    away_until: datetime | None = None
+    """The end of the last absence for which they named a stand-in."""
 
 
 def is_member(row: Any) -> bool:
@@ -49,6 +51,27 @@ def standing(rows: Sequence[Any]) -> Standing:
             if row.group_id is not None
         ),
     )
+
+
+def one(session: Session, person_id: str) -> Reached | None:
+    """Somebody by their id, where they are a member with a Slack id."""
+    rows = queries.list_standing(session, person_id)
+    if not rows or not is_member(rows[0]) or not rows[0].slack_id:
+        return None
+    row = rows[0]
+    return Reached(
+        row.id,
+        row.slack_id,
+        row.name,
+    )
+
+
+def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
+    """Somebody by their Slack id, where they are a member."""
+    for row in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+        if is_member(row) and row.slack_id:
+            return Reached(row.id, row.slack_id, row.name)
+    return None
 
 
 def reached(
@@ -91,6 +114,7 @@ def reached_parties(
             row.name,
             row.tz,
             row.country,
+            row.away_until,
         )
 
     for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
@@ -112,6 +136,7 @@ def reached_parties(
 
     def party(stage: Stage, index: int) -> dict[str, Reached]:
         found: dict[str, Reached] = {}
+        gave_away = {approver.by for approver in stage.approvers if approver.by}
         for approver in stage.approvers:
             for who in approver.who if approver.party == index else ():
                 found |= named.get(who, {})
@@ -120,7 +145,7 @@ def reached_parties(
                     for id_, (person, since) in members.get(who, {}).items()
                     if admits(stage, id_, since)
                 }
-        return found
+        return {id_: one for id_, one in found.items() if id_ not in gave_away}
 
     return [
         [party(stage, index) for index in range(len(stage.quorums))] for stage in stages

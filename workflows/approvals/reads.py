@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries, waiting
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
-from workflows.approvals import people
-from workflows.approvals.binding import MANAGER, ONCALL, ROLE
+from workflows.approvals import absences, more, people
+from workflows.approvals.absences import Principal
+from workflows.approvals.binding import MANAGER, ONCALL, ROLE, may_break
+from workflows.approvals.extras import Extras, Handover
 from workflows.approvals.records import (
     Card,
     Escalated,
@@ -31,7 +33,7 @@ from workflows.approvals.rules import (
     entitlement,
     given,
 )
-from workflows.approvals.stages import Bound, Stage
+from workflows.approvals.stages import HANDED_OVER, Bound, Stage
 from workflows.errors import NotFound
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
@@ -94,7 +96,10 @@ def cards(
     for row in queries.list_decisions(session, ids):
         verdicts[row.approval_id].append(row)
     names = _Names(session, heads.values(), stages)
-    reader = _standing(session, reader_id)
+    rows = queries.list_standing(session, reader_id) if reader_id else ()
+    reader = people.standing(rows) if rows else None
+    away = absences.principals(session, rows, reader_id or "", now=now)
+    extras = more.extras(session, [id_ for id_, head in heads.items() if head.has_more])
     return tuple(
         _card(
             heads[id_],
@@ -102,6 +107,11 @@ def cards(
             verdicts[id_],
             names,
             reader,
+            extras.get(id_, Extras()),
+            away,
+            reader is not None
+            and heads[id_].state == ApprovalState.PENDING
+            and may_break(policy, heads[id_].gate, reader) is not None,
             now=now,
             words=subjects[heads[id_].subject_type].words(
                 session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
@@ -135,14 +145,20 @@ def waiting_for(
 
 def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
-    standing = _standing(session, person_id)
+    rows = queries.list_standing(session, person_id)
+    standing = people.standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
+    away = absences.principals(session, rows, person_id, now=now)
+    places = [standing, *(one.standing for one in away)]
     return [
         row.id
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
-        and isinstance(admission(Stage.of(row), standing, now), Entitlement)
+        and any(
+            isinstance(admission(Stage.of(row), place, now), Entitlement)
+            for place in places
+        )
     ]
 
 
@@ -182,13 +198,6 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
         for who in item["who"]
         if not who.startswith(PERSON)
     )
-
-
-def _standing(session: Session, person_id: str | None) -> Standing | None:
-    if person_id is None:
-        return None
-    rows = queries.list_standing(session, person_id)
-    return people.standing(rows) if rows else None
 
 
 class _Names:
@@ -241,11 +250,14 @@ def _card(
     verdicts: Sequence[Any],
     names: _Names,
     reader: Standing | None,
+    extras: Extras,
+    away: Sequence[Principal],
+    may_break_glass: bool,
     *,
     now: datetime,
     words: Any,
 ) -> Card:
-    lines = tuple(
+    given_ = tuple(
         Line(
             row.id,
             Someone(row.person_id, row.name, row.slack_id),
@@ -256,15 +268,18 @@ def _card(
             row.rule,
             names.of(row.via) if row.via else None,
             row.membership_read_at,
+            row.for_name,
+            row.taken_back_at,
         )
         for row in verdicts
     )
+    lines = tuple(line for line in given_ if line.taken_back_at is None)
     bound = Bound.of(head.bound)
     is_pending = head.state == ApprovalState.PENDING
     parties = {
         row.id: tuple(row.parties) if row.parties else (0,)
         for row in verdicts
-        if row.verdict == Verdict.APPROVE
+        if row.verdict == Verdict.APPROVE and row.taken_back_at is None
     }
     voters = [
         [parties[one.id] for one in verdicts if one.position == row.position and one.id in parties]
@@ -305,10 +320,17 @@ def _card(
             voters[head.stage],
             reader,
             now,
+            extras.handovers,
+            away,
+            may_break_glass,
         ),
         dropped=bound.dropped,
         by_rule=bound.by_rule,
         valid_until=head.valid_until,
+        taken_back=tuple(line for line in given_ if line.taken_back_at is not None),
+        paused_at=head.paused_at,
+        nudged_at=head.nudged_at,
+        extras=extras,
     )
 
 
@@ -364,6 +386,9 @@ def _reader(
     voters: Sequence[tuple[int, ...]],
     standing: Standing | None,
     now: datetime,
+    handovers: Sequence[Handover],
+    away: Sequence[Principal],
+    may_break_glass: bool,
 ) -> Reader | None:
     if standing is None:
         return None
@@ -374,7 +399,19 @@ def _reader(
     if isinstance(admitted, Entitlement) and standing.is_member and not apart:
         with_theirs = [*voters, admitted.parties]
         is_done = given(stage, with_theirs) == given(stage, voters)
-        why = "" if is_done else _why(admitted, head.subject_type)
+        why = (
+            ""
+            if is_done
+            else _why(
+                admitted,
+                head.subject_type,
+                _giver(handovers, standing.person_id, head.stage),
+            )
+        )
+    stands_in_for = ""
+    if found is None and not apart and stage.delegate and standing.is_member:
+        stands_in_for = _stands_in_for(head, stage, lines, away, now)
+        why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
     group = found.group if found is not None else None
     return Reader(
         standing.person_id,
@@ -390,10 +427,52 @@ def _reader(
         and admitted is Refusal.TOO_NEW
         else None,
         is_done,
+        stands_in_for=stands_in_for,
+        may_break_glass=may_break_glass,
+        handed_to=next(
+            (
+                one.taker.name
+                for one in handovers
+                if one.giver.id == standing.person_id and one.position == head.stage
+            ),
+            "",
+        ),
     )
 
 
-def _why(found: Entitlement, subject_type: str) -> str:
+def _stands_in_for(
+    head: Any,
+    stage: Stage,
+    lines: Sequence[Line],
+    away: Sequence[Principal],
+    now: datetime,
+) -> str:
+    decided = {line.person.id for line in lines} | {head.requester_id}
+    return next(
+        (
+            one.name
+            for one in away
+            if one.standing.person_id not in decided
+            and isinstance(admission(stage, one.standing, now), Entitlement)
+        ),
+        "",
+    )
+
+
+def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
+    return next(
+        (
+            one.giver.name
+            for one in handovers
+            if one.taker.id == person_id and one.position == position
+        ),
+        "somebody",
+    )
+
+
+def _why(found: Entitlement, subject_type: str, giver: str) -> str:
+    if found.rule == HANDED_OVER:
+        return f"{giver} handed this over to you"
     if found.rule.startswith(ONCALL) and found.group is not None:
         return f"you are on call in {found.group.name}"
     if found.group is not None:

@@ -41,6 +41,10 @@ class CardChanged(Stale):
     """The card showed an earlier stage than the one that is asked now."""
 
 
+class WaitsForAnswer(GovernanceError):
+    """The requester has to answer a question before anybody can approve."""
+
+
 class Unconfirmed(GovernanceError):
     """The mirror of Slack is too old to say whether this verdict counts: ask Slack, then try again."""
 
@@ -106,13 +110,27 @@ def _newness(card: Card, actor: Actor) -> str:
 def ended(card: Card, actor: Actor) -> str:
     """How a request ended, in one sentence."""
     at = moment(card.decided_at or card.expires_at, actor)
+    if card.state is ApprovalState.APPROVED and card.extras.review is not None:
+        return f"{name(card.extras.review.breaker.name)} broke the glass on {at}, so this is approved. You can review that."
     if card.state is ApprovalState.APPROVED:
         return f"This was approved on {at} by {names([line.person.name for line in card.approvers])}. There is nothing left to decide."
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
     if card.state is ApprovalState.WITHDRAWN:
         return f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+    if card.state is ApprovalState.LAPSED:
+        return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
     return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
+
+
+def waits(card: Card) -> GovernanceError:
+    """Nobody approves while the requester has not answered a question."""
+    question = card.question
+    asker = name(question.asker.name) if question else "somebody"
+    return WaitsForAnswer(
+        f"{asker} asked {name(card.requester.name)} something first, so this can't be approved until it is answered. "
+        f"You can reject it, and {asker} can take the question back."
+    )
 
 
 def refused(

@@ -1,9 +1,12 @@
 """Who may decide what, and what a verdict leads to: values in, values out."""
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from storage.enums import ApprovalState, Verdict
 from workflows.approvals import seating
@@ -23,6 +26,7 @@ __all__ = [
     "admission",
     "approvals",
     "counts",
+    "digest",
     "entitlement",
     "given",
     "is_passed",
@@ -64,6 +68,8 @@ class Entitlement:
     read_at: datetime | None
     parties: tuple[int, ...] = (0,)
     """Indexes of the stage's groups that they stand for."""
+    instead_of: str | None = None
+    """The person who is away, in whose place they decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,14 @@ class Refusal(StrEnum):
     PART_DONE = "part_done"
 
 
+def digest(facts: Mapping[str, Any]) -> str:
+    """SHA-256 over what a request asks, in canonical JSON: what an approval is bound to."""
+    canonical = json.dumps(
+        facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def entitlement(
     approvers: Sequence[Approver],
     standing: Standing,
@@ -124,6 +138,8 @@ def entitlement(
     """
     by_group = {group.slack_id: group for group in standing.groups}
     by_handle = {f"@{group.handle}": group for group in standing.groups}
+    if any(approver.by == standing.person_id for approver in approvers):
+        return None
     themselves = {f"{PERSON}{standing.person_id}", standing.slack_id}
     first: tuple[Approver, Group | None] | None = None
     parties: list[int] = []

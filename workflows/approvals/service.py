@@ -1,6 +1,7 @@
 """Deciding, withdrawing and expiring requests. `decisions` is the door: it knows what each request is about."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, permissions
-from workflows.actors import SYSTEM, Actor
+from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.approvals import (
+    absences,
     announcements,
     clocks,
     endings,
@@ -19,10 +21,11 @@ from workflows.approvals import (
     refusals,
     rules,
     seating,
+    terms,
 )
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
-from workflows.approvals.refusals import CommentNeeded, Unconfirmed
+from workflows.approvals.refusals import AlreadyDecided, CommentNeeded, Unconfirmed
 from workflows.approvals.rules import Entitlement, Refusal, Stage, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -49,7 +52,11 @@ def decide(
 ) -> None:
     """Count one verdict. Raises GovernanceError; see `decisions.decide`."""
     around = Circumstances(subjects, policy, org_key, now, clicked, mirrored_since)
-    head, request, votes, rows, entitled = _judged(session, actor, form, around)
+    head, request, votes, rows, entitled = judged(session, actor, form, around)
+    if head.paused_at is not None and form.verdict is Verdict.APPROVE:
+        raise refusals.waits(
+            reads.card(session, head.id, subjects=subjects, policy=policy, now=now)
+        )
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
@@ -62,13 +69,16 @@ def decide(
         )
     step = rules.step(request, votes, form.verdict, entitled.parties)
     if isinstance(step, Refusal):
-        raise _refused(session, step, head.id, actor, around)
+        raise refused(session, step, head.id, actor, around)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(rows))
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, entitled, actor, around)
-    decision_id = _keep(session, actor, form, entitled, request.stage, now)
+    decision_id = _keep(session, actor, form, entitled, head, now)
+    if form.conditions and form.verdict is Verdict.APPROVE:
+        terms.keep(session, actor, head.id, decision_id, form.conditions, around)
+        head, request = locked(session, head.id)
     if step is Step.WAITS:
         outbox.refresh(
             session, announcements.subject(head.id), now=now, clicked=clicked
@@ -99,10 +109,10 @@ def require_entitled(
 ) -> None:
     """Raise what `decide` would raise on who decides and when."""
     around = Circumstances(subjects, policy, org_key, now, None, mirrored_since)
-    _judged(session, actor, form, around)
+    judged(session, actor, form, around)
 
 
-def _judged(
+def judged(
     session: Session, actor: Actor, form: Decide, around: Circumstances
 ) -> tuple[Any, rules.Request, list[Vote], Sequence[Any], Entitlement]:
     """Lock the request and see whether this verdict counts. Raises the refusal when it does not."""
@@ -110,26 +120,34 @@ def _judged(
         actor, "approval.decide", subject=("approval", form.approval_id)
     )
     head, request = locked(session, form.approval_id)
-    votes = votes_of(session, form.approval_id)
+    decided = queries.list_decided(session, form.approval_id)
+    votes = _votes(decided)
     rows = queries.list_standing(session, actor.id)
     if not _is_recent(around.mirrored_since, rows[0].refreshed_at if rows else None):
         raise Unconfirmed(_ASK_SLACK)
     if not rows or rows[0].org_key != around.org_key:
-        raise _refused(session, Refusal.NO_MEMBER, head.id, actor, around)
-    judged = rules.judge(
+        raise refused(session, Refusal.NO_MEMBER, head.id, actor, around)
+    if any(row.for_id == actor.id for row in decided):
+        raise AlreadyDecided(
+            "Whoever stands in for you has decided on this in your place, and nobody decides twice."
+        )
+    found = rules.judge(
         request,
         votes,
         people.standing(rows),
         revision=form.revision,
         now=around.now,
     )
-    if isinstance(judged, Refusal):
-        if around.mirrored_since is not None and judged in _BY_MEMBERSHIP:
+    if isinstance(found, Refusal):
+        instead = _in_place_of(session, request, votes, rows, found, form, around)
+        if instead is not None:
+            return head, request, votes, rows, instead
+        if around.mirrored_since is not None and found in _BY_MEMBERSHIP:
             raise Unconfirmed(_ASK_SLACK)
-        raise _refused(session, judged, head.id, actor, around)
-    if not _is_recent(around.mirrored_since, judged.read_at):
+        raise refused(session, found, head.id, actor, around)
+    if not _is_recent(around.mirrored_since, found.read_at):
         raise Unconfirmed(_ASK_SLACK)
-    return head, request, votes, rows, judged
+    return head, request, votes, rows, found
 
 
 _ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
@@ -137,6 +155,50 @@ _BY_MEMBERSHIP = frozenset(
     {Refusal.NO_MEMBER, Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED}
 )
 """Refusals that another word from Slack could lift."""
+
+
+def _in_place_of(
+    session: Session,
+    request: rules.Request,
+    votes: Sequence[Vote],
+    rows: Sequence[Any],
+    why: Refusal,
+    form: Decide,
+    around: Circumstances,
+) -> Entitlement | None:
+    """Whether this person, who is not asked themselves, decides for somebody who is away now."""
+    person_id = rows[0].id
+    if (
+        why not in _NOT_ASKED
+        or not request.current.delegate
+        or person_id in request.apart
+    ):
+        return None
+    spent = {
+        one
+        for row in queries.list_decided(session, form.approval_id)
+        for one in (row.person_id, row.for_id)
+    }
+    for one in absences.principals(session, rows, person_id, now=around.now):
+        if one.standing.person_id in spent:
+            continue
+        found = rules.judge(
+            request, votes, one.standing, revision=form.revision, now=around.now
+        )
+        if isinstance(found, Entitlement):
+            if not _is_recent(around.mirrored_since, found.read_at):
+                raise Unconfirmed(_ASK_SLACK)
+            return replace(found, instead_of=one.standing.person_id)
+        if found is Refusal.STALE:
+            raise refused(session, found, form.approval_id, _as_actor(rows[0]), around)
+    return None
+
+
+def _as_actor(row: Any) -> Actor:
+    return Actor(row.id, ActorKind.PERSON, row.name, row.slack_id, row.tz)
+
+
+_NOT_ASKED = frozenset({Refusal.NOT_YET, Refusal.PASSED, Refusal.NOT_ASKED})
 
 
 def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
@@ -167,9 +229,9 @@ def withdraw(
             ),
         )
     if request.state is not ApprovalState.PENDING:
-        raise _refused(session, Refusal.ENDED, head.id, actor, around)
+        raise refused(session, Refusal.ENDED, head.id, actor, around)
     if now >= request.expires_at:
-        raise _refused(session, Refusal.OVERDUE, head.id, actor, around)
+        raise refused(session, Refusal.OVERDUE, head.id, actor, around)
     endings.end(session, actor, head, request, ApprovalState.WITHDRAWN, around)
 
 
@@ -220,6 +282,10 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
 
 def votes_of(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
+    return _votes(queries.list_decided(session, approval_id))
+
+
+def _votes(rows: Sequence[Any]) -> list[Vote]:
     return [
         Vote(
             row.person_id,
@@ -227,17 +293,18 @@ def votes_of(session: Session, approval_id: int) -> list[Vote]:
             Verdict(row.verdict),
             tuple(row.parties) if row.parties else (0,),
         )
-        for row in queries.list_decided(session, approval_id)
+        for row in rows
     ]
 
 
-def _refused(
+def refused(
     session: Session,
     why: Refusal,
     approval_id: int,
     actor: Actor,
     around: Circumstances,
 ) -> GovernanceError:
+    """The refusal as an error with its sentence, to be raised."""
     card = reads.card(
         session,
         approval_id,
@@ -287,7 +354,7 @@ def _require_dispensable(
 
     before, after = short(set()), short({actor.id})
     if after and not before:
-        raise _refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
+        raise refused(session, Refusal.NEEDED_LATER, head.id, actor, around)
 
 
 def _keep(
@@ -295,18 +362,19 @@ def _keep(
     actor: Actor,
     form: Decide,
     entitled: Entitlement,
-    position: int,
+    head: Any,
     now: datetime,
 ) -> int:
     reason = (
         audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     )
     via = entitled.group.slack_id if entitled.group else None
+    shown = rules.digest(head.facts)
     decision_id = queries.insert_decision(
         session,
         approval_id=form.approval_id,
         person_id=actor.id,
-        position=position,
+        position=head.stage,
         verdict=form.verdict.value,
         reason_id=reason.id if reason else None,
         rule=unnamed(entitled.rule),
@@ -314,6 +382,8 @@ def _keep(
         membership_read_at=entitled.read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
+        for_id=entitled.instead_of,
+        shown=shown,
     )
     audit.record(
         session,
@@ -322,8 +392,10 @@ def _keep(
         ("approval", form.approval_id),
         now=now,
         verdict=form.verdict.value,
-        stage=position,
+        stage=head.stage,
         revision=form.revision,
+        shown=shown,
+        instead_of=entitled.instead_of,
         rule=unnamed(entitled.rule),
         via=via,
         membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
@@ -372,6 +444,7 @@ def _next_stage(
         expires_at=request.expires_at,
         org_key=around.org_key,
         now=around.now,
+        edition=head.edition,
     )
     clocks.start(session, head.id, request.stages[position], position, now=around.now)
 

@@ -10,6 +10,9 @@ from storage.enums import Ask
 PERSON = "person:"
 """Before the opaque id of a person whom `subject.owner` and the like stood for when the request was opened."""
 
+HANDED_OVER = "handed_over"
+"""The rule by which somebody decides to whom an approver gave their place."""
+
 Mode = Literal["all", "any"]
 Way = Literal["add", "replace", "notify"]
 
@@ -22,16 +25,25 @@ class Approver:
     who: tuple[str, ...]
     party: int = 0
     """Index of their group in the stage."""
+    by: str | None = None
+    """The person who gave their place in the stage to this one, and so does not decide in it themselves."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Approver":
         """From what the stage row keeps."""
-        return cls(stored["rule"], tuple(stored["who"]), stored.get("party", 0))
+        return cls(
+            stored["rule"],
+            tuple(stored["who"]),
+            stored.get("party", 0),
+            stored.get("by"),
+        )
 
     def stored(self) -> dict[str, Any]:
         """As the stage row keeps it."""
         kept: dict[str, Any] = {"rule": self.rule, "who": list(self.who)}
-        return kept | {"party": self.party} if self.party else kept
+        if self.party:
+            kept["party"] = self.party
+        return kept | {"by": self.by} if self.by else kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,8 @@ class Stage:
     """Its groups, where there is more than one."""
     comment: bool = False
     confirm: bool = False
+    delegate: bool = True
+    """Whether somebody may decide in the place of an approver who is away."""
     member_since: timedelta | None = None
     pinned: frozenset[str] | None = None
     """The members who were in its groups when the request was opened; only they decide through a group."""
@@ -94,6 +108,7 @@ class Stage:
             tuple(Party(**item) for item in kept.get("parties", ())),
             kept.get("comment", False),
             kept.get("confirm", False),
+            kept.get("delegate", True),
             _span(kept.get("member_since")),
             frozenset(kept["pinned"]) if "pinned" in kept else None,
             tuple(timedelta(seconds=each) for each in kept.get("remind_after", ())),
@@ -119,6 +134,8 @@ class Stage:
         for word in ("comment", "confirm", "escalated"):
             if getattr(self, word):
                 kept[word] = True
+        if not self.delegate:
+            kept["delegate"] = False
         if self.member_since is not None:
             kept["member_since"] = self.member_since.total_seconds()
         if self.pinned is not None:

@@ -191,6 +191,70 @@ class BudgetIncrease:
         """Rejected, expired or withdrawn: the budget stays; its alerts' cards say so."""
         alerts.refresh_cards(session, subject_id, now=now)
 
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """The budget goes back by a new revision, unless another has changed it since."""
+        budget = queries.lock_budget(session, subject_id)
+        if budget is None:
+            return
+        span = rules.Span(
+            date.fromisoformat(facts["period_start"]),
+            date.fromisoformat(facts["period_end"]),
+        )
+        revisions = queries.list_revisions(session, [budget.id])[budget.id]
+        current = rules.amount_in(service.amounts(revisions), span)
+        made = {one.revision for one in revisions if one.approval_id == approval_id}
+        if current is None or current.revision not in made:
+            audit.record(
+                session,
+                actor,
+                "budget.kept",
+                (TYPE, budget.id),
+                now=now,
+                approval=approval_id,
+                revision=current.revision if current else None,
+            )
+            alerts.refresh_cards(session, budget.id, now=now)
+            return
+        budget.revision += 1
+        session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=Decimal(facts["old"]),
+                valid_from=span.first,
+                valid_until=span.last if facts["scope"] == "period" else None,
+                approval_id=approval_id,
+                created_at=now,
+            )
+        )
+        session.flush()
+        audit.record(
+            session,
+            actor,
+            "budget.put_back",
+            (TYPE, budget.id),
+            now=now,
+            approval=approval_id,
+            revision=budget.revision,
+            old=facts["new"],
+            new=facts["old"],
+            currency=facts["currency"],
+        )
+        alerts.evaluate(
+            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        )
+        alerts.refresh_cards(session, budget.id, now=now)
+
     def words(
         self,
         session: Session,
@@ -231,6 +295,7 @@ class BudgetIncrease:
             stays=f"the budget stays at {_plain(old)} {currency}",
             done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
             facts=tuple(detail),
+            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}",
         )
 
 

@@ -128,6 +128,39 @@ class MilestoneReschedule:
         """Rejected, expired or withdrawn: the milestone stays; its copies say so."""
         refresh(session, subject_id, now=now)
 
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """The milestone goes back to its day, unless it was met, dropped or moved again since."""
+        row = queries.lock(session, subject_id)
+        if row is None:
+            return
+        is_ours = row.forecast == date.fromisoformat(facts["new"])
+        if row.actual is not None or row.dropped_at is not None or not is_ours:
+            audit.record(
+                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
+            )  # fmt: skip
+            follow(session, [row], policy=policy, now=now)
+            return
+        changes.move(
+            session,
+            actor,
+            row,
+            date.fromisoformat(facts["old"]),
+            reason_id=None,
+            approval_id=approval_id,
+            policy=policy,
+            now=now,
+        )
+
     def words(
         self,
         session: Session,
@@ -163,6 +196,7 @@ class MilestoneReschedule:
             stays=f"it stays due on {day(old)}",
             done=f"{title} of {name} is now due on {day(new)}",
             facts=tuple(detail),
+            undone=f"{title} of {name} is due on {day(old)} again",
         )
 
 

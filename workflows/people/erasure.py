@@ -46,12 +46,14 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     person.name, person.title = NAME, ""
     person.is_deactivated = True
     person.refreshed_at = person.home_opened_at = None
+    person.away_until = person.stands_in_until = None
     person.erased_at = now
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)
     answers = erasure.forget_answers(session, person_id)
     tokens = token_queries.forget_tokens(session, person_id)
     erasure.forget_digests(session, person_id)
+    erasure.end_absences(session, person_id, now)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)

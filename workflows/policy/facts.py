@@ -35,7 +35,10 @@ FACTS: Mapping[str, Mapping[str, FactType]] = MappingProxyType(
         "release": {
             "model.name": "string",
             "model.version": "string",
+            "model.tier": "int",
             "environment": "string",
+            "data.class": "string",
+            "region": "string",
             **_PROJECT,
         },
     }

@@ -81,6 +81,8 @@ class Rules(Section):
     """`required`: who approves says why."""
     confirm: bool | None = None
     """Approving asks once more."""
+    delegate: bool | None = None
+    """`false`: nobody decides here in the place of somebody who is away."""
     member_since: MemberSince | None = None
     remind_after: tuple[Duration, ...] | None = Field(default=None, max_length=10)
     """When those who have not decided are reminded, counted from when they were asked."""
@@ -142,6 +144,13 @@ class Stage(Rules):
         return tuple(named)
 
 
+class BreakGlass(Section):
+    """Who may approve at once in an emergency, and within which time others look at it afterwards."""
+
+    by: tuple[Approver, ...] = Field(min_length=1, max_length=50)
+    review_within: Duration = timedelta(days=2)
+
+
 class Gate(Rules):
     """How a kind of request is decided: stages in order, and the time there is."""
 
@@ -158,6 +167,9 @@ class Gate(Rules):
     separate: tuple[Apart, ...] = ("requester",)
     """Who may not decide, beside the requester, who never does; those named must be different people."""
     expires_after: Duration = timedelta(days=7)
+    break_glass: BreakGlass | None = None
+    hand_over_to: tuple[Approver, ...] = Field(default=(), max_length=50)
+    """To whom an approver may hand over, beside those whom the stage asks anyway."""
     valid_for: Duration | None = None
     """For how long an approval holds."""
 
@@ -204,6 +216,9 @@ class Gate(Rules):
             named += self.escalate.approvers
         if isinstance(self.nobody, Fallback):
             named += self.nobody.fallback
+        if self.break_glass is not None:
+            named += self.break_glass.by
+        named += self.hand_over_to
         return tuple(named)
 
     def conditions(self) -> Iterator[tuple[tuple[int | str, ...], str]]:

@@ -134,6 +134,19 @@ class ReleaseSubject:
     ) -> None:
         """Not approved: nothing was changed, so nothing is changed back."""
 
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """An approval of a release changed nothing here; its statement is told as no longer approved."""
+
     def words(
         self,
         session: Session,

@@ -222,6 +222,23 @@ def withdraw(
     return _change(session, actor, statement_id, "withdrawn", now)
 
 
+def take_back(session: Session, approval_id: int, *, now: datetime) -> None:
+    """The approval holds no more: its statement, if one was handed out, counts for nothing from now on."""
+    row = queries.find_of(session, approval_id)
+    if row is None or row.withdrawn_at is not None:
+        return
+    row.withdrawn_at = now
+    session.flush()
+    audit.record(
+        session,
+        SYSTEM,
+        "statement.withdrawn",
+        ("statement", row.id),
+        now=now,
+        approval=approval_id,
+    )
+
+
 def _change(
     session: Session, actor: Actor, statement_id: str, what: str, now: datetime
 ) -> StatementRecord:
