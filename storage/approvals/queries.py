@@ -156,11 +156,6 @@ _ADVANCE = (
         valid_until=bindparam("holds_until"),
     )
 )
-_CARD = (
-    update(_approval)
-    .where(_approval.c.id == bindparam("approval_id"))
-    .values(card_id=bindparam("new_card"), channel=bindparam("new_channel"))
-)
 
 
 def insert_decision(session: Session, **values: Any) -> int:
@@ -190,24 +185,6 @@ def advance(
             "holds_until": valid_until,
         },
     )
-
-
-def set_card(session: Session, approval_id: int, *, card_id: int, channel: str) -> None:
-    """Remember which message is the channel's card."""
-    session.execute(
-        _CARD,
-        {"approval_id": approval_id, "new_card": card_id, "new_channel": channel},
-    )
-
-
-_BY_KEY = select(Approval.id, Approval.requester_id).where(
-    Approval.request_key == bindparam("key")
-)
-
-
-def find_by_key(session: Session, request_key: str) -> Any:
-    """The request (id, requester_id) that this asking opened already."""
-    return session.execute(_BY_KEY, {"key": request_key}).first()
 
 
 def insert_request(
@@ -519,49 +496,4 @@ def list_pending_of_project(session: Session, project_id: int) -> Sequence[int]:
     """Ids of requests about a project that wait for somebody, oldest first, at most 20."""
     return (
         session.execute(_PENDING_OF_PROJECT, {"project_id": project_id}).scalars().all()
-    )
-
-
-_VOID = (
-    update(_decision)
-    .where(_decision.c.id.in_(bindparam("ids", expanding=True)))
-    .values(taken_back_at=bindparam("at"))
-)
-_REVISE = (
-    update(_approval)
-    .where(_approval.c.id == bindparam("approval_id"))
-    .values(revision=_approval.c.revision + 1)
-)
-
-
-def void_decisions(session: Session, ids: Sequence[int], *, at: datetime) -> None:
-    """These verdicts count no more."""
-    session.execute(_VOID, {"ids": list(ids), "at": at})
-
-
-def revise(session: Session, approval_id: int, **values: Any) -> None:
-    """Change the request's own columns; its revision rises."""
-    session.execute(_REVISE.values(**values), {"approval_id": approval_id})
-
-
-def mark(session: Session, approval_id: int, **values: Any) -> None:
-    """Change the request's own columns without changing what it asks: its revision stays."""
-    session.execute(
-        update(_approval).where(_approval.c.id == approval_id).values(**values)
-    )
-
-
-_STAGE = update(_stage).where(
-    _stage.c.approval_id == bindparam("approval"),
-    _stage.c.position == bindparam("place"),
-)
-
-
-def set_approvers(
-    session: Session, approval_id: int, position: int, approvers: list[Any]
-) -> None:
-    """Whom a stage asks, from now on; its request is locked by the caller."""
-    session.execute(
-        _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
-        {"approval": approval_id, "place": position, "whom": approvers},
     )

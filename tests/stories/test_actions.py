@@ -83,7 +83,7 @@ def test_ask_answer_approve_on_a_condition_and_meet_it(office: Office) -> None:
     press(office, OLA, "approvals.confirm")
     assert "✅ met" in last(office, OLA)
     office.move(timedelta(days=10))
-    assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
+    assert state(office) is ApprovalState.APPROVED
     tim = office.sandbox.seat(TIM)
     card = next(m for m in tim.messages("C0TRIAGE") if "✅ met" in str(m.blocks))
     story = str([reply.text for reply in tim.replies("C0TRIAGE", card.ts)])

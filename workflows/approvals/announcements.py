@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import Ask
 from workflows import outbox
 from workflows.approvals import absences
@@ -117,7 +117,7 @@ def ask(
         letters += _asking(approval_id, position, people, org_key, expires_at, edition)
     sent = _send(session, letters, now=now)
     if channel is not None and (card_id := sent[card_key]) is not None:
-        queries.set_card(session, approval_id, card_id=card_id, channel=channel)
+        changing.set_card(session, approval_id, card_id=card_id, channel=channel)
 
 
 def ask_one(

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState
 from storage.people.channels import find_channel
 from workflows import outbox, permissions, timers
@@ -65,7 +65,7 @@ def break_glass(
         due_at=due_at,
         times_late=0,
     )
-    queries.mark(session, head.id, has_more=True)
+    changing.mark(session, head.id, has_more=True)
     audit.record(
         session,
         actor,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.actions.tables import ApprovalCondition
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState, ConditionState
 from workflows import outbox, permissions, timers
 from workflows.actors import SYSTEM, Actor
@@ -136,7 +136,7 @@ def _lapse(
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
     more.drop_conditions(session, head.id, now=around.now)
-    queries.revise(session, head.id, state=ApprovalState.LAPSED.value)
+    changing.revise(session, head.id, state=ApprovalState.LAPSED.value)
     audit.record(
         session,
         actor,

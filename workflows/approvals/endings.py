@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
@@ -135,7 +135,7 @@ def _wind_up(
     question = more.find_open_question(session, head.id)
     if question is not None:
         question.ended_at = around.now
-        queries.mark(session, head.id, paused_at=None)
+        changing.mark(session, head.id, paused_at=None)
     if outcome is not ApprovalState.APPROVED:
         more.drop_conditions(session, head.id, now=around.now)
     else:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
@@ -55,7 +55,7 @@ def hand_over(
         for party in entitled.parties
     ]
     was_short = _is_short(session, request, votes, around)
-    queries.set_approvers(
+    changing.set_approvers(
         session,
         head.id,
         request.stage,
@@ -67,7 +67,7 @@ def hand_over(
             "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
             field="to",
         )
-    queries.mark(session, head.id, has_more=True)
+    changing.mark(session, head.id, has_more=True)
     audit.record(
         session,
         actor,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import queries
+from storage.approvals import changing
 from storage.enums import ApprovalState, Verdict
 from workflows import outbox, permissions, timers
 from workflows.actors import Actor
@@ -49,7 +49,7 @@ def ask(
         answer_id=None,
         ended_at=None,
     )
-    queries.revise(
+    changing.revise(
         session,
         head.id,
         paused_at=around.now,
@@ -156,7 +156,7 @@ def _goes_on(
 ) -> None:
     question.ended_at = around.now
     unused = PATIENCE - (around.now - head.paused_at)
-    queries.revise(
+    changing.revise(
         session,
         head.id,
         paused_at=None,

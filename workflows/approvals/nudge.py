@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState, Ask
 from workflows import outbox, permissions
 from workflows.actors import Actor
@@ -54,7 +54,7 @@ def nudge(session: Session, actor: Actor, form: Nudge, around: Circumstances) ->
     decided = {row.person_id for row in queries.list_decided(session, head.id)}
     for person_id in {*decided, request.requester_id}:
         asked.pop(person_id, None)
-    queries.mark(session, head.id, nudged_at=around.now)
+    changing.mark(session, head.id, nudged_at=around.now)
     times = int(around.now.timestamp())
     audit.record(
         session,

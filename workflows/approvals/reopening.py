@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.approvals import announcements, clocks, people, rules
@@ -32,7 +32,7 @@ def reopen(
         or (row.position == position and (void is None or row.id in void))
     ]
     if gone:
-        queries.void_decisions(session, gone, at=around.now)
+        changing.void_decisions(session, gone, at=around.now)
     (reached,) = people.reached(session, [request.stages[position]], around.org_key)
     queries.advance(
         session,
@@ -41,7 +41,7 @@ def reopen(
         state=ApprovalState.PENDING,
         asked_at=around.now,
     )
-    queries.mark(session, head.id, edition=head.edition + 1)
+    changing.mark(session, head.id, edition=head.edition + 1)
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )

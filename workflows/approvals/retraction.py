@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState
 from workflows import outbox, permissions
 from workflows.actors import Actor
@@ -55,7 +55,7 @@ def take_back(
             f"You took your approval back. The request is with {request.stages[mine.position].name} again, "
             "and who decided after you is asked anew."
         )
-    queries.void_decisions(session, [mine.id], at=around.now)
+    changing.void_decisions(session, [mine.id], at=around.now)
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, waiting
 from storage.enums import ApprovalState
 from workflows import permissions, timers
 from workflows.actors import Actor
@@ -130,7 +130,7 @@ def submit(
 
 
 def _opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
-    found = queries.find_by_key(session, form.request_key)
+    found = waiting.find_by_key(session, form.request_key)
     if found is None:
         return None
     if found.requester_id != actor.id:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.actions.tables import ApprovalCondition
-from storage.approvals import queries
+from storage.approvals import changing
 from storage.enums import ConditionState
 from workflows import timers
 from workflows.actors import Actor
@@ -80,7 +80,7 @@ def keep(
             due=one.due.isoformat(),
             words=audit.text_fact(text),
         )
-    queries.mark(session, approval_id, has_more=True)
+    changing.mark(session, approval_id, has_more=True)
 
 
 def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
