@@ -1,6 +1,8 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -8,11 +10,16 @@ from slack_bolt import App
 from sqlalchemy.orm import Session
 
 from bot import bolt, delivery, installation, metrics, web
+from bot.api import application
+from bot.api.door import Door
+from bot.api.waiting import Waiters
+from bot.approvals import api as approval_api
 from bot.approvals import listeners as approval_listeners
 from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
+from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
 from bot.context import Deps, PolicyHolder
@@ -30,9 +37,15 @@ from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
+from bot.people import renderers as people_renderers
+from bot.projects import api as project_api
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
+from bot.statements import api as statement_api
+from bot.statements.issuing import Issuer
+from bot.tokens import listeners as token_listeners
+from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
@@ -44,6 +57,8 @@ from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
+from workflows.people import service as people
+from workflows.people.records import GroupChange
 from workflows.policies import service as policies
 
 
@@ -62,6 +77,7 @@ NOUNS: tuple[Noun, ...] = (
     milestone_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
+    token_listeners,
 )
 """Everything that answers people, in the order in which `/mlgov help` lists it."""
 
@@ -73,6 +89,7 @@ RENDERERS = (
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
+    *people_renderers.RENDERERS,
 )
 
 
@@ -94,6 +111,7 @@ class Bot:
     delivery: Delivery
     scheduler: Scheduler
     health: Health
+    api: FastAPI
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -102,6 +120,7 @@ class Bot:
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
             refresh_metrics=self._measure,
+            api=self.api,
         )
 
     def start(self) -> None:
@@ -170,11 +189,39 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
+
+    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
+        people.announce_groups(
+            session, changes, policy=holder.policy, org_key=team.org_key, now=now
+        )
+
     deps = Deps(
-        settings, database, holder, slack, Directory(slack, database, team), team
+        settings,
+        database,
+        holder,
+        slack,
+        Directory(slack, database, team, watch),
+        team,
     )
     edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
+
+    def follow_policy() -> None:
+        """Another version may have been put in force, by the command line or by another replica."""
+        with database.read() as session:
+            latest = policies.in_force(session)
+            if latest is None or latest == holder.version_id:
+                return
+            applied = policies.text(session, latest)
+        with database.begin(patient=True) as session:
+            jobs.ensure_schedules(
+                session,
+                applied.policy,
+                org_key=team.org_key,
+                now=clock.now(session),
+            )
+        holder.swap(applied, latest)
+
     scheduler = Scheduler(
         database,
         jobs.REGISTRY,
@@ -182,6 +229,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
+        each_tick=(follow_policy,),
     )
     return Bot(
         deps=deps,
@@ -190,6 +238,20 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         delivery=sender,
         scheduler=scheduler,
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        api=_api(deps),
+    )
+
+
+def _api(deps: Deps) -> FastAPI:
+    door = Door(deps)
+    return application.create(
+        deps,
+        (
+            approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
+            budget_api.router(deps, door),
+            project_api.router(deps, door),
+            statement_api.router(deps),
+        ),
     )
 
 
@@ -241,4 +303,5 @@ def _sender(deps: Deps) -> Delivery:
         pace=pace,
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
+        courier=Courier(deps.db, settings).send,
     )

@@ -20,7 +20,7 @@ from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
 from bot.people.events import Events
 from bot.people.payloads import Organisation
-from bot.people.refreshing import Refresher
+from bot.people.refreshing import Refresher, WatchGroups
 from bot.people.workspaces import Workspaces
 from storage.db import Database
 from storage.people.channels import find_channel
@@ -51,16 +51,22 @@ class CannotVerify(GovernanceError):
 class Directory:
     """The mirror of Slack's people, groups and channels, as the edge uses it. Safe to call from many threads."""
 
-    def __init__(self, slack: WebClient, db: Database, team: "Team") -> None:
+    def __init__(
+        self,
+        slack: WebClient,
+        db: Database,
+        team: "Team",
+        watch: WatchGroups = lambda session, changes, now: None,
+    ) -> None:
         self._db = db
         self._ours = Organisation(team.org_key, team.team_id, team.enterprise_id)
         self._quick = SlackReads(slack, timeout=PATIENCE)
         self._stop = threading.Event()
         self._workspaces = Workspaces(self._ours)
         self._refresher = Refresher(
-            SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces
+            SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces, watch
         )
-        self._quick_refresher = Refresher(self._quick, db, self._workspaces)
+        self._quick_refresher = Refresher(self._quick, db, self._workspaces, watch)
         self._asking = ThreadPoolExecutor(
             max_workers=16, thread_name_prefix="directory"
         )
@@ -71,6 +77,7 @@ class Directory:
             self._quick,
             self._quick_refresher,
             later=self._asking.submit,
+            watch=watch,
         )
         self._flights: dict[str, Future[None]] = {}
         self._recent: TTLCache[tuple[str | None, ...], Actor] = TTLCache(

@@ -12,6 +12,7 @@ from bot.requests import Click, Command, Shortcut, Submission
 from bot.router import Router
 from workflows import permissions
 from workflows.actors import Actor
+from workflows.delivery import copies
 
 UNKNOWN_SHORTCUT = "This version of mlgov no longer has that shortcut. Ask an administrator to install the app anew; nothing was changed."
 
@@ -124,13 +125,27 @@ class Edge:
             )
             permissions.require_member(actor, "command")
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
-            reply = self._words(actor, text, event["channel"], None)
+            reply = self._reply(actor, event, text) or self._words(
+                actor, text, event["channel"], None
+            )
             if isinstance(reply, Private):
                 reply = self._greet(actor, reply)
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
             self._answers.say(event["channel"], reply)
+
+    def _reply(self, actor: Actor, event: Payload, text: str) -> Reply | None:
+        """What a reply in the thread of one of our messages means, where it means something of its own."""
+        thread = event.get("thread_ts")
+        if not thread or thread == event.get("ts"):
+            return None
+        with self.deps.db.read() as session:
+            found = copies.shown_at(session, event["channel"], str(thread))
+        handler = self.router.replies.get(found[0]) if found else None
+        if found is None or handler is None:
+            return None
+        return handler(self.deps, actor, found[1], text)
 
     # --- clicks
 

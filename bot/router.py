@@ -5,13 +5,20 @@ A dictionary keeps the cost of a click flat however many buttons there are; Bolt
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bot.replies import Reply
 from bot.requests import Click, Command, Shortcut, Submission
+from workflows.actors import Actor
+
+if TYPE_CHECKING:
+    from bot.context import Deps
 
 ClickHandler = Callable[[Click], Reply]
 CommandHandler = Callable[[Command], Reply]
 ShortcutHandler = Callable[[Shortcut], Reply]
+ReplyHandler = Callable[["Deps", Actor, dict[str, object], str], Reply | None]
+"""Deps, who replied, the facts of the notice under which they did, and the text; None leaves it to the words."""
 SubmissionHandler = Callable[[Submission], Reply]
 
 
@@ -33,6 +40,7 @@ class Router:
     submissions: dict[str, SubmissionHandler] = field(default_factory=dict)
     shortcuts: dict[str, ShortcutHandler] = field(default_factory=dict)
     words: dict[str, Word] = field(default_factory=dict)
+    replies: dict[str, ReplyHandler] = field(default_factory=dict)
 
     def action(self, action_id: str, handler: ClickHandler) -> None:
         """`handler` answers clicks on `action_id` (`noun.verb`)."""
@@ -48,6 +56,11 @@ class Router:
         """`handler` answers the message shortcut `callback_id` (`noun.verb`), which manifest.yml must offer too."""
         self._once(self.shortcuts, callback_id)
         self.shortcuts[callback_id] = handler
+
+    def reply(self, kind: str, handler: ReplyHandler) -> None:
+        """`handler` answers replies in the thread of a direct message of that kind of notice."""
+        self._once(self.replies, kind)
+        self.replies[kind] = handler
 
     def word(self, name: str, usage: str, help_: str, handler: CommandHandler) -> None:
         """`handler` answers `/mlgov name …`."""

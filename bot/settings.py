@@ -35,6 +35,16 @@ class Settings(BaseSettings):
     """The policy file."""
     mlgov_anchor: str | None = None
     """A file or an http(s) URL outside the database that keeps the ledger's heads."""
+    mlgov_signing_key: SecretStr | None = None
+    """Signs statements: an Ed25519 private key in PEM, which never stands in the database."""
+    mlgov_webhook_key: SecretStr | None = None
+    """From which the secret of each webhook is made."""
+    mlgov_webhook_hosts: str = ""
+    """Hosts inside the own network that webhooks may reach, separated by commas."""
+    mlgov_url: str | None = None
+    """Where `mlgov approvals` and `mlgov gate` find the API."""
+    mlgov_token: SecretStr | None = None
+    """The token that these commands show."""
     mlgov_workers: int = Field(default=4, ge=1, le=32)
     """Threads that deliver messages."""
     mlgov_log: str = "info"
@@ -59,6 +69,9 @@ _SECRETS = (
     "SLACK_APP_TOKEN",
     "SLACK_SIGNING_SECRET",
     "MLGOV_DATABASE_URL",
+    "MLGOV_SIGNING_KEY",
+    "MLGOV_WEBHOOK_KEY",
+    "MLGOV_TOKEN",
 )
 
 

@@ -14,6 +14,7 @@ from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
 from bot import metrics
+from bot.api.application import PREFIX
 from bot.health import Health
 
 MAX_BODY = 1_000_000
@@ -35,8 +36,9 @@ def create(
     verifier: SignatureVerifier | None,
     health: Health,
     refresh_metrics: Callable[[], None],
+    api: FastAPI | None = None,
 ) -> FastAPI:
-    """The web application. Without a Bolt app (Socket Mode) only health, readiness and metrics are served."""
+    """The web application. Without a Bolt app (Socket Mode) all but Slack's requests is served; `api` at /api/v1."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -76,6 +78,8 @@ def create(
 
     if bolt is not None and verifier is not None:
         _serve_slack(web, bolt, verifier)
+    if api is not None:
+        web.mount(PREFIX, api)
     return web
 
 

@@ -70,13 +70,29 @@ class MilestoneStatus(StrEnum):
 
 
 class ApprovalState(StrEnum):
-    """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection."""
+    """Where a request stands. Every state but PENDING is final, and EXPIRED is never a rejection.
+
+    Only APPROVED can still become LAPSED: approved on conditions of which one was not met in time.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class ConditionState(StrEnum):
+    """Where a condition of an approval stands."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    """Its owner says that it is met; whoever set it has to confirm."""
+    MET = "met"
+    UNMET = "unmet"
+    DROPPED = "dropped"
+    """The request ended otherwise, or the approval was taken back, so that it binds nobody."""
 
 
 class Verdict(StrEnum):
@@ -102,6 +118,7 @@ class Op(StrEnum):
     DELETE = "delete"
     HOME = "home"
     ANCHOR = "anchor"
+    WEBHOOK = "webhook"
 
 
 class OutboxState(StrEnum):
@@ -199,3 +216,20 @@ class SeenBy(StrEnum):
     NOBODY = "nobody"
     ASSESSOR = "assessor"
     ASSESSOR_BY_NAME = "assessor_by_name"
+
+
+class TokenKind(StrEnum):
+    """Whose a token is: a program's, which can ask and never decides, or a person's own."""
+
+    MACHINE = "machine"
+    PERSONAL = "personal"
+
+
+class Scope(StrEnum):
+    """What a token is for. DECIDE is only ever a person's."""
+
+    ASK = "approvals:ask"
+    READ = "approvals:read"
+    DECIDE = "approvals:decide"
+    COSTS = "costs:write"
+    STATUS = "status:read"

@@ -1,5 +1,6 @@
 """Every table in one import, for migrations and for the metadata test."""
 
+from storage.actions import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
 from storage.base import Base
@@ -13,9 +14,14 @@ from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
+from storage.releases import tables as releases
+from storage.statements import tables as statements
+from storage.tokens import tables as tokens
+from storage.webhooks import tables as webhooks
 
 __all__ = [
     "Base",
+    "actions",
     "approvals",
     "audit",
     "budgets",
@@ -28,4 +34,8 @@ __all__ = [
     "people",
     "policies",
     "projects",
+    "releases",
+    "statements",
+    "tokens",
+    "webhooks",
 ]

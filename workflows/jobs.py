@@ -6,6 +6,8 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
 from workflows import decisions, inbox, timers
+from workflows.approvals import breakglass, clocks, reminding, terms
+from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts
 from workflows.delivery import settling
@@ -17,6 +19,7 @@ from workflows.milestones import due as milestones
 from workflows.policy import Policy
 from workflows.status import due as front_door
 from workflows.timers import DueTimer
+from workflows.webhooks import due as webhooks
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
@@ -53,6 +56,70 @@ def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
+def _remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.remind(
+        session,
+        int(timer.subject.id),
+        clocks.position_of(timer.seq),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.tell_due(
+        session,
+        timer.subject.id,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _escalate(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.escalate(
+        session,
+        int(timer.subject.id),
+        timer.seq,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _validity_ended(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.validity_ended(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _condition_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.condition_due(
+        session,
+        int(timer.subject.id),
+        timer.seq,
+        timer.kind,
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _review_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.review_due(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
 def _lock_approval(session: Session, approval_id: str) -> Lock:
     return Lock(approval_queries.try_lock(session, int(approval_id)))
 
@@ -80,7 +147,15 @@ def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 REGISTRY = Registry.of(
     Registry(
-        timers={"approval.expire": _expire},
+        timers={
+            EXPIRE: _expire,
+            clocks.REMIND: _remind,
+            clocks.ESCALATE: _escalate,
+            clocks.LAPSE: _validity_ended,
+            breakglass.REVIEW: _review_due,
+            **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),
+            reminding.TELL: _tell_due,
+        },
         schedules={
             "ledger.head": _publish_head,
             "budgets.evaluate": _evaluate,
@@ -97,4 +172,5 @@ REGISTRY = Registry.of(
     maturity.PART,
     milestones.PART,
     front_door.PART,
+    webhooks.PART,
 )

@@ -235,6 +235,16 @@ def anchor_head(
     session.info["wake"] = True
 
 
+def send_event(
+    session: Session, notice: Notice, *, webhook_id: str, dedupe_key: str, now: datetime
+) -> None:
+    """Tell a system outside, once this transaction commits; in order, and again until it takes it."""
+    lane = f"webhook:{webhook_id}"
+    produce.add_lane(session, lane)
+    produce.add_row(session, _row(notice, Op.WEBHOOK, lane, dedupe_key, now, None))
+    session.info["wake"] = True
+
+
 def rebuild(notice_type: type[Notice], facts: dict[str, Any]) -> Notice:
     """The typed notice from what the outbox stored; fields that a newer release added take their defaults."""
     hints = _hints(notice_type)

@@ -2,13 +2,14 @@
 and changes its own record in the very transaction of the last decision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from storage.enums import ApprovalState
 from workflows.actors import Actor
 from workflows.policy import Policy
+from workflows.policy.facts import Facts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -19,13 +20,27 @@ class Prepared:
     """What a subject type made of a form, checked.
 
     `facts` are JSON without free text: what is asked, exactly, with money as canonical text. `people` maps `owner`,
-    `sponsor` and `manager` to person ids, for the approver rules `subject.owner` and so on.
+    `sponsor`, `manager`, and `developer` and `validator` where there are such, to person ids, for the approver rules
+    `subject.owner` and so on; `contributors` took part in making what is asked for. `conditions` are the facts that
+    conditions of the policy speak of: exactly those that `workflows.policy.facts` names for the subject type.
     """
 
     subject_id: int
     project_id: int
     facts: dict[str, Any]
     people: dict[str, str | None]
+    contributors: tuple[str, ...] = ()
+    conditions: Facts = field(default_factory=dict)
+
+
+def project_facts(project: Any) -> Facts:
+    """What conditions are told of a project's row; unknown words are empty."""
+    return {
+        "project.key": project.key,
+        "project.category": project.category or "",
+        "project.status": project.status,
+        "project.business_unit": project.business_unit or "",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +57,16 @@ class Words:
     stays: str
     done: str
     facts: tuple[tuple[str, str], ...] = ()
+    undone: str = ""
+    """What holds once an approval has lapsed: "January's budget is back at 40,000 EUR"."""
 
 
 class SubjectType(Protocol):
     """What can be decided at a gate. `gate` is the policy's name for it (`budget_increase`)."""
 
     @property
-    def gate(self) -> str:
-        """The gate at which this is decided."""
+    def gate(self) -> str | None:
+        """The one gate at which this is decided; None for every gate that the policy binds to it."""
         ...
 
     def prepare(
@@ -94,6 +111,23 @@ class SubjectType(Protocol):
         now: datetime,
     ) -> None:
         """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""
+        ...
+
+    def lapse(
+        self,
+        session: "Session",
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """An approval that was applied holds no more, because a condition was not met: undo what it changed.
+
+        The subject is locked. What others changed since stays as it is.
+        """
         ...
 
     def words(

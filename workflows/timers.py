@@ -44,6 +44,15 @@ def start(
     )
 
 
+def start_again(
+    session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int
+) -> None:
+    """Let `kind` fall due at this instant, also when it was started, run or cancelled before."""
+    start(session, subject, kind, due_at, seq=seq)
+    session.flush()
+    queries.again(session, subject.type, subject.id, kind, seq, due_at)
+
+
 def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) -> None:
     """Let `kind` fall due for the subject at an instant, again and again with one timer.
 
@@ -55,9 +64,22 @@ def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) 
     queries.again(session, subject.type, subject.id, kind, 0, due_at)
 
 
+def shift(session: Session, subject: Subject, by: timedelta) -> None:
+    """Put off whatever still waits for this subject by this long, or bring it forward with a negative span."""
+    for found in queries.lock_due_of(session, subject.type, subject.id):
+        found.due_at += by
+
+
 def cancel(session: Session, subject: Subject) -> None:
     """Nothing that still waits for this subject falls due any more."""
     queries.cancel_of(session, subject.type, subject.id)
+
+
+def cancel_kind(session: Session, subject: Subject, kind: str) -> None:
+    """Nothing of this kind falls due for the subject any more."""
+    for found in queries.lock_due_of(session, subject.type, subject.id):
+        if found.kind == kind:
+            found.state = TimerState.CANCELLED
 
 
 def cancel_one(session: Session, timer_id: int) -> None:

@@ -1,39 +1,52 @@
 """Clicks on requests, the modal that rejects, and `/mlgov approvals`."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot.approvals import views, words
-from bot.context import Deps
+from bot.approvals import (
+    acting,
+    away,
+    breakglass,
+    conditions,
+    deciding,
+    handover,
+    information,
+    menu,
+    retraction,
+    views,
+    words,
+)
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
 from workflows import clock, decisions, permissions
 from workflows.actors import Actor
-from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.forms import Withdraw
 from workflows.approvals.records import Card
-from workflows.approvals.refusals import Overdue, Unconfirmed
-from workflows.errors import InvalidInput, Stale
-
-CONFIRMED_WITHIN = timedelta(minutes=10)
-"""How old the mirror's word on somebody's groups may be when they decide."""
-
-T = TypeVar("T")
-Clicked = tuple[str, str] | None
+from workflows.errors import Stale
 
 
 def register(router: Router) -> None:
     """Answer the buttons of every card, the modal, and the word `approvals`."""
     router.action(words.APPROVE, approve)
+    router.action(words.APPROVE_WITH, open_approve)
     router.action(words.REJECT, open_reject)
     router.action(words.DETAILS, details)
     router.action(words.WITHDRAW, withdraw)
+    router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
+    for action in (
+        away,
+        breakglass,
+        conditions,
+        handover,
+        information,
+        menu,
+        retraction,
+    ):
+        action.register(router)
     router.word(
         "approvals", "approvals", "what waits for you, and what you asked for", show
     )
@@ -41,14 +54,35 @@ def register(router: Router) -> None:
 
 def approve(click: Click) -> Reply:
     """One click approves."""
-    form = _form(click.value, Verdict.APPROVE)
-    _decide(click.deps, click.actor, form, click.card)
+    form = acting.form_of(click.value, Verdict.APPROVE)
+    deciding.decide(click.deps, click.actor, form, click.card)
     return _said(click, form.approval_id)
+
+
+def open_approve(click: Click) -> Reply:
+    """A stage that wants a comment asks for it; whoever may not decide is told before they write one."""
+    card, metadata = _asking_why(click, Verdict.APPROVE)
+    return Open(views.approve(card, metadata=metadata))
+
+
+def approve_with(submission: Submission) -> Reply:
+    """The comment was given."""
+    return _with_reason(
+        submission,
+        Verdict.APPROVE,
+        "Say in a sentence why you approve; the requester reads it.",
+    )
 
 
 def open_reject(click: Click) -> Reply:
     """Rejecting asks for the reason; whoever may not decide is told before they write one."""
-    form = _form(click.value, Verdict.REJECT)
+    card, metadata = _asking_why(click, Verdict.REJECT)
+    return Open(views.reject(card, metadata=metadata))
+
+
+def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
+    """The card to be decided with a reason, and what its window keeps. Raises the refusal of who may not decide."""
+    form = acting.form_of(click.value, verdict)
     deps = click.deps
 
     def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
@@ -65,32 +99,35 @@ def open_reject(click: Click) -> Reply:
         return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
 
     try:
-        card = _confirmed(deps, click.actor, form.approval_id, look)
+        card = deciding.confirmed(deps, click.actor, form.approval_id, look)
     except Stale as stale:
-        _show_again(deps, form.approval_id, click.card, stale)
+        deciding.show_again(deps, form.approval_id, click.card, stale)
         raise
-    where = ":".join(click.card) if click.card else ":"
-    return Open(views.reject(card, metadata=f"{click.value}:{where}"))
+    return card, acting.remember(click.value, click)
 
 
 def reject(submission: Submission) -> Reply:
     """The reason was given."""
-    value, where = _split(submission.metadata)
+    return _with_reason(
+        submission,
+        Verdict.REJECT,
+        "Say in a sentence why you reject it; the requester reads it.",
+    )
+
+
+def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Reply:
+    value, where = acting.split(submission.metadata)
     reason = str(submission.values.get(views.REASON) or "").strip()
     if not reason:
-        return FieldErrors(
-            {
-                views.REASON: "Say in a sentence why you reject it; the requester reads it."
-            }
-        )
-    form = _form(value, Verdict.REJECT, reason)
-    _decide(submission.deps, submission.actor, form, where)
+        return FieldErrors({views.REASON: missing})
+    form = acting.form_of(value, verdict, reason)
+    deciding.decide(submission.deps, submission.actor, form, where)
     return Done()
 
 
 def withdraw(click: Click) -> Reply:
     """The requester takes the request back."""
-    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
     deps = click.deps
     try:
         deps.db.run(
@@ -105,18 +142,18 @@ def withdraw(click: Click) -> Reply:
             )
         )
     except Stale as stale:
-        _show_again(deps, approval_id, click.card, stale)
+        deciding.show_again(deps, approval_id, click.card, stale)
         raise
     return _said(click, approval_id)
 
 
 def details(click: Click) -> Reply:
     """Everything about a request, for members of the organisation."""
-    approval_id = _form(click.value, Verdict.APPROVE).approval_id
+    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
     permissions.require_member(
         click.actor, "approval.read", subject=("approval", approval_id)
     )
-    return Open(_details(click, approval_id))
+    return Open(acting.details(click, approval_id))
 
 
 def show(command: Command) -> Reply:
@@ -131,108 +168,10 @@ def show(command: Command) -> Reply:
     return Private(text, shown)
 
 
-def _details(click: Click, approval_id: int) -> dict[str, object]:
-    with click.deps.db.read() as session:
-        now = click.deps.now(session)
-        card = decisions.card(
-            session,
-            approval_id,
-            policy=click.deps.policy,
-            now=now,
-            reader_id=click.actor.id,
-        )
-    return views.details(card, now=now)
-
-
-def _form(value: str, verdict: Verdict, reason: str = "") -> Decide:
-    try:
-        approval_id, revision = value.split(":")[:2]
-        return Decide(
-            approval_id=int(approval_id),
-            revision=int(revision),
-            verdict=verdict,
-            reason=reason,
-        )
-    except (ValueError, ValidationError):
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
-        ) from None
-
-
-def _split(metadata: str) -> tuple[str, Clicked]:
-    """`id:revision:channel:ts` as the value of the button and the card it stood on."""
-    parts = metadata.split(":")
-    value, place = ":".join(parts[:2]), parts[2:4]
-    clicked = (place[0], place[1]) if len(place) == 2 and all(place) else None
-    return value, clicked
-
-
-def _confirmed(
-    deps: Deps,
-    actor: Actor,
-    approval_id: int,
-    work: Callable[[Session, Actor, timedelta | None], T],
-) -> T:
-    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack between two transactions and repeat.
-
-    `work` gets the person and how old a word of Slack's may be, None once Slack was asked.
-    """
-    try:
-        return deps.db.run(lambda session: work(session, actor, CONFIRMED_WITHIN))
-    except Unconfirmed:
-        with deps.db.read() as session:
-            asked = decisions.groups_asked(session, approval_id)
-        sure = deps.directory.confirm(
-            actor.slack_id or "", asked, max_age=CONFIRMED_WITHIN
-        )
-        return deps.db.run(lambda session: work(session, sure, None))
-
-
-def _decide(deps: Deps, actor: Actor, form: Decide, clicked: Clicked) -> None:
-    def work(session: Session, actor: Actor, max_age: timedelta | None) -> None:
-        real, now = clock.both(session)
-        decisions.decide(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=real - max_age if max_age else None,
-        )
-
-    try:
-        _confirmed(deps, actor, form.approval_id, work)
-    except Stale as stale:
-        _show_again(deps, form.approval_id, clicked, stale)
-        raise
-
-
-def _show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
-
-    def work(session: Session) -> None:
-        now = deps.now(session)
-        if isinstance(stale, Overdue):
-            decisions.expire(
-                session,
-                approval_id,
-                policy=deps.policy,
-                now=now,
-                org_key=deps.team.org_key,
-                clicked=clicked,
-            )
-        elif clicked is not None:
-            decisions.show_again(session, approval_id, now=now, clicked=clicked)
-
-    deps.db.run(work)
-
-
 def _said(click: Click, approval_id: int) -> Reply:
     """A card tells the outcome itself; a private list cannot be edited and a modal has to be shown anew."""
     if click.view is not None and click.view.get("type") == "modal":
-        return Show(_details(click, approval_id))
+        return Show(acting.details(click, approval_id))
     if not (click.payload.get("container") or {}).get("is_ephemeral"):
         return Done()
     with click.deps.db.read() as session:

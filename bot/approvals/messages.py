@@ -1,18 +1,21 @@
 """What people read about requests in channels, threads and direct messages."""
 
 from bot import blocks
-from bot.approvals import words
-from bot.blocks import Block
+from bot.approvals import views, words
+from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
 from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalEscalated,
     ApprovalReceipt,
+    ApprovalsDue,
     ApprovalStory,
+    ApprovalValidityEnded,
 )
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Reminder
 
 REASON = 240
 """Characters of the reason on a card; all of it stands under Details."""
@@ -28,9 +31,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
     """The channel's one card; where outsiders read along, only that there is a request."""
     if not scene.is_closed:
         hidden = _HIDDEN if record.is_pending else _HIDDEN_ENDED
-        return Rendered(
-            hidden, [blocks.section(hidden)], is_final=not record.is_pending
-        )
+        return Rendered(hidden, [blocks.section(hidden)], is_final=record.is_settled)
     if not record.is_pending:
         return _finished(record, in_thread=True)
     buttons = (
@@ -42,9 +43,10 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
-                f"{record.round.approved} of {record.round.quorum} approved",
+                words.tally(record.round),
                 words.passed(record),
             ],
         )
@@ -67,22 +69,31 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     reader = record.reader
     if reader is not None and reader.line is not None:
         told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
-        return _settled(record, scene, f"{told} · {words.asks(record)}")
-    if record.stage > notice.position:
-        return _settled(record, scene, f"*Went on* · {words.asks(record)}")
-    if reader is None or not reader.why:
         return _settled(
             record,
             scene,
-            f"*Waiting* · {words.asks(record)}\nYou are not among those asked any more.",
+            f"{told} · {words.asks(record)}",
+            [words.take_back_button(record), words.details_button(record)],
         )
+    if reader is not None and reader.is_part_done:
+        return _settled(record, scene, f"*Your part is done* · {words.asks(record)}")
+    if record.stage > notice.position:
+        return _settled(record, scene, f"*Went on* · {words.asks(record)}")
+    if reader is None or not reader.why:
+        now = (
+            f"You handed this over to {blocks.escape(reader.handed_to, 60)}."
+            if reader is not None and reader.handed_to
+            else "You are not among those asked any more."
+        )
+        return _settled(record, scene, f"*Waiting* · {words.asks(record)}\n{now}")
     why = " · ".join(
         filter(
             None,
             [
+                "*Waiting for the requester*" if record.question else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
-                f"{record.round.approved} of {record.round.quorum} approved",
+                words.tally(record.round),
                 words.passed(record),
             ],
         )
@@ -106,33 +117,55 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
         words.asked(record, stage.position)
         for stage in record.rounds[record.stage + 1 :]
     ]
-    where = f"With {words.asked(record, record.stage)}: {record.round.approved} of {record.round.quorum} approved"
+    where = f"With {words.asked(record, record.stage)}: {words.tally(record.round)}"
     if later:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
+    by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    how = (
+        f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
+        if record.question
+        else f"{words.progress(record)} · decide by {by}"
+    )
     return Rendered(
-        f"{head} · {words.progress(record)} · decide by {blocks.instant(record.expires_at, scene.policy.organisation.zone)}",
+        f"{head} · {how}",
         [
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
+            *_said(record),
             blocks.context(
-                " · ".join(filter(None, [where, words.passed(record)])),
+                " · ".join(
+                    filter(None, [where, words.passed(record), words.left_out(record)])
+                ),
             ),
             blocks.context(words.silence(record)),
-            words.buttons(
-                record, [words.details_button(record), words.withdraw_button(record)]
-            ),
+            words.buttons(record, _receipt_buttons(record)),
         ],
     )
 
 
+def _receipt_buttons(record: Card) -> list[Element]:
+    first, *rest = words.requester_buttons(record)
+    details = words.details_button(record)
+    if record.question is not None:
+        return [first, details, *rest]
+    return [details, first, *rest]
+
+
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
-    shown = [blocks.section(words.outcome(record))]
+    shown = [
+        blocks.section(words.outcome(record)),
+        *(blocks.context(line) for line in words.conditions(record)),
+    ]
     shown += [
         blocks.context(f"{words.verdict(line)}: {blocks.quote(line.reason, 600)}")
         for line in record.lines
         if line.reason
     ][-10:]
+    if record.by_rule:
+        shown.append(
+            blocks.context("The policy lets this pass without asking anybody.")
+        )
     if record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         shown.append(blocks.context("You can ask again with a new request."))
     return Rendered(
@@ -142,7 +175,14 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
 
 def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     """One line of the thread: who decided, when and why, and where it is now."""
-    line = next((item for item in record.lines if item.id == notice.decision_id), None)
+    line = next(
+        (
+            item
+            for item in (*record.lines, *record.taken_back)
+            if item.id == notice.decision_id
+        ),
+        None,
+    )
     if line is None:
         return Rendered(
             words.plain_outcome(record),
@@ -154,21 +194,26 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
         item.position == line.position and item.id <= line.id
         for item in record.approvers
     )
+    is_passed = record.stage > line.position or record.state is ApprovalState.APPROVED
+    last = max(item.id for item in record.lines if item.position == line.position)
+    is_last = is_passed and line.id == last
     name = blocks.escape(stage.name, 60)
     # A mention and not a name: two people can have one name, and anybody can change theirs.
     who = blocks.mention(line.person.slack_id, line.person.name)
     did = f"{who} {'approved' if line.verdict == 'approve' else 'rejected'} this"
+    if line.instead_of:
+        did += f" for {blocks.escape(line.instead_of, 60)}, who is away"
     head = f"*{did}* · {name}"
     if line.verdict == "approve":
-        head += f", {given} of {stage.quorum}"
+        head += f", {given} of {stage.quorum}" if not stage.parts else ""
     told = [f"{head} · {blocks.when(line.at)}"]
     if line.reason:
         told.append(blocks.quote(line.reason, 600))
     if line.verdict == "reject":
         told.append(f"Rejected: {blocks.escape(record.words.stays, 200)}.")
-    elif given >= stage.quorum and line.position + 1 < len(record.rounds):
+    elif is_last and line.position + 1 < len(record.rounds):
         told.append(f"Now with {words.asked(record, line.position + 1)}.")
-    elif given >= stage.quorum:
+    elif is_last:
         told.append(f"Approved: {blocks.escape(record.words.done, 200)}.")
     text = f"{did} ({name}, {given} of {stage.quorum})"
     if line.verdict == "reject":
@@ -176,10 +221,121 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
     return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
 
 
+def due(record: Reminder, notice: ApprovalsDue, scene: Scene) -> Rendered:
+    """One message with everything that waits for the reader; what was decided meanwhile says so."""
+    waiting = [card for card in record.cards if _waits(card)]
+    zone = scene.policy.organisation.zone
+    if not waiting:
+        text = "Nothing of this waits for you any more"
+        told = [f"*{text}*", *(_how_it_went(card) for card in record.cards[:MOST_DUE])]
+        return Rendered(text, [blocks.section("\n".join(told))], is_final=True)
+    first = waiting[0]
+    by = blocks.instant(first.expires_at, zone)
+    text = (
+        f"Still waiting for you: {words.asks(first)} · decide by {by}"
+        if len(waiting) == 1
+        else f"{len(waiting)} decisions still wait for you, the first until {by}"
+    )
+    head = "Still waiting for you" if len(waiting) == 1 else text
+    shown = [blocks.section(f"*{head}*")]
+    for card in waiting[:MOST_DUE]:
+        shown += views.waiting(card, "due")
+    if len(waiting) > MOST_DUE:
+        shown.append(
+            blocks.context(
+                f"…and {len(waiting) - MOST_DUE} more under `/mlgov approvals`"
+            )
+        )
+    gone = [card for card in record.cards if not _waits(card)]
+    if gone:
+        shown.append(
+            blocks.section("\n".join(_how_it_went(card) for card in gone[:MOST_DUE]))
+        )
+    shown.append(
+        blocks.context(
+            f"You will be reminded again {blocks.when(record.next_at)}, unless you decide before."
+            if record.next_at is not None
+            else "This is the last reminder."
+        )
+    )
+    return Rendered(text, shown)
+
+
+MOST_DUE = 10
+"""Requests that one reminder lists with buttons."""
+
+
+def _waits(card: Card) -> bool:
+    reader = card.reader
+    return (
+        card.is_pending
+        and reader is not None
+        and bool(reader.why)
+        and reader.line is None
+    )
+
+
+def _how_it_went(card: Card) -> str:
+    if not card.is_pending:
+        return f"• {words.outcome(card)}"
+    return f"• *Went on* · {words.asks(card)} · waiting for {words.progress(card)}"
+
+
+def escalated(record: Card, notice: ApprovalEscalated, scene: Scene) -> Rendered:
+    """A stage waited too long: who is asked now, or, to whoever is told of it, that it waits."""
+    stage = record.rounds[notice.position]
+    name = blocks.escape(stage.name, 60)
+    if notice.person_id:
+        if not record.is_pending:
+            return _finished(record)
+        text = f"Waiting for too long: {words.asks(record)}"
+        return Rendered(
+            text,
+            [
+                blocks.section(
+                    f"*{text}*\nWith {words.asked(record, record.stage)}: {words.tally(record.round)}",
+                    accessory=words.details_button(record),
+                ),
+                blocks.context(words.silence(record)),
+                blocks.context(
+                    "You are told because the policy names you. Nothing is asked of you."
+                ),
+            ],
+            is_final=True,
+        )
+    step = stage.escalation
+    done = words.escalation(step) if step is not None else "others are asked"
+    text = f"{name} has not decided for a while, so {done} now"
+    return Rendered(text, [blocks.section(f"*{text}*")], is_final=True)
+
+
+def validity_ended(
+    record: Card, notice: ApprovalValidityEnded, scene: Scene
+) -> Rendered:
+    """The approval holds no longer."""
+    text = f"No longer approved: {words.asks(record)}"
+    at = blocks.when(record.valid_until) if record.valid_until else "now"
+    return Rendered(
+        text,
+        [
+            blocks.section(f"*{text}*\nThe approval held until {at}."),
+            blocks.context("Ask again with a new request if it is still needed."),
+        ],
+        is_final=True,
+    )
+
+
 def _news(record: Card, scene: Scene) -> str:
     """The notification: who, what, how much, how far, by when; it stands alone."""
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
+    if record.question is not None:
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
     return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
+
+
+def _said(record: Card) -> list[Block]:
+    told = words.said(record)
+    return [blocks.section("\n".join(told))] if told else []
 
 
 def _question(record: Card) -> list[Block]:
@@ -187,18 +343,29 @@ def _question(record: Card) -> list[Block]:
     return [
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
-        )
+        ),
+        *_said(record),
     ]
 
 
-def _settled(record: Card, scene: Scene, head: str) -> Rendered:
-    """Nothing left to do for this reader, though others still decide."""
+def _settled(
+    record: Card, scene: Scene, head: str, buttons: list[Element] | None = None
+) -> Rendered:
+    """Nothing left to decide for this reader, though others still do."""
+    text = (
+        f"{head}\nWaiting for {words.asked(record, record.stage)}: "
+        f"{words.tally(record.round)}"
+    )
+    if buttons:
+        return Rendered(
+            _news(record, scene),
+            [blocks.section(text), words.buttons(record, buttons, "settled")],
+        )
     return Rendered(
         _news(record, scene),
         [
             blocks.section(
-                f"{head}\nWaiting for {words.asked(record, record.stage)}: "
-                f"{record.round.approved} of {record.round.quorum} approved",
+                text,
                 accessory=words.details_button(record),
                 block_id=f"approval:{record.id}:{record.revision}:settled",
             )
@@ -209,6 +376,9 @@ def _settled(record: Card, scene: Scene, head: str) -> Rendered:
 def _finished(record: Card, *, in_thread: bool = False) -> Rendered:
     return Rendered(
         words.plain_outcome(record),
-        [blocks.section(words.outcome(record, in_thread=in_thread))],
-        is_final=True,
+        [
+            blocks.section(words.outcome(record, in_thread=in_thread)),
+            *(blocks.context(line) for line in words.conditions(record)),
+        ],
+        is_final=record.is_settled,
     )

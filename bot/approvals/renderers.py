@@ -4,22 +4,31 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.approvals import messages
+from bot.approvals import away, breakglass, messages, told
 from bot.rendering import Renderer, Scene
 from workflows import decisions
+from workflows.approvals import absences
+from workflows.approvals.absences import AbsenceRecord
 from workflows.approvals.notices import (
+    AbsenceTold,
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalEscalated,
+    ApprovalNote,
     ApprovalReceipt,
+    ApprovalsDue,
     ApprovalStory,
+    ApprovalTold,
+    ApprovalValidityEnded,
+    GlassBroken,
 )
-from workflows.approvals.records import Card
+from workflows.approvals.records import Card, Reminder
 
 
 def _card(
     session: Session,
-    notice: ApprovalCard | ApprovalReceipt | ApprovalEnded,
+    notice: ApprovalCard | ApprovalReceipt | ApprovalEnded | ApprovalValidityEnded,
     scene: Scene,
 ) -> Card:
     return decisions.card(
@@ -27,7 +36,9 @@ def _card(
     )
 
 
-def _asked(session: Session, notice: ApprovalAsked, scene: Scene) -> Card:
+def _asked(
+    session: Session, notice: ApprovalAsked | ApprovalNote, scene: Scene
+) -> Card:
     return decisions.card(
         session,
         notice.approval_id,
@@ -37,7 +48,9 @@ def _asked(session: Session, notice: ApprovalAsked, scene: Scene) -> Card:
     )
 
 
-def _story(session: Session, notice: ApprovalStory, scene: Scene) -> Card | None:
+def _story(
+    session: Session, notice: ApprovalStory | ApprovalTold, scene: Scene
+) -> Card | None:
     """Nothing is told in a thread that outsiders read."""
     if not scene.is_closed:
         return None
@@ -46,10 +59,39 @@ def _story(session: Session, notice: ApprovalStory, scene: Scene) -> Card | None
     )
 
 
+def _due(session: Session, notice: ApprovalsDue, scene: Scene) -> Reminder | None:
+    return decisions.reminder(
+        session, notice.reminder_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _escalated(
+    session: Session, notice: ApprovalEscalated, scene: Scene
+) -> Card | None:
+    if not notice.person_id and not scene.is_closed:
+        return None
+    return decisions.card(
+        session, notice.approval_id, policy=scene.policy, now=scene.now
+    )
+
+
+def _absence(
+    session: Session, notice: AbsenceTold, scene: Scene
+) -> AbsenceRecord | None:
+    return absences.read(session, notice.absence_id)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalCard, _card, messages.card),
     Renderer(ApprovalAsked, _asked, messages.asked),
     Renderer(ApprovalReceipt, _card, messages.receipt),
     Renderer(ApprovalEnded, _card, messages.ended),
     Renderer(ApprovalStory, _story, messages.story),
+    Renderer(GlassBroken, _card, breakglass.broadcast),
+    Renderer(AbsenceTold, _absence, away.told),
+    Renderer(ApprovalTold, _story, told.story),
+    Renderer(ApprovalNote, _asked, told.note),
+    Renderer(ApprovalsDue, _due, messages.due),
+    Renderer(ApprovalEscalated, _escalated, messages.escalated),
+    Renderer(ApprovalValidityEnded, _card, messages.validity_ended),
 )

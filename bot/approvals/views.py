@@ -9,6 +9,7 @@ from bot.approvals import words
 from bot.blocks import Block
 from workflows.approvals.records import Card, Line
 
+SUBMIT_APPROVE = "approvals.approve_comment"
 SUBMIT_REJECT = "approvals.reject_reason"
 REASON = "reason"
 """The block of the reason's field in the modal that rejects."""
@@ -41,6 +42,27 @@ def reject(card: Card, *, metadata: str) -> Block:
     )
 
 
+def approve(card: Card, *, metadata: str) -> Block:
+    """Asks for the comment that the stage wants."""
+    return blocks.modal(
+        "Approve this request",
+        [
+            blocks.section(f"*{words.asks(card)}*"),
+            blocks.input_(
+                "Why do you approve?",
+                blocks.text_input(
+                    REASON, multiline=True, min_length=3, max_length=3000
+                ),
+                block_id=REASON,
+                hint="This stage asks for a comment. The requester and everyone who was asked read it.",
+            ),
+        ],
+        callback_id=SUBMIT_APPROVE,
+        submit="Approve",
+        metadata=metadata,
+    )
+
+
 def details(card: Card, *, now: datetime) -> Block:
     """Everything about a request: the facts, each stage, and who decided by which rule."""
     shown: list[Block] = [
@@ -51,6 +73,8 @@ def details(card: Card, *, now: datetime) -> Block:
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
+    told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
+    shown += [blocks.context(line) for line in told]
     facts = [
         f"*{blocks.escape(label, 60)}*\n{blocks.escape(text, 200)}"
         for label, text in card.words.facts[:MOST_FACTS]
@@ -61,6 +85,8 @@ def details(card: Card, *, now: datetime) -> Block:
     shown.append(blocks.divider())
     for stage in card.rounds:
         shown.append(blocks.section(_stage(card, stage.position)))
+    if card.dropped:
+        shown.append(blocks.context(words.left_out(card)))
     if len(card.lines) > MOST_LINES:
         shown.append(blocks.context(f"…and {len(card.lines) - MOST_LINES} more"))
     reader = card.reader
@@ -72,11 +98,11 @@ def details(card: Card, *, now: datetime) -> Block:
                 )
             )
         shown.append(blocks.context(words.silence(card)))
-        if reader is not None and reader.is_requester:
-            shown.append(words.buttons(card, [words.withdraw_button(card)], "details"))
+        if reader is not None and (mine := words.own_buttons(card)):
+            shown.append(words.buttons(card, mine, "details"))
     shown.append(
         blocks.context(
-            f"{words.STATES[card.state]} · policy version {card.policy_id} · as of {blocks.when(now)}"
+            f"{words.state(card)} · policy version {card.policy_id} · as of {blocks.when(now)}"
         )
     )
     return blocks.modal(
@@ -90,17 +116,24 @@ def details(card: Card, *, now: datetime) -> Block:
 
 def _stage(card: Card, position: int) -> str:
     stage = card.rounds[position]
-    if position < card.stage or card.state == "approved":
+    if card.by_rule:
+        state = "not asked, it passed by rule"
+    elif position < card.stage or card.state == "approved":
         state = "passed"
     elif position > card.stage:
         state = "not asked yet" if card.is_pending else "not asked"
     else:
         state = "asked now" if card.is_pending else words.STATES[card.state].split()[-1]
     told = [
-        f"*{position + 1}. {words.asked(card, position)}* · {stage.approved} of {stage.quorum} approved · {state}"
+        f"*{position + 1}. {words.asked(card, position)}* · {words.tally(stage)} · {state}"
     ]
     told += [
         _line(line) for line in card.lines[:MOST_LINES] if line.position == position
+    ]
+    told += [
+        f"• _{words.verdict(line)}_ {blocks.when(line.at)}, counts no more since {blocks.when(line.taken_back_at)}"
+        for line in card.taken_back[-MOST_LINES:]
+        if line.position == position and line.taken_back_at is not None
     ]
     return "\n".join(told)
 
@@ -115,8 +148,8 @@ def _line(line: Line) -> str:
     return told + (f"\n{blocks.quote(line.reason, 300)}" if line.reason else "")
 
 
-def waiting(card: Card) -> list[Block]:
-    """A request that waits for the reader, with its buttons."""
+def waiting(card: Card, where: str = "list") -> list[Block]:
+    """A request that waits for the reader, with its buttons; `where` names the place among a message's blocks."""
     why = card.reader.why if card.reader else ""
     return [
         blocks.section(
@@ -136,7 +169,7 @@ def waiting(card: Card) -> list[Block]:
                 )
             )
         ),
-        words.buttons(card, words.decide_buttons(card), "list"),
+        words.buttons(card, words.decide_buttons(card), where),
     ]
 
 
@@ -172,9 +205,16 @@ def asked(card: Card) -> Block:
     """A request of the reader's own, on one line."""
     if not card.is_pending:
         return blocks.section(words.outcome(card))
+    if card.question is not None:
+        asker = blocks.escape(card.question.asker.name, 60)
+        return blocks.section(
+            f"*Waiting for you* · {words.asks(card)}\n{asker} asks: {blocks.quote(card.question.text, 200)}",
+            accessory=words.answer_button(card),
+            block_id=f"approval:{card.id}:{card.revision}:mine",
+        )
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
-        f"{card.round.approved} of {card.round.quorum} approved · answer by {blocks.when(card.expires_at)}",
+        f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}",
         accessory=words.details_button(card),
         block_id=f"approval:{card.id}:{card.revision}:mine",
     )

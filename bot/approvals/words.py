@@ -2,13 +2,24 @@
 
 from bot import blocks
 from bot.blocks import Block, Element
-from storage.enums import ApprovalState
-from workflows.approvals.records import Card, Line
+from storage.enums import ApprovalState, Ask, ConditionState
+from workflows.approvals.records import Card, Condition, Escalated, Line, Round
 
 APPROVE = "approvals.approve"
+APPROVE_WITH = "approvals.approve_with"
 REJECT = "approvals.reject"
 DETAILS = "approvals.details"
 WITHDRAW = "approvals.withdraw"
+GLASS = "approvals.break_glass"
+RIGHT = "approvals.review_right"
+WRONG = "approvals.review_wrong"
+CLAIM = "approvals.claim"
+CONFIRM = "approvals.confirm"
+UNCONFIRMED = "approvals.unconfirmed"
+MORE = "approvals.more"
+ANSWER = "approvals.answer"
+UNASK = "approvals.unask"
+TAKE_BACK = "approvals.take_back"
 DETAILS_VIEW = "approvals.details_view"
 
 STATES = {
@@ -17,6 +28,7 @@ STATES = {
     ApprovalState.REJECTED: "❌ Rejected",
     ApprovalState.EXPIRED: "⌛ Expired",
     ApprovalState.WITHDRAWN: "↩️ Withdrawn",
+    ApprovalState.LAPSED: "🔻 Lapsed",
 }
 _NAMES_SHOWN = 3
 
@@ -26,10 +38,21 @@ def asks(card: Card, limit: int = 200) -> str:
     return f"{blocks.escape(card.words.project, 80)} asks to {blocks.escape(card.words.asks, limit)}"
 
 
+def tally(stage: Round) -> str:
+    """`0 of 2 approved`; for a stage of groups `Validation 1 of 1 and Model risk 0 of 2 approved`."""
+    if not stage.parts:
+        return f"{stage.approved} of {stage.quorum} approved"
+    joint = " or " if stage.mode == "any" else " and "
+    told = [
+        f"{blocks.escape(part.name, 60)} {part.approved} of {part.quorum}"
+        for part in stage.parts
+    ]
+    return f"{joint.join(told)} approved"
+
+
 def progress(card: Card) -> str:
     """`Finance: 0 of 2 approved`, for mrkdwn."""
-    now = card.round
-    return f"{blocks.escape(now.name, 60)}: {now.approved} of {now.quorum} approved"
+    return f"{blocks.escape(card.round.name, 60)}: {tally(card.round)}"
 
 
 def listed(names: list[str], limit: int = 60) -> str:
@@ -41,11 +64,21 @@ def listed(names: list[str], limit: int = 60) -> str:
 
 
 def asked(card: Card, position: int) -> str:
-    """`Finance (Finance partners, 2 of them)`: a stage and whom it asks."""
+    """`Finance (Finance partners, 2 of them)`: a stage and whom it asks; `Release (Validators and 2 of Model risk)`."""
     stage = card.rounds[position]
+    name = blocks.escape(stage.name, 60)
+    if stage.parts:
+        joint = " or " if stage.mode == "any" else " and "
+        told = [
+            (f"{part.quorum} of " if part.quorum > 1 else "")
+            + (listed(list(part.asked)) or "nobody")
+            for part in stage.parts
+        ]
+        return f"{name} ({joint.join(told)})"
     who = listed(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
-    return f"{blocks.escape(stage.name, 60)} ({who}{many})"
+    instead = ", in place of nobody" if stage.has_fallback else ""
+    return f"{name} ({who}{many}{instead})"
 
 
 def passed(card: Card) -> str:
@@ -69,8 +102,31 @@ def step(card: Card) -> str:
 
 
 def silence(card: Card) -> str:
-    """What happens if nobody does anything."""
-    return f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    """What happens if nobody does anything, and when, in the order of time."""
+    if card.paused_at is not None:
+        who = blocks.escape(card.requester.name, 60)
+        return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
+    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    step = card.round.escalation
+    if step is None or step.at is None:
+        return told
+    return f"From {blocks.when(step.at)} {escalation(step)}. {told}"
+
+
+def escalation(step: Escalated) -> str:
+    """`this also goes to ML admins`: what escalating does, whether they are one or many."""
+    who = listed(list(step.who)) or "nobody else"
+    if step.way == "notify":
+        return f"a message goes to {who}"
+    return f"this goes to {who} instead" if step.way == "replace" else f"this also goes to {who}"  # fmt: skip
+
+
+def left_out(card: Card) -> str:
+    """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
+    return " · ".join(
+        f"{blocks.escape(one.name, 60)} is not asked: `{blocks.escape(one.when, 120)}` does not hold"
+        for one in card.dropped
+    )
 
 
 def outcome(card: Card, *, in_thread: bool = False) -> str:
@@ -80,6 +136,9 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
     project, what = blocks.escape(card.words.project, 80), asks(card)
     stays = blocks.escape(card.words.stays, 200)
     more = " · _details in the thread_" if in_thread else ""
+    if card.state is ApprovalState.APPROVED and card.by_rule:
+        rule = f"`{blocks.escape(card.by_rule, 120)}`"
+        return f"{state} by rule, {at} · {blocks.escape(card.words.done, 200)} · nobody was asked: {rule}{_holds(card)}"
     if card.state is ApprovalState.APPROVED:
         names = [line.person.name for line in card.approvers]
         by = (
@@ -87,7 +146,9 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
             if in_thread and len(names) > 1
             else f"by {listed(names)}, {at}"
         )
-        return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{more}"
+        if card.extras.review is not None:
+            by = glass(card)
+        return f"{state} · {blocks.escape(card.words.done, 200)} · {by}{_holds(card)}{more}"
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         by_whom = blocks.escape(card.rejection.person.name, 60)
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
@@ -96,21 +157,39 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         return f"{state} by {by_whom}, {at} · {what} · {stays}{more}"
     if card.state is ApprovalState.EXPIRED:
         return f"{state} {at} · {what} · {progress(card)} · {stays}{more}"
+    if card.state is ApprovalState.LAPSED:
+        undone = blocks.escape(card.words.undone or card.words.stays, 200)
+        unmet = [one for one in card.conditions if one.state is ConditionState.UNMET]
+        why = (
+            f"not met by {blocks.day(unmet[0].due)}: {blocks.quote(unmet[0].text, 120)}"
+            if unmet
+            else "a condition was not met in time"
+        )
+        return f"{state} · {what} · {why} · {undone}{more}"
     return f"{state} · {project}"
+
+
+def _holds(card: Card) -> str:
+    return f" · holds until {blocks.when(card.valid_until)}" if card.valid_until else ""
 
 
 def plain_outcome(card: Card) -> str:
     """The same for a notification: no emoji, no emphasis, no date syntax."""
     state = STATES[card.state].split()[-1]
     if card.state is ApprovalState.APPROVED:
-        return f"{state}: {blocks.escape(card.words.done, 200)}"
+        by = " by rule" if card.by_rule else ""
+        return f"{state}{by}: {blocks.escape(card.words.done, 200)}"
+    if card.state is ApprovalState.LAPSED:
+        undone = blocks.escape(card.words.undone or card.words.stays, 200)
+        return f"{state}: {asks(card)}; a condition was not met in time, so {undone}"
     return f"{state}: {asks(card)}; {blocks.escape(card.words.stays, 200)}"
 
 
 def verdict(line: Line) -> str:
     """`Ana Ruiz approved`."""
     did = "approved" if line.verdict == "approve" else "rejected"
-    return f"{blocks.escape(line.person.name, 60)} {did}"
+    for_whom = f" for {blocks.escape(line.instead_of, 60)}" if line.instead_of else ""
+    return f"{blocks.escape(line.person.name, 60)} {did}{for_whom}"
 
 
 def value(card: Card) -> str:
@@ -118,24 +197,134 @@ def value(card: Card) -> str:
     return f"{card.id}:{card.revision}"
 
 
+def state(card: Card) -> str:
+    """`⏳ Waiting`, `✅ Approved`; while a question is open, who is waited for."""
+    if card.is_pending and card.paused_at is not None:
+        return "⏳ Waiting for the requester"
+    return STATES[card.state]
+
+
+def said(card: Card) -> list[str]:
+    """What was asked, answered and handed over, one line each, newest last; mrkdwn."""
+    told = []
+    for one in card.extras.questions[-2:]:
+        asker = blocks.escape(one.asker.name, 60)
+        if one.is_open:
+            told.append(f"*{asker} asks:* {blocks.quote(one.text, 300)}")
+        elif one.answer is not None:
+            told.append(
+                f"{asker} asked: {blocks.quote(one.text, 200)} · {blocks.escape(card.requester.name, 60)} answered: {blocks.quote(one.answer, 300)}"
+            )
+    if card.is_pending:
+        told += conditions(card)
+    told += [
+        f"{blocks.escape(one.giver.name, 60)} handed over to {blocks.escape(one.taker.name, 60)}"
+        for one in card.extras.handovers
+        if one.position == card.stage
+    ]
+    return told
+
+
+CONDITION_STATES = {
+    ConditionState.OPEN: "open",
+    ConditionState.CLAIMED: "said to be met, to be confirmed",
+    ConditionState.MET: "✅ met",
+    ConditionState.UNMET: "not met",
+    ConditionState.DROPPED: "binds nobody any more",
+}
+
+
+def condition(one: Condition) -> str:
+    """`“Plan the clean-up” · Tim by Fri 30 Jan · open`, for mrkdwn."""
+    owner = blocks.escape(one.owner.name, 60)
+    return f"{blocks.quote(one.text, 300)} · {owner} by {blocks.day(one.due)} · {CONDITION_STATES[one.state]}"
+
+
+def conditions(card: Card) -> list[str]:
+    """What the approval depends on, one line each."""
+    return [f"*On condition* · {condition(one)}" for one in card.conditions]
+
+
+def glass(card: Card) -> str:
+    """`glass broken by Ada, today 9:14 · to be reviewed by Wed 09:14`, for mrkdwn."""
+    review = card.extras.review
+    if review is None:
+        return ""
+    told = f"glass broken by {blocks.escape(review.breaker.name, 60)}, {blocks.when(review.broken_at)}"
+    if review.reviewer is None or review.reviewed_at is None:
+        late = ", late" if review.times_late else ""
+        return f"{told} · to be reviewed by {blocks.when(review.due_at)}{late}"
+    how = "was right" if review.is_fine else "was not right"
+    return f"{told} · {blocks.escape(review.reviewer.name, 60)} reviewed it, {blocks.when(review.reviewed_at)}: it {how}"
+
+
+def glass_button(card: Card) -> Element:
+    """Break glass: asks for the reason before anything happens."""
+    return blocks.button("Break glass…", GLASS, value(card), style="danger")
+
+
+def choice(label: str, verb: str, card: Card) -> Element:
+    """An entry of More: what it does, and what it was offered on."""
+    return blocks.option(label, f"{verb}:{value(card)}")
+
+
 def decide_buttons(card: Card) -> list[Element]:
-    """Approve, Reject, Details."""
+    """Approve, Reject, Details, and more; no Approve while the requester has to answer first."""
+    hand_over = choice("Hand over to somebody else…", "hand_over", card)
+    if card.paused_at is not None:
+        rest = [blocks.overflow(MORE, [hand_over])]
+        own = card.question is not None and card.reader is not None
+        if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
+            rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
+        return [_reject_button(card), details_button(card), *rest]
+    now = card.round
+    sure = blocks.confirm(
+        "Approve this?",
+        f"{blocks.plain(card.words.project, 80)} asks to {blocks.plain(card.words.asks, 180)}.",
+        yes="Approve",
+        no="Not yet",
+    )
     return [
         blocks.button(
-            "Approve",
-            APPROVE,
+            "Approve…" if now.comment else "Approve",
+            APPROVE_WITH if now.comment else APPROVE,
             value(card),
             style="primary",
-            hint=f"Approve request {card.id}",
+            hint=f"Approve request {card.id}"
+            + (", with a comment" if now.comment else ""),
+            confirm=sure if now.confirm and not now.comment else None,
         ),
-        blocks.button(
-            "Reject",
-            REJECT,
-            value(card),
-            hint=f"Reject request {card.id}, with a reason",
-        ),
+        _reject_button(card),
         details_button(card),
+        blocks.overflow(
+            MORE,
+            [
+                choice("Ask for information…", "ask", card),
+                choice("Approve on conditions…", "conditions", card),
+                hand_over,
+            ],
+        ),
     ]
+
+
+def _reject_button(card: Card) -> Element:
+    return blocks.button(
+        "Reject",
+        REJECT,
+        value(card),
+        hint=f"Reject request {card.id}, with a reason",
+    )
+
+
+def answer_button(card: Card) -> Element:
+    """Answer: the request waits for it."""
+    return blocks.button(
+        "Answer",
+        ANSWER,
+        value(card),
+        style="primary",
+        hint=f"Answer the question about request {card.id}",
+    )
 
 
 def details_button(card: Card) -> Element:
@@ -157,6 +346,46 @@ def withdraw_button(card: Card) -> Element:
             danger=True,
         ),
     )
+
+
+def take_back_button(card: Card) -> Element:
+    """Take back, after a question: others may have decided on the word of it."""
+    return blocks.button(
+        "Take back",
+        TAKE_BACK,
+        value(card),
+        confirm=blocks.confirm(
+            "Take your approval back?",
+            "It counts no more, and a stage that passed with it is asked again. You can decide again while the request waits.",
+            yes="Take back",
+            no="Keep it",
+        ),
+    )
+
+
+def requester_buttons(card: Card) -> list[Element]:
+    """What the requester can do while it waits: answer, or nudge, and withdraw."""
+    if card.question is not None:
+        return [answer_button(card), withdraw_button(card)]
+    rest = []
+    if card.round.ask is not Ask.QUIET:
+        rest.append(choice("Nudge those who are asked", "nudge", card))
+    return [
+        withdraw_button(card),
+        *([blocks.overflow(MORE, rest)] if rest else []),
+    ]
+
+
+def own_buttons(card: Card) -> list[Element]:
+    """What the reader of a card can do in private, beside deciding."""
+    reader = card.reader
+    if reader is None or not card.is_pending:
+        return []
+    glass_ = [glass_button(card)] if reader.may_break_glass else []
+    if reader.is_requester:
+        return [*requester_buttons(card), *glass_]
+    mine = [take_back_button(card)] if reader.line is not None else []
+    return [*mine, *glass_]
 
 
 def buttons(card: Card, elements: list[Element], where: str = "card") -> Block:

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from bot import blocks
+from bot import blocks, routes
 from bot.budgets import pictures, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
@@ -13,7 +13,6 @@ from workflows.budgets import service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
 from workflows.errors import InvalidInput
-from workflows.policy import Policy
 from workflows.projects import service as projects
 
 SHOWN = 8
@@ -67,17 +66,15 @@ def open_increase(click: Click) -> Reply:
         detail = service.detail(
             session, budget_id, policy=click.deps.policy, now=click.deps.now(session)
         )
-    return Open(views.increase(detail, _route(click.deps.policy)))
-
-
-def _route(policy: Policy) -> str:
-    """Who will be asked, in which order."""
-    stages = policy.gate(BUDGET_INCREASE.gate).stages
-    return "Decided by: " + ", then ".join(
-        blocks.escape(stage.name, 60)
-        + (f" ({stage.quorum} must approve)" if stage.quorum > 1 else "")
-        for stage in stages
-    )
+        route = decisions.route(
+            session,
+            click.actor,
+            BUDGET_INCREASE.gate,
+            BUDGET_INCREASE.people(session, budget_id),
+            policy=click.deps.policy,
+            org_key=click.deps.team.org_key,
+        )
+    return Open(views.increase(detail, routes.words(route)))
 
 
 def ask(submission: Submission) -> Reply:

@@ -6,15 +6,20 @@ import sys
 import typer
 
 from bot.cli import (
+    approvals,
     audit,
     costs,
     digest,
+    gate,
     importing,
     maturity,
     outbox,
     people,
     policy,
     serving,
+    statements,
+    tokens,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -33,6 +38,13 @@ app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
 app.add_typer(digest.app, name="digest")
 app.add_typer(maturity.app, name="maturity")
+app.add_typer(approvals.app, name="approvals")
+app.command()(gate.gate)
+app.command()(statements.verify)
+app.add_typer(statements.keys_app, name="keys")
+app.add_typer(statements.app, name="statements")
+app.add_typer(tokens.app, name="token")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 

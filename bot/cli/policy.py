@@ -1,24 +1,29 @@
-"""`mlgov policy`: check the policy file, print its schema and an example."""
+"""`mlgov policy`: check, compare, apply and try the policy file; print its schema and an example."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.base import fail, say, settings
+from bot.cli.base import Json, fail, opened, org_key, say, settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from workflows.policy import Policy, PolicyText
 
 app = typer.Typer(
-    help="Check governance.yml, print its schema or an example.", no_args_is_help=True
+    help="Check governance.yml, compare it, put it in force, or try it on what was asked before.",
+    no_args_is_help=True,
 )
 
+File = Annotated[
+    Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")
+]
 
-@app.command()
-def check(
-    file: Annotated[
-        Path | None, typer.Argument(help="The file; MLGOV_POLICY when it is left out.")
-    ] = None,
-) -> None:
-    """Say what is wrong with a policy file, line by line."""
+
+def _read(file: Path | None) -> "tuple[Path, PolicyText]":
     from workflows import policy
     from workflows.errors import GovernanceError
     from workflows.maturity import rubric
@@ -29,9 +34,194 @@ def check(
         rubric.load(rubric.place(path, found.policy.maturity.rubric))
     except GovernanceError as error:
         raise fail(error.sentence) from None
+    return path, found
+
+
+def _running(session: "Session") -> "tuple[int, Policy] | None":
+    from workflows.policies import service
+
+    found = service.in_force(session)
+    return None if found is None else (found, service.version(session, found))
+
+
+@app.command()
+def check(
+    file: File = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Leave the database and its people out.")
+    ] = False,
+) -> None:
+    """Say what is wrong with a policy file, line by line: also stages that nothing reaches, or that nobody could pass."""
+    from workflows.people import checking
+    from workflows.policy import review
+    from workflows.policy.reading import line_of
+
+    path, found = _read(file)
+    wrong = review.review(found.policy)
+    looked = "people and groups were not looked at"
+    if not offline and _has_database():
+        with opened() as database, database.read() as session:
+            wrong += checking.against_mirror(session, found.policy, org_key(database))
+        looked = "people and groups are known"
+    if wrong:
+        told = [
+            f"{path}:{line_of(found.text, place)}: {'.'.join(str(part) for part in place)}: {words}"
+            for place, words in wrong
+        ]
+        raise fail("\n".join(dict.fromkeys(told)))
     say(
-        f"{path}: good. Policy {found.sha256[:12]}, gates: {', '.join(found.policy.gates) or 'none'}."
+        f"{path}: good. Policy {found.sha256[:12]}, gates: {', '.join(found.policy.gates) or 'none'}; {looked}."
     )
+
+
+def _has_database() -> bool:
+    from sqlalchemy.engine import make_url
+
+    url = make_url(settings().mlgov_database_url.get_secret_value())
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+@app.command()
+def diff(file: File = None) -> None:
+    """Say in words how a policy file differs from the policy in force."""
+    from workflows.policies.differences import differences
+
+    path, found = _read(file)
+    with opened() as database, database.read() as session:
+        running = _running(session)
+    if running is None:
+        say(f"{path}: no policy is in force yet.")
+        return
+    told = differences(running[1], found.policy)
+    if not told:
+        say(f"{path}: nothing differs from version {running[0]}, which is in force.")
+    for each in told:
+        say(f"- {each}")
+
+
+@app.command()
+def apply(
+    file: File = None,
+    reroute: Annotated[
+        bool, typer.Option("--reroute", help="Move open requests to it, too.")
+    ] = False,
+) -> None:
+    """Put a policy file in force. A running mlgov follows within seconds; open requests stay on their version."""
+    from workflows import clock, decisions
+    from workflows.actors import OPERATOR
+    from workflows.policies import service
+
+    path, found = _read(file)
+    with opened() as database:
+        org = org_key(database)
+        with database.begin(patient=True) as session:
+            version = service.adopt(session, OPERATOR, found, now=clock.now(session))
+        say(f"{path}: version {version} is in force ({found.sha256[:12]}).")
+        if reroute:
+            with database.read() as session:
+                waiting = decisions.open_requests(session)
+            for approval_id in waiting:
+                with database.begin(patient=True) as session:
+                    moved = decisions.reroute(
+                        session,
+                        OPERATOR,
+                        approval_id,
+                        policy=found.policy,
+                        policy_id=version,
+                        now=clock.now(session),
+                        org_key=org,
+                    )
+                say(
+                    f"- request {moved.id}: "
+                    + ("moved" if moved.moved else f"stays as it is: {moved.why}")
+                )
+    kept = settings().mlgov_policy
+    if not kept.exists() or kept.read_bytes() != path.read_bytes():
+        say(
+            f"{kept} says something else, and the next start of mlgov goes by it: copy {path} there."
+        )
+
+
+@app.command()
+def simulate(
+    file: File = None,
+    since: Annotated[str, typer.Option(help="How far back, like 90d or 12w.")] = "90d",
+    as_json: Json = False,
+) -> None:
+    """Replay past requests under a policy file: which would be routed otherwise, blocked or sped up, and who is asked more."""
+    import json
+    from dataclasses import asdict
+
+    from workflows import clock, decisions
+    from workflows.policy.terms import parse_duration
+
+    path, found = _read(file)
+    try:
+        back = parse_duration(since)
+    except ValueError as error:
+        raise fail(f"--since: {error}", 2) from None
+    with opened() as database, database.read() as session:
+        result = decisions.simulate(
+            session,
+            found.policy,
+            since=clock.now(session) - _as_delta(back),
+            org_key=org_key(database),
+        )
+    if as_json:
+        say(json.dumps(asdict(result), indent=2, ensure_ascii=False))
+        return
+    say(f"{path}: {_summary(result)}")
+    for one in result.requests:
+        if one.effect != "same":
+            say(f"- request {one.id} at {one.gate}: {_EFFECTS[one.effect]}: {one.why}")
+    _say_asked(result)
+
+
+_EFFECTS = {
+    "routed": "goes another way",
+    "sped_up": "needs fewer decisions",
+    "blocked": "would be refused",
+    "unknown": "cannot be told",
+}
+
+
+def _as_delta(value: object) -> timedelta:
+    if not isinstance(value, timedelta):
+        raise fail("--since takes a duration like 90d", 2)
+    return value
+
+
+def _summary(result: Any) -> str:
+    from workflows.wording import counted
+
+    told = [
+        f"{result.count(effect)} {words}"
+        for effect, words in (
+            ("same", "as they went"),
+            ("routed", "another way"),
+            ("sped_up", "with fewer decisions"),
+            ("blocked", "refused"),
+            ("unknown", "cannot be told"),
+        )
+        if result.count(effect)
+    ]
+    many = counted(len(result.requests), "request")
+    return f"{many} replayed: {', '.join(told)}." if told else "no request to replay."
+
+
+def _say_asked(result: Any) -> None:
+    changed = sorted(
+        (
+            (result.asked_after[name] - before, name, before)
+            for name, before in result.asked_before.items()
+            if result.asked_after[name] != before
+        ),
+        key=lambda one: (-abs(one[0]), one[1]),
+    )
+    for more, name, before in changed:
+        say(
+            f"- {name} would be asked {before + more} times instead of {before} ({more:+d})"
+        )
 
 
 @app.command()

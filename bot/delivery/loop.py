@@ -21,7 +21,7 @@ from bot.delivery.client import check
 from bot.delivery.drafts import Drafts
 from bot.delivery.lookup import Stamps
 from bot.delivery.renderers import RENDERERS
-from bot.delivery.sender import Anchor, Home, Result, Sender
+from bot.delivery.sender import Anchor, Courier, Home, Result, Sender
 from bot.rendering import Renderer
 from bot.uploads import Uploads
 from storage.db import Database, DatabaseBusy
@@ -76,6 +76,7 @@ class Delivery:
         stamps: Stamps = "real",
         told: Told | None = None,
         guards: bool = True,
+        courier: Courier | None = None,
     ) -> None:
         client = slack()
         check(client)
@@ -98,6 +99,7 @@ class Delivery:
             pace=self._pace,
             stamps=stamps,
             guards=guards,
+            courier=courier,
         )
         self._turn = threading.Condition()
         self._wake_at = 0.0

@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Courier = Callable[[Errand], Outcome]
+"""Sends an event to a system outside."""
+
 Home = Callable[[Session, str], View | None]
 """The App Home of a person, by their opaque id; None when there is nobody to show it to."""
 
@@ -81,8 +84,10 @@ class Sender:
         pace: Pace,
         stamps: Stamps,
         guards: bool = True,
+        courier: Courier | None = None,
     ) -> None:
         self._database = database
+        self._courier = courier
         self._slack = slack
         self._drafts = drafts
         self._pictures = Illustrator(uploads)
@@ -107,6 +112,12 @@ class Sender:
                 return Result(self._publish(errand, claimed_at))
             case Op.ANCHOR:
                 return Result(self._keep_head())
+            case Op.WEBHOOK:
+                return Result(
+                    self._courier(errand)
+                    if self._courier
+                    else NotSent("webhooks are not sent here")
+                )
 
     def _is_late(self, claimed_at: float) -> bool:
         """Whether the lease might run out before a call that starts now is over."""

@@ -24,6 +24,7 @@ _STATES = {
     ApprovalState.REJECTED: "Rejected",
     ApprovalState.EXPIRED: "Expired",
     ApprovalState.WITHDRAWN: "Withdrawn",
+    ApprovalState.LAPSED: "Lapsed",
 }
 
 

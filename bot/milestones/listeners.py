@@ -7,16 +7,17 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from bot import blocks
+from bot import blocks, routes
 from bot.context import Deps
 from bot.milestones import submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
-from workflows import permissions, status
+from workflows import decisions, permissions, status
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
 from workflows.milestones import changes, lists, reads, service, snoozing
+from workflows.milestones.moving import RESCHEDULE
 from workflows.milestones.records import MilestoneRecord
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -79,10 +80,16 @@ def _reschedule(click: Click, value: str) -> Reply:
     policy = click.deps.policy
     decided_by = None
     if policy.milestones.reschedule is not None:
-        stages = policy.gate(policy.milestones.reschedule).stages
-        decided_by = "Decided by: " + ", then ".join(
-            blocks.escape(stage.name, 60) for stage in stages
-        )
+        with click.deps.db.read() as session:
+            route = decisions.route(
+                session,
+                click.actor,
+                policy.milestones.reschedule,
+                RESCHEDULE.people(session, milestone.id),
+                policy=policy,
+                org_key=click.deps.team.org_key,
+            )
+        decided_by = routes.words(route)
     return Open(
         windows.reschedule(
             milestone,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
-from bot.people.refreshing import Refresher
+from bot.people.refreshing import Refresher, WatchGroups
 from bot.people.workspaces import Workspaces
 from storage.db import Database
 from workflows import clock
@@ -31,7 +31,9 @@ class Events:
         refresher: Refresher,
         *,
         later: Callable[[Callable[[], None]], object],
+        watch: WatchGroups,
     ) -> None:
+        self._watch = watch
         self._db = db
         self._ours = workspaces.ours
         self._workspaces = workspaces
@@ -108,15 +110,15 @@ class Events:
             return
         self._workspaces.learn_group(subteam)
         seen = payloads.group(subteam)
-        self._db.run(
-            lambda session: people.upsert_groups(
-                session,
-                [seen],
-                org_key=self._ours.org_key,
-                read_at=None,
-                now=clock.now(session),
+
+        def work(session: Session) -> None:
+            now = clock.now(session)
+            changes = people.upsert_groups(
+                session, [seen], org_key=self._ours.org_key, read_at=None, now=now
             )
-        )
+            self._watch(session, changes, now)
+
+        self._db.run(work)
         if not seen.is_disabled:
             self._ask(
                 "a user group", lambda: self._refresher.refresh_group(seen.slack_id)
@@ -124,16 +126,20 @@ class Events:
 
     def _members(self, event: Event) -> None:
         group_id = str(event.get("subteam_id") or "")
-        self._db.run(
-            lambda session: people.change_members(
+
+        def work(session: Session) -> None:
+            now = clock.now(session)
+            changes = people.change_members(
                 session,
                 group_id,
                 added=[str(one) for one in event.get("added_users") or ()],
                 removed=[str(one) for one in event.get("removed_users") or ()],
                 org_key=self._ours.org_key,
-                now=clock.now(session),
+                now=now,
             )
-        )
+            self._watch(session, changes, now)
+
+        self._db.run(work)
         self._ask("a user group", lambda: self._refresher.refresh_group(group_id))
 
     # --- channels

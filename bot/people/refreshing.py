@@ -15,21 +15,32 @@ from storage.db import Database
 from workflows import clock
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen
+from workflows.people.records import GroupChange
 
 log = logging.getLogger("mlgov")
 
 MOST_UNKNOWN = 50
 """Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
 
+WatchGroups = Callable[[Session, Sequence[GroupChange], datetime], None]
+"""Told, in the transaction of the change, who joined and who left which user group."""
+
 
 class Refresher:
     """Refreshes parts of the mirror, or all of it."""
 
-    def __init__(self, reads: SlackReads, db: Database, workspaces: Workspaces) -> None:
+    def __init__(
+        self,
+        reads: SlackReads,
+        db: Database,
+        workspaces: Workspaces,
+        watch: WatchGroups,
+    ) -> None:
         self._reads = reads
         self._db = db
         self._ours = workspaces.ours
         self._workspaces = workspaces
+        self._watch = watch
         self._one_at_a_time = threading.Lock()
 
     def _team_ids(self) -> list[str | None]:
@@ -55,16 +66,20 @@ class Refresher:
         members = self._reads.group_members(
             group_id, self._workspaces.of_group(group_id)
         )
-        self._db.run(
-            lambda session: people.refresh_members(
+
+        def work(session: Session) -> None:
+            now = clock.now(session)
+            changes = people.refresh_members(
                 session,
                 group_id,
                 members,
                 org_key=self._ours.org_key,
                 read_at=read_at,
-                now=clock.now(session),
+                now=now,
             )
-        )
+            self._watch(session, changes, now)
+
+        self._db.run(work)
 
     def refresh_groups(self) -> None:
         """All user groups with their members. Raises SlackSilent."""
@@ -76,17 +91,20 @@ class Refresher:
         for one in found:
             self._workspaces.learn_group(one)
         groups = [payloads.group(one) for one in found]
-        self._db.run(
-            lambda session: people.upsert_groups(
+
+        def work(session: Session) -> None:
+            now = clock.now(session)
+            changes = people.upsert_groups(
                 session,
                 groups,
                 org_key=self._ours.org_key,
                 read_at=read_at,
-                now=clock.now(session),
+                now=now,
                 is_everything=True,
-            ),
-            patient=True,
-        )
+            )
+            self._watch(session, changes, now)
+
+        self._db.run(work, patient=True)
 
     def refresh_channel(self, channel_id: str) -> None:
         """One channel and whether guests read it. Raises SlackSilent."""

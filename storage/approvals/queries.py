@@ -40,13 +40,21 @@ _REQUEST = (
         _approval.c.revision,
         _approval.c.card_id,
         _approval.c.channel,
+        _approval.c.bound,
+        _approval.c.asked_at,
         _approval.c.expires_at,
+        _approval.c.reason_id,
+        _approval.c.paused_at,
+        _approval.c.nudged_at,
+        _approval.c.edition,
+        _approval.c.has_more,
         _person.c.slack_id.label("requester_slack_id"),
         _stage.c.position,
         _stage.c.name,
         _stage.c.approvers,
         _stage.c.quorum,
         _stage.c.ask,
+        _stage.c.rules,
     )
     .select_from(
         _approval.join(_stage, _stage.c.approval_id == _approval.c.id).join(
@@ -81,12 +89,20 @@ def try_lock(session: Session, approval_id: int) -> Literal["taken", "held", "go
 
 
 _DECIDED = select(
-    _decision.c.person_id, _decision.c.position, _decision.c.verdict
-).where(_decision.c.approval_id == bindparam("approval_id"))
+    _decision.c.id,
+    _decision.c.person_id,
+    _decision.c.position,
+    _decision.c.verdict,
+    _decision.c.for_id,
+    _decision.c.parties,
+).where(
+    _decision.c.approval_id == bindparam("approval_id"),
+    _decision.c.taken_back_at.is_(None),
+)
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """Who decided so far (person_id, position, verdict)."""
+    """The verdicts that count so far (id, person_id, position, verdict, for_id, parties)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -95,12 +111,18 @@ _STANDING = (
         _person.c.id,
         _person.c.org_key,
         _person.c.slack_id,
+        _person.c.name,
         _person.c.is_bot,
         _person.c.is_guest,
         _person.c.is_stranger,
         _person.c.is_deactivated,
         _person.c.erased_at,
         _person.c.refreshed_at,
+        _person.c.stands_in_until,
+        _person.c.manager_id,
+        _person.c.tz,
+        _person.c.country,
+        _member.c.since,
         _group.c.slack_id.label("group_id"),
         _group.c.handle,
         _group.c.name.label("group_name"),
@@ -130,12 +152,9 @@ _ADVANCE = (
         revision=_approval.c.revision + 1,
         state=bindparam("new_state"),
         decided_at=bindparam("ended_at"),
+        asked_at=bindparam("asked"),
+        valid_until=bindparam("holds_until"),
     )
-)
-_CARD = (
-    update(_approval)
-    .where(_approval.c.id == bindparam("approval_id"))
-    .values(card_id=bindparam("new_card"), channel=bindparam("new_channel"))
 )
 
 
@@ -150,9 +169,11 @@ def advance(
     *,
     stage: int,
     state: ApprovalState,
-    ended_at: datetime | None,
+    asked_at: datetime | None,
+    ended_at: datetime | None = None,
+    valid_until: datetime | None = None,
 ) -> None:
-    """Move the request to a stage or to its end; its revision rises."""
+    """Move the request to a stage, asked at `asked_at`, or to its end; its revision rises."""
     session.execute(
         _ADVANCE,
         {
@@ -160,26 +181,10 @@ def advance(
             "new_stage": stage,
             "new_state": state.value,
             "ended_at": ended_at,
+            "asked": asked_at,
+            "holds_until": valid_until,
         },
     )
-
-
-def set_card(session: Session, approval_id: int, *, card_id: int, channel: str) -> None:
-    """Remember which message is the channel's card."""
-    session.execute(
-        _CARD,
-        {"approval_id": approval_id, "new_card": card_id, "new_channel": channel},
-    )
-
-
-_BY_KEY = select(Approval.id, Approval.requester_id).where(
-    Approval.request_key == bindparam("key")
-)
-
-
-def find_by_key(session: Session, request_key: str) -> Any:
-    """The request (id, requester_id) that this asking opened already."""
-    return session.execute(_BY_KEY, {"key": request_key}).first()
 
 
 def insert_request(
@@ -205,6 +210,9 @@ _PERSON_COLUMNS = (
     Person.is_stranger,
     Person.is_deactivated,
     Person.erased_at,
+    Person.tz,
+    Person.country,
+    Person.away_until,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),
@@ -214,7 +222,12 @@ _NAMED = select(*_PERSON_COLUMNS).where(
     ),
 )
 _MEMBERS = (
-    select(*_PERSON_COLUMNS, UserGroup.slack_id.label("group_id"), UserGroup.handle)
+    select(
+        *_PERSON_COLUMNS,
+        UserGroup.slack_id.label("group_id"),
+        UserGroup.handle,
+        UserGroupMember.since,
+    )
     .join(UserGroupMember, UserGroupMember.person_id == Person.id)
     .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
     .where(
@@ -283,6 +296,7 @@ def find_channel_of(session: Session, project_id: int, org_key: str) -> Any:
     return session.execute(_CHANNEL, {"project_id": project_id, "org": org_key}).first()
 
 
+_absent = aliased(Person)
 _CARDS = (
     select(
         Approval.id,
@@ -298,6 +312,12 @@ _CARDS = (
         Approval.decided_at,
         Approval.policy_id,
         Approval.card_id,
+        Approval.paused_at,
+        Approval.nudged_at,
+        Approval.has_more,
+        Approval.bound,
+        Approval.asked_at,
+        Approval.valid_until,
         Person.id.label("requester_id"),
         Person.name.label("requester_name"),
         Person.slack_id.label("requester_slack_id"),
@@ -316,6 +336,7 @@ _CARD_STAGES = (
         ApprovalStage.approvers,
         ApprovalStage.quorum,
         ApprovalStage.ask,
+        ApprovalStage.rules,
     )
     .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(ApprovalStage.approval_id, ApprovalStage.position)
@@ -332,10 +353,14 @@ _CARD_DECISIONS = (
         Decision.rule,
         Decision.via,
         Decision.membership_read_at,
+        Decision.parties,
         Decision.decided_at,
+        Decision.taken_back_at,
+        _absent.name.label("for_name"),
         PrivateText.text.label("reason"),
     )
     .join(Person, Person.id == Decision.person_id)
+    .outerjoin(_absent, _absent.id == Decision.for_id)
     .outerjoin(PrivateText, PrivateText.id == Decision.reason_id)
     .where(Decision.approval_id.in_(bindparam("ids", expanding=True)))
     .order_by(Decision.id)
@@ -359,7 +384,15 @@ def list_decisions(session: Session, ids: Sequence[int]) -> Rows:
 
 _mine = aliased(Decision)
 _WAITING = (
-    select(Approval.id, ApprovalStage.approvers)
+    select(
+        Approval.id,
+        Approval.bound,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+        ApprovalStage.rules,
+    )
     .join(
         ApprovalStage,
         (ApprovalStage.approval_id == Approval.id)
@@ -368,11 +401,13 @@ _WAITING = (
     .outerjoin(
         _mine,
         (_mine.approval_id == Approval.id)
-        & (_mine.person_id == bindparam("person_id")),
+        & (_mine.person_id == bindparam("person_id"))
+        & _mine.taken_back_at.is_(None),
     )
     .where(
         Approval.state == ApprovalState.PENDING.value,
         Approval.expires_at > bindparam("now"),
+        Approval.paused_at.is_(None),
         Approval.requester_id != bindparam("person_id"),
         _mine.id.is_(None),
     )
@@ -397,7 +432,7 @@ _ASKED = (
 
 
 def list_undecided(session: Session, person_id: str, *, now: datetime) -> Rows:
-    """Pending requests (id, approvers of the stage asked now) that others made and this person has not decided."""
+    """Pending requests (id, bound, the stage asked now) that others made and this person has not decided."""
     return session.execute(_WAITING, {"person_id": person_id, "now": now}).all()
 
 

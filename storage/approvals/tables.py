@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
@@ -50,9 +50,22 @@ class Approval(Base):
     """The outbox row of the channel's card, under which the thread tells the story."""
     channel: Mapped[str | None]
     """Slack id of the channel in which that card stands."""
+    bound: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What the policy's rules came to when the request was opened; see `workflows.approvals.rules.Bound`."""
     created_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None]
+    """When the stage that is asked now was asked; reminders and escalation count from here."""
     expires_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    """Until when the approval holds; none when it holds for good, or was not given."""
+    paused_at: Mapped[datetime | None]
+    """Since when it waits for the requester's answer; its time is put off meanwhile."""
+    nudged_at: Mapped[datetime | None]
+    edition: Mapped[int] = mapped_column(default=0)
+    """How often stages were asked anew, after a decision was taken back or the request was changed."""
+    has_more: Mapped[bool] = mapped_column(default=False)
+    """Whether anything stands about it in `storage.actions`; a plain request is read without looking there."""
 
 
 class ApprovalStage(Base):
@@ -67,16 +80,28 @@ class ApprovalStage(Base):
     name: Mapped[str]
     approvers: Mapped[list[Any]]
     """One `{"rule": "role:finance", "who": ["@finance-partners"]}` per approver of the policy: its own word, and the
-    Slack ids, `@group`s or `person:ID`s that it stood for when the request was opened."""
+    Slack ids, `@group`s or `person:ID`s that it stood for when the request was opened; `party` is the index of its
+    group in the stage, where there is more than one."""
     quorum: Mapped[int]
     ask: Mapped[str]
+    rules: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What else holds for this stage, as it was bound; none for a stage of approvers and a quorum alone."""
 
 
 class Decision(Base):
-    """One person's verdict, and why they were entitled to it. One per person and request, whatever the stage."""
+    """One person's verdict, and why they were entitled to it. One that counts per person and request, whatever the stage."""
 
     __tablename__ = "decision"
-    __table_args__ = (UniqueConstraint("approval_id", "person_id"),)
+    __table_args__ = (
+        Index(
+            "ix_decision_once",
+            "approval_id",
+            "person_id",
+            unique=True,
+            postgresql_where=text("taken_back_at IS NULL"),
+            sqlite_where=text("taken_back_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
@@ -92,4 +117,36 @@ class Decision(Base):
     """Slack id of the user group through which the rule reached them; none when it named them."""
     membership_read_at: Mapped[datetime | None]
     """When the mirror entry behind the rule was read from Slack."""
+    parties: Mapped[list[Any] | None] = mapped_column(JSON)
+    """Indexes of the stage's groups that this person stood for; none in a stage that has but one."""
     decided_at: Mapped[datetime]
+    for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """The person in whose stead they decided, who was away."""
+    shown: Mapped[str | None]
+    """SHA-256 over what was asked when they decided; see `rules.digest`."""
+    taken_back_at: Mapped[datetime | None]
+    """Since when it counts no more: its author took it back, or its stage was asked anew."""
+
+
+class ApprovalReminder(Base):
+    """One message that reminded somebody of everything that was due for their decision."""
+
+    __tablename__ = "approval_reminder"
+    __table_args__ = (Index("ix_approval_reminder_last", "person_id", "told_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    told_at: Mapped[datetime]
+
+
+class ApprovalReminderItem(Base):
+    """A request that such a message shows, so that it follows there."""
+
+    __tablename__ = "approval_reminder_item"
+
+    reminder_id: Mapped[int] = mapped_column(
+        ForeignKey("approval_reminder.id"), primary_key=True
+    )
+    approval_id: Mapped[int] = mapped_column(
+        ForeignKey("approval.id"), primary_key=True, index=True
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -49,3 +50,13 @@ def count_by_project(
     else:
         rows = session.execute(_OF_PROJECTS, {"ids": sorted(project_ids)})
     return {project: number for project, number in rows}
+
+
+_BY_KEY = select(Approval.id, Approval.requester_id).where(
+    Approval.request_key == bindparam("key")
+)
+
+
+def find_by_key(session: Session, request_key: str) -> Any:
+    """The request (id, requester_id) that this asking opened already."""
+    return session.execute(_BY_KEY, {"key": request_key}).first()

@@ -13,7 +13,7 @@ class Lane(Base):
     """One destination: its order, pace, and the one sender that holds it. Times are real, not governed.
 
     `slack:<org>:<id>` is a conversation, or a person's direct message; `home:slack:<org>:<id>` a person's App Home;
-    `anchor:` the place outside that keeps the ledger's heads.
+    `anchor:` the place outside that keeps the ledger's heads; `webhook:<id>` a system that follows the ledger.
     """
 
     __tablename__ = "lane"

@@ -283,6 +283,7 @@ def verdicts(
             ),
             Approval.decided_at >= since,
             Approval.decided_at < until,
+            Decision.taken_back_at.is_(None),
         )
         .order_by(Decision.approval_id, Decision.position, Decision.id)
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -159,17 +159,6 @@ def is_on_its_way(session: Session, outbox_id: int) -> bool:
 
 
 # --- the requests that digests show
-
-_SHOWING = (
-    select(DigestDecision.digest_id)
-    .where(DigestDecision.approval_id == bindparam("approval_id"))
-    .order_by(DigestDecision.digest_id)
-)
-
-
-def list_showing(session: Session, approval_id: int) -> Sequence[int]:
-    """Ids of the digests that show a request."""
-    return session.execute(_SHOWING, {"approval_id": approval_id}).scalars().all()
 
 
 def set_decisions(

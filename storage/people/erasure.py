@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import String, cast, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from storage.actions import queries as actions
+from storage.actions.tables import Absence
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
@@ -131,6 +133,21 @@ def forget_digests(session: Session, person_id: str) -> int:
     return len(found.all())
 
 
+def end_absences(session: Session, person_id: str, now: datetime) -> int:
+    """Nobody stands in for the person any more, nor they for anybody; how many absences that ended."""
+    found = session.execute(
+        update(Absence)
+        .where(
+            or_(Absence.person_id == person_id, Absence.stand_in_id == person_id),
+            Absence.ended_at.is_(None),
+        )
+        .values(ended_at=now)
+        .returning(Absence.id)
+        .execution_options(**_QUIET)
+    )
+    return len(found.all())
+
+
 def delete_memberships(session: Session, person_id: str) -> int:
     """Take the person out of every user group; how many that was."""
     found = session.execute(
@@ -164,7 +181,10 @@ def forget_manager(session: Session, person_id: str) -> None:
 
 def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
     """(subject type, subject id) of the records whose cards may show the person."""
-    decided = select(Decision.approval_id).where(Decision.person_id == person_id)
+    decided = select(Decision.approval_id).where(
+        or_(Decision.person_id == person_id, Decision.for_id == person_id)
+    )
+    acted = actions.list_concerning(session, person_id)
     part = or_(
         Project.owner_id == person_id,
         Project.sponsor_id == person_id,
@@ -177,6 +197,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
             or_(
                 Approval.requester_id == person_id,
                 Approval.id.in_(decided),
+                Approval.id.in_(acted),
                 Approval.project_id.in_(projects),
             )
         )
@@ -375,7 +396,12 @@ def _replace_in_stages(
     stages = session.execute(
         select(ApprovalStage)
         .where(
-            cast(ApprovalStage.approvers, String).contains(slack_id, autoescape=True)
+            or_(
+                cast(ApprovalStage.approvers, String).contains(
+                    slack_id, autoescape=True
+                ),
+                cast(ApprovalStage.rules, String).contains(slack_id, autoescape=True),
+            )
         )
         .order_by(ApprovalStage.approval_id, ApprovalStage.position)
     ).scalars()
@@ -383,6 +409,8 @@ def _replace_in_stages(
         stage.approvers = json.loads(
             swap(json.dumps(stage.approvers, ensure_ascii=False))
         )
+        if stage.rules is not None:
+            stage.rules = json.loads(swap(json.dumps(stage.rules, ensure_ascii=False)))
     decisions = session.execute(
         select(Decision)
         .where(Decision.rule.contains(slack_id, autoescape=True))

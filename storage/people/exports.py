@@ -6,7 +6,14 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
-from storage.approvals.tables import Approval, Decision
+from storage.actions.tables import (
+    Absence,
+    ApprovalCondition,
+    ApprovalHandover,
+    ApprovalQuestion,
+    ApprovalReview,
+)
+from storage.approvals.tables import Approval, ApprovalReminder, Decision
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
@@ -29,6 +36,7 @@ from storage.milestones.tables import (
 )
 from storage.people.tables import Person, UserGroup, UserGroupMember
 from storage.projects.tables import Project
+from storage.tokens.tables import ApiToken
 
 Rows = Sequence[Row[Any]]
 
@@ -71,8 +79,47 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "requests": _rows(
             session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
         ),
+        "approval_reminders": _rows(
+            session,
+            select(*ApprovalReminder.__table__.columns)
+            .where(ApprovalReminder.person_id == me)
+            .order_by(ApprovalReminder.id),
+        ),
         "decisions": _rows(
             session, select(*Decision.__table__.columns).where(Decision.person_id == me).order_by(Decision.id)
+        ),
+        "questions": _rows(
+            session,
+            select(*ApprovalQuestion.__table__.columns)
+            .where(ApprovalQuestion.asked_by == me)
+            .order_by(ApprovalQuestion.id),
+        ),
+        "handovers": _rows(
+            session,
+            select(*ApprovalHandover.__table__.columns)
+            .where(or_(ApprovalHandover.from_id == me, ApprovalHandover.to_id == me))
+            .order_by(ApprovalHandover.id),
+        ),
+        "absences": _rows(
+            session,
+            select(*Absence.__table__.columns)
+            .where(or_(Absence.person_id == me, Absence.stand_in_id == me))
+            .order_by(Absence.id),
+        ),
+        "decided_in_their_place": _rows(
+            session, select(*Decision.__table__.columns).where(Decision.for_id == me).order_by(Decision.id)
+        ),
+        "conditions": _rows(
+            session,
+            select(*ApprovalCondition.__table__.columns)
+            .where(or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me))
+            .order_by(ApprovalCondition.id),
+        ),
+        "broken_glass": _rows(
+            session,
+            select(*ApprovalReview.__table__.columns)
+            .where(or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me))
+            .order_by(ApprovalReview.approval_id),
         ),
         "texts": _rows(
             session,
@@ -117,6 +164,15 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(MaturityTarget.business_unit, MaturityTarget.dimension, MaturityTarget.level, MaturityTarget.set_at)
             .where(MaturityTarget.set_by == me)
             .order_by(MaturityTarget.id),
+        ),
+        "tokens": _rows(
+            session,
+            select(
+                ApiToken.prefix, ApiToken.scopes, ApiToken.created_at, ApiToken.expires_at, ApiToken.revoked_at,
+                ApiToken.last_used_at,
+            )
+            .where(ApiToken.person_id == me)
+            .order_by(ApiToken.id),
         ),
         "milestones": _rows(
             session,

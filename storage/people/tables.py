@@ -41,6 +41,10 @@ class Person(Base):
     refreshed_at: Mapped[datetime | None]
     """When Slack last told us about this person (real time)."""
     home_opened_at: Mapped[datetime | None]
+    away_until: Mapped[datetime | None]
+    """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
+    stands_in_until: Mapped[datetime | None]
+    """The end of the last absence in which they stand in for somebody."""
     erased_at: Mapped[datetime | None]
 
 

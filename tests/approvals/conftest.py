@@ -8,25 +8,37 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.approvals.tables import Approval, Decision
 from storage.db import Database
-from storage.delivery.tables import Message, Outbox
-from storage.enums import ApprovalState, Verdict
+from storage.delivery.tables import Message, Outbox, Timer
+from storage.enums import Verdict
 from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
-from workflows import decisions, policy
+from tests.approvals.launch import GoLive, ProjectLaunch
+from workflows import decisions, jobs, policy, timers
 from workflows.actors import Actor, ActorKind
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.forms import (
+    Answer,
+    AskInformation,
+    Decide,
+    HandOver,
+    Nudge,
+    OnRequest,
+    SubmitRequest,
+    TakeBack,
+    Terms,
+    Withdraw,
+)
 from workflows.approvals.records import Card
-from workflows.errors import InvalidInput
+from workflows.due import Occasion
+from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.timers import DueTimer
 
 ORG = "T0ACME"
 START = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
@@ -44,97 +56,6 @@ gates:
       - {name: Finance, approvers: [role:finance], quorum: 2}
     expires_after: 7d
 """
-
-
-class GoLive(BaseModel):
-    """Ask that a project goes live."""
-
-    project_id: int
-
-
-class ProjectLaunch:
-    """A subject type over the table of projects: approved, its status becomes `live`."""
-
-    gate = "budget_increase"
-
-    def prepare(
-        self,
-        session: Session,
-        actor: Actor,
-        form: GoLive,
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Prepared:
-        self.lock(session, form.project_id)
-        project = session.get_one(Project, form.project_id)
-        if project.status == "live":
-            raise InvalidInput("It is live already.")
-        return Prepared(
-            project.id,
-            project.id,
-            {"project_id": project.id, "to": "live"},
-            {
-                "owner": project.owner_id,
-                "sponsor": project.sponsor_id,
-                "manager": project.manager_id,
-            },
-        )
-
-    def lock(self, session: Session, subject_id: int) -> None:
-        session.execute(
-            select(Project.id).where(Project.id == subject_id).with_for_update()
-        )
-
-    def apply(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> None:
-        session.execute(
-            update(Project).where(Project.id == subject_id).values(status=facts["to"])
-        )
-
-    def close(
-        self,
-        session: Session,
-        actor: Actor,
-        approval_id: int,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        outcome: ApprovalState,
-        now: datetime,
-    ) -> None:
-        session.execute(
-            update(Project)
-            .where(Project.id == subject_id)
-            .values(business_unit=outcome.value)
-        )
-
-    def words(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Words:
-        project = session.get_one(Project, subject_id)
-        return Words(
-            project.name,
-            "go live",
-            "it stays as it is",
-            f"{project.name} is live",
-            (("Status", project.status),),
-        )
 
 
 @functools.cache
@@ -230,11 +151,12 @@ class House:
         *,
         key: str | None = None,
         reason: str = "The pilot is over.",
+        **asked: Any,
     ) -> int:
         form = SubmitRequest(
             gate="budget_increase",
             subject_type="project",
-            form=GoLive(project_id=project_id),
+            form=GoLive(project_id=project_id, **asked),
             reason=reason,
             request_key=key or f"key-{next(self.keys)}",
         )
@@ -260,8 +182,10 @@ class House:
         reason: str = "",
         actor: Actor | None = None,
         clicked: tuple[str, str] | None = None,
+        conditions: tuple[Terms, ...] = (),
     ) -> None:
         form = Decide(
+            conditions=conditions,
             approval_id=approval_id,
             revision=revision or self.card(approval_id).revision,
             verdict=Verdict(verdict),
@@ -291,12 +215,98 @@ class House:
             )
         )
 
+    def act(
+        self,
+        name: str,
+        form: OnRequest,
+        *,
+        actor: Actor | None = None,
+    ) -> str:
+        return self.db.run(
+            lambda session: decisions.act(
+                session,
+                actor or self.actor(name),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
+
+    def question(self, name: str, approval_id: int, text: str = "Why now?") -> str:
+        return self.act(
+            name,
+            AskInformation(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                question=text,
+            ),
+        )
+
+    def answer(self, name: str, approval_id: int, text: str = "It grew.") -> str:
+        return self.act(name, Answer(approval_id=approval_id, answer=text))
+
+    def hand_over(self, name: str, approval_id: int, to: str, note: str = "") -> str:
+        return self.act(
+            name,
+            HandOver(
+                approval_id=approval_id,
+                revision=self.card(approval_id).revision,
+                to=f"U0{to.upper()}",
+                note=note,
+            ),
+        )
+
+    def nudge(self, name: str, approval_id: int) -> str:
+        return self.act(name, Nudge(approval_id=approval_id))
+
+    def take_back(self, name: str, approval_id: int) -> str:
+        return self.act(name, TakeBack(approval_id=approval_id))
+
     def expire(self, approval_id: int) -> None:
         self.db.run(
             lambda session: decisions.expire(
                 session, approval_id, policy=self.policy, now=self.now, org_key=ORG
             )
         )
+
+    def until(self, moment: datetime) -> None:
+        """Move the clock, and let every timer run when it falls due, in order."""
+        while True:
+            with self.db.read() as session:
+                timer = session.execute(
+                    select(Timer)
+                    .where(Timer.state == "due", Timer.due_at <= moment)
+                    .order_by(Timer.due_at, Timer.id)
+                    .limit(1)
+                ).scalar_one_or_none()
+                if timer is None:
+                    break
+                found = DueTimer(
+                    timer.id,
+                    Subject(timer.subject_type, timer.subject_id),
+                    timer.kind,
+                    timer.seq,
+                )
+                self.now = max(self.now, timer.due_at)
+            self.db.run(functools.partial(self._run, found))
+        self.now = moment
+
+    def _run(self, timer: DueTimer, session: Session) -> None:
+        if timers.take(session, timer.id, due_now=self.now):
+            occasion = Occasion(self.now, self.policy, 1, ORG)
+            jobs.REGISTRY.timers[timer.kind](session, timer, occasion)
+
+    def joins(self, handle: str, name: str) -> None:
+        with self.db.begin() as session:
+            group = session.execute(
+                select(UserGroup).where(UserGroup.handle == handle)
+            ).scalar_one()
+            session.add(
+                UserGroupMember(
+                    group_id=group.id, person_id=f"p-{name}", since=self.now
+                )
+            )
 
     def later(self, by: timedelta) -> None:
         self.now += by
@@ -327,7 +337,10 @@ class House:
                 (row.person_id.removeprefix("p-"), row.position, row.verdict)
                 for row in session.execute(
                     select(Decision)
-                    .where(Decision.approval_id == approval_id)
+                    .where(
+                        Decision.approval_id == approval_id,
+                        Decision.taken_back_at.is_(None),
+                    )
                     .order_by(Decision.id)
                 ).scalars()
             ]
@@ -395,7 +408,7 @@ def populated(db: Database, text: str = POLICY) -> House:
     """Ola owns, Tim asks, Fay, Fred and Eve are finance; a guest, a stranger, a bot and a leaver are there too."""
     house = House(db, text)
     with db.begin() as session:
-        session.add(PolicyVersion(id=1, sha256="0" * 64, text=text, applied_at=START))
+        session.add(PolicyVersion(sha256="0" * 64, text=text, applied_at=START))
         session.add_all(
             Channel(
                 org_key=ORG,

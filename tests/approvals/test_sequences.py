@@ -1,5 +1,6 @@
 """No sequence of clicks, by anyone, in any order, with repeats, decides what the rules do not allow."""
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,9 +50,10 @@ class Clicks(RuleBasedStateMachine):
         self.house.now = START
         self.ended: str | None = None
         self.deciders: list[tuple[str, int, str]] = []
+        self.stage = 0
 
     @initialize(text=POLICIES, requester=st.sampled_from(["tim", "fred", "eve"]))
-    def ask(self, text: str, requester: str) -> None:
+    def submit(self, text: str, requester: str) -> None:
         self.house.text = text
         self.project = self.house.project()
         self.requester = requester
@@ -79,6 +81,7 @@ class Clicks(RuleBasedStateMachine):
     )
     def somebody_who_may_decides(self, order: list[str], gives_up: bool) -> None:
         verdict = "reject" if gives_up and self.deciders else "approve"
+        self.answer()
         for name in order:
             try:
                 self.house.decide(name, self.id, verdict)
@@ -93,12 +96,58 @@ class Clicks(RuleBasedStateMachine):
                 self.house.withdraw(name, self.id)
 
     @precondition(lambda self: len(self.deciders) > 1)
+    @rule(name=PEOPLE)
+    def take_back(self, name: str) -> None:
+        """Theirs alone counts no more; a stage that passed with it comes back, and later ones are void."""
+        try:
+            self.house.take_back(name, self.id)
+        except GovernanceError:
+            assert self.house.deciders(self.id) == self.deciders
+            return
+        position = next(at for who, at, _ in self.deciders if who == name)
+        stage = max(at for _, at, _ in self.deciders)
+        left = [one for one in self.deciders if one[0] != name]
+        if position < max(stage, self.stage):
+            left = [one for one in left if one[1] <= position]
+        assert self.house.deciders(self.id) == left
+        self.deciders = left
+
+    @precondition(lambda self: len(self.deciders) == 1)
+    @rule(name=PEOPLE, answered=st.booleans())
+    def ask(self, name: str, answered: bool) -> None:
+        try:
+            self.house.question(name, self.id)
+        except GovernanceError:
+            return
+        with pytest.raises(GovernanceError):
+            self.house.decide(name, self.id)
+        if answered:
+            self.house.answer(self.requester, self.id)
+
+    @rule()
+    def answer(self) -> None:
+        with contextlib.suppress(GovernanceError):
+            self.house.answer(self.requester, self.id)
+
+    @precondition(lambda self: len(self.deciders) < 3)
+    @rule(name=PEOPLE, to=PEOPLE)
+    def hand_over(self, name: str, to: str) -> None:
+        with contextlib.suppress(GovernanceError):
+            self.house.hand_over(name, self.id, to)
+
+    @rule()
+    def nudge(self) -> None:
+        with contextlib.suppress(GovernanceError):
+            self.house.nudge(self.requester, self.id)
+
+    @precondition(lambda self: len(self.deciders) > 1)
     @rule()
     def withdraw(self) -> None:
         try:
             self.house.withdraw(self.requester, self.id)
         except GovernanceError:
-            assert self.ended is not None or self.house.now >= START + timedelta(days=7)
+            card = self.house.card(self.id)
+            assert self.ended is not None or self.house.now >= card.expires_at
 
     @rule(hours=st.sampled_from([1, 12, 60]))
     def wait(self, hours: int) -> None:
@@ -142,6 +191,7 @@ class Clicks(RuleBasedStateMachine):
         )
         assert (self.house.status(self.project) == "live") == (state == "approved")
         self.deciders, self.ended = found, state if state in FINAL else None
+        self.stage = card.stage
 
     def teardown(self) -> None:
         self.house.ledger_holds()

@@ -14,7 +14,7 @@ from tests.approvals.conftest import POLICY, START, House
 from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals import refusals
-from workflows.approvals.submission import NobodyToDecide
+from workflows.approvals.routing import NobodyToDecide
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
 

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from storage.approvals.tables import Approval
 from storage.budgets.tables import BudgetAlert, BudgetRevision
 from storage.delivery.tables import Outbox
 from storage.enums import Verdict
@@ -12,6 +13,7 @@ from tests.budgets.asking import approve, ask, decide
 from tests.budgets.conftest import Money, days
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.errors import GovernanceError
+from workflows.policy.facts import FACTS
 
 JANUARY = date(2026, 1, 1)
 
@@ -112,3 +114,16 @@ def test_the_words_say_from_what_to_what_for_how_long(money: Money) -> None:
     assert words.stays == "the budget stays at 1,000 EUR"
     assert ("Spent so far", "900 EUR effective cost") in words.facts
     assert ("Data through", "Tue 20 Jan") in words.facts
+
+
+def test_conditions_are_told_exactly_the_facts_that_the_policy_knows(
+    money: Money,
+) -> None:
+    money.budget()
+    approval_id = ask(money, "1500")
+    with money.db.read() as session:
+        bound = session.get_one(Approval, approval_id).bound
+    assert bound is not None
+    facts = bound["facts"]
+    assert facts.keys() == FACTS["budget"].keys()
+    assert (facts["increase.percent"], facts["increase.amount"]) == (50.0, 500.0)

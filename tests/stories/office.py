@@ -242,6 +242,7 @@ def opened(
     limits: Any = False,
     scale: float = 0.02,
     has_met: bool = True,
+    **more: Any,
 ) -> Iterator[Office]:
     """Run a sandbox and a bot against each other, over `http` or `socket`.
 
@@ -275,6 +276,7 @@ def opened(
             mlgov_time_scale=scale,
             mlgov_http_timeout_seconds=10 / scale if scale < 1 else 10,
             mlgov_lease_seconds=60 / scale if scale < 1 else 60,
+            **more,
         )
         bot = app.create(read, made_by="demo")
         bot.deps.directory.refresh_all()

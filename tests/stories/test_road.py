@@ -203,7 +203,7 @@ def test_guests_are_refused_and_a_shared_channel_shows_no_amounts(
     office.project("shared", "Shared work", channel="C0SHARED")
     office.costs(days(JANUARY, 20, "45", account="Acme shared"))
     gus = office.sandbox.seat(GUS)
-    shown = str(gus.messages("C0SHARED"))
+    shown = str([(one.text, one.blocks) for one in gus.messages("C0SHARED")])
     assert "reached a threshold" in shown
     assert "900" not in shown
     told = str(seat_messages(office, OLA))

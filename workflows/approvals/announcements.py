@@ -6,15 +6,18 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import changing, queries
 from storage.enums import Ask
 from workflows import outbox
+from workflows.approvals import absences
 from workflows.approvals.notices import (
     ApprovalAsked,
     ApprovalCard,
     ApprovalEnded,
+    ApprovalNote,
     ApprovalReceipt,
     ApprovalStory,
+    ApprovalTold,
 )
 from workflows.approvals.people import Reached
 from workflows.approvals.rules import Stage
@@ -73,11 +76,16 @@ def ask(
     expires_at: datetime,
     org_key: str,
     now: datetime,
+    edition: int = 0,
 ) -> None:
     """Ask a stage that has come: the channel's one card, and a card to each approver, as the stage wants it.
 
-    `receipt_to` is the Slack id of the requester who has not got their receipt yet.
+    `receipt_to` is the Slack id of the requester who has not got their receipt yet. A stage that is asked anew, in a
+    later `edition` of the request, gets new cards: an edited one notifies nobody.
     """
+    people = (
+        absences.with_stand_ins(session, people, now=now) if stage.delegate else people
+    )
     place = (
         queries.find_channel_of(session, project_id, org_key)
         if stage.ask is Ask.CHANNEL
@@ -106,19 +114,89 @@ def ask(
         )
     is_enough = place is not None and place.is_closed and len(people) > MOST_DIRECT
     if stage.ask is Ask.DM or (stage.ask is Ask.CHANNEL and not is_enough):
-        letters += [
-            _Letter(
-                Destination.person(org_key, person.slack_id),
-                ApprovalAsked(approval_id, person.id, position),
-                f"approval:{approval_id}:ask:{position}:{person.id}",
-                subject(approval_id),
-                expires_at=expires_at,
-            )
-            for person in people.values()
-        ]
+        letters += _asking(approval_id, position, people, org_key, expires_at, edition)
     sent = _send(session, letters, now=now)
     if channel is not None and (card_id := sent[card_key]) is not None:
-        queries.set_card(session, approval_id, card_id=card_id, channel=channel)
+        changing.set_card(session, approval_id, card_id=card_id, channel=channel)
+
+
+def ask_one(
+    session: Session,
+    approval_id: int,
+    position: int,
+    person: Reached,
+    why: str,
+    *,
+    org_key: str,
+    expires_at: datetime,
+    now: datetime,
+) -> None:
+    """A card of their own to somebody who comes into the stage that is asked now; `why` names the occasion."""
+    outbox.post(
+        session,
+        ApprovalAsked(approval_id, person.id, position),
+        to=Destination.person(org_key, person.slack_id),
+        dedupe_key=f"approval:{approval_id}:ask:{position}:{person.id}:{why}",
+        now=now,
+        subject=subject(approval_id),
+        expires_at=expires_at,
+    )
+
+
+def _asking(
+    approval_id: int,
+    position: int,
+    people: Mapping[str, Reached],
+    org_key: str,
+    expires_at: datetime,
+    edition: int = 0,
+) -> list[_Letter]:
+    return [
+        _Letter(
+            Destination.person(org_key, person.slack_id),
+            ApprovalAsked(approval_id, person.id, position),
+            f"approval:{approval_id}:ask:{position}:{person.id}"
+            + (f":{edition}" if edition else ""),
+            subject(approval_id),
+            expires_at=expires_at,
+        )
+        for person in people.values()
+    ]
+
+
+def ask_directly(
+    session: Session,
+    approval_id: int,
+    position: int,
+    people: Mapping[str, Reached],
+    *,
+    expires_at: datetime,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """A card of their own to each of these people; who has one already gets no second."""
+    _send(
+        session,
+        _asking(approval_id, position, people, org_key, expires_at),
+        now=now,
+    )
+
+
+def show_passed(
+    session: Session, approval_id: int, *, project_id: int, org_key: str, now: datetime
+) -> None:
+    """What passed by rule is shown in the project's channel, where nobody was asked."""
+    place = queries.find_channel_of(session, project_id, org_key)
+    if place is None:
+        return
+    outbox.post(
+        session,
+        ApprovalCard(approval_id),
+        to=Destination.channel(org_key, place.channel),
+        dedupe_key=f"approval:{approval_id}:card",
+        now=now,
+        subject=subject(approval_id),
+    )
 
 
 def tell_story(
@@ -141,6 +219,53 @@ def tell_story(
         dedupe_key=f"approval:{approval_id}:story:{decision_id}",
         now=now,
         thread_of=card_id,
+    )
+
+
+def tell(
+    session: Session,
+    approval_id: int,
+    what: str,
+    item_id: int,
+    *,
+    card_id: int | None,
+    channel: str | None,
+    org_key: str,
+    now: datetime,
+    times: int = 0,
+) -> None:
+    """One line in the thread under the channel's card about what somebody did beside deciding."""
+    if card_id is None or channel is None:
+        return
+    outbox.post(
+        session,
+        ApprovalTold(approval_id, what, item_id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"approval:{approval_id}:told:{what}:{item_id}:{times}",
+        now=now,
+        thread_of=card_id,
+    )
+
+
+def note(
+    session: Session,
+    approval_id: int,
+    person: Reached,
+    what: str,
+    item_id: int,
+    *,
+    org_key: str,
+    now: datetime,
+    times: int = 0,
+) -> None:
+    """A message of its own to one person whom it concerns; it follows the request."""
+    outbox.post(
+        session,
+        ApprovalNote(approval_id, person.id, what, item_id),
+        to=Destination.person(org_key, person.slack_id),
+        dedupe_key=f"approval:{approval_id}:note:{what}:{item_id}:{person.id}:{times}",
+        now=now,
+        subject=subject(approval_id),
     )
 
 

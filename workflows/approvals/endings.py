@@ -1,17 +1,18 @@
 """The end of a request: the subject changes or stays, the timers stop, everybody concerned is told, all at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.actions import queries as more
+from storage.approvals import changing, queries
 from storage.enums import ApprovalState
 from workflows import outbox, timers
-from workflows.actors import Actor
-from workflows.approvals import announcements, rules
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import announcements, clocks, rules, terms
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.policy import Policy
@@ -35,6 +36,8 @@ class Circumstances:
     clicked: tuple[str, str] | None = None
     mirrored_since: datetime | None = None
     """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
+    lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
+    """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 
 
 def end(
@@ -51,7 +54,21 @@ def end(
     subject, now = around.subjects[head.subject_type], around.now
     subject.lock(session, head.subject_id)
     timers.cancel(session, announcements.subject(head.id))
-    queries.advance(session, head.id, stage=request.stage, state=outcome, ended_at=now)
+    held = (head.bound or {}).get("valid_for")
+    valid_until = (
+        now + timedelta(seconds=held)
+        if held is not None and outcome is ApprovalState.APPROVED
+        else None
+    )
+    queries.advance(
+        session,
+        head.id,
+        stage=request.stage,
+        state=outcome,
+        asked_at=head.asked_at,
+        ended_at=now,
+        valid_until=valid_until,
+    )
     audit.record(
         session,
         actor,
@@ -61,7 +78,13 @@ def end(
         gate=head.gate,
         about=[head.subject_type, head.subject_id],
         policy=head.policy_id,
+        by_rule=(head.bound or {}).get("by_rule") or None,
+        valid_until=valid_until.isoformat(timespec="microseconds")
+        if valid_until
+        else None,
     )
+    if valid_until is not None:
+        timers.start(session, announcements.subject(head.id), clocks.LAPSE, valid_until)
     if outcome is ApprovalState.APPROVED:
         subject.apply(
             session,
@@ -82,6 +105,8 @@ def end(
             outcome=outcome,
             now=now,
         )
+    if head.has_more:
+        _wind_up(session, head, outcome, around)
     outbox.refresh(
         session, announcements.subject(head.id), now=now, clicked=around.clicked
     )
@@ -103,6 +128,43 @@ def end(
     )
 
 
+def _wind_up(
+    session: Session, head: Any, outcome: ApprovalState, around: Circumstances
+) -> None:
+    """What was still open beside the decision ends with it; only an approval leaves its conditions."""
+    question = more.find_open_question(session, head.id)
+    if question is not None:
+        question.ended_at = around.now
+        changing.mark(session, head.id, paused_at=None)
+    if outcome is not ApprovalState.APPROVED:
+        more.drop_conditions(session, head.id, now=around.now)
+    else:
+        terms.begin(session, head.id, around)
+
+
+def pass_by_rule(
+    session: Session, approval_id: int, project_id: int, around: Circumstances
+) -> None:
+    """A request that the policy lets pass without asking anybody: approved as it is opened, and shown as such."""
+    head = queries.request_for_update(session, approval_id)[0]
+    request = rules.Request(
+        head.requester_id,
+        ApprovalState.PENDING,
+        0,
+        head.revision,
+        head.expires_at,
+        (rules.Stage.of(head),),
+    )
+    announcements.show_passed(
+        session,
+        approval_id,
+        project_id=project_id,
+        org_key=around.org_key,
+        now=around.now,
+    )
+    end(session, SYSTEM, head, request, ApprovalState.APPROVED, around)
+
+
 def tell_story(
     session: Session, head: Any, decision_id: int, around: Circumstances
 ) -> None:
@@ -115,4 +177,27 @@ def tell_story(
         channel=head.channel,
         org_key=around.org_key,
         now=around.now,
+    )
+
+
+def tell(
+    session: Session,
+    head: Any,
+    what: str,
+    item_id: int,
+    around: Circumstances,
+    *,
+    times: int = 0,
+) -> None:
+    """One line in the thread about what somebody did beside deciding."""
+    announcements.tell(
+        session,
+        head.id,
+        what,
+        item_id,
+        card_id=head.card_id,
+        channel=head.channel,
+        org_key=around.org_key,
+        now=around.now,
+        times=times,
     )

@@ -1,5 +1,6 @@
 """What people and programs hand in about requests."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -24,8 +25,21 @@ class SubmitRequest(BaseModel):
     request_key: str = Field(min_length=1, max_length=200)
 
 
+class Terms(BaseModel):
+    """A condition of an approval: what, by whom (Slack id), by the end of which day."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: Reason = Field(min_length=3)
+    owner: str
+    due: date
+
+
 class Decide(BaseModel):
-    """One approver's verdict on what a card showed (`revision`). A rejection needs a reason."""
+    """One approver's verdict on what a card showed (`revision`). A rejection needs a reason.
+
+    With `conditions`, an approval holds only while they can still be met.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +47,7 @@ class Decide(BaseModel):
     revision: int = Field(ge=1, le=2**31 - 1)
     verdict: Verdict
     reason: Reason = ""
+    conditions: tuple[Terms, ...] = Field(default=(), max_length=10)
 
 
 class Withdraw(BaseModel):
@@ -41,3 +56,76 @@ class Withdraw(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     approval_id: int = Field(ge=1, le=2**31 - 1)
+
+
+class OnRequest(BaseModel):
+    """Something that is done about one request, beside deciding or withdrawing it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approval_id: int = Field(ge=1, le=2**31 - 1)
+
+
+class OnStage(OnRequest):
+    """The same, on what a card showed (`revision`)."""
+
+    revision: int = Field(ge=1, le=2**31 - 1)
+
+
+class AskInformation(OnStage):
+    """Somebody who is asked to decide wants to know something first; the request waits for the answer."""
+
+    question: Reason
+
+
+class Answer(OnRequest):
+    """The requester answers."""
+
+    answer: Reason
+
+
+class DropQuestion(OnRequest):
+    """Whoever asked needs no answer any more."""
+
+
+class HandOver(OnStage):
+    """Somebody gives their place in the stage to somebody else, by Slack id."""
+
+    to: str
+    note: Reason = ""
+
+
+class Nudge(OnRequest):
+    """The requester reminds those who have not decided."""
+
+
+class ClaimMet(OnRequest):
+    """The owner of a condition says that it is met, with a word of proof."""
+
+    condition_id: int = Field(ge=1, le=2**31 - 1)
+    proof: Reason
+
+
+class ConfirmMet(OnRequest):
+    """Whoever set the condition agrees, or says what is missing."""
+
+    condition_id: int = Field(ge=1, le=2**31 - 1)
+    is_met: bool
+    why: Reason = ""
+
+
+class BreakGlass(OnRequest):
+    """An emergency: approve at once, alone, and be reviewed afterwards."""
+
+    reason: Reason
+
+
+class ReviewGlass(OnRequest):
+    """Somebody else looks afterwards at glass that was broken."""
+
+    is_fine: bool
+    note: Reason = ""
+
+
+class TakeBack(OnRequest):
+    """Somebody's own verdict counts no more."""

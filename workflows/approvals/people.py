@@ -1,17 +1,14 @@
 """Whom approver rules reach, read from the mirror of Slack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
-from workflows.approvals.rules import PERSON, Approver, Group, Stage, Standing
-from workflows.policy import Gate, Policy
-
-SUBJECT = "subject."
-ROLE = "role:"
+from workflows.approvals.rules import PERSON, Group, Stage, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +18,10 @@ class Reached:
     id: str
     slack_id: str
     name: str
-
-
-def bind(
-    gate: Gate, policy: Policy, people: Mapping[str, str | None]
-) -> tuple[Stage, ...]:
-    """The gate's stages with every word replaced by whom it stands for now; this is what a request is bound to."""
-    return tuple(
-        Stage(
-            stage.name,
-            tuple(_stands_for(word, policy, people) for word in stage.approvers),
-            stage.quorum,
-            stage.ask or gate.ask,
-        )
-        for stage in gate.stages
-    )
-
-
-def _stands_for(
-    word: str, policy: Policy, people: Mapping[str, str | None]
-) -> Approver:
-    if word.startswith(SUBJECT):
-        person = people.get(word.removeprefix(SUBJECT))
-        return Approver(word, (PERSON + person,) if person else ())
-    if word.startswith(ROLE):
-        return Approver(word, policy.roles[word.removeprefix(ROLE)])
-    return Approver(word, (word,))
+    tz: str | None = None
+    country: str | None = None
+    away_until: datetime | None = None
+    """The end of the last absence for which they named a stand-in."""
 
 
 def is_member(row: Any) -> bool:
@@ -69,45 +44,109 @@ def standing(rows: Sequence[Any]) -> Standing:
         is_member(first),
         first.refreshed_at,
         tuple(
-            Group(row.group_id, row.handle, row.group_name, row.group_read_at)
+            Group(
+                row.group_id, row.handle, row.group_name, row.group_read_at, row.since
+            )
             for row in rows
             if row.group_id is not None
         ),
     )
 
 
+def one(session: Session, person_id: str) -> Reached | None:
+    """Somebody by their id, where they are a member with a Slack id."""
+    rows = queries.list_standing(session, person_id)
+    if not rows or not is_member(rows[0]) or not rows[0].slack_id:
+        return None
+    row = rows[0]
+    return Reached(
+        row.id,
+        row.slack_id,
+        row.name,
+    )
+
+
+def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
+    """Somebody by their Slack id, where they are a member."""
+    for row in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+        if is_member(row) and row.slack_id:
+            return Reached(row.id, row.slack_id, row.name)
+    return None
+
+
 def reached(
     session: Session, stages: Sequence[Stage], org_key: str
 ) -> list[dict[str, Reached]]:
     """For each stage, everyone whom its approvers reach now, by person id, with at most two statements for all."""
+    return [
+        {id_: person for party in parties for id_, person in party.items()}
+        for parties in reached_parties(session, stages, org_key)
+    ]
+
+
+def reached_parties(
+    session: Session,
+    stages: Sequence[Stage],
+    org_key: str,
+    *,
+    by: datetime | None = None,
+) -> list[list[dict[str, Reached]]]:
+    """For each group of each stage, everyone whom it reaches now.
+
+    Who joined a group after its members were pinned is left out; with `by`, so is who will not have been in it long
+    enough by then.
+    """
     words = {
         who for stage in stages for approver in stage.approvers for who in approver.who
     }
     ids = {word.removeprefix(PERSON) for word in words if word.startswith(PERSON)}
     handles = {word[1:] for word in words if word.startswith("@")}
     slack_ids = {word for word in words if word[0] in "UWS" and PERSON not in word}
-    by_word: dict[str, dict[str, Reached]] = {}
+    named: dict[str, dict[str, Reached]] = {}
+    members: dict[str, dict[str, tuple[Reached, datetime]]] = {}
 
-    def add(word: str, row: Any) -> None:
-        if word in words and is_member(row) and row.slack_id:
-            by_word.setdefault(word, {})[row.id] = Reached(
-                row.id, row.slack_id, row.name
-            )
+    def person(row: Any) -> Reached | None:
+        if not is_member(row) or not row.slack_id:
+            return None
+        return Reached(
+            row.id,
+            row.slack_id,
+            row.name,
+            row.tz,
+            row.country,
+            row.away_until,
+        )
 
     for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
-        add(PERSON + row.id, row)
-        add(row.slack_id or "", row)
+        if (found := person(row)) is not None:
+            named.setdefault(PERSON + row.id, {})[row.id] = found
+            named.setdefault(found.slack_id, {})[row.id] = found
     for row in queries.list_members(
         session, org_key, slack_ids=slack_ids, handles=handles
     ):
-        add(row.group_id, row)
-        add(f"@{row.handle}", row)
+        if (found := person(row)) is not None:
+            for word in (row.group_id, f"@{row.handle}"):
+                members.setdefault(word, {})[row.id] = (found, row.since)
+
+    def admits(stage: Stage, id_: str, since: datetime) -> bool:
+        if stage.pinned is not None:
+            return id_ in stage.pinned
+        late = stage.member_since is not None and by is not None
+        return not late or since + (stage.member_since or timedelta()) < (by or since)
+
+    def party(stage: Stage, index: int) -> dict[str, Reached]:
+        found: dict[str, Reached] = {}
+        gave_away = {approver.by for approver in stage.approvers if approver.by}
+        for approver in stage.approvers:
+            for who in approver.who if approver.party == index else ():
+                found |= named.get(who, {})
+                found |= {
+                    id_: person
+                    for id_, (person, since) in members.get(who, {}).items()
+                    if admits(stage, id_, since)
+                }
+        return {id_: one for id_, one in found.items() if id_ not in gave_away}
+
     return [
-        {
-            person_id: person
-            for approver in stage.approvers
-            for who in approver.who
-            for person_id, person in by_word.get(who, {}).items()
-        }
-        for stage in stages
+        [party(stage, index) for index in range(len(stage.quorums))] for stage in stages
     ]

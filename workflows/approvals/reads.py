@@ -1,17 +1,39 @@
 """Requests as people see them: one card, what waits for somebody, what somebody asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, waiting
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
-from workflows.approvals import people
-from workflows.approvals.records import Card, Line, Reader, Round, Someone
-from workflows.approvals.rules import PERSON, Approver, Standing, entitlement
+from workflows.approvals import absences, more, people
+from workflows.approvals.absences import Principal
+from workflows.approvals.binding import MANAGER, ONCALL, ROLE, may_break
+from workflows.approvals.extras import Extras, Handover
+from workflows.approvals.records import (
+    Card,
+    Escalated,
+    Line,
+    Part,
+    Reader,
+    Round,
+    Someone,
+)
+from workflows.approvals.rules import (
+    PERSON,
+    Approver,
+    Entitlement,
+    Refusal,
+    Standing,
+    admission,
+    counts,
+    entitlement,
+    given,
+)
+from workflows.approvals.stages import HANDED_OVER, Bound, Stage
 from workflows.errors import NotFound
 from workflows.policy import Policy
 from workflows.subjects import SubjectType
@@ -20,9 +42,12 @@ MOST_SHOWN = 20
 REMEMBERED = timedelta(days=14)
 """How long an ended request still shows among those that somebody asked for."""
 
-_MANAGES = {
+_BY_WORD = {
     "subject.sponsor": "you sponsor this project",
     "subject.manager": "you manage this project",
+    "subject.developer": "you developed this",
+    "subject.validator": "you validated this",
+    MANAGER: "the person who asks reports to you",
 }
 
 
@@ -71,7 +96,10 @@ def cards(
     for row in queries.list_decisions(session, ids):
         verdicts[row.approval_id].append(row)
     names = _Names(session, heads.values(), stages)
-    reader = _standing(session, reader_id)
+    rows = queries.list_standing(session, reader_id) if reader_id else ()
+    reader = people.standing(rows) if rows else None
+    away = absences.principals(session, rows, reader_id or "", now=now)
+    extras = more.extras(session, [id_ for id_, head in heads.items() if head.has_more])
     return tuple(
         _card(
             heads[id_],
@@ -79,6 +107,12 @@ def cards(
             verdicts[id_],
             names,
             reader,
+            extras.get(id_, Extras()),
+            away,
+            reader is not None
+            and heads[id_].state == ApprovalState.PENDING
+            and may_break(policy, heads[id_].gate, reader) is not None,
+            now=now,
             words=subjects[heads[id_].subject_type].words(
                 session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
             ),
@@ -90,33 +124,41 @@ def cards(
 
 def waiting_for(
     session: Session,
-    actor: Actor,
+    person_id: str,
     *,
     subjects: Mapping[str, SubjectType],
     policy: Policy,
     now: datetime,
 ) -> tuple[Card, ...]:
     """What waits for this person's decision, the most urgent first; at most 20."""
-    ids = waiting_ids(session, actor, now=now)
-    return cards(
+    ids = waiting_ids(session, person_id, now=now)
+    found = cards(
         session,
-        ids[:MOST_SHOWN],
+        ids[: MOST_SHOWN * 2],
         subjects=subjects,
         policy=policy,
         now=now,
-        reader_id=actor.id,
+        reader_id=person_id,
     )
+    return tuple(card for card in found if card.reader and card.reader.why)[:MOST_SHOWN]
 
 
-def waiting_ids(session: Session, actor: Actor, *, now: datetime) -> list[int]:
+def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]:
     """Every request that waits for this person's decision, the most urgent first."""
-    standing = _standing(session, actor.id)
+    rows = queries.list_standing(session, person_id)
+    standing = people.standing(rows) if rows else None
     if standing is None or not standing.is_member:
         return []
+    away = absences.principals(session, rows, person_id, now=now)
+    places = [standing, *(one.standing for one in away)]
     return [
         row.id
-        for row in queries.list_undecided(session, actor.id, now=now)
-        if entitlement([Approver.of(item) for item in row.approvers], standing)
+        for row in queries.list_undecided(session, person_id, now=now)
+        if person_id not in Bound.of(row.bound).apart
+        and any(
+            isinstance(admission(Stage.of(row), place, now), Entitlement)
+            for place in places
+        )
     ]
 
 
@@ -158,13 +200,6 @@ def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
     )
 
 
-def _standing(session: Session, person_id: str | None) -> Standing | None:
-    if person_id is None:
-        return None
-    rows = queries.list_standing(session, person_id)
-    return people.standing(rows) if rows else None
-
-
 class _Names:
     """What groups and people are called, read once for all cards."""
 
@@ -175,7 +210,10 @@ class _Names:
             who
             for rows in stages.values()
             for row in rows
-            for item in row.approvers
+            for item in (
+                *row.approvers,
+                *((row.rules or {}).get("escalate") or {}).get("approvers", ()),
+            )
             for who in item["who"]
         }
         self._names: dict[str, str] = {}
@@ -196,6 +234,12 @@ class _Names:
                 self._names[row.slack_id] = row.name
                 self._names[f"@{row.handle}"] = row.name
 
+    def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
+        """Whom approvers stand for, each once."""
+        return tuple(
+            dict.fromkeys(self.of(who) for one in approvers for who in one.who)
+        )
+
     def of(self, word: str) -> str:
         return self._names.get(word, word.removeprefix(PERSON))
 
@@ -206,10 +250,14 @@ def _card(
     verdicts: Sequence[Any],
     names: _Names,
     reader: Standing | None,
+    extras: Extras,
+    away: Sequence[Principal],
+    may_break_glass: bool,
     *,
+    now: datetime,
     words: Any,
 ) -> Card:
-    lines = tuple(
+    given_ = tuple(
         Line(
             row.id,
             Someone(row.person_id, row.name, row.slack_id),
@@ -220,26 +268,31 @@ def _card(
             row.rule,
             names.of(row.via) if row.via else None,
             row.membership_read_at,
+            row.for_name,
+            row.taken_back_at,
         )
         for row in verdicts
     )
-    rounds = tuple(
-        Round(
-            row.position,
-            row.name,
-            row.quorum,
-            Ask(row.ask),
-            tuple(
-                dict.fromkeys(
-                    names.of(who) for item in row.approvers for who in item["who"]
-                )
-            ),
-            sum(
-                line.position == row.position and line.verdict is Verdict.APPROVE
-                for line in lines
-            ),
-        )
+    lines = tuple(line for line in given_ if line.taken_back_at is None)
+    bound = Bound.of(head.bound)
+    is_pending = head.state == ApprovalState.PENDING
+    parties = {
+        row.id: tuple(row.parties) if row.parties else (0,)
+        for row in verdicts
+        if row.verdict == Verdict.APPROVE and row.taken_back_at is None
+    }
+    voters = [
+        [parties[one.id] for one in verdicts if one.position == row.position and one.id in parties]
         for row in stages
+    ]  # fmt: skip
+    rounds = tuple(
+        _round(
+            row,
+            names,
+            voters[index],
+            head.asked_at if is_pending and index == head.stage else None,
+        )
+        for index, row in enumerate(stages)
     )
     return Card(
         id=head.id,
@@ -259,29 +312,173 @@ def _card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=_reader(head, stages[head.stage], lines, reader),
+        reader=_reader(
+            head,
+            bound,
+            Stage.of(stages[head.stage]),
+            lines,
+            voters[head.stage],
+            reader,
+            now,
+            extras.handovers,
+            away,
+            may_break_glass,
+        ),
+        dropped=bound.dropped,
+        by_rule=bound.by_rule,
+        valid_until=head.valid_until,
+        taken_back=tuple(line for line in given_ if line.taken_back_at is not None),
+        paused_at=head.paused_at,
+        nudged_at=head.nudged_at,
+        extras=extras,
+    )
+
+
+def _round(
+    row: Any,
+    names: _Names,
+    voters: Sequence[tuple[int, ...]],
+    asked_at: datetime | None,
+) -> Round:
+    stage = Stage.of(row)
+    found = counts(stage, voters)
+    parts = tuple(
+        Part(
+            party.name,
+            party.quorum,
+            names.told(one for one in stage.approvers if one.party == index),
+            found[index],
+        )
+        for index, party in enumerate(stage.parties)
+    )
+    nearest = min(range(len(found)), key=lambda one: stage.quorums[one] - found[one])
+    is_any = stage.mode == "any" and bool(parts)
+    escalation = stage.escalation
+    return Round(
+        row.position,
+        stage.name,
+        stage.quorums[nearest] if is_any else sum(stage.quorums),
+        stage.ask,
+        names.told(stage.approvers),
+        found[nearest] if is_any else sum(found),
+        stage.mode,
+        parts,
+        stage.comment,
+        stage.confirm,
+        stage.pinned is not None,
+        bool(stage.fallback),
+        Escalated(
+            escalation.way,
+            names.told(escalation.approvers),
+            asked_at + escalation.after if asked_at and not stage.escalated else None,
+        )
+        if escalation is not None
+        else None,
+        tuple(asked_at + after for after in stage.remind_after) if asked_at else (),
     )
 
 
 def _reader(
-    head: Any, stage: Any, lines: Sequence[Line], standing: Standing | None
+    head: Any,
+    bound: Bound,
+    stage: Stage,
+    lines: Sequence[Line],
+    voters: Sequence[tuple[int, ...]],
+    standing: Standing | None,
+    now: datetime,
+    handovers: Sequence[Handover],
+    away: Sequence[Principal],
+    may_break_glass: bool,
 ) -> Reader | None:
     if standing is None:
         return None
-    found = entitlement([Approver.of(item) for item in stage.approvers], standing)
-    why = ""
-    if found is not None and standing.is_member:
-        if found.group is not None:
-            why = f"you are in {found.group.name}"
-        elif found.rule == "subject.owner":
-            why = f"you own this {head.subject_type}"
-        elif found.rule.startswith(people.ROLE):
-            why = f"you hold the role {found.rule.removeprefix(people.ROLE)}"
-        else:
-            why = _MANAGES.get(found.rule, "the policy names you")
+    found = entitlement(stage.approvers, standing)
+    admitted = admission(stage, standing, now)
+    apart = bound.apart.get(standing.person_id, "")
+    why, is_done = "", False
+    if isinstance(admitted, Entitlement) and standing.is_member and not apart:
+        with_theirs = [*voters, admitted.parties]
+        is_done = given(stage, with_theirs) == given(stage, voters)
+        why = (
+            ""
+            if is_done
+            else _why(
+                admitted,
+                head.subject_type,
+                _giver(handovers, standing.person_id, head.stage),
+            )
+        )
+    stands_in_for = ""
+    if found is None and not apart and stage.delegate and standing.is_member:
+        stands_in_for = _stands_in_for(head, stage, lines, away, now)
+        why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
+    group = found.group if found is not None else None
     return Reader(
         standing.person_id,
         why,
         next((line for line in lines if line.person.id == standing.person_id), None),
         standing.person_id == head.requester_id,
+        apart,
+        group.name if group is not None else None,
+        group.since + stage.member_since
+        if group is not None
+        and group.since is not None
+        and stage.member_since is not None
+        and admitted is Refusal.TOO_NEW
+        else None,
+        is_done,
+        stands_in_for=stands_in_for,
+        may_break_glass=may_break_glass,
+        handed_to=next(
+            (
+                one.taker.name
+                for one in handovers
+                if one.giver.id == standing.person_id and one.position == head.stage
+            ),
+            "",
+        ),
     )
+
+
+def _stands_in_for(
+    head: Any,
+    stage: Stage,
+    lines: Sequence[Line],
+    away: Sequence[Principal],
+    now: datetime,
+) -> str:
+    decided = {line.person.id for line in lines} | {head.requester_id}
+    return next(
+        (
+            one.name
+            for one in away
+            if one.standing.person_id not in decided
+            and isinstance(admission(stage, one.standing, now), Entitlement)
+        ),
+        "",
+    )
+
+
+def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
+    return next(
+        (
+            one.giver.name
+            for one in handovers
+            if one.taker.id == person_id and one.position == position
+        ),
+        "somebody",
+    )
+
+
+def _why(found: Entitlement, subject_type: str, giver: str) -> str:
+    if found.rule == HANDED_OVER:
+        return f"{giver} handed this over to you"
+    if found.rule.startswith(ONCALL) and found.group is not None:
+        return f"you are on call in {found.group.name}"
+    if found.group is not None:
+        return f"you are in {found.group.name}"
+    if found.rule == "subject.owner":
+        return f"you own this {subject_type}"
+    if found.rule.startswith(ROLE):
+        return f"you hold the role {found.rule.removeprefix(ROLE)}"
+    return _BY_WORD.get(found.rule, "the policy names you")

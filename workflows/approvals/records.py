@@ -1,19 +1,23 @@
 """What reads of requests return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Ask, ConditionState, Verdict
+from workflows.approvals.extras import Condition, Extras, Question, Someone
+from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Words
 
-
-@dataclass(frozen=True, slots=True)
-class Someone:
-    """A person, named. Without a Slack id they left or were erased."""
-
-    id: str
-    name: str
-    slack_id: str | None
+__all__ = [
+    "Card",
+    "Condition",
+    "Extras",
+    "Line",
+    "Question",
+    "Reader",
+    "Round",
+    "Someone",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,29 @@ class Line:
     """The user group through which the rule reached them, by its name."""
     read_at: datetime | None
     """When the membership behind the rule was read from Slack (real time)."""
+    instead_of: str | None = None
+    """The name of the person for whom they decided, who was away."""
+    taken_back_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several groups of a stage, and how far it is."""
+
+    name: str
+    quorum: int
+    asked: tuple[str, ...]
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """What happens, or has happened, to a stage that nobody decides."""
+
+    way: Way
+    who: tuple[str, ...]
+    at: datetime | None
+    """When it comes; none once it has, or while the stage is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +71,18 @@ class Round:
     asked: tuple[str, ...]
     """Groups and people by name."""
     approved: int
+    mode: Mode = "all"
+    parts: tuple[Part, ...] = ()
+    """Its groups, where there is more than one."""
+    comment: bool = False
+    """Whoever approves says why."""
+    confirm: bool = False
+    is_pinned: bool = False
+    has_fallback: bool = False
+    """Those whom the policy named were too few, so that others decide in their place."""
+    escalation: Escalated | None = None
+    remind_at: tuple[datetime, ...] = ()
+    """When those who have not decided are reminded; empty while the stage is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +95,19 @@ class Reader:
     line: Line | None
     """Their own verdict."""
     is_requester: bool
+    apart: str = ""
+    """What they are to the subject that bars them from deciding: `developer`, `validator`, `contributor`."""
+    group: str | None = None
+    """The user group through which the stage asks them, by its name."""
+    counts_from: datetime | None = None
+    """From when their membership counts, where it is too new now."""
+    is_part_done: bool = False
+    """Their group of the stage has approved; others are waited for."""
+    stands_in_for: str = ""
+    """The name of the person who is away and whose place this is; empty when they are asked themselves."""
+    may_break_glass: bool = False
+    handed_to: str = ""
+    """The name of the person to whom they gave their place in the stage that is asked now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +130,43 @@ class Card:
     decided_at: datetime | None
     policy_id: int
     reader: Reader | None = None
+    dropped: tuple[Dropped, ...] = ()
+    """Stages that were left out, and why."""
+    by_rule: str = ""
+    """The condition by which it passed without being asked."""
+    valid_until: datetime | None = None
+    taken_back: tuple[Line, ...] = ()
+    """Verdicts that count no more, oldest first."""
+    paused_at: datetime | None = None
+    """Since when it waits for the requester's answer."""
+    nudged_at: datetime | None = None
+    extras: Extras = field(default_factory=Extras)
+
+    @property
+    def question(self) -> Question | None:
+        """The question that the requester has to answer before it goes on."""
+        return next((item for item in self.extras.questions if item.is_open), None)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the approval depends on, without what was dropped."""
+        return tuple(item for item in self.extras.conditions if item.binds)
 
     @property
     def is_pending(self) -> bool:
         """Whether somebody may still decide."""
         return self.state is ApprovalState.PENDING
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing about it can change any more."""
+        waits = (ConditionState.OPEN, ConditionState.CLAIMED)
+        bound = any(one.state in waits for one in self.conditions)
+        review = self.extras.review
+        unseen = review is not None and review.reviewed_at is None
+        return not self.is_pending and not (
+            self.state is ApprovalState.APPROVED and (bound or unseen)
+        )
 
     @property
     def round(self) -> Round:
@@ -100,3 +184,12 @@ class Card:
         return next(
             (line for line in self.lines if line.verdict is Verdict.REJECT), None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """What one reminder shows, the most urgent first."""
+
+    cards: tuple[Card, ...]
+    next_at: datetime | None
+    """When the next one comes if nothing is decided; none when this was the last."""

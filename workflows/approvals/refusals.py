@@ -7,7 +7,13 @@ from storage.enums import ApprovalState
 from workflows.actors import Actor
 from workflows.approvals.records import Card, Line, Round
 from workflows.approvals.rules import Refusal
-from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    RefusalFact,
+    Stale,
+)
 
 _MARKS = str.maketrans(
     {"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
@@ -27,8 +33,16 @@ class Overdue(Stale):
     """Its time is up, although the timer that says so has not run yet."""
 
 
+class CommentNeeded(InvalidInput):
+    """Whoever approves this stage has to say why."""
+
+
 class CardChanged(Stale):
     """The card showed an earlier stage than the one that is asked now."""
+
+
+class WaitsForAnswer(GovernanceError):
+    """The requester has to answer a question before anybody can approve."""
 
 
 class Unconfirmed(GovernanceError):
@@ -62,16 +76,61 @@ def progress(round_: Round) -> str:
     return f"{name(round_.name)} ({round_.approved} of {round_.quorum})"
 
 
+_PARTS = {
+    "developer": "You developed this",
+    "validator": "You validated this",
+    "contributor": "You contributed to this",
+}
+
+
+def missing(round_: Round) -> str:
+    """The groups of a stage that have not approved yet: `Model risk (1 of 2)`."""
+    waited = [part for part in round_.parts if part.approved < part.quorum]
+    if not waited:
+        return progress(round_)
+    joint = " or " if round_.mode == "any" else " and "
+    return joint.join(
+        f"{name(part.name)} ({part.approved} of {part.quorum})" for part in waited
+    )
+
+
+def _newness(card: Card, actor: Actor) -> str:
+    reader, round_ = card.reader, card.round
+    group = name(reader.group) if reader and reader.group else "the group"
+    if round_.is_pinned:
+        return f"You joined {group} after this was asked for, and the policy counts only those who were in it then."
+    if reader is None or reader.counts_from is None:
+        return f"You have not been in {group} long enough to decide this."
+    return (
+        f"You are new in {group}, and the policy counts only those who have been in it for a while: "
+        f"you can decide from {moment(reader.counts_from, actor)}."
+    )
+
+
 def ended(card: Card, actor: Actor) -> str:
     """How a request ended, in one sentence."""
     at = moment(card.decided_at or card.expires_at, actor)
+    if card.state is ApprovalState.APPROVED and card.extras.review is not None:
+        return f"{name(card.extras.review.breaker.name)} broke the glass on {at}, so this is approved. You can review that."
     if card.state is ApprovalState.APPROVED:
         return f"This was approved on {at} by {names([line.person.name for line in card.approvers])}. There is nothing left to decide."
     if card.state is ApprovalState.REJECTED and card.rejection is not None:
         return f"{name(card.rejection.person.name)} rejected this on {at}. {name(card.requester.name)} can ask again with a new request."
     if card.state is ApprovalState.WITHDRAWN:
         return f"{name(card.requester.name)} withdrew this on {at}. There is nothing left to decide."
+    if card.state is ApprovalState.LAPSED:
+        return f"This was approved, and lapsed because a condition was not met in time. {name(card.requester.name)} can ask again."
     return f"This expired on {at}, before enough people had decided. {name(card.requester.name)} can ask again."
+
+
+def waits(card: Card) -> GovernanceError:
+    """Nobody approves while the requester has not answered a question."""
+    question = card.question
+    asker = name(question.asker.name) if question else "somebody"
+    return WaitsForAnswer(
+        f"{asker} asked {name(card.requester.name)} something first, so this can't be approved until it is answered. "
+        f"You can reject it, and {asker} can take the question back."
+    )
 
 
 def refused(
@@ -130,6 +189,19 @@ def refused(
                 f"You are needed in a later stage ({names([r.name for r in later])}), where too few others could decide, "
                 f"and nobody decides twice. Leave {name(card.round.name)} to somebody else.",
                 audit=fact,
+            )
+        case Refusal.APART:
+            part = card.reader.apart if card.reader else ""
+            return NotAllowed(
+                f"{_PARTS.get(part, 'You took part in this')}, and the policy wants somebody else to decide it. {waits}",
+                audit=fact,
+            )
+        case Refusal.TOO_NEW:
+            return NotAllowed(f"{_newness(card, actor)} {waits}", audit=fact)
+        case Refusal.PART_DONE:
+            return AlreadyDecided(
+                f"Your part of {name(card.round.name)} is approved already, so nothing is needed from you. "
+                f"Waiting for: {missing(card.round)}."
             )
         case Refusal.NO_MEMBER:
             return NotAllowed(

@@ -1,42 +1,39 @@
 """Who may decide what, and what a verdict leads to: values in, values out."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from storage.enums import ApprovalState, Ask, Verdict
+from storage.enums import ApprovalState, Verdict
+from workflows.approvals import seating
+from workflows.approvals.stages import PERSON, Approver, Stage
 
-PERSON = "person:"
-"""Before the opaque id of a person whom `subject.owner` and the like stood for when the request was opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approver:
-    """One approver of a stage: the policy's word, and whom it stood for (Slack ids, `@group`s, `person:ID`s)."""
-
-    rule: str
-    who: tuple[str, ...]
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> "Approver":
-        """From what the stage row keeps."""
-        return cls(stored["rule"], tuple(stored["who"]))
-
-    def stored(self) -> dict[str, Any]:
-        """As the stage row keeps it."""
-        return {"rule": self.rule, "who": list(self.who)}
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage of a request: `quorum` different people out of its approvers must approve."""
-
-    name: str
-    approvers: tuple[Approver, ...]
-    quorum: int
-    ask: Ask
+__all__ = [
+    "PERSON",
+    "Approver",
+    "Entitlement",
+    "Group",
+    "Refusal",
+    "Request",
+    "Stage",
+    "Standing",
+    "Step",
+    "Vote",
+    "admission",
+    "approvals",
+    "counts",
+    "digest",
+    "entitlement",
+    "given",
+    "is_passed",
+    "judge",
+    "step",
+    "ways",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,8 @@ class Group:
     handle: str
     name: str
     read_at: datetime | None
+    since: datetime | None = None
+    """When mlgov first saw them in it (governed time)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,10 @@ class Entitlement:
     rule: str
     group: Group | None
     read_at: datetime | None
+    parties: tuple[int, ...] = (0,)
+    """Indexes of the stage's groups that they stand for."""
+    instead_of: str | None = None
+    """The person who is away, in whose place they decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Vote:
     person_id: str
     position: int
     verdict: Verdict
+    parties: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,13 @@ class Request:
     revision: int
     expires_at: datetime
     stages: tuple[Stage, ...]
+    apart: Mapping[str, str] = field(default_factory=dict)
+    """Who may not decide beside the requester: person id → what they are to the subject (`developer`)."""
+
+    @property
+    def current(self) -> Stage:
+        """The stage that is asked now."""
+        return self.stages[self.stage]
 
 
 class Refusal(StrEnum):
@@ -103,23 +114,69 @@ class Refusal(StrEnum):
     NOT_ASKED = "not_asked"
     STALE = "stale"
     NEEDED_LATER = "needed_later"
+    APART = "apart"
+    TOO_NEW = "too_new"
+    PART_DONE = "part_done"
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """SHA-256 over what a request asks, in canonical JSON: what an approval is bound to."""
+    canonical = json.dumps(
+        facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def entitlement(
-    approvers: Sequence[Approver], standing: Standing
+    approvers: Sequence[Approver],
+    standing: Standing,
+    admits: Callable[[Group], bool] = lambda group: True,
 ) -> Entitlement | None:
-    """The first approver rule that reaches this person, in the policy's order; None when none does."""
+    """The first approver rule that reaches this person, in the policy's order; None when none does.
+
+    `admits` says whether being in a group counts.
+    """
     by_group = {group.slack_id: group for group in standing.groups}
     by_handle = {f"@{group.handle}": group for group in standing.groups}
+    if any(approver.by == standing.person_id for approver in approvers):
+        return None
     themselves = {f"{PERSON}{standing.person_id}", standing.slack_id}
+    first: tuple[Approver, Group | None] | None = None
+    parties: list[int] = []
     for approver in approvers:
         for who in approver.who:
-            if who in themselves:
-                return Entitlement(approver.rule, None, standing.read_at)
             group = by_group.get(who) or by_handle.get(who)
-            if group is not None:
-                return Entitlement(approver.rule, group, group.read_at)
-    return None
+            if who in themselves or (group is not None and admits(group)):
+                if first is None:
+                    first = approver, None if who in themselves else group
+                if approver.party not in parties:
+                    parties.append(approver.party)
+                break
+    if first is None:
+        return None
+    approver, group = first
+    read_at = group.read_at if group else standing.read_at
+    return Entitlement(approver.rule, group, read_at, tuple(parties))
+
+
+def admission(
+    stage: Stage, standing: Standing, now: datetime
+) -> Entitlement | Refusal | None:
+    """How a stage stands to this person at this moment: entitled, too new in their group, or not asked at all."""
+    found = entitlement(stage.approvers, standing)
+    if found is None or (stage.pinned is None and stage.member_since is None):
+        return found
+
+    def admits(group: Group) -> bool:
+        if stage.pinned is not None:
+            return standing.person_id in stage.pinned
+        return (
+            stage.member_since is not None
+            and group.since is not None
+            and group.since <= now - stage.member_since
+        )
+
+    return entitlement(stage.approvers, standing, admits) or Refusal.TOO_NEW
 
 
 def judge(
@@ -145,9 +202,13 @@ def judge(
         return Refusal.REQUESTER
     if any(vote.person_id == standing.person_id for vote in votes):
         return Refusal.REPEATED
-    entitled = entitlement(request.stages[request.stage].approvers, standing)
+    entitled = admission(request.current, standing, now)
     if entitled is None:
         return _why_not(request, standing)
+    if standing.person_id in request.apart:
+        return Refusal.APART
+    if isinstance(entitled, Refusal):
+        return entitled
     if revision != request.revision:
         return Refusal.STALE
     return entitled
@@ -172,69 +233,73 @@ class Step(StrEnum):
     REJECTED = "rejected"
 
 
-def step(request: Request, votes: Sequence[Vote], verdict: Verdict) -> Step:
-    """What one more verdict, given now in the stage that is asked, leads to. One rejection ends a request."""
+def step(
+    request: Request,
+    votes: Sequence[Vote],
+    verdict: Verdict,
+    parties: tuple[int, ...] = (0,),
+) -> Step | Refusal:
+    """What one more verdict, given now in the stage that is asked, leads to. One rejection ends a request.
+
+    An approval that fills no place of its stage is PART_DONE: their group has approved, others are waited for.
+    """
     if verdict is Verdict.REJECT:
         return Step.REJECTED
-    given = 1 + sum(
-        vote.position == request.stage and vote.verdict is Verdict.APPROVE
-        for vote in votes
-    )
-    if given < request.stages[request.stage].quorum:
-        return Step.WAITS
+    before = approvals(votes, request.stage)
+    after = [*before, parties]
+    if not is_passed(request.current, after):
+        filled = given(request.current, after) > given(request.current, before)
+        return Step.WAITS if filled else Refusal.PART_DONE
     return (
         Step.APPROVED if request.stage + 1 == len(request.stages) else Step.NEXT_STAGE
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """A stage that could never pass. `found` people could decide it; `alone` says that already on its own it lacks
-    people, else they are also needed in other stages, where nobody may decide twice."""
-
-    position: int
-    found: int
-    alone: bool
-
-
-def shortage(
-    needs: Sequence[tuple[int, Collection[str]]],
-) -> Shortage | None:
-    """The first stage, as (quorum, eligible people), for which there are not enough different people; None if all pass.
-
-    Since nobody decides twice, every place of every quorum needs a person of its own: a matching between places and
-    people. Augmenting paths (Kuhn) find one whenever there is one.
-    """
-    for position, (quorum, people) in enumerate(needs):
-        if len(set(people)) < quorum:
-            return Shortage(position, len(set(people)), alone=True)
-    holder: dict[str, tuple[int, int]] = {}
-    for position, (quorum, people) in enumerate(needs):
-        for place in range(quorum):
-            if not _seat((position, place), needs, holder):
-                return Shortage(position, len(set(people)), alone=False)
-    return None
+def approvals(votes: Sequence[Vote], position: int) -> list[tuple[int, ...]]:
+    """The approvals of a stage, each as the groups that the person stood for."""
+    return [
+        vote.parties
+        for vote in votes
+        if vote.position == position and vote.verdict is Verdict.APPROVE
+    ]
 
 
-def _seat(
-    place: tuple[int, int],
-    needs: Sequence[tuple[int, Collection[str]]],
-    holder: dict[str, tuple[int, int]],
-) -> bool:
-    """Give `place` a person, moving others to people who are free: breadth first, so that depth is no matter."""
-    came_from: dict[str, tuple[str | None, tuple[int, int]]] = {}
-    queue: list[tuple[str | None, tuple[int, int]]] = [(None, place)]
-    for via, wanting in queue:
-        for person in sorted(needs[wanting[0]][1]):
-            if person in came_from:
-                continue
-            came_from[person] = (via, wanting)
-            if person not in holder:
-                free: str | None = person
-                while free is not None:
-                    before, seat = came_from[free]
-                    holder[free] = seat
-                    free = before
-                return True
-            queue.append((person, holder[person]))
-    return False
+def counts(stage: Stage, voters: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """How many approved of each group, at most its quorum; who is in two groups fills a place in one of them."""
+    if len(stage.quorums) == 1:
+        return (min(len(voters), stage.quorum),)
+    if stage.mode == "any":
+        return tuple(
+            min(quorum, sum(party in voter for voter in voters))
+            for party, quorum in enumerate(stage.quorums)
+        )
+    holders = seating.seats(
+        [
+            (quorum, [str(n) for n, voter in enumerate(voters) if party in voter])
+            for party, quorum in enumerate(stage.quorums)
+        ]
+    )
+    return tuple(
+        sum(place[0] == party for place in holders.values())
+        for party in range(len(stage.quorums))
+    )
+
+
+def given(stage: Stage, voters: Sequence[tuple[int, ...]]) -> int:
+    """How many places of the stage are filled."""
+    return sum(counts(stage, voters))
+
+
+def is_passed(stage: Stage, voters: Sequence[tuple[int, ...]]) -> bool:
+    """Whether every group of the stage has approved, or one where one is enough."""
+    found = counts(stage, voters)
+    done = [have >= need for have, need in zip(found, stage.quorums, strict=True)]
+    return any(done) if stage.mode == "any" else all(done)
+
+
+def ways(
+    stage: Stage, parties: Sequence[Collection[str]]
+) -> list[list[tuple[int, Collection[str]]]]:
+    """The ways in which a stage can pass, given the people of each of its groups; see `seating.shortage_in`."""
+    needs = list(zip(stage.quorums, parties, strict=True))
+    return [[need] for need in needs] if stage.mode == "any" else [needs]

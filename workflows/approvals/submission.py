@@ -1,27 +1,31 @@
 """Opening a request: checked so that it can pass, bound to the policy of the moment, and its first stage asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, waiting
 from storage.enums import ApprovalState
 from workflows import permissions, timers
 from workflows.actors import Actor
-from workflows.approvals import announcements, people, rules
-from workflows.approvals.endings import EXPIRE, Subjects
+from workflows.approvals import (
+    announcements,
+    clocks,
+    endings,
+    people,
+    routing,
+    separation,
+)
+from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import bound as bound_stage
+from workflows.approvals.endings import EXPIRE, Circumstances, Subjects
 from workflows.approvals.forms import SubmitRequest
-from workflows.approvals.rules import Stage
+from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.policy import Policy
 from workflows.subjects import Prepared
-
-
-class NobodyToDecide(GovernanceError):
-    """A stage of the gate could never pass, so the request is refused rather than left to expire."""
 
 
 def submit(
@@ -40,16 +44,21 @@ def submit(
     if (known := _opened_before(session, actor, form)) is not None:
         return known
     subject = subjects[form.subject_type]
-    if subject.gate != form.gate:
+    gate = policy.gate(form.gate)
+    is_bound = (
+        subject.gate == form.gate
+        if subject.gate
+        else gate.subject_type(form.gate) == form.subject_type
+    )
+    if not is_bound:
         raise InvalidInput(
-            f"A {form.subject_type} is not decided at the gate {form.gate!r}, but at {subject.gate!r}."
+            f"A {form.subject_type} is not decided at the gate {form.gate!r}."
         )
     if not form.reason:
         raise InvalidInput(
             "Say in a sentence why this is needed; those who decide read it.",
             field="reason",
         )
-    gate = policy.gate(form.gate)
     try:
         prepared = subject.prepare(session, actor, form.form, policy=policy, now=now)
     except GovernanceError:
@@ -59,21 +68,56 @@ def submit(
         raise
     if (known := _opened_before(session, actor, form)) is not None:
         return known
-    stages = people.bind(gate, policy, prepared.people)
-    asked = people.reached(session, stages, org_key)
-    for reached in asked:
-        reached.pop(actor.id, None)
-    _require_enough(stages, asked)
-    expires_at = now + gate.expires_after
-    approval_id = _open(
-        session, actor, form, prepared, stages, policy_id, expires_at, now
+    rows = queries.list_standing(session, actor.id)
+    words = Words(policy, prepared.people, rows[0].manager_id if rows else None)
+    facts, expires_at = prepared.conditions, now + gate.expires_after
+    apart = separation.apart(gate, prepared, actor)
+    by_rule = passes_by(gate, form.gate, facts)
+    stages, dropped = bind(gate, form.gate, words, facts)
+    if not by_rule:
+        stages = routing.staffed(
+            session,
+            gate,
+            stages,
+            words,
+            barred={actor.id, *apart},
+            by=expires_at,
+            org_key=org_key,
+        )
+    bound = Bound(
+        dict(facts),
+        prepared.people,
+        prepared.contributors,
+        apart,
+        dropped,
+        by_rule,
+        gate.valid_for,
     )
+    approval_id = _open(
+        session,
+        actor,
+        form,
+        prepared,
+        # What passes by rule asks nobody; its stages are kept, so that it can be told whom it spared.
+        stages or tuple(bound_stage(gate, stage, words) for stage in gate.stages),
+        bound,
+        policy_id,
+        expires_at,
+        now,
+    )
+    if by_rule:
+        around = Circumstances(subjects, policy, org_key, now)
+        endings.pass_by_rule(session, approval_id, prepared.project_id, around)
+        return approval_id
+    (asked,) = people.reached(session, stages[:1], org_key)
+    for barred in {actor.id, *apart}:
+        asked.pop(barred, None)
     announcements.ask(
         session,
         approval_id,
         stages[0],
         0,
-        asked[0],
+        asked,
         project_id=prepared.project_id,
         has_card=False,
         receipt_to=actor.slack_id,
@@ -81,40 +125,17 @@ def submit(
         org_key=org_key,
         now=now,
     )
+    clocks.start(session, approval_id, stages[0], 0, now=now)
     return approval_id
 
 
 def _opened_before(session: Session, actor: Actor, form: SubmitRequest) -> int | None:
-    found = queries.find_by_key(session, form.request_key)
+    found = waiting.find_by_key(session, form.request_key)
     if found is None:
         return None
     if found.requester_id != actor.id:
         raise NotAllowed("Somebody else has asked under this key; use one of your own.")
     return int(found.id)
-
-
-def _require_enough(
-    stages: Sequence[Stage], asked: Sequence[Mapping[str, Any]]
-) -> None:
-    short = rules.shortage(
-        [(stage.quorum, reached) for stage, reached in zip(stages, asked, strict=True)]
-    )
-    if short is None:
-        return
-    stage = stages[short.position]
-    words = ", ".join(approver.rule for approver in stage.approvers)
-    needs = f"{stage.quorum} {'person' if stage.quorum == 1 else 'people'}"
-    if short.alone:
-        why = f"needs {needs} besides you, and {words} {'names nobody' if not short.found else f'names {short.found}'}"
-    else:
-        why = (
-            f"needs {needs} besides you, but those in {words} are needed in other stages too, "
-            "and nobody decides twice"
-        )
-    raise NobodyToDecide(
-        f"This could never be approved: the stage {stage.name} {why}. Nothing was sent. "
-        f"Ask an administrator to add people to {words}, or to change the stage in governance.yml."
-    )
 
 
 def _open(
@@ -123,6 +144,7 @@ def _open(
     form: SubmitRequest,
     prepared: Prepared,
     stages: Sequence[Stage],
+    bound: Bound,
     policy_id: int,
     expires_at: datetime,
     now: datetime,
@@ -143,17 +165,13 @@ def _open(
             "state": ApprovalState.PENDING.value,
             "stage": 0,
             "revision": 1,
+            "bound": bound.stored(),
+            "asked_at": now,
             "created_at": now,
             "expires_at": expires_at,
         },
         [
-            {
-                "position": position,
-                "name": stage.name,
-                "approvers": [approver.stored() for approver in stage.approvers],
-                "quorum": stage.quorum,
-                "ask": stage.ask.value,
-            }
+            stage.stored() | {"position": position}
             for position, stage in enumerate(stages)
         ],
     )
@@ -168,6 +186,9 @@ def _open(
         about=[form.subject_type, prepared.subject_id],
         asked=prepared.facts,
         policy=policy_id,
+        stages=[stage.name for stage in stages],
+        left_out=[stage.name for stage in bound.dropped],
+        apart=sorted(bound.apart),
         expires_at=expires_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(reason),
     )

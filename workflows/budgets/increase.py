@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.budgets import queries
-from storage.budgets.tables import BudgetRevision
+from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis
 from storage.money import money_text
+from storage.projects.tables import Project
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -17,7 +18,7 @@ from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
 
 TYPE = "budget"
 
@@ -81,12 +82,27 @@ class BudgetIncrease:
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
             },
-            people={
-                "owner": budget.owner_id or project.owner_id,
-                "sponsor": project.sponsor_id,
-                "manager": project.manager_id,
+            people=_people(budget, project),
+            conditions={
+                "increase.percent": float(
+                    (form.amount - burn.amount) * 100 / burn.amount
+                )
+                if burn.amount
+                else 100.0,
+                "increase.amount": float(form.amount - burn.amount),
+                "increase.new": float(form.amount),
+                "increase.currency": burn.currency,
+                "increase.scope": form.scope,
+                **project_facts(project),
             },
         )
+
+    def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
+        """Who owns, sponsors and manages what would be asked for, before it is."""
+        budget = queries.find_budget(session, budget_id)
+        if budget is None:
+            raise NotFound("This budget is not in the record any more.")
+        return _people(budget, queries.project(session, budget.project_id))
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the budget's row."""
@@ -175,6 +191,70 @@ class BudgetIncrease:
         """Rejected, expired or withdrawn: the budget stays; its alerts' cards say so."""
         alerts.refresh_cards(session, subject_id, now=now)
 
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """The budget goes back by a new revision, unless another has changed it since."""
+        budget = queries.lock_budget(session, subject_id)
+        if budget is None:
+            return
+        span = rules.Span(
+            date.fromisoformat(facts["period_start"]),
+            date.fromisoformat(facts["period_end"]),
+        )
+        revisions = queries.list_revisions(session, [budget.id])[budget.id]
+        current = rules.amount_in(service.amounts(revisions), span)
+        made = {one.revision for one in revisions if one.approval_id == approval_id}
+        if current is None or current.revision not in made:
+            audit.record(
+                session,
+                actor,
+                "budget.kept",
+                (TYPE, budget.id),
+                now=now,
+                approval=approval_id,
+                revision=current.revision if current else None,
+            )
+            alerts.refresh_cards(session, budget.id, now=now)
+            return
+        budget.revision += 1
+        session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=Decimal(facts["old"]),
+                valid_from=span.first,
+                valid_until=span.last if facts["scope"] == "period" else None,
+                approval_id=approval_id,
+                created_at=now,
+            )
+        )
+        session.flush()
+        audit.record(
+            session,
+            actor,
+            "budget.put_back",
+            (TYPE, budget.id),
+            now=now,
+            approval=approval_id,
+            revision=budget.revision,
+            old=facts["new"],
+            new=facts["old"],
+            currency=facts["currency"],
+        )
+        alerts.evaluate(
+            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        )
+        alerts.refresh_cards(session, budget.id, now=now)
+
     def words(
         self,
         session: Session,
@@ -215,7 +295,16 @@ class BudgetIncrease:
             stays=f"the budget stays at {_plain(old)} {currency}",
             done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
             facts=tuple(detail),
+            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}",
         )
+
+
+def _people(budget: Budget, project: Project) -> dict[str, str | None]:
+    return {
+        "owner": budget.owner_id or project.owner_id,
+        "sponsor": project.sponsor_id,
+        "manager": project.manager_id,
+    }
 
 
 def _plain(amount: Decimal) -> str:

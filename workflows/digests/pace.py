@@ -43,7 +43,9 @@ def gather(
     ]  # fmt: skip
     enough = verdicts["person_id"].nunique() >= rules.ENOUGH_PEOPLE
     return ApprovalFigures(
-        approved=int(counts.get(ApprovalState.APPROVED.value, 0)),
+        # What was approved that week and lapsed since was approved all the same.
+        approved=int(counts.get(ApprovalState.APPROVED.value, 0))
+        + int(counts.get(ApprovalState.LAPSED.value, 0)),
         rejected=int(counts.get(ApprovalState.REJECTED.value, 0)),
         expired=int(counts.get(ApprovalState.EXPIRED.value, 0)),
         withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState
 from storage.milestones import queries
+from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -17,7 +18,7 @@ from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words
+from workflows.subjects import Prepared, Words, project_facts
 from workflows.wording import counted, day
 
 
@@ -61,12 +62,21 @@ class MilestoneReschedule:
                 "old": row.forecast.isoformat(),
                 "new": form.new.isoformat(),
             },
-            people={
-                "owner": project.owner_id,
-                "sponsor": project.sponsor_id,
-                "manager": project.manager_id,
+            people=_people(project),
+            conditions={
+                "delay.days": (form.new - row.forecast).days,
+                "delay.total_days": (form.new - row.baseline).days,
+                "milestone.type": row.type,
+                **project_facts(project),
             },
         )
+
+    def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
+        """Who owns, sponsors and manages the project of what would be asked for, before it is."""
+        row = queries.find(session, milestone_id)
+        if row is None:
+            raise NotFound("This milestone is not in the record any more.")
+        return _people(queries.projects(session, [row.project_id])[row.project_id])
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the milestone's row."""
@@ -118,6 +128,39 @@ class MilestoneReschedule:
         """Rejected, expired or withdrawn: the milestone stays; its copies say so."""
         refresh(session, subject_id, now=now)
 
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """The milestone goes back to its day, unless it was met, dropped or moved again since."""
+        row = queries.lock(session, subject_id)
+        if row is None:
+            return
+        is_ours = row.forecast == date.fromisoformat(facts["new"])
+        if row.actual is not None or row.dropped_at is not None or not is_ours:
+            audit.record(
+                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
+            )  # fmt: skip
+            follow(session, [row], policy=policy, now=now)
+            return
+        changes.move(
+            session,
+            actor,
+            row,
+            date.fromisoformat(facts["old"]),
+            reason_id=None,
+            approval_id=approval_id,
+            policy=policy,
+            now=now,
+        )
+
     def words(
         self,
         session: Session,
@@ -153,7 +196,16 @@ class MilestoneReschedule:
             stays=f"it stays due on {day(old)}",
             done=f"{title} of {name} is now due on {day(new)}",
             facts=tuple(detail),
+            undone=f"{title} of {name} is due on {day(old)} again",
         )
+
+
+def _people(project: Project) -> dict[str, str | None]:
+    return {
+        "owner": project.owner_id,
+        "sponsor": project.sponsor_id,
+        "manager": project.manager_id,
+    }
 
 
 def refresh(session: Session, milestone_id: int, *, now: datetime) -> None:

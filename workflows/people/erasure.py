@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.people import erasure, queries
+from storage.tokens import queries as token_queries
 from workflows import outbox
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
@@ -45,11 +46,14 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     person.name, person.title = NAME, ""
     person.is_deactivated = True
     person.refreshed_at = person.home_opened_at = None
+    person.away_until = person.stands_in_until = None
     person.erased_at = now
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)
     answers = erasure.forget_answers(session, person_id)
+    tokens = token_queries.forget_tokens(session, person_id)
     erasure.forget_digests(session, person_id)
+    erasure.end_absences(session, person_id, now)
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
@@ -62,5 +66,6 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     audit.record(
         session, actor, "person.erased", ("person", person_id), now=now,
         texts=texts, memberships=memberships, **({"answers": answers} if answers else {}),
+        **({"tokens": tokens} if tokens else {}),
     )  # fmt: skip
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)

@@ -7,7 +7,7 @@ can arrive late and out of order, so what they change has to be asked for again 
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -18,12 +18,15 @@ from workflows import outbox, timers
 from workflows.calendar import known_zone
 from workflows.outbox import Destination
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
-from workflows.people.records import Upserted
+from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
 
 _PERSON = ("team_id", "name", "title", "tz", "is_bot", "is_guest", "is_stranger", "is_deactivated")  # fmt: skip
 _GROUP = ("handle", "name", "is_disabled")
 _CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
+
+LONG_AGO = timedelta(days=366)
+"""How long those count as members whom the very first look at an organisation finds in a group."""
 
 
 def new_id() -> str:
@@ -147,13 +150,17 @@ def upsert_groups(
     read_at: datetime | None,
     now: datetime,
     is_everything: bool = False,
-) -> None:
-    """Bring user groups, and their members where they were told, to what Slack says.
+) -> tuple[GroupChange, ...]:
+    """Bring user groups, and their members where they were told, to what Slack says; who joined and who left.
 
     With `is_everything` the groups that are not among them are disabled. `now` is governed time: since when mlgov has
-    seen somebody in a group.
+    seen somebody in a group. Whoever is in a group when mlgov looks at an organisation for the first time counts as
+    having been there all along.
     """
     wanted = {group.slack_id: group for group in groups}
+    is_first = is_everything and not queries.has_groups(session, org_key)
+    since = now - LONG_AGO if is_first else now
+    changes: list[GroupChange] = []
     if is_everything and read_at is not None:
         queries.disable_other_groups(session, org_key, wanted, read_at)
     rows = {row.slack_id: row for row in queries.list_groups(session, org_key, wanted)}
@@ -180,7 +187,16 @@ def upsert_groups(
             members = {ids[member] for member in seen.members}
             before = queries.list_member_ids(session, row.id)
             queries.remove_members(session, row.id, before - members)
-            queries.add_members(session, row.id, members - before, now)
+            queries.add_members(session, row.id, members - before, since)
+            if members != before and not is_first:
+                changes.append(
+                    GroupChange(
+                        row.slack_id,
+                        row.handle,
+                        tuple(sorted(members - before)),
+                        tuple(sorted(before - members)),
+                    )
+                )
             moved |= before ^ members
             changed = changed or members != before
             if read_at is not None:
@@ -189,6 +205,7 @@ def upsert_groups(
             row.refreshed_at = None
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
+    return tuple(changes)
 
 
 def _publish_homes(
@@ -229,8 +246,9 @@ def refresh_members(
     org_key: str,
     read_at: datetime,
     now: datetime,
-) -> None:
+) -> tuple[GroupChange, ...]:
     """The members of one group as Slack just answered; None when Slack says that there is no such group any more."""
+    changes: tuple[GroupChange, ...] = ()
     for row in queries.list_groups(session, org_key, [group_id]):
         seen = GroupSeen(
             row.slack_id,
@@ -239,7 +257,10 @@ def refresh_members(
             is_disabled=row.is_disabled or members is None,
             members=tuple(members or ()),
         )
-        upsert_groups(session, [seen], org_key=org_key, read_at=read_at, now=now)
+        changes += upsert_groups(
+            session, [seen], org_key=org_key, read_at=read_at, now=now
+        )
+    return changes
 
 
 def change_members(
@@ -250,17 +271,25 @@ def change_members(
     removed: Iterable[str],
     org_key: str,
     now: datetime,
-) -> None:
+) -> tuple[GroupChange, ...]:
     """What an event says about a group's members. The group counts as not read until Slack is asked again."""
     moved: set[str] = set()
+    changes: list[GroupChange] = []
     for row in queries.list_groups(session, org_key, [group_id]):
         ids = _places(session, org_key, {*added, *removed})
+        before = queries.list_member_ids(session, row.id)
+        gone = before & {ids[one] for one in removed}
+        new = {ids[one] for one in added} - before
+        queries.remove_members(session, row.id, gone)
+        queries.add_members(session, row.id, new, now)
         moved.update(ids.values())
-        queries.remove_members(session, row.id, [ids[one] for one in removed])
-        queries.add_members(session, row.id, [ids[one] for one in added], now)
         row.refreshed_at = None
+        if gone or new:
+            joined, left = tuple(sorted(new)), tuple(sorted(gone))
+            changes.append(GroupChange(row.slack_id, row.handle, joined, left))
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
+    return tuple(changes)
 
 
 def upsert_channels(

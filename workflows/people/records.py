@@ -77,3 +77,13 @@ class Erasure:
     """Keys of projects that they own, sponsor or manage."""
     named_in_policy: bool
     """The policy file, or an older version of it, still holds their Slack id."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """Who joined and who left a user group, by opaque id. `added` of a group that is new to mlgov are all its members."""
+
+    group_id: str
+    handle: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]

@@ -12,6 +12,7 @@ from workflows.errors import NotFound
 from workflows.people.approvers import mirror_age, resolve_approvers
 from workflows.people.erasure import erase
 from workflows.people.exports import export
+from workflows.people.groups import announce as announce_groups
 from workflows.people.mirror import (
     change_members,
     forget_channels,
@@ -27,6 +28,7 @@ from workflows.sources.text import folded_email
 __all__ = [
     "actor",
     "actor_by_slack_id",
+    "announce_groups",
     "audience_is_closed",
     "change_members",
     "erase",

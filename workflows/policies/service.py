@@ -40,6 +40,19 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
     return version_id
 
 
+def in_force(session: Session) -> int | None:
+    """The version that the ledger says was put in force last; None before the first."""
+    last = queries.last_adopted(session)
+    return int(last) if last else None
+
+
+def text(session: Session, version_id: int) -> PolicyText:
+    """A stored version with its text. Raises NotFound."""
+    policy = version(session, version_id)
+    kept = queries.get_text(session, version_id)
+    return PolicyText(policy, kept, policies.digest(kept))
+
+
 def version(session: Session, version_id: int) -> Policy:
     """The policy of a version. Raises NotFound for a version that was never stored."""
     digest = queries.find_digest(session, version_id)

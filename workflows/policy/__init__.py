@@ -4,6 +4,7 @@ from workflows.policy.gates import Gate
 from workflows.policy.reading import (
     PolicyRefused,
     PolicyText,
+    digest,
     json_schema,
     load,
     parse,
@@ -15,6 +16,7 @@ __all__ = [
     "Policy",
     "PolicyRefused",
     "PolicyText",
+    "digest",
     "json_schema",
     "load",
     "parse",

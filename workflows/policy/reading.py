@@ -1,6 +1,7 @@
 """Reading governance.yml. A bad file is refused with the line and the reason."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from workflows.errors import GovernanceError
+from workflows.policy.gates import Fault
 from workflows.policy.root import Policy
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,7 +43,7 @@ def load(path: Path) -> PolicyText:
 
 def parse(text: str, *, name: str = "governance.yml") -> PolicyText:
     """Check a policy text. Raises PolicyRefused with one line per fault."""
-    policy = checked(text, Policy, name=name, noun="policy")
+    policy = checked(text, Policy, name=name, noun="policy", faults=Policy.faults)
     return PolicyText(policy, text, digest(text))
 
 
@@ -70,8 +72,18 @@ def read_text(path: Path, *, missing: str, noun: str) -> str:
         ) from None
 
 
-def checked(text: str, model: type[M], *, name: str, noun: str) -> M:
-    """A YAML text as typed values. Raises PolicyRefused with one line per fault: file, line, key and reason."""
+def checked(
+    text: str,
+    model: type[M],
+    *,
+    name: str,
+    noun: str,
+    faults: Callable[[M], Iterable[Fault]] = lambda found: (),
+) -> M:
+    """A YAML text as typed values. Raises PolicyRefused with one line per fault: file, line, key and reason.
+
+    `faults` looks at what the types could not say.
+    """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_repeats(node, name)
@@ -89,13 +101,26 @@ def checked(text: str, model: type[M], *, name: str, noun: str) -> M:
             f"{name}: is empty or no mapping; it starts with `version: 1`."
         )
     try:
-        return model.model_validate(data)
+        found = model.model_validate(data)
+        wrong = list(faults(found))
     except ValidationError as error:
-        faults = [
-            f"{name}:{_line(node, fault['loc'])}: {'.'.join(str(part) for part in fault['loc']) or 'file'}: {_words(fault)}"
-            for fault in error.errors(include_url=False)
+        wrong = [
+            (fault["loc"], _words(fault)) for fault in error.errors(include_url=False)
         ]
-        raise PolicyRefused("\n".join(faults)) from None
+        found = None
+    if found is None or wrong:
+        raise PolicyRefused(
+            "\n".join(
+                f"{name}:{_line(node, path)}: {'.'.join(str(part) for part in path) or 'file'}: {words}"
+                for path, words in wrong
+            )
+        )
+    return found
+
+
+def line_of(text: str, path: tuple[int | str, ...]) -> int:
+    """The line (from 1) at which a path of keys stands in a YAML text."""
+    return _line(yaml.compose(text, Loader=yaml.SafeLoader), path)
 
 
 def _words(fault: Any) -> str:

@@ -1,5 +1,6 @@
 """The whole policy: every section of governance.yml, and what must hold between them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,10 +8,11 @@ from pydantic import Field, model_validator
 from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
 from workflows.policy.digests import Digests
-from workflows.policy.gates import Gate
+from workflows.policy.gates import Fault, Gate
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
 
 
@@ -24,7 +26,7 @@ class Policy(Section):
     roles: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]
     ] = Field(default={})
-    gates: dict[Literal["budget_increase", "milestone_reschedule"], Gate] = Field(
+    gates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")], Gate] = Field(
         default={}
     )
     costs: Costs = Costs()
@@ -32,6 +34,7 @@ class Policy(Section):
     milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
+    statements: Statements = Statements()
 
     @model_validator(mode="after")
     def _rollout_reaches_somebody(self) -> "Policy":
@@ -45,12 +48,15 @@ class Policy(Section):
     @model_validator(mode="after")
     def _known_roles(self) -> "Policy":
         for name, gate in self.gates.items():
-            for stage in gate.stages:
-                for approver in stage.approvers:
+            for place, words in (
+                *((f", stage {stage.name}", stage.words) for stage in gate.stages),
+                ("", gate.words),
+            ):
+                for approver in words:
                     role = approver.removeprefix("role:")
                     if role != approver and role not in self.roles:
                         raise ValueError(
-                            f"gate {name}, stage {stage.name}: there is no role {role!r} under roles"
+                            f"gate {name}{place}: there is no role {role!r} under roles"
                         )
         for kind, digest in self.digests.named.items():
             for word in (*digest.audience, digest.owner):
@@ -76,10 +82,16 @@ class Policy(Section):
             )
         return self
 
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong beyond the types, each with its place in the file."""
+        for name, gate in self.gates.items():
+            for path, wrong in gate.faults(name):
+                yield ("gates", name, *path), wrong
+
     def gate(self, name: str) -> Gate:
         """The gate of that name; GovernanceError when the policy has none."""
-        found = self.gates.get(name)  # type: ignore[call-overload]
-        if not isinstance(found, Gate):
+        found = self.gates.get(name)
+        if found is None:
             raise GovernanceError(
                 f"The policy has no gate {name!r}, so nobody could decide this. An administrator can add it to governance.yml."
             )

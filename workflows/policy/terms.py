@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 _DURATION = re.compile(r"^(\d{1,4})(m|h|d|w)$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _APPROVER = re.compile(
-    r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*|role:[a-z][a-z0-9_]*|subject\.(?:owner|sponsor|manager))$"
+    r"^(?:[UW][A-Z0-9]{2,}|(?:oncall:)?(?:S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)|role:[a-z][a-z0-9_]*"
+    r"|subject\.(?:owner|sponsor|manager|developer|validator)|requester\.manager)$"
 )
 _MEMBER = re.compile(r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)$")
 
@@ -26,8 +27,8 @@ def parse_duration(value: object) -> object:
 def _approver(value: object) -> object:
     if not isinstance(value, str) or not _APPROVER.match(value):
         raise ValueError(
-            f"{value!r} names no approver; write a Slack id (U…, W…, S…), @group, role:name, "
-            "subject.owner, subject.sponsor or subject.manager"
+            f"{value!r} names no approver; write a Slack id (U…, W…, S…), @group, oncall:@group, role:name, "
+            "subject.owner, subject.sponsor, subject.manager, subject.developer, subject.validator or requester.manager"
         )
     return value
 

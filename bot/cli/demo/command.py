@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from bot import app, manifest, settings
-from bot.cli.demo import maturity, organisation, seeding, story
+from bot.cli.demo import maturity, organisation, pipeline, seeding, story
+from bot.server import WebServer
 from bot.serving import SocketMode
 from sandbox.clock import GovernedClock
 from sandbox.server import Sandbox
@@ -22,6 +23,7 @@ from storage import migrate, runtime
 from storage.db import Database
 from workflows import clock
 from workflows.errors import GovernanceError
+from workflows.statements import envelopes
 
 HURRY = 0.01
 """How much less the bot waits between its messages while the story's past is told."""
@@ -62,7 +64,9 @@ class Demo:
             port=port,
             limits=limits,
         )
+        self._signing_key = envelopes.new_private_pem()
         self._socket_mode: SocketMode | None = None
+        self._web: WebServer | None = None
         self.bot: app.Bot | None = None
 
     @property
@@ -96,10 +100,11 @@ class Demo:
                 seeding.tell(self, self._work, self._at)
                 self.sandbox.wait_idle()
                 self._halt()
-        self._run()
+        self._web = WebServer(self._run().web(serve_slack=False), "127.0.0.1", 0)
+        self._web.start()
         self.sandbox.strip = story.strip(self, is_empty=self._empty)
 
-    def _run(self, *, hurry: float = 1.0) -> None:
+    def _run(self, *, hurry: float = 1.0) -> app.Bot:
         """Start a bot. `hurry` shrinks its waiting; how long it waits for an answer of Slack stays."""
         read = settings.read(
             {},
@@ -110,6 +115,7 @@ class Demo:
             mlgov_database_url=self._url,
             mlgov_policy=self._policy,
             mlgov_anchor=str(self.anchor),
+            mlgov_signing_key=self._signing_key,
             mlgov_time_scale=hurry,
             mlgov_http_timeout_seconds=10 / hurry,
             mlgov_lease_seconds=60 / hurry,
@@ -120,6 +126,7 @@ class Demo:
         self._socket_mode = SocketMode(self.bot)
         self._socket_mode.start()
         self.bot.start()
+        return self.bot
 
     def _halt(self) -> None:
         if self._socket_mode is not None:
@@ -127,6 +134,13 @@ class Demo:
         if self.bot is not None:
             self.bot.stop()
         self._socket_mode = self.bot = None
+
+    @property
+    def pipeline(self) -> str:
+        """The command by which a pipeline asks, in another terminal."""
+        if self._web is None:
+            raise RuntimeError("the demo was not started")
+        return pipeline.command(self.running, self._web.url)
 
     def move(self, by: timedelta) -> None:
         """Move the governed time of both sides forward."""
@@ -163,6 +177,8 @@ class Demo:
 
     def stop(self) -> None:
         """Stop both sides and remove what was made for this run."""
+        if self._web is not None:
+            self._web.stop()
         self._halt()
         self.sandbox.stop()
         shutil.rmtree(self._work, ignore_errors=True)
@@ -220,6 +236,8 @@ def run(
         announce(
             f"mlgov in a stand-in for Slack, on this machine alone: {demo.url}  (Ctrl+C stops it; nothing is kept)"
         )
+        if not empty:
+            announce(f"A pipeline can ask, from another terminal:\n{demo.pipeline}")
         if browser:
             webbrowser.open(demo.url)
         ended.wait()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cli.demo import pipeline
+
 TEAM = "T0HALDEN"
 LONDON, NEW_YORK, TOKYO = "Europe/London", "America/New_York", "Asia/Tokyo"
 
@@ -202,7 +204,8 @@ def budgets_csv(starts: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-POLICY = """\
+POLICY = (
+    """\
 # The demo's policy. Finance is asked first, then whoever owns the budget.
 version: 1
 
@@ -230,7 +233,9 @@ gates:
         approvers: [subject.owner]
     ask: channel
     expires_after: 3d
-
+"""
+    + pipeline.POLICY
+    + """
 costs:
   basis: effective
 
@@ -240,3 +245,4 @@ budgets:
 digests:
   weekly: {audience: role:leader, at: Mon 09:00, owner: role:admin}
 """
+)

@@ -101,6 +101,16 @@ _KNOWN_COPY = select(Message.id).where(
 _COPY = insert(Message).returning(Message)
 
 
+_COPY_AT = select(Message.kind, Message.notice).where(
+    Message.channel == bindparam("c"), Message.ts == bindparam("t")
+)
+
+
+def find_copy(session: Session, channel: str, ts: str) -> Any:
+    """What one of our messages shows (kind, notice), by where it stands; None for one that is not ours."""
+    return session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
+
+
 def give_back(
     session: Session,
     lane: str,

@@ -59,6 +59,16 @@ _AGAIN = (
     .execution_options(synchronize_session=False)
 )
 _LOCK = select(Timer).where(Timer.id == bindparam("timer_id"))
+_DUE_OF = (
+    select(Timer)
+    .where(
+        Timer.subject_type == bindparam("s_type"),
+        Timer.subject_id == bindparam("s_id"),
+        Timer.state == TimerState.DUE,
+    )
+    .order_by(Timer.id)
+    .with_for_update()
+)
 _LOCK_DUE = _LOCK.where(_DUE, Timer.due_at <= bindparam("due_now")).with_for_update(
     skip_locked=True
 )
@@ -129,6 +139,17 @@ def cancel_one(session: Session, timer_id: int) -> None:
     """Cancel one timer that this transaction holds."""
     timer = session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one()
     timer.state = TimerState.CANCELLED
+
+
+def lock_due_of(
+    session: Session, subject_type: str, subject_id: str
+) -> Sequence[Timer]:
+    """The subject's timers that still wait; its row is locked by the caller."""
+    return (
+        session.execute(_DUE_OF, {"s_type": subject_type, "s_id": subject_id})
+        .scalars()
+        .all()
+    )
 
 
 def candidates(

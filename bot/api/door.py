@@ -1,0 +1,125 @@
+"""Who calls: from the token in a request to somebody who acts, and what becomes of a token that opens nothing."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Annotated
+
+from cachetools import TTLCache
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from bot.context import Deps
+from storage.db import DatabaseBusy
+from storage.enums import Scope
+from workflows.actors import SYSTEM, Actor
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput
+from workflows.tokens import service as tokens
+from workflows.tokens.records import Token
+from workflows.tokens.service import USED_WITHIN, TokenRefused
+
+log = logging.getLogger("mlgov")
+
+TOLD_EVERY = 600.0
+"""Seconds in which one reason to refuse one token goes on the ledger once: whoever tries tokens cannot flood it."""
+TOLD_MOST = 200
+"""Different refusals that are told apart within that time; beyond it the rest is only counted."""
+
+_BEARER = HTTPBearer(
+    auto_error=False, description="A token from `mlgov token create` or `/mlgov token`."
+)
+Shown = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and by which token."""
+
+    token: Token
+    actor: Actor
+
+
+class Door:
+    """Recognises callers. One instance per process; safe to call from many threads."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._lock = threading.Lock()
+        self._told: TTLCache[tuple[str, str], int] = TTLCache(TOLD_MOST, TOLD_EVERY)
+
+    def caller(self, request: Request, shown: Shown) -> Caller:
+        """Who calls. Raises TokenRefused."""
+        deps = self._deps
+        try:
+            with deps.db.read() as session:
+                now = deps.now(session)
+                token, actor = tokens.recognise(
+                    session,
+                    shown.credentials if shown else None,
+                    org_key=deps.team.org_key,
+                    now=now,
+                )
+        except TokenRefused as error:
+            self._tell(error)
+            raise
+        request.state.actor = actor
+        if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
+            try:
+                deps.db.run(lambda session: tokens.used(session, token, now=now))
+            except DatabaseBusy:
+                log.info("when %s was used could not be kept", token.prefix)
+        return Caller(token, actor)
+
+    def require(
+        self,
+        caller: Caller,
+        scope: Scope,
+        *,
+        project: str | None = None,
+        gate: str | None = None,
+    ) -> None:
+        """Refuse what the caller's token is not for. Raises TokenRefused."""
+        try:
+            tokens.require(caller.token, scope, project=project, gate=gate)
+        except TokenRefused as error:
+            self._tell(error)
+            raise
+
+    def project(self, caller: Caller, given: str | None) -> str:
+        """The project that is meant, by its key: as given, else the one that the token is bound to."""
+        if given is not None:
+            return given.strip().casefold()
+        if len(caller.token.projects) == 1:
+            return caller.token.projects[0]
+        raise InvalidInput(
+            "Say which project this is for (`project`): this token is bound to none, or to several.",
+            field="project",
+        )
+
+    def _tell(self, error: TokenRefused) -> None:
+        """Put a refusal on the ledger; a call without any token is no news."""
+        if error.code == "missing":
+            return
+        key = (error.prefix, error.code)
+        with self._lock:
+            times = self._told.get(key)
+            if times is not None:
+                self._told[key] = times + 1
+                return
+            if len(self._told) >= TOLD_MOST:
+                return
+            self._told[key] = 0
+        deps = self._deps
+        try:
+            with deps.db.begin() as session:
+                audit.record(
+                    session,
+                    SYSTEM,
+                    "token.refused",
+                    ("token", error.prefix),
+                    now=deps.now(session),
+                    why=error.code,
+                )
+        except DatabaseBusy:
+            log.warning("a refused token could not be put on the ledger")

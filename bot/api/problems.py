@@ -1,0 +1,191 @@
+"""Every refusal of the API as problem+json (RFC 9457): what is wrong, in a sentence, with the way on."""
+
+import logging
+import secrets
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from bot import errors
+from bot.context import Deps
+from bot.directory import CannotVerify
+from storage.db import DatabaseBusy
+from workflows.approvals.refusals import AlreadyDecided
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Stale,
+)
+from workflows.releases.service import KeyReused
+from workflows.tokens.service import TokenRefused
+
+log = logging.getLogger("mlgov")
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    where: str
+    why: str
+
+
+class Problem(BaseModel):
+    """Why something was not done, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    faults: list[Fault] = []
+
+
+class NotTaken(GovernanceError):
+    """What was sent is sound, but the record does not take it."""
+
+
+class Unavailable(Exception):
+    """Nothing is wrong with what was sent; the same again, a little later, may pass."""
+
+
+_STATUS: tuple[tuple[type[GovernanceError], int, str], ...] = (
+    (NotFound, 404, "not-found"),
+    (NotAllowed, 403, "not-allowed"),
+    (KeyReused, 422, "key-reused"),
+    (InvalidInput, 422, "invalid"),
+    (AlreadyDecided, 409, "already-decided"),
+    (Stale, 409, "stale"),
+)
+_TITLES = {
+    400: "This cannot be read",
+    401: "A token is needed",
+    403: "Not allowed",
+    404: "Not there",
+    405: "No such method here",
+    409: "Not as things stand",
+    413: "Too large",
+    415: "Not in this format",
+    422: "Something sent is wrong",
+    500: "Something broke",
+    503: "Not just now",
+}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The answer that says why not."""
+    told = Problem(
+        type=f"urn:mlgov:problem:{code}",
+        title=_TITLES.get(status, "Not done"),
+        status=status,
+        detail=detail,
+        faults=list(faults),
+    )
+    return JSONResponse(
+        told.model_dump(exclude_defaults=True),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How the OpenAPI document tells of these answers."""
+    return {
+        status: {
+            "description": _TITLES[status],
+            "content": {
+                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+        for status in statuses
+    }
+
+
+def handle(api: FastAPI, deps: Deps) -> None:
+    """Turn everything that is raised into a problem; what must be audited is."""
+
+    @api.exception_handler(GovernanceError)
+    def refused(request: Request, error: GovernanceError) -> JSONResponse:
+        if isinstance(error, TokenRefused):
+            return _token(error)
+        actor = getattr(request.state, "actor", None)
+        sentence = errors.sentence_for(error, deps, actor)
+        if isinstance(error, CannotVerify):
+            return problem(503, "unverified", sentence, headers={"Retry-After": "60"})
+        status, code = next(
+            ((status, code) for kind, status, code in _STATUS if isinstance(error, kind)),
+            (409, "not-taken"),
+        )  # fmt: skip
+        faults = [Fault(where=error.field, why=sentence)] if error.field else []
+        return problem(status, code, sentence, faults=faults)
+
+    @api.exception_handler(RequestValidationError)
+    def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            Fault(
+                where=".".join(str(part) for part in fault["loc"])[:200],
+                why=str(fault["msg"]).removeprefix("Value error, ")[:300],
+            )
+            for fault in error.errors()[:20]
+        ]
+        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+            return problem(
+                400, "not-json", "The body is no JSON.", faults=faults[:1]
+            )  # fmt: skip
+        first = faults[0] if faults else Fault(where="body", why="it cannot be used")
+        return problem(422, "invalid", f"{first.where}: {first.why}", faults=faults)
+
+    @api.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        words = {
+            404: "There is nothing at this address. /api/v1/openapi.json lists what there is.",
+            405: "This address does not take that method. /api/v1/openapi.json lists what it takes.",
+        }
+        return problem(
+            error.status_code,
+            f"http-{error.status_code}",
+            words.get(error.status_code, str(error.detail)),
+            headers=error.headers,
+        )
+
+    @api.exception_handler(DatabaseBusy)
+    @api.exception_handler(Unavailable)
+    def busy(request: Request, error: Exception) -> JSONResponse:
+        return problem(503, "busy", errors.BUSY, headers={"Retry-After": "1"})
+
+    @api.exception_handler(Exception)
+    def broke(request: Request, error: Exception) -> JSONResponse:
+        reference = secrets.token_hex(3)
+        log.error("the API broke (ref %s)\n%s", reference, "".join(traceback.format_exception(error)))  # fmt: skip
+        return problem(
+            500,
+            "broken",
+            f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})",
+        )
+
+
+def _token(error: TokenRefused) -> JSONResponse:
+    if error.code in ("scope", "bound"):
+        return problem(403, f"token-{error.code}", error.sentence)
+    return problem(
+        401,
+        f"token-{error.code}",
+        error.sentence,
+        headers={"WWW-Authenticate": 'Bearer realm="mlgov"'},
+    )

@@ -1,0 +1,298 @@
+"""Asking, following and deciding through the HTTP API: the same rules as in Slack, and Slack follows."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from bot.api.door import Caller, Door
+from bot.api.problems import NotTaken, answers
+from bot.api.waiting import Waiters
+from bot.approvals import deciding, resources
+from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
+from bot.context import Deps
+from storage.enums import ApprovalState, Scope, Verdict
+from workflows import decisions
+from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput
+from workflows.releases import reads
+from workflows.releases import service as releases
+from workflows.releases.forms import AskRelease, Words
+from workflows.releases.service import Asking
+
+LONGEST_WAIT = 60
+"""Seconds."""
+BIGGEST = 2**31 - 1
+
+StatementOf = Callable[[int], str | None]
+"""The signed statement about an approved request, as its envelope's JSON; None where there is no key to sign with."""
+
+ApprovalId = Annotated[int, Path(ge=1, le=BIGGEST)]
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Names this asking: the same key again opens nothing new.",
+    ),
+]
+Wait = Annotated[
+    int,
+    Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the decision."),
+]
+Seen = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9.]{1,40}$",
+        description="The `mark` that was seen: waiting ends with every change.",
+    ),
+]
+
+
+class DecideRequest(BaseModel):
+    """A verdict on what was shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["approve", "reject"]
+    revision: Annotated[int, Field(ge=1, le=BIGGEST)]
+    reason: Words = ""
+
+
+def router(
+    deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf
+) -> APIRouter:
+    """The endpoints under /approvals."""
+    made = APIRouter(prefix="/approvals", tags=["approvals"])
+    Calls = Annotated[Caller, Depends(door.caller)]
+
+    def look(session: Session, approval_id: int) -> ApprovalTold:
+        card = decisions.card(
+            session, approval_id, policy=deps.policy, now=deps.now(session)
+        )
+        mark = reads.marks(session, [approval_id])[approval_id]
+        return resources.told(card, reads.place(session, approval_id), mark)
+
+    def allowed(caller: Caller, approval_id: int, scope: Scope) -> reads.Place:
+        door.require(caller, scope)
+        with deps.db.read() as session:
+            place = reads.place(session, approval_id)
+            if scope is Scope.READ and not decisions.may_see(
+                session,
+                caller.actor,
+                approval_id,
+                place.project_id,
+                policy=deps.policy,
+                now=deps.now(session),
+            ):
+                raise reads.unknown(approval_id)
+        door.require(caller, scope, project=place.project, gate=place.gate)
+        return place
+
+    def shown(approval_id: int) -> ApprovalTold:
+        with deps.db.read() as session:
+            found = look(session, approval_id)
+        if found.state is ApprovalState.APPROVED and found.digest is not None:
+            envelope = statement_of(approval_id)
+            if envelope is not None:
+                signed = Statement.model_validate(json.loads(envelope))
+                return found.model_copy(update={"statement": signed})
+        return found
+
+    @made.post(
+        "",
+        status_code=201,
+        response_model_exclude_none=True,
+        responses={
+            200: {
+                "model": ApprovalTold,
+                "description": "It was asked before; this is how it stands.",
+            },
+            **answers(400, 401, 403, 404, 409, 413, 422),
+        },
+    )
+    def ask(
+        form: AskRelease, key: IdempotencyKey, caller: Calls, response: Response
+    ) -> ApprovalTold:
+        """Ask at a gate whether something may be released. Who asked already gets the request that waits."""
+        door.require(caller, Scope.ASK)
+        project = door.project(caller, form.project)
+        door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
+        if form.gate_name not in deps.policy.gates:
+            raise InvalidInput(
+                f"The policy has no gate {form.gate_name!r}. An administrator can add it to governance.yml.",
+                field="gate",
+            )
+        asking = Asking(form=form, project=project, token=caller.token.prefix)
+        name = releases.request_key(caller.actor, key)
+
+        def work(session: Session) -> tuple[int, bool]:
+            now = deps.now(session)
+            known = releases.join(session, caller.actor, asking, name, now=now)
+            if known is not None:
+                return known, False
+            return (
+                decisions.submit(
+                    session,
+                    caller.actor,
+                    SubmitRequest(
+                        gate=form.gate_name,
+                        subject_type=releases.TYPE,
+                        form=asking,
+                        reason=form.reason
+                        or f"Asked by {caller.token.name}; no reason was given.",
+                        request_key=name,
+                    ),
+                    policy=deps.policy,
+                    policy_id=deps.holder.version_id,
+                    now=now,
+                    org_key=deps.team.org_key,
+                ),
+                True,
+            )
+
+        approval_id, is_new = deps.db.run(work)
+        response.status_code = 201 if is_new else 200
+        response.headers["Location"] = f"/api/v1/approvals/{approval_id}"
+        return shown(approval_id)
+
+    @made.get(
+        "", response_model_exclude_none=True, responses=answers(400, 401, 403, 422)
+    )
+    def list_(
+        caller: Calls,
+        state: ApprovalState | None = None,
+        gate: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_-]{0,59}$")] = None,
+        before: Annotated[int | None, Query(ge=1, le=BIGGEST)] = None,
+        limit: Annotated[int, Query(ge=1, le=50)] = 20,
+        mine: Annotated[
+            bool, Query(description="Only what waits for you; a person's token.")
+        ] = False,
+    ) -> ApprovalsTold:
+        """Requests, newest first."""
+        door.require(caller, Scope.READ)
+        wanted = {gate.replace("-", "_")} if gate else set(caller.token.gates)
+        if gate:
+            door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
+        with deps.db.read() as session:
+            if mine:
+                cards = decisions.waiting_for(
+                    session, caller.actor, policy=deps.policy, now=deps.now(session)
+                )
+                ids = [card.id for card in cards]
+            else:
+                ids = reads.listed(
+                    session,
+                    state=state,
+                    gates=wanted,
+                    projects=caller.token.projects,
+                    within=decisions.within(session, caller.actor, policy=deps.policy),
+                    before=before,
+                    most=limit + 1,
+                )
+            found = [look(session, one) for one in ids[:limit]]
+        return ApprovalsTold(
+            approvals=found, next=ids[limit - 1] if len(ids) > limit else None
+        )
+
+    @made.get(
+        "/{approval_id}",
+        response_model_exclude_none=True,
+        responses=answers(400, 401, 403, 404, 422),
+    )
+    async def show(
+        approval_id: ApprovalId, caller: Calls, wait: Wait = 0, seen: Seen = None
+    ) -> ApprovalTold:
+        """A request as it stands; with `wait`, once it was decided or the time is over."""
+        await run_in_threadpool(allowed, caller, approval_id, Scope.READ)
+        if wait:
+            await waiters.wait(approval_id, seen, wait)
+        return await run_in_threadpool(shown, approval_id)
+
+    @made.get(
+        "/{approval_id}/statement",
+        response_class=Response,
+        responses={
+            200: {
+                "content": {"application/vnd.dsse.envelope.v1+json": {}},
+                "description": "The envelope, byte for byte as `mlgov verify` checks it.",
+            },
+            **answers(400, 401, 403, 404, 409, 422),
+        },
+    )
+    def statement(approval_id: ApprovalId, caller: Calls) -> Response:
+        """The signed statement about an approved release, as a file."""
+        allowed(caller, approval_id, Scope.READ)
+        found = shown(approval_id)
+        if found.state is not ApprovalState.APPROVED or found.digest is None:
+            raise NotTaken(
+                "There is a statement only about an approved release; this request is not one."
+            )
+        envelope = statement_of(approval_id)
+        if envelope is None:
+            raise NotTaken(
+                "mlgov has no key to sign with here. An operator makes one by `mlgov keys new`."
+            )
+        return Response(
+            envelope + "\n", media_type="application/vnd.dsse.envelope.v1+json"
+        )
+
+    @made.post(
+        "/{approval_id}/decisions",
+        response_model_exclude_none=True,
+        responses=answers(400, 401, 403, 404, 409, 413, 422, 503),
+    )
+    def decide(
+        approval_id: ApprovalId, form: DecideRequest, caller: Calls
+    ) -> ApprovalTold:
+        """Approve or reject, as yourself: with your own token, by the same rules as a click in Slack."""
+        allowed(caller, approval_id, Scope.DECIDE)
+        deciding.decide(
+            deps,
+            caller.actor,
+            Decide(
+                approval_id=approval_id,
+                revision=form.revision,
+                verdict=Verdict(form.verdict),
+                reason=form.reason,
+            ),
+            None,
+            also=lambda session: audit.record(
+                session,
+                caller.actor,
+                "token.decided",
+                ("token", caller.token.prefix),
+                now=deps.now(session),
+                approval=approval_id,
+            ),
+        )
+        return shown(approval_id)
+
+    @made.post(
+        "/{approval_id}/withdraw",
+        response_model_exclude_none=True,
+        responses=answers(400, 401, 403, 404, 409, 422),
+    )
+    def withdraw(approval_id: ApprovalId, caller: Calls) -> ApprovalTold:
+        """Take back what this token asked."""
+        allowed(caller, approval_id, Scope.ASK)
+        deps.db.run(
+            lambda session: decisions.withdraw(
+                session,
+                caller.actor,
+                Withdraw(approval_id=approval_id),
+                policy=deps.policy,
+                now=deps.now(session),
+                org_key=deps.team.org_key,
+            )
+        )
+        return shown(approval_id)
+
+    return made

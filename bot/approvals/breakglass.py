@@ -1,0 +1,133 @@
+"""Breaking the glass, and the review afterwards."""
+
+from bot import blocks
+from bot.approvals import acting, words
+from bot.blocks import Block, Element
+from bot.rendering import Rendered, Scene
+from bot.replies import Done, FieldErrors, Open, Private, Reply
+from bot.requests import Click, Submission
+from bot.router import Router
+from workflows.approvals.forms import BreakGlass, ReviewGlass
+from workflows.approvals.notices import GlassBroken
+from workflows.approvals.records import Card
+
+SUBMIT_GLASS, SUBMIT_WRONG = "approvals.glass_broken", "approvals.glass_wrong"
+REASON, NOTE = "reason", "note"
+"""Blocks of the two fields."""
+
+
+def register(router: Router) -> None:
+    """Answer the buttons and the two modals."""
+    router.action(words.GLASS, open_glass)
+    router.action(words.RIGHT, right)
+    router.action(words.WRONG, open_wrong)
+    router.submission(SUBMIT_GLASS, broken)
+    router.submission(SUBMIT_WRONG, wrong)
+
+
+def open_glass(click: Click) -> Reply:
+    """Why can't it wait? Submitting is the confirmation."""
+    card = acting.card(click, acting.id_of(click.value))
+    return Open(
+        blocks.modal(
+            "Break glass",
+            [
+                blocks.section(
+                    f"*{words.asks(card)}*\n:warning: You approve this *at once and alone*. Everybody who governs is told now, "
+                    "with your name and reason, and others review it afterwards."
+                ),
+                blocks.input_(
+                    "Why can't this wait?",
+                    blocks.text_input(
+                        REASON, multiline=True, min_length=10, max_length=2000
+                    ),
+                    block_id=REASON,
+                ),
+            ],
+            callback_id=SUBMIT_GLASS,
+            submit="Break the glass",
+            close="Let it wait",
+            metadata=click.value,
+        )
+    )
+
+
+def broken(submission: Submission) -> Reply:
+    """The reason was given."""
+    reason = acting.words_of(submission, REASON)
+    if not reason:
+        return FieldErrors({REASON: "Say why this can't wait."})
+    form = BreakGlass(approval_id=acting.id_of(submission.metadata), reason=reason)
+    return Private(acting.do(submission.deps, submission.actor, form, None))
+
+
+def right(click: Click) -> Reply:
+    """It was right."""
+    form = ReviewGlass(approval_id=acting.id_of(click.value), is_fine=True)
+    return Private(acting.do(click.deps, click.actor, form, click.card))
+
+
+def open_wrong(click: Click) -> Reply:
+    """What was not right?"""
+    card = acting.card(click, acting.id_of(click.value))
+    return Open(
+        blocks.modal(
+            "Review",
+            [
+                blocks.section(f"*{words.asks(card)}*\n{words.glass(card)}"),
+                blocks.input_(
+                    "What was not right?",
+                    blocks.text_input(NOTE, multiline=True, max_length=2000),
+                    block_id=NOTE,
+                    hint="It stays on record. The approval itself stays; ask for a change back if it is needed.",
+                ),
+            ],
+            callback_id=SUBMIT_WRONG,
+            submit="Was not right",
+            metadata=acting.remember(click.value, click),
+        )
+    )
+
+
+def wrong(submission: Submission) -> Reply:
+    """Said what was not right."""
+    value, where = acting.split(submission.metadata)
+    form = ReviewGlass(
+        approval_id=acting.id_of(value),
+        is_fine=False,
+        note=acting.words_of(submission, NOTE),
+    )
+    acting.do(submission.deps, submission.actor, form, where)
+    return Done()
+
+
+def broadcast(record: Card, notice: GlassBroken, scene: Scene) -> Rendered:
+    """To everybody who governs."""
+    review = record.extras.review
+    if review is None or not scene.is_closed:
+        line = "Somebody approved a request alone, in an emergency. What it is about is told to those who decide."
+        return Rendered(line, [blocks.section(line)], is_final=True)
+    who = blocks.escape(review.breaker.name, 60)
+    late = "Still to be reviewed: " if notice.times else ""
+    head = f"{late}{who} broke the glass: {words.asks(record)}"
+    return Rendered(
+        head,
+        [blocks.section(f"*{head}*\n{blocks.quote(review.reason, 600)}"), *row(record)],
+        is_final=record.is_settled,
+    )
+
+
+def row(record: Card) -> list[Block]:
+    """How it stands, and the buttons of the review while it is to come."""
+    review = record.extras.review
+    shown: list[Block] = [blocks.context(words.glass(record))]
+    if review is not None and review.note:
+        shown.append(blocks.context(f"Review: {blocks.quote(review.note, 400)}"))
+    buttons: list[Element] = [words.details_button(record)]
+    if review is not None and review.reviewed_at is None:
+        buttons = [
+            blocks.button("Was right", words.RIGHT, words.value(record)),
+            blocks.button("Was not right…", words.WRONG, words.value(record)),
+            *buttons,
+        ]
+    return [*shown, words.buttons(record, buttons, "glass")]

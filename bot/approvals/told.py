@@ -1,0 +1,297 @@
+"""What people did about a request beside deciding: the lines of its thread, and the messages to those it concerns."""
+
+from collections.abc import Callable
+
+from bot import blocks
+from bot.approvals import breakglass, words
+from bot.blocks import Block, Element
+from bot.rendering import Rendered, Scene
+from storage.enums import ApprovalState, ConditionState
+from workflows.approvals.notices import ApprovalNote, ApprovalTold
+from workflows.approvals.records import Card, Condition
+
+Story = Callable[[Card, int], str | None]
+"""From the record and the id of what happened: its line, mrkdwn; None when there is nothing to tell any more."""
+
+
+def _taken_back(record: Card, item_id: int) -> str | None:
+    line = next((item for item in record.taken_back if item.id == item_id), None)
+    if line is None:
+        return None
+    who = blocks.mention(line.person.slack_id, line.person.name)
+    return f"*{who} took their approval back* · {blocks.when(line.taken_back_at or line.at)} · now with {words.progress(record)}"
+
+
+def _question(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None:
+        return None
+    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    asked = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{who} asks {asked}* · {blocks.when(one.asked_at)} · the clock stands still\n{blocks.quote(one.text, 600)}"
+
+
+def _answered(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None or one.ended_at is None:
+        return None
+    who = blocks.mention(record.requester.slack_id, record.requester.name)
+    on = f"the clock runs on, until {blocks.when(record.expires_at)}"
+    return f"*{who} answered* · {blocks.when(one.ended_at)} · {on}\n{blocks.quote(one.answer or '', 600)}"
+
+
+def _unasked(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.questions if item.id == item_id), None)
+    if one is None or one.ended_at is None:
+        return None
+    who = blocks.mention(one.asker.slack_id, one.asker.name)
+    return f"*{who} took the question back* · {blocks.when(one.ended_at)} · the clock runs on"
+
+
+def _handed_over(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.handovers if item.id == item_id), None)
+    if one is None:
+        return None
+    giver = blocks.mention(one.giver.slack_id, one.giver.name)
+    taker = blocks.mention(one.taker.slack_id, one.taker.name)
+    told = f"*{giver} handed over to {taker}* · {blocks.when(one.at)}"
+    return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
+
+
+def _nudged(record: Card, item_id: int) -> str | None:
+    who = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{who} reminded* {words.asked(record, item_id)}"
+
+
+def _one(record: Card, item_id: int) -> Condition | None:
+    return next((item for item in record.extras.conditions if item.id == item_id), None)
+
+
+def _condition(did: str, by_setter: bool) -> Story:
+    def told(record: Card, item_id: int) -> str | None:
+        one = _one(record, item_id)
+        if one is None:
+            return None
+        by = one.setter if by_setter else one.owner
+        who = blocks.mention(by.slack_id, by.name)
+        proof = (
+            f"\n{blocks.quote(one.proof, 400)}" if one.proof and not by_setter else ""
+        )
+        return f"*{who} {did}* · {blocks.quote(one.text, 200)}{proof}"
+
+    return told
+
+
+def _lapsed(record: Card, item_id: int) -> str | None:
+    return words.outcome(record)
+
+
+def _glass(record: Card, item_id: int) -> str | None:
+    review = record.extras.review
+    if review is None:
+        return None
+    who = blocks.mention(review.breaker.slack_id, review.breaker.name)
+    return f"*{who} broke the glass* · {words.glass(record)}\n{blocks.quote(review.reason, 400)}"
+
+
+STORIES: dict[str, Story] = {
+    "glass": _glass,
+    "reviewed": _glass,
+    "condition_claimed": _condition("says that the condition is met", False),
+    "condition_met": _condition("confirmed that the condition is met", True),
+    "condition_refused": _condition("does not see the condition met yet", True),
+    "lapsed": _lapsed,
+    "answered": _answered,
+    "handed_over": _handed_over,
+    "nudged": _nudged,
+    "question": _question,
+    "taken_back": _taken_back,
+    "unasked": _unasked,
+}
+
+
+def story(record: Card, notice: ApprovalTold, scene: Scene) -> Rendered:
+    """One line of the thread."""
+    line = STORIES[notice.what](record, notice.item_id) or words.progress(record)
+    return Rendered(line, [blocks.section(line)], is_final=True)
+
+
+Note = Callable[[Card, ApprovalNote, Scene], Rendered]
+
+
+def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The requester is asked something; a reply under this message is the answer too."""
+    one = next(
+        (item for item in record.extras.questions if item.id == notice.item_id), None
+    )
+    if one is None or not record.is_pending or not one.is_open:
+        how = (
+            "You answered" if one is not None and one.answer is not None else "Settled"
+        )
+        line = f"*{how}* · {words.asks(record)}"
+        return Rendered(line, [blocks.section(line)], is_final=True)
+    who = blocks.escape(one.asker.name, 60)
+    head = f"{who} asks you before deciding: {blocks.quote(one.text, 600)}"
+    return Rendered(
+        head,
+        [
+            blocks.section(
+                f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"
+            ),
+            blocks.context(f"{words.asks(record)} · {words.silence(record)}"),
+            blocks.context(
+                "Answer with the button, or reply to this message in its thread."
+            ),
+            words.buttons(
+                record,
+                [words.answer_button(record), words.details_button(record)],
+                "question",
+            ),
+        ],
+    )
+
+
+def _answer_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """Whoever asked reads the answer, and can decide there and then."""
+    one = next(
+        (item for item in record.extras.questions if item.id == notice.item_id), None
+    )
+    who = blocks.escape(record.requester.name, 60)
+    answer = blocks.quote((one.answer if one else "") or "", 600)
+    head = f"{who} answered: {answer}"
+    return Rendered(
+        f"{head} · {words.asks(record)}",
+        [
+            blocks.section(f"*{who} answered*\n{answer}"),
+            blocks.context(f"{words.asks(record)} · {words.progress(record)}"),
+            *_decide(record, "answer"),
+        ],
+        is_final=not record.is_pending,
+    )
+
+
+def _nudge_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The card once more, because the requester asks for it."""
+    reader = record.reader
+    if not record.is_pending:
+        return Rendered(
+            words.plain_outcome(record),
+            [blocks.section(words.outcome(record))],
+            is_final=True,
+        )
+    who = blocks.escape(record.requester.name, 60)
+    mine = reader is not None and reader.why and reader.line is None
+    head = (
+        f"{who} waits for your decision"
+        if mine
+        else "Nothing is needed from you any more"
+    )
+    why = (
+        f" · you are asked because {blocks.escape(reader.why, 100)}"
+        if mine and reader
+        else ""
+    )
+    return Rendered(
+        f"{head}: {words.asks(record)}",
+        [
+            blocks.section(f"*{head}*\n{words.asks(record)}"),
+            blocks.context(f"{words.progress(record)}{why}"),
+            blocks.context(words.silence(record)),
+            *_decide(record, "nudge"),
+        ],
+    )
+
+
+def _decide(record: Card, where: str) -> list[Block]:
+    reader = record.reader
+    if not record.is_pending or reader is None:
+        return []
+    if reader.line is None and reader.why and not reader.is_requester:
+        return [words.buttons(record, words.decide_buttons(record), where)]
+    return [words.buttons(record, [words.details_button(record)], where)]
+
+
+def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To the owner or the setter of a condition: what it is, how it stands, and the button that is theirs."""
+    one = _one(record, notice.item_id)
+    if one is None or record.state is not ApprovalState.APPROVED or not one.binds:
+        line = words.outcome(record)
+        return Rendered(
+            words.plain_outcome(record), [blocks.section(line)], is_final=True
+        )
+    owner = blocks.escape(one.owner.name, 60)
+    value = f"{words.value(record)}:{one.id}"
+    row: list[Element] = []
+    if one.state is ConditionState.MET:
+        head = "A condition is met"
+    elif notice.person_id == one.setter.id and one.state is ConditionState.CLAIMED:
+        head = f"{owner} says that your condition is met"
+        row = [
+            blocks.button("Confirm", words.CONFIRM, value, style="primary"),
+            blocks.button("Not yet…", words.UNCONFIRMED, value),
+        ]
+    elif notice.person_id == one.owner.id and one.state is ConditionState.OPEN:
+        head = f"An approval depends on you until {blocks.day(one.due)}"
+        row = [blocks.button("Met…", words.CLAIM, value, style="primary")]
+    else:
+        head = "A condition waits"
+    shown = [
+        blocks.section(f"*{head}*\n{words.condition(one)}"),
+        *(
+            [blocks.section(f"Proof: {blocks.quote(one.proof, 600)}")]
+            if one.proof
+            else []
+        ),
+        blocks.context(
+            f"{words.asks(record)} · approved · if it is not met by the end of {blocks.day(one.due)}, "
+            f"the approval lapses and {blocks.escape(record.words.undone or record.words.stays, 200)}"
+        ),
+    ]
+    row.append(words.details_button(record))
+    return Rendered(
+        f"{head}: {blocks.quote(one.text, 200)} · {words.asks(record)}",
+        [*shown, words.buttons(record, row, f"condition:{one.id}:{one.revision}")],
+        is_final=record.is_settled,
+    )
+
+
+def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To everybody who had a part in it."""
+    return Rendered(
+        words.plain_outcome(record),
+        [
+            blocks.section(words.outcome(record)),
+            *(blocks.context(line) for line in words.conditions(record)),
+            blocks.context("It can be asked for again with a new request."),
+        ],
+        is_final=True,
+    )
+
+
+def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
+    head = f"Broken glass: {words.asks(record)}"
+    return Rendered(
+        f"{head} · {words.glass(record)}",
+        [blocks.section(f"*{head}*"), *breakglass.row(record)],
+        is_final=record.is_settled,
+    )
+
+
+NOTES: dict[str, Note] = {
+    "review": _review_note,
+    "reviewed": _review_note,
+    **dict.fromkeys(
+        ("condition", "soon", "claimed", "unconfirmed", "met", "refused"),
+        _condition_note,
+    ),
+    "lapsed": _lapsed_note,
+    "answer": _answer_note,
+    "nudge": _nudge_note,
+    "question": _question_note,
+}
+
+
+def note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """A message of its own to one person."""
+    return NOTES[notice.what](record, notice, scene)

@@ -1,0 +1,121 @@
+"""`mlgov approvals`: what waits, and deciding it, through the API and with your own token."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli import explaining
+from bot.cli.base import Json, fail, say
+
+app = typer.Typer(
+    help="List, show and decide requests through the API; explain them from the database.",
+    no_args_is_help=True,
+)
+app.command()(explaining.explain)
+
+RequestId = Annotated[int, typer.Argument(help="The request's number.", min=1)]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option(help="pending, approved, rejected, expired or withdrawn.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only what waits for you.")] = False,
+    gate: Annotated[str | None, typer.Option(help="Only at this gate.")] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """List requests, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from bot.cli.calling import caller, once
+
+    params: dict[str, Any] = {"state": state, "gate": gate, "mine": mine or None}
+    params = {name: str(value).lower() for name, value in params.items() if value}
+    with caller() as api:
+        found = once(api, "GET", "/approvals", params=params)["approvals"]
+    if as_json:
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    if not found:
+        say("Nothing waits for you." if mine else "There are no such requests.")
+        return
+    table = Table("id", "gate", "what", "how it stands", "decide by")
+    for one in found:
+        table.add_row(str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"]))  # fmt: skip
+    Console().print(table)
+
+
+@app.command()
+def show(request: RequestId, as_json: Json = False) -> None:
+    """Show one request and how it stands."""
+    from bot.cli.calling import caller, once
+
+    with caller() as api:
+        found = once(api, "GET", f"/approvals/{request}")
+    if as_json:
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for line in _lines(found):
+        say(line)
+
+
+@app.command()
+def decide(
+    request: RequestId,
+    verdict: Annotated[str, typer.Argument(help="approve or reject.")],
+    reason: Annotated[str, typer.Option(help="Why; a rejection needs it.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:  # fmt: skip
+    """Approve or reject as yourself. It counts exactly as a click in Slack does."""
+    from bot.cli.calling import caller, once
+
+    if verdict not in ("approve", "reject"):
+        raise fail(f"{verdict}: write approve or reject.", 2)
+    with caller() as api:
+        found = once(api, "GET", f"/approvals/{request}")
+        if not yes:
+            for line in _lines(found):
+                typer.echo(line, err=True)
+            if not typer.confirm(f"{verdict.capitalize()} this?", err=True):
+                raise fail("Nothing was decided.")
+        told = once(
+            api,
+            "POST",
+            f"/approvals/{request}/decisions",
+            body={"verdict": verdict, "revision": found["revision"], "reason": reason},
+        )
+    say(told["news"])
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    asked_by = found["requested_by"]["name"]
+    return [
+        found["asks"],
+        found["news"],
+        f"“{found['reason']}” — {asked_by}, {_minute(found['requested_at'])}",
+        *(
+            f"{label}: {found[label]}"
+            for label in ("digest", "commit", "environment")
+            if found.get(label)
+        ),
+        *(
+            f"{stage['name']}: {stage['approved']} of {stage['quorum']} approved ({stage['state']})"
+            for stage in found["stages"]
+        ),
+        *(_said(one) for one in found["decisions"]),
+        *(
+            [f"Decide by {_minute(found['decide_by'])}; then it expires."]
+            if found["state"] == "pending"
+            else []
+        ),
+    ]
+
+
+def _said(one: dict[str, Any]) -> str:
+    why = f": {one['reason']}" if one["reason"] else ""
+    return f"{one['by']['name']} said {one['verdict']}, {_minute(one['at'])}{why}"
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"

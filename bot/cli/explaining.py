@@ -1,0 +1,59 @@
+"""`mlgov approvals explain`: why each person could or could not decide a request."""
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import Json, opened, org_key, policy_text, say
+
+
+def explain(
+    request: Annotated[int, typer.Argument(help="The number of the request.")],
+    as_json: Json = False,
+) -> None:
+    """Say for every stage why each person could or could not decide it."""
+    import json
+    from dataclasses import asdict
+
+    from workflows import clock, decisions
+
+    policy = policy_text().policy
+    with opened() as database, database.read() as session:
+        found = decisions.explain(
+            session,
+            request,
+            policy=policy,
+            now=clock.now(session),
+            org_key=org_key(database),
+        )
+    card = found.card
+    if as_json:
+        told = {
+            "id": card.id,
+            "state": card.state.value,
+            "by_rule": card.by_rule,
+            "left_out": [asdict(one) for one in card.dropped],
+            "stages": [
+                {"name": name, "people": [asdict(one) for one in people]}
+                for name, people in found.stages
+            ],
+        }
+        say(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    say(
+        f"Request {card.id}, {card.state.value}: {card.words.project} asks to {card.words.asks}"
+    )
+    say(
+        f"Policy version {card.policy_id}, expires {card.expires_at:%Y-%m-%d %H:%M} UTC"
+    )
+    if card.by_rule:
+        say(f"It passed by rule, nobody was asked: {card.by_rule}")
+    for one in card.dropped:
+        say(f"{one.name} is left out: {one.when} does not hold")
+    for position, (name, people) in enumerate(found.stages):
+        stage = card.rounds[position]
+        say(f"{position + 1}. {name}: {stage.approved} of {stage.quorum} approved")
+        for each in people:
+            say(f"   {'+' if each.can else '-'} {each.name}: {each.why}")
+        if not people:
+            say("   nobody is reached by it now")

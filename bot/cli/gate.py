@@ -1,0 +1,187 @@
+"""`mlgov gate`: a pipeline waits here for people to decide."""
+
+import hashlib
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.base import Json, fail, say
+
+if TYPE_CHECKING:
+    from bot.cli.calling import Caller
+
+EXITS = {
+    "approved": 0,
+    "rejected": 10,
+    "expired": 11,
+    "lapsed": 11,
+    "withdrawn": 12,
+    "pending": 13,
+}
+LOOK = 25
+"""Seconds of one long poll."""
+HEARTBEAT = 300.0
+"""Seconds without news after which it says that it still waits: pipelines kill jobs that say nothing."""
+
+
+def gate(
+    gate: Annotated[str, typer.Option(help="The gate of governance.yml, like production-release.")],
+    subject: Annotated[str, typer.Option(help="What is to be released, with its version: fraud-model:7.")],
+    digest: Annotated[str, typer.Option(help="sha256:… of exactly that.")],
+    project: Annotated[str | None, typer.Option(help="The project's key; not needed when the token is bound to one.")] = None,
+    commit: Annotated[str | None, typer.Option(help="The commit it was built from.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Where it is to go, like production.")] = None,
+    tier: Annotated[int | None, typer.Option(help="The model's risk tier, where the gate decides by it.")] = None,
+    data_class: Annotated[str | None, typer.Option("--data-class", help="The class of its data, where the gate decides by it.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where it runs, where the gate decides by it.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
+    run_id: Annotated[str, typer.Option("--run-id", help="Names this run: the same run never asks twice, another one asks anew.")] = "",
+    timeout: Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")] = "2h",
+    statement: Annotated[Path | None, typer.Option("--statement", help="Keep the signed statement in this file once approved.")] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Ask at a gate, wait, and exit 0 approved, 10 rejected, 11 expired, 12 withdrawn, 13 still pending at the time-out.
+
+    1 is an error and 2 a wrong call. A restart of mlgov or of this command loses nothing: the same call goes on waiting.
+    """
+    from bot.cli.calling import caller
+    from workflows.releases import forms
+
+    try:
+        seconds = _seconds(timeout)
+    except ValueError as error:
+        raise fail(f"--timeout {timeout}: {error}.", 2) from None
+    asked = {
+        "gate": gate, "subject": subject, "digest": digest, "project": project, "commit": commit,
+        "environment": environment, "tier": tier, "data_class": data_class, "region": region, "url": url, "reason": reason,
+    }  # fmt: skip
+    wrong = _wrong(asked, forms.AskRelease)
+    if wrong:
+        raise fail(wrong, 2)
+    named = "\n".join([gate.replace("-", "_"), subject, digest.lower(), run_id])
+    key = hashlib.sha256(named.encode()).hexdigest()
+    body = {name: value for name, value in asked.items() if value}
+    with caller() as api:
+        found = _wait(api, body, key, time.monotonic() + seconds)
+        if found is None:
+            typer.echo(
+                f"mlgov could not be reached within {timeout}, so nothing is known. The same command asks again.",
+                err=True,
+            )
+            raise typer.Exit(1)
+        if statement is not None and found["state"] == "approved":
+            _keep(api, found["id"], statement)
+    if as_json:
+        import json
+
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        say(found["news"])
+    if found["state"] == "pending":
+        typer.echo(
+            f"Still pending after {timeout}. Request {found['id']} can be decided until {_minute(found['decide_by'])}; the same command goes on waiting.",
+            err=True,
+        )
+    raise typer.Exit(EXITS.get(found["state"], EXITS["expired"]))
+
+
+def _seconds(text: str) -> float:
+    """`90s`, or a duration as policies write it. Raises ValueError."""
+    from datetime import timedelta
+
+    from workflows.policy.terms import parse_duration
+
+    if text.endswith("s") and text[:-1].isascii() and text[:-1].isdigit():
+        return float(text[:-1])
+    found = parse_duration(text)
+    return found.total_seconds() if isinstance(found, timedelta) else 0.0
+
+
+def _wrong(asked: dict[str, Any], form: Any) -> str | None:
+    from pydantic import ValidationError
+
+    try:
+        form.model_validate(asked)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        hint = {
+            "digest": "sha256: and 64 hexadecimal digits",
+            "commit": "7 to 64 hexadecimal digits",
+            "gate": "small letters, digits and dashes",
+        }.get(str(fault["loc"][0]), str(fault["msg"]))
+        return f"--{fault['loc'][0]} {re.sub(r'[^ -~]', '?', str(fault['input']))[:80]}: {hint}."
+    return None
+
+
+def _wait(
+    api: "Caller", body: dict[str, Any], key: str, until: float
+) -> dict[str, Any] | None:
+    """The request, ended or as it stands when the time is over; None when mlgov never answered."""
+    from bot.cli.calling import Passing
+
+    found: dict[str, Any] | None = None
+    told, told_at, pause, is_away = "", time.monotonic(), 1.0, False
+    while True:
+        left = until - time.monotonic()
+        try:
+            if found is None:
+                headers = {"Idempotency-Key": key}
+                found = api.call("POST", "/approvals", body=body, headers=headers).json()  # fmt: skip
+                _progress(f"Request {found['id']} at {found['gate']}: {found['asks']}.")
+            elif left > 0:
+                wait = max(1, min(LOOK, int(left)))
+                found = api.call(
+                    "GET",
+                    f"/approvals/{found['id']}",
+                    params={"wait": wait, "seen": found["mark"]},
+                    patience=wait + 15.0,
+                ).json()
+            pause = 1.0
+            if is_away:
+                _progress("mlgov answers again.")
+                is_away = False
+        except Passing as passing:
+            if not is_away:
+                _progress(f"{passing}. Trying again until the time is over.")
+                is_away, told_at = True, time.monotonic()
+            if time.monotonic() >= until:
+                return found
+            time.sleep(max(0.0, min(pause, until - time.monotonic())))
+            pause = min(pause * 2, 15.0)
+            continue
+        if found["state"] != "pending" or time.monotonic() >= until:
+            return found
+        if found["news"] != told:
+            told, told_at = found["news"], time.monotonic()
+            _progress(told)
+        elif time.monotonic() - told_at > HEARTBEAT:
+            told_at = time.monotonic()
+            _progress(f"Still: {told}")
+
+
+def _keep(api: "Caller", approval_id: int, file: Path) -> None:
+    from bot.cli.calling import Passing
+
+    try:
+        envelope = api.call("GET", f"/approvals/{approval_id}/statement").content
+        file.write_bytes(envelope)
+    except Passing as passing:
+        raise fail(
+            f"Approved, but the statement could not be fetched: {passing}."
+        ) from None
+    except OSError as error:
+        raise fail(
+            f"Approved, but {file} cannot be written ({error.strerror})."
+        ) from None
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
+def _progress(words: str) -> None:
+    typer.echo(f"{time.strftime('%H:%M:%S')} {words}", err=True)

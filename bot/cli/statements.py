@@ -1,0 +1,239 @@
+"""`mlgov verify`, `mlgov keys` and `mlgov statements`: proving approvals away from mlgov, and the keys that do it."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli.base import fail, opened, say, settings
+
+keys_app = typer.Typer(
+    help="Make, publish and rotate the key that signs statements.",
+    no_args_is_help=True,
+)
+app = typer.Typer(
+    help="List signed statements; suspend or withdraw one.", no_args_is_help=True
+)
+
+Out = Annotated[
+    Path, typer.Option("--out", help="Where the private key is kept; never the database.")
+]  # fmt: skip
+StatementId = Annotated[
+    str, typer.Argument(help="st_…, as `mlgov statements list` shows it.")
+]
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="The statement, as `mlgov gate --statement` keeps it.")],
+    key: Annotated[list[Path], typer.Option("--key", help="Public keys: PEM, or what GET /api/v1/keys answers; may be given more than once.")],
+    digest: Annotated[str | None, typer.Option(help="It must be about this sha256:….")] = None,
+    gate: Annotated[str | None, typer.Option(help="It must be of this gate.")] = None,
+    subject: Annotated[str | None, typer.Option(help="It must be about this subject.")] = None,
+    environment: Annotated[str | None, typer.Option(help="It must be for this environment.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Where mlgov is reached, to ask whether it was suspended or withdrawn.")] = None,
+    at: Annotated[str | None, typer.Option(help="Check as of this moment, with its zone; now by default.")] = None,
+) -> None:  # fmt: skip
+    """Check a signed statement without asking anybody: exit 0 when it holds, 1 and why when it does not."""
+    from workflows.errors import GovernanceError
+    from workflows.statements import checking, envelopes
+    from workflows.statements.checking import Wanted
+
+    moment = _moment(at)
+    try:
+        public: dict[str, Any] = {}
+        for path in key:
+            public |= envelopes.public_keys(path.read_text(encoding="utf-8"))
+        envelope = file.read_bytes()
+    except OSError as error:
+        raise fail(f"{error.filename} cannot be read ({error.strerror}).", 2) from None
+    except UnicodeDecodeError:
+        raise fail("A key file is no text.", 2) from None
+    except GovernanceError as error:
+        raise fail(f"--key: {error.sentence}", 2) from None
+    wanted = Wanted(
+        digest=digest.strip().lower() if digest else None,
+        gate=gate.replace("-", "_") if gate else None,
+        subject=subject,
+        environment=environment,
+    )
+    try:
+        found = checking.check(envelope, public, wanted, at=moment)
+    except GovernanceError as error:
+        raise fail(f"REFUSED: {error.sentence}") from None
+    if status is not None:
+        _require_standing(status, found.id)
+    by = {0: "by rule", 1: "by 1 person"}.get(
+        found.deciders, f"by {found.deciders} people"
+    )
+    where = f" for {found.environment}" if found.environment else ""
+    say(
+        f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
+        f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
+    )
+
+
+def _moment(at: str | None) -> datetime:
+    if at is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise fail(f"--at {at}: write a time like 2026-01-26T09:00Z.", 2) from None
+    if moment.tzinfo is None:
+        raise fail(f"--at {at}: say the zone too, like 2026-01-26T09:00Z.", 2)
+    return moment
+
+
+def _require_standing(url: str, statement_id: str) -> None:
+    import httpx
+
+    try:
+        answer = httpx.get(
+            f"{url.rstrip('/')}/api/v1/statements/{statement_id}", timeout=15
+        )
+        state = answer.json().get("state") if answer.status_code == 200 else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError) as error:
+        raise fail(
+            f"REFUSED: {url} could not be asked ({type(error).__name__}), so it is not known whether the approval still stands."
+        ) from None
+    if answer.status_code == 404:
+        raise fail(f"REFUSED: {url} does not know this statement.")
+    if state != "valid":
+        raise fail(f"REFUSED: the statement is {state or 'of unknown standing'}.")
+
+
+@keys_app.command()
+def new(out: Out) -> None:
+    """Make a private key in a file of its own, and print its public half."""
+    from workflows.statements import envelopes
+
+    key = envelopes.private_key(_written(out))
+    say(envelopes.public_pem(key.public_key()).rstrip())
+    typer.echo(
+        f"Key {envelopes.key_id(key.public_key())}. Set MLGOV_SIGNING_KEY_FILE={out} where mlgov runs.",
+        err=True,
+    )
+
+
+@keys_app.command()
+def publish() -> None:
+    """Publish the public half of MLGOV_SIGNING_KEY(_FILE) and print it; `mlgov run` publishes it at its start, too."""
+    from bot.settings import SettingsRefused
+    from bot.statements import issuing
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.statements import envelopes, service
+
+    try:
+        key = issuing.key_of(settings())
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
+    if key is None:
+        raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
+    with opened() as database, database.begin() as session:
+        service.publish(session, OPERATOR, key, now=clock.now(session))
+    say(envelopes.public_pem(key.public_key()).rstrip())
+
+
+@keys_app.command()
+def rotate(out: Out) -> None:
+    """Make a new key, publish it, and retire the others: what they signed stays provable."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.statements import envelopes, service
+
+    with opened() as database:
+        key = envelopes.private_key(_written(out))
+        with database.begin() as session:
+            now = clock.now(session)
+            kept = service.publish(session, OPERATOR, key, now=now)
+            retired = service.retire_others(session, OPERATOR, kept, now=now)
+    say(envelopes.public_pem(key.public_key()).rstrip())
+    typer.echo(
+        f"Key {kept}; {retired} retired. Set MLGOV_SIGNING_KEY_FILE={out} and start mlgov again.",
+        err=True,
+    )
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List the keys that were ever published."""
+    from workflows.statements import service
+
+    with opened() as database, database.read() as session:
+        found = service.keys(session)
+    for key in found:
+        state = f"retired {key.retired_at:%d %b %Y}" if key.retired_at else "in use"
+        say(f"{key.key_id}  published {key.published_at:%d %b %Y}, {state}")
+    if not found:
+        say("No key is published. `mlgov keys new` makes one.")
+
+
+def _written(out: Path) -> str:
+    from workflows.statements import envelopes
+
+    pem = envelopes.new_private_pem()
+    try:
+        file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise fail(
+            f"{out} cannot be made ({error.strerror}). Nothing was changed."
+        ) from None
+    with os.fdopen(file, "w", encoding="utf-8") as kept:
+        kept.write(pem)
+    return pem
+
+
+@app.command("list")
+def list_() -> None:
+    """List the newest statements and whether they stand."""
+    from workflows import clock
+    from workflows.statements import service
+
+    with opened() as database, database.read() as session:
+        now = clock.now(session)
+        found = service.latest(session)
+    for one in found:
+        say(
+            f"{one.id}  request {one.approval_id}, {one.state(now)}, until {one.expires_at:%d %b %Y %H:%M} UTC"
+        )
+    if not found:
+        say("No statement was handed out yet.")
+
+
+@app.command()
+def suspend(statement: StatementId) -> None:
+    """Let a statement count for nothing until it is resumed."""
+    _change("suspend", statement)
+
+
+@app.command()
+def resume(statement: StatementId) -> None:
+    """Let a suspended statement count again."""
+    _change("resume", statement)
+
+
+@app.command()
+def withdraw(statement: StatementId) -> None:
+    """Let a statement count for nothing, for good."""
+    _change("withdraw", statement)
+
+
+def _change(what: str, statement: str) -> None:
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.statements import service
+
+    act = {
+        "suspend": service.suspend,
+        "resume": service.resume,
+        "withdraw": service.withdraw,
+    }[what]
+    with opened() as database, database.begin() as session:
+        now = clock.now(session)
+        found = act(session, OPERATOR, statement, now=now)
+    say(
+        f"{found.id} is {found.state(now)} now; who checks it with --status hears of it."
+    )

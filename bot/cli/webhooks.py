@@ -1,0 +1,81 @@
+"""`mlgov webhook`: systems outside that follow the ledger."""
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import fail, opened, say, settings
+
+app = typer.Typer(
+    help="Let tickets and operations follow what happens.", no_args_is_help=True
+)
+
+WebhookId = Annotated[str, typer.Argument(help="wh_…, as `mlgov webhook list` shows it.")]  # fmt: skip
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="Where events are sent: https.")],
+    event: Annotated[list[str], typer.Option("--event", help="An action of the ledger, like approval.approved, approval.* or *; may be given more than once.")],
+) -> None:  # fmt: skip
+    """Send events there from now on, and print the secret that proves them."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.webhooks import service
+
+    root = _root()
+    with opened() as database, database.begin() as session:
+        made = service.add(session, OPERATOR, url, event, now=clock.now(session))
+    typer.echo(
+        f"{made.id} follows {', '.join(made.events)}. Its secret (Standard Webhooks):",
+        err=True,
+    )
+    say(service.secret(root, made.id))
+
+
+@app.command("list")
+def list_() -> None:
+    """List who follows what."""
+    from workflows.webhooks import service
+
+    with opened() as database, database.read() as session:
+        found = service.webhooks(session)
+    for one in found:
+        say(f"{one.id}  {one.url}  {', '.join(one.events)}")
+    if not found:
+        say("Nobody follows. `mlgov webhook add` lets somebody.")
+
+
+@app.command()
+def secret(webhook: WebhookId) -> None:
+    """Print a webhook's secret again."""
+    from workflows.webhooks import service
+
+    root = _root()
+    with opened() as database, database.read() as session:
+        known = {one.id for one in service.webhooks(session)}
+    if webhook not in known:
+        raise fail(f"There is no webhook {webhook!r}. `mlgov webhook list` shows them.")
+    say(service.secret(root, webhook))
+
+
+@app.command()
+def remove(webhook: WebhookId) -> None:
+    """Send nothing there any more."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.webhooks import service
+
+    with opened() as database, database.begin() as session:
+        service.remove(session, OPERATOR, webhook, now=clock.now(session))
+    say(f"{webhook} is told nothing more.")
+
+
+def _root() -> str:
+    key = settings().mlgov_webhook_key
+    if key is None or len(key.get_secret_value()) < 32:
+        raise fail(
+            "Set MLGOV_WEBHOOK_KEY (or MLGOV_WEBHOOK_KEY_FILE), here and where mlgov runs, to at least 32 random "
+            "characters: `openssl rand -hex 32` prints some."
+        )
+    return key.get_secret_value()

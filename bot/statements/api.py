@@ -1,0 +1,71 @@
+"""Public keys, and whether a statement still stands. Neither needs a token: a statement's id cannot be guessed."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from bot.api.problems import answers
+from bot.context import Deps
+from workflows.statements import service
+
+
+class KeyTold(BaseModel):
+    """A public key. What a retired one signed stays provable by it."""
+
+    keyid: str
+    algorithm: Literal["ed25519"] = "ed25519"
+    public_key: str
+    published_at: datetime
+    retired_at: datetime | None = None
+
+
+class KeysTold(BaseModel):
+    """Every key that was ever published, the newest first."""
+
+    keys: list[KeyTold]
+
+
+class StandingTold(BaseModel):
+    """Whether a statement still stands: `valid`, `suspended`, `withdrawn` or `expired`."""
+
+    id: str
+    state: str
+    expires_at: datetime
+
+
+def router(deps: Deps) -> APIRouter:
+    """The endpoints under /keys and /statements."""
+    made = APIRouter(tags=["statements"])
+
+    @made.get("/keys", response_model_exclude_none=True)
+    def keys() -> KeysTold:
+        """The public keys that prove statements."""
+        with deps.db.read() as session:
+            found = service.keys(session)
+        return KeysTold(
+            keys=[
+                KeyTold(
+                    keyid=key.key_id,
+                    public_key=key.public_pem,
+                    published_at=key.published_at,
+                    retired_at=key.retired_at,
+                )
+                for key in found
+            ]
+        )
+
+    @made.get("/statements/{statement_id}", responses=answers(404, 422))
+    def standing(
+        statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")],
+    ) -> StandingTold:
+        """Whether a statement still stands."""
+        with deps.db.read() as session:
+            now = deps.now(session)
+            found = service.find(session, statement_id)
+        return StandingTold(
+            id=found.id, state=found.state(now), expires_at=found.expires_at
+        )
+
+    return made

@@ -1,0 +1,70 @@
+"""The modals behind `/mlgov token`. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bot import blocks
+from bot.blocks import Block
+from workflows.tokens.records import Token
+
+REVOKE = "tokens.revoke"
+MAKE = "tokens.make"
+LASTS = "lasts"
+CHOICES = (("1 day", "1"), ("7 days", "7"), ("30 days", "30"), ("90 days", "90"))
+
+
+def mine(tokens: Sequence[Token], *, now: datetime) -> dict[str, Any]:
+    """One's own tokens in use, and making one."""
+    used = [token for token in tokens if token.state(now) == "in use"]
+    options = [blocks.option(text, value) for text, value in CHOICES]
+    shown: list[Block] = [
+        blocks.section(
+            "*A token lets the command line or a program of yours act as you*\n"
+            "It reads requests, and decides them by the same rules as your clicks. Whoever has it can decide as you, "
+            "so give it to nobody."
+        ),
+        *(_line(token) for token in used),
+        blocks.input_(
+            "How long shall it last?",
+            blocks.radio(f"{MAKE}.value", options, initial=options[1]),
+            block_id=LASTS,
+        ),
+    ]
+    return blocks.modal(
+        "Your API tokens", shown, callback_id=MAKE, submit="Make a token", close="Close"
+    )
+
+
+def _line(token: Token) -> Block:
+    last = (
+        f"last used {blocks.when(token.last_used_at)}"
+        if token.last_used_at
+        else "never used"
+    )
+    return blocks.section(
+        f"`{token.prefix}…` · until {blocks.when(token.expires_at)} · {last}",
+        accessory=blocks.button(
+            "Revoke", REVOKE, token.prefix, hint=f"Revoke the token {token.prefix}"
+        ),
+        block_id=f"token:{token.prefix}",
+    )
+
+
+def made(secret: str, token: Token) -> dict[str, Any]:
+    """The new token, this once."""
+    return blocks.modal(
+        "Your new token",
+        [
+            blocks.section(
+                f"*Copy it now: it is shown this once*\n```{secret}```\n"
+                f"It opens mlgov as you until {blocks.when(token.expires_at)}."
+            ),
+            blocks.context(
+                "For the command line: set `MLGOV_TOKEN` to it, and `MLGOV_URL` to where mlgov is reached. "
+                "`/mlgov token` revokes it."
+            ),
+        ],
+        callback_id="notice",
+        close="Done",
+    )

@@ -1,0 +1,63 @@
+"""Where webhooks may go: never into the own network, whatever a name resolves to, unless the deployment allows it."""
+
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import httpx
+
+_TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("2002::/16"), ip_network("64:ff9b:1::/48"))  # fmt: skip
+"""IPv6 ranges that stand for IPv4 addresses, private ones too."""
+
+
+class Forbidden(Exception):
+    """This address is never called; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The address to connect to, resolved once, so that a name cannot change what it means in between."""
+
+    url: httpx.URL
+    host: str
+    """What the request names, and what the certificate must be for."""
+
+
+def target(url: str, allowed: Collection[str]) -> Target:
+    """Resolve a URL. `allowed` are hosts inside the own network that may be called, by plain http too.
+
+    Raises Forbidden, and OSError when the name does not resolve.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise Forbidden("its address is no URL") from None
+    host = parsed.host.casefold()
+    is_allowed = host in allowed
+    if parsed.scheme != "https" and not (is_allowed and parsed.scheme == "http"):
+        raise Forbidden("its address is not https")
+    if not host or parsed.userinfo:
+        raise Forbidden("its address names no host, or a password")
+    found = socket.getaddrinfo(host, parsed.port or 443, type=socket.SOCK_STREAM)
+    addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    if not is_allowed and not all(is_public(one) for one in addresses):
+        raise Forbidden(
+            f"{host} lies in a private network; MLGOV_WEBHOOK_HOSTS allows single hosts"
+        )
+    return Target(parsed.copy_with(host=str(addresses[0])), host)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether anybody on the internet could own this address."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if any(address in network for network in _TRANSLATED):
+            return False
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not address.is_unspecified
+    )

@@ -1,0 +1,117 @@
+"""Statements about past and open requests, to see them under another policy."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.enums import ApprovalState
+from storage.people.tables import Person
+
+_COLUMNS = (
+    Approval.id,
+    Approval.gate,
+    Approval.subject_type,
+    Approval.state,
+    Approval.bound,
+    Approval.requester_id,
+    Approval.created_at,
+    Approval.decided_at,
+    Person.manager_id,
+)
+_SINCE = (
+    select(*_COLUMNS)
+    .join(Person, Person.id == Approval.requester_id)
+    .where(Approval.created_at >= bindparam("since"))
+    .order_by(Approval.id)
+)
+_STAGES = (
+    select(
+        ApprovalStage.approval_id,
+        ApprovalStage.name,
+        ApprovalStage.approvers,
+        ApprovalStage.quorum,
+        ApprovalStage.ask,
+        ApprovalStage.rules,
+    )
+    .where(ApprovalStage.approval_id.in_(bindparam("ids", expanding=True)))
+    .order_by(ApprovalStage.approval_id, ApprovalStage.position)
+)
+_OPEN = (
+    select(Approval.id)
+    .where(Approval.state == ApprovalState.PENDING.value)
+    .order_by(Approval.id)
+)
+_NAMES = select(Person.id, Person.name).where(
+    Person.id.in_(bindparam("ids", expanding=True))
+)
+_TOUCHED = (
+    select(Decision.id)
+    .where(
+        Decision.approval_id == bindparam("approval_id"),
+        Decision.position >= bindparam("position"),
+    )
+    .limit(1)
+)
+
+
+def list_since(session: Session, since: datetime) -> Sequence[Any]:
+    """Requests opened since then, oldest first, with the requester's manager."""
+    return session.execute(_SINCE, {"since": since}).all()
+
+
+def stages_of(session: Session, ids: Sequence[int]) -> dict[int, list[Any]]:
+    """The stages of these requests, in order."""
+    found: dict[int, list[Any]] = {id_: [] for id_ in ids}
+    for row in session.execute(_STAGES, {"ids": list(ids)}):
+        found[row.approval_id].append(row)
+    return found
+
+
+def list_open(session: Session) -> Sequence[int]:
+    """Every request that waits."""
+    return session.execute(_OPEN).scalars().all()
+
+
+def names(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """What people are called."""
+    return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})}
+
+
+def is_decided_from(session: Session, approval_id: int, position: int) -> bool:
+    """Whether anybody has decided in this stage or a later one."""
+    values = {"approval_id": approval_id, "position": position}
+    return session.execute(_TOUCHED, values).first() is not None
+
+
+def replace_stages(
+    session: Session,
+    approval_id: int,
+    start: int,
+    stages: Sequence[dict[str, Any]],
+    *,
+    bound: dict[str, Any],
+    policy_id: int,
+    expires_at: datetime,
+) -> None:
+    """Put other stages in the place of those from `start` on, under another version of the policy."""
+    session.execute(
+        delete(ApprovalStage).where(
+            ApprovalStage.approval_id == approval_id, ApprovalStage.position >= start
+        )
+    )
+    session.execute(
+        insert(ApprovalStage),
+        [
+            stage | {"approval_id": approval_id, "position": start + index}
+            for index, stage in enumerate(stages)
+        ],
+    )
+    session.execute(
+        update(Approval)
+        .where(Approval.id == approval_id)
+        .values(bound=bound, policy_id=policy_id, expires_at=expires_at)
+    )

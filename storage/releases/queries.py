@@ -1,0 +1,142 @@
+"""Statements about releases, and about the requests that programs follow."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval, Decision
+from storage.enums import ApprovalState
+from storage.projects.tables import Project
+from storage.releases.tables import Release
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def lock_release(
+    session: Session, project_id: int, name: str, digest: str, *, now: datetime
+) -> int:
+    """The release of that name and digest, made when it is new, locked until the transaction ends; its id."""
+    session.execute(
+        _INSERT[session.get_bind().dialect.name](Release)
+        .values(project_id=project_id, name=name, digest=digest, created_at=now)
+        .on_conflict_do_nothing()
+    )
+    return session.execute(
+        select(Release.id)
+        .where(
+            Release.project_id == project_id,
+            Release.name == name,
+            Release.digest == digest,
+        )
+        .with_for_update()
+    ).scalar_one()
+
+
+def lock_by_id(session: Session, release_id: int) -> None:
+    """Lock a release's row until the transaction ends."""
+    session.execute(
+        select(Release.id).where(Release.id == release_id).with_for_update()
+    )
+
+
+def find_project(session: Session, key: str) -> Project | None:
+    """A project by its key (folded)."""
+    return session.execute(
+        select(Project).where(Project.key == key)
+    ).scalar_one_or_none()
+
+
+def find_project_of(session: Session, release_id: int) -> Any:
+    """(key, name) of the project whose release it is; None for no release."""
+    return session.execute(
+        select(Project.key, Project.name)
+        .join(Release, Release.project_id == Project.id)
+        .where(Release.id == release_id)
+    ).first()
+
+
+def find_pending(session: Session, gate: str, release_id: int) -> int | None:
+    """The request at that gate about that release which still waits; its id."""
+    return session.execute(
+        select(Approval.id)
+        .where(
+            Approval.subject_type == "release",
+            Approval.subject_id == release_id,
+            Approval.gate == gate,
+            Approval.state == ApprovalState.PENDING,
+        )
+        .order_by(Approval.id)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def find_keyed(session: Session, request_key: str) -> Any:
+    """(id, gate, facts) of the request that this asking opened; None when it is new."""
+    return session.execute(
+        select(Approval.id, Approval.gate, Approval.facts).where(
+            Approval.request_key == request_key
+        )
+    ).first()
+
+
+def find_place(session: Session, approval_id: int) -> Any:
+    """(gate, project key, requester, facts) of a request; None when there is none."""
+    return session.execute(
+        select(
+            Approval.gate,
+            Project.key.label("project"),
+            Approval.requester_id,
+            Approval.facts,
+            Approval.subject_type,
+            Approval.project_id,
+        )
+        .join(Project, Project.id == Approval.project_id)
+        .where(Approval.id == approval_id)
+    ).first()
+
+
+def list_ids(
+    session: Session,
+    *,
+    state: str | None,
+    gates: Collection[str],
+    projects: Collection[str],
+    within: Collection[int] | None,
+    before: int | None,
+    most: int,
+) -> Sequence[int]:
+    """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for `within`."""
+    found = select(Approval.id).join(Project, Project.id == Approval.project_id)
+    if state is not None:
+        found = found.where(Approval.state == state)
+    if gates:
+        found = found.where(Approval.gate.in_(sorted(gates)))
+    if projects:
+        found = found.where(Project.key.in_(sorted(projects)))
+    if within is not None:
+        found = found.where(Approval.project_id.in_(sorted(within)))
+    if before is not None:
+        found = found.where(Approval.id < before)
+    return (
+        session.execute(found.order_by(Approval.id.desc()).limit(most)).scalars().all()
+    )
+
+
+def list_marks(session: Session, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """State of each request, and a mark that differs whenever it or a verdict on it does."""
+    rows = session.execute(
+        select(
+            Approval.id,
+            Approval.state,
+            Approval.revision,
+            func.count(Decision.id).label("verdicts"),
+        )
+        .outerjoin(Decision, Decision.approval_id == Approval.id)
+        .where(Approval.id.in_(sorted(ids)))
+        .group_by(Approval.id, Approval.state, Approval.revision)
+    )
+    return {row.id: (row.state, f"{row.revision}.{row.verdicts}") for row in rows}

@@ -1,0 +1,119 @@
+"""Statements about statements and keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval, Decision
+from storage.enums import ApprovalState
+from storage.policies.tables import PolicyVersion
+from storage.projects.tables import Project
+from storage.statements.tables import SigningKey, Statement
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def find_key(session: Session, key_id: str) -> SigningKey | None:
+    """A published key."""
+    return session.get(SigningKey, key_id)
+
+
+def add_key(session: Session, key_id: str, pem: str, *, now: datetime) -> bool:
+    """Publish a key; False when it is published already."""
+    made = session.execute(
+        _INSERT[session.get_bind().dialect.name](SigningKey)
+        .values(key_id=key_id, public_pem=pem, published_at=now, retired_at=None)
+        .on_conflict_do_nothing(index_elements=["key_id"])
+        .returning(SigningKey.key_id)
+    )
+    return made.first() is not None
+
+
+def list_keys(session: Session) -> Sequence[SigningKey]:
+    """Every key that was ever published, the newest first."""
+    return (
+        session.execute(
+            select(SigningKey).order_by(
+                SigningKey.published_at.desc(), SigningKey.key_id
+            )
+        )
+        .scalars()
+        .all()
+    )
+
+
+def find_statement(session: Session, statement_id: str) -> Statement | None:
+    """A statement by its id, locked until the transaction ends."""
+    return session.execute(
+        select(Statement).where(Statement.id == statement_id).with_for_update()
+    ).scalar_one_or_none()
+
+
+def look_at(session: Session, statement_id: str) -> Statement | None:
+    """A statement by its id, without a lock."""
+    return session.get(Statement, statement_id)
+
+
+def is_approved(session: Session, approval_id: int) -> bool:
+    """Whether the request still counts as approved."""
+    state = session.execute(
+        select(Approval.state).where(Approval.id == approval_id)
+    ).scalar_one()
+    return bool(state == ApprovalState.APPROVED)
+
+
+def find_of(session: Session, approval_id: int) -> Statement | None:
+    """The statement about a request."""
+    return session.execute(
+        select(Statement).where(Statement.approval_id == approval_id)
+    ).scalar_one_or_none()
+
+
+def list_statements(session: Session, *, most: int) -> Sequence[Statement]:
+    """The newest statements."""
+    return (
+        session.execute(
+            select(Statement).order_by(Statement.issued_at.desc()).limit(most)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def lock_approved(session: Session, approval_id: int) -> Any:
+    """What a statement says of an approved request about a release, which is locked; None for any other."""
+    return session.execute(
+        select(
+            Approval.id,
+            Approval.gate,
+            Approval.facts,
+            Approval.requester_id,
+            Approval.created_at,
+            Approval.decided_at,
+            Approval.valid_until,
+            Approval.policy_id,
+            PolicyVersion.sha256,
+            Project.key.label("project"),
+        )
+        .join(PolicyVersion, PolicyVersion.id == Approval.policy_id)
+        .join(Project, Project.id == Approval.project_id)
+        .where(
+            Approval.id == approval_id,
+            Approval.state == ApprovalState.APPROVED,
+            Approval.subject_type == "release",
+        )
+        .with_for_update(of=Approval)
+    ).first()
+
+
+def list_deciders(session: Session, approval_id: int) -> Sequence[Any]:
+    """Who approved a request (person_id, position, decided_at), in order."""
+    return session.execute(
+        select(Decision.person_id, Decision.position, Decision.decided_at)
+        .where(Decision.approval_id == approval_id, Decision.verdict == "approve")
+        .order_by(Decision.id)
+    ).all()

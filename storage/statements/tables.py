@@ -1,0 +1,36 @@
+"""Signed statements about approvals, and the public keys that prove them."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class SigningKey(Base):
+    """A public key, published for as long as statements of it may be met. The private half is never here."""
+
+    __tablename__ = "signing_key"
+
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 over the key's own encoding (SubjectPublicKeyInfo, DER), 32 hexadecimal digits of it."""
+    public_pem: Mapped[str] = mapped_column(Text)
+    published_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
+    """Nothing is signed with it any more; what it signed stays provable."""
+
+
+class Statement(Base):
+    """What was handed out about one approved request, byte for byte, and whether it still stands."""
+
+    __tablename__ = "statement"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), unique=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("signing_key.key_id"), index=True)
+    envelope: Mapped[str] = mapped_column(Text)
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    suspended_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]

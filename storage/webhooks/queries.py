@@ -1,0 +1,64 @@
+"""Statements about webhooks, and the ledger as they are told of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.audit.tables import AuditEntry, AuditHead
+from storage.webhooks.tables import Webhook
+
+
+def find_webhook(
+    session: Session, webhook_id: str, *, lock: bool = False
+) -> Webhook | None:
+    """A webhook that was not removed."""
+    found = select(Webhook).where(
+        Webhook.id == webhook_id, Webhook.removed_at.is_(None)
+    )
+    if lock:
+        found = found.with_for_update()
+    return session.execute(found).scalar_one_or_none()
+
+
+def list_webhooks(session: Session) -> Sequence[Webhook]:
+    """All that were not removed, in the order of their ids."""
+    return (
+        session.execute(
+            select(Webhook).where(Webhook.removed_at.is_(None)).order_by(Webhook.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def are_behind(session: Session) -> bool:
+    """Whether the ledger has entries that some webhook has not been asked about."""
+    last = select(func.min(Webhook.seq)).where(Webhook.removed_at.is_(None))
+    reached: int | None = session.execute(last).scalar_one_or_none()
+    if reached is None:
+        return False
+    return bool(reached < session.execute(select(AuditHead.seq)).scalar_one())
+
+
+def head(session: Session) -> int:
+    """The number of the ledger's last entry."""
+    return session.execute(select(AuditHead.seq)).scalar_one()
+
+
+def list_entries(session: Session, after: int, *, most: int) -> Sequence[Any]:
+    """(seq, action) of the entries that follow, in order."""
+    return session.execute(
+        select(AuditEntry.seq, AuditEntry.action)
+        .where(AuditEntry.seq > after)
+        .order_by(AuditEntry.seq)
+        .limit(most)
+    ).all()
+
+
+def find_body(session: Session, seq: int) -> str | None:
+    """The canonical JSON of one entry."""
+    return session.execute(
+        select(AuditEntry.body).where(AuditEntry.seq == seq)
+    ).scalar_one_or_none()

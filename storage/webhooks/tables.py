@@ -1,0 +1,23 @@
+"""Who outside is told what the ledger says."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Webhook(Base):
+    """One subscription. Its secret is not kept: it follows from the deployment's own key and the id."""
+
+    __tablename__ = "webhook"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    events: Mapped[list[Any]]
+    """Actions of the ledger: `approval.approved`, `approval.*` or `*`."""
+    seq: Mapped[int]
+    """The last entry of the ledger that was looked at for it."""
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]

@@ -1,0 +1,126 @@
+"""A signed statement proves what it says, and nothing once a byte of it, the key, the digest or the time differs."""
+
+import base64
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.statements import checking, envelopes
+from workflows.statements.checking import Wanted
+from workflows.statements.envelopes import KeyRefused, StatementRefused
+
+DECIDED = datetime(2026, 1, 26, 9, tzinfo=UTC)
+DIGEST = "sha256:" + "ab" * 32
+KEY = envelopes.private_key(envelopes.new_private_pem())
+OTHER = envelopes.private_key(envelopes.new_private_pem())
+KEYS = envelopes.public_keys(envelopes.public_pem(KEY.public_key()))
+STATEMENT: dict[str, Any] = {
+    "_type": envelopes.STATEMENT_TYPE,
+    "subject": [{"name": "fraud-model:7", "digest": {"sha256": "ab" * 32}}],
+    "predicateType": envelopes.PREDICATE_TYPE,
+    "predicate": {
+        "id": "st_1",
+        "approval": 7,
+        "gate": "production_release",
+        "environment": "production",
+        "deciders": [{"person": "p_1", "stage": 1, "at": DECIDED.isoformat()}],
+        "decidedAt": DECIDED.isoformat(),
+        "expiresAt": (DECIDED + timedelta(days=1)).isoformat(),
+    },
+}
+ENVELOPE = envelopes.sign(STATEMENT, KEY).encode()
+
+
+def check(envelope: bytes, *, at: datetime = DECIDED, keys: Any = KEYS, **wanted: str) -> checking.Proven:  # fmt: skip
+    return checking.check(envelope, keys, Wanted(**wanted), at=at)
+
+
+def test_it_proves_what_it_says() -> None:
+    for envelope in (ENVELOPE, ENVELOPE + b"\n"):
+        proven = check(envelope, digest=DIGEST, gate="production_release", subject="fraud-model:7", environment="production")  # fmt: skip
+        assert (proven.approval, proven.deciders) == (7, 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    place=st.integers(0, len(ENVELOPE) - 1),
+    byte=st.integers(0, 255),
+    how=st.sampled_from(["change", "insert", "delete"]),
+)
+def test_any_one_byte_changed_is_refused(place: int, byte: int, how: str) -> None:
+    one = bytes([byte])
+    rest = ENVELOPE[place + (how != "insert") :]
+    changed = ENVELOPE[:place] + (b"" if how == "delete" else one) + rest
+    if changed == ENVELOPE:
+        return
+    with pytest.raises(StatementRefused):
+        check(changed)
+
+
+@settings(max_examples=100, deadline=None)
+@given(place=st.integers(0, 10_000), byte=st.integers(1, 255))
+def test_any_byte_of_the_payload_or_the_signature_counts(place: int, byte: int) -> None:
+    for part in ("payload", "sig"):
+        read = json.loads(ENVELOPE)
+        holder = read if part == "payload" else read["signatures"][0]
+        raw = bytearray(base64.b64decode(holder[part]))
+        raw[place % len(raw)] ^= byte
+        holder[part] = base64.b64encode(bytes(raw)).decode()
+        with pytest.raises(StatementRefused):
+            check(envelopes.canonical(read))
+
+
+def test_another_key_digest_gate_or_time_is_refused() -> None:
+    others = envelopes.public_keys(envelopes.public_pem(OTHER.public_key()))
+    with pytest.raises(StatementRefused, match="none of those given"):
+        check(ENVELOPE, keys=others)
+    # The same id with another key behind it: whoever mixes up the files.
+    (name,) = KEYS
+    with pytest.raises(StatementRefused, match="byte for byte"):
+        check(ENVELOPE, keys={name: next(iter(others.values()))})
+    for name, value in [
+        ("digest", "sha256:" + "0" * 64),
+        ("gate", "staging_release"),
+        ("subject", "fraud-model:8"),
+        ("environment", "staging"),
+    ]:
+        with pytest.raises(StatementRefused, match=f"another {name}"):
+            check(ENVELOPE, **{name: value})
+    check(ENVELOPE, at=DECIDED + timedelta(hours=23, minutes=59))
+    with pytest.raises(StatementRefused, match="expired"):
+        check(ENVELOPE, at=DECIDED + timedelta(days=1))
+    with pytest.raises(StatementRefused, match="not come yet"):
+        check(ENVELOPE, at=DECIDED - timedelta(seconds=1))
+
+
+def test_what_else_the_key_signed_is_no_approval() -> None:
+    other = copy.deepcopy(STATEMENT) | {"predicateType": "https://slsa.dev/provenance/v1"}  # fmt: skip
+    with pytest.raises(StatementRefused, match="no statement about an approval"):
+        check(envelopes.sign(other, KEY).encode())
+    lacking = copy.deepcopy(STATEMENT)
+    del lacking["predicate"]["expiresAt"]
+    with pytest.raises(StatementRefused, match="does not understand"):
+        check(envelopes.sign(lacking, KEY).encode())
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"keys": [{}]}', "-----END PUBLIC KEY-----", "[" * 100_000])  # fmt: skip
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(KeyRefused):
+        envelopes.public_keys(text)
+    with pytest.raises(KeyRefused) as refused:
+        envelopes.private_key(text)
+    assert "[[[" not in refused.value.sentence
+
+
+def test_the_signature_is_dsses() -> None:
+    """Against the specification's own encoding, written out."""
+    payload = base64.b64decode(json.loads(ENVELOPE)["payload"])
+    signed = b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload  # fmt: skip
+    assert envelopes.encoded(payload) == signed
+    sig = base64.b64decode(json.loads(ENVELOPE)["signatures"][0]["sig"])
+    KEY.public_key().verify(sig, signed)

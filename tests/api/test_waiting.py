@@ -1,0 +1,104 @@
+"""Many who wait cost no thread and no transaction, and hear of the decision at once."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot import web
+from storage.db import Database
+from tests.api.conftest import Api, bearer, served
+from tests.conftest import fresh_url
+from tests.stories.office import OLA
+
+
+@pytest.mark.slow
+def test_many_wait_and_all_hear_of_it(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    waiting = 20 * web.THREADS
+    with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
+        pipeline, ola = api.token(), api.personal(OLA)
+        asked = api.ask(pipeline).json()
+        found, seconds = asyncio.run(_wait(api, pipeline, ola, asked, waiting))
+    assert found == ["rejected"] * waiting
+    assert seconds < 10
+
+
+async def _wait(
+    api: Api, pipeline: str, ola: str, asked: dict[str, object], many: int
+) -> tuple[list[str], float]:
+    limits = httpx.Limits(max_connections=many + 10)
+    async with httpx.AsyncClient(
+        base_url=f"{api.office.base_url}/api/v1",
+        trust_env=False,
+        timeout=60,
+        limits=limits,
+    ) as http:
+        path = f"/approvals/{asked['id']}"
+        tasks = [
+            asyncio.create_task(http.get(f"{path}?wait=40", headers=bearer(pipeline)))
+            for _ in range(many)
+        ]
+        await asyncio.sleep(3)
+        assert not any(task.done() for task in tasks)
+        verdict = {"verdict": "reject", "revision": asked["revision"], "reason": "No."}
+        # While they wait the API answers others, and the decision itself, as ever.
+        began = time.monotonic()
+        told = await http.post(f"{path}/decisions", json=verdict, headers=bearer(ola))
+        assert told.status_code == 200
+        answers = await asyncio.gather(*tasks)
+        return [one.json()["state"] for one in answers], time.monotonic() - began
+
+
+def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
+    pipeline, ola = api.token(), api.personal(OLA)
+    asked = api.ask(pipeline).json()
+    settings = api.office.bot.deps.settings
+    elsewhere = Database(settings.mlgov_database_url.get_secret_value())
+    try:
+
+        async def both() -> str:
+            async with httpx.AsyncClient(
+                base_url=f"{api.office.base_url}/api/v1", trust_env=False, timeout=60
+            ) as http:
+                waits = asyncio.create_task(
+                    http.get(
+                        f"/approvals/{asked['id']}?wait=40", headers=bearer(pipeline)
+                    )
+                )
+                await asyncio.sleep(0.5)
+                await asyncio.to_thread(_withdraw, api, elsewhere, asked["id"])
+                return str((await waits).json()["state"])
+
+        began = time.monotonic()
+        assert asyncio.run(both()) == "withdrawn"
+        assert time.monotonic() - began < 15
+        assert api.get("/approvals/1", ola).json()["state"] == "withdrawn"
+    finally:
+        elsewhere.close()
+
+
+def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
+    from workflows import clock, decisions
+    from workflows.actors import Actor, ActorKind
+    from workflows.approvals.forms import Withdraw
+    from workflows.tokens import service
+
+    deps = api.office.bot.deps
+    with elsewhere.begin() as session:
+        (program,) = [
+            token.person_id
+            for token in service.list_tokens(session)
+            if token.kind == "machine"
+        ]
+        decisions.withdraw(
+            session,
+            Actor(program, ActorKind.PROGRAM, "pipeline"),
+            Withdraw(approval_id=approval_id),
+            policy=deps.policy,
+            now=clock.now(session),
+            org_key=deps.team.org_key,
+        )

@@ -1,0 +1,129 @@
+"""Deciding in the place of somebody who is away: dated, in their name, in no circle, where the stage lets it."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from storage.approvals.tables import Decision
+from tests.approvals.conftest import ORG, POLICY, START, House
+from workflows import decisions
+from workflows.approvals import absences
+from workflows.approvals.absences import Away
+from workflows.approvals.refusals import AlreadyDecided
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed
+
+TODAY = date(2026, 1, 26)
+
+
+def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -> int:
+    form = Away(
+        stand_in=f"U0{stand_in.upper()}",
+        since=TODAY + timedelta(days=first),
+        until=TODAY + timedelta(days=last),
+    )
+    return house.db.run(
+        lambda session: absences.plan(
+            session,
+            house.actor(who),
+            form,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
+    )
+
+
+def waiting(house: House, who: str) -> list[int]:
+    with house.db.read() as session:
+        found = decisions.waiting_for(
+            session, house.actor(who), policy=house.policy, now=house.now
+        )
+    return [card.id for card in found]
+
+
+def test_a_stand_in_is_asked_and_decides_in_their_name(house: House) -> None:
+    away(house, "ola", "ned")
+    asked = house.submit("tim", house.project())
+    assert sorted(house.told("approval.asked")) == ["U0NED", "U0OLA"]
+    assert waiting(house, "ned") == [asked]
+    reader = house.card(asked, "ned").reader
+    assert reader is not None
+    assert reader.why == "you stand in for Ola, who is away"
+    house.decide("ned", asked)
+    (line,) = house.card(asked).lines
+    assert (line.person.name, line.instead_of) == ("Ned", "Ola")
+    with pytest.raises(AlreadyDecided, match="stands in for you has decided"):
+        house.decide("ola", asked)
+    with house.db.read() as session:
+        assert session.execute(select(Decision.for_id)).scalar_one() == "p-ola"
+    house.ledger_holds()
+
+
+def test_never_before_and_never_after_and_not_once_they_are_back(house: House) -> None:
+    absence = away(house, "ola", "ned", first=1, last=1)
+    asked = house.submit("tim", house.project())
+    assert house.told("approval.asked") == ["U0OLA"]
+    with pytest.raises(NotAllowed):
+        house.decide("ned", asked)
+    house.later(timedelta(days=2))
+    with pytest.raises(NotAllowed):
+        house.decide("ned", asked)
+    again = away(house, "ola", "ned", first=2, last=3)
+    house.db.run(
+        lambda session: absences.come_back(
+            session, house.actor("ola"), again, now=house.now
+        )
+    )
+    with pytest.raises(NotAllowed):
+        house.decide("ned", asked)
+    assert absence != again
+    assert waiting(house, "ned") == []
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "first", "last", "why"),
+    [
+        ("ned", -1, 3, "can't begin before today"),
+        ("ned", 3, 2, "last day after the first"),
+        ("gus", 0, 3, "somebody else"),
+        ("ola", 0, 3, "somebody else"),
+    ],
+)
+def test_an_absence_has_days_to_come_and_a_member(
+    house: House, stand_in: str, first: int, last: int, why: str
+) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        away(house, "ola", stand_in, first, last)
+
+
+def test_a_chain_is_followed_and_a_circle_refused(house: House) -> None:
+    away(house, "ola", "ned")
+    away(house, "ned", "fay")
+    with pytest.raises(InvalidInput, match="comes back to you"):
+        away(house, "fay", "ola")
+    with pytest.raises(InvalidInput, match="named somebody for some"):
+        away(house, "ola", "fay", first=2)
+    asked = house.submit("tim", house.project())
+    assert sorted(house.told("approval.asked")) == ["U0FAY", "U0NED", "U0OLA"]
+    house.decide("fay", asked)
+    assert house.card(asked).stage == 1
+    with pytest.raises(AlreadyDecided):
+        house.decide("fay", asked)
+
+
+def test_nobody_decides_through_another_what_they_may_not_themselves(
+    house: House,
+) -> None:
+    away(house, "ola", "tim")
+    asked = house.submit("tim", house.project())
+    with pytest.raises(GovernanceError, match="You asked for this"):
+        house.decide("tim", asked)
+    house.text = POLICY.replace(
+        "[subject.owner, subject.sponsor]", "[subject.owner], delegate: false"
+    )
+    other = house.submit("eve", house.project())
+    assert house.told("approval.asked")[-1] == "U0OLA"
+    with pytest.raises(NotAllowed):
+        house.decide("tim", other)
+    assert house.now == START

@@ -1,0 +1,333 @@
+"""The whole engine under every rule: whatever happens in whatever order, nothing is decided that may not be."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from bot.approvals.renderers import RENDERERS
+from bot.rendering import Scene
+from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.db import Database
+from storage.delivery.tables import Message, Outbox
+from tests.approvals.conftest import ORG, START, House, populated
+from tests.approvals.test_gates import gate
+from tests.conftest import fresh_url
+from workflows import decisions, outbox, policy
+from workflows.actors import OPERATOR
+from workflows.approvals.stages import Stage
+from workflows.errors import GovernanceError
+from workflows.policies import service as policies
+
+GATES = [
+    gate(
+        "{name: Owner, approvers: [subject.owner]}\n"
+        '{name: Money, when: increase.percent > 20.0, approvers: ["@finance", U0EVE], quorum: 2, member_since: 12h}',
+        "remind_after: [1d, 3d]\nescalate: {after: 2d, add: [role:lead]}",
+    ),
+    gate(
+        '{name: Both, all_of: [{name: Money, approvers: ["@finance"]}, {name: Risk, approvers: ["@risk"], quorum: 2}]}\n'
+        "{name: Last, any_of: [{approvers: [U0OLA, U0EVE], quorum: 2}, {approvers: [role:lead]}]}",
+        "separate: [requester, developer, contributors]\nremind_after: [4h]",
+    ),
+    gate(
+        '{name: Pinned, approvers: ["@risk"], member_since: pinned}\n'
+        "{name: Sponsor, approvers: [subject.sponsor], comment: required}",
+        "nobody: {fallback: [U0EVE, U0OLA]}\nescalate: {after: 1d, replace: [U0FAY, U0OLA]}\nvalid_for: 5d",
+    ),
+    gate(
+        "{name: Owner, approvers: [subject.owner]}",
+        "auto_approve: increase.percent < 10.0\nescalate: {after: 6d, notify: [role:lead]}",
+    ),
+]
+PEOPLE = ["ola", "fay", "fred", "eve", "ned", "tim", "gus", "lea"]
+FINAL = {"approved", "rejected", "expired", "withdrawn"}
+BY_KIND = {one.notice.kind: one for one in RENDERERS}
+FOLLOWED = {"approval.card", "approval.receipt"}
+"""Copies that show the same to everybody."""
+_house: list[House] = []
+_seen: set[str] = set()
+
+
+class Engine(RuleBasedStateMachine):
+    """One request at a time under one of several gates, which change; anybody does anything while time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.house = _house[0]
+        self.id = 0
+        self.ended: tuple[str, list[Any]] | None = None
+        self.lawful: dict[str, tuple[int, bool]] = {}
+        self.shown: dict[int, str] = {}
+        self.left: set[str] = set()
+        self.moved: set[tuple[str, str]] = set()
+
+    @initialize(
+        text=st.sampled_from(GATES),
+        percent=st.sampled_from([5.0, 15.0, 50.0]),
+        requester=st.sampled_from(["tim", "fred"]),
+        contributor=st.sampled_from([(), ("fay",)]),
+    )
+    def ask(
+        self, text: str, percent: float, requester: str, contributor: tuple[str, ...]
+    ) -> None:
+        self.house.now = START + timedelta(days=400)
+        self.house.text = text
+        self.project = self.house.project()
+        self.requester, self.contributors = requester, contributor
+        try:
+            self.id = self.house.submit(
+                requester, self.project, percent=percent, contributors=contributor
+            )
+        except GovernanceError:
+            _seen.add("refused")
+        else:
+            _seen.add("by rule" if self.house.card(self.id).by_rule else "asked")
+
+    @precondition(lambda self: self.id)
+    @rule(
+        name=st.sampled_from(PEOPLE),
+        verdict=st.sampled_from(["approve"] * 5 + ["reject"]),
+        behind=st.sampled_from([0, 0, 0, 1]),
+        reason=st.sampled_from(["", "It is needed."]),
+    )
+    def decide(self, name: str, verdict: str, behind: int, reason: str) -> None:
+        self._decide(name, verdict, reason, behind)
+
+    @precondition(lambda self: self.id and self.ended is None)
+    @rule(order=st.permutations(["ola", "fay", "fred", "eve", "ned"]))
+    def somebody_who_can_approves(self, order: list[str]) -> None:
+        for name in order:
+            if self._decide(name, "approve", "It is needed.", 0):
+                return
+
+    def _decide(self, name: str, verdict: str, reason: str, behind: int) -> bool:
+        card = self.house.card(self.id, name)
+        before = self.house.deciders(self.id)
+        may = (
+            card.is_pending
+            and card.reader is not None
+            and bool(card.reader.why)
+            and card.reader.line is None
+            and not card.reader.is_requester
+            and self.house.now < card.expires_at
+        )
+        revision = max(1, card.revision - behind)
+        comment = not card.round.comment or bool(reason) or verdict == "reject"
+        try:
+            self.house.decide(name, self.id, verdict, revision=revision, reason=reason)
+        except GovernanceError:
+            assert self.house.deciders(self.id) == before
+            return False
+        assert may, f"{name} decided and the card does not say that they may"
+        assert revision == card.revision, "a card of an earlier question decided"
+        assert comment, "approved without the comment that is required"
+        self.lawful[name] = (card.stage, verdict == "approve")
+        return True
+
+    @precondition(lambda self: self.id)
+    @rule(name=st.sampled_from(PEOPLE))
+    def withdraw(self, name: str) -> None:
+        if name != self.requester:
+            with pytest.raises(GovernanceError):
+                self.house.withdraw(name, self.id)
+        elif len(self.lawful) > 1 and self.ended is None:
+            self.house.withdraw(name, self.id)
+
+    @rule(hours=st.sampled_from([1, 13, 30, 50]))
+    def time_passes(self, hours: int) -> None:
+        self.house.until(self.house.now + timedelta(hours=hours))
+
+    @precondition(lambda self: len(self.left) < 2)
+    @rule(name=st.sampled_from(["fay", "fred", "ned"]))
+    def leave_the_organisation(self, name: str) -> None:
+        self.house.flag(name, is_deactivated=True)
+        self.left.add(name)
+
+    @rule(handle=st.sampled_from(["finance", "risk"]), name=st.sampled_from(["eve", "tim"]))  # fmt: skip
+    def join_a_group(self, handle: str, name: str) -> None:
+        if (handle, name) not in self.moved:
+            self.house.joins(handle, name)
+            self.moved.add((handle, name))
+
+    @precondition(lambda self: self.id)
+    @rule(text=st.sampled_from(GATES), moves=st.booleans())
+    def change_the_policy(self, text: str, moves: bool) -> None:
+        before = self._stages()
+        self.house.text = text
+        found = policy.parse(text)
+        with self.house.db.begin() as session:
+            version = policies.adopt(session, OPERATOR, found, now=self.house.now)
+        assert self._stages() == before, "a policy reached a request by itself"
+        if moves and self.ended is None:
+            with self.house.db.begin() as session:
+                moved = decisions.reroute(
+                    session, OPERATOR, self.id, policy=found.policy,
+                    policy_id=version, now=self.house.now, org_key=ORG,
+                )  # fmt: skip
+            _seen.add("moved" if moved.moved else "stayed")
+
+    @rule()
+    def deliver(self) -> None:
+        self.house.deliver()
+        self.shown = self._rendered()
+
+    def _stages(self) -> list[str]:
+        with self.house.db.read() as session:
+            rows = session.execute(
+                select(ApprovalStage)
+                .where(ApprovalStage.approval_id == self.id)
+                .order_by(ApprovalStage.position)
+            ).scalars()
+            return [json.dumps([row.name, row.approvers, row.quorum, row.rules]) for row in rows]  # fmt: skip
+
+    def _rendered(self) -> dict[int, str]:
+        """What every copy of the request would say now."""
+        scene = Scene(self.house.now, self.house.policy)
+        with self.house.db.read() as session:
+            copies = session.execute(
+                select(Message).where(
+                    Message.subject_type == "approval",
+                    Message.subject_id == str(self.id),
+                    Message.kind.in_(FOLLOWED),
+                    Message.live.is_(True),
+                )
+            ).scalars()
+            told = {}
+            for copy in copies.all():
+                renderer = BY_KIND[copy.kind]
+                notice = outbox.rebuild(renderer.notice, copy.notice)
+                told[copy.id] = json.dumps(
+                    renderer.render(session, notice, scene).blocks
+                )  # type: ignore[union-attr]
+            return told
+
+    @invariant()
+    def every_copy_is_true_or_about_to_be(self) -> None:
+        if not self.shown:
+            return
+        with self.house.db.read() as session:
+            waiting = set(
+                session.execute(
+                    select(Outbox.message_id).where(
+                        Outbox.state == "pending", Outbox.op == "update"
+                    )
+                ).scalars()
+            )
+        for copy, told in self._rendered().items():
+            if told != self.shown.get(copy, told):
+                assert copy in waiting, "a copy shows what is not so, and nothing mends it"  # fmt: skip
+
+    @invariant()
+    def nothing_is_decided_against_the_rules(self) -> None:
+        if not self.id:
+            return
+        with self.house.db.read() as session:
+            request = session.get_one(Approval, self.id)
+            rows = session.execute(select(Decision).where(Decision.approval_id == self.id).order_by(Decision.id)).scalars().all()  # fmt: skip
+            stages = [
+                Stage.of(row)
+                for row in session.execute(
+                    select(ApprovalStage)
+                    .where(ApprovalStage.approval_id == self.id)
+                    .order_by(ApprovalStage.position)
+                ).scalars()
+            ]
+            state, bound = request.state, request.bound or {}
+            decided = [
+                (row.person_id.removeprefix("p-"), row.position, row.verdict, tuple(row.parties or (0,)))
+                for row in rows
+            ]  # fmt: skip
+            assert all(row.decided_at < request.expires_at for row in rows)
+        names = [one[0] for one in decided]
+        assert len(names) == len(set(names)), "somebody decided twice"
+        assert self.requester not in names, "the requester decided"
+        assert set(names) == set(self.lawful), "a verdict came from nowhere"
+        assert not set(names) & {one.removeprefix("p-") for one in bound["apart"]}
+        if state == "approved" and not bound["by_rule"]:
+            for position, stage in enumerate(stages):
+                _require_quorum(stage, [d[3] for d in decided if d[1] == position and d[2] == "approve"])  # fmt: skip
+        if bound["by_rule"]:
+            assert (state, names) == ("approved", [])
+        assert (state == "rejected") == any(one[2] == "reject" for one in decided)
+        assert (self.house.status(self.project) == "live") == (state == "approved")
+        if self.ended is not None:
+            assert (state, decided) == self.ended, "it changed after its end"
+        self.ended = (state, decided) if state in FINAL else None
+
+    def teardown(self) -> None:
+        for name in self.left:
+            self.house.flag(name, is_deactivated=False)
+        for handle, name in self.moved:
+            self.house.leaves(handle, name)
+        self.house.until(self.house.now + timedelta(days=15))
+        if self.id:
+            _seen.add(self.house.state(self.id))
+            assert self.house.state(self.id) in FINAL, "a request waits for ever"
+            self.nothing_is_decided_against_the_rules()
+
+
+def _require_quorum(stage: Stage, voters: list[tuple[int, ...]]) -> None:
+    """By trying every way to give each voter one place: the engine matches, this counts."""
+    quorums = list(stage.quorums)
+
+    def fits(left: list[tuple[int, ...]], needs: list[int]) -> bool:
+        if all(need <= 0 for need in needs):
+            return True
+        if not left:
+            return False
+        first, *rest = left
+        return fits(rest, needs) or any(
+            fits(rest, [need - (index == party) for index, need in enumerate(needs)])
+            for party in first
+        )
+
+    if stage.mode == "any":
+        reached = any(
+            sum(party in voter for voter in voters) >= need
+            for party, need in enumerate(quorums)
+        )
+    else:
+        reached = fits(voters, quorums)
+    assert reached, f"approved without the quorum of {stage.name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "examples"), [("sqlite", 150), ("postgres", 8)])
+def test_no_order_of_events_breaks_a_rule(
+    backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    database = Database(fresh_url(backend, request, tmp_path))
+    _house[:] = [populated(database)]
+    _house[0].group("risk", "ned", "fay", "ola")
+    _seen.clear()
+    try:
+        run_state_machine_as_test(
+            Engine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=18,
+                deadline=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        _house[0].ledger_holds()
+    finally:
+        database.close()
+    if backend == "sqlite":
+        assert {"approved", "expired", "asked", "by rule"} <= _seen, _seen

@@ -1,0 +1,240 @@
+"""Being away: for dated days somebody else may decide in one's place, in one's name, never before and never after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from storage.actions import queries
+from storage.approvals import queries as approval_queries
+from workflows import outbox, permissions
+from workflows.actors import Actor
+from workflows.approvals import people
+from workflows.approvals.notices import AbsenceTold
+from workflows.approvals.people import Reached
+from workflows.approvals.rules import Standing
+from workflows.audit import service as audit
+from workflows.calendar import local_instant
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
+from workflows.outbox import Destination, Subject
+from workflows.policy import Policy
+
+LONGEST = timedelta(days=180)
+_MOMENT = timedelta(microseconds=1)
+
+
+class Away(BaseModel):
+    """Somebody names who decides for them, by Slack id, from one day through another."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stand_in: str
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceRecord:
+    """An absence with names, unescaped."""
+
+    id: int
+    person_id: str
+    person: str
+    stand_in: str
+    stand_in_slack_id: str | None
+    since: datetime
+    until: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who is away now, in whose place the reader may decide."""
+
+    name: str
+    standing: Standing
+
+
+def plan(
+    session: Session,
+    actor: Actor,
+    form: Away,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> int:
+    """Let somebody decide in this person's place for these days, in this person's zone; the absence's id.
+
+    It never reaches back, and no chain of absences may lead back to who is away. Raises GovernanceError.
+    """
+    permissions.require_member(actor, "absence.plan", subject=("person", actor.id))
+    zone = ZoneInfo(actor.tz) if actor.tz else policy.organisation.zone
+    today = now.astimezone(zone).date()
+    if form.since < today:
+        raise InvalidInput(
+            "An absence can't begin before today: nobody decides for you in the past.",
+            field="since",
+        )
+    if not form.since <= form.until <= form.since + LONGEST:
+        raise InvalidInput(
+            "Choose a last day after the first, within half a year.", field="until"
+        )
+    found = people.by_slack_id(session, org_key, form.stand_in)
+    if found is None or found.id == actor.id:
+        raise InvalidInput(
+            "Choose somebody else of this organisation, no guest and no bot.",
+            field="stand_in",
+        )
+    queries.lock_people(session, sorted([actor.id, found.id]))
+    since = max(now, local_instant(form.since, time(0), zone))
+    until = local_instant(form.until + timedelta(days=1), time(0), zone)
+    overlapping = queries.list_absences(session, since=since, until=until)
+    if any(row.person_id == actor.id for row in overlapping):
+        raise InvalidInput(
+            "You have named somebody for some of these days. `/mlgov away` shows it and ends it.",
+            field="since",
+        )
+    stand_ins = {row.person_id: row.stand_in_id for row in overlapping}
+    at: str | None = found.id
+    while at is not None and at != actor.id:
+        at = stand_ins.pop(at, None)
+    if at == actor.id:
+        raise InvalidInput(
+            f"{found.name} is away in those days too, and their place comes back to you. Choose somebody else.",
+            field="stand_in",
+        )
+    absence_id = queries.insert_absence(
+        session,
+        person_id=actor.id,
+        stand_in_id=found.id,
+        since=since,
+        until=until,
+        created_at=now,
+        ended_at=None,
+    )
+    queries.set_until(session, actor.id, found.id)
+    audit.record(
+        session,
+        actor,
+        "absence.planned",
+        ("person", actor.id),
+        now=now,
+        absence=absence_id,
+        stand_in=found.id,
+        since=since.isoformat(timespec="microseconds"),
+        until=until.isoformat(timespec="microseconds"),
+    )
+    outbox.post(
+        session,
+        AbsenceTold(absence_id),
+        to=Destination.person(org_key, found.slack_id),
+        dedupe_key=f"absence:{absence_id}",
+        now=now,
+        subject=Subject.of("absence", absence_id),
+    )
+    return absence_id
+
+
+def come_back(
+    session: Session, actor: Actor, absence_id: int, *, now: datetime
+) -> AbsenceRecord:
+    """Nobody decides in this person's place any more. Raises NotFound and NotAllowed."""
+    found = read(session, absence_id)
+    if found is None:
+        raise NotFound("There is no such absence. `/mlgov away` shows yours.")
+    if found.person_id != actor.id:
+        raise NotAllowed("Only the person who is away can end this.")
+    if found.ended_at is not None or found.until <= now:
+        raise GovernanceError("This absence is over already.")
+    row = queries.find_absence(session, absence_id)
+    queries.end_absence(session, absence_id, now=now)
+    queries.set_until(session, actor.id, row.stand_in_id)
+    audit.record(
+        session,
+        actor,
+        "absence.ended",
+        ("person", actor.id),
+        now=now,
+        absence=absence_id,
+    )
+    outbox.refresh(session, Subject.of("absence", absence_id), now=now)
+    return found
+
+
+def read(session: Session, absence_id: int) -> AbsenceRecord | None:
+    """An absence as it stands."""
+    row = queries.find_absence(session, absence_id)
+    if row is None:
+        return None
+    return AbsenceRecord(
+        row.id,
+        row.person_id,
+        row.person,
+        row.stand_in,
+        row.stand_in_slack_id,
+        row.since,
+        row.until,
+        row.ended_at,
+    )
+
+
+def mine(session: Session, person_id: str, *, now: datetime) -> list[AbsenceRecord]:
+    """A person's own absences that are not over, the next one first."""
+    found = [
+        read(session, row.id)
+        for row in queries.absences_of(session, person_id, now=now)
+    ]
+    return [one for one in found if one is not None]
+
+
+def principals(
+    session: Session, rows: Any, person_id: str, *, now: datetime
+) -> tuple[Principal, ...]:
+    """Who is away now and has this person in their place, through others who are away too; nearly always nobody.
+
+    `rows` are the person's own rows of `list_standing`: they tell whether there is anything to look for.
+    """
+    until = rows[0].stands_in_until if rows else None
+    if until is None or until <= now:
+        return ()
+    by_stand_in: dict[str, list[str]] = {}
+    for row in queries.list_absences(session, since=now, until=now + _MOMENT):
+        by_stand_in.setdefault(row.stand_in_id, []).append(row.person_id)
+    found: list[str] = []
+    waiting = [person_id]
+    while waiting:
+        for away in by_stand_in.pop(waiting.pop(), ()):
+            if away not in found and away != person_id:
+                found.append(away)
+                waiting.append(away)
+    standings = [approval_queries.list_standing(session, one) for one in found]
+    return tuple(
+        Principal(one[0].name, people.standing(one)) for one in standings if one
+    )
+
+
+def with_stand_ins(
+    session: Session, asked: Mapping[str, Reached], *, now: datetime
+) -> dict[str, Reached]:
+    """Those who are asked, and who stands in for those of them who are away; nothing is read while nobody is."""
+    found = dict(asked)
+    if not any(one.away_until and one.away_until > now for one in asked.values()):
+        return found
+    stand_ins = {
+        row.person_id: row.stand_in_id
+        for row in queries.list_absences(session, since=now, until=now + _MOMENT)
+    }
+    for person_id in asked:
+        seen = {person_id}
+        at = stand_ins.get(person_id)
+        while at is not None and at not in seen:
+            seen.add(at)
+            if (one := people.one(session, at)) is not None:
+                found.setdefault(at, one)
+            at = stand_ins.get(at)
+    return found

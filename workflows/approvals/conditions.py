@@ -1,0 +1,235 @@
+"""Approving on conditions: each has an owner and a day; one that is not met by then makes the approval lapse."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries as more
+from storage.actions.tables import ApprovalCondition
+from storage.approvals import changing, queries
+from storage.enums import ApprovalState, ConditionState
+from workflows import outbox, permissions, timers
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import announcements, endings, people, rules, service, terms
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import ClaimMet, ConfirmMet
+from workflows.approvals.terms import CONFIRM, DUE, SOON
+from workflows.audit import heads
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
+
+TO_CONFIRM = timedelta(days=2)
+"""For how long after its day a condition that its owner says is met waits for whoever set it."""
+
+
+def claim(session: Session, actor: Actor, form: ClaimMet, around: Circumstances) -> str:
+    """Its owner says that the condition is met; whoever set it confirms. What one set for oneself is met at once."""
+    head, _, one = _open(session, actor, form.approval_id, form.condition_id, around)
+    if actor.id != one.owner_id:
+        raise NotAllowed(
+            "Only the owner of a condition can say that it is met. The card names them."
+        )
+    if one.state == ConditionState.CLAIMED:
+        raise GovernanceError(
+            "You said so already; whoever set the condition has to confirm it now."
+        )
+    if around.now >= one.due_at:
+        raise GovernanceError(
+            "The day of this condition is over, so it can't be met any more. The request can be made again."
+        )
+    if not form.proof:
+        raise InvalidInput(
+            "Say in a sentence how one sees that it is met.", field="proof"
+        )
+    text = audit.write_text(session, actor, form.proof, now=around.now)
+    one.proof_id, one.claimed_at = text.id, around.now
+    is_own = one.set_by == one.owner_id
+    one.state = (ConditionState.MET if is_own else ConditionState.CLAIMED).value
+    one.ended_at = around.now if is_own else None
+    _changed(
+        session, actor, head, one, "condition_met" if is_own else "condition_claimed",
+        around, words=audit.text_fact(text),
+    )  # fmt: skip
+    if is_own:
+        return "The condition is met. The card says so."
+    terms.note(session, one, one.set_by, "claimed", around)
+    return "Whoever set the condition was told, and confirms it. You will hear."
+
+
+def confirm(
+    session: Session, actor: Actor, form: ConfirmMet, around: Circumstances
+) -> str:
+    """Whoever set the condition agrees that it is met, or says what is missing; then it is open again."""
+    head, request, one = _open(
+        session, actor, form.approval_id, form.condition_id, around
+    )
+    if actor.id != one.set_by:
+        raise NotAllowed(
+            "Only the person who set the condition can confirm it. The card names them."
+        )
+    if one.state != ConditionState.CLAIMED:
+        raise GovernanceError(
+            "Its owner has not said yet that it is met. You will be told when they do."
+        )
+    if form.is_met:
+        one.state, one.ended_at = ConditionState.MET.value, around.now
+        _changed(session, actor, head, one, "condition_met", around)
+        terms.note(session, one, one.owner_id, "met", around)
+        return "The condition is met. Its owner was told."
+    text = (
+        audit.write_text(session, actor, form.why, now=around.now) if form.why else None
+    )
+    one.state, one.claimed_at = ConditionState.OPEN.value, None
+    _changed(
+        session, actor, head, one, "condition_refused", around,
+        words=audit.text_fact(text) if text else None,
+    )  # fmt: skip
+    if around.now >= one.due_at:
+        _lapse(session, actor, head, request, one, around)
+        return "The condition is not met, and its day is over: the approval has lapsed, and everybody was told."
+    terms.note(session, one, one.owner_id, "refused", around)
+    return "Its owner was told that something is missing, and can say again that it is met until the day is over."
+
+
+def fell_due(
+    session: Session,
+    approval_id: int,
+    condition_id: int,
+    kind: str,
+    around: Circumstances,
+) -> None:
+    """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
+    head, request = service.locked(session, approval_id)
+    one = more.find_condition(session, condition_id)
+    if (
+        one is None
+        or request.state is not ApprovalState.APPROVED
+        or one.state not in (ConditionState.OPEN, ConditionState.CLAIMED)
+    ):
+        return
+    if kind == SOON:
+        if one.state == ConditionState.OPEN:
+            terms.note(session, one, one.owner_id, "soon", around)
+        return
+    if kind == DUE and one.state == ConditionState.CLAIMED:
+        # Its owner was in time; whoever set it is reminded, and has a little longer.
+        subject = announcements.subject(approval_id)
+        timers.start(session, subject, CONFIRM, one.due_at + TO_CONFIRM, seq=one.id)
+        terms.note(session, one, one.set_by, "unconfirmed", around)
+        return
+    _lapse(session, SYSTEM, head, request, one, around)
+
+
+def _lapse(
+    session: Session,
+    actor: Actor,
+    head: Any,
+    request: rules.Request,
+    one: ApprovalCondition,
+    around: Circumstances,
+) -> None:
+    """The approval holds no more: the subject goes back, the other conditions end, everybody is told."""
+    one.state, one.ended_at = ConditionState.UNMET.value, around.now
+    session.flush()
+    subject = around.subjects[head.subject_type]
+    subject.lock(session, head.subject_id)
+    timers.cancel(session, announcements.subject(head.id))
+    more.drop_conditions(session, head.id, now=around.now)
+    changing.revise(session, head.id, state=ApprovalState.LAPSED.value)
+    audit.record(
+        session,
+        actor,
+        "approval.lapsed",
+        ("approval", head.id),
+        now=around.now,
+        condition=one.id,
+        about=[head.subject_type, head.subject_id],
+    )
+    subject.lapse(
+        session,
+        actor,
+        head.id,
+        head.subject_id,
+        head.facts,
+        policy=around.policy,
+        now=around.now,
+    )
+    around.lapsed(session, head.id)
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )
+    endings.tell(session, head, "lapsed", one.id, around)
+    concerned = {request.requester_id, one.owner_id, one.set_by} | {
+        row.person_id for row in queries.list_decided(session, head.id)
+    }
+    found = [people.one(session, person_id) for person_id in sorted(concerned)]
+    told = [person for person in found if person is not None]
+    for person in sorted(told, key=lambda each: each.slack_id):
+        announcements.note(
+            session,
+            head.id,
+            person,
+            "lapsed",
+            one.id,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    heads.publish(
+        session,
+        reason_key=f"approval:{head.id}:lapsed",
+        policy=around.policy,
+        org_key=around.org_key,
+        now=around.now,
+    )
+
+
+def _open(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    condition_id: int,
+    around: Circumstances,
+) -> tuple[Any, rules.Request, ApprovalCondition]:
+    permissions.require_member(
+        actor, "approval.condition", subject=("approval", approval_id)
+    )
+    head, request = service.locked(session, approval_id)
+    one = more.find_condition(session, condition_id)
+    if one is None or one.approval_id != approval_id:
+        raise NotFound("There is no such condition here any more.")
+    if request.state is not ApprovalState.APPROVED:
+        raise GovernanceError(
+            "This request is not approved any more, so its conditions bind nobody."
+            if request.state is not ApprovalState.PENDING
+            else "This request is not approved yet; its conditions begin to bind when it is."
+        )
+    if one.state not in (ConditionState.OPEN, ConditionState.CLAIMED):
+        raise GovernanceError("This condition has ended; the card shows how.")
+    return head, request, one
+
+
+def _changed(
+    session: Session,
+    actor: Actor,
+    head: Any,
+    one: ApprovalCondition,
+    what: str,
+    around: Circumstances,
+    **facts: Any,
+) -> None:
+    one.revision += 1
+    session.flush()
+    audit.record(
+        session,
+        actor,
+        f"approval.{what}",
+        ("approval", head.id),
+        now=around.now,
+        condition=one.id,
+        **facts,
+    )
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )
+    endings.tell(session, head, what, one.id, around, times=one.revision)

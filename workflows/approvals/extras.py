@@ -1,0 +1,93 @@
+"""What people did about a request beside deciding, as reads return it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from storage.enums import ConditionState
+
+
+@dataclass(frozen=True, slots=True)
+class Someone:
+    """A person, named. Without a Slack id they left or were erased."""
+
+    id: str
+    name: str
+    slack_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wanted to know before deciding. An `answer` of None was not given (yet)."""
+
+    id: int
+    asker: Someone
+    text: str
+    asked_at: datetime
+    answer: str | None
+    ended_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the request waits for the answer."""
+        return self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Somebody gave their place in a stage to somebody else."""
+
+    id: int
+    position: int
+    giver: Someone
+    taker: Someone
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an approval depends on."""
+
+    id: int
+    decision_id: int
+    setter: Someone
+    owner: Someone
+    text: str
+    due: date
+    due_at: datetime
+    state: ConditionState
+    proof: str
+    claimed_at: datetime | None
+    ended_at: datetime | None
+    revision: int
+
+    @property
+    def binds(self) -> bool:
+        """Whether the approval still depends, or depended at its end, on it."""
+        return self.state is not ConditionState.DROPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Somebody broke the glass; `reviewer` is None until it was looked at."""
+
+    breaker: Someone
+    role: str
+    reason: str
+    broken_at: datetime
+    due_at: datetime
+    times_late: int
+    reviewer: Someone | None
+    is_fine: bool | None
+    note: str
+    reviewed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """All of it, oldest first."""
+
+    questions: tuple[Question, ...] = ()
+    handovers: tuple[Handover, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    review: Review | None = None

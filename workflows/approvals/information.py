@@ -1,0 +1,187 @@
+"""Asking the requester something before deciding: the request waits, its clock stands still, the answer lets it go on."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries as more
+from storage.approvals import changing
+from storage.enums import ApprovalState, Verdict
+from workflows import outbox, permissions, timers
+from workflows.actors import Actor
+from workflows.approvals import announcements, endings, people, rules, service
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import Answer, AskInformation, Decide, DropQuestion
+from workflows.approvals.people import Reached
+from workflows.approvals.rules import Refusal
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed
+
+PATIENCE = timedelta(days=7)
+"""By how much everything about the request is put off at most while it waits for an answer, so that no question holds
+a request for ever: without an answer in that time it can still expire."""
+
+
+def ask(
+    session: Session, actor: Actor, form: AskInformation, around: Circumstances
+) -> str:
+    """The request waits for the requester's answer; nothing about it falls due meanwhile."""
+    asking = Decide(
+        approval_id=form.approval_id, revision=form.revision, verdict=Verdict.APPROVE
+    )
+    head, request, *_ = service.judged(session, actor, asking, around)
+    if head.paused_at is not None:
+        raise InvalidInput(
+            "This waits for an answer already. You can ask again when it is there.",
+            field="question",
+        )
+    if not form.question:
+        raise InvalidInput("Say what you want to know.", field="question")
+    text = audit.write_text(session, actor, form.question, now=around.now)
+    question_id = more.insert_question(
+        session,
+        approval_id=head.id,
+        position=request.stage,
+        asked_by=actor.id,
+        question_id=text.id,
+        asked_at=around.now,
+        answer_id=None,
+        ended_at=None,
+    )
+    changing.revise(
+        session,
+        head.id,
+        paused_at=around.now,
+        has_more=True,
+        expires_at=request.expires_at + PATIENCE,
+        asked_at=head.asked_at + PATIENCE if head.asked_at else None,
+    )
+    timers.shift(session, announcements.subject(head.id), PATIENCE)
+    audit.record(
+        session,
+        actor,
+        "approval.questioned",
+        ("approval", head.id),
+        now=around.now,
+        question=question_id,
+        stage=request.stage,
+        words=audit.text_fact(text),
+    )
+    _follow(session, head, request, around)
+    endings.tell(session, head, "question", question_id, around)
+    if head.requester_slack_id:
+        requester = Reached(head.requester_id, head.requester_slack_id, "")
+        announcements.note(
+            session,
+            head.id,
+            requester,
+            "question",
+            question_id,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
+
+
+def answer(session: Session, actor: Actor, form: Answer, around: Circumstances) -> str:
+    """The answer is there: the request goes on, with as much time as it had when the question came."""
+    head, request, question = _waiting(session, actor, form.approval_id, around)
+    if actor.id != request.requester_id:
+        raise NotAllowed(
+            "Only the person who asked for this can answer. If you know the answer, tell them, or write it in the thread."
+        )
+    if not form.answer:
+        raise InvalidInput("Say in a sentence what they asked.", field="answer")
+    text = audit.write_text(session, actor, form.answer, now=around.now)
+    question.answer_id = text.id
+    _goes_on(session, actor, head, request, question, around, "answered", text)
+    asker = people.one(session, question.asked_by)
+    if asker is not None:
+        announcements.note(
+            session,
+            head.id,
+            asker,
+            "answer",
+            question.id,
+            org_key=around.org_key,
+            now=around.now,
+        )
+    return (
+        "Your answer is on the card, and whoever asked was told. The request goes on."
+    )
+
+
+def drop(
+    session: Session, actor: Actor, form: DropQuestion, around: Circumstances
+) -> str:
+    """Whoever asked needs no answer any more: the request goes on."""
+    head, request, question = _waiting(session, actor, form.approval_id, around)
+    if actor.id != question.asked_by:
+        raise NotAllowed(
+            "Only the person who asked the question can take it back. You can still reject the request."
+        )
+    _goes_on(session, actor, head, request, question, around, "unasked", None)
+    return "You took your question back, and the request goes on."
+
+
+def _waiting(
+    session: Session, actor: Actor, approval_id: int, around: Circumstances
+) -> tuple[Any, rules.Request, Any]:
+    permissions.require_member(
+        actor, "approval.answer", subject=("approval", approval_id)
+    )
+    head, request = service.locked(session, approval_id)
+    if request.state is not ApprovalState.PENDING:
+        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
+    if around.now >= request.expires_at:
+        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
+    question = more.find_open_question(session, head.id)
+    if question is None:
+        raise GovernanceError(
+            "No question is open on this request, so there is nothing to answer. The card shows how it stands."
+        )
+    return head, request, question
+
+
+def _goes_on(
+    session: Session,
+    actor: Actor,
+    head: Any,
+    request: rules.Request,
+    question: Any,
+    around: Circumstances,
+    what: str,
+    text: Any,
+) -> None:
+    question.ended_at = around.now
+    unused = PATIENCE - (around.now - head.paused_at)
+    changing.revise(
+        session,
+        head.id,
+        paused_at=None,
+        expires_at=request.expires_at - unused,
+        asked_at=head.asked_at - unused if head.asked_at else None,
+    )
+    timers.shift(session, announcements.subject(head.id), -unused)
+    audit.record(
+        session,
+        actor,
+        f"approval.{what}",
+        ("approval", head.id),
+        now=around.now,
+        question=question.id,
+        stood_still=int((around.now - head.paused_at).total_seconds()),
+        words=audit.text_fact(text) if text is not None else None,
+    )
+    session.flush()
+    _follow(session, head, request, around)
+    endings.tell(session, head, what, question.id, around)
+
+
+def _follow(
+    session: Session, head: Any, request: rules.Request, around: Circumstances
+) -> None:
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )

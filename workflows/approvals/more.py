@@ -1,0 +1,100 @@
+"""Reading what people did about requests beside deciding; only for those that have any of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries
+from storage.enums import ConditionState
+from workflows.approvals.extras import (
+    Condition,
+    Extras,
+    Handover,
+    Question,
+    Review,
+    Someone,
+)
+
+
+def extras(session: Session, ids: Sequence[int]) -> dict[int, Extras]:
+    """By request."""
+    if not ids:
+        return {}
+    questions = _by(queries.list_questions(session, ids), _question)
+    handovers = _by(queries.list_handovers(session, ids), _handover)
+    conditions = _by(queries.list_conditions(session, ids), condition)
+    reviews = _by(queries.list_reviews(session, ids), _review)
+    return {
+        id_: Extras(
+            tuple(questions.get(id_, ())),
+            tuple(handovers.get(id_, ())),
+            tuple(conditions.get(id_, ())),
+            next(iter(reviews.get(id_, ())), None),
+        )
+        for id_ in ids
+    }
+
+
+def _by(rows: Sequence[Any], make: Any) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.approval_id, []).append(make(row))
+    return found
+
+
+def _question(row: Any) -> Question:
+    return Question(
+        row.id,
+        Someone(row.asked_by, row.asker_name, row.asker_slack_id),
+        row.question or "",
+        row.asked_at,
+        (row.answer or "") if row.answer_id is not None else None,
+        row.ended_at,
+    )
+
+
+def _handover(row: Any) -> Handover:
+    return Handover(
+        row.id,
+        row.position,
+        Someone(row.from_id, row.giver_name, row.giver_slack_id),
+        Someone(row.to_id, row.taker_name, row.taker_slack_id),
+        row.note or "",
+        row.created_at,
+    )
+
+
+def condition(row: Any) -> Condition:
+    """One condition, from its row with names and texts."""
+    return Condition(
+        row.id,
+        row.decision_id,
+        Someone(row.set_by, row.setter_name, row.setter_slack_id),
+        Someone(row.owner_id, row.owner_name, row.owner_slack_id),
+        row.text or "",
+        row.due,
+        row.due_at,
+        ConditionState(row.state),
+        row.proof or "",
+        row.claimed_at,
+        row.ended_at,
+        row.revision,
+    )
+
+
+def _review(row: Any) -> Review:
+    return Review(
+        Someone(row.broken_by, row.breaker_name, row.breaker_slack_id),
+        row.role,
+        row.reason or "",
+        row.broken_at,
+        row.due_at,
+        row.times_late,
+        Someone(row.reviewed_by, row.reviewer_name, row.reviewer_slack_id)
+        if row.reviewed_by
+        else None,
+        row.is_fine,
+        row.note or "",
+        row.reviewed_at,
+    )

@@ -1,0 +1,84 @@
+"""The requester reminds those who have not decided: seldom, and never those who are asked quietly."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import changing, queries
+from storage.enums import ApprovalState, Ask
+from workflows import outbox, permissions
+from workflows.actors import Actor
+from workflows.approvals import announcements, endings, people, refusals, service
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import Nudge
+from workflows.approvals.rules import Refusal
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, NotAllowed
+
+EVERY = timedelta(hours=24)
+"""Between two nudges of one request."""
+
+
+class TooSoon(GovernanceError):
+    """They were nudged less than a day ago."""
+
+
+def nudge(session: Session, actor: Actor, form: Nudge, around: Circumstances) -> str:
+    """Everybody whom the stage asks and who has not decided gets the card once more."""
+    subject = ("approval", form.approval_id)
+    permissions.require_member(actor, "approval.nudge", subject=subject)
+    head, request = service.locked(session, form.approval_id)
+    if actor.id != request.requester_id:
+        raise NotAllowed(
+            "Only the person who asked for this can nudge. `/mlgov approvals` lists what waits for you."
+        )
+    if request.state is not ApprovalState.PENDING:
+        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
+    if around.now >= request.expires_at:
+        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
+    if head.paused_at is not None:
+        raise GovernanceError(
+            "This waits for your answer, so nobody else can do anything now. Answer the question, and it goes on."
+        )
+    stage = request.stages[request.stage]
+    if stage.ask is Ask.QUIET:
+        raise GovernanceError(
+            f"{refusals.name(stage.name)} is asked quietly: they look when it suits them, and are not messaged."
+        )
+    if head.nudged_at is not None and around.now < head.nudged_at + EVERY:
+        raise TooSoon(
+            f"You nudged on {refusals.moment(head.nudged_at, actor)}. You can again from "
+            f"{refusals.moment(head.nudged_at + EVERY, actor)}."
+        )
+    (asked,) = people.reached(session, [stage], around.org_key)
+    decided = {row.person_id for row in queries.list_decided(session, head.id)}
+    for person_id in {*decided, request.requester_id}:
+        asked.pop(person_id, None)
+    changing.mark(session, head.id, nudged_at=around.now)
+    times = int(around.now.timestamp())
+    audit.record(
+        session,
+        actor,
+        "approval.nudged",
+        subject,
+        now=around.now,
+        stage=request.stage,
+        people=len(asked),
+    )
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )
+    for person in sorted(asked.values(), key=lambda each: each.slack_id):
+        announcements.note(
+            session,
+            head.id,
+            person,
+            "nudge",
+            request.stage,
+            org_key=around.org_key,
+            now=around.now,
+            times=times,
+        )
+    endings.tell(session, head, "nudged", request.stage, around, times=times)
+    many = "1 person was" if len(asked) == 1 else f"{len(asked)} people were"
+    return f"{many} reminded. You can nudge again from {refusals.moment(around.now + EVERY, actor)}."

@@ -1,0 +1,65 @@
+"""Asking a stage anew: verdicts count no more, the request goes back to that stage, and its people get new cards."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import changing, queries
+from storage.enums import ApprovalState
+from workflows import outbox
+from workflows.approvals import announcements, clocks, people, rules
+from workflows.approvals.endings import Circumstances
+
+
+def reopen(
+    session: Session,
+    head: Any,
+    request: rules.Request,
+    position: int,
+    around: Circumstances,
+    *,
+    void: set[int] | None = None,
+) -> None:
+    """Ask the stage at `position` anew; stages after it were decided on its word, so their verdicts are void too.
+
+    `void` are ids of verdicts of that stage itself that count no more, None for all of them.
+    """
+    decided = queries.list_decided(session, head.id)
+    gone = [
+        row.id
+        for row in decided
+        if row.position > position
+        or (row.position == position and (void is None or row.id in void))
+    ]
+    if gone:
+        changing.void_decisions(session, gone, at=around.now)
+    (reached,) = people.reached(session, [request.stages[position]], around.org_key)
+    queries.advance(
+        session,
+        head.id,
+        stage=position,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
+    )
+    changing.mark(session, head.id, edition=head.edition + 1)
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )
+    spent = {row.person_id for row in decided if row.id not in gone}
+    for person_id in {*spent, request.requester_id, *request.apart}:
+        reached.pop(person_id, None)
+    announcements.ask(
+        session,
+        head.id,
+        request.stages[position],
+        position,
+        reached,
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=request.expires_at,
+        org_key=around.org_key,
+        now=around.now,
+        edition=head.edition + 1,
+    )
+    clocks.start(session, head.id, request.stages[position], position, now=around.now)

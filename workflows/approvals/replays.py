@@ -1,0 +1,280 @@
+"""Requests under another policy: what past ones would have met, and open ones moved over."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries, replaying
+from storage.enums import ApprovalState
+from workflows import outbox, timers
+from workflows.actors import Actor
+from workflows.approvals import announcements, clocks, people, routing
+from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.endings import EXPIRE, Circumstances
+from workflows.approvals.service import locked, votes_of
+from workflows.approvals.stages import Bound, Stage
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError
+from workflows.policy import Policy
+from workflows.policy.facts import FACTS
+
+Effect = Literal["same", "routed", "sped_up", "blocked", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One past request under the other policy."""
+
+    id: int
+    gate: str
+    effect: Effect
+    why: str
+    before: tuple[str, ...]
+    """The stages that it went through."""
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Every request since a day under another policy, and how often each person was and would be asked."""
+
+    requests: tuple[Replayed, ...]
+    asked_before: dict[str, int]
+    asked_after: dict[str, int]
+
+    def count(self, effect: Effect) -> int:
+        """How many requests it has this effect on."""
+        return sum(one.effect == effect for one in self.requests)
+
+
+def simulate(
+    session: Session, policy: Policy, *, since: datetime, org_key: str
+) -> Simulation:
+    """Replay requests since then. Who is in which group is as of now; nothing is changed."""
+    rows = replaying.list_since(session, since)
+    stages = replaying.stages_of(session, [row.id for row in rows])
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    replayed = []
+    for row in rows:
+        kept = Bound.of(row.bound)
+        old = [Stage.of(one) for one in stages[row.id]] if not kept.by_rule else []
+        barred = {row.requester_id, *kept.apart}
+        before.update(_asked(session, old, barred, org_key))
+        effect, why, new = _replay(session, row, kept, policy, org_key)
+        if effect == "same" and [one.stored() for one in old] != [
+            one.stored() for one in new
+        ]:
+            effect = "sped_up" if _places(new) < _places(old) else "routed"
+            why = _told(old, new)
+        after.update(
+            _asked(session, old if effect == "unknown" else new, barred, org_key)
+        )
+        replayed.append(
+            Replayed(
+                row.id,
+                row.gate,
+                effect,
+                why,
+                tuple(one.name for one in old),
+                tuple(one.name for one in new),
+            )
+        )
+    names = replaying.names(session, sorted(before.keys() | after.keys()))
+    return Simulation(
+        tuple(replayed),
+        {names.get(one, one): before[one] for one in names},
+        {names.get(one, one): after[one] for one in names},
+    )
+
+
+def _places(stages: Sequence[Stage]) -> int:
+    return sum(stage.quorum for stage in stages)
+
+
+def _told(old: Sequence[Stage], new: Sequence[Stage]) -> str:
+    def words(stages: Sequence[Stage]) -> str:
+        return ", ".join(f"{one.name} ({one.quorum})" for one in stages)
+
+    return (
+        "other approvers or rules in the same stages"
+        if words(old) == words(new)
+        else f"{words(old) or 'nobody'} becomes {words(new) or 'nobody'}"
+    )
+
+
+def _asked(
+    session: Session, stages: Sequence[Stage], barred: set[str], org_key: str
+) -> set[str]:
+    """Everybody whom these stages ask, each once."""
+    plain = [replace(stage, pinned=None) for stage in stages]
+    found = people.reached(session, plain, org_key) if plain else []
+    return {one for each in found for one in each} - barred
+
+
+def _replay(
+    session: Session, row: Any, kept: Bound, policy: Policy, org_key: str
+) -> tuple[Effect, str, tuple[Stage, ...]]:
+    gate = policy.gates.get(row.gate)
+    if gate is None:
+        return "blocked", f"there is no gate {row.gate} any more", ()
+    known = FACTS.get(gate.subject_type(row.gate), {})
+    if row.bound is None or (any(gate.conditions()) and kept.facts.keys() < set(known)):
+        return "unknown", "its facts were not kept, so no condition can be told", ()
+    words = Words(policy, kept.people, row.manager_id)
+    try:
+        by_rule = passes_by(gate, row.gate, kept.facts)
+        if by_rule:
+            effect: Effect = "same" if kept.by_rule else "sped_up"
+            return effect, f"passes by rule: {by_rule}", ()
+        stages, _ = bind(gate, row.gate, words, kept.facts)
+        staffed = routing.staffed(
+            session,
+            gate,
+            stages,
+            words,
+            barred={row.requester_id, *kept.apart},
+            by=row.created_at + gate.expires_after,
+            org_key=org_key,
+        )
+    except GovernanceError as error:
+        return "blocked", error.sentence.partition(" Nothing was sent.")[0], ()
+    return "same", "", staffed
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """An open request that was moved to another version of the policy, or why it stayed."""
+
+    id: int
+    moved: bool
+    why: str
+
+
+def reroute(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    policy_id: int,
+    around: Circumstances,
+) -> Rerouted:
+    """Move one open request to the policy in force.
+
+    What was decided stays decided: the request stays where stages with decisions in them differ, or where it could
+    never pass any more.
+    """
+    head, request = locked(session, approval_id)
+    kept, gate = Bound.of(head.bound), around.policy.gates.get(head.gate)
+    if head.policy_id == policy_id:
+        return Rerouted(approval_id, False, "it is on this version already")
+    if gate is None:
+        return Rerouted(approval_id, False, "the policy has no such gate any more")
+    rows = queries.list_standing(session, request.requester_id)
+    words = Words(around.policy, kept.people, rows[0].manager_id if rows else None)
+    votes = votes_of(session, approval_id)
+    decided = {vote.position for vote in votes}
+    done = max(decided, default=-1) + 1
+    expires_at = head.asked_at + gate.expires_after
+    try:
+        if passes_by(gate, head.gate, kept.facts):
+            return Rerouted(
+                approval_id, False, "it would pass by rule; ask for it again"
+            )
+        stages, dropped = bind(gate, head.gate, words, kept.facts)
+        if [_shape(one) for one in stages[:done]] != [
+            _shape(one) for one in request.stages[:done]
+        ] or len(stages) <= request.stage:
+            return Rerouted(
+                approval_id, False, "stages in which people have decided would change"
+            )
+        rest = routing.staffed(
+            session,
+            gate,
+            stages[request.stage :],
+            words,
+            barred={request.requester_id, *kept.apart}
+            | {vote.person_id for vote in votes if vote.position < request.stage},
+            by=expires_at,
+            org_key=around.org_key,
+        )
+    except GovernanceError as error:
+        why = error.sentence.partition(" Nothing was sent.")[0]
+        return Rerouted(approval_id, False, why)
+    _move(
+        session,
+        head,
+        request.stage,
+        rest,
+        replace(kept, dropped=dropped, valid_for=gate.valid_for),
+        policy_id,
+        expires_at,
+        {request.requester_id, *kept.apart, *(vote.person_id for vote in votes)},
+        around,
+    )
+    audit.record(
+        session,
+        actor,
+        "approval.rerouted",
+        ("approval", approval_id),
+        now=around.now,
+        before=head.policy_id,
+        policy=policy_id,
+        stages=[stage.name for stage in rest],
+    )
+    return Rerouted(approval_id, True, "")
+
+
+def _shape(stage: Stage) -> tuple[object, ...]:
+    return stage.name, stage.mode, stage.quorums
+
+
+def _move(
+    session: Session,
+    head: Any,
+    position: int,
+    stages: Sequence[Stage],
+    bound: Bound,
+    policy_id: int,
+    expires_at: datetime,
+    silent: set[str],
+    around: Circumstances,
+) -> None:
+    subject = announcements.subject(head.id)
+    replaying.replace_stages(
+        session,
+        head.id,
+        position,
+        [stage.stored() for stage in stages],
+        bound=bound.stored(),
+        policy_id=policy_id,
+        expires_at=expires_at,
+    )
+    queries.advance(
+        session,
+        head.id,
+        stage=position,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
+    )
+    timers.cancel(session, subject)
+    timers.keep_going(session, subject, EXPIRE, expires_at)
+    clocks.restart(session, head.id, stages[0], position, now=around.now)
+    outbox.refresh(session, subject, now=around.now)
+    (asked,) = people.reached(session, stages[:1], around.org_key)
+    announcements.ask(
+        session,
+        head.id,
+        stages[0],
+        position,
+        {one: person for one, person in asked.items() if one not in silent},
+        project_id=head.project_id,
+        has_card=head.card_id is not None,
+        receipt_to=None,
+        expires_at=expires_at,
+        org_key=around.org_key,
+        now=around.now,
+    )

@@ -1,0 +1,62 @@
+"""Taking back one's own decision, while the request is pending."""
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries as more
+from storage.approvals import changing, queries
+from storage.enums import ApprovalState
+from workflows import outbox, permissions
+from workflows.actors import Actor
+from workflows.approvals import announcements, endings, reopening, service
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import TakeBack
+from workflows.approvals.rules import Refusal
+from workflows.audit import service as audit
+from workflows.errors import NotAllowed
+
+
+def take_back(
+    session: Session, actor: Actor, form: TakeBack, around: Circumstances
+) -> str:
+    """This person's verdict counts no more; they can decide anew. What they are told.
+
+    Where the request has gone on to another stage it comes back, and who decided there since is asked again: they
+    decided on the word of a stage that has not passed any more.
+    """
+    subject = ("approval", form.approval_id)
+    permissions.require_member(actor, "approval.take_back", subject=subject)
+    head, request = service.locked(session, form.approval_id)
+    if request.state is not ApprovalState.PENDING:
+        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
+    if around.now >= request.expires_at:
+        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
+    decided = queries.list_decided(session, head.id)
+    mine = next((row for row in decided if row.person_id == actor.id), None)
+    if mine is None:
+        raise NotAllowed(
+            "You have not decided on this, so there is nothing to take back. `/mlgov approvals` lists what waits for you."
+        )
+    more.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
+    audit.record(
+        session,
+        actor,
+        "approval.taken_back",
+        subject,
+        now=around.now,
+        decision=mine.id,
+        verdict=mine.verdict,
+        stage=mine.position,
+        back_from=request.stage,
+    )
+    endings.tell(session, head, "taken_back", mine.id, around)
+    if mine.position < request.stage:
+        reopening.reopen(session, head, request, mine.position, around, void={mine.id})
+        return (
+            f"You took your approval back. The request is with {request.stages[mine.position].name} again, "
+            "and who decided after you is asked anew."
+        )
+    changing.void_decisions(session, [mine.id], at=around.now)
+    outbox.refresh(
+        session, announcements.subject(head.id), now=around.now, clicked=around.clicked
+    )
+    return "You took your approval back. You can decide again while the request waits."

@@ -1,0 +1,146 @@
+"""The way of a request: enough people in each stage, a fallback where there are not, and what it looks like beforehand."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from storage.enums import Ask
+from workflows.actors import Actor
+from workflows.approvals import announcements, people, rules, seating
+from workflows.approvals.binding import Words, bound, fallback_of, pin
+from workflows.approvals.stages import Approver, Stage
+from workflows.errors import GovernanceError
+from workflows.policy import Gate, Policy
+
+
+class NobodyToDecide(GovernanceError):
+    """A stage of the gate could never pass, so the request is refused rather than left to expire."""
+
+
+def staffed(
+    session: Session,
+    gate: Gate,
+    stages: Sequence[Stage],
+    words: Words,
+    *,
+    barred: Collection[str],
+    by: datetime,
+    org_key: str,
+) -> tuple[Stage, ...]:
+    """The stages with their members pinned and fallbacks added where too few could decide.
+
+    `barred` may not decide. Raises NobodyToDecide, naming the stage, when it could never pass by `by`.
+    """
+    if not stages:
+        raise NobodyToDecide(
+            "No stage of this gate applies to what you ask for, so nobody would decide it. Nothing was sent; "
+            "ask an administrator to add a stage to the gate in governance.yml."
+        )
+    bound_ = [replace(stage, pinned=None) for stage in stages]
+    while True:
+        found = people.reached_parties(session, bound_, org_key, by=by)
+        short = _shortage(bound_, found, barred)
+        if short is None:
+            break
+        stage = bound_[short.position]
+        spare = fallback_of(gate, stage.name, words)
+        if stage.fallback or not spare:
+            raise NobodyToDecide(_sentence(stage, short))
+        bound_[short.position] = with_fallback(stage, spare)
+    return tuple(
+        now if asked.pinned is None else pin(now, parties)
+        for asked, now, parties in zip(stages, bound_, found, strict=True)
+    )
+
+
+def with_fallback(stage: Stage, spare: tuple[Approver, ...]) -> Stage:
+    """The stage with those added who decide in place of nobody."""
+    return replace(stage, approvers=stage.approvers + spare, fallback=spare)
+
+
+def _shortage(
+    stages: Sequence[Stage],
+    found: Sequence[Sequence[Mapping[str, object]]],
+    barred: Collection[str],
+) -> seating.Shortage | None:
+    return seating.shortage_in(
+        [
+            rules.ways(stage, [party.keys() - set(barred) for party in parties])
+            for stage, parties in zip(stages, found, strict=True)
+        ]
+    )
+
+
+def _sentence(stage: Stage, short: seating.Shortage) -> str:
+    words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
+    needs = f"{stage.quorum} {'person' if stage.quorum == 1 else 'people'}"
+    if short.alone:
+        why = f"needs {needs} besides you, and {words} {'names nobody' if not short.found else f'names {short.found}'}"
+    else:
+        why = (
+            f"needs {needs} besides you, but those in {words} are needed in other stages too, "
+            "and nobody decides twice"
+        )
+    return (
+        f"This could never be approved: the stage {stage.name} {why}. Nothing was sent. "
+        f"Ask an administrator to add people to {words}, or to change the stage in governance.yml."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One stage of a way, before anybody is asked. `when` is its condition, which decides whether it is asked."""
+
+    name: str
+    needs: int
+    people: tuple[str, ...]
+    """Names of those who could decide."""
+    when: str
+    notified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who would be asked, in which order, and how many people would get a message at most."""
+
+    legs: tuple[Leg, ...]
+    notified: int
+    passes_when: str
+    """The condition under which nobody is asked; empty when there is none."""
+
+
+def route(
+    session: Session,
+    actor: Actor,
+    gate: Gate,
+    people_of: Mapping[str, str | None],
+    *,
+    policy: Policy,
+    org_key: str,
+) -> Route:
+    """The way that a request of this person would take, as far as it can be told before it is written."""
+    rows = queries.list_standing(session, actor.id)
+    words = Words(policy, people_of, rows[0].manager_id if rows else None)
+    stages = [bound(gate, stage, words) for stage in gate.stages]
+    told: set[str] = set()
+    legs = []
+    found = people.reached(session, [replace(one, pinned=None) for one in stages], org_key)  # fmt: skip
+    for source, stage, reached in zip(gate.stages, stages, found, strict=True):
+        reached.pop(actor.id, None)
+        asks = stage.ask is Ask.DM or (
+            stage.ask is Ask.CHANNEL and len(reached) <= announcements.MOST_DIRECT
+        )
+        told |= reached.keys() if asks else set()
+        legs.append(
+            Leg(
+                stage.name,
+                stage.quorum,
+                tuple(sorted(person.name for person in reached.values())),
+                source.when or "",
+                len(reached) if asks else 0,
+            )
+        )
+    return Route(tuple(legs), len(told), gate.auto_approve or (f"!({gate.when})" if gate.when else ""))  # fmt: skip

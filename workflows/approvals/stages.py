@@ -1,0 +1,213 @@
+"""Stages as a request is bound to them: what the policy's words stood for, and how the stage row keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from storage.enums import Ask
+
+PERSON = "person:"
+"""Before the opaque id of a person whom `subject.owner` and the like stood for when the request was opened."""
+
+HANDED_OVER = "handed_over"
+"""The rule by which somebody decides to whom an approver gave their place."""
+
+Mode = Literal["all", "any"]
+Way = Literal["add", "replace", "notify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """One approver of a stage: the policy's word, and whom it stood for (Slack ids, `@group`s, `person:ID`s)."""
+
+    rule: str
+    who: tuple[str, ...]
+    party: int = 0
+    """Index of their group in the stage."""
+    by: str | None = None
+    """The person who gave their place in the stage to this one, and so does not decide in it themselves."""
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Approver":
+        """From what the stage row keeps."""
+        return cls(
+            stored["rule"],
+            tuple(stored["who"]),
+            stored.get("party", 0),
+            stored.get("by"),
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """As the stage row keeps it."""
+        kept: dict[str, Any] = {"rule": self.rule, "who": list(self.who)}
+        if self.party:
+            kept["party"] = self.party
+        return kept | {"by": self.by} if self.by else kept
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A group of approvers inside a stage."""
+
+    name: str
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """What happens to the stage when nobody has decided it for so long."""
+
+    after: timedelta
+    way: Way
+    approvers: tuple[Approver, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a request: `quorum` different people out of its approvers must approve, or of each of its groups."""
+
+    name: str
+    approvers: tuple[Approver, ...]
+    quorum: int
+    ask: Ask
+    mode: Mode = "all"
+    parties: tuple[Party, ...] = ()
+    """Its groups, where there is more than one."""
+    comment: bool = False
+    confirm: bool = False
+    delegate: bool = True
+    """Whether somebody may decide in the place of an approver who is away."""
+    member_since: timedelta | None = None
+    pinned: frozenset[str] | None = None
+    """The members who were in its groups when the request was opened; only they decide through a group."""
+    remind_after: tuple[timedelta, ...] = ()
+    escalation: Escalation | None = None
+    escalated: bool = False
+    fallback: tuple[Approver, ...] = ()
+    """Who was added because too few could decide."""
+
+    @property
+    def quorums(self) -> tuple[int, ...]:
+        """How many each of its groups needs."""
+        if not self.parties:
+            return (self.quorum,)
+        return tuple(party.quorum for party in self.parties)
+
+    @classmethod
+    def of(cls, row: Any) -> "Stage":
+        """From its row."""
+        kept = row.rules or {}
+        escalation = kept.get("escalate")
+        return cls(
+            row.name,
+            tuple(Approver.of(item) for item in row.approvers),
+            row.quorum,
+            Ask(row.ask),
+            kept.get("mode", "all"),
+            tuple(Party(**item) for item in kept.get("parties", ())),
+            kept.get("comment", False),
+            kept.get("confirm", False),
+            kept.get("delegate", True),
+            _span(kept.get("member_since")),
+            frozenset(kept["pinned"]) if "pinned" in kept else None,
+            tuple(timedelta(seconds=each) for each in kept.get("remind_after", ())),
+            Escalation(
+                timedelta(seconds=escalation["after"]),
+                escalation["way"],
+                tuple(Approver.of(item) for item in escalation["approvers"]),
+            )
+            if escalation
+            else None,
+            kept.get("escalated", False),
+            tuple(Approver.of(item) for item in kept.get("fallback", ())),
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """As its row keeps it."""
+        kept: dict[str, Any] = {}
+        if self.parties:
+            kept["mode"] = self.mode
+            kept["parties"] = [
+                {"name": party.name, "quorum": party.quorum} for party in self.parties
+            ]
+        for word in ("comment", "confirm", "escalated"):
+            if getattr(self, word):
+                kept[word] = True
+        if not self.delegate:
+            kept["delegate"] = False
+        if self.member_since is not None:
+            kept["member_since"] = self.member_since.total_seconds()
+        if self.pinned is not None:
+            kept["pinned"] = sorted(self.pinned)
+        if self.remind_after:
+            kept["remind_after"] = [each.total_seconds() for each in self.remind_after]
+        if self.escalation is not None:
+            kept["escalate"] = {
+                "after": self.escalation.after.total_seconds(),
+                "way": self.escalation.way,
+                "approvers": [one.stored() for one in self.escalation.approvers],
+            }
+        if self.fallback:
+            kept["fallback"] = [one.stored() for one in self.fallback]
+        return {
+            "name": self.name,
+            "approvers": [approver.stored() for approver in self.approvers],
+            "quorum": self.quorum,
+            "ask": self.ask.value,
+            "rules": kept or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A stage that was left out, and the condition that did not hold."""
+
+    name: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the policy's rules came to for one request when it was opened."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What conditions were told, by name."""
+    people: dict[str, str | None] = field(default_factory=dict)
+    contributors: tuple[str, ...] = ()
+    apart: dict[str, str] = field(default_factory=dict)
+    """Who may not decide: person id → what they are to the subject."""
+    dropped: tuple[Dropped, ...] = ()
+    by_rule: str = ""
+    """The condition by which it passed without being asked; empty for a request that people decide."""
+    valid_for: timedelta | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> "Bound":
+        """From what the request's row keeps."""
+        kept = stored or {}
+        return cls(
+            kept.get("facts", {}),
+            kept.get("people", {}),
+            tuple(kept.get("contributors", ())),
+            kept.get("apart", {}),
+            tuple(Dropped(**item) for item in kept.get("dropped", ())),
+            kept.get("by_rule", ""),
+            _span(kept.get("valid_for")),
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """As the request's row keeps it."""
+        return {
+            "facts": self.facts,
+            "people": self.people,
+            "contributors": list(self.contributors),
+            "apart": self.apart,
+            "dropped": [{"name": one.name, "when": one.when} for one in self.dropped],
+            "by_rule": self.by_rule,
+            "valid_for": self.valid_for.total_seconds() if self.valid_for else None,
+        }
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -1,0 +1,116 @@
+"""The terms of an approval on conditions: kept with the verdict, and binding from the moment the request is approved."""
+
+from collections.abc import Sequence
+from datetime import time, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries as more
+from storage.actions.tables import ApprovalCondition
+from storage.approvals import changing
+from storage.enums import ConditionState
+from workflows import timers
+from workflows.actors import Actor
+from workflows.approvals import announcements, people
+from workflows.approvals.forms import Terms
+from workflows.audit import service as audit
+from workflows.calendar import local_instant
+from workflows.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from workflows.approvals.endings import Circumstances
+
+DUE = "approval.condition"
+"""The timer that looks at a condition when its day is over; `seq` is the condition."""
+SOON = "approval.condition_soon"
+"""A day before, for its owner."""
+CONFIRM = "approval.condition_confirm"
+"""What was said to be met in time, and nobody confirmed."""
+FURTHEST = timedelta(days=365)
+
+
+def keep(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    decision_id: int,
+    terms: Sequence[Terms],
+    around: "Circumstances",
+) -> None:
+    """Keep what this approval depends on. Raises InvalidInput for a day that has passed or an owner who is nobody."""
+    zone = around.policy.organisation.zone
+    today = around.now.astimezone(zone).date()
+    for number, one in enumerate(terms):
+        owner = people.by_slack_id(session, around.org_key, one.owner)
+        if owner is None:
+            raise InvalidInput(
+                "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
+                field=f"owner_{number}",
+            )
+        if not today <= one.due <= today + FURTHEST:
+            raise InvalidInput(
+                "Choose a day from today on, within a year.", field=f"due_{number}"
+            )
+        text = audit.write_text(session, actor, one.text, now=around.now)
+        condition_id = more.insert_condition(
+            session,
+            approval_id=approval_id,
+            decision_id=decision_id,
+            set_by=actor.id,
+            text_id=text.id,
+            owner_id=owner.id,
+            due=one.due,
+            due_at=local_instant(one.due + timedelta(days=1), time(0), zone),
+            state=ConditionState.OPEN.value,
+            proof_id=None,
+            claimed_at=None,
+            ended_at=None,
+            revision=1,
+        )
+        audit.record(
+            session,
+            actor,
+            "approval.condition_set",
+            ("approval", approval_id),
+            now=around.now,
+            condition=condition_id,
+            decision=decision_id,
+            owner=owner.id,
+            due=one.due.isoformat(),
+            words=audit.text_fact(text),
+        )
+    changing.mark(session, approval_id, has_more=True)
+
+
+def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
+    """The request is approved: its conditions bind now, and their owners are told."""
+    for one in more.open_conditions(session, approval_id):
+        subject = announcements.subject(approval_id)
+        timers.start(session, subject, DUE, one.due_at, seq=one.id)
+        soon = one.due_at - timedelta(days=1)
+        if soon > around.now:
+            timers.start(session, subject, SOON, soon, seq=one.id)
+        note(session, one, one.owner_id, "condition", around)
+
+
+def note(
+    session: Session,
+    one: ApprovalCondition,
+    person_id: str,
+    what: str,
+    around: "Circumstances",
+) -> None:
+    """A message of its own about a condition to one person."""
+    person = people.one(session, person_id)
+    if person is not None:
+        announcements.note(
+            session,
+            one.approval_id,
+            person,
+            what,
+            one.id,
+            org_key=around.org_key,
+            now=around.now,
+            times=one.revision,
+        )

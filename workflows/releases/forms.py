@@ -1,0 +1,94 @@
+"""What a program hands in to ask for a release."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,119}$"
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+COMMIT = r"^[0-9a-f]{7,64}$"
+ENVIRONMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$"
+GATE = r"^[a-z][a-z0-9_-]{0,59}$"
+PROJECT = r"^[^\x00-\x20\x7f-\x9f]{1,80}$"
+URL = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$"
+
+_WORD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _written(value: object) -> object:
+    if isinstance(value, str) and _WORD.search(value):
+        raise ValueError("control characters are no part of a reason")
+    return value
+
+
+Gate = Annotated[str, StringConstraints(pattern=GATE)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Digest = Annotated[str, BeforeValidator(_lower), StringConstraints(pattern=DIGEST)]
+Commit = Annotated[str, BeforeValidator(_lower), StringConstraints(pattern=COMMIT)]
+Environment = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
+Url = Annotated[str, StringConstraints(pattern=URL, max_length=500)]
+ProjectKey = Annotated[str, StringConstraints(pattern=PROJECT)]
+Words = Annotated[
+    str,
+    BeforeValidator(_written),
+    StringConstraints(strip_whitespace=True, max_length=3000),
+]
+
+
+class AskRelease(BaseModel):
+    """One version of one thing, which a gate decides about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: Gate = Field(
+        description="The gate of governance.yml, like production-release."
+    )
+    subject: Name = Field(
+        description="What is to be released, with its version: fraud-model:7."
+    )
+    digest: Digest = Field(
+        description="sha256: and 64 hexadecimal digits: what exactly is released."
+    )
+    project: ProjectKey | None = Field(
+        default=None,
+        description="Key of the project; may be left out when the token is bound to one.",
+    )
+    commit: Commit | None = None
+    environment: Environment | None = None
+    tier: Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None,
+        description="The model's risk tier, where the gate asks for it.",
+    )
+    data_class: Environment | None = Field(
+        default=None, description="Class of the data, where the gate asks for it."
+    )
+    region: Environment | None = Field(
+        default=None, description="Where it runs, where the gate asks for it."
+    )
+    url: Url | None = Field(
+        default=None,
+        description="Where the run can be looked at; http or https.",
+    )
+    reason: Words = ""
+
+    @property
+    def gate_name(self) -> str:
+        """The gate as governance.yml writes it."""
+        return self.gate.replace("-", "_")
+
+    def asked(self) -> dict[str, str | int | None]:
+        """What is asked, exactly: two askings under one key must not differ in it."""
+        return {
+            "subject": self.subject,
+            "digest": self.digest,
+            "commit": self.commit,
+            "environment": self.environment,
+            "tier": self.tier,
+            "data_class": self.data_class,
+            "region": self.region,
+        }

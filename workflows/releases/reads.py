@@ -1,0 +1,84 @@
+"""Looks at requests for those who follow them from outside Slack."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ApprovalState
+from storage.releases import queries
+from workflows.errors import NotFound
+from workflows.releases.service import TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a request stands, in short: `text` differs whenever the request or a verdict on it does."""
+
+    state: ApprovalState
+    text: str
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether somebody may still decide."""
+        return self.state is ApprovalState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request belongs. `asked` is what a release's request asks, exactly; empty for other subjects."""
+
+    gate: str
+    project: str
+    project_id: int
+    requester_id: str
+    asked: dict[str, Any]
+
+
+def marks(session: Session, ids: Collection[int]) -> dict[int, Mark]:
+    """How these requests stand; those that do not exist are left out."""
+    return {
+        id_: Mark(ApprovalState(state), text)
+        for id_, (state, text) in queries.list_marks(session, ids).items()
+    }
+
+
+def place(session: Session, approval_id: int) -> Place:
+    """Where a request belongs. Raises NotFound."""
+    row = queries.find_place(session, approval_id)
+    if row is None:
+        raise unknown(approval_id)
+    asked = dict(row.facts) if row.subject_type == TYPE else {}
+    return Place(row.gate, row.project, row.project_id, row.requester_id, asked)
+
+
+def listed(
+    session: Session,
+    *,
+    state: ApprovalState | None,
+    gates: Collection[str],
+    projects: Collection[str],
+    within: Collection[int] | None,
+    before: int | None,
+    most: int,
+) -> list[int]:
+    """Ids of requests, newest first; empty `gates` or `projects` mean all, and so does None for the ids `within`."""
+    return list(
+        queries.list_ids(
+            session,
+            state=state.value if state else None,
+            gates=gates,
+            projects=projects,
+            within=within,
+            before=before,
+            most=most,
+        )
+    )
+
+
+def unknown(approval_id: int) -> NotFound:
+    """What is said of a request that is not there, or not for who asks."""
+    return NotFound(
+        f"There is no request {approval_id} here, or it is not for you. GET /api/v1/approvals lists those that are."
+    )

@@ -1,0 +1,91 @@
+"""Whether a statement proves what it is shown for. Pure; needs no database and no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from workflows.statements import envelopes
+from workflows.statements.envelopes import StatementRefused
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the statement must be about; None is not asked for."""
+
+    digest: str | None = None
+    gate: str | None = None
+    subject: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a statement that holds says."""
+
+    id: str
+    subject: str
+    digest: str
+    gate: str
+    environment: str | None
+    approval: int
+    deciders: int
+    decided_at: datetime
+    expires_at: datetime
+    key_id: str
+
+
+def check(
+    envelope: bytes,
+    keys: Mapping[str, "Ed25519PublicKey"],
+    wanted: Wanted,
+    *,
+    at: datetime,
+) -> Proven:
+    """What the statement proves at that moment. Raises StatementRefused when it does not prove what is wanted."""
+    statement, key_id = envelopes.opened(envelope, keys)
+    try:
+        found = _proven(statement, key_id)
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise StatementRefused(
+            "It is signed, but by a release of mlgov that this one does not understand."
+        ) from None
+    for name, is_, asked in (
+        ("digest", found.digest, wanted.digest),
+        ("gate", found.gate, wanted.gate),
+        ("subject", found.subject, wanted.subject),
+        ("environment", found.environment, wanted.environment),
+    ):
+        if asked is not None and asked != is_:
+            raise StatementRefused(
+                f"It is about another {name}: {is_ or 'none'}, not {asked}."
+            )
+    if at < found.decided_at:
+        raise StatementRefused(
+            f"It is of {found.decided_at:%d %b %Y %H:%M} UTC, which has not come yet; check this machine's clock."
+        )
+    if at >= found.expires_at:
+        raise StatementRefused(
+            f"It expired on {found.expires_at:%d %b %Y %H:%M} UTC. Ask again at the gate."
+        )
+    return found
+
+
+def _proven(statement: dict[str, Any], key_id: str) -> Proven:
+    (subject,) = statement["subject"]
+    told = statement["predicate"]
+    return Proven(
+        id=str(told["id"]),
+        subject=str(subject["name"]),
+        digest=f"sha256:{subject['digest']['sha256']}",
+        gate=str(told["gate"]),
+        environment=told["environment"],
+        approval=int(told["approval"]),
+        deciders=len(told["deciders"]),
+        decided_at=datetime.fromisoformat(told["decidedAt"]),
+        expires_at=datetime.fromisoformat(told["expiresAt"]),
+        key_id=key_id,
+    )

@@ -1,0 +1,198 @@
+"""The signed form of a statement: in-toto Statement v1 in a DSSE envelope, Ed25519. Pure, and checked offline.
+
+An envelope is one exact text: JSON with sorted keys and no spaces, base64 without variants. So no byte of it can be
+changed unnoticed, not even one that says the same to a JSON reader.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from workflows.errors import GovernanceError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:mlgov:approval:v1"
+BIGGEST = 1_000_000
+"""Bytes of an envelope that is looked at."""
+
+
+class KeyRefused(GovernanceError):
+    """A key that cannot be used."""
+
+
+class StatementRefused(GovernanceError):
+    """A statement that proves nothing; the sentence says why."""
+
+
+def canonical(value: Any) -> bytes:
+    """The one way in which a statement and its envelope are written."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    ).encode()
+
+
+def encoded(payload: bytes) -> bytes:
+    """What is signed: DSSE's pre-authentication encoding of the payload and its type."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def private_key(pem: str) -> "Ed25519PrivateKey":
+    """A private key from PEM (PKCS #8, not encrypted). Raises KeyRefused, which never quotes it."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyRefused(
+            "The signing key is no Ed25519 private key in PEM. `mlgov keys new` makes one."
+        )
+    return key
+
+
+def new_private_pem() -> str:
+    """A new private key in PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return (
+        Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+def public_pem(key: "Ed25519PublicKey") -> str:
+    """A public key in PEM."""
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+def key_id(key: "Ed25519PublicKey") -> str:
+    """What names a key: 32 hexadecimal digits of the SHA-256 over its SubjectPublicKeyInfo."""
+    from cryptography.hazmat.primitives import serialization
+
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(der).hexdigest()[:32]
+
+
+def public_keys(text: str) -> dict[str, "Ed25519PublicKey"]:
+    """Public keys by id, from PEM (one or several) or from the JSON of `GET /api/v1/keys`. Raises KeyRefused."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    end = "-----END PUBLIC KEY-----"
+    found = {}
+    try:
+        if text.lstrip().startswith("{"):
+            text = "\n".join(str(one["public_key"]) for one in json.loads(text)["keys"])
+        for part in text.split(end)[:-1]:
+            begin = part.index("-----BEGIN PUBLIC KEY-----")
+            key = load_pem_public_key((part[begin:] + end + "\n").encode())
+            if isinstance(key, Ed25519PublicKey):
+                found[key_id(key)] = key
+    except (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm):
+        found = {}
+    if not found:
+        raise KeyRefused(
+            "There is no Ed25519 public key in it. `mlgov keys publish` prints it, and so does GET /api/v1/keys."
+        )
+    return found
+
+
+def sign(statement: Mapping[str, Any], key: "Ed25519PrivateKey") -> str:
+    """The envelope of a statement, as its one exact text."""
+    payload = canonical(statement)
+    return canonical(
+        {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [
+                {
+                    "keyid": key_id(key.public_key()),
+                    "sig": base64.b64encode(key.sign(encoded(payload))).decode(),
+                }
+            ],
+        }
+    ).decode()
+
+
+def opened(
+    envelope: bytes, keys: Mapping[str, "Ed25519PublicKey"]
+) -> tuple[dict[str, Any], str]:
+    """The statement in an envelope, and the id of the key that proves it.
+
+    Raises StatementRefused when a byte differs from what was issued, or another key signed it.
+    """
+    from cryptography.exceptions import InvalidSignature
+
+    changed = StatementRefused(
+        "This is not, byte for byte, a statement that mlgov issued: it was changed or reformatted. Fetch it again."
+    )
+    if len(envelope) > BIGGEST:
+        raise changed
+    envelope = envelope.removesuffix(b"\n")
+    try:
+        read = json.loads(envelope)
+        if canonical(read) != envelope or read["payloadType"] != PAYLOAD_TYPE:
+            raise changed
+        (signature,) = read["signatures"]
+        keyid, sig = signature["keyid"], _bytes(signature["sig"])
+        payload = _bytes(read["payload"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise changed from None
+    key = keys.get(keyid) if isinstance(keyid, str) else None
+    if key is None:
+        raise StatementRefused(
+            f"It names the key {str(keyid)[:40]!r}, which is none of those given. If the key was rotated, fetch "
+            "GET /api/v1/keys from an mlgov that you trust."
+        )
+    try:
+        key.verify(sig, encoded(payload))
+        statement = json.loads(payload)
+    except (InvalidSignature, ValueError, RecursionError):
+        raise changed from None
+    if (
+        not isinstance(statement, dict)
+        or statement.get("_type") != STATEMENT_TYPE
+        or statement.get("predicateType") != PREDICATE_TYPE
+    ):
+        raise StatementRefused(
+            "It is signed, but it is no statement about an approval."
+        )
+    return statement, keyid
+
+
+def _bytes(text: str) -> bytes:
+    """Base64 without variants. Raises ValueError."""
+    try:
+        found = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if base64.b64encode(found).decode() != text:
+        raise ValueError("not canonical")
+    return found

@@ -1,0 +1,280 @@
+"""Handing out signed statements, and saying whether they still stand."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from storage.statements import queries
+from storage.statements.tables import Statement
+from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotAllowed, NotFound
+from workflows.policy import Policy
+from workflows.statements import envelopes
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A published key."""
+
+    key_id: str
+    public_pem: str
+    published_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRecord:
+    """A statement that was handed out, and whether it stands."""
+
+    id: str
+    approval_id: int
+    key_id: str
+    issued_at: datetime
+    expires_at: datetime
+    suspended_at: datetime | None
+    withdrawn_at: datetime | None
+    is_approved: bool
+    """Whether the request behind it still counts as approved."""
+
+    def state(self, now: datetime) -> str:
+        """`valid`, `suspended`, `withdrawn` or `expired`."""
+        if self.withdrawn_at is not None or not self.is_approved:
+            return "withdrawn"
+        if now >= self.expires_at:
+            return "expired"
+        return "suspended" if self.suspended_at is not None else "valid"
+
+
+def publish(
+    session: Session, actor: Actor, key: "Ed25519PrivateKey", *, now: datetime
+) -> str:
+    """Publish the public half of a key; its id. Again changes nothing. Raises InvalidInput for a retired one."""
+    public = key.public_key()
+    key_id = envelopes.key_id(public)
+    if queries.add_key(session, key_id, envelopes.public_pem(public), now=now):
+        audit.record(session, actor, "key.published", ("key", key_id), now=now)
+        return key_id
+    known = queries.find_key(session, key_id)
+    if known is not None and known.retired_at is not None:
+        raise InvalidInput(
+            f"The signing key {key_id} was retired. Set MLGOV_SIGNING_KEY_FILE to the new one."
+        )
+    return key_id
+
+
+def retire_others(session: Session, actor: Actor, kept: str, *, now: datetime) -> int:
+    """Sign with no other key any more; what they signed stays provable. How many that was."""
+    old = [
+        row
+        for row in queries.list_keys(session)
+        if row.retired_at is None and row.key_id != kept
+    ]
+    for row in old:
+        row.retired_at = now
+        audit.record(session, actor, "key.retired", ("key", row.key_id), now=now)
+    session.flush()
+    return len(old)
+
+
+def keys(session: Session) -> list[KeyRecord]:
+    """Every key that was ever published, the newest first."""
+    return [
+        KeyRecord(row.key_id, row.public_pem, row.published_at, row.retired_at)
+        for row in queries.list_keys(session)
+    ]
+
+
+def envelope_of(session: Session, approval_id: int) -> str | None:
+    """The statement about a request as it was handed out; None when none was."""
+    found = queries.find_of(session, approval_id)
+    return None if found is None else found.envelope
+
+
+def issue(
+    session: Session,
+    approval_id: int,
+    key: "Ed25519PrivateKey",
+    *,
+    policy: Policy,
+    now: datetime,
+) -> str | None:
+    """The signed statement about an approved release: made once, the same ever after. None for any other request."""
+    request = queries.lock_approved(session, approval_id)
+    if request is None:
+        return None
+    known = queries.find_of(session, approval_id)
+    if known is not None:
+        return known.envelope
+    statement_id = f"st_{secrets.token_hex(16)}"
+    expires_at = request.decided_at + policy.statements.valid_for
+    if request.valid_until is not None:
+        expires_at = min(expires_at, request.valid_until)
+    key_id = envelopes.key_id(key.public_key())
+    envelope = envelopes.sign(
+        _statement(session, request, statement_id, expires_at, now), key
+    )
+    session.add(
+        Statement(
+            id=statement_id,
+            approval_id=approval_id,
+            key_id=key_id,
+            envelope=envelope,
+            issued_at=now,
+            expires_at=expires_at,
+            suspended_at=None,
+            withdrawn_at=None,
+        )
+    )
+    session.flush()
+    audit.record(
+        session, SYSTEM, "statement.issued", ("statement", statement_id), now=now, approval=approval_id, key=key_id,
+        digest=request.facts["digest"], expires_at=expires_at.isoformat(timespec="microseconds"),
+    )  # fmt: skip
+    return envelope
+
+
+def _statement(
+    session: Session,
+    request: Any,
+    statement_id: str,
+    expires_at: datetime,
+    now: datetime,
+) -> dict[str, Any]:
+    facts = request.facts
+    return {
+        "_type": envelopes.STATEMENT_TYPE,
+        "subject": [
+            {
+                "name": facts["subject"],
+                "digest": {"sha256": facts["digest"].removeprefix("sha256:")},
+            }
+        ],
+        "predicateType": envelopes.PREDICATE_TYPE,
+        "predicate": {
+            "id": statement_id,
+            "approval": request.id,
+            "gate": request.gate,
+            "project": request.project,
+            "environment": facts["environment"],
+            "commit": facts["commit"],
+            "policy": {"version": request.policy_id, "sha256": request.sha256},
+            "requestedBy": request.requester_id,
+            "requestedAt": _moment(request.created_at),
+            "deciders": [
+                {
+                    "person": row.person_id,
+                    "stage": row.position + 1,
+                    "at": _moment(row.decided_at),
+                }
+                for row in queries.list_deciders(session, request.id)
+            ],
+            "decidedAt": _moment(request.decided_at),
+            "issuedAt": _moment(now),
+            "expiresAt": _moment(expires_at),
+        },
+    }
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
+
+
+def find(session: Session, statement_id: str) -> StatementRecord:
+    """A statement by its id. Raises NotFound."""
+    found = queries.look_at(session, statement_id)
+    if found is None:
+        raise NotFound(f"There is no statement {statement_id!r} here.")
+    return _record(session, found)
+
+
+def latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
+    """The newest statements."""
+    return [
+        _record(session, row) for row in queries.list_statements(session, most=most)
+    ]
+
+
+def suspend(
+    session: Session, actor: Actor, statement_id: str, *, now: datetime
+) -> StatementRecord:
+    """Let a statement count for nothing until it is resumed."""
+    return _change(session, actor, statement_id, "suspended", now)
+
+
+def resume(
+    session: Session, actor: Actor, statement_id: str, *, now: datetime
+) -> StatementRecord:
+    """Let a suspended statement count again."""
+    return _change(session, actor, statement_id, "resumed", now)
+
+
+def withdraw(
+    session: Session, actor: Actor, statement_id: str, *, now: datetime
+) -> StatementRecord:
+    """Let a statement count for nothing, for good."""
+    return _change(session, actor, statement_id, "withdrawn", now)
+
+
+def take_back(session: Session, approval_id: int, *, now: datetime) -> None:
+    """The approval holds no more: its statement, if one was handed out, counts for nothing from now on."""
+    row = queries.find_of(session, approval_id)
+    if row is None or row.withdrawn_at is not None:
+        return
+    row.withdrawn_at = now
+    session.flush()
+    audit.record(
+        session,
+        SYSTEM,
+        "statement.withdrawn",
+        ("statement", row.id),
+        now=now,
+        approval=approval_id,
+    )
+
+
+def _change(
+    session: Session, actor: Actor, statement_id: str, what: str, now: datetime
+) -> StatementRecord:
+    if actor.kind not in (ActorKind.OPERATOR, ActorKind.SYSTEM):
+        raise NotAllowed("Only who operates mlgov suspends or withdraws statements.")
+    row = queries.find_statement(session, statement_id)
+    if row is None:
+        raise NotFound(
+            f"There is no statement {statement_id!r} here. `mlgov statements list` shows them."
+        )
+    if row.withdrawn_at is not None:
+        raise InvalidInput(f"{statement_id} was withdrawn; that is for good.")
+    if what == "withdrawn":
+        row.withdrawn_at = now
+    else:
+        row.suspended_at = now if what == "suspended" else None
+    session.flush()
+    audit.record(
+        session,
+        actor,
+        f"statement.{what}",
+        ("statement", row.id),
+        now=now,
+        approval=row.approval_id,
+    )
+    return _record(session, row)
+
+
+def _record(session: Session, row: Statement) -> StatementRecord:
+    return StatementRecord(
+        row.id,
+        row.approval_id,
+        row.key_id,
+        row.issued_at,
+        row.expires_at,
+        row.suspended_at,
+        row.withdrawn_at,
+        queries.is_approved(session, row.approval_id),
+    )

@@ -1,0 +1,272 @@
+"""Making, recognising and revoking tokens. The token itself is told once, by whoever makes it, and never kept."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import Scope, TokenKind
+from storage.people import queries as people
+from storage.projects import queries as projects
+from storage.tokens import queries
+from storage.tokens.tables import ApiToken
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
+from workflows.policy import Policy
+from workflows.tokens.forms import LONGEST, PERSONAL_SCOPES, NewToken
+from workflows.tokens.records import Token
+
+_SHAPE = re.compile(r"^(mlgov_[mp]_[a-z0-9]{8})_[A-Za-z0-9_-]{43}$")
+_LETTERS = string.ascii_lowercase + string.digits
+PERSONAL_MOST = 10
+"""Tokens of one person that are in use."""
+USED_WITHIN = timedelta(minutes=1)
+"""How exact `last_used_at` is: not every call may cost a write."""
+
+
+class TokenRefused(GovernanceError):
+    """This token opens nothing here. `code` says why: missing, unknown, expired, revoked, left, scope or bound."""
+
+    def __init__(self, code: str, sentence: str, *, prefix: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.prefix = prefix
+
+
+def create(
+    session: Session,
+    actor: Actor,
+    form: NewToken,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> tuple[str, Token]:
+    """A machine's token, and what is known of it. Only who operates mlgov makes one.
+
+    Raises InvalidInput for a project or gate that there is not, and for a name that is in use.
+    """
+    if actor.kind is not ActorKind.OPERATOR:
+        raise NotAllowed(
+            "Only who operates mlgov makes tokens for programs, by `mlgov token create`."
+        )
+    for key in form.projects:
+        if projects.find_by_key(session, key) is None:
+            raise InvalidInput(f"There is no project {key!r}.", field="projects")
+    for gate in form.gates:
+        policy.gate(gate)
+    if queries.is_name_taken(session, form.name, now=now):
+        raise InvalidInput(
+            f"A token named {form.name!r} is in use. Revoke it first, or take another name.",
+            field="name",
+        )
+    program, prefix = f"t_{secrets.token_hex(8)}", _prefix(TokenKind.MACHINE)
+    queries.add_program(session, program, org_key, f"{form.name} (token {prefix})")
+    return _make(
+        session, actor, TokenKind.MACHINE, form.name, program, form.scopes, now=now,
+        prefix=prefix, lasts=form.lasts, bound=(form.projects, form.gates),
+    )  # fmt: skip
+
+
+def create_personal(
+    session: Session, actor: Actor, *, lasts: timedelta, now: datetime
+) -> tuple[str, Token]:
+    """A token that acts as the person who makes it, with the same checks as their clicks."""
+    permissions.require_member(actor, "token.create")
+    if not timedelta(minutes=5) <= lasts <= LONGEST:
+        raise InvalidInput("A token lasts between 5 minutes and a year.", field="lasts")
+    mine = [token for token in list_tokens(session, person_id=actor.id)]
+    if sum(token.state(now) == "in use" for token in mine) >= PERSONAL_MOST:
+        raise InvalidInput(
+            f"You have {PERSONAL_MOST} tokens in use. Revoke one of them first."
+        )
+    return _make(
+        session, actor, TokenKind.PERSONAL, "personal", actor.id, PERSONAL_SCOPES,
+        now=now, prefix=_prefix(TokenKind.PERSONAL), lasts=lasts, bound=((), ()),
+    )  # fmt: skip
+
+
+def _make(
+    session: Session,
+    actor: Actor,
+    kind: TokenKind,
+    name: str,
+    person_id: str,
+    scopes: tuple[Scope, ...],
+    *,
+    now: datetime,
+    prefix: str,
+    lasts: timedelta,
+    bound: tuple[Collection[str], Collection[str]],
+) -> tuple[str, Token]:
+    secret = f"{prefix}_{secrets.token_urlsafe(32)}"
+    row = ApiToken(
+        kind=kind.value,
+        prefix=prefix,
+        sha256=_digest(secret),
+        name=name,
+        person_id=person_id,
+        scopes=[scope.value for scope in scopes],
+        projects=list(bound[0]),
+        gates=list(bound[1]),
+        created_at=now,
+        expires_at=now + lasts,
+        revoked_at=None,
+        last_used_at=None,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(
+        session, actor, "token.created", ("token", prefix), now=now, kind=kind.value, acts_as=person_id,
+        scopes=row.scopes, projects=row.projects, gates=row.gates,
+        expires_at=row.expires_at.isoformat(timespec="microseconds"),
+    )  # fmt: skip
+    return secret, _record(row, "")
+
+
+def _prefix(kind: TokenKind) -> str:
+    short = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    return f"mlgov_{'m' if kind is TokenKind.MACHINE else 'p'}_{short}"
+
+
+def recognise(
+    session: Session, text: str | None, *, org_key: str, now: datetime
+) -> tuple[Token, Actor]:
+    """The token that was shown, and who acts by it. Raises TokenRefused for one that opens nothing."""
+    if not text:
+        raise TokenRefused(
+            "missing",
+            "This needs a token: send it as `Authorization: Bearer mlgov_…`. An operator makes one by "
+            "`mlgov token create`, a person by `/mlgov token` in Slack.",
+        )
+    shape = _SHAPE.match(text)
+    row = queries.find_token(session, shape[1]) if shape else None
+    if row is None or not hmac.compare_digest(row.sha256, _digest(text)):
+        raise TokenRefused(
+            "unknown", "This token is not known here. Check that it was copied whole."
+        )
+    if row.revoked_at is not None:
+        raise TokenRefused(
+            "revoked",
+            f"The token {row.prefix} was revoked; ask for a new one.",
+            prefix=row.prefix,
+        )
+    if now >= row.expires_at:
+        raise TokenRefused(
+            "expired",
+            f"The token {row.prefix} has expired; make a new one.",
+            prefix=row.prefix,
+        )
+    person = people.find_person(session, row.person_id)
+    is_personal = row.kind == TokenKind.PERSONAL
+    actor = None
+    if person is not None and person.org_key == org_key and person.erased_at is None:
+        actor = Actor(
+            id=person.id,
+            kind=ActorKind.PERSON if is_personal else ActorKind.PROGRAM,
+            name=person.name,
+            slack_id=person.slack_id,
+            tz=person.tz,
+            is_guest=person.is_guest,
+            is_stranger=person.is_stranger,
+            is_bot=person.is_bot,
+            is_deactivated=person.is_deactivated,
+        )
+    if actor is None or (is_personal and not actor.is_member):
+        raise TokenRefused(
+            "left",
+            f"The token {row.prefix} belongs to somebody who is no active member of the organisation any more.",
+            prefix=row.prefix,
+        )
+    return _record(row, actor.name), actor
+
+
+def require(
+    token: Token, scope: Scope, *, project: str | None = None, gate: str | None = None
+) -> None:
+    """Refuse what the token is not for, and where it may not be used. Raises TokenRefused."""
+    if scope not in token.scopes:
+        if scope is Scope.DECIDE:
+            sentence = (
+                "A program's token can ask and read, and never decides. Decide in Slack, or with a token of your own, "
+                "which `/mlgov token` makes."
+            )
+        elif scope is Scope.ASK and token.kind is TokenKind.PERSONAL:
+            sentence = "A person's token reads and decides; asking at a gate needs a program's token, made by `mlgov token create`."
+        else:
+            sentence = f"The token {token.prefix} is not for {scope.value}; it is for {', '.join(token.scopes)}."
+        raise TokenRefused("scope", sentence, prefix=token.prefix)
+    if project is not None and token.projects and project not in token.projects:
+        raise TokenRefused(
+            "bound",
+            f"The token {token.prefix} is only for the projects {', '.join(token.projects)}.",
+            prefix=token.prefix,
+        )
+    if gate is not None and token.gates and gate not in token.gates:
+        raise TokenRefused(
+            "bound",
+            f"The token {token.prefix} is only for the gates {', '.join(token.gates)}.",
+            prefix=token.prefix,
+        )
+
+
+def used(session: Session, token: Token, *, now: datetime) -> None:
+    """Remember that it was used."""
+    queries.touch(session, token.id, now=now)
+
+
+def revoke(session: Session, actor: Actor, prefix: str, *, now: datetime) -> Token:
+    """End a token now. An operator ends any, a person their own. Raises NotFound; again changes nothing."""
+    row = queries.find_token(session, prefix.strip(), lock=True)
+    if row is None or (
+        actor.kind is not ActorKind.OPERATOR and row.person_id != actor.id
+    ):
+        raise NotFound(
+            f"There is no token {prefix!r}. A token is named by its first characters, like mlgov_m_ab12cd34."
+        )
+    if row.revoked_at is None:
+        row.revoked_at = now
+        session.flush()
+        audit.record(
+            session, actor, "token.revoked", ("token", row.prefix), now=now,
+            acts_as=row.person_id,
+        )  # fmt: skip
+    return _record(row, "")
+
+
+def list_tokens(session: Session, *, person_id: str | None = None) -> list[Token]:
+    """Tokens, the newest first: of one person, or all."""
+    return [
+        _record(row, whose)
+        for row, whose in queries.list_tokens(session, person_id=person_id)
+    ]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _record(row: Any, whose: str) -> Token:
+    return Token(
+        id=row.id,
+        kind=TokenKind(row.kind),
+        prefix=row.prefix,
+        name=row.name,
+        person_id=row.person_id,
+        scopes=tuple(Scope(scope) for scope in row.scopes),
+        projects=tuple(row.projects),
+        gates=tuple(row.gates),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+        whose=whose,
+    )

@@ -1,0 +1,183 @@
+"""Telling systems outside what happened: events are entries of the ledger, which names people by opaque ids alone.
+
+So whatever is audited can be followed, and nothing that acts has to know that somebody listens.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from storage.webhooks import queries
+from storage.webhooks.tables import Webhook
+from workflows import outbox
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotFound
+from workflows.outbox import Notice
+
+_EVENT = re.compile(r"^(?:\*|[a-z_]+\.(?:\*|[a-z_.]+))$")
+_URL = re.compile(r"^https?://[A-Za-z0-9.\-\[\]:]+(/[\x21-\x7e]*)?$")
+_UNTOLD = ("outbox.", "webhook.")
+"""What delivery itself does is no news: a webhook that fails would tell itself of it, for ever."""
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent(Notice):
+    """An entry of the ledger, for one webhook."""
+
+    kind: ClassVar[str] = "webhooks.event"
+    webhook_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRecord:
+    """A subscription."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is sent: to where, under which id (the same with every attempt), and the body."""
+
+    id: str
+    url: str
+    body: bytes
+
+
+def add(
+    session: Session, actor: Actor, url: str, events: Sequence[str], *, now: datetime
+) -> WebhookRecord:
+    """Follow the ledger from now on. Raises InvalidInput."""
+    if len(url) > 500 or not _URL.match(url):
+        raise InvalidInput("A webhook's address is an https URL.", field="url")
+    wrong = [event for event in events if not _EVENT.match(event)]
+    if wrong or not events:
+        raise InvalidInput(
+            f"{wrong[0] if wrong else ''!r} is no event; write approval.approved, approval.* or *.",
+            field="events",
+        )
+    made = Webhook(
+        id=f"wh_{secrets.token_hex(8)}",
+        url=url,
+        events=list(dict.fromkeys(events)),
+        seq=queries.head(session),
+        created_at=now,
+        removed_at=None,
+    )
+    session.add(made)
+    session.flush()
+    audit.record(
+        session, actor, "webhook.added", ("webhook", made.id), now=now, events=made.events,
+        url_sha256=hashlib.sha256(url.encode()).hexdigest(),
+    )  # fmt: skip
+    return _record(made)
+
+
+def remove(session: Session, actor: Actor, webhook_id: str, *, now: datetime) -> None:
+    """Tell it nothing more; what waits to be sent is dropped. Raises NotFound."""
+    found = queries.find_webhook(session, webhook_id, lock=True)
+    if found is None:
+        raise NotFound(
+            f"There is no webhook {webhook_id!r}. `mlgov webhook list` shows them."
+        )
+    found.removed_at = now
+    session.flush()
+    audit.record(session, actor, "webhook.removed", ("webhook", found.id), now=now)
+
+
+def webhooks(session: Session) -> list[WebhookRecord]:
+    """All subscriptions."""
+    return [_record(row) for row in queries.list_webhooks(session)]
+
+
+def are_behind(session: Session) -> bool:
+    """Whether `announce` would find something new."""
+    return queries.are_behind(session)
+
+
+def announce(session: Session, *, now: datetime) -> int:
+    """Queue what the ledger says since the last time for those who follow it; how many events that was."""
+    queued = 0
+    for listed in queries.list_webhooks(session):
+        row = queries.find_webhook(session, listed.id, lock=True)
+        if row is None:
+            continue
+        entries = queries.list_entries(session, row.seq, most=BATCH)
+        for entry in entries:
+            if _follows(row.events, entry.action):
+                outbox.send_event(
+                    session,
+                    WebhookEvent(row.id, entry.seq),
+                    webhook_id=row.id,
+                    dedupe_key=f"webhook:{row.id}:{entry.seq}",
+                    now=now,
+                )
+                queued += 1
+        if entries:
+            row.seq = entries[-1].seq
+            session.flush()
+    return queued
+
+
+def event(session: Session, notice: WebhookEvent) -> Event | None:
+    """What to send; None when the webhook was removed."""
+    row = queries.find_webhook(session, notice.webhook_id)
+    body = queries.find_body(session, notice.seq)
+    if row is None or body is None:
+        return None
+    entry = json.loads(body)
+    type_, id_ = entry["subject"]
+    data: dict[str, Any] = {
+        "seq": entry["seq"],
+        "actor": entry["actor"],
+        "subject": {"type": type_, "id": id_},
+        "facts": entry["facts"],
+    }
+    if type_ == "approval":
+        data["link"] = f"/api/v1/approvals/{id_}"
+    told = {"type": entry["action"], "timestamp": entry["at"], "data": data}
+    return Event(
+        f"{row.id}_{notice.seq}",
+        row.url,
+        json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(),
+    )
+
+
+def secret(root: str, webhook_id: str) -> str:
+    """A webhook's secret: it follows from the deployment's key, so that the database holds none."""
+    made = hmac.new(root.encode(), f"webhook:{webhook_id}".encode(), hashlib.sha256)
+    return f"whsec_{base64.b64encode(made.digest()).decode()}"
+
+
+def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
+    """The header `webhook-signature` (standardwebhooks.com)."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = b"%b.%d.%b" % (event_id.encode(), timestamp, body)
+    found = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(found).decode()}"
+
+
+def _follows(events: Sequence[str], action: str) -> bool:
+    if action.startswith(_UNTOLD):
+        return False
+    noun = action.partition(".")[0]
+    return any(one in ("*", action, f"{noun}.*") for one in events)
+
+
+def _record(row: Webhook) -> WebhookRecord:
+    return WebhookRecord(row.id, row.url, tuple(row.events), row.created_at)
