@@ -59,6 +59,26 @@ def test_how_late_it_may_come(planned: str, off: tuple[str, ...], until: str) ->
     assert rules.deadline(at(planned), calendar(*off)) == at(until)
 
 
+@pytest.mark.parametrize(
+    ("now", "sent"),
+    [
+        ("2026-01-26T09:00", "2026-01-26T09:00"),
+        ("2026-01-26T09:59", "2026-01-26T09:00"),
+        ("2026-01-26T15:00", "2026-01-26T15:00"),
+        ("2026-01-27T04:07", "2026-01-27T09:00"),
+        ("2026-01-29T23:00", "2026-01-30T09:00"),
+        ("2026-01-30T18:00", "2026-01-30T18:00"),
+    ],
+)
+def test_a_late_one_waits_until_its_reader_is_at_work(now: str, sent: str) -> None:
+    def at(words: str) -> datetime:
+        moment = datetime.fromisoformat(words)
+        return local_instant(moment.date(), moment.time(), LONDON)
+
+    planned, late_at = at("2026-01-26T09:00"), at("2026-01-31T06:00")
+    assert rules.sent_at(planned, late_at, at(now), calendar()) == at(sent)
+
+
 @given(
     day=st.dates(date(2024, 1, 1), date(2030, 12, 31)),
     off=st.sets(st.dates(date(2024, 1, 1), date(2030, 12, 31)), max_size=3),

@@ -8,6 +8,8 @@ from workflows.calendar import WorkingCalendar
 from workflows.digests.records import Line
 
 WEEK = timedelta(days=7)
+ON_TIME = timedelta(hours=1)
+"""How much after its time a digest is still the one that was expected then."""
 GRACE = timedelta(hours=12)
 """How late a digest may be that is planned after the reader's last working day, or in a week without one."""
 MEASURED = timedelta(days=28)
@@ -47,6 +49,16 @@ def deadline(planned_at: datetime, calendar: WorkingCalendar) -> datetime:
     last = calendar.last_of_week(calendar.day(planned_at))
     closes = calendar.closing(last) if last is not None else planned_at
     return closes if closes > planned_at else planned_at + GRACE
+
+
+def sent_at(
+    planned_at: datetime, late_at: datetime, now: datetime, calendar: WorkingCalendar
+) -> datetime:
+    """When it is sent: as planned, or, where nothing ran then, once its reader is at work again, while it may come."""
+    if now < planned_at + ON_TIME:
+        return planned_at
+    opens = calendar.next_open(now)
+    return opens if opens < late_at else now
 
 
 def is_ahead(

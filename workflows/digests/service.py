@@ -40,9 +40,9 @@ def subject(digest_id: int) -> Subject:
 # --- sending
 
 
-def start(session: Session, digest: Digest) -> None:
-    """Let a digest be built when it is due, and be looked after when it would be late."""
-    timers.start(session, subject(digest.id), BUILD, digest.planned_at)
+def start(session: Session, digest: Digest, at: datetime) -> None:
+    """Let a digest be built at that instant, and be looked after when it would be late."""
+    timers.start(session, subject(digest.id), BUILD, at)
     watch(session, digest)
 
 

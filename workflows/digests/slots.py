@@ -10,7 +10,7 @@ from storage.enums import DigestState
 from storage.people import queries as people_queries
 from storage.people.tables import Person
 from workflows import timers
-from workflows.calendar import local_instant
+from workflows.calendar import WorkingCalendar, local_instant
 from workflows.digests import readers, releases, rules, service
 from workflows.due import DueSlot, Occasion
 from workflows.policy.digests import Digest as DigestPolicy
@@ -70,14 +70,17 @@ def _plan(
     made = queries.find(session, digest_id) if digest_id is not None else None
     if made is None:
         return
-    _follow_up(session, made, occasion)
+    _follow_up(session, made, calendar, occasion)
 
 
-def _follow_up(session: Session, digest: Digest, occasion: Occasion) -> None:
+def _follow_up(
+    session: Session, digest: Digest, calendar: WorkingCalendar, occasion: Occasion
+) -> None:
     if digest.state == DigestState.MISSED:
         service.record_missed(session, digest, occasion)
     elif digest.state == DigestState.WAITING:
-        service.start(session, digest)
+        at = rules.sent_at(digest.planned_at, digest.late_at, occasion.now, calendar)
+        service.start(session, digest, at)
     elif digest.state == DigestState.HELD:
         service.watch(session, digest)
 
