@@ -138,7 +138,7 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
             second = made[-1]
             second.until("Request 1 at")
             second.until("Waiting for Owner")
-            card = ola.messages(ola.dm().id)[-1]
+            (card,) = [m for m in ola.messages(ola.dm().id) if words.APPROVE in str(m.blocks)]  # fmt: skip
             pressed = ola.click(channel_id=ola.dm().id, ts=card.ts, action_id=words.APPROVE)  # fmt: skip
             assert pressed.ok
             second.until("Approved by Ola")

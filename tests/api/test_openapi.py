@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import schemathesis
+import schemathesis.specs.openapi.schemas
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
@@ -14,6 +15,9 @@ from storage.enums import Scope
 from tests.api.conftest import Api, bearer, served
 from tests.conftest import fresh_url
 from tests.stories.office import OLA
+
+# pytest rewrites the modules of its plugins when they are imported. Under a greenlet, as Playwright's, Python 3.11 can
+# fail to parse them ("AST constructor recursion depth mismatch"), so all of them are imported when tests are collected.
 
 
 @pytest.fixture(scope="module")

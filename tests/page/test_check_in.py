@@ -133,7 +133,9 @@ def test_from_the_invitation_to_the_radar(page: Page, company: Office) -> None:
     expect(page.get_by_text("low overall, median high").first).to_be_visible()
     radar = page.locator("img[alt*='Data low']").first
     expect(radar).to_be_visible()
-    assert radar.evaluate("image => image.naturalWidth") > 400
+    page.wait_for_function(
+        "image => image.naturalWidth > 400", arg=radar.element_handle()
+    )
     radar.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     shoot(page, "6-radar")
