@@ -99,7 +99,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
   search.addEventListener("input", () => {
     active = 0;
     clearTimeout(timer);
-    ready = new Promise((resolve) => { timer = setTimeout(() => refresh().then(resolve), delay); });
+    ready = delay ? new Promise((resolve) => { timer = setTimeout(() => refresh().then(resolve), delay); }) : refresh();
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -114,7 +114,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
     }
   });
   ready = refresh();
-  requestAnimationFrame(() => search.focus());
+  search.focus({ preventScroll: true }); // at once: keys typed in the same moment are meant for it
 }
 
 /** Choices whose words hold every word of the query. */

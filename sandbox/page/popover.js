@@ -93,5 +93,5 @@ export function openMenu(anchor, items, { label = "More actions" } = {}) {
       closePopover();
     }
   });
-  requestAnimationFrame(() => all[0]?.focus());
+  all[0]?.focus({ preventScroll: true }); // at once: keys pressed in the same moment are meant for it
 }

@@ -52,7 +52,7 @@ function toDate(anchor) {
   } }, h("label", null, "Move the clock to", input), h("p", { class: "hint" }, `${person(state.route.user).name}’s time zone. Everything that falls due on the way happens.`),
   h("button", { class: "button button-primary", type: "submit", "data-testid": "clock-set" }, "Move"));
   fill(node, form);
-  requestAnimationFrame(() => input.focus());
+  input.focus({ preventScroll: true });
 }
 
 function show(target) {

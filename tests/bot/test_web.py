@@ -21,6 +21,8 @@ from bot.server import WebServer
 from sandbox.outgoing.signing import signed_headers
 from storage.db import Database
 
+pytestmark = pytest.mark.slow
+
 SECRET = "s3cret"
 FORM = "application/x-www-form-urlencoded"
 

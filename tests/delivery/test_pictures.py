@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from bot.delivery import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
@@ -10,6 +12,8 @@ from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, Drawn, channel, retitle
 from workflows import clock, outbox
 from workflows.outbox import Subject
+
+pytestmark = pytest.mark.slow
 
 Make = Callable[..., Delivery]
 ROOM = CHANNELS[0]

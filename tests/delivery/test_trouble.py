@@ -18,6 +18,8 @@ from tests.delivery.workplace import ADMIN, CHANNELS, PACE, Card, Word, channel,
 from workflows import clock, outbox
 from workflows.outbox import Subject
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Delivery]
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what only Slack and the network decide."""

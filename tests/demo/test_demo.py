@@ -55,7 +55,7 @@ def test_five_clicks_show_a_newcomer_what_it_is(demo: Demo, browser: Browser) ->
     expect(decide).to_be_in_viewport()
     decide.click()
     expect(page.get_by_test_id("step-approve")).to_have_attribute(
-        "data-done", "true", timeout=5000
+        "data-done", "true", timeout=30000
     )
     channel = next(
         c.id for c in demo.sandbox.world.channels.values() if c.name == "ticket-triage"
@@ -65,13 +65,13 @@ def test_five_clicks_show_a_newcomer_what_it_is(demo: Demo, browser: Browser) ->
         page.get_by_text("January's budget for Ticket triage is now 52,000 EUR").first
     ).to_be_visible()
     expect(page.get_by_test_id("step-copies")).to_have_attribute(
-        "data-done", "true", timeout=5000
+        "data-done", "true", timeout=30000
     )
     show_me(page, org.TOMAS)
     expect(page.get_by_test_id("acting")).to_contain_text("Tomás")
     page.get_by_test_id("clock-day").click()
     expect(page.get_by_test_id("step-clock")).to_have_attribute(
-        "data-done", "true", timeout=15000
+        "data-done", "true", timeout=30000
     )
     # A day passes for everybody: New York had its morning, though the clock stands at its night.
     expect(page.locator("[data-testid='clock-day'].waiting")).to_have_count(

@@ -24,7 +24,7 @@ def demo() -> Iterator[Demo]:
 def opened(browser: Browser, *, phone: bool) -> Page:
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 860}
     context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
-    context.set_default_timeout(6000)
+    context.set_default_timeout(20_000)
     return context.new_page()
 
 
@@ -94,6 +94,6 @@ def test_a_home_decides_right_there_and_the_requesters_follows(
     fits(phone)
     phone.get_by_role("button", name="Approve").click()
     expect(phone.get_by_text("A check-in waits for you")).to_be_visible()
-    expect(requester.get_by_text("is now 52,000 EUR")).to_be_visible(timeout=10_000)
+    expect(requester.get_by_text("is now 52,000 EUR")).to_be_visible(timeout=30_000)
     phone.context.close()
     requester.context.close()

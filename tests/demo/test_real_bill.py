@@ -117,7 +117,7 @@ def test_from_a_real_bill_to_a_decided_approval(
         page.goto(f"{demo.url}/#/{user_id}/{dm}")
         approve = page.locator("[data-testid='action-approvals.approve']:visible")
         approve.last.click()
-        expect(approve).to_have_count(0, timeout=10000)
+        expect(approve).to_have_count(0, timeout=30000)
     page.get_by_test_id(f"channel-{channel}").click()
     expect(
         page.get_by_text("September's budget for Ticket triage is now 20 USD").first

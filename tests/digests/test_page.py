@@ -36,7 +36,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 def look(browser: Browser, office: Office, *, phone: bool) -> Page:
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
     context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)  # type: ignore[arg-type]
-    context.set_default_timeout(8000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     page.goto(f"{office.sandbox.url}/#/{OLA}/{office.sandbox.seat(OLA).dm().id}")
     page.wait_for_selector("body.ready")

@@ -20,6 +20,8 @@ from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, OLA, POLICY, TIM, Office, eventually, opened
 from workflows.digests import readers
 
+pytestmark = pytest.mark.slow
+
 SUNDAY = datetime(2026, 1, 25, 20, 0, tzinfo=UTC)
 DIGESTS = (
     POLICY.replace("  finance:", f"  leader: [{OLA}, {FAY}]\n  finance:")

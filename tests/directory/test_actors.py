@@ -20,6 +20,8 @@ from tests.directory.conftest import (
 from workflows import permissions
 from workflows.errors import NotAllowed
 
+pytestmark = pytest.mark.slow
+
 
 def who(place: Place, user_id: str, team: str | None = "T0ACME"):
     return place.directory.actor(user_id, team_id=team, enterprise_id=None)

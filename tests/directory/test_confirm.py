@@ -11,6 +11,8 @@ from storage.people import queries
 from tests.directory.conftest import FAY, FRED, OLA, Place
 from workflows.people import service as people
 
+pytestmark = pytest.mark.slow
+
 HOUR, NOW = timedelta(hours=1), timedelta(0)
 ROLES = {"finance": ["@finance"]}
 

@@ -22,6 +22,8 @@ from tests.directory.conftest import (
 )
 from workflows.people import service as people
 
+pytestmark = pytest.mark.slow
+
 
 def closed(place: Place, channel_id: str) -> bool:
     with place.db.read() as session:

@@ -15,6 +15,8 @@ from storage.base import Base
 from storage.db import Database
 from tests.imports.conftest import Desk, fill
 
+pytestmark = pytest.mark.slow
+
 WHO = st.sampled_from(
     ["", "-", "U0ANA", "U0BO", "U0NEW", "ana@acme.test", "cy@acme.test", "nonsense"]
 )

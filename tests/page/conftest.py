@@ -33,7 +33,7 @@ def open_page(browser: Any, office: Office) -> Iterator[Opener]:
             {"width": 390, "height": 844} if phone else {"width": 1280, "height": 800}
         )
         context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
-        context.set_default_timeout(6000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -78,7 +78,7 @@ def page(
     phone = request.param == "phone"
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
     context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
-    context.set_default_timeout(8000)
+    context.set_default_timeout(20_000)
     opened_page = context.new_page()
     errors: list[str] = []
     opened_page.on("pageerror", lambda error: errors.append(str(error)))

@@ -65,7 +65,7 @@ def test_escape_closes_a_modal_and_the_app_hears_of_it(
     expect(page.get_by_test_id("modal")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("modal")).to_have_count(0)
-    assert office.closed.wait(3)
+    assert office.closed.wait(20)
     expect(page.get_by_test_id("action-request")).to_be_focused()
 
 

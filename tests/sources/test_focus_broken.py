@@ -19,6 +19,8 @@ from workflows.sources.errors import (
 )
 from workflows.sources.focus import BadRow, ReadOptions
 
+pytestmark = pytest.mark.slow
+
 GOOD = csv_text([row(SubAccountName=f"n{n}") for n in range(50)]).encode()
 MIXED_ENDS = csv_text([row(Tags="{}")] * 9).encode().replace(b"\n", b"\r\n", 4)
 LEAKS = re.compile(r"/proc|/tmp|duckdb|Traceback|Error:", re.IGNORECASE)
