@@ -1,7 +1,10 @@
 """The tables in code and the migrated database are the same thing."""
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from storage import migrate, triggers
@@ -26,6 +29,20 @@ def test_the_ledgers_triggers_are_in_force(database: Database) -> None:
 def test_migrating_again_changes_nothing(database: Database) -> None:
     migrate.upgrade(database)
     assert migrate.current(database) == migrate.head()
+
+
+def test_a_migration_is_named_after_its_revision() -> None:
+    scripts = ScriptDirectory.from_config(migrate.config())
+    assert migrate.head() == scripts.get_current_head()
+    assert migrate.known() == {one.revision for one in scripts.walk_revisions()}
+
+
+def test_a_database_without_tables_stands_nowhere(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    try:
+        assert migrate.current(database) is None
+    finally:
+        database.close()
 
 
 def test_every_foreign_key_and_due_date_is_indexed(database: Database) -> None:
