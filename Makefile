@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 BIN := .venv/bin
 STAMP := .venv/.ready
 ARGS ?=
+# Three at once: many tests wait for a process or a page. Whole files, in the order of tests/conftest.py.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo run test test-fast test-all check format bench
 
@@ -24,13 +26,13 @@ run: $(STAMP) ## Run mlgov against the Slack that the environment names
 	$(BIN)/mlgov run $(ARGS)
 
 test: $(STAMP) ## All tests that need nothing but this checkout (browser tests skip without Chromium)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not heavy" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy" $(ARGS)
 
 test-fast: $(STAMP) ## The quick ones, under a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not heavy and not slow and not browser and not crash" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
 test-all: $(STAMP) ## Every test, also those that start heavy real servers
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

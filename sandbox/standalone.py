@@ -82,11 +82,12 @@ def run(
         typer.echo(f"The sandbox did not start: {error}", err=True)
         raise typer.Exit(2) from None
     sandbox.deliver_to(deliver_to)
+    asked = _heard()  # before anybody is told that it runs, and may stop it
     typer.echo(f"A stand-in for Slack is at {sandbox.url}. Give your app:")
     for name, value in sandbox.environment().items():
         typer.echo(f"export {name}={value}")
     typer.echo("Stop it with Ctrl+C.")
-    _wait()
+    asked.wait()
     sandbox.stop()
 
 
@@ -114,8 +115,8 @@ def _clock(at: str | None) -> GovernedClock:
     return GovernedClock(datetime.fromisoformat(at) if at else None)
 
 
-def _wait() -> None:
-    """Wait for Ctrl+C or a polite kill."""
+def _heard() -> threading.Event:
+    """Set by Ctrl+C or a polite kill."""
     asked = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -123,4 +124,4 @@ def _wait() -> None:
 
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, stop)
-    asked.wait()
+    return asked

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,23 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 WHOLE = {Path(__file__).parent / name for name in ("api", "stories")}
 """Folders whose tests start the whole bot."""
+WEIGHTS = {"heavy": 20, "browser": 4, "crash": 4, "slow": 1}
+"""About how many seconds a test so marked takes."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick tests are those of one part on SQLite: a whole bot and a second database take their time."""
+    """The quick tests are those of one part on SQLite: a whole bot and a second database take their time.
+
+    Files with the most that is slow start first, so that no worker is left alone with one at the end.
+    """
+    weight: Counter[Path] = Counter()
     for item in items:
         if item.path.parent in WHOLE or "postgres" in item.name:
             item.add_marker(pytest.mark.slow)
+        for marker in item.iter_markers():
+            weight[item.path] += WEIGHTS.get(marker.name, 0)
+    items.sort(key=lambda item: -weight[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def test_status_help_and_the_first_meeting(
     expect(page.get_by_text("1–6 of 8").last).to_be_visible()
     fits(page)
     page.get_by_role("button", name="Next ›").last.click()
+    expect(page.get_by_text("1–6 of 8")).to_have_count(0)
     expect(page.get_by_text("7–8 of 8").last).to_be_visible()
     page.get_by_role("button", name=re.compile("^Open")).last.click()
     expect(page.get_by_text("No request about it waits.")).to_be_visible()
