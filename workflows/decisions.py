@@ -13,6 +13,7 @@ from workflows.approvals import (
     acts,
     breakglass,
     conditions,
+    editing,
     escalating,
     explaining,
     reads,
@@ -24,7 +25,7 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import Decide, OnRequest, SubmitRequest, Withdraw
+from workflows.approvals.forms import Decide, Edit, OnRequest, SubmitRequest, Withdraw
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
@@ -187,6 +188,38 @@ def act(
         SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
     )
     told = acts.ACTS[type(form)](session, actor, form, around)
+    _follow(session, form.approval_id, now=now, clicked=clicked)
+    return told
+
+
+def require_editable(
+    session: Session,
+    actor: Actor,
+    approval_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> Card:
+    """A request of one's own, for the window that changes it. Raises the refusal of who may not, or not any more."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    return editing.require_editable(session, actor, approval_id, around)
+
+
+def edit(
+    session: Session,
+    actor: Actor,
+    form: Edit,
+    *,
+    policy: Policy,
+    policy_id: int,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> str:
+    """The requester changes what they ask; a sentence (not escaped) for them. Raises GovernanceError."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
+    told = editing.edit(session, actor, form, policy_id, around)
     _follow(session, form.approval_id, now=now, clicked=clicked)
     return told
 

@@ -69,6 +69,11 @@ class SubjectType(Protocol):
         """The one gate at which this is decided; None for every gate that the policy binds to it."""
         ...
 
+    @property
+    def is_editable(self) -> bool:
+        """Whether the requester can change what they ask while it waits."""
+        ...
+
     def prepare(
         self,
         session: "Session",
@@ -77,8 +82,12 @@ class SubjectType(Protocol):
         *,
         policy: Policy,
         now: datetime,
+        replacing: int | None = None,
     ) -> Prepared:
-        """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError."""
+        """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError.
+
+        `replacing` is the waiting request that this changes, which stands in nobody's way.
+        """
         ...
 
     def lock(self, session: "Session", subject_id: int) -> None:

@@ -166,7 +166,15 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
         shown.append(
             blocks.context("The policy lets this pass without asking anybody.")
         )
-    if record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
+    if words.can_ask_again(record):
+        shown.append(
+            words.buttons(
+                record,
+                [words.again_button(record), words.details_button(record)],
+                "ended",
+            )
+        )
+    elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         shown.append(blocks.context("You can ask again with a new request."))
     return Rendered(
         f"Your request: {words.plain_outcome(record)}", shown, is_final=True

@@ -58,6 +58,26 @@ def _handed_over(record: Card, item_id: int) -> str | None:
     return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
 
 
+def _edited(record: Card, item_id: int) -> str | None:
+    one = next((item for item in record.extras.edits if item.id == item_id), None)
+    if one is None:
+        return None
+    who = blocks.mention(one.editor.slack_id, one.editor.name)
+    at = blocks.when(one.at)
+    if not one.is_material:
+        return f"*{who} reworded this* · {at} · it asks for the same, so nobody is asked anew"
+    before = blocks.escape(one.asks, 200)
+    if not one.reopened:
+        return f"*{who} changed what is asked* · {at}\nBefore: {before}"
+    name = blocks.escape(one.reopened, 60)
+    lost = (
+        f" · {blocks.counted(one.voided, 'decision')} no longer {'counts' if one.voided == 1 else 'count'}"
+        if one.voided
+        else ""
+    )
+    return f"*{who} changed what is asked* · {at}\nBefore: {before}\n{name} is asked anew{lost}."
+
+
 def _nudged(record: Card, item_id: int) -> str | None:
     who = blocks.mention(record.requester.slack_id, record.requester.name)
     return f"*{who} reminded* {words.asked(record, item_id)}"
@@ -102,6 +122,7 @@ STORIES: dict[str, Story] = {
     "condition_refused": _condition("does not see the condition met yet", True),
     "lapsed": _lapsed,
     "answered": _answered,
+    "edited": _edited,
     "handed_over": _handed_over,
     "nudged": _nudged,
     "question": _question,
@@ -268,6 +289,33 @@ def _lapsed_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     )
 
 
+def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To somebody whose verdict counts no more, because another thing is asked now."""
+    one = next(
+        (item for item in record.extras.edits if item.id == notice.item_id), None
+    )
+    if not record.is_pending or one is None:
+        return Rendered(
+            words.plain_outcome(record),
+            [blocks.section(words.outcome(record))],
+            is_final=True,
+        )
+    who = blocks.escape(record.requester.name, 60)
+    head = f"Your decision counts no more: {who} changed what is asked"
+    return Rendered(
+        f"{head} · {words.asks(record)}",
+        [
+            blocks.section(
+                f"*{head}*\nNow: {words.asks(record)}\nBefore: {blocks.escape(one.asks, 200)}"
+            ),
+            blocks.context(
+                f"With {words.asked(record, record.stage)} now. If it comes to you again, you get a card."
+            ),
+            *_decide(record, "edited"),
+        ],
+    )
+
+
 def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
     head = f"Broken glass: {words.asks(record)}"
@@ -287,6 +335,7 @@ NOTES: dict[str, Note] = {
     ),
     "lapsed": _lapsed_note,
     "answer": _answer_note,
+    "edited": _edited_note,
     "nudge": _nudge_note,
     "question": _question_note,
 }

@@ -203,6 +203,11 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
 
 def asked(card: Card) -> Block:
     """A request of the reader's own, on one line."""
+    place = f"approval:{card.id}:{card.revision}:mine"
+    if words.can_ask_again(card):
+        return blocks.section(
+            words.outcome(card), accessory=words.again_button(card), block_id=place
+        )
     if not card.is_pending:
         return blocks.section(words.outcome(card))
     if card.question is not None:
@@ -210,13 +215,13 @@ def asked(card: Card) -> Block:
         return blocks.section(
             f"*Waiting for you* · {words.asks(card)}\n{asker} asks: {blocks.quote(card.question.text, 200)}",
             accessory=words.answer_button(card),
-            block_id=f"approval:{card.id}:{card.revision}:mine",
+            block_id=place,
         )
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
         f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}",
         accessory=words.details_button(card),
-        block_id=f"approval:{card.id}:{card.revision}:mine",
+        block_id=place,
     )
 
 

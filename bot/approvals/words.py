@@ -3,7 +3,7 @@
 from bot import blocks
 from bot.blocks import Block, Element
 from storage.enums import ApprovalState, Ask, ConditionState
-from workflows.approvals.records import Card, Condition, Escalated, Line, Round
+from workflows.approvals.records import Card, Condition, Edit, Escalated, Line, Round
 
 APPROVE = "approvals.approve"
 APPROVE_WITH = "approvals.approve_with"
@@ -217,12 +217,23 @@ def said(card: Card) -> list[str]:
             )
     if card.is_pending:
         told += conditions(card)
+    if card.is_pending and card.extras.edits:
+        told.append(edited(card.extras.edits[-1]))
     told += [
         f"{blocks.escape(one.giver.name, 60)} handed over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
     return told
+
+
+def edited(one: Edit) -> str:
+    """`Changed Mon 26 Jan at 9:14 · before: raise January's budget: 40,000 → 52,000 EUR`, for mrkdwn."""
+    if one.is_material:
+        return (
+            f"*Changed* {blocks.when(one.at)} · before: {blocks.escape(one.asks, 200)}"
+        )
+    return f"*Reworded* {blocks.when(one.at)} · it asks for the same"
 
 
 CONDITION_STATES = {
@@ -348,6 +359,31 @@ def withdraw_button(card: Card) -> Element:
     )
 
 
+def change_button(card: Card) -> Element:
+    """Change…: opens the window in which it was asked; what kind of request it is says which one."""
+    return blocks.button(
+        "Change…",
+        f"{card.subject_type}.change",
+        value(card),
+        hint=f"Change request {card.id}",
+    )
+
+
+def again_button(card: Card) -> Element:
+    """Ask again…: the same window for a new request, filled in as the old one was."""
+    return blocks.button(
+        "Ask again…",
+        f"{card.subject_type}.again",
+        value(card),
+        hint=f"Ask again for what request {card.id} asked",
+    )
+
+
+def can_ask_again(card: Card) -> bool:
+    """Whether a request that ended without what it asked can be asked again from where it says so."""
+    return card.is_editable and not card.is_pending and card.state is not ApprovalState.APPROVED  # fmt: skip
+
+
 def take_back_button(card: Card) -> Element:
     """Take back, after a question: others may have decided on the word of it."""
     return blocks.button(
@@ -364,13 +400,14 @@ def take_back_button(card: Card) -> Element:
 
 
 def requester_buttons(card: Card) -> list[Element]:
-    """What the requester can do while it waits: answer, or nudge, and withdraw."""
+    """What the requester can do while it waits: answer, or change, nudge and withdraw."""
     if card.question is not None:
         return [answer_button(card), withdraw_button(card)]
     rest = []
     if card.round.ask is not Ask.QUIET:
         rest.append(choice("Nudge those who are asked", "nudge", card))
     return [
+        *([change_button(card)] if card.is_editable else []),
         withdraw_button(card),
         *([blocks.overflow(MORE, rest)] if rest else []),
     ]

@@ -1,5 +1,7 @@
 """Clicks on budgets, the window that asks for more, and `/mlgov budget [project]`."""
 
+from decimal import Decimal
+
 from pydantic import ValidationError
 
 from bot import blocks, routes
@@ -8,11 +10,12 @@ from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from workflows import decisions, permissions, status
-from workflows.approvals.forms import SubmitRequest
+from workflows.approvals.forms import Edit, SubmitRequest
+from workflows.approvals.records import Card
 from workflows.budgets import service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, NotAllowed
 from workflows.projects import service as projects
 
 SHOWN = 8
@@ -23,7 +26,10 @@ def register(router: Router) -> None:
     router.action(words.ACKNOWLEDGE, acknowledge)
     router.action(words.INCREASE, open_increase)
     router.action(words.BREAK_DOWN, break_down)
+    router.action(f"{TYPE}.change", open_change)
+    router.action(f"{TYPE}.again", open_again)
     router.submission(words.SUBMIT_INCREASE, ask)
+    router.submission(words.SUBMIT_CHANGE, change)
     router.word(
         "budget",
         "budget [project]",
@@ -58,7 +64,57 @@ def acknowledge(click: Click) -> Reply:
 
 def open_increase(click: Click) -> Reply:
     """Open the window that asks for more."""
-    budget_id = _ids(click.value)[0]
+    return _window(click, _ids(click.value)[0])
+
+
+def open_change(click: Click) -> Reply:
+    """Open the same window for a request that waits."""
+    approval_id = _ids(click.value)[0]
+    deps = click.deps
+    with deps.db.read() as session:
+        card = decisions.require_editable(
+            session,
+            click.actor,
+            approval_id,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+        )
+    where = ":".join(click.card) if click.card else ":"
+    return _window(
+        click, card.facts["budget_id"], _entered(card), f"{approval_id}:{where}"
+    )
+
+
+def open_again(click: Click) -> Reply:
+    """Open the window for a new request, as one that ended was filled in."""
+    with click.deps.db.read() as session:
+        card = decisions.card(
+            session,
+            _ids(click.value)[0],
+            policy=click.deps.policy,
+            now=click.deps.now(session),
+            reader_id=click.actor.id,
+        )
+    if card.requester.id != click.actor.id:
+        raise NotAllowed(
+            "Somebody else asked for this. `/mlgov budget` has a button to ask yourself."
+        )
+    return _window(click, card.facts["budget_id"], _entered(card))
+
+
+def _entered(card: Card) -> views.Entered:
+    return views.Entered(
+        words.exact(Decimal(card.facts["new"])), card.facts["scope"], card.reason
+    )
+
+
+def _window(
+    click: Click,
+    budget_id: int,
+    before: views.Entered | None = None,
+    changes: str = "",
+) -> Reply:
     permissions.require_member(
         click.actor, "budget.increase", subject=(TYPE, budget_id)
     )
@@ -74,12 +130,14 @@ def open_increase(click: Click) -> Reply:
             policy=click.deps.policy,
             org_key=click.deps.team.org_key,
         )
-    return Open(views.increase(detail, routes.words(route)))
+    return Open(
+        views.increase(detail, routes.words(route), before=before, changes=changes)
+    )
 
 
-def ask(submission: Submission) -> Reply:
-    """The window was sent: open a request."""
-    budget_id, revision = _ids(submission.metadata)
+def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
+    """The form and the reason, or what is wrong under which field."""
+    budget_id, revision = _ids(":".join(submission.metadata.split(":")[:2]))
     try:
         form = IncreaseBudget(
             budget_id=budget_id,
@@ -99,6 +157,38 @@ def ask(submission: Submission) -> Reply:
         return FieldErrors(
             {views.REASON: "Say why, in a sentence; those who decide read this first."}
         )
+    return form, reason
+
+
+def change(submission: Submission) -> Reply:
+    """The window was sent: change the request."""
+    sent = _sent(submission)
+    if isinstance(sent, FieldErrors):
+        return sent
+    form, reason = sent
+    approval_id, channel, ts = submission.metadata.split(":")[2:5]
+    deps = submission.deps
+    told = deps.db.run(
+        lambda session: decisions.edit(
+            session,
+            submission.actor,
+            Edit(approval_id=int(approval_id), form=form, reason=reason),
+            policy=deps.policy,
+            policy_id=deps.holder.version_id,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            clicked=(channel, ts) if channel and ts else None,
+        )
+    )
+    return Private(told)
+
+
+def ask(submission: Submission) -> Reply:
+    """The window was sent: open a request."""
+    sent = _sent(submission)
+    if isinstance(sent, FieldErrors):
+        return sent
+    form, reason = sent
     deps = submission.deps
     deps.db.run(
         lambda session: decisions.submit(

@@ -1,6 +1,7 @@
 """Windows about budgets, and the private answers. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from bot import blocks
@@ -17,13 +18,35 @@ ROOM = 2800
 """Characters of a section that lines may fill."""
 
 
-def increase(detail: BudgetDetail, gate_words: str) -> Block:
-    """The window that asks for more: from what, to what, for how long, and why."""
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What somebody asked before; the window starts with it."""
+
+    amount: str
+    scope: str
+    reason: str
+
+
+def increase(
+    detail: BudgetDetail,
+    gate_words: str,
+    *,
+    before: Entered | None = None,
+    changes: str = "",
+) -> Block:
+    """The window that asks for more: from what, to what, for how long, and why.
+
+    `changes` is what the button of a waiting request carried, which the window changes instead.
+    """
     burn = detail.burn
     period = burn.period_words
-    only = blocks.option(f"{period} only", "period")
+    only, onwards = (
+        blocks.option(f"{period} only", "period"),
+        blocks.option("From now on", "onwards"),
+    )
+    known = before or Entered("", "period", "")
     return blocks.modal(
-        "Request increase",
+        "Change the request" if changes else "Request increase",
         [
             blocks.section(
                 f"*{blocks.escape(detail.project, 120)}* · {period}'s budget is "
@@ -33,6 +56,7 @@ def increase(detail: BudgetDetail, gate_words: str) -> Block:
                 f"New amount, {burn.currency}",
                 blocks.text_input(
                     AMOUNT,
+                    initial=known.amount,
                     placeholder=f"More than {words.exact(burn.amount)}",
                     max_length=40,
                 ),
@@ -41,22 +65,31 @@ def increase(detail: BudgetDetail, gate_words: str) -> Block:
             blocks.input_(
                 "For how long",
                 blocks.radio(
-                    SCOPE, [only, blocks.option("From now on", "onwards")], initial=only
+                    SCOPE,
+                    [only, onwards],
+                    initial=onwards if known.scope == "onwards" else only,
                 ),
                 block_id=SCOPE,
             ),
             blocks.input_(
                 "Why",
                 blocks.text_input(
-                    REASON, multiline=True, min_length=3, max_length=1000
+                    REASON,
+                    multiline=True,
+                    initial=known.reason,
+                    min_length=3,
+                    max_length=1000,
                 ),
                 block_id=REASON,
-                hint="Those who decide read this first.",
+                hint="With other words alone nobody is asked anew; with another amount they are."
+                if changes
+                else "Those who decide read this first.",
             ),
         ],
-        callback_id=words.SUBMIT_INCREASE,
-        submit="Ask",
-        metadata=f"{burn.budget_id}:{burn.revision}",
+        callback_id=words.SUBMIT_CHANGE if changes else words.SUBMIT_INCREASE,
+        submit="Change" if changes else "Ask",
+        metadata=f"{burn.budget_id}:{burn.revision}"
+        + (f":{changes}" if changes else ""),
     )
 
 

@@ -12,6 +12,7 @@ ACKNOWLEDGE, INCREASE, BREAK_DOWN = (
     "budgets.break_down",
 )
 SUBMIT_INCREASE = "budgets.ask"
+SUBMIT_CHANGE = "budgets.change"
 
 
 def exact(amount: Decimal) -> str:

@@ -7,17 +7,16 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from bot import blocks, routes
+from bot import blocks
 from bot.context import Deps
-from bot.milestones import submissions, views, windows, words
+from bot.milestones import asking, submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
-from workflows import decisions, permissions, status
+from workflows import permissions, status
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
 from workflows.milestones import changes, lists, reads, service, snoozing
-from workflows.milestones.moving import RESCHEDULE
 from workflows.milestones.records import MilestoneRecord
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -39,6 +38,7 @@ def register(router: Router) -> None:
     router.action(words.LOOK, look_through)
     router.shortcut(PROMISE, from_message)
     submissions.register(router)
+    asking.register(router)
     router.word(
         "milestones",
         "milestones [project]",
@@ -76,28 +76,8 @@ def _done(click: Click, value: str) -> Reply:
 
 
 def _reschedule(click: Click, value: str) -> Reply:
-    milestone, today = _shown(click, value)
-    policy = click.deps.policy
-    decided_by = None
-    if policy.milestones.reschedule is not None:
-        with click.deps.db.read() as session:
-            route = decisions.route(
-                session,
-                click.actor,
-                policy.milestones.reschedule,
-                RESCHEDULE.people(session, milestone.id),
-                policy=policy,
-                org_key=click.deps.team.org_key,
-            )
-        decided_by = routes.words(route)
-    return Open(
-        windows.reschedule(
-            milestone,
-            today,
-            decided_by=decided_by,
-            metadata=_metadata(click, value),
-        )
-    )
+    milestone, _ = _shown(click, value)
+    return asking.window(click, milestone, _metadata(click, value))
 
 
 def _risk(click: Click, value: str) -> Reply:

@@ -88,21 +88,23 @@ def _said(clicked: Clicked, text: str) -> Reply:
     return Done() if clicked is not None else Private(text)
 
 
-def _day(submission: Submission, field: str) -> date:
-    text = str(submission.values.get(field) or "")
+def day(submission: Submission, field: str) -> date:
+    """The day that was picked. Raises InvalidInput at its field."""
+    picked = str(submission.values.get(field) or "")
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(picked)
     except ValueError:
         raise InvalidInput("Pick a day.", field=field) from None
 
 
-def _text(submission: Submission, field: str) -> str:
+def text(submission: Submission, field: str) -> str:
+    """What was typed into a field."""
     return str(submission.values.get(field) or "").strip()
 
 
 def _person(submission: Submission, field: str) -> str:
     """The opaque id of whom somebody picked. Slack is asked about who was never met, before any transaction."""
-    slack_id = _text(submission, field)
+    slack_id = text(submission, field)
     if not slack_id:
         raise InvalidInput("Pick somebody.", field=field)
     deps = submission.deps
@@ -120,9 +122,9 @@ def add(submission: Submission) -> Reply:
     told: dict[str, Any] = json.loads(submission.metadata)
     try:
         form = AddMilestone(
-            project=told["project"] or _text(submission, windows.PROJECT),
+            project=told["project"] or text(submission, windows.PROJECT),
             title=values.get(windows.TITLE) or "",
-            due=_day(submission, windows.DUE),
+            due=day(submission, windows.DUE),
             type=values.get(windows.TYPE) or "other",
             owner_id=_person(submission, windows.OWNER),
             needs=tuple(number(one) for one in values.get(windows.NEEDS) or ()),
@@ -193,8 +195,8 @@ def done(submission: Submission) -> Reply:
         submission,
         changes.done,
         "Noted: it is met. Reminders of it end here.",
-        proof=_text(submission, windows.PROOF),
-        on=_day(submission, windows.ON),
+        proof=text(submission, windows.PROOF),
+        on=day(submission, windows.ON),
     )
 
 
@@ -204,7 +206,7 @@ def at_risk(submission: Submission) -> Reply:
         submission,
         changes.at_risk,
         "Noted: it is at risk. Its day stays; reschedule to move it.",
-        reason=_text(submission, windows.REASON),
+        reason=text(submission, windows.REASON),
     )
 
 
@@ -214,7 +216,7 @@ def drop(submission: Submission) -> Reply:
         submission,
         changes.drop,
         "Dropped: it leaves every list and reminder.",
-        reason=_text(submission, windows.REASON),
+        reason=text(submission, windows.REASON),
     )
 
 
@@ -233,7 +235,7 @@ def snooze(submission: Submission) -> Reply:
     """This person's reminders of it wait."""
     milestone_id, _ = ids(submission.metadata)
     clicked, deps = _place(submission.metadata), submission.deps
-    until = _day(submission, windows.UNTIL)
+    until = day(submission, windows.UNTIL)
 
     def work(session: Session) -> None:
         snoozing.snooze(
@@ -254,12 +256,12 @@ def reschedule(submission: Submission) -> Reply:
     """Another day: at once, or asked for where the policy names a gate for a later one."""
     milestone_id, revision = ids(submission.metadata)
     clicked, deps = _place(submission.metadata), submission.deps
-    reason = _text(submission, windows.REASON)
+    reason = text(submission, windows.REASON)
     try:
         form = Reschedule(
             milestone_id=milestone_id,
             revision=revision,
-            new=_day(submission, windows.NEW),
+            new=day(submission, windows.NEW),
         )
     except ValidationError as error:
         fault = error.errors()[0]

@@ -1,6 +1,7 @@
 """The windows in which milestones are added and changed. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from bot import blocks
@@ -18,6 +19,7 @@ SUBMIT_ADD, SUBMIT_DONE, SUBMIT_RISK, SUBMIT_MOVE, SUBMIT_SNOOZE, SUBMIT_HAND, S
     "milestones.submit_hand",
     "milestones.submit_drop",
 )  # fmt: skip
+SUBMIT_CHANGE = "milestones.submit_change"
 PROJECT, TITLE, DUE, TYPE, OWNER, NEEDS = (
     "project",
     "title",
@@ -34,10 +36,16 @@ def _about(milestone: MilestoneRecord, today: date) -> Block:
     return blocks.section(words.line(milestone, today))
 
 
-def _reason(label: str, hint: str) -> Block:
+def _reason(label: str, hint: str, initial: str = "") -> Block:
     return blocks.input_(
         label,
-        blocks.text_input(REASON, multiline=True, min_length=3, max_length=MOST_REASON),
+        blocks.text_input(
+            REASON,
+            multiline=True,
+            initial=initial,
+            min_length=3,
+            max_length=MOST_REASON,
+        ),
         block_id=REASON,
         hint=hint,
     )
@@ -161,26 +169,52 @@ def at_risk(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What somebody asked before; the window starts with it."""
+
+    new: date
+    reason: str
+
+
 def reschedule(
-    milestone: MilestoneRecord, today: date, *, decided_by: str | None, metadata: str
+    milestone: MilestoneRecord,
+    today: date,
+    *,
+    decided_by: str | None,
+    metadata: str,
+    before: Entered | None = None,
+    is_change: bool = False,
 ) -> Block:
-    """Another day and why; `decided_by` names the stages when a later day has to be approved."""
+    """Another day and why; `decided_by` names the stages when a later day has to be approved.
+
+    With `is_change` the window changes the request that waits for it.
+    """
     shown = [_about(milestone, today)]
     if decided_by:
         shown.append(blocks.context(f"A later day has to be approved. {decided_by}"))
     shown += [
         blocks.input_(
             "New day",
-            blocks.date_picker(NEW, initial=max(milestone.forecast, today)),
+            blocks.date_picker(
+                NEW,
+                initial=before.new if before else max(milestone.forecast, today),
+            ),
             block_id=NEW,
         ),
-        _reason("Why", "Those who wait for it read this first."),
+        _reason(
+            "Why",
+            "With other words alone nobody is asked anew; with another day they are."
+            if is_change
+            else "Those who wait for it read this first.",
+            initial=before.reason if before else "",
+        ),
     ]
     return blocks.modal(
-        "Reschedule",
+        "Change the request" if is_change else "Reschedule",
         shown,
-        callback_id=SUBMIT_MOVE,
-        submit="Reschedule",
+        callback_id=SUBMIT_CHANGE if is_change else SUBMIT_MOVE,
+        submit="Change" if is_change else "Reschedule",
         metadata=metadata,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from storage.actions.tables import (
     Absence,
     ApprovalCondition,
+    ApprovalEdit,
     ApprovalHandover,
     ApprovalQuestion,
     ApprovalReview,
@@ -54,6 +55,18 @@ _HANDOVERS = (
     .where(ApprovalHandover.approval_id.in_(_IDS))
     .order_by(ApprovalHandover.id)
 )
+_EDITS = (
+    select(
+        ApprovalEdit.__table__,
+        _one.name.label("editor_name"),
+        _one.slack_id.label("editor_slack_id"),
+        _said.text.label("reason"),
+    )
+    .join(_one, _one.id == ApprovalEdit.person_id)
+    .outerjoin(_said, _said.id == ApprovalEdit.reason_id)
+    .where(ApprovalEdit.approval_id.in_(_IDS))
+    .order_by(ApprovalEdit.id)
+)
 _CONDITION = (
     select(
         ApprovalCondition.__table__,
@@ -97,6 +110,20 @@ def list_questions(session: Session, ids: Sequence[int]) -> Rows:
 def list_handovers(session: Session, ids: Sequence[int]) -> Rows:
     """Places that were given to others, oldest first, with names and words."""
     return session.execute(_HANDOVERS, {"ids": list(ids)}).all()
+
+
+def list_edits(session: Session, ids: Sequence[int]) -> Rows:
+    """What these requests asked before they were changed, oldest first, with names and words."""
+    return session.execute(_EDITS, {"ids": list(ids)}).all()
+
+
+def insert_edit(session: Session, **values: Any) -> int:
+    """Keep what a request asked before; its id."""
+    return int(
+        session.execute(
+            insert(ApprovalEdit).returning(ApprovalEdit.id), values
+        ).scalar_one()
+    )
 
 
 def list_conditions(session: Session, ids: Sequence[int]) -> Rows:
@@ -311,6 +338,7 @@ def list_concerning(session: Session, person_id: str) -> Sequence[int]:
     for table, columns in (
         (ApprovalQuestion, ("asked_by",)),
         (ApprovalHandover, ("from_id", "to_id")),
+        (ApprovalEdit, ("person_id",)),
         (ApprovalCondition, ("set_by", "owner_id")),
         (ApprovalReview, ("broken_by", "reviewed_by")),
     ):

@@ -1,6 +1,7 @@
 """What people do about a request beside deciding: questions, hand-overs, absences, conditions, breaking glass."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
@@ -40,6 +41,29 @@ class ApprovalHandover(Base):
         ForeignKey("private_text.id"), index=True
     )
     created_at: Mapped[datetime]
+
+
+class ApprovalEdit(Base):
+    """The requester changed what they ask, or only its words; what stood there before is kept."""
+
+    __tablename__ = "approval_edit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    approval_id: Mapped[int] = mapped_column(ForeignKey("approval.id"), index=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    is_material: Mapped[bool]
+    """Whether something else is asked; other words alone ask nothing else."""
+    facts: Mapped[dict[str, Any]]
+    """What was asked before."""
+    reason_id: Mapped[int | None] = mapped_column(
+        ForeignKey("private_text.id"), index=True
+    )
+    """The reason that was given before."""
+    reopened: Mapped[str | None]
+    """The stage from which on people were asked anew; none when nobody was."""
+    voided: Mapped[int]
+    """How many verdicts count no more."""
+    edited_at: Mapped[datetime]
 
 
 class Absence(Base):

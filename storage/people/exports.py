@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from storage.actions.tables import (
     Absence,
     ApprovalCondition,
+    ApprovalEdit,
     ApprovalHandover,
     ApprovalQuestion,
     ApprovalReview,
@@ -99,6 +100,12 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(*ApprovalHandover.__table__.columns)
             .where(or_(ApprovalHandover.from_id == me, ApprovalHandover.to_id == me))
             .order_by(ApprovalHandover.id),
+        ),
+        "edits": _rows(
+            session,
+            select(*ApprovalEdit.__table__.columns)
+            .where(ApprovalEdit.person_id == me)
+            .order_by(ApprovalEdit.id),
         ),
         "absences": _rows(
             session,

@@ -26,6 +26,7 @@ from workflows.approvals.forms import (
     Answer,
     AskInformation,
     Decide,
+    Edit,
     HandOver,
     Nudge,
     OnRequest,
@@ -262,6 +263,30 @@ class House:
 
     def take_back(self, name: str, approval_id: int) -> str:
         return self.act(name, TakeBack(approval_id=approval_id))
+
+    def edit(
+        self,
+        name: str,
+        approval_id: int,
+        reason: str = "The pilot is over.",
+        **asked: Any,
+    ) -> str:
+        card = self.card(approval_id)
+        known = {key: card.facts[key] for key in ("project_id", "amount", "percent")}
+        form = Edit(
+            approval_id=approval_id, form=GoLive(**known | asked), reason=reason
+        )
+        return self.db.run(
+            lambda session: decisions.edit(
+                session,
+                self.actor(name),
+                form,
+                policy=self.policy,
+                policy_id=1,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
 
     def expire(self, approval_id: int) -> None:
         self.db.run(

@@ -30,6 +30,7 @@ class ProjectLaunch:
     """A subject type over the table of projects: approved, its status becomes `live`."""
 
     gate = "budget_increase"
+    is_editable = True
 
     def prepare(
         self,
@@ -39,6 +40,7 @@ class ProjectLaunch:
         *,
         policy: Policy,
         now: datetime,
+        replacing: int | None = None,
     ) -> Prepared:
         self.lock(session, form.project_id)
         project = session.get_one(Project, form.project_id)
@@ -47,7 +49,12 @@ class ProjectLaunch:
         return Prepared(
             project.id,
             project.id,
-            {"project_id": project.id, "to": "live"},
+            {
+                "project_id": project.id,
+                "to": "live",
+                "amount": form.amount,
+                "percent": form.percent,
+            },
             {
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,

@@ -45,6 +45,23 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What a request said before its requester changed it."""
+
+    id: int
+    editor: Someone
+    is_material: bool
+    asks: str
+    """What was asked before, in plain words."""
+    reason: str
+    """The reason that was given before."""
+    reopened: str
+    """The stage from which on people were asked anew; empty when nobody was."""
+    voided: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """What an approval depends on."""
 
@@ -91,3 +108,4 @@ class Extras:
     handovers: tuple[Handover, ...] = ()
     conditions: tuple[Condition, ...] = ()
     review: Review | None = None
+    edits: tuple[Edit, ...] = ()

@@ -127,5 +127,12 @@ class ReviewGlass(OnRequest):
     note: Reason = ""
 
 
+class Edit(OnRequest):
+    """The requester changes what they ask: the subject's own form anew, and the reason."""
+
+    form: BaseModel
+    reason: Reason
+
+
 class TakeBack(OnRequest):
     """Somebody's own verdict counts no more."""

@@ -1,6 +1,6 @@
 """Reading what people did about requests beside deciding; only for those that have any of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +9,7 @@ from storage.actions import queries
 from storage.enums import ConditionState
 from workflows.approvals.extras import (
     Condition,
+    Edit,
     Extras,
     Handover,
     Question,
@@ -17,20 +18,24 @@ from workflows.approvals.extras import (
 )
 
 
-def extras(session: Session, ids: Sequence[int]) -> dict[int, Extras]:
-    """By request."""
+def extras(
+    session: Session, ids: Sequence[int], asked: Callable[[int, dict[str, Any]], str]
+) -> dict[int, Extras]:
+    """By request; `asked` puts what a request asked before into words."""
     if not ids:
         return {}
     questions = _by(queries.list_questions(session, ids), _question)
     handovers = _by(queries.list_handovers(session, ids), _handover)
     conditions = _by(queries.list_conditions(session, ids), condition)
     reviews = _by(queries.list_reviews(session, ids), _review)
+    edits = _by(queries.list_edits(session, ids), lambda row: _edit(row, asked))
     return {
         id_: Extras(
             tuple(questions.get(id_, ())),
             tuple(handovers.get(id_, ())),
             tuple(conditions.get(id_, ())),
             next(iter(reviews.get(id_, ())), None),
+            tuple(edits.get(id_, ())),
         )
         for id_ in ids
     }
@@ -62,6 +67,19 @@ def _handover(row: Any) -> Handover:
         Someone(row.to_id, row.taker_name, row.taker_slack_id),
         row.note or "",
         row.created_at,
+    )
+
+
+def _edit(row: Any, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
+    return Edit(
+        row.id,
+        Someone(row.person_id, row.editor_name, row.editor_slack_id),
+        row.is_material,
+        asked(row.approval_id, row.facts) if row.is_material else "",
+        row.reason or "",
+        row.reopened or "",
+        row.voided,
+        row.edited_at,
     )
 
 

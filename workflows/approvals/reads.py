@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries, waiting
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
-from workflows.approvals import absences, more, people
+from workflows.approvals import absences, more, people, readers
 from workflows.approvals.absences import Principal
-from workflows.approvals.binding import MANAGER, ONCALL, ROLE, may_break
-from workflows.approvals.extras import Extras, Handover
+from workflows.approvals.binding import may_break
+from workflows.approvals.extras import Extras
 from workflows.approvals.records import (
     Card,
     Escalated,
     Line,
     Part,
-    Reader,
     Round,
     Someone,
 )
@@ -26,29 +25,18 @@ from workflows.approvals.rules import (
     PERSON,
     Approver,
     Entitlement,
-    Refusal,
     Standing,
     admission,
     counts,
-    entitlement,
-    given,
 )
-from workflows.approvals.stages import HANDED_OVER, Bound, Stage
+from workflows.approvals.stages import Bound, Stage
 from workflows.errors import NotFound
 from workflows.policy import Policy
-from workflows.subjects import SubjectType
+from workflows.subjects import SubjectType, Words
 
 MOST_SHOWN = 20
 REMEMBERED = timedelta(days=14)
 """How long an ended request still shows among those that somebody asked for."""
-
-_BY_WORD = {
-    "subject.sponsor": "you sponsor this project",
-    "subject.manager": "you manage this project",
-    "subject.developer": "you developed this",
-    "subject.validator": "you validated this",
-    MANAGER: "the person who asks reports to you",
-}
 
 
 def card(
@@ -99,7 +87,18 @@ def cards(
     rows = queries.list_standing(session, reader_id) if reader_id else ()
     reader = people.standing(rows) if rows else None
     away = absences.principals(session, rows, reader_id or "", now=now)
-    extras = more.extras(session, [id_ for id_, head in heads.items() if head.has_more])
+
+    def told(id_: int, facts: dict[str, Any]) -> Words:
+        head = heads[id_]
+        return subjects[head.subject_type].words(
+            session, head.subject_id, facts, policy=policy, now=now
+        )
+
+    extras = more.extras(
+        session,
+        [id_ for id_, head in heads.items() if head.has_more],
+        lambda id_, facts: told(id_, facts).asks,
+    )
     return tuple(
         _card(
             heads[id_],
@@ -113,9 +112,8 @@ def cards(
             and heads[id_].state == ApprovalState.PENDING
             and may_break(policy, heads[id_].gate, reader) is not None,
             now=now,
-            words=subjects[heads[id_].subject_type].words(
-                session, heads[id_].subject_id, heads[id_].facts, policy=policy, now=now
-            ),
+            words=told(id_, heads[id_].facts),
+            is_editable=subjects[heads[id_].subject_type].is_editable,
         )
         for id_ in ids
         if id_ in heads
@@ -255,7 +253,8 @@ def _card(
     may_break_glass: bool,
     *,
     now: datetime,
-    words: Any,
+    words: Words,
+    is_editable: bool,
 ) -> Card:
     given_ = tuple(
         Line(
@@ -312,7 +311,7 @@ def _card(
         expires_at=head.expires_at,
         decided_at=head.decided_at,
         policy_id=head.policy_id,
-        reader=_reader(
+        reader=readers.reader_of(
             head,
             bound,
             Stage.of(stages[head.stage]),
@@ -331,6 +330,8 @@ def _card(
         paused_at=head.paused_at,
         nudged_at=head.nudged_at,
         extras=extras,
+        facts=head.facts,
+        is_editable=is_editable,
     )
 
 
@@ -376,109 +377,3 @@ def _round(
         else None,
         tuple(asked_at + after for after in stage.remind_after) if asked_at else (),
     )
-
-
-def _reader(
-    head: Any,
-    bound: Bound,
-    stage: Stage,
-    lines: Sequence[Line],
-    voters: Sequence[tuple[int, ...]],
-    standing: Standing | None,
-    now: datetime,
-    handovers: Sequence[Handover],
-    away: Sequence[Principal],
-    may_break_glass: bool,
-) -> Reader | None:
-    if standing is None:
-        return None
-    found = entitlement(stage.approvers, standing)
-    admitted = admission(stage, standing, now)
-    apart = bound.apart.get(standing.person_id, "")
-    why, is_done = "", False
-    if isinstance(admitted, Entitlement) and standing.is_member and not apart:
-        with_theirs = [*voters, admitted.parties]
-        is_done = given(stage, with_theirs) == given(stage, voters)
-        why = (
-            ""
-            if is_done
-            else _why(
-                admitted,
-                head.subject_type,
-                _giver(handovers, standing.person_id, head.stage),
-            )
-        )
-    stands_in_for = ""
-    if found is None and not apart and stage.delegate and standing.is_member:
-        stands_in_for = _stands_in_for(head, stage, lines, away, now)
-        why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
-    group = found.group if found is not None else None
-    return Reader(
-        standing.person_id,
-        why,
-        next((line for line in lines if line.person.id == standing.person_id), None),
-        standing.person_id == head.requester_id,
-        apart,
-        group.name if group is not None else None,
-        group.since + stage.member_since
-        if group is not None
-        and group.since is not None
-        and stage.member_since is not None
-        and admitted is Refusal.TOO_NEW
-        else None,
-        is_done,
-        stands_in_for=stands_in_for,
-        may_break_glass=may_break_glass,
-        handed_to=next(
-            (
-                one.taker.name
-                for one in handovers
-                if one.giver.id == standing.person_id and one.position == head.stage
-            ),
-            "",
-        ),
-    )
-
-
-def _stands_in_for(
-    head: Any,
-    stage: Stage,
-    lines: Sequence[Line],
-    away: Sequence[Principal],
-    now: datetime,
-) -> str:
-    decided = {line.person.id for line in lines} | {head.requester_id}
-    return next(
-        (
-            one.name
-            for one in away
-            if one.standing.person_id not in decided
-            and isinstance(admission(stage, one.standing, now), Entitlement)
-        ),
-        "",
-    )
-
-
-def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
-    return next(
-        (
-            one.giver.name
-            for one in handovers
-            if one.taker.id == person_id and one.position == position
-        ),
-        "somebody",
-    )
-
-
-def _why(found: Entitlement, subject_type: str, giver: str) -> str:
-    if found.rule == HANDED_OVER:
-        return f"{giver} handed this over to you"
-    if found.rule.startswith(ONCALL) and found.group is not None:
-        return f"you are on call in {found.group.name}"
-    if found.group is not None:
-        return f"you are in {found.group.name}"
-    if found.rule == "subject.owner":
-        return f"you own this {subject_type}"
-    if found.rule.startswith(ROLE):
-        return f"you hold the role {found.rule.removeprefix(ROLE)}"
-    return _BY_WORD.get(found.rule, "the policy names you")

@@ -1,16 +1,19 @@
 """What reads of requests return."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from storage.enums import ApprovalState, Ask, ConditionState, Verdict
-from workflows.approvals.extras import Condition, Extras, Question, Someone
+from workflows.approvals.extras import Condition, Edit, Extras, Question, Someone
 from workflows.approvals.stages import Dropped, Mode, Way
 from workflows.subjects import Words
 
 __all__ = [
     "Card",
     "Condition",
+    "Edit",
     "Extras",
     "Line",
     "Question",
@@ -141,6 +144,10 @@ class Card:
     """Since when it waits for the requester's answer."""
     nudged_at: datetime | None = None
     extras: Extras = field(default_factory=Extras)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is asked, as its subject type keeps it."""
+    is_editable: bool = False
+    """Whether the requester can change what they ask while it waits."""
 
     @property
     def question(self) -> Question | None:

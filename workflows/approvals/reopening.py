@@ -62,4 +62,4 @@ def reopen(
         now=around.now,
         edition=head.edition + 1,
     )
-    clocks.start(session, head.id, request.stages[position], position, now=around.now)
+    clocks.restart(session, head.id, request.stages[position], position, now=around.now)

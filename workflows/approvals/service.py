@@ -446,7 +446,8 @@ def _next_stage(
         now=around.now,
         edition=head.edition,
     )
-    clocks.start(session, head.id, request.stages[position], position, now=around.now)
+    start = clocks.restart if head.edition else clocks.start
+    start(session, head.id, request.stages[position], position, now=around.now)
 
 
 def unnamed(word: str) -> str:

@@ -27,6 +27,7 @@ class BudgetIncrease:
     """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`."""
 
     gate = "budget_increase"
+    is_editable = True
 
     def prepare(
         self,
@@ -36,6 +37,7 @@ class BudgetIncrease:
         *,
         policy: Policy,
         now: datetime,
+        replacing: int | None = None,
     ) -> Prepared:
         """Lock the budget and say exactly what is asked. One request for more at a time."""
         permissions.require_member(
@@ -60,6 +62,8 @@ class BudgetIncrease:
                 field="amount",
             )
         for pending in queries.requests(session, budget.id, pending_only=True):
+            if pending.id == replacing:
+                continue
             raise InvalidInput(
                 f"{pending.requester} has already asked to raise this budget to {_plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",

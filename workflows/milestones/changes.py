@@ -273,9 +273,15 @@ def reschedule(
 
 
 def check_new_day(
-    session: Session, row: Milestone, new: date, *, policy: Policy, now: datetime
+    session: Session,
+    row: Milestone,
+    new: date,
+    *,
+    policy: Policy,
+    now: datetime,
+    replacing: int | None = None,
 ) -> None:
-    """Raise InvalidInput for a day that is none to move to, or while another one is being decided."""
+    """Raise InvalidInput for a day that is none to move to, or while another request than `replacing` is decided."""
     if new == row.forecast:
         raise InvalidInput(f"It is due on {_day(new)} already.", field="new")
     if new < reads.today_of(policy, now):
@@ -283,7 +289,7 @@ def check_new_day(
             "That day has passed already; pick today or a later day.", field="new"
         )
     pending = queries.asked(session, [row.id]).get(row.id)
-    if pending is not None:
+    if pending is not None and pending.id != replacing:
         raise InvalidInput(
             f"Request #{pending.id} to move this milestone waits for a decision already.",
             field="new",

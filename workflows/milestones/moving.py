@@ -30,6 +30,7 @@ class MilestoneReschedule:
     """
 
     gate = "milestone_reschedule"
+    is_editable = True
 
     def prepare(
         self,
@@ -39,12 +40,15 @@ class MilestoneReschedule:
         *,
         policy: Policy,
         now: datetime,
+        replacing: int | None = None,
     ) -> Prepared:
         """Lock the milestone and say exactly what is asked. One request for another day at a time."""
         row = changes.locked(
             session, actor, form.milestone_id, form.revision, policy=policy
         )
-        changes.check_new_day(session, row, form.new, policy=policy, now=now)
+        changes.check_new_day(
+            session, row, form.new, policy=policy, now=now, replacing=replacing
+        )
         if form.new < row.forecast:
             raise InvalidInput(
                 "An earlier day needs no approval; reschedule it without one.",

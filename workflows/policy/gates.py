@@ -170,6 +170,8 @@ class Gate(Rules):
     break_glass: BreakGlass | None = None
     hand_over_to: tuple[Approver, ...] = Field(default=(), max_length=50)
     """To whom an approver may hand over, beside those whom the stage asks anyway."""
+    change_reopens: str | None = None
+    """The stage from which on people are asked anew when the requester changes what is asked; the first, if none is named."""
     valid_for: Duration | None = None
     """For how long an approval holds."""
 
@@ -186,6 +188,10 @@ class Gate(Rules):
         if len(set(names)) != len(names):
             raise ValueError(
                 "two stages have the same name; people must be able to tell them apart"
+            )
+        if self.change_reopens and self.change_reopens.casefold() not in names:
+            raise ValueError(
+                f"change_reopens names a stage: {', '.join(stage.name for stage in self.stages)}"
             )
         return self
 

@@ -39,6 +39,7 @@ class ReleaseSubject:
     """A subject type (see `workflows.subjects`) for every gate that the policy binds to releases."""
 
     gate: str | None = None
+    is_editable = False
 
     def prepare(
         self,
@@ -48,6 +49,7 @@ class ReleaseSubject:
         *,
         policy: Policy,
         now: datetime,
+        replacing: int | None = None,
     ) -> Prepared:
         """Lock the release and say exactly what is asked. One request at a gate at a time."""
         asked = form.form

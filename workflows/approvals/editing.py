@@ -1,0 +1,408 @@
+"""The requester changes what they ask. Other words only tell; another thing asks people anew, from a stage on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.actions import queries as more
+from storage.approvals import changing, queries, replaying
+from storage.enums import ApprovalState
+from workflows import outbox, permissions, timers
+from workflows.actors import SYSTEM, Actor
+from workflows.approvals import (
+    announcements,
+    clocks,
+    endings,
+    people,
+    reads,
+    routing,
+    rules,
+    separation,
+    service,
+)
+from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.endings import EXPIRE, Circumstances
+from workflows.approvals.forms import Edit
+from workflows.approvals.records import Card
+from workflows.approvals.rules import Refusal
+from workflows.approvals.stages import Bound, Dropped, Stage
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotAllowed, RefusalFact
+from workflows.policy import Gate
+from workflows.subjects import Prepared
+
+_OPENED_ON = frozenset({"revision", "from_revision"})
+"""Facts that say which revision of its subject a form was opened on; they are no part of what is asked."""
+
+
+def require_editable(
+    session: Session, actor: Actor, approval_id: int, around: Circumstances
+) -> Card:
+    """The request as it stands, for the window that changes it. Raises the refusal of who may not, or not any more."""
+    permissions.require_member(
+        actor, "approval.edit", subject=("approval", approval_id)
+    )
+    card = reads.card(
+        session,
+        approval_id,
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=actor.id,
+    )
+    if card.requester.id != actor.id:
+        raise NotAllowed(
+            "Only the person who asked for this can change it. If you decide on it, you can ask for information.",
+            audit=RefusalFact(
+                "approval.edit", "approval", str(card.id), why="not_requester"
+            ),
+        )
+    if not card.is_pending:
+        raise service.refused(session, Refusal.ENDED, card.id, actor, around)
+    if around.now >= card.expires_at:
+        raise service.refused(session, Refusal.OVERDUE, card.id, actor, around)
+    if not card.is_editable:
+        raise NotAllowed(
+            "A pipeline asked for this, so it cannot be changed here. Withdraw it, and let the pipeline ask anew."
+        )
+    if card.question is not None:
+        raise InvalidInput(
+            f"{card.question.asker.name} asked you something first. Answer that, then change the request."
+        )
+    return card
+
+
+def edit(
+    session: Session,
+    actor: Actor,
+    form: Edit,
+    policy_id: int,
+    around: Circumstances,
+) -> str:
+    """Change the request; a sentence (not escaped) for whoever did it.
+
+    Another thing asked binds the request to the policy in force, as a new one would be.
+    """
+    head, request = service.locked(session, form.approval_id)
+    before = require_editable(session, actor, head.id, around)
+    if not form.reason:
+        raise InvalidInput(
+            "Say in a sentence why this is needed; those who decide read it.",
+            field="reason",
+        )
+    prepared = around.subjects[head.subject_type].prepare(
+        session,
+        actor,
+        form.form,
+        policy=around.policy,
+        now=around.now,
+        replacing=head.id,
+    )
+    if prepared.subject_id != head.subject_id:
+        raise InvalidInput(
+            "A request stays about what it was opened for. Ask for this with a new one."
+        )
+    is_material = _asked(prepared.facts) != _asked(head.facts)
+    if not is_material and form.reason == before.reason:
+        raise InvalidInput(
+            "Nothing here is different from what you asked. Change something, or close the window.",
+            field="reason",
+        )
+    change = _Change(
+        head, request, before, prepared, form.reason, is_material, policy_id
+    )
+    return (
+        _material(session, actor, change, around)
+        if is_material
+        else _editorial(session, actor, change, around)
+    )
+
+
+def _asked(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name not in _OPENED_ON}
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    head: Any
+    request: rules.Request
+    before: Card
+    prepared: Prepared
+    reason: str
+    is_material: bool
+    policy_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a material change comes to: where the request goes on, and which stages are bound anew."""
+
+    stage: int
+    """The stage that is asked next."""
+    start: int
+    """From here on the stages are replaced."""
+    rest: tuple[Stage, ...]
+    bound: Bound
+    void: tuple[Any, ...]
+    """Verdicts that count no more."""
+    expires_at: datetime
+
+    @property
+    def asks_anew(self) -> bool:
+        """Whether the stage that is asked is asked again; it is not where the policy reopens only later ones."""
+        return self.start == self.stage
+
+
+def _editorial(
+    session: Session, actor: Actor, change: _Change, around: Circumstances
+) -> str:
+    edit_id = _keep(session, actor, change, around, reopened=None, void=())
+    changing.mark(session, change.head.id, has_more=True)
+    outbox.refresh(
+        session,
+        announcements.subject(change.head.id),
+        now=around.now,
+        clicked=around.clicked,
+    )
+    endings.tell(session, change.head, "edited", edit_id, around)
+    return "Every copy shows your new words. You ask for the same, so nobody is asked anew."
+
+
+def _material(
+    session: Session, actor: Actor, change: _Change, around: Circumstances
+) -> str:
+    head = change.head
+    gate = around.policy.gates.get(head.gate)
+    if gate is None:
+        raise InvalidInput(
+            "The policy has no such gate any more. Withdraw this request, and ask at a gate that there is."
+        )
+    by_rule = passes_by(gate, head.gate, change.prepared.conditions)
+    plan = _plan(session, actor, change, gate, by_rule, around)
+    reopened = None if by_rule or not plan.asks_anew else plan.rest[0].name
+    edit_id = _keep(session, actor, change, around, reopened=reopened, void=plan.void)
+    if plan.void:
+        gone = [row.id for row in plan.void]
+        changing.void_decisions(session, gone, at=around.now)
+        more.drop_conditions(session, head.id, now=around.now, decision_ids=gone)
+    changing.mark(
+        session,
+        head.id,
+        facts=change.prepared.facts,
+        edition=head.edition + 1,
+        has_more=True,
+    )
+    _restage(session, change, plan, around)
+    endings.tell(session, head, "edited", edit_id, around)
+    if by_rule:
+        again, request = service.locked(session, head.id)
+        endings.end(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
+        return "What you ask for now passes by rule: it is approved."
+    _tell(session, change, plan, edit_id, around)
+    if not plan.asks_anew:
+        return "Every copy shows what you ask for now. Those who decided so far need not decide again."
+    name = plan.rest[0].name
+    lost = " What was decided counts no more." if plan.void else ""
+    return f"Every copy shows what you ask for now. {name} is asked anew.{lost}"
+
+
+def _plan(
+    session: Session,
+    actor: Actor,
+    change: _Change,
+    gate: Gate,
+    by_rule: str,
+    around: Circumstances,
+) -> _Plan:
+    """Raises NobodyToDecide when what is asked now could never pass."""
+    head, request, prepared = change.head, change.request, change.prepared
+    decided = queries.list_decided(session, head.id)
+    apart = separation.apart(gate, prepared, actor)
+    expires_at = around.now + gate.expires_after
+    rows = queries.list_standing(session, actor.id)
+    words = Words(around.policy, prepared.people, rows[0].manager_id if rows else None)
+    dropped: tuple[Dropped, ...] = ()
+    if by_rule:
+        stages, stage, start = request.stages, 0, 0
+    else:
+        stages, dropped = bind(gate, head.gate, words, prepared.conditions)
+        place = _place(gate, stages, request)
+        stage = min(place, request.stage)
+        start = stage if place <= request.stage else stage + 1
+    bound = Bound(
+        dict(prepared.conditions),
+        prepared.people,
+        prepared.contributors,
+        apart,
+        dropped,
+        by_rule,
+        gate.valid_for,
+    )
+    void = tuple(row for row in decided if by_rule or row.position >= start)
+    rest = tuple(stages[start:])
+    if not by_rule and (rest or not start):
+        spent = {row.person_id for row in decided if row not in void}
+        rest = routing.staffed(
+            session,
+            gate,
+            rest,
+            words,
+            barred={actor.id, *apart, *spent},
+            by=expires_at,
+            org_key=around.org_key,
+        )
+    return _Plan(stage, start, rest, bound, void, expires_at)
+
+
+def _place(gate: Gate, stages: Sequence[Stage], request: rules.Request) -> int:
+    """From which of the new stages on people are asked anew: where the policy says so, or where the way differs."""
+    order = [stage.name for stage in gate.stages]
+    first = next(
+        (
+            index
+            for index, name in enumerate(order)
+            if gate.change_reopens and name.casefold() == gate.change_reopens.casefold()
+        ),
+        0,
+    )
+    named = next(
+        (
+            index
+            for index, stage in enumerate(stages)
+            if order.index(stage.name) >= first
+        ),
+        len(stages),
+    )
+    passed = request.stages[: request.stage + 1]
+    differs = next(
+        (
+            index
+            for index, old in enumerate(passed)
+            if index >= len(stages) or _shape(old) != _shape(stages[index])
+        ),
+        len(passed),
+    )
+    return min(named, differs, max(len(stages) - 1, 0))
+
+
+def _shape(stage: Stage) -> tuple[object, ...]:
+    return stage.name, stage.mode, stage.quorums
+
+
+def _keep(
+    session: Session,
+    actor: Actor,
+    change: _Change,
+    around: Circumstances,
+    *,
+    reopened: str | None,
+    void: Sequence[Any],
+) -> int:
+    """What stood there before, the new words, and the ledger's entry."""
+    head, is_reworded = change.head, change.reason != change.before.reason
+    edit_id = more.insert_edit(
+        session,
+        approval_id=head.id,
+        person_id=actor.id,
+        is_material=change.is_material,
+        facts=head.facts,
+        reason_id=head.reason_id,
+        reopened=reopened,
+        voided=len(void),
+        edited_at=around.now,
+    )
+    text = None
+    if is_reworded:
+        text = audit.write_text(session, actor, change.reason, now=around.now)
+        changing.mark(session, head.id, reason_id=text.id)
+    audit.record(
+        session,
+        actor,
+        "approval.edited",
+        ("approval", head.id),
+        now=around.now,
+        edit=edit_id,
+        material=change.is_material,
+        asked=change.prepared.facts if change.is_material else None,
+        before=rules.digest(head.facts),
+        after=rules.digest(change.prepared.facts if change.is_material else head.facts),
+        reopened=reopened,
+        void=[row.id for row in void],
+        policy=change.policy_id if change.is_material else head.policy_id,
+        reason=audit.text_fact(text) if text is not None else None,
+    )
+    return edit_id
+
+
+def _restage(
+    session: Session, change: _Change, plan: _Plan, around: Circumstances
+) -> None:
+    """The rest of the way, as it is now; clocks start again with as much time as a new request has."""
+    head, subject = change.head, announcements.subject(change.head.id)
+    replaying.replace_stages(
+        session,
+        head.id,
+        plan.start,
+        [stage.stored() for stage in plan.rest],
+        bound=plan.bound.stored(),
+        policy_id=change.policy_id,
+        expires_at=plan.expires_at,
+    )
+    queries.advance(
+        session,
+        head.id,
+        stage=plan.stage,
+        state=ApprovalState.PENDING,
+        asked_at=around.now,
+    )
+    timers.cancel(session, subject)
+    timers.keep_going(session, subject, EXPIRE, plan.expires_at)
+    asked = plan.rest[0] if plan.asks_anew else change.request.stages[plan.stage]
+    clocks.restart(session, head.id, asked, plan.stage, now=around.now)
+    outbox.refresh(session, subject, now=around.now, clicked=around.clicked)
+
+
+def _tell(
+    session: Session,
+    change: _Change,
+    plan: _Plan,
+    edit_id: int,
+    around: Circumstances,
+) -> None:
+    """Those who are asked anew get a card; those whose verdict counts no more and who are not asked now, a word."""
+    head = change.head
+    asked: dict[str, people.Reached] = {}
+    if plan.asks_anew:
+        (asked,) = people.reached(session, plan.rest[:1], around.org_key)
+        kept = {row.person_id for row in queries.list_decided(session, head.id)}
+        for person_id in {head.requester_id, *plan.bound.apart, *kept}:
+            asked.pop(person_id, None)
+        announcements.ask(
+            session,
+            head.id,
+            plan.rest[0],
+            plan.stage,
+            asked,
+            project_id=head.project_id,
+            has_card=head.card_id is not None,
+            receipt_to=None,
+            expires_at=plan.expires_at,
+            org_key=around.org_key,
+            now=around.now,
+            edition=head.edition + 1,
+        )
+    for row in plan.void:
+        person = people.one(session, row.person_id)
+        if person is not None and person.id not in asked:
+            announcements.note(
+                session,
+                head.id,
+                person,
+                "edited",
+                edit_id,
+                org_key=around.org_key,
+                now=around.now,
+            )

@@ -1,0 +1,133 @@
+"""How somebody stands to a request: why they are asked, what they did, what they may do."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from workflows.approvals.absences import Principal
+from workflows.approvals.binding import MANAGER, ONCALL, ROLE
+from workflows.approvals.extras import Handover
+from workflows.approvals.records import Line, Reader
+from workflows.approvals.rules import (
+    Entitlement,
+    Refusal,
+    Standing,
+    admission,
+    entitlement,
+    given,
+)
+from workflows.approvals.stages import HANDED_OVER, Bound, Stage
+
+_BY_WORD = {
+    "subject.sponsor": "you sponsor this project",
+    "subject.manager": "you manage this project",
+    "subject.developer": "you developed this",
+    "subject.validator": "you validated this",
+    MANAGER: "the person who asks reports to you",
+}
+
+
+def reader_of(
+    head: Any,
+    bound: Bound,
+    stage: Stage,
+    lines: Sequence[Line],
+    voters: Sequence[tuple[int, ...]],
+    standing: Standing | None,
+    now: datetime,
+    handovers: Sequence[Handover],
+    away: Sequence[Principal],
+    may_break_glass: bool,
+) -> Reader | None:
+    if standing is None:
+        return None
+    found = entitlement(stage.approvers, standing)
+    admitted = admission(stage, standing, now)
+    apart = bound.apart.get(standing.person_id, "")
+    why, is_done = "", False
+    if isinstance(admitted, Entitlement) and standing.is_member and not apart:
+        with_theirs = [*voters, admitted.parties]
+        is_done = given(stage, with_theirs) == given(stage, voters)
+        why = (
+            ""
+            if is_done
+            else _why(
+                admitted,
+                head.subject_type,
+                _giver(handovers, standing.person_id, head.stage),
+            )
+        )
+    stands_in_for = ""
+    if found is None and not apart and stage.delegate and standing.is_member:
+        stands_in_for = _stands_in_for(head, stage, lines, away, now)
+        why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
+    group = found.group if found is not None else None
+    return Reader(
+        standing.person_id,
+        why,
+        next((line for line in lines if line.person.id == standing.person_id), None),
+        standing.person_id == head.requester_id,
+        apart,
+        group.name if group is not None else None,
+        group.since + stage.member_since
+        if group is not None
+        and group.since is not None
+        and stage.member_since is not None
+        and admitted is Refusal.TOO_NEW
+        else None,
+        is_done,
+        stands_in_for=stands_in_for,
+        may_break_glass=may_break_glass,
+        handed_to=next(
+            (
+                one.taker.name
+                for one in handovers
+                if one.giver.id == standing.person_id and one.position == head.stage
+            ),
+            "",
+        ),
+    )
+
+
+def _stands_in_for(
+    head: Any,
+    stage: Stage,
+    lines: Sequence[Line],
+    away: Sequence[Principal],
+    now: datetime,
+) -> str:
+    decided = {line.person.id for line in lines} | {head.requester_id}
+    return next(
+        (
+            one.name
+            for one in away
+            if one.standing.person_id not in decided
+            and isinstance(admission(stage, one.standing, now), Entitlement)
+        ),
+        "",
+    )
+
+
+def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
+    return next(
+        (
+            one.giver.name
+            for one in handovers
+            if one.taker.id == person_id and one.position == position
+        ),
+        "somebody",
+    )
+
+
+def _why(found: Entitlement, subject_type: str, giver: str) -> str:
+    if found.rule == HANDED_OVER:
+        return f"{giver} handed this over to you"
+    if found.rule.startswith(ONCALL) and found.group is not None:
+        return f"you are on call in {found.group.name}"
+    if found.group is not None:
+        return f"you are in {found.group.name}"
+    if found.rule == "subject.owner":
+        return f"you own this {subject_type}"
+    if found.rule.startswith(ROLE):
+        return f"you hold the role {found.rule.removeprefix(ROLE)}"
+    return _BY_WORD.get(found.rule, "the policy names you")
