@@ -253,6 +253,11 @@ def person_picker(
     return made
 
 
+def checks(action_id: str, options: Sequence[Element]) -> Element:
+    """Boxes to tick, at most ten."""
+    return {"type": "checkboxes", "action_id": action_id, "options": list(options)[:10]}
+
+
 def radio(
     action_id: str, options: Sequence[Element], *, initial: Element | None = None
 ) -> Element:

@@ -14,6 +14,7 @@ from bot.approvals import (
     information,
     menu,
     retraction,
+    several,
     views,
     words,
 )
@@ -45,6 +46,7 @@ def register(router: Router) -> None:
         information,
         menu,
         retraction,
+        several,
     ):
         action.register(router)
     router.word(

@@ -225,6 +225,16 @@ def asked(card: Card) -> Block:
     )
 
 
+def several(total: int) -> list[Block]:
+    """The button that opens the window, where several requests wait."""
+    if total < 2:
+        return []
+    button = blocks.button(
+        "Decide several…", words.SEVERAL, "all", hint="Decide several requests at once"
+    )
+    return [blocks.actions([button], block_id="approvals:several")]
+
+
 def nothing_waits(asked_: Sequence[Card]) -> str:
     """The useful empty state."""
     pending = [card for card in asked_ if card.is_pending]
@@ -252,6 +262,7 @@ def answer(waiting_: Sequence[Card], asked_: Sequence[Card]) -> tuple[str, list[
     shown = [blocks.section(f"*{text}*" if waiting_ else text)]
     fitting = _fitting([waiting(card) for card in waiting_[:MOST_LISTED]], shown)
     shown += [block for entry in fitting for block in entry]
+    shown += several(len(waiting_))
     if len(waiting_) > len(fitting):
         shown.append(
             blocks.context(

@@ -20,6 +20,7 @@ MORE = "approvals.more"
 ANSWER = "approvals.answer"
 UNASK = "approvals.unask"
 TAKE_BACK = "approvals.take_back"
+SEVERAL = "approvals.several"
 DETAILS_VIEW = "approvals.details_view"
 
 STATES = {

@@ -63,6 +63,7 @@ def _waiting(found: HomeStatus) -> list[Block]:
     shown = [blocks.header(news)]
     for card in found.waiting.items:
         shown += approval_views.waiting(card)
+    shown += approval_views.several(found.waiting.total)
     shown += turn(found.waiting, WAITING, "the most urgent first")
     if found.waiting.total and (found.due.total or found.check_in):
         shown.append(blocks.divider())
@@ -80,6 +81,7 @@ def what_waits(found: HomeStatus) -> list[Block]:
     shown: list[Block] = []
     for card in decisions:
         shown += approval_views.waiting(card)
+    shown += approval_views.several(len(decisions))
     shown += [_due(one, found.today) for one in due]
     if found.check_in is not None:
         shown += maturity_messages.in_home(found.check_in)

@@ -235,7 +235,20 @@ def test_a_later_day_is_approved_where_the_policy_says_so(
             "Ticket triage asks to move “Validation report”: Thu 29 Jan → Tue 10 Feb (+12 days)"
             in texts(office, OLA)[-1]
         )
+        use(office, TIM, "milestone.change")
+        window = tim.modals()[-1]
+        assert "2026-02-10" in str(window.as_json())
+        assert send(office, tim, new="2026-02-05", reason="labels are late").ok
+        assert "is asked anew" in str(tim.modals()[-1].as_json())
+        assert "Thu 29 Jan → Thu 5 Feb (+7 days)" in texts(office, OLA)[-1]
+        tim.close(tim.modals()[-1].id)
         ola = office.sandbox.seat(OLA)
+        card = office.card(ola, ola.dm().id, "approvals.reject")
+        ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.reject")
+        assert send(office, ola, reason="not that late").ok
+        use(office, TIM, "milestone.again")
+        assert "2026-02-05" in str(tim.modals()[-1].as_json())
+        assert send(office, tim, new="2026-02-10", reason="labels are late").ok
         card = office.card(ola, ola.dm().id, "approvals.approve")
         ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve")
         office.settle()
