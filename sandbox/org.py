@@ -36,7 +36,7 @@ _KEYS = {
     "users": {
         "id", "name", "real_name", "display_name", "email", "title", "tz", "team", "teams",
         "enterprise_id", "is_admin", "is_owner", "is_bot", "is_restricted", "is_ultra_restricted",
-        "is_stranger", "deleted", "color",
+        "is_stranger", "deleted", "color", "status_text", "status_emoji", "status_expiration",
     },
     "channels": {
         "id", "name", "members", "app", "teams", "is_private", "is_archived", "is_general",
@@ -156,7 +156,7 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
     )
     if user_id in world.users:
         raise ValueError(f"user {name}: the id {user_id} is taken")
-    flags = (
+    names = (
         "is_admin",
         "is_owner",
         "is_bot",
@@ -164,6 +164,7 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
         "is_ultra_restricted",
         "deleted",
     )
+    flags: dict[str, Any] = {one: bool(entry.get(one)) for one in names}
     return User(
         id=user_id,
         team_id=team_id,
@@ -172,13 +173,16 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
         display_name=entry.get("display_name") or "",
         email=entry.get("email"),
         title=entry.get("title") or "",
+        status_text=entry.get("status_text") or "",
+        status_emoji=entry.get("status_emoji") or "",
+        status_expiration=int(entry.get("status_expiration") or 0),
         tz=entry.get("tz") or "Europe/London",
         enterprise_id=entry.get("enterprise_id"),
         team_ids=list(entry.get("teams") or [team_id]),
         is_stranger=entry.get("is_stranger"),
         color=entry.get("color") or _COLORS[index % len(_COLORS)],
         bot_id=stable_id("B", name) if entry.get("is_bot") else None,
-        **{flag: bool(entry.get(flag)) for flag in flags},
+        **flags,
     )
 
 

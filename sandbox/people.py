@@ -39,6 +39,10 @@ class User:
     display_name: str = ""
     email: str | None = None
     title: str = ""
+    status_text: str = ""
+    status_emoji: str = ""
+    status_expiration: int = 0
+    """When the status clears itself, in seconds since 1970; 0 for one that stays."""
     tz: str = "Europe/London"
     enterprise_id: str | None = None
     team_ids: list[str] = field(default_factory=list)

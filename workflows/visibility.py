@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, reaching
 from storage.projects import sight as sight_queries
 from workflows.policy import Policy
 
@@ -68,8 +68,8 @@ def members(
     handles = {word[1:] for word in words if word.startswith("@")}
     slack_ids = words - {f"@{handle}" for handle in handles}
     rows = [
-        *queries.list_named(session, org_key, slack_ids=slack_ids, ids=()),
-        *queries.list_members(session, org_key, slack_ids=slack_ids, handles=handles),
+        *reaching.list_named(session, org_key, slack_ids=slack_ids, ids=()),
+        *reaching.list_members(session, org_key, slack_ids=slack_ids, handles=handles),
     ]
     return {row.id: row.slack_id for row in rows if _is_member(row) and row.slack_id}
 

@@ -1,6 +1,7 @@
 """`/mlgov away`: who decides in one's place, from one day through another; and coming back."""
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from bot import blocks
 from bot.approvals import acting
@@ -9,13 +10,15 @@ from bot.rendering import Rendered, Scene
 from bot.replies import FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
 from bot.router import Router
-from workflows.approvals import absences
-from workflows.approvals.absences import AbsenceRecord, Away
-from workflows.approvals.notices import AbsenceTold
+from workflows.approvals import absences, standing_in
+from workflows.approvals.absences import AbsenceRecord, Away, Offer
+from workflows.approvals.notices import AbsenceTold, AwayOffered
 from workflows.errors import InvalidInput
+from workflows.people.forms import OPEN_END
 
 PLAN, BACK = "approvals.away", "approvals.back"
 SUBMIT = "approvals.away_planned"
+OFFER = "offer:"
 STAND_IN, SINCE, UNTIL = "stand_in", "since", "until"
 """Blocks of the fields."""
 
@@ -54,11 +57,66 @@ def show(command: Command) -> Reply:
 
 
 def open_modal(click: Click) -> Reply:
-    """Plan another."""
-    return Open(_modal())
+    """Plan another; from an offer, for the days that the status covers."""
+    if not click.value.startswith(OFFER):
+        return Open(_modal())
+    deps = click.deps
+    with deps.db.read() as session:
+        now = deps.now(session)
+    zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
+    day = click.value.removeprefix(OFFER)
+    return Open(
+        _modal(now.astimezone(zone).date(), date.fromisoformat(day) if day else None)
+    )
 
 
-def _modal() -> Block:
+def offered(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:
+    """To somebody who is asked while their status says that they are away."""
+    if record.is_planned or record.until is None:
+        line = (
+            "Somebody decides for you while you are away."
+            if record.is_planned
+            else "Your status does not say any more that you are away."
+        )
+        return Rendered(
+            line,
+            [blocks.section(f"*Settled* · {line} `/mlgov away` shows it.")],
+            is_final=True,
+        )
+    is_open = record.until.year == OPEN_END.year
+    until = (
+        ""
+        if is_open
+        else f" until {blocks.instant(record.until, scene.policy.organisation.zone)}"
+    )
+    shown = "" if is_open else f" until {blocks.when(record.until)}"
+    day = "" if is_open else record.until.date().isoformat()
+    return Rendered(
+        f"You are asked to decide, and your status says that you are away{until}. Somebody can decide for you",
+        [
+            blocks.section(
+                f"*You are asked to decide, and your status says that you are away{shown}*\n"
+                "Somebody you trust can decide in your place: every decision says so, and you can end it at any time."
+            ),
+            blocks.context(
+                "Nothing happens if you leave it: what waits for you waits, or expires as it would."
+            ),
+            blocks.actions(
+                [
+                    blocks.button(
+                        "Choose who decides for you",
+                        PLAN,
+                        f"{OFFER}{day}",
+                        style="primary",
+                    )
+                ],
+                block_id="away:offer",
+            ),
+        ],
+    )
+
+
+def _modal(since: date | None = None, until: date | None = None) -> Block:
     return blocks.modal(
         "While you are away",
         [
@@ -73,8 +131,12 @@ def _modal() -> Block:
                 ),
                 block_id=STAND_IN,
             ),
-            blocks.input_("First day", blocks.date_picker(SINCE), block_id=SINCE),
-            blocks.input_("Last day", blocks.date_picker(UNTIL), block_id=UNTIL),
+            blocks.input_(
+                "First day", blocks.date_picker(SINCE, initial=since), block_id=SINCE
+            ),
+            blocks.input_(
+                "Last day", blocks.date_picker(UNTIL, initial=until), block_id=UNTIL
+            ),
         ],
         callback_id=SUBMIT,
         submit="Plan",
@@ -96,20 +158,15 @@ def plan(submission: Submission) -> Reply:
         until=date.fromisoformat(said[UNTIL]),
     )
     found = deps.db.run(
-        lambda session: absences.read(
+        lambda session: standing_in.plan(
             session,
-            absences.plan(
-                session,
-                submission.actor,
-                form,
-                policy=deps.policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
-            ),
+            submission.actor,
+            form,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
         )
     )
-    if found is None:
-        return Private("Planned.")
     return Private(
         f"{blocks.escape(found.stand_in, 60)} can decide for you, {_span(found)}, and was told. `/mlgov away` shows and ends it."
     )
@@ -150,7 +207,7 @@ def told(record: AbsenceRecord, notice: AbsenceTold, scene: Scene) -> Rendered:
                 f"*{who} asks you to decide in their place*, {_span(record)}"
             ),
             blocks.context(
-                f"You decide in {who}'s name: each decision says so. `/mlgov approvals` lists what waits; what is asked anew comes to you by message. "
+                f"You decide in {who}'s name: each decision says so. Each request comes to you as a card, and `/mlgov approvals` lists what waits. "
                 "Nothing happens if you don't: requests wait or expire as they would."
             ),
         ],

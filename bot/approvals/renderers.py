@@ -8,7 +8,7 @@ from bot.approvals import away, breakglass, messages, told
 from bot.rendering import Renderer, Scene
 from workflows import decisions
 from workflows.approvals import absences
-from workflows.approvals.absences import AbsenceRecord
+from workflows.approvals.absences import AbsenceRecord, Offer
 from workflows.approvals.notices import (
     AbsenceTold,
     ApprovalAsked,
@@ -21,6 +21,7 @@ from workflows.approvals.notices import (
     ApprovalStory,
     ApprovalTold,
     ApprovalValidityEnded,
+    AwayOffered,
     GlassBroken,
 )
 from workflows.approvals.records import Card, Reminder
@@ -81,6 +82,10 @@ def _absence(
     return absences.read(session, notice.absence_id)
 
 
+def _offer(session: Session, notice: AwayOffered, scene: Scene) -> Offer | None:
+    return absences.offered(session, notice.person_id, now=scene.now)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalCard, _card, messages.card),
     Renderer(ApprovalAsked, _asked, messages.asked),
@@ -89,6 +94,7 @@ RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApprovalStory, _story, messages.story),
     Renderer(GlassBroken, _card, breakglass.broadcast),
     Renderer(AbsenceTold, _absence, away.told),
+    Renderer(AwayOffered, _offer, away.offered),
     Renderer(ApprovalTold, _story, told.story),
     Renderer(ApprovalNote, _asked, told.note),
     Renderer(ApprovalsDue, _due, messages.due),

@@ -3,11 +3,13 @@
 Fields as in docs.slack.dev/reference/objects (user, usergroup, conversation).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
+from workflows.people.forms import OPEN_END, ChannelSeen, GroupSeen, PersonSeen
 
 Payload = Mapping[str, Any]
 
@@ -68,7 +70,27 @@ def person(user: Payload, ours: Organisation) -> PersonSeen:
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=not own,
         is_deactivated=bool(user.get("deleted")),
+        status_away_until=away_until(profile),
     )
+
+
+_AWAY_EMOJI = frozenset(
+    {":palm_tree:", ":face_with_thermometer:", ":beach_with_umbrella:", ":desert_island:", ":airplane:", ":baby:"}
+)  # fmt: skip
+_AWAY_WORDS = re.compile(
+    r"\b(ooo|out of (the )?office|out sick|off sick|sick leave|on leave|(parental|maternity|paternity) leave|"
+    r"vacation(ing)?|(on )?holidays?|pto|away)\b",
+    re.IGNORECASE,
+)
+
+
+def away_until(profile: Payload) -> datetime | None:
+    """Until when a status says that somebody is away; None for one that says something else, or nothing."""
+    emoji, text = profile.get("status_emoji"), str(profile.get("status_text") or "")
+    if emoji not in _AWAY_EMOJI and not _AWAY_WORDS.search(text):
+        return None
+    ends = profile.get("status_expiration") or 0
+    return datetime.fromtimestamp(int(ends), UTC) if ends else OPEN_END
 
 
 def _not_ours(key: str, ours: Organisation) -> str:

@@ -41,6 +41,8 @@ class Person(Base):
     refreshed_at: Mapped[datetime | None]
     """When Slack last told us about this person (real time)."""
     home_opened_at: Mapped[datetime | None]
+    status_away_until: Mapped[datetime | None]
+    """Until when their Slack status says that they are away; none when it says nothing of the kind."""
     away_until: Mapped[datetime | None]
     """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
     stands_in_until: Mapped[datetime | None]

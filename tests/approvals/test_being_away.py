@@ -8,10 +8,11 @@ from sqlalchemy import select
 from storage.approvals.tables import Decision
 from tests.approvals.conftest import ORG, POLICY, START, House
 from workflows import decisions
-from workflows.approvals import absences
+from workflows.approvals import absences, standing_in
 from workflows.approvals.absences import Away
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
+from workflows.people.forms import OPEN_END
 
 TODAY = date(2026, 1, 26)
 
@@ -23,13 +24,15 @@ def away(house: House, who: str, stand_in: str, first: int = 0, last: int = 4) -
         until=TODAY + timedelta(days=last),
     )
     return house.db.run(
-        lambda session: absences.plan(
-            session,
-            house.actor(who),
-            form,
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
+        lambda session: (
+            standing_in.plan(
+                session,
+                house.actor(who),
+                form,
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            ).id
         )
     )
 
@@ -127,3 +130,73 @@ def test_nobody_decides_through_another_what_they_may_not_themselves(
     with pytest.raises(NotAllowed):
         house.decide("tim", other)
     assert house.now == START
+
+
+def test_what_waits_already_reaches_the_stand_in_once(house: House) -> None:
+    first = house.submit("tim", house.project())
+    house.submit("ned", house.project())
+    house.decide("ola", house.submit("tim", house.project()))
+    away(house, "ola", "ned", first=1, last=2)
+    assert house.told("approval.asked").count("U0NED") == 0
+    away(house, "ola", "ned", first=0, last=0)
+    assert house.told("approval.asked").count("U0NED") == 1
+    house.decide("ned", first)
+    assert house.card(first).stage == 1
+
+
+def offered(house: House) -> list[str]:
+    return house.told("approval.away_offered")
+
+
+def test_a_status_that_covers_much_of_the_time_offers_a_stand_in(house: House) -> None:
+    quarter = house.now + timedelta(days=7) / 4
+    for until, told in ((quarter, 0), (quarter + timedelta(hours=1), 1)):
+        house.flag("ola", status_away_until=until)
+        house.submit("tim", house.project())
+        assert len(offered(house)) == told
+    assert offered(house) == ["U0OLA"]
+    house.submit("tim", house.project())
+    assert offered(house) == ["U0OLA"], "once for each absence"
+    house.flag("ola", status_away_until=OPEN_END)
+    asked = house.submit("tim", house.project())
+    assert offered(house) == ["U0OLA"] * 2
+    with pytest.raises(NotAllowed):
+        house.decide("ned", asked)
+    assert house.deciders(asked) == []
+
+
+def test_who_has_named_somebody_is_offered_nothing(house: House) -> None:
+    house.flag("ola", status_away_until=OPEN_END)
+    away(house, "ola", "ned")
+    house.submit("tim", house.project())
+    assert offered(house) == []
+
+
+def test_no_offer_where_nobody_decides_for_another(house: House) -> None:
+    house.text = POLICY.replace(
+        "subject.owner, subject.sponsor]}",
+        "subject.owner, subject.sponsor], delegate: false}",
+    )
+    house.flag("ola", status_away_until=OPEN_END)
+    house.submit("tim", house.project())
+    assert offered(house) == []
+
+
+def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(
+    house: House,
+) -> None:
+    def stands() -> tuple[bool, bool]:
+        with house.db.read() as session:
+            found = absences.offered(session, "p-ola", now=house.now)
+        assert found is not None
+        return found.until is not None, found.is_planned
+
+    house.flag("ola", status_away_until=OPEN_END)
+    house.submit("tim", house.project())
+    house.deliver()
+    assert stands() == (True, False)
+    away(house, "ola", "ned")
+    assert stands() == (True, True)
+    assert [row.op for row in house.sent("approval.away_offered")] == ["post", "update"]
+    house.flag("ola", status_away_until=house.now - timedelta(hours=1))
+    assert stands() == (False, True)

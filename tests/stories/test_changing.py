@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 
 from storage.enums import ApprovalState
+from storage.people import queries
 from tests.conftest import fresh_url
-from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, opened
+from tests.stories.office import (
+    ADA,
+    FAY,
+    FRED,
+    OLA,
+    POLICY,
+    TIM,
+    Office,
+    eventually,
+    opened,
+)
 from tests.stories.test_actions import fill, last, press
 from tests.stories.test_road import (
     amount,
@@ -129,7 +140,8 @@ def test_somebody_decides_for_one_who_is_away(office: Office) -> None:
     )
     office.settle()
     assert planned.ok
-    assert "Ola asks you to decide in their place" in texts(office, FRED)[-1]
+    assert "Ola asks you to decide in their place" in texts(office, FRED)[-2]
+    assert "Ticket triage asks to raise" in texts(office, FRED)[-1]
     assert changed(office, "1400", "Two more weeks of labelling").ok
     assert "Ticket triage asks to raise" in texts(office, FRED)[-1]
     press(office, FRED, "approvals.approve")
@@ -155,3 +167,31 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
     office.settle()
     assert "was right" in str(office.sandbox.seat(ADA).messages("C0GOV")[-1].blocks)
     assert verified(office)
+
+
+def test_a_status_that_says_away_offers_a_stand_in(office: Office) -> None:
+    friday = int((office.now() + timedelta(days=4)).timestamp())
+    office.sandbox.world.update_user(
+        OLA, status_emoji=":palm_tree:", status_text="In the hills", status_expiration=friday
+    )  # fmt: skip
+    eventually(lambda: _is_away(office), "the mirror knows")
+    assert changed(office, "1400", "Two more weeks of labelling").ok
+    ola = office.sandbox.seat(OLA)
+    offer = office.card(ola, ola.dm().id, "approvals.away")
+    assert "your status says that you are away until Fri 30 Jan" in offer.text
+    assert ola.click(channel_id=ola.dm().id, ts=offer.ts, action_id="approvals.away").ok
+    shown = str(ola.modals()[-1].as_json())
+    assert "2026-01-26" in shown
+    assert "2026-01-30" in shown
+    assert ola.submit(ola.modals()[-1].id, {"stand_in": {"stand_in": FRED}}).ok
+    office.settle()
+    now = next(m for m in ola.messages(ola.dm().id) if m.ts == offer.ts)
+    assert "Somebody decides for you while you are away" in now.text
+    press(office, FRED, "approvals.approve")
+    assert "approved this for Ola, who is away" in thread(office)
+
+
+def _is_away(office: Office) -> bool:
+    with office.db.read() as session:
+        found = queries.find_by_slack_id(session, "T0ACME", OLA)
+        return found is not None and found.status_away_until is not None

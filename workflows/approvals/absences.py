@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries
 from storage.approvals import queries as approval_queries
-from workflows import outbox, permissions
+from workflows import outbox, permissions, rollout
 from workflows.actors import Actor
 from workflows.approvals import people
-from workflows.approvals.notices import AbsenceTold
+from workflows.approvals.notices import AbsenceTold, AwayOffered
 from workflows.approvals.people import Reached
 from workflows.approvals.rules import Standing
 from workflows.audit import service as audit
@@ -129,6 +129,7 @@ def plan(
         since=since.isoformat(timespec="microseconds"),
         until=until.isoformat(timespec="microseconds"),
     )
+    outbox.refresh(session, offered_to(actor.id), now=now)
     outbox.post(
         session,
         AbsenceTold(absence_id),
@@ -138,6 +139,66 @@ def plan(
         subject=Subject.of("absence", absence_id),
     )
     return absence_id
+
+
+def offered_to(person_id: str) -> Subject:
+    """What the offer to name a stand-in is a view of: this person's being away."""
+    return Subject.of("away", person_id)
+
+
+def offer(
+    session: Session,
+    asked: Mapping[str, Reached],
+    *,
+    expires_at: datetime,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Offer those whose Slack status says that they are away to name a stand-in, once for each such time.
+
+    A status counts that covers more than a quarter of the time there is to decide. Nothing is delegated by itself.
+    """
+    for one in asked.values():
+        until = one.status_away_until
+        if until is None or min(until, expires_at) - now <= (expires_at - now) / 4:
+            continue
+        if one.away_until is not None and one.away_until > now:
+            continue
+        rollout.tell(
+            session,
+            one.id,
+            AwayOffered(one.id),
+            to=Destination.person(org_key, one.slack_id),
+            dedupe_key=f"away-offer:{one.id}:{until.date().isoformat()}",
+            policy=policy,
+            now=now,
+            subject=offered_to(one.id),
+            expires_at=expires_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """How somebody stands whose status says that they are away."""
+
+    until: datetime | None
+    """The end of what their status says; none once it says so no more."""
+    is_planned: bool
+    """Whether somebody decides for them now."""
+
+
+def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
+    """How an offer stands; None for somebody who is nobody any more."""
+    rows = approval_queries.list_standing(session, person_id)
+    if not rows:
+        return None
+    row = rows[0]
+    until = row.status_away_until
+    return Offer(
+        until if until is not None and until > now else None,
+        row.away_until is not None and row.away_until > now,
+    )
 
 
 def come_back(

@@ -22,6 +22,7 @@ from workflows.approvals.notices import (
 from workflows.approvals.people import Reached
 from workflows.approvals.rules import Stage
 from workflows.outbox import Destination, Notice, Subject
+from workflows.policy import Policy
 
 MOST_DIRECT = 12
 """A stage asked by channel also sends each approver a card of their own, unless it reaches more people than this:
@@ -74,6 +75,7 @@ def ask(
     has_card: bool,
     receipt_to: str | None,
     expires_at: datetime,
+    policy: Policy,
     org_key: str,
     now: datetime,
     edition: int = 0,
@@ -83,6 +85,15 @@ def ask(
     `receipt_to` is the Slack id of the requester who has not got their receipt yet. A stage that is asked anew, in a
     later `edition` of the request, gets new cards: an edited one notifies nobody.
     """
+    if stage.delegate and stage.ask is not Ask.QUIET:
+        absences.offer(
+            session,
+            people,
+            expires_at=expires_at,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
     people = (
         absences.with_stand_ins(session, people, now=now) if stage.delegate else people
     )

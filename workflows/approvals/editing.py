@@ -390,6 +390,7 @@ def _tell(
             has_card=head.card_id is not None,
             receipt_to=None,
             expires_at=plan.expires_at,
+            policy=around.policy,
             org_key=around.org_key,
             now=around.now,
             edition=head.edition + 1,

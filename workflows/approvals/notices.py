@@ -58,6 +58,14 @@ class AbsenceTold(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class AwayOffered(Notice):
+    """To somebody who is asked while their Slack status says that they are away: they can name a stand-in."""
+
+    kind: ClassVar[str] = "approval.away_offered"
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class GlassBroken(Notice):
     """To everybody who governs: somebody approved alone, in an emergency; `times` it has been late to be reviewed."""
 

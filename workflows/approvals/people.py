@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
+from storage.approvals import queries, reaching
 from workflows.approvals.rules import PERSON, Group, Stage, Standing
 
 
@@ -22,6 +22,8 @@ class Reached:
     country: str | None = None
     away_until: datetime | None = None
     """The end of the last absence for which they named a stand-in."""
+    status_away_until: datetime | None = None
+    """Until when their Slack status says that they are away."""
 
 
 def is_member(row: Any) -> bool:
@@ -68,7 +70,7 @@ def one(session: Session, person_id: str) -> Reached | None:
 
 def by_slack_id(session: Session, org_key: str, slack_id: str) -> Reached | None:
     """Somebody by their Slack id, where they are a member."""
-    for row in queries.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
+    for row in reaching.list_named(session, org_key, slack_ids=[slack_id], ids=[]):
         if is_member(row) and row.slack_id:
             return Reached(row.id, row.slack_id, row.name)
     return None
@@ -115,13 +117,14 @@ def reached_parties(
             row.tz,
             row.country,
             row.away_until,
+            row.status_away_until,
         )
 
-    for row in queries.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
+    for row in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
         if (found := person(row)) is not None:
             named.setdefault(PERSON + row.id, {})[row.id] = found
             named.setdefault(found.slack_id, {})[row.id] = found
-    for row in queries.list_members(
+    for row in reaching.list_members(
         session, org_key, slack_ids=slack_ids, handles=handles
     ):
         if (found := person(row)) is not None:

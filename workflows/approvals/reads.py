@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries, waiting
+from storage.approvals import queries, reaching, waiting
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
 from workflows.approvals import absences, more, people, readers
@@ -218,7 +218,7 @@ class _Names:
         org_key = next((head.org_key for head in heads), None)
         if org_key is None:
             return
-        for row in queries.list_named(
+        for row in reaching.list_named(
             session,
             org_key,
             slack_ids={word for word in words if word[0] in "UW"},
@@ -228,7 +228,7 @@ class _Names:
             if row.slack_id:
                 self._names[row.slack_id] = row.name
         if any(word[0] in "@S" for word in words):
-            for row in queries.list_groups(session, org_key):
+            for row in reaching.list_groups(session, org_key):
                 self._names[row.slack_id] = row.name
                 self._names[f"@{row.handle}"] = row.name
 

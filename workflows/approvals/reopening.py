@@ -58,6 +58,7 @@ def reopen(
         has_card=head.card_id is not None,
         receipt_to=None,
         expires_at=request.expires_at,
+        policy=around.policy,
         org_key=around.org_key,
         now=around.now,
         edition=head.edition + 1,

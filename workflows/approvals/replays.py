@@ -275,6 +275,7 @@ def _move(
         has_card=head.card_id is not None,
         receipt_to=None,
         expires_at=expires_at,
+        policy=around.policy,
         org_key=around.org_key,
         now=around.now,
     )

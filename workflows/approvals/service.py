@@ -442,6 +442,7 @@ def _next_stage(
         has_card=head.card_id is not None,
         receipt_to=None,
         expires_at=request.expires_at,
+        policy=around.policy,
         org_key=around.org_key,
         now=around.now,
         edition=head.edition,

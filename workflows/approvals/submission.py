@@ -122,6 +122,7 @@ def submit(
         has_card=False,
         receipt_to=actor.slack_id,
         expires_at=expires_at,
+        policy=policy,
         org_key=org_key,
         now=now,
     )

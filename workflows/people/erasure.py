@@ -46,7 +46,7 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     person.name, person.title = NAME, ""
     person.is_deactivated = True
     person.refreshed_at = person.home_opened_at = None
-    person.away_until = person.stands_in_until = None
+    person.away_until = person.stands_in_until = person.status_away_until = None
     person.erased_at = now
     session.flush()
     texts = erasure.erase_texts(session, person_id, now)

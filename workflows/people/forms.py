@@ -1,11 +1,15 @@
 """What Slack says about people, user groups and channels, and what a file says about people."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from workflows.sources.cells import CLEAR, cleared, slack_or_email
 from workflows.sources.text import NAME, folded_email
+
+OPEN_END = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of a status that does not clear itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class PersonSeen:
     is_guest: bool = False
     is_stranger: bool = False
     is_deactivated: bool = False
+    status_away_until: datetime | None = None
+    """Until when their status says that they are away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""Naming a stand-in: what waits already reaches them, too."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import Ask
+from workflows.actors import Actor
+from workflows.approvals import absences, announcements, people, reads, service
+from workflows.approvals.absences import AbsenceRecord, Away
+from workflows.errors import NotFound
+from workflows.policy import Policy
+
+
+def plan(
+    session: Session,
+    actor: Actor,
+    form: Away,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> AbsenceRecord:
+    """Plan an absence, as `absences.plan` does; one that begins now brings a card for everything that waits."""
+    absence_id = absences.plan(
+        session, actor, form, policy=policy, org_key=org_key, now=now
+    )
+    found = absences.read(session, absence_id)
+    if found is None:
+        raise NotFound("There is no such absence. `/mlgov away` shows yours.")
+    stand_in = people.by_slack_id(session, org_key, form.stand_in)
+    if found.since > now or stand_in is None:
+        return found
+    for approval_id in reads.waiting_ids(session, actor.id, now=now):
+        head, request = service.locked(session, approval_id)
+        stage = request.current
+        if (
+            stage.delegate
+            and stage.ask is not Ask.QUIET
+            and stand_in.id not in {request.requester_id, *request.apart}
+        ):
+            announcements.ask_one(
+                session,
+                head.id,
+                request.stage,
+                stand_in,
+                f"away:{absence_id}",
+                org_key=org_key,
+                expires_at=request.expires_at,
+                now=now,
+            )
+    return found
