@@ -111,8 +111,16 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
 
 def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
     """The requester's copy: with whom it is, what follows, and the way to take it back."""
-    if not record.is_pending:
+    if record.state is ApprovalState.WITHDRAWN:
         return _finished(record)
+    if not record.is_pending:
+        # The news of the end is a message of its own; here it is enough that nothing waits any more.
+        what = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
+        return Rendered(
+            f"{words.state(record).split()[-1]}: {what}",
+            [blocks.section(f"*{words.state(record)}* · {what}")],
+            is_final=record.is_settled,
+        )
     later = [
         words.asked(record, stage.position)
         for stage in record.rounds[record.stage + 1 :]
@@ -177,7 +185,9 @@ def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     elif record.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED):
         shown.append(blocks.context("You can ask again with a new request."))
     return Rendered(
-        f"Your request: {words.plain_outcome(record)}", shown, is_final=True
+        f"Your request: {words.plain_outcome(record)}",
+        shown,
+        is_final=record.is_settled,
     )
 
 

@@ -256,6 +256,12 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
         row = [blocks.button("Met…", words.CLAIM, value, style="primary")]
     else:
         head = "A condition waits"
+    undone = blocks.escape(record.words.undone or record.words.stays, 200)
+    risk = (
+        f" · if it is not met by the end of {blocks.day(one.due)}, the approval lapses and {undone}"
+        if one.state is not ConditionState.MET
+        else ""
+    )
     shown = [
         blocks.section(f"*{head}*\n{words.condition(one)}"),
         *(
@@ -263,10 +269,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
             if one.proof
             else []
         ),
-        blocks.context(
-            f"{words.asks(record)} · approved · if it is not met by the end of {blocks.day(one.due)}, "
-            f"the approval lapses and {blocks.escape(record.words.undone or record.words.stays, 200)}"
-        ),
+        blocks.context(f"{words.asks(record)} · approved{risk}"),
     ]
     row.append(words.details_button(record))
     return Rendered(

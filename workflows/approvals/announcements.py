@@ -297,4 +297,5 @@ def tell_requester(
         to=Destination.person(org_key, slack_id),
         dedupe_key=f"approval:{approval_id}:ended",
         now=now,
+        subject=subject(approval_id),
     )
