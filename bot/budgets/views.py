@@ -163,7 +163,7 @@ def budget(detail: BudgetDetail) -> list[Block]:
     shown = [
         blocks.section(
             f"*{blocks.escape(detail.project, 120)}* · {over}{words.share(burn)} of {burn.period_words}'s budget "
-            f"({words.spent(burn)})\n{' · '.join(facts)}"
+            f"({words.spent(burn)})\n{_sentence(' · '.join(facts))}"
         )
     ]
     if (others := words.others(burn)) is not None:

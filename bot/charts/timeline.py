@@ -99,7 +99,7 @@ class Timeline:
         first, last = min(*shown, self.today), max(*shown, self.today)
         length = max((last - first).days, 14)
         return first - timedelta(days=length // 25 + 1), last + timedelta(
-            days=length * 2 // 5 + 3
+            days=length * 3 // 5 + 3
         )
 
     def _row(self, axes: Any, row: int, bar: Bar) -> None:

@@ -68,7 +68,7 @@ def open_cycles(command: Command) -> Reply:
             org_key=deps.team.org_key,
         ):
             raise NotAllowed(
-                "Only people of role `leader` can close a check-in. `/mlgov maturity` shows yours."
+                "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
             )
         cycles = service.open_cycles(session, policy=deps.policy)
     if not cycles:

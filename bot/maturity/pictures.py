@@ -30,5 +30,5 @@ def radar(found: CycleResult) -> Picture | None:
         )
         for one in found.dimensions
     )
-    title = words.headline(found)
+    title = words.holding_back(found)
     return Picture(Radar(spokes, found.label, before), title, f"{title}. {levels}.")

@@ -142,6 +142,23 @@ def headline(result: CycleResult) -> str:
     return f"Maturity{which} {when}: {level(result.overall)} overall{median}"
 
 
+def holding_back(result: CycleResult) -> str:
+    """What the overall level rests on: `Data and governance hold the level at low`; plain text."""
+    order = list(LEVELS)
+    levels = [one.level for one in result.told if one.level is not None]
+    if not levels:
+        return "No part has a level yet"
+    lowest = min(levels, key=order.index)
+    names = [one.name for one in result.told if one.level == lowest]
+    if len(names) == len(levels):
+        return f"Every part is at {level(lowest)}"
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    listed = listed[0].upper() + listed[1:].lower()
+    return (
+        f"{listed} {'hold' if len(names) > 1 else 'holds'} the level at {level(lowest)}"
+    )
+
+
 def moved(result: CycleResult) -> str:
     """What went up or down since last time; empty for a first one."""
     if result.before_label is None:

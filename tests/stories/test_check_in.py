@@ -184,7 +184,7 @@ def test_two_devices_and_the_latest_tap_wins(company: Office) -> None:
 def test_who_may_do_what(company: Office) -> None:
     seat = company.sandbox.seat("U0P003")
     seat.slash("/mlgov", "maturity start", "C0GOV")
-    assert "Only people of role `leader`" in seat.ephemerals()[-1].text
+    assert "That is for leaders" in seat.ephemerals()[-1].text
     begin(company)
     boss = company.sandbox.seat(BOSS)
     boss.slash("/mlgov", "maturity start", "C0GOV")

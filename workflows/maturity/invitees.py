@@ -131,6 +131,6 @@ def require_leader(
         )
     if not has_role(session, actor, LEADER, policy=policy, org_key=org_key):
         raise NotAllowed(
-            "Only people of role `leader` can do that. `/mlgov maturity` shows what you can do.",
+            "That is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows what you can do.",
             audit=RefusalFact(action, "maturity", "", why="role"),
         )

@@ -72,7 +72,7 @@ def single_answers(
         raise NotAllowed(
             "Nobody is shown single answers of this check-in; that is what its first message promised."
             if terms.seen_by is SeenBy.NOBODY
-            else "Only people of role `assessor` see single answers."
+            else "Single answers are for assessors, whom an administrator names in governance.yml."
         )
     named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
     answers: dict[int, dict[str, Answer]] = {}
