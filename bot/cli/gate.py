@@ -37,6 +37,9 @@ def gate(
     tier: Annotated[int | None, typer.Option(help="The model's risk tier, where the gate decides by it.")] = None,
     data_class: Annotated[str | None, typer.Option("--data-class", help="The class of its data, where the gate decides by it.")] = None,
     region: Annotated[str | None, typer.Option(help="Where it runs, where the gate decides by it.")] = None,
+    developer: Annotated[str | None, typer.Option(help="Who developed it (Slack id or e-mail), where the gate keeps developers apart.")] = None,
+    validator: Annotated[str | None, typer.Option(help="Who validated it, where the gate keeps validators apart.")] = None,
+    contributor: Annotated[list[str] | None, typer.Option(help="Who else wrote it, once for each, where the gate keeps contributors apart.")] = None,
     url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
     reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
     run_id: Annotated[str, typer.Option("--run-id", help="Names this run: the same run never asks twice, another one asks anew.")] = "",
@@ -57,7 +60,8 @@ def gate(
         raise fail(f"--timeout {timeout}: {error}.", 2) from None
     asked = {
         "gate": gate, "subject": subject, "digest": digest, "project": project, "commit": commit,
-        "environment": environment, "tier": tier, "data_class": data_class, "region": region, "url": url, "reason": reason,
+        "environment": environment, "tier": tier, "data_class": data_class, "region": region, "developer": developer,
+        "validator": validator, "contributors": contributor, "url": url, "reason": reason,
     }  # fmt: skip
     wrong = _wrong(asked, forms.AskRelease)
     if wrong:

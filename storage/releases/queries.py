@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, Decision
 from storage.enums import ApprovalState
+from storage.people.tables import Person
 from storage.projects.tables import Project
 from storage.releases.tables import Release
 
@@ -48,6 +49,19 @@ def find_project(session: Session, key: str) -> Project | None:
     return session.execute(
         select(Project).where(Project.key == key)
     ).scalar_one_or_none()
+
+
+def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
+    """Slack id or e-mail address (folded) → person id, for people of the organisation."""
+    rows = session.execute(
+        select(Person.id, Person.slack_id, Person.email).where(
+            or_(Person.slack_id.in_(words), Person.email.in_(words)),
+            Person.is_stranger.is_(False),
+            Person.erased_at.is_(None),
+        )
+    ).all()
+    found = {row.slack_id: row.id for row in rows if row.slack_id in words}
+    return found | {row.email: row.id for row in rows if row.email in words}
 
 
 def find_project_of(session: Session, release_id: int) -> Any:

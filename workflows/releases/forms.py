@@ -33,6 +33,9 @@ Commit = Annotated[str, BeforeValidator(_lower), StringConstraints(pattern=COMMI
 Environment = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
 Url = Annotated[str, StringConstraints(pattern=URL, max_length=500)]
 ProjectKey = Annotated[str, StringConstraints(pattern=PROJECT)]
+WHO = r"^([UW][A-Z0-9]{2,20}|[^@\x00-\x20\x7f-\x9f]{1,64}@[A-Za-z0-9.-]{1,190})$"
+Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=WHO)]
+"""A Slack id or an e-mail address."""
 Words = Annotated[
     str,
     BeforeValidator(_written),
@@ -69,6 +72,19 @@ class AskRelease(BaseModel):
     )
     region: Environment | None = Field(
         default=None, description="Where it runs, where the gate asks for it."
+    )
+    developer: Who | None = Field(
+        default=None,
+        description="Who developed it (Slack id or e-mail), where the gate keeps developers apart.",
+    )
+    validator: Who | None = Field(
+        default=None,
+        description="Who validated it (Slack id or e-mail), where the gate keeps validators apart.",
+    )
+    contributors: tuple[Who, ...] | None = Field(
+        default=None,
+        max_length=100,
+        description="Who else wrote it (Slack ids or e-mails), where the gate keeps contributors apart; [] for nobody.",
     )
     url: Url | None = Field(
         default=None,

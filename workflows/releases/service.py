@@ -14,6 +14,7 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.policy import Policy, conditions
 from workflows.releases.forms import AskRelease
+from workflows.sources.text import folded_email
 from workflows.subjects import Prepared, Words, project_facts
 
 TYPE = "release"
@@ -60,6 +61,7 @@ class ReleaseSubject:
                 field="project",
             )
         _require_told(policy, asked)
+        developer, validator, contributors = _parts(session, asked)
         release_id = queries.lock_release(
             session, project.id, asked.subject, asked.digest, now=now
         )
@@ -77,12 +79,16 @@ class ReleaseSubject:
                 "url": asked.url,
                 "project": project.key,
                 "token": form.token,
+                "contributors": len(contributors),
             },
             people={
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,
                 "manager": project.manager_id,
+                "developer": developer,
+                "validator": validator,
             },
+            contributors=contributors,
             conditions={
                 "model.name": asked.subject.rpartition(":")[0] or asked.subject,
                 "model.version": asked.subject.rpartition(":")[2]
@@ -172,6 +178,7 @@ class ReleaseSubject:
             ("Data, as the token says", "data_class"),
             ("Region, as the token says", "region"),
             ("Run", "url"),
+            ("Contributors, who do not decide", "contributors"),
             ("Token", "token"),
         ):
             if facts.get(key):
@@ -235,6 +242,47 @@ def _require_told(policy: Policy, asked: AskRelease) -> None:
                 f"The gate {asked.gate_name} decides by {name}, so say it: `{field}`.",
                 field=field,
             )
+
+    for part, said in (
+        ("developer", asked.developer),
+        ("validator", asked.validator),
+        ("contributors", asked.contributors),
+    ):
+        if part in gate.separate and said is None:
+            raise InvalidInput(
+                f"The gate {asked.gate_name} keeps {part} apart from those who decide, so say who: `{part}`.",
+                field=part,
+            )
+
+
+def _parts(
+    session: Session, asked: AskRelease
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Developer, validator and contributors as person ids. Raises InvalidInput for somebody who is nobody here."""
+    said = {
+        "developer": (asked.developer,) if asked.developer else (),
+        "validator": (asked.validator,) if asked.validator else (),
+        "contributors": asked.contributors or (),
+    }
+    words = {word: _folded(word) for each in said.values() for word in each}
+    known = queries.find_people(session, set(words.values())) if words else {}
+    for field, each in said.items():
+        for word in each:
+            if words[word] not in known:
+                raise InvalidInput(
+                    f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
+                    field=field,
+                )
+    ids = {field: tuple(known[words[word]] for word in each) for field, each in said.items()}  # fmt: skip
+    return (
+        next(iter(ids["developer"]), None),
+        next(iter(ids["validator"]), None),
+        tuple(dict.fromkeys(ids["contributors"])),
+    )
+
+
+def _folded(word: str) -> str:
+    return folded_email(word) or word if "@" in word else word
 
 
 def _short(proof: str) -> str:
