@@ -1,6 +1,7 @@
 """The clock hand: APScheduler calls the tick every few seconds. It remembers nothing; what is due stands in the database."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -41,6 +42,7 @@ class Scheduler:
         )
         self._hourly = tuple(hourly)
         self._each_tick = tuple(_guarded(job) for job in each_tick)
+        self._turn = threading.Lock()
         self._last = time.monotonic()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -70,9 +72,11 @@ class Scheduler:
 
     def tick(self) -> int:
         """Run what is due now, in this thread; how much that was."""
-        for job in self._each_tick:
-            job()
-        ran = self._runner.run()
+        # One at a time in a process: whoever ticks by hand waits for what the clock hand has begun, and misses nothing.
+        with self._turn:
+            for job in self._each_tick:
+                job()
+            ran = self._runner.run()
         self._last = time.monotonic()
         return ran
 

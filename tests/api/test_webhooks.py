@@ -72,7 +72,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def follow(office: Office, url: str, *events: str) -> str:
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         return service.add(
             session, OPERATOR, url, events, now=clock.now(session)
         ).id  # fmt: skip
@@ -82,7 +82,7 @@ def happen(office: Office, *actions: str) -> None:
     from workflows.audit import service as audit
 
     for action in actions:
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             audit.record(session, OPERATOR, action, ("approval", 7), now=clock.now(session), digest=ASK["digest"])  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_what_is_followed_arrives_signed_and_in_order(
             dead = dead_letters.list_rows(session, state="dead")
         assert [(row.op, row.kind) for row in dead] == [("webhook", "webhooks.event")]
         assert "410" in str(dead[0].last_error)
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             service.remove(session, OPERATOR, webhook, now=clock.now(session))
         happen(office, "approval.withdrawn")
         office.settle()

@@ -117,7 +117,7 @@ def test_nothing_in_a_page_comes_alive(office: Office, browser: Browser, tmp_pat
     """Names from files are shown as they are, never run."""
     from storage.projects.tables import Project
 
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         session.query(Project).update({"name": "<script>window.bad=1</script><img src=x onerror=bad>"})  # fmt: skip
     deps = office.bot.deps
     with office.db.read() as session:

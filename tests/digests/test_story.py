@@ -42,7 +42,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 def enrol(office: Office) -> None:
     deps = office.bot.deps
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         readers.enrol(
             session, policy=deps.policy, org_key=deps.team.org_key, now=office.now()
         )
@@ -214,7 +214,7 @@ def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(
 ) -> None:
     """A zone that nobody knows stands in one digest; the others go out, and its reader hears nothing of it."""
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         session.execute(
             text(
                 "UPDATE digest SET tz = 'Nowhere/Land' WHERE person_id IN (SELECT id FROM person WHERE slack_id = 'U0OLA')"
@@ -228,7 +228,7 @@ def test_one_that_cannot_be_built_is_told_to_its_owner_and_tried_again(
     assert told.text == "Weekly digests, week 5 of 2026: 1 could not be built yet"
     assert "Nowhere/Land" in said(told)
     assert digests(office, OLA) == []
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         session.execute(text("UPDATE digest SET tz = 'Europe/London'"))
         session.execute(text("UPDATE timer SET retry_at = NULL"))
     office.settle()

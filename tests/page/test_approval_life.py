@@ -66,10 +66,16 @@ class Reader:
         with_it = self.page.get_by_test_id("message").filter(has_text=about)
         return with_it.filter(has=button).last.get_by_test_id(f"action-{action}").last
 
+    def press(self, button: Any) -> None:
+        """Use a button, until the app has answered and what follows has arrived."""
+        with self.page.expect_response(lambda answer: answer.request.method == "POST"):
+            button.click()
+        self.office.settle()
+
     def more(self, about: str, entry: str) -> None:
         """An entry behind the three dots of the newest card about something."""
         self.on(about, "approvals.more").click()
-        self.page.get_by_text(entry).last.click()
+        self.press(self.page.get_by_text(entry).last)
 
     def window(self, button: str, **values: str) -> None:
         """Fill in the window that is open, and send it."""
@@ -78,8 +84,7 @@ class Reader:
         for label, value in values.items():
             modal.get_by_label(label.replace("_", " ")).last.fill(value)
         self.shot(button)
-        modal.get_by_role("button", name=button, exact=True).click()
-        self.office.settle()
+        self.press(modal.get_by_role("button", name=button, exact=True))
 
     def shot(self, name: str) -> None:
         """Nothing runs out of the window sideways; a picture, where one is wanted."""
@@ -115,7 +120,7 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     messages = reader.sees(TIM)
     expect(messages).to_contain_text("Ola asks you before deciding")
     reader.shot("question")
-    page.get_by_test_id("action-approvals.answer").last.click()
+    reader.press(page.get_by_test_id("action-approvals.answer").last)
     reader.window("Answer", Your_answer="The recall doubled the backlog.")
 
     office.move(timedelta(days=1, hours=3))
@@ -124,7 +129,7 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     reader.shot("reminder")
 
     home = reader.sees(OLA, "home")
-    page.get_by_test_id("action-approvals.several").click()
+    reader.press(page.get_by_test_id("action-approvals.several"))
     modal = page.get_by_role("dialog").last
     for number in (1, 2):
         modal.get_by_label(f"Decide request #{number}").check()
@@ -135,7 +140,7 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     expect(home).to_contain_text("1 decision waits for you")
 
     reader.sees(TIM)
-    reader.on("Project 1", "budget.change").click()
+    reader.press(reader.on("Project 1", "budget.change"))
     reader.window("Change", New_amount="1,300")
     expect(page.get_by_role("dialog").last).to_contain_text("Budget owner is asked anew")  # fmt: skip
     page.get_by_role("dialog").last.get_by_role("button", name="Close").last.click()
@@ -155,7 +160,7 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     eventually(lambda: _stage(office, 1) == 1, "Finance is asked about the first")
     for number in (1, 2):
         reader.sees(FAY)
-        reader.on(f"Project {number} asks", "approvals.approve").click()
+        reader.press(reader.on(f"Project {number} asks", "approvals.approve"))
         eventually(
             lambda number=number: state(office, number) is ApprovalState.APPROVED,
             f"request {number} is approved",
@@ -166,13 +171,12 @@ def test_fourteen_days(browser: Any, office: Office, phone: bool) -> None:
     messages = reader.sees(TIM)
     expect(messages).to_contain_text("An approval depends on you until")
     reader.shot("condition")
-    page.get_by_test_id("action-approvals.claim").last.click()
+    reader.press(page.get_by_test_id("action-approvals.claim").last)
     modal = page.get_by_role("dialog").last
     modal.locator("textarea, input[type=text]").first.fill("It is in ticket 12.")
-    modal.get_by_role("button", name="Met").click()
-    office.settle()
+    reader.press(modal.get_by_role("button", name="Met"))
     reader.sees(OLA)
-    page.get_by_test_id("action-approvals.confirm").last.click()
+    reader.press(page.get_by_test_id("action-approvals.confirm").last)
     expect(page.get_by_test_id("action-approvals.confirm")).to_have_count(0)
 
     office.move(timedelta(days=13))

@@ -42,9 +42,9 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
         scale=0.3,
     ) as office:
         deps = office.bot.deps
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             give_personas(session, leaders=2)
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             boss = people.actor_by_slack_id(session, ORG, BOSS)
             assert boss is not None
             service.start(
@@ -56,7 +56,7 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
             one.id: (None, Answer.NO if one.id.startswith("data") else Answer.YES)
             for one in RUBRIC.statements
         }
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             for slack_id in staff(PEOPLE):
                 found = people.actor_by_slack_id(session, ORG, slack_id)
                 assert found is not None

@@ -114,7 +114,7 @@ class Office:
 
     def move(self, by: timedelta) -> None:
         """Move governed time on both sides, and let what falls due happen."""
-        with self.db.begin() as session:
+        with self.db.begin(patient=True) as session:
             clock.move(session, by)
         self.sandbox.clock.advance(by)
         self.settle()
@@ -133,7 +133,7 @@ class Office:
     ) -> None:
         """A project of Ola's that Tim manages, with a budget for January."""
         org_key = self.bot.deps.team.org_key
-        with self.db.begin() as session:
+        with self.db.begin(patient=True) as session:
             who = {}
             for slack_id in (OLA, TIM):
                 found = people.find_by_slack_id(session, org_key, slack_id)
@@ -159,7 +159,7 @@ class Office:
                 "currency": "EUR",
             }
         )
-        with self.db.begin() as session:
+        with self.db.begin(patient=True) as session:
             outcomes, _ = intake.apply_rows(
                 session,
                 OPERATOR,

@@ -39,7 +39,7 @@ def company(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
         policy=POLICY,
         scale=0.2,
     ) as office:
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             give_personas(session, leaders=2)
         yield office
 

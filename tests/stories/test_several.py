@@ -32,7 +32,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 def asked(office: Office, number: int) -> None:
     deps = office.bot.deps
-    with office.db.begin() as session:
+    with office.db.begin(patient=True) as session:
         found = people.find_by_slack_id(session, deps.team.org_key, TIM)
         actor = people.actor(session, found.id)
         decisions.submit(
