@@ -41,13 +41,24 @@ function draw() {
   node.setAttribute("aria-label", `Acting as ${who.name}, ${who.title || ""}. Act as somebody else`);
 }
 
+const areListed = () => state.sidebar?.user === state.route.user;
+
+/** Until the conversations are known: somebody may look for one before they have arrived. */
+function listed() {
+  return new Promise((resolve) => {
+    const look = () => { if (areListed()) resolve(); };
+    on(["sidebar"], look);
+    look();
+  });
+}
+
 function jump() {
   const anchor = document.getElementById("jump");
   const rows = () => [
     ...(state.sidebar?.channels || []).map((one) => ({ value: one.id, label: one.name, group: "Yours", data: one.id, note: one.unread ? `${one.unread} unread` : "" })),
     ...(state.sidebar?.others || []).map((one) => ({ value: one.id, label: `#${one.name}`, group: "Other channels", data: one.id, note: one.is_archived ? "archived" : "" })),
   ];
-  openPicker(anchor, { label: "conversations", load: (query) => matching(rows(), query), choose: (choice) => go({ place: choice.data, thread: null }) });
+  openPicker(anchor, { label: "conversations", load: (query) => (areListed() ? matching(rows(), query) : listed().then(() => matching(rows(), query))), choose: (choice) => go({ place: choice.data, thread: null }) });
 }
 
 /** Set up both. */

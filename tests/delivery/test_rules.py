@@ -1,6 +1,7 @@
 """The rules that need no Slack: who may claim what, in which order, at which pace, and whose word counts."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -228,19 +229,26 @@ def test_edits_are_paced_by_workspace_and_a_clicked_card_may_run_ahead_of_them(
     with database.begin() as session:
         now = clock.now(session)
         retitle(session, "p-U0ANA", "second", now)
-    assert len(take(database, claimer, most=100)) == ordinary
-    assert take(database, claimer, most=100) == []
+    began = time.monotonic()
+
+    def earned() -> int:
+        """Edits that the time so far allows beside the burst: none, but on a busy machine."""
+        return int((time.monotonic() - began) / 1.2)
+
+    taken = sum(len(take(database, claimer, most=100)) for _ in range(2))
+    assert ordinary <= taken <= ordinary + earned()
     with database.read() as session:
-        assert timedelta(0) < claimer.sleeps(session) <= timedelta(seconds=1.2)
+        assert claimer.sleeps(session) <= timedelta(seconds=1.2)
+        assert claimer.sleeps(session) > timedelta(0) or earned() > taken - ordinary
     with database.begin() as session:
         for copy in produce.copies(session, "person", "p-U0ANA"):
             outbox.queue_update(session, copy, now=now, priority=outbox.FIRST)
     with database.read() as session:
         assert claimer.sleeps(session) == timedelta(0)
-    assert len(take(database, claimer, most=100)) == rate.burst - ordinary
-    assert take(database, claimer, most=100) == []
+    taken += sum(len(take(database, claimer, most=100)) for _ in range(2))
+    assert rate.burst <= taken <= rate.burst + earned()
     with database.read() as session:
-        assert claimer.sleeps(session) > timedelta(seconds=1)
+        assert claimer.sleeps(session) > timedelta(0) or earned() > taken - rate.burst
 
 
 def test_a_gate_lets_an_even_pace_pass(database: Database, claimer: Claimer) -> None:

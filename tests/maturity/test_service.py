@@ -42,7 +42,7 @@ def test_whom_it_asks(house: House) -> None:
                 session, house.actor("b0"), "Suply",
                 policy=house.policy, org_key=ORG, now=house.now,
             )  # fmt: skip
-        with pytest.raises(NotAllowed, match="role `leader`"):
+        with pytest.raises(NotAllowed, match="That is for leaders"):
             service.plan(
                 session, house.actor("d0"), None,
                 policy=house.policy, org_key=ORG, now=house.now,
