@@ -69,6 +69,11 @@ class RateLimits:
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._lock = Lock()
 
+    def rest(self) -> None:
+        """Every allowance is whole again, as after hours without a call."""
+        with self._lock:
+            self._buckets.clear()
+
     def refusal(
         self, method: str, team_id: str, channel_id: str | None = None
     ) -> int | None:

@@ -68,3 +68,15 @@ def test_limits_can_be_overridden_and_switched_off(make_sandbox: MakeSandbox) ->
         free.chat_postMessage(channel="C0GENERAL", text=str(number))
     with pytest.raises(ValueError, match="limits=False"):
         RateLimits(scale=0)
+
+
+def test_after_a_rest_every_allowance_is_whole_again(
+    make_sandbox: MakeSandbox,
+) -> None:
+    sandbox = make_sandbox(limits=RateLimits(post_burst=1))
+    client = client_of(sandbox)
+    client.chat_postMessage(channel="C0GENERAL", text="one")
+    with pytest.raises(SlackApiError, match="ratelimited"):
+        client.chat_postMessage(channel="C0GENERAL", text="two")
+    sandbox.rest()
+    client.chat_postMessage(channel="C0GENERAL", text="two")

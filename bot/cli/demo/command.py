@@ -22,6 +22,7 @@ from sandbox.world import World
 from storage import migrate, runtime
 from storage.db import Database
 from workflows import clock
+from workflows.delivery.rest import rest
 from workflows.errors import GovernanceError
 from workflows.statements import envelopes
 
@@ -30,6 +31,7 @@ HURRY = 0.01
 
 HOP = timedelta(hours=8)
 """How far the strip's clock jumps at once: everybody's working day is met on the way."""
+RESTED = timedelta(hours=1)
 LIVED = timedelta(days=3)
 """How much of a long way passes hop by hop."""
 
@@ -143,10 +145,14 @@ class Demo:
         return pipeline.command(self.running, self._web.url)
 
     def move(self, by: timedelta) -> None:
-        """Move the governed time of both sides forward."""
-        with self.running.deps.db.begin() as session:
+        """Move the governed time of both sides forward. After an hour and more, Slack's allowances are whole again."""
+        with self.running.deps.db.begin(patient=True) as session:
             clock.move(session, by)
+            if by >= RESTED:
+                rest(session)
         self.clock.advance(by)
+        if by >= RESTED:
+            self.sandbox.rest()
 
     def move_to(self, moment: datetime) -> None:
         """Move the governed time of both sides forward to a moment. Raises GovernanceError for the past."""
