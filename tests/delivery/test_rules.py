@@ -21,7 +21,6 @@ from storage.delivery.tables import Message
 from tests.delivery import workplace
 from tests.delivery.workplace import CHANNELS, ORG, Card, Word, channel, retitle
 from workflows import clock, outbox
-from workflows.delivery import rest as resting
 from workflows.delivery.claiming import Claimer
 from workflows.delivery.outcomes import Done, Limited, NotSent, Outcome
 from workflows.delivery.pace import RATES, Pace
@@ -479,24 +478,3 @@ def test_no_code_means_two_things() -> None:
     ]
     codes = [code for codes in lists for code in codes.split()]
     assert len(codes) == len(set(codes)) == len(EFFECTS)
-
-
-def test_after_hours_without_a_call_the_whole_burst_is_there(
-    database: Database, claimer: Claimer
-) -> None:
-    second = timedelta(seconds=1)
-    key = f"{ORG}:chat.update"
-
-    def waits(session: Session) -> timedelta:
-        return gates.take(
-            session,
-            key,
-            real_now=clock.real_now(session),
-            interval=60 * second,
-            tolerance=60 * second,
-        )
-
-    with database.begin() as session:
-        assert [waits(session) > timedelta(0) for _ in range(3)] == [False, False, True]
-        resting.rest(session)
-        assert [waits(session) > timedelta(0) for _ in range(3)] == [False, False, True]

@@ -1,0 +1,29 @@
+"""What a clock that jumps by hours does to the pace."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.db import Database
+from storage.delivery.queries import gates
+from workflows import clock
+from workflows.delivery import rest
+
+KEY = "T0ACME:chat.update"
+
+
+def test_after_hours_without_a_call_the_whole_burst_is_there(
+    database: Database,
+) -> None:
+    minute = timedelta(minutes=1)
+
+    def waits(session: Session) -> bool:
+        now = clock.real_now(session)
+        found = gates.take(session, KEY, real_now=now, interval=minute, tolerance=minute)  # fmt: skip
+        return found > timedelta(0)
+
+    with database.begin() as session:
+        gates.make(session, [KEY], clock.real_now(session) - minute)
+        assert [waits(session) for _ in range(3)] == [False, False, True]
+        rest.rest(session)
+        assert [waits(session) for _ in range(3)] == [False, False, True]
