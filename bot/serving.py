@@ -5,15 +5,19 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
+from slack_sdk.socket_mode.client import BaseSocketModeClient
 
 from bot import app
 from bot.server import WebServer
 from bot.settings import Settings
 
 log = logging.getLogger("mlgov")
+
+_HELLO_SECONDS = 10
 
 
 class SocketMode:
@@ -31,10 +35,20 @@ class SocketMode:
         if not settings.is_real_slack:
             # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
             self._handler.client.proxy = opener.proxy = None
+        self._greeted = threading.Event()
+        self._handler.client.message_listeners.append(self._listen)
 
     def start(self) -> None:
-        """Connect and take envelopes."""
+        """Connect, and return once Slack has said hello: before that it sends nothing here."""
         self._handler.connect()  # type: ignore[no-untyped-call]
+        if not self._greeted.wait(_HELLO_SECONDS):
+            log.warning("Slack took the connection and has not said hello yet")
+
+    def _listen(
+        self, _client: BaseSocketModeClient, message: dict[str, Any], _raw: str | None
+    ) -> None:
+        if message.get("type") == "hello":
+            self._greeted.set()
 
     def stop(self) -> None:
         """Disconnect."""

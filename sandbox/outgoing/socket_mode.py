@@ -62,20 +62,20 @@ class Sockets:
             await _bye(socket, "too_many_websockets")
             return
         connection = _Connection(socket, uuid.uuid4().hex[:12])
-        await socket.send_json(
-            {
-                "type": "hello",
-                "num_connections": self.count + 1,
-                "debug_info": {
-                    "host": "sandbox",
-                    "build_number": 1,
-                    "approximate_connection_time": _LIFE_SECONDS,
-                },
-                "connection_info": {"app_id": self._installation.world.app.id},
-            }
-        )
+        hello = {
+            "type": "hello",
+            "num_connections": self.count + 1,
+            "debug_info": {
+                "host": "sandbox",
+                "build_number": 1,
+                "approximate_connection_time": _LIFE_SECONDS,
+            },
+            "connection_info": {"app_id": self._installation.world.app.id},
+        }
+        # Whoever has heard hello may be sent to, so it counts before; what is sent queues behind it.
         self._connections.append(connection)
         self.ever_connected = True
+        await self._send(connection, json.dumps(hello))
         try:
             while True:
                 _acknowledge(connection, await socket.receive_text())

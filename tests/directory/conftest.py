@@ -118,7 +118,7 @@ class Place:
             server.server_close()
 
 
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait until something holds; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while not holds():

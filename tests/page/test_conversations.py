@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.page.conftest import Opener
 from tests.page.office import HOSTILE, Office
+from tests.stories.office import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -130,19 +131,27 @@ def test_marks_blocks_and_elements_are_drawn(open_page: Opener, office: Office) 
     )
     page.get_by_test_id("channel-C0LANE").click()
     _pick(page, "Choose a tier", "High")
+    _until_the_app_heard(office, "High")
     _pick(page, "Select a person", "Aiko")
+    _until_the_app_heard(office, "High", "U0AIKO")
     _pick(page, "Search services", "gpu", "gpu 2")
     page.get_by_label("Partly").check()
     expect(page.get_by_test_id("block-table").locator("td").nth(1)).to_have_text(
         "21,400"
     )
     expect(page.get_by_role("img", name="Spend by day")).to_be_visible()
-    page.wait_for_timeout(150)
-    chosen = [
-        action.get("selected_option", {}).get("value") or action.get("selected_user")
-        for action in office.picked
-    ]
-    assert chosen == ["High", "U0AIKO", "Partly"]
+    _until_the_app_heard(office, "High", "U0AIKO", "Partly")
+
+
+def _until_the_app_heard(office: Office, *choices: str) -> None:
+    def heard() -> list[str]:
+        return [
+            action.get("selected_option", {}).get("value")
+            or action.get("selected_user")
+            for action in office.picked
+        ]
+
+    eventually(lambda: heard() == list(choices), f"{choices} was chosen; {heard()}", 20)
 
 
 def _pick(page: Any, label: str, query: str, option: str | None = None) -> None:

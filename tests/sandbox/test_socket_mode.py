@@ -43,7 +43,7 @@ def handler(sandbox: Sandbox, app: App) -> Iterator[SocketModeHandler]:
     handler.client.close()
 
 
-def wait_until(holds: Any, seconds: float = 5.0) -> bool:
+def wait_until(holds: Any, seconds: float = 20.0) -> bool:
     """Wait for something that happens elsewhere."""
     deadline = time.monotonic() + seconds
     while not holds():

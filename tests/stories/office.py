@@ -219,7 +219,7 @@ def _introduce(bot: app.Bot) -> None:
             meeting.meet(session, person.id, "command", now=clock.now(session))
 
 
-def eventually(true: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
+def eventually(true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
     """Wait until something holds; AssertionError when it does not in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
