@@ -162,7 +162,9 @@ class Directory:
                 self._workspaces.learn_from(described)
 
         def work(session: Session) -> Actor:
-            met = people.upsert_from_slack(session, [seen], read_at=read_at)
+            met = people.upsert_from_slack(
+                session, [seen], read_at=read_at, now=clock.now(session)
+            )
             found = people.actor(session, met.ids[(seen.org_key, seen.slack_id)])
             if found is None:
                 raise RuntimeError("a person who was just mirrored is not there")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from bot import blocks
 from bot.approvals import acting, deciding, words
@@ -34,7 +35,10 @@ def open_window(click: Click) -> Reply:
     waiting = _waiting(click.deps, click.actor)
     if not waiting:
         return Private("Nothing waits for you any more.")
-    return Open(_window(waiting))
+    tz = click.actor.tz
+    return Open(
+        _window(waiting, ZoneInfo(tz) if tz else click.deps.policy.organisation.zone)
+    )
 
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
@@ -45,7 +49,7 @@ def _waiting(deps: Deps, actor: Actor) -> list[Card]:
     return [card for card in found if card.paused_at is None]
 
 
-def _window(waiting: Sequence[Card]) -> Block:
+def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
     more = len(waiting) - MOST
     shown = [
         blocks.input_(
@@ -57,7 +61,7 @@ def _window(waiting: Sequence[Card]) -> Block:
             ),
             block_id=VERDICT,
         ),
-        *(_pick(card) for card in waiting[:MOST]),
+        *(_pick(card, zone) for card in waiting[:MOST]),
         blocks.input_(
             "Why?",
             blocks.text_input(REASON, multiline=True, max_length=3000),
@@ -88,14 +92,16 @@ _VERDICTS: dict[Verdict, Element] = {
 }
 
 
-def _pick(card: Card) -> Block:
-    """What is asked in full as the label, one box to tick under it, and why it is asked."""
+def _pick(card: Card, zone: ZoneInfo) -> Block:
+    """What is asked in full as the label, one box to tick under it, why it is asked and until when."""
+    by = f"By {blocks.instant(card.expires_at, zone)}."
     comment = " It asks for a comment." if card.round.comment else ""
+    sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(
         f"{card.words.project} asks to {card.words.asks}",
         blocks.checks(PICK, [blocks.option(f"Decide request #{card.id}", "yes")]),
         block_id=f"{PICK}:{words.value(card)}",
-        hint=f"“{card.reason}” — {card.requester.name}.{comment}",
+        hint=f"{by}{comment}{sure} {card.requester.name}: “{card.reason}”",
         optional=True,
     )
 

@@ -82,7 +82,9 @@ class Events:
             known = people.find_by_slack_id(session, seen.org_key, seen.slack_id)
             if known is None and seen.is_stranger:
                 return ()
-            return people.upsert_from_slack(session, [seen], read_at=None).became_guests
+            return people.upsert_from_slack(
+                session, [seen], read_at=None, now=clock.now(session)
+            ).became_guests
 
         if self._db.run(work):
             self._ask("a guest's channels", lambda: self._guest_appeared(seen.slack_id))

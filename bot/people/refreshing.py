@@ -194,7 +194,9 @@ class Refresher:
         seen = [payloads.person(one, self._ours) for one in described]
 
         def work(session: Session) -> None:
-            people.upsert_from_slack(session, seen, read_at=read_at)
+            people.upsert_from_slack(
+                session, seen, read_at=read_at, now=clock.now(session)
+            )
 
         self._db.run(work, patient=len(seen) > 1)
 

@@ -24,6 +24,7 @@ _PERSON_COLUMNS = (
     Person.country,
     Person.away_until,
     Person.status_away_until,
+    Person.status_times,
 )
 _NAMED = select(*_PERSON_COLUMNS).where(
     Person.org_key == bindparam("org"),

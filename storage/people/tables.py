@@ -43,6 +43,8 @@ class Person(Base):
     home_opened_at: Mapped[datetime | None]
     status_away_until: Mapped[datetime | None]
     """Until when their Slack status says that they are away; none when it says nothing of the kind."""
+    status_times: Mapped[int] = mapped_column(default=0)
+    """How many times it has changed to such a status: tells one absence from the next where neither has an end."""
     away_until: Mapped[datetime | None]
     """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
     stands_in_until: Mapped[datetime | None]

@@ -1,18 +1,20 @@
 """Deciding in the place of somebody who is away: dated, in their name, in no circle, where the stage lets it."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from storage.approvals.tables import Decision
+from storage.people import queries as people
 from tests.approvals.conftest import ORG, POLICY, START, House
 from workflows import decisions
 from workflows.approvals import absences, standing_in
 from workflows.approvals.absences import Away
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
-from workflows.people.forms import OPEN_END
+from workflows.people import service
+from workflows.people.forms import OPEN_END, PersonSeen
 
 TODAY = date(2026, 1, 26)
 
@@ -144,6 +146,15 @@ def test_what_waits_already_reaches_the_stand_in_once(house: House) -> None:
     assert house.card(first).stage == 1
 
 
+def says(house: House, until: datetime | None) -> None:
+    """What Ola's status says, as the mirror hears it from Slack."""
+    with house.db.begin() as session:
+        ola = people.find_person(session, "p-ola")
+        assert ola is not None
+        seen = PersonSeen(ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until)  # fmt: skip
+        service.upsert_from_slack(session, [seen], read_at=house.now, now=house.now)
+
+
 def offered(house: House) -> list[str]:
     return house.told("approval.away_offered")
 
@@ -157,9 +168,16 @@ def test_a_status_that_covers_much_of_the_time_offers_a_stand_in(house: House) -
     assert offered(house) == ["U0OLA"]
     house.submit("tim", house.project())
     assert offered(house) == ["U0OLA"], "once for each absence"
-    house.flag("ola", status_away_until=OPEN_END)
+    says(house, OPEN_END)
     asked = house.submit("tim", house.project())
     assert offered(house) == ["U0OLA"] * 2
+    says(house, OPEN_END)
+    house.submit("tim", house.project())
+    assert offered(house) == ["U0OLA"] * 2
+    says(house, None)
+    says(house, OPEN_END)
+    house.submit("tim", house.project())
+    assert offered(house) == ["U0OLA"] * 3, "the next absence without an end, too"
     with pytest.raises(NotAllowed):
         house.decide("ned", asked)
     assert house.deciders(asked) == []
@@ -198,5 +216,25 @@ def test_an_offer_is_settled_by_naming_somebody_and_by_another_status(
     away(house, "ola", "ned")
     assert stands() == (True, True)
     assert [row.op for row in house.sent("approval.away_offered")] == ["post", "update"]
-    house.flag("ola", status_away_until=house.now - timedelta(hours=1))
+    says(house, house.now - timedelta(hours=1))
     assert stands() == (False, True)
+
+
+def test_an_offer_follows_the_status_and_the_stand_in_who_is_sent_home(
+    house: House,
+) -> None:
+    says(house, OPEN_END)
+    house.submit("tim", house.project())
+    house.deliver()
+    absence = away(house, "ola", "ned")
+    house.deliver()
+    house.db.run(
+        lambda session: absences.come_back(
+            session, house.actor("ola"), absence, now=house.now
+        )
+    )
+    house.deliver()
+    says(house, None)
+    house.deliver()
+    said = [row.op for row in house.sent("approval.away_offered")]
+    assert said == ["post", "update", "update", "update"]

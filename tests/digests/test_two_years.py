@@ -114,7 +114,9 @@ def next_event(db: Database) -> datetime:
 def travel(db: Database, name: str, zone: str) -> None:
     with db.begin() as session:
         seen = PersonSeen(ORG, f"U0{name.upper()}", ORG, name, tz=zone)
-        people.upsert_from_slack(session, [seen], read_at=clock.real_now(session))
+        people.upsert_from_slack(
+            session, [seen], read_at=clock.real_now(session), now=clock.now(session)
+        )
 
 
 def live(db: Database, until: datetime, luck: random.Random) -> Counter[str]:

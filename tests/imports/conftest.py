@@ -61,6 +61,7 @@ def fill(database: Database) -> None:
                 PersonSeen(ORG, "U0TWIN2", ORG, "Twin", "twin@acme.test"),
             ],
             read_at=NOW,
+            now=NOW,
         )
         people.upsert_channels(
             session,

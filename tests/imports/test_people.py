@@ -139,7 +139,7 @@ def test_somebody_slack_has_not_told_of_is_kept_and_said(desk: Desk) -> None:
     assert "Slack has not told of U0NEW yet" in said(report)
     with desk.db.begin() as session:
         people.upsert_from_slack(
-            session, [PersonSeen(ORG, "U0NEW", ORG, "Nia")], read_at=NOW
+            session, [PersonSeen(ORG, "U0NEW", ORG, "Nia")], read_at=NOW, now=NOW
         )
     nia = person(desk, "U0NEW")
     assert (nia.name, nia.manager_id) == ("Nia", person(desk, "U0ANA").id)
@@ -152,7 +152,10 @@ def test_somebody_named_by_address_becomes_one_with_who_they_are_in_slack(
     desk.bring("projects", "key,name,owner\nlane,Lane,cy@acme.test\n")
     with desk.db.begin() as session:
         people.upsert_from_slack(
-            session, [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")], read_at=NOW
+            session,
+            [PersonSeen(ORG, "U0CY", ORG, "Cy", "cy@acme.test")],
+            read_at=NOW,
+            now=NOW,
         )
     # Slack alone links nobody: an address can be changed by whoever holds it.
     assert person(desk, "U0CY").manager_id is None

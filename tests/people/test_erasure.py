@@ -50,7 +50,7 @@ def seed(session: Session, *, state: str = "approved") -> Scene:
         PersonSeen(ORG, ANAB, ORG, "Anab", "anab@acme.test"),
         PersonSeen(ORG, BO, ORG, "Bo"),
     ]  # fmt: skip
-    ids = people.upsert_from_slack(session, seen, read_at=NOW).ids
+    ids = people.upsert_from_slack(session, seen, read_at=NOW, now=NOW).ids
     ana, anab, bo = (ids[(ORG, one)] for one in (ANA, ANAB, BO))
     people.upsert_groups(
         session,
@@ -178,7 +178,7 @@ def test_an_erased_person_is_met_again_as_somebody_new(database: Database) -> No
         scene = seed(session)
         people.erase(session, OPERATOR, scene.ana, now=NOW)
         ids = people.upsert_from_slack(
-            session, [PersonSeen(ORG, ANA, ORG, "Ana Costa")], read_at=NOW
+            session, [PersonSeen(ORG, ANA, ORG, "Ana Costa")], read_at=NOW, now=NOW
         ).ids
         assert ids[(ORG, ANA)] != scene.ana
 
@@ -258,7 +258,10 @@ def test_people_are_looked_up_by_id_slack_id_or_address(database: Database) -> N
     with database.begin() as session:
         scene = seed(session)
         people.upsert_from_slack(
-            session, [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")], read_at=NOW
+            session,
+            [PersonSeen("T0ELSE", BO, "T0ELSE", "Other Bo")],
+            read_at=NOW,
+            now=NOW,
         )
         for word in (scene.ana, ANA, "u0ana", "ANA@acme.test"):
             assert people.look_up(session, word).id == scene.ana

@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 def ana(database: Database) -> Actor:
     with database.begin() as session:
         seen = PersonSeen("T0", "U0ANA", "T0", "Ana")
-        ids = people.upsert_from_slack(session, [seen], read_at=NOW).ids
+        ids = people.upsert_from_slack(session, [seen], read_at=NOW, now=NOW).ids
         ana = people.actor(session, ids[("T0", "U0ANA")])
         assert ana is not None
         rows = [

@@ -15,7 +15,7 @@ from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
 from workflows.people import service as people
 
-COMMENTED = POLICY.replace("approvers: [role:finance]}", "approvers: [role:finance], comment: required}")  # fmt: skip
+COMMENTED = POLICY.replace("approvers: [role:finance]}", "approvers: [role:finance], comment: required, confirm: true}")  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -80,7 +80,8 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
     ola = window(office, OLA)
     shown = str(ola.modals()[-1].as_json())
     assert "Project 2 asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in shown  # fmt: skip
-    assert "“Two more weeks, 2” — Tim." in shown
+    assert "By Mon 2 Feb 08:50 GMT. Tim: “Two more weeks, 2”" in shown
+    assert "ticking it says so" not in shown
     assert "Tick at least one" in str(send(office, ola, "approve", "").errors)
     assert send(office, ola, "approve", "", 1, 3).ok
     assert "2 requests approved" in str(ola.modals()[-1].as_json())
@@ -89,7 +90,7 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
         lambda: "Project 1 asks" not in str(ola.home().as_json()), "Home follows"
     )
     fay = window(office, FAY)
-    assert "It asks for a comment." in str(fay.modals()[-1].as_json())
+    assert "It asks for a comment. It asks you to be sure: ticking it says so. Tim: “" in str(fay.modals()[-1].as_json())  # fmt: skip
     missing = send(office, fay, "approve", "", 1, 3, revision=2)
     assert "a request that you ticked asks for it" in missing.errors["reason"]
     assert send(office, fay, "approve", "The money is there", 1, 3, revision=2).ok

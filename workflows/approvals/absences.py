@@ -129,7 +129,7 @@ def plan(
         since=since.isoformat(timespec="microseconds"),
         until=until.isoformat(timespec="microseconds"),
     )
-    outbox.refresh(session, offered_to(actor.id), now=now)
+    outbox.refresh(session, away_offer(actor.id), now=now)
     outbox.post(
         session,
         AbsenceTold(absence_id),
@@ -141,7 +141,7 @@ def plan(
     return absence_id
 
 
-def offered_to(person_id: str) -> Subject:
+def away_offer(person_id: str) -> Subject:
     """What the offer to name a stand-in is a view of: this person's being away."""
     return Subject.of("away", person_id)
 
@@ -170,10 +170,10 @@ def offer(
             one.id,
             AwayOffered(one.id),
             to=Destination.person(org_key, one.slack_id),
-            dedupe_key=f"away-offer:{one.id}:{until.date().isoformat()}",
+            dedupe_key=f"away-offer:{one.id}:{one.status_times}",
             policy=policy,
             now=now,
-            subject=offered_to(one.id),
+            subject=away_offer(one.id),
             expires_at=expires_at,
         )
 
@@ -224,6 +224,7 @@ def come_back(
         absence=absence_id,
     )
     outbox.refresh(session, Subject.of("absence", absence_id), now=now)
+    outbox.refresh(session, away_offer(actor.id), now=now)
     return found
 
 

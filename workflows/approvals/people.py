@@ -24,6 +24,8 @@ class Reached:
     """The end of the last absence for which they named a stand-in."""
     status_away_until: datetime | None = None
     """Until when their Slack status says that they are away."""
+    status_times: int = 0
+    """Which time it is that it says so."""
 
 
 def is_member(row: Any) -> bool:
@@ -118,6 +120,7 @@ def reached_parties(
             row.country,
             row.away_until,
             row.status_away_until,
+            row.status_times,
         )
 
     for row in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):

@@ -16,7 +16,7 @@ from storage.people import queries
 from storage.people.tables import Channel, Person, UserGroup
 from workflows import outbox, timers
 from workflows.calendar import known_zone
-from workflows.outbox import Destination
+from workflows.outbox import Destination, Subject
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -63,12 +63,16 @@ def _apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
 
 
 def upsert_people(
-    session: Session, people: Iterable[PersonSeen], *, read_at: datetime | None
+    session: Session,
+    people: Iterable[PersonSeen],
+    *,
+    read_at: datetime | None,
+    now: datetime,
 ) -> Upserted:
     """Bring people to what Slack says; who was never seen is added under a new opaque id.
 
     An e-mail address that Slack did not tell is left as it is, and so is all that only imports know. What recurs for a
-    person who lives in another zone now moves there with them.
+    person who lives in another zone now moves there with them. `now` is governed time.
     """
     by_org: dict[str, dict[str, PersonSeen]] = {}
     for seen in people:
@@ -98,7 +102,11 @@ def upsert_people(
             row = rows[slack_id]
             ids[(org_key, slack_id)] = row.id
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
+            was_away = row.status_away_until
             changed = _apply(row, _person_values(seen))
+            if row.status_away_until != was_away:
+                row.status_times += row.status_away_until is not None
+                outbox.refresh(session, Subject.of("away", row.id), now=now)
             if row.tz and row.tz != was_in and known_zone(row.tz) is not None:
                 timers.move_zone(session, row.id, row.tz)
             if (row.is_guest or row.is_stranger) and (
