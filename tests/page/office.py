@@ -79,7 +79,12 @@ class Office:
         self.picked: list[dict[str, Any]] = []
         self._due = AT.replace(hour=12)
         self.sandbox = Sandbox(
-            self.world, MANIFEST, port=port, strip=self._strip(), limits=False
+            self.world,
+            MANIFEST,
+            port=port,
+            strip=self._strip(),
+            limits=False,
+            ack_seconds=20.0,
         )
         self.sandbox.start()
         self.app = bolt_app(self.sandbox)

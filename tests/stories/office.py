@@ -262,6 +262,8 @@ def opened(
         app_manifest or manifest.data(),
         clock=governed,
         limits=limits,
+        # What these stories tell is no matter of three seconds, which a busy machine takes for a slow statement.
+        ack_seconds=20.0,
     )
     with sandbox:
         read = settings.read(
