@@ -233,3 +233,110 @@ class Scope(StrEnum):
     DECIDE = "approvals:decide"
     COSTS = "costs:write"
     STATUS = "status:read"
+    MODELS_READ = "models:read"
+    MODELS = "models:write"
+
+
+class ModelState(StrEnum):
+    """Where a version of a model stands. A model without versions stands in INVENTORIED or NOT_A_MODEL."""
+
+    INVENTORIED = "inventoried"
+    NOT_A_MODEL = "not_a_model"
+    DEVELOPMENT = "development"
+    VALIDATION = "validation"
+    APPROVAL = "approval"
+    APPROVED = "approved"
+    IMPLEMENTATION = "implementation"
+    IN_USE = "in_use"
+    MODIFICATION = "modification"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class ModelKind(StrEnum):
+    """What is governed: a model of one's own, a vendor's, or a use of a generative model."""
+
+    INTERNAL = "internal"
+    VENDOR = "vendor"
+    GENERATIVE = "generative"
+
+
+class Exposure(StrEnum):
+    """How much depends on a model: volume, money, people reached (SR 26-2, model exposure)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class PurposeClass(StrEnum):
+    """What a model's output does (SR 26-2, model purpose)."""
+
+    INFORMATIONAL = "informational"
+    DECISION_SUPPORT = "decision_support"
+    AUTOMATED = "automated"
+    """It decides by itself, or serves a regulatory purpose."""
+
+
+class EuClass(StrEnum):
+    """The class of the use under the EU AI Act."""
+
+    PROHIBITED = "prohibited"
+    HIGH = "high"
+    LIMITED = "limited"
+    MINIMAL = "minimal"
+
+
+class Part(StrEnum):
+    """What somebody is to a version of a model."""
+
+    DEVELOPER = "developer"
+    VALIDATOR = "validator"
+    CONTRIBUTOR = "contributor"
+
+
+class Severity(StrEnum):
+    """How much a finding weighs."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class FindingStatus(StrEnum):
+    """Where a finding stands; ACCEPTED holds until its day, and then it is open again."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+
+
+class FindingSource(StrEnum):
+    """Where a finding came from."""
+
+    PERSON = "person"
+    MONITORING = "monitoring"
+    REVIEW = "review"
+    REGISTRY = "registry"
+
+
+class ChangeClass(StrEnum):
+    """How much a change of a model in use weighs."""
+
+    EDITORIAL = "editorial"
+    """Words only: it stays in use."""
+    MINOR = "minor"
+    """It is validated again where the change touches it."""
+    MATERIAL = "material"
+    """A new version, which goes all the way; the one in use stays until then."""
+
+
+class EvidenceStatus(StrEnum):
+    """Where an item of evidence stands. Waived is never passed."""
+
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    WAIVED = "waived"

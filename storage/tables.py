@@ -7,8 +7,10 @@ from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
+from storage.evidence import tables as evidence
 from storage.front import tables as front
 from storage.imports import tables as imports
+from storage.inventory import tables as inventory
 from storage.maturity import tables as maturity
 from storage.milestones import tables as milestones
 from storage.people import tables as people
@@ -27,8 +29,10 @@ __all__ = [
     "budgets",
     "delivery",
     "digests",
+    "evidence",
     "front",
     "imports",
+    "inventory",
     "maturity",
     "milestones",
     "people",

@@ -30,6 +30,7 @@ from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
 from workflows.budgets import increase
+from workflows.inventory import approving
 from workflows.milestones import moving
 from workflows.milestones import service as milestones
 from workflows.outbox import Subject
@@ -42,6 +43,7 @@ SUBJECTS: dict[str, SubjectType] = {
     increase.TYPE: increase.BUDGET_INCREASE,
     releases.TYPE: releases.RELEASE,
     milestones.TYPE: moving.RESCHEDULE,
+    approving.TYPE: approving.MODEL_APPROVAL,
 }
 """What can be asked for, by subject type."""
 

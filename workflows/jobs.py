@@ -14,6 +14,7 @@ from workflows.delivery import settling
 from workflows.digests import due as digests
 from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.inventory import due as inventory
 from workflows.maturity import due as maturity
 from workflows.milestones import due as milestones
 from workflows.policy import Policy
@@ -171,6 +172,7 @@ REGISTRY = Registry.of(
     digests.PART,
     maturity.PART,
     milestones.PART,
+    inventory.PART,
     front_door.PART,
     webhooks.PART,
 )

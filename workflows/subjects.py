@@ -31,6 +31,8 @@ class Prepared:
     people: dict[str, str | None]
     contributors: tuple[str, ...] = ()
     conditions: Facts = field(default_factory=dict)
+    is_apart: bool = False
+    """Contributors never decide, whatever the gate keeps apart."""
 
 
 def project_facts(project: Any) -> Facts:
@@ -117,6 +119,7 @@ class SubjectType(Protocol):
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
+        policy: Policy,
         now: datetime,
     ) -> None:
         """The request ended without approval (rejected, expired or withdrawn): the subject stays as it is."""

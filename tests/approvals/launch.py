@@ -102,6 +102,7 @@ class ProjectLaunch:
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
+        policy: Policy,
         now: datetime,
     ) -> None:
         session.execute(

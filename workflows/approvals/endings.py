@@ -103,6 +103,7 @@ def end(
             head.subject_id,
             head.facts,
             outcome=outcome,
+            policy=around.policy,
             now=now,
         )
     if head.has_more:

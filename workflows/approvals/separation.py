@@ -24,7 +24,7 @@ def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
         if first is not None and first == second:
             raise NotAllowed(_same(one, other), audit=_fact(one, other))
     found: dict[str, str] = {person: part for part, person in parts.items() if person}
-    if "contributors" in gate.separate:
+    if prepared.is_apart or "contributors" in gate.separate:
         for person in prepared.contributors:
             found.setdefault(person, "contributor")
     found.pop(actor.id, None)

@@ -190,6 +190,7 @@ class BudgetIncrease:
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
+        policy: Policy,
         now: datetime,
     ) -> None:
         """Rejected, expired or withdrawn: the budget stays; its alerts' cards say so."""

@@ -127,6 +127,7 @@ class MilestoneReschedule:
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
+        policy: Policy,
         now: datetime,
     ) -> None:
         """Rejected, expired or withdrawn: the milestone stays; its copies say so."""

@@ -41,8 +41,26 @@ FACTS: Mapping[str, Mapping[str, FactType]] = MappingProxyType(
             "region": "string",
             **_PROJECT,
         },
+        "model_version": {
+            "model.name": "string",
+            "model.version": "string",
+            "model.tier": "int",
+            "model.kind": "string",
+            "model.eu_class": "string",
+            "model.exposure": "string",
+            "model.affects_people": "bool",
+            "evidence.waived": "int",
+            "evidence.flagged": "int",
+            "findings.open": "int",
+            "findings.high": "int",
+            **_PROJECT,
+        },
     }
 )
 
-SUBJECT_OF = {"budget_increase": "budget", "milestone_reschedule": "milestone"}
+SUBJECT_OF = {
+    "budget_increase": "budget",
+    "milestone_reschedule": "milestone",
+    "model_approval": "model_version",
+}
 """Gates whose name says what is decided there; every other gate is for a release unless it says `for`."""

@@ -154,7 +154,7 @@ class BreakGlass(Section):
 class Gate(Rules):
     """How a kind of request is decided: stages in order, and the time there is."""
 
-    for_: Literal["budget", "milestone", "release"] | None = Field(
+    for_: Literal["budget", "milestone", "release", "model_version"] | None = Field(
         default=None, alias="for"
     )
     """What is decided here; left out, the gate's name says it, and every other gate is for a release."""

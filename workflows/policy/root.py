@@ -9,6 +9,7 @@ from workflows.errors import GovernanceError
 from workflows.policy.costs import Budgets, Costs
 from workflows.policy.digests import Digests
 from workflows.policy.gates import Fault, Gate
+from workflows.policy.inventory import EvidenceRules, Inventory
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
@@ -34,6 +35,8 @@ class Policy(Section):
     milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()
+    inventory: Inventory = Inventory()
+    evidence: EvidenceRules = EvidenceRules()
     statements: Statements = Statements()
 
     @model_validator(mode="after")

@@ -138,6 +138,7 @@ class ReleaseSubject:
         facts: dict[str, Any],
         *,
         outcome: ApprovalState,
+        policy: Policy,
         now: datetime,
     ) -> None:
         """Not approved: nothing was changed, so nothing is changed back."""

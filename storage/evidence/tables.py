@@ -1,0 +1,46 @@
+"""Evidence: what was handed in for a version of a model, by whom, and what was decided about it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class Evidence(Base):
+    """One item. The newest item of a type that was not rejected is the one that counts."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (Index("ix_evidence_version_type", "version_id", "type"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
+    type: Mapped[str]
+    sha256: Mapped[str | None]
+    """Of the document's bytes or of the canonical content; none for a waiver, which has neither."""
+    uri: Mapped[str | None]
+    content: Mapped[dict[str, Any]]
+    """What mlgov judges or draws: metrics with thresholds, the outcome of a validation, figures of fairness."""
+    text_id: Mapped[int | None] = mapped_column(
+        ForeignKey("private_text.id"), index=True
+    )
+    """A summary in the words of who handed it in."""
+    status: Mapped[str]
+    produced_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """None for a program; `source` names it then."""
+    source: Mapped[str]
+    produced_at: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    decided_at: Mapped[datetime | None]
+    word_id: Mapped[int | None] = mapped_column(
+        ForeignKey("private_text.id"), index=True
+    )
+    """Why it was rejected or waived, or what the validator said to a flag."""
+    waiver_owner_id: Mapped[str | None] = mapped_column(
+        ForeignKey("person.id"), index=True
+    )
+    request_key: Mapped[str | None] = mapped_column(unique=True)
+    revision: Mapped[int] = mapped_column(default=1)

@@ -1,0 +1,128 @@
+"""The only statements over findings, measures in use and their readings."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.enums import FindingStatus, ModelState
+from storage.inventory.tables import Finding, ModelMetric, ModelReading, ModelVersion
+
+
+def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
+    """Findings of these models that were not resolved, accepted ones too, newest first."""
+    return (
+        session.execute(
+            select(Finding)
+            .where(
+                Finding.model_id.in_(sorted(model_ids)),
+                Finding.status != FindingStatus.RESOLVED.value,
+            )
+            .order_by(Finding.id.desc())
+        )
+        .scalars()
+        .all()
+    )
+
+
+def find(session: Session, finding_id: int) -> Finding | None:
+    """A finding, not locked."""
+    return session.get(Finding, finding_id)
+
+
+def lock(session: Session, finding_id: int) -> Finding | None:
+    """A finding, locked until the transaction ends."""
+    return session.execute(
+        select(Finding)
+        .where(Finding.id == finding_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def find_by_source(session: Session, source_key: str) -> Finding | None:
+    """What mlgov found before under this key."""
+    return session.execute(
+        select(Finding).where(Finding.source_key == source_key)
+    ).scalar_one_or_none()
+
+
+def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
+    """Findings whose acceptance is over."""
+    return (
+        session.execute(
+            select(Finding)
+            .where(
+                Finding.status == FindingStatus.ACCEPTED.value,
+                Finding.accepted_until < today,
+            )
+            .order_by(Finding.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def metrics(session: Session, version_ids: Collection[int]) -> Sequence[ModelMetric]:
+    """The measures of these versions' plans, by id."""
+    return (
+        session.execute(
+            select(ModelMetric)
+            .where(
+                ModelMetric.version_id.in_(sorted(version_ids)),
+                ModelMetric.dropped_at.is_(None),
+            )
+            .order_by(ModelMetric.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def metrics_in_use(session: Session) -> Sequence[ModelMetric]:
+    """The measures of every version that is in use."""
+    return (
+        session.execute(
+            select(ModelMetric)
+            .join(ModelVersion, ModelVersion.id == ModelMetric.version_id)
+            .where(
+                ModelMetric.dropped_at.is_(None),
+                ModelVersion.state.in_(
+                    (ModelState.IN_USE.value, ModelState.MODIFICATION.value)
+                ),
+            )
+            .order_by(ModelMetric.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def find_reading(session: Session, metric_id: int, at: datetime) -> ModelReading | None:
+    """The reading of a measure at that time."""
+    return session.execute(
+        select(ModelReading).where(
+            ModelReading.metric_id == metric_id, ModelReading.at == at
+        )
+    ).scalar_one_or_none()
+
+
+def latest_readings(
+    session: Session, metric_ids: Collection[int]
+) -> dict[int, ModelReading]:
+    """Measure id → its newest reading."""
+    newest = (
+        select(ModelReading.metric_id, func.max(ModelReading.at).label("at"))
+        .where(ModelReading.metric_id.in_(sorted(metric_ids)))
+        .group_by(ModelReading.metric_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(ModelReading).join(
+            newest,
+            (newest.c.metric_id == ModelReading.metric_id)
+            & (newest.c.at == ModelReading.at),
+        )
+    ).scalars()
+    return {row.metric_id: row for row in rows}

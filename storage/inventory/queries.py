@@ -1,0 +1,401 @@
+"""The only statements over models, versions and how they moved."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval
+from storage.audit.tables import PrivateText
+from storage.budgets.tables import Budget
+from storage.enums import ModelState
+from storage.inventory.tables import (
+    Model,
+    ModelAgreement,
+    ModelChange,
+    ModelDependency,
+    ModelPerson,
+    ModelTransition,
+    ModelVersion,
+)
+from storage.people.tables import Channel, Person
+from storage.projects.tables import Project
+
+PART = 500
+
+
+def lock_model(session: Session, model_id: int) -> Model | None:
+    """A model, locked until the transaction ends."""
+    return session.execute(
+        select(Model)
+        .where(Model.id == model_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def lock_version(session: Session, version_id: int) -> ModelVersion | None:
+    """A version, locked until the transaction ends, after its model."""
+    model_id = session.execute(
+        select(ModelVersion.model_id).where(ModelVersion.id == version_id)
+    ).scalar_one_or_none()
+    if model_id is None:
+        return None
+    lock_model(session, model_id)
+    return session.execute(
+        select(ModelVersion)
+        .where(ModelVersion.id == version_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def find_model(session: Session, model_id: int) -> Model | None:
+    """A model, not locked."""
+    return session.get(Model, model_id)
+
+
+def find_version(session: Session, version_id: int) -> ModelVersion | None:
+    """A version, not locked."""
+    return session.get(ModelVersion, version_id)
+
+
+def find_by_key(session: Session, key: str) -> Model | None:
+    """The model of that key."""
+    return session.execute(select(Model).where(Model.key == key)).scalar_one_or_none()
+
+
+def find_by_request(session: Session, request_key: str) -> Model | None:
+    """The model that a window or a program registered."""
+    return session.execute(
+        select(Model).where(Model.request_key == request_key)
+    ).scalar_one_or_none()
+
+
+def list_names(session: Session) -> list[tuple[str, str]]:
+    """(key, name) of every model."""
+    return [
+        (row.key, row.name)
+        for row in session.execute(select(Model.key, Model.name).order_by(Model.key))
+    ]
+
+
+def search(
+    session: Session,
+    words: str,
+    *,
+    within: Collection[int] | None = None,
+    person_id: str = "",
+) -> Sequence[Model]:
+    """Models by name whose key, name, vendor, technique, or owner's name has the words.
+
+    With `within` only models of these projects, and those that the person owns.
+    """
+    asked = (
+        select(Model)
+        .outerjoin(Person, Person.id == Model.owner_id)
+        .order_by(func.lower(Model.name), Model.id)
+    )
+    if words:
+        like = f"%{words.casefold().replace('%', '').replace('_', chr(92) + '_')}%"
+        asked = asked.where(
+            or_(
+                *(
+                    func.lower(column).like(like, escape="\\")
+                    for column in (Model.key, Model.name, Model.vendor, Model.technique, Person.name)
+                )
+            )
+        )  # fmt: skip
+    if within is not None:
+        asked = asked.where(
+            or_(Model.project_id.in_(sorted(within)), Model.owner_id == person_id)
+        )
+    return session.execute(asked).scalars().all()
+
+
+def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:
+    """These models, by name."""
+    return (
+        session.execute(
+            select(Model)
+            .where(Model.id.in_(sorted(ids)))
+            .order_by(func.lower(Model.name))
+        )
+        .scalars()
+        .all()
+    )
+
+
+def by_keys(session: Session, keys: Collection[str]) -> dict[str, Model]:
+    """Key → model."""
+    rows = session.execute(select(Model).where(Model.key.in_(sorted(keys)))).scalars()
+    return {row.key: row for row in rows}
+
+
+def versions_of(session: Session, model_ids: Collection[int]) -> Sequence[ModelVersion]:
+    """Every version of these models, newest first."""
+    return (
+        session.execute(
+            select(ModelVersion)
+            .where(ModelVersion.model_id.in_(sorted(model_ids)))
+            .order_by(ModelVersion.id.desc())
+        )
+        .scalars()
+        .all()
+    )
+
+
+def find_version_named(
+    session: Session, model_id: int, version: str
+) -> ModelVersion | None:
+    """The version of that name."""
+    return session.execute(
+        select(ModelVersion).where(
+            ModelVersion.model_id == model_id, ModelVersion.version == version
+        )
+    ).scalar_one_or_none()
+
+
+def parts_of(session: Session, version_ids: Collection[int]) -> Sequence[ModelPerson]:
+    """Who made and validated these versions."""
+    return (
+        session.execute(
+            select(ModelPerson)
+            .where(ModelPerson.version_id.in_(sorted(version_ids)))
+            .order_by(ModelPerson.version_id, ModelPerson.part, ModelPerson.person_id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def set_part(
+    session: Session, version_id: int, part: str, person_ids: Collection[str]
+) -> None:
+    """These people, and nobody else, have this part in a version."""
+    session.execute(
+        delete(ModelPerson).where(
+            ModelPerson.version_id == version_id, ModelPerson.part == part
+        )
+    )
+    for one in sorted(set(person_ids)):
+        session.add(ModelPerson(version_id=version_id, person_id=one, part=part))
+    session.flush()
+
+
+def set_upstream(
+    session: Session, model_id: int, upstream_ids: Collection[int]
+) -> None:
+    """The models whose output this one takes."""
+    session.execute(delete(ModelDependency).where(ModelDependency.model_id == model_id))
+    for one in sorted(set(upstream_ids) - {model_id}):
+        session.add(ModelDependency(model_id=model_id, upstream_id=one))
+    session.flush()
+
+
+def links(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
+    """(model, upstream model) wherever one of these is either."""
+    wanted = sorted(ids)
+    rows = session.execute(
+        select(ModelDependency.model_id, ModelDependency.upstream_id).where(
+            or_(
+                ModelDependency.model_id.in_(wanted),
+                ModelDependency.upstream_id.in_(wanted),
+            )
+        )
+    )
+    return [(row.model_id, row.upstream_id) for row in rows]
+
+
+def all_links(session: Session) -> dict[int, set[int]]:
+    """Model id → ids of the models whose output it takes."""
+    found: dict[int, set[int]] = {}
+    rows = session.execute(
+        select(ModelDependency.model_id, ModelDependency.upstream_id)
+    )
+    for row in rows:
+        found.setdefault(row.model_id, set()).add(row.upstream_id)
+    return found
+
+
+def steps_of(session: Session, model_id: int, most: int) -> Sequence[ModelTransition]:
+    """The latest steps of a model and its versions, newest first."""
+    return (
+        session.execute(
+            select(ModelTransition)
+            .where(ModelTransition.model_id == model_id)
+            .order_by(ModelTransition.id.desc())
+            .limit(most)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def find_step(session: Session, step_id: int) -> ModelTransition | None:
+    """One step."""
+    return session.get(ModelTransition, step_id)
+
+
+def agreements(
+    session: Session, version_id: int, step: str, revision: int
+) -> Sequence[ModelAgreement]:
+    """Who has agreed to a step of a version as it is."""
+    return (
+        session.execute(
+            select(ModelAgreement)
+            .where(
+                ModelAgreement.version_id == version_id,
+                ModelAgreement.step == step,
+                ModelAgreement.revision == revision,
+            )
+            .order_by(ModelAgreement.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[Any]:
+    """(step, person's name) of every agreement that counts for a version as it is."""
+    return session.execute(
+        select(ModelAgreement.step, Person.name)
+        .join(Person, Person.id == ModelAgreement.person_id)
+        .where(
+            ModelAgreement.version_id == version_id,
+            ModelAgreement.revision == revision,
+        )
+        .order_by(ModelAgreement.id)
+    ).all()
+
+
+def latest_change(session: Session, version_id: int) -> ModelChange | None:
+    """The newest change that was asked for of a version."""
+    return session.execute(
+        select(ModelChange)
+        .where(ModelChange.version_id == version_id)
+        .order_by(ModelChange.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
+    """Project id → project."""
+    rows = session.execute(select(Project).where(Project.id.in_(sorted(ids)))).scalars()
+    return {row.id: row for row in rows}
+
+
+def find_project(session: Session, key: str) -> Project | None:
+    """The project of that key."""
+    return session.execute(
+        select(Project).where(Project.key == key)
+    ).scalar_one_or_none()
+
+
+def has_budget(session: Session, project_id: int) -> bool:
+    """Whether a project has any budget."""
+    return (
+        session.execute(
+            select(Budget.id).where(Budget.project_id == project_id).limit(1)
+        ).scalar_one_or_none()
+        is not None
+    )
+
+
+def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
+    """Person id → person."""
+    rows = session.execute(select(Person).where(Person.id.in_(sorted(ids)))).scalars()
+    return {row.id: row for row in rows}
+
+
+def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+    """Text id → words; empty for what was erased."""
+    rows = session.execute(
+        select(PrivateText.id, PrivateText.text).where(PrivateText.id.in_(sorted(ids)))
+    )
+    return {row.id: row.text or "" for row in rows}
+
+
+def speaks_in(session: Session, org_key: str, channel: str) -> bool:
+    """Whether mlgov is in a channel that is still open."""
+    return (
+        session.execute(
+            select(Channel.id).where(
+                Channel.org_key == org_key,
+                Channel.slack_id == channel,
+                Channel.bot_is_member.is_(True),
+                Channel.is_archived.is_(False),
+            )
+        ).scalar_one_or_none()
+        is not None
+    )
+
+
+def due_reviews(session: Session, today: Any) -> Sequence[int]:
+    """Models in the inventory whose review day has come."""
+    return list(
+        session.execute(
+            select(Model.id)
+            .where(Model.next_review.is_not(None), Model.next_review <= today)
+            .order_by(Model.id)
+        ).scalars()
+    )
+
+
+def in_state(session: Session, states: Collection[ModelState]) -> Sequence[int]:
+    """Ids of the versions in these states."""
+    return list(
+        session.execute(
+            select(ModelVersion.id)
+            .where(ModelVersion.state.in_([one.value for one in states]))
+            .order_by(ModelVersion.id)
+        ).scalars()
+    )
+
+
+def validating(session: Session, person_id: str) -> Sequence[ModelVersion]:
+    """Versions that wait for this person's validation."""
+    return (
+        session.execute(
+            select(ModelVersion)
+            .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
+            .where(
+                ModelPerson.person_id == person_id,
+                ModelPerson.part == "validator",
+                ModelVersion.state == ModelState.VALIDATION.value,
+            )
+            .order_by(ModelVersion.state_since, ModelVersion.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def valid_until(session: Session, approval_id: int) -> datetime | None:
+    """Until when an approval holds; None for one that holds for good."""
+    return session.execute(
+        select(Approval.valid_until).where(Approval.id == approval_id)
+    ).scalar_one_or_none()
+
+
+def add_step(session: Session, **values: Any) -> int:
+    """Keep a step; its id."""
+    row = ModelTransition(**values)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def ended_approvals(session: Session, now: datetime) -> Sequence[int]:
+    """Versions in use whose approval is over."""
+    return list(
+        session.execute(
+            select(ModelVersion.id).where(
+                ModelVersion.state == ModelState.IN_USE.value,
+                ModelVersion.approved_until.is_not(None),
+                ModelVersion.approved_until <= now,
+            )
+        ).scalars()
+    )

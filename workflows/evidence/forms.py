@@ -1,0 +1,134 @@
+"""What somebody hands in as evidence, checked by its type."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+DIGEST = r"^(sha256:)?[0-9a-f]{64}$"
+URI = r"^(https?|s3|gs|az|abfss|dbfs|mlflow-artifacts|runs|git)://?[^\s<>|]{1,480}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._@%/()-]{0,59}$"
+WORDS = 3000
+
+Name = Annotated[str, StringConstraints(pattern=NAME, strip_whitespace=True)]
+Number = Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
+Outcome = Literal["pass", "conditional", "fail"]
+Better = Literal["higher", "lower"]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=WORDS)]
+
+_MEASURE = re.compile(r"^\s*(?P<name>[^=<>]{1,60}?)\s*=\s*(?P<value>-?[0-9.]+)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)\s*$")  # fmt: skip
+_WATCH = re.compile(r"^\s*(?P<name>[^=<>]{1,60}?)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)(?:\s+every\s+(?P<days>[0-9]{1,3})d?)?\s*$")  # fmt: skip
+
+
+class Measure(BaseModel):
+    """A metric that was measured, and what it must reach (`better: higher`) or stay under (`better: lower`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    value: Number
+    threshold: Number
+    better: Better = "higher"
+
+    @classmethod
+    def read(cls, text: str) -> "Measure":
+        """`accuracy = 0.91 >= 0.85`. Raises ValueError."""
+        found = _MEASURE.match(text)
+        if found is None:
+            raise ValueError(
+                "a metric is written like accuracy = 0.91 >= 0.85, or latency_ms = 80 <= 120"
+            )
+        return cls(
+            name=found["name"],
+            value=Decimal(found["value"]),
+            threshold=Decimal(found["limit"]),
+            better="higher" if found["sign"].startswith(">") else "lower",
+        )
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the value keeps to the threshold; the threshold itself does."""
+        if self.better == "higher":
+            return self.value >= self.threshold
+        return self.value <= self.threshold
+
+
+class Watched(BaseModel):
+    """A measure of a monitoring plan: its threshold, and how many days may pass without a reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    threshold: Number
+    better: Better = "higher"
+    every_days: Annotated[int, Field(ge=1, le=366)] = 7
+
+    @classmethod
+    def read(cls, text: str) -> "Watched":
+        """`accuracy >= 0.85 every 7`. Raises ValueError."""
+        found = _WATCH.match(text)
+        if found is None:
+            raise ValueError(
+                "a measure to watch is written like accuracy >= 0.85 every 7, the number of days between readings"
+            )
+        return cls(
+            name=found["name"],
+            threshold=Decimal(found["limit"]),
+            better="higher" if found["sign"].startswith(">") else "lower",
+            every_days=int(found["days"] or 7),
+        )
+
+
+class SubmitEvidence(BaseModel):
+    """An item of evidence for one version: a document by its digest and place, or figures that mlgov judges itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+    sha256: Annotated[str, Field(pattern=DIGEST)] | None = None
+    uri: Annotated[str, Field(pattern=URI)] | None = None
+    summary: Words = ""
+    metrics: tuple[Measure, ...] = Field(default=(), max_length=50)
+    """For a performance report, or any other that measures."""
+    watched: tuple[Watched, ...] = Field(default=(), max_length=50)
+    """For a monitoring plan."""
+    outcome: Outcome | None = None
+    """For a validation report."""
+    figures: dict[str, Any] = Field(default={})
+    """What mlgov computed, as it draws it."""
+    valid_until: date | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "SubmitEvidence":
+        if self.type == "performance_report" and not self.metrics:
+            raise ValueError(
+                "a performance report needs at least one metric with its threshold, like accuracy = 0.91 >= 0.85"
+            )
+        if self.type == "monitoring_plan" and not self.watched:
+            raise ValueError(
+                "a monitoring plan needs at least one measure to watch, like accuracy >= 0.85 every 7"
+            )
+        if self.type == "validation_report" and self.outcome is None:
+            raise ValueError("a validation report has an outcome: pass, conditional or fail")  # fmt: skip
+        names = [one.name.casefold() for one in self.metrics]
+        names += [f"watched {one.name.casefold()}" for one in self.watched]
+        if len(set(names)) != len(names):
+            raise ValueError("the same metric stands twice")
+        if not (self.uri or self.summary or self.metrics or self.watched or self.figures or self.sha256):  # fmt: skip
+            raise ValueError("give where it is kept (a link), or say in words what it shows")  # fmt: skip
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """What mlgov keeps to judge and draw, as JSON; numbers as exact text."""
+        made: dict[str, Any] = {}
+        if self.metrics:
+            made["metrics"] = [one.model_dump(mode="json") for one in self.metrics]
+        if self.watched:
+            made["watched"] = [one.model_dump(mode="json") for one in self.watched]
+        if self.outcome:
+            made["outcome"] = self.outcome
+        if self.figures:
+            made["figures"] = self.figures
+        return made

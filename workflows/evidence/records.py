@@ -1,0 +1,58 @@
+"""Evidence as other parts of mlgov see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from storage.enums import EvidenceStatus
+from workflows.evidence.forms import Measure, Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item. Names and words are unescaped; `producer` is a person's name or what a program is called."""
+
+    id: int
+    version_id: int
+    type: str
+    status: EvidenceStatus
+    sha256: str | None
+    uri: str | None
+    content: Mapping[str, Any]
+    summary: str
+    producer: str
+    producer_id: str | None
+    produced_at: datetime
+    valid_until: datetime | None
+    decider: str = ""
+    decided_at: datetime | None = None
+    word: str = ""
+    waiver_owner: str = ""
+    revision: int = 1
+    failed: tuple[Measure, ...] = field(default=())
+    """Metrics that do not keep to their thresholds."""
+
+    @property
+    def metrics(self) -> tuple[Measure, ...]:
+        """What was measured."""
+        return tuple(Measure(**one) for one in self.content.get("metrics", ()))
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """What is to be watched in use."""
+        return tuple(Watched(**one) for one in self.content.get("watched", ()))
+
+    @property
+    def outcome(self) -> str:
+        """What a validation came to; empty for other types."""
+        return str(self.content.get("outcome", ""))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What mlgov flagged in computed figures, each a phrase: it asks for words when it is accepted."""
+        return tuple(self.content.get("figures", {}).get("flags", ()))
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether it still holds at that time."""
+        return self.valid_until is None or self.valid_until > now

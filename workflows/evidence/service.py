@@ -1,0 +1,232 @@
+"""Keeping evidence: handed in, accepted, rejected, waived. Who may is told by the inventory, which calls this."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.enums import EvidenceStatus
+from storage.evidence import queries
+from storage.evidence.tables import Evidence
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.evidence import rules
+from workflows.evidence.forms import SubmitEvidence
+from workflows.evidence.records import Item
+from workflows.policy import Policy
+
+TYPE = "evidence"
+ERASED = "(erased)"
+
+
+def of_versions(
+    session: Session, version_ids: Collection[int]
+) -> dict[int, dict[str, Item]]:
+    """Version id → type → the item that counts."""
+    found: dict[int, list[Item]] = {one: [] for one in version_ids}
+    for item in items(session, version_ids):
+        found[item.version_id].append(item)
+    return {one: rules.counting(each) for one, each in found.items()}
+
+
+def items(session: Session, version_ids: Collection[int]) -> list[Item]:
+    """Every item of these versions, oldest first."""
+    rows = queries.of_versions(session, version_ids) if version_ids else ()
+    ids = {
+        one
+        for row in rows
+        for one in (row.produced_by, row.decided_by, row.waiver_owner_id)
+        if one
+    }
+    texts = {one for row in rows for one in (row.text_id, row.word_id) if one}
+    people = queries.people(session, ids) if ids else {}
+    words = queries.texts(session, texts) if texts else {}
+
+    def text(text_id: int | None) -> str:
+        return (words.get(text_id, "") or ERASED) if text_id else ""
+
+    def name(person_id: str | None) -> str:
+        return people.get(person_id, "") if person_id else ""
+
+    found = []
+    for row in rows:
+        bare = Item(
+            id=row.id,
+            version_id=row.version_id,
+            type=row.type,
+            status=EvidenceStatus(row.status),
+            sha256=row.sha256,
+            uri=row.uri,
+            content=row.content,
+            summary=text(row.text_id),
+            producer=name(row.produced_by) or row.source,
+            producer_id=row.produced_by,
+            produced_at=row.produced_at,
+            valid_until=row.valid_until,
+            decider=name(row.decided_by),
+            decided_at=row.decided_at,
+            word=text(row.word_id),
+            waiver_owner=name(row.waiver_owner_id),
+            revision=row.revision,
+        )
+        found.append(_judged(bare))
+    return found
+
+
+def _judged(item: Item) -> Item:
+    failed = tuple(one for one in item.metrics if not one.is_met)
+    return replace(item, failed=failed) if failed else item
+
+
+def submit(
+    session: Session,
+    actor: Actor,
+    version_id: int,
+    form: SubmitEvidence,
+    request_key: str,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> int:
+    """Keep an item; its id. The same `request_key` again changes nothing."""
+    known = queries.find_by_key(session, request_key)
+    if known is not None:
+        return known.id
+    rule = policy.evidence.all_types.get(form.type)
+    if rule is None:
+        listed = ", ".join(sorted(policy.evidence.all_types))
+        raise InvalidInput(
+            f"There is no evidence of the type {form.type!r}. There are: {listed}.",
+            field="type",
+        )
+    until = (
+        datetime.combine(form.valid_until + timedelta(days=1), time(0), UTC)
+        if form.valid_until
+        else now + rule.valid_for
+        if rule.valid_for
+        else None
+    )
+    if until is not None and until <= now:
+        raise InvalidInput("That day has passed already.", field="valid_until")
+    text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None  # fmt: skip
+    content = form.content()
+    digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
+        form, content, text.sha256 if text else ""
+    )
+    is_person = actor.kind is ActorKind.PERSON
+    row = Evidence(
+        version_id=version_id,
+        type=form.type,
+        sha256=digest,
+        uri=form.uri,
+        content=content,
+        text_id=text.id if text else None,
+        status=EvidenceStatus.SUBMITTED.value,
+        produced_by=actor.id if is_person else None,
+        source="" if is_person else actor.name,
+        produced_at=now,
+        valid_until=until,
+        request_key=request_key,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(
+        session, actor, "evidence.submitted", (TYPE, row.id), now=now,
+        version=version_id, type=form.type, sha256=digest, content=content,
+        **({"text": audit.text_fact(text)} if text else {}),
+    )  # fmt: skip
+    return row.id
+
+
+def _digest(form: SubmitEvidence, content: object, text: str) -> str:
+    """What stands for an item without a document: its figures, its place and its words."""
+    whole = {"content": content, "text": text, "type": form.type, "uri": form.uri}
+    canonical = json.dumps(whole, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def decide(
+    session: Session,
+    actor: Actor,
+    evidence_id: int,
+    revision: int,
+    *,
+    accept: bool,
+    word: str,
+    now: datetime,
+) -> None:
+    """Accept or reject an item as it was shown. What mlgov flagged is accepted only with words."""
+    row = queries.find(session, evidence_id)
+    if row is None:
+        raise NotFound("This evidence is not in the record any more.")
+    if row.revision != revision or row.status != EvidenceStatus.SUBMITTED:
+        raise Stale(
+            "This evidence changed since it was shown to you. Nothing was changed; look at it again."
+        )
+    if not accept and not word:
+        raise InvalidInput("Say in a sentence why you reject it.", field="word")
+    (item,) = (one for one in items(session, [row.version_id]) if one.id == row.id)
+    if accept and item.flags and not word:
+        raise InvalidInput(
+            f"mlgov flagged this: {'; '.join(item.flags)}. Say why it can be accepted all the same; approvers read it.",
+            field="word",
+        )
+    text = audit.write_text(session, actor, word, now=now) if word else None
+    row.status = (EvidenceStatus.ACCEPTED if accept else EvidenceStatus.REJECTED).value
+    row.decided_by, row.decided_at = actor.id, now
+    row.word_id = text.id if text else None
+    row.revision += 1
+    audit.record(
+        session, actor, f"evidence.{row.status}", (TYPE, row.id), now=now,
+        version=row.version_id, type=row.type, sha256=row.sha256,
+        **({"text": audit.text_fact(text)} if text else {}),
+    )  # fmt: skip
+
+
+def waive(
+    session: Session,
+    actor: Actor,
+    version_id: int,
+    type_: str,
+    *,
+    reason: str,
+    until: datetime,
+    policy: Policy,
+    now: datetime,
+) -> int:
+    """Let a version go on without this evidence until a day. It stays shown as waived, with who answers for it."""
+    if type_ not in policy.evidence.all_types:
+        raise InvalidInput("There is no evidence of that type.", field="type")
+    if not reason:
+        raise InvalidInput("Say in a sentence why it can be waived.", field="reason")
+    if not now < until <= now + policy.evidence.waive_at_most + timedelta(days=1):
+        most = policy.evidence.waive_at_most.days
+        raise InvalidInput(
+            f"Choose a day to come, at most {most} days ahead.", field="until"
+        )
+    text = audit.write_text(session, actor, reason, now=now)
+    row = Evidence(
+        version_id=version_id,
+        type=type_,
+        content={},
+        status=EvidenceStatus.WAIVED.value,
+        produced_by=actor.id,
+        source="",
+        produced_at=now,
+        valid_until=until,
+        decided_by=actor.id,
+        decided_at=now,
+        word_id=text.id,
+        waiver_owner_id=actor.id,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(
+        session, actor, "evidence.waived", (TYPE, row.id), now=now,
+        version=version_id, type=type_, until=until.isoformat(timespec="microseconds"), text=audit.text_fact(text),
+    )  # fmt: skip
+    return row.id

@@ -1,0 +1,273 @@
+"""A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ApprovalState, EvidenceStatus, ModelState, Part, Severity
+from storage.inventory import queries
+from storage.inventory.tables import Model, ModelVersion
+from workflows.actors import Actor
+from workflows.errors import GovernanceError, NotFound, Stale
+from workflows.evidence import rules as evidence_rules
+from workflows.inventory import moving, reads, rules, standings, versions
+from workflows.inventory.forms import AskApproval
+from workflows.inventory.records import ModelRecord
+from workflows.policy import Policy
+from workflows.subjects import Prepared, Words, project_facts
+
+TYPE = versions.TYPE
+GATE = "model_approval"
+_OUTCOMES = {
+    ApprovalState.REJECTED: rules.REJECTED,
+    ApprovalState.EXPIRED: rules.TAKEN_BACK,
+    ApprovalState.WITHDRAWN: rules.TAKEN_BACK,
+}
+
+
+class ModelApproval:
+    """A subject type (see `workflows.subjects`): its subject is a version of a model, its form `AskApproval`.
+
+    Whoever developed, contributed to or validated the version never decides, whatever the gate says.
+    """
+
+    gate = GATE
+    is_editable = False
+
+    def prepare(
+        self,
+        session: Session,
+        actor: Actor,
+        form: AskApproval,
+        *,
+        policy: Policy,
+        now: datetime,
+        replacing: int | None = None,
+    ) -> Prepared:
+        """Lock the version, judge it by the table, and say exactly what is asked: these contents, on this evidence."""
+        version, model = moving.locked(session, actor, form.version_id, form.revision, policy=policy)  # fmt: skip
+        move = rules.find(ModelState(version.state), rules.PASS)
+        if move is None:
+            raise Stale(f"Version {version.version} of {model.name} is {moving.words(ModelState(version.state))}, so approval can't be asked for now.")  # fmt: skip
+        moving.require_free(session, actor, version, move, policy=policy, now=now)
+        record = reads.one(session, model.id)
+        items = standings.items_of(session, version.id)
+        moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+        project = queries.projects(session, [model.project_id] if model.project_id else [])  # fmt: skip
+        row = next(iter(project.values()), None)
+        if row is None:
+            raise GovernanceError(f"{model.name} belongs to no project, so nobody could decide. Give it one first.")  # fmt: skip
+        parts = queries.parts_of(session, [version.id])
+        made = {part: [one.person_id for one in parts if one.part == part] for part in Part}  # fmt: skip
+        today = reads.today_of(policy, now)
+        open_ = [one for one in record.findings if one.is_open(today)]
+        waived = [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]  # fmt: skip
+        return Prepared(
+            subject_id=version.id,
+            project_id=row.id,
+            facts={
+                "model": model.key,
+                "version": version.version,
+                "tier": model.tier,
+                "digest": version.digest or "",
+                "evidence": evidence_rules.snapshot(items),
+                "items": len(items),
+                "waived": sorted(waived),
+                "findings": [one.id for one in open_],
+            },
+            people={
+                "owner": model.owner_id,
+                "sponsor": row.sponsor_id,
+                "manager": row.manager_id,
+                "developer": next(iter(made[Part.DEVELOPER]), None),
+                "validator": next(iter(made[Part.VALIDATOR]), None),
+            },
+            contributors=(*made[Part.DEVELOPER], *made[Part.CONTRIBUTOR], *made[Part.VALIDATOR]),
+            is_apart=True,
+            conditions={
+                "model.name": model.key,
+                "model.version": version.version,
+                "model.tier": model.tier or 1,
+                "model.kind": model.kind,
+                "model.eu_class": model.eu_class or "",
+                "model.exposure": model.exposure or "",
+                "model.affects_people": model.affects_people,
+                "evidence.waived": len(waived),
+                "evidence.flagged": sum(bool(one.flags) for one in items.values()),
+                "findings.open": len(open_),
+                "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
+                **project_facts(row),
+            },
+        )  # fmt: skip
+
+    def people(self, session: Session, version_id: int) -> dict[str, str | None]:
+        """Who stands for what in what would be asked for, before it is."""
+        version, model = _pair(session, version_id)
+        project = queries.projects(session, [model.project_id] if model.project_id else [])  # fmt: skip
+        row = next(iter(project.values()), None)
+        parts = queries.parts_of(session, [version.id])
+        return {
+            "owner": model.owner_id,
+            "sponsor": row.sponsor_id if row else None,
+            "manager": row.manager_id if row else None,
+            "developer": next((one.person_id for one in parts if one.part == Part.DEVELOPER), None),
+            "validator": next((one.person_id for one in parts if one.part == Part.VALIDATOR), None),
+        }  # fmt: skip
+
+    def lock(self, session: Session, subject_id: int) -> None:
+        """Lock the model's and the version's row."""
+        queries.lock_version(session, subject_id)
+
+    def apply(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """Approved: exactly the contents and the evidence that were asked about. Raises when they are not that any more."""
+        version, model = _pair(session, subject_id)
+        evidence = evidence_rules.snapshot(standings.items_of(session, version.id))
+        if version.state != ModelState.APPROVAL:
+            raise GovernanceError(f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn.")  # fmt: skip
+        if evidence != facts["evidence"] or (version.digest or "") != facts["digest"]:
+            raise GovernanceError(
+                f"What was asked about is not what stands there now: the evidence or the contents of {model.name} {version.version} "
+                "changed. Nothing was approved; reject it, or let the requester withdraw and ask again."
+            )
+        move = rules.find(ModelState.APPROVAL, rules.APPROVED)
+        if move is None:
+            raise RuntimeError("the table has no way to approved")
+        version.approval_id = approval_id
+        version.approved_until = queries.valid_until(session, approval_id)
+        version.approved_digest = version.digest or ""
+        moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+
+    def close(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        outcome: ApprovalState,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """Rejected: back to development. Expired or withdrawn: back to who validates it. Silence approves nothing."""
+        version, model = _pair(session, subject_id)
+        move = rules.find(ModelState(version.state), _OUTCOMES[outcome])
+        if move is not None:
+            moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+
+    def lapse(
+        self,
+        session: Session,
+        actor: Actor,
+        approval_id: int,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> None:
+        """A condition was not met: the version is not approved any more; one in use is suspended."""
+        version, model = _pair(session, subject_id)
+        if version.approval_id != approval_id:
+            return
+        version.approved_digest = version.approved_until = None
+        source = ModelState(version.state)
+        suspend = rules.find(source, rules.SUSPEND)
+        reason = f"A condition of request {approval_id} was not met in time."
+        if suspend is not None:
+            moving.apply(session, actor, model, version, suspend, reason=reason, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+        elif source is ModelState.APPROVED:
+            back = rules.Move("lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST}))  # fmt: skip
+            moving.apply(session, actor, model, version, back, reason=reason, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+
+    def words(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Words:
+        """What is asked, in plain words."""
+        version, model = _pair(session, subject_id)
+        record = reads.one(session, model.id)
+        name = f"{model.name} {version.version}"
+        detail = [
+            ("Tier", f"{facts['tier']} of 3, 1 is the most material"),
+            ("EU AI Act", (record.eu_class.value if record.eu_class else "not said")),
+            ("Purpose", record.purpose or "not said"),
+            ("Developed by", _names(record, version, Part.DEVELOPER)),
+            ("Validated by", _names(record, version, Part.VALIDATOR)),
+            *_evidence(session, version, policy),
+            ("Open findings", str(len(facts["findings"])) if facts["findings"] else "none"),
+        ]  # fmt: skip
+        if facts["digest"]:
+            detail.append(("Contents", f"sha256:{facts['digest']}"))
+        detail.append(("Evidence, as a digest", f"sha256:{facts['evidence']}"))
+        waived = f", {len(facts['waived'])} waived" if facts["waived"] else ""
+        return Words(
+            project=record.project or model.name,
+            asks=f"approve {name} for use (tier {facts['tier']}, {facts['items']} items of evidence{waived})",
+            stays=f"{name} is not used",
+            done=f"{name} is approved for use",
+            facts=tuple(detail),
+            undone=f"{name} is not approved any more",
+        )
+
+
+def _evidence(
+    session: Session, version: ModelVersion, policy: Policy
+) -> list[tuple[str, str]]:
+    """Each item in a line: its metrics against their thresholds, its flags, who waived it."""
+    found = []
+    for item in standings.items_of(session, version.id).values():
+        told = item.status.value
+        if item.status is EvidenceStatus.WAIVED:
+            until = f" until {item.valid_until:%d %b %Y}" if item.valid_until else ""
+            told = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
+        elif item.metrics:
+            told = ", ".join(
+                f"{one.name} {one.value.normalize():f} ({'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f})"
+                for one in item.metrics[:4]
+            )
+        elif item.outcome:
+            told = item.outcome
+        if item.flags:
+            told += f"; flagged: {'; '.join(item.flags)}" + (f". {item.decider}: {item.word}" if item.word else "")  # fmt: skip
+        found.append((policy.evidence.words(item.type).capitalize(), told))
+    return found
+
+
+def _names(record: ModelRecord, version: ModelVersion, part: Part) -> str:
+    found = next((one for one in record.versions if one.id == version.id), None)
+    people = found.named(part) if found else ()
+    return ", ".join(one.name for one in people) or "nobody"
+
+
+def _pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
+    version = queries.find_version(session, version_id)
+    model = queries.find_model(session, version.model_id) if version else None
+    if version is None or model is None:
+        raise NotFound("This version is not in the record any more.")
+    return version, model
+
+
+def _org(session: Session, model: Model) -> str:
+    """The organisation whose Slack is told, which is its owner's."""
+    owner = queries.people(session, [model.owner_id] if model.owner_id else [])
+    return next((one.org_key for one in owner.values()), "")
+
+
+MODEL_APPROVAL = ModelApproval()

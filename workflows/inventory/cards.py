@@ -1,0 +1,117 @@
+"""A model before one reader: what is there, what is missing, and what they can do next."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ChangeClass, EvidenceStatus, ModelState
+from storage.inventory import finding_queries, queries
+from workflows.actors import Actor, ActorKind
+from workflows.evidence.rules import SELF_MADE
+from workflows.inventory import reads, rules, standings
+from workflows.inventory.records import (
+    Choice,
+    ModelCard,
+    ModelRecord,
+    Reading,
+    StepTaken,
+    VersionRecord,
+)
+from workflows.inventory.rules import Who
+from workflows.policy import Policy
+
+HISTORY = 12
+
+
+def card(
+    session: Session,
+    actor: Actor,
+    model_id: int,
+    version_id: int | None = None,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> ModelCard:
+    """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
+    model = reads.one(session, model_id)
+    version = next((each for each in model.versions if each.id == version_id), model.lead)  # fmt: skip
+    raw = queries.find_version(session, version.id) if version else None
+    items = standings.items_of(session, version.id) if version else {}
+    at = standings.situation(session, model, raw, items, policy=policy, now=now)
+    standing = standings.standing(session, actor, model, raw, policy=policy)
+    source = version.state if version else model.own_state
+    choices = tuple(
+        Choice(move, rules.refusals(move, standing, at)) for move in rules.from_(source)
+    )
+    change = queries.latest_change(session, version.id) if version else None
+    agreed = queries.agreements_of(session, version.id, version.revision) if version else ()  # fmt: skip
+    labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
+    is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
+    is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
+    accepts = is_open and (is_validator or Who.MODEL_RISK in standing.parts)
+    return ModelCard(
+        model=model,
+        version=version,
+        evidence=items,
+        lacks={step: tuple(each) for step, each in at.lacks.items()},
+        choices=choices,
+        readings=_readings(session, version),
+        history=history(session, model, version),
+        can_edit=actor.kind is not ActorKind.PERSON
+        or bool({Who.OWNER, Who.MODEL_RISK} & standing.parts)
+        or standing.developed,
+        can_risk=Who.MODEL_RISK in standing.parts,
+        can_accept=tuple(
+            item
+            for item in items.values()
+            if accepts
+            and item.status is EvidenceStatus.SUBMITTED
+            and item.type != SELF_MADE
+            and item.producer_id != actor.id
+        ),
+        agreed=tuple(f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed),
+        change=ChangeClass(change.change_class) if change and source is ModelState.MODIFICATION else None,
+    )  # fmt: skip
+
+
+def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
+    rows = finding_queries.metrics(session, [version.id]) if version else ()
+    latest = finding_queries.latest_readings(session, [row.id for row in rows]) if rows else {}  # fmt: skip
+    return tuple(
+        Reading(
+            row.name,
+            row.threshold,
+            row.better,
+            row.every_days,
+            latest[row.id].value if row.id in latest else None,
+            latest[row.id].at if row.id in latest else None,
+            row.id in latest and latest[row.id].is_breach,
+        )
+        for row in rows
+    )
+
+
+def history(
+    session: Session, model: ModelRecord, version: VersionRecord | None = None
+) -> tuple[StepTaken, ...]:
+    """The latest steps, newest first."""
+    rows = [
+        row
+        for row in queries.steps_of(session, model.id, 4 * HISTORY)
+        if version is None or row.version_id in (None, version.id)
+    ][:HISTORY]
+    people = reads.refs(session, [row.actor_id for row in rows])
+    texts = queries.texts(session, {row.reason_id for row in rows if row.reason_id})
+    names = {each.id: each.version for each in model.versions}
+    return tuple(
+        StepTaken(
+            names.get(row.version_id, "") if row.version_id else "",
+            row.step,
+            ModelState(row.source),
+            ModelState(row.target),
+            people[row.actor_id].name if row.actor_id in people else "mlgov",
+            (texts.get(row.reason_id, "") or reads.ERASED) if row.reason_id else "",
+            row.created_at,
+        )
+        for row in rows
+    )

@@ -1,0 +1,16 @@
+"""What falls due in the inventory, every day: reviews, readings that did not come, acceptances that are over."""
+
+from sqlalchemy.orm import Session
+
+from workflows.due import DueSlot, Occasion, Registry
+from workflows.inventory import findings, monitoring, reviews
+
+
+def _look(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    policy, org_key, now = occasion.policy, occasion.org_key, occasion.now
+    findings.reopen_accepted(session, policy=policy, org_key=org_key, now=now)
+    monitoring.look(session, policy=policy, org_key=org_key, now=now)
+    reviews.look(session, policy=policy, org_key=org_key, now=now)
+
+
+PART = Registry(schedules={"inventory.look": _look}, daily={"inventory.look": "08:30"})

@@ -1,0 +1,173 @@
+"""Evidence of a version: who may hand it in, accept, reject and waive it, and what follows."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.enums import EvidenceStatus, ModelState
+from storage.evidence import queries as evidence_queries
+from storage.inventory import queries
+from storage.inventory.tables import Model, ModelVersion
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.calendar import local_instant
+from workflows.errors import (
+    GovernanceError,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+)
+from workflows.evidence import rules as evidence_rules
+from workflows.evidence import service as evidence
+from workflows.evidence.forms import SubmitEvidence
+from workflows.inventory import monitoring, reads, standings, telling, versions
+from workflows.inventory.records import Check
+from workflows.inventory.rules import LIVE, Who
+from workflows.inventory.telling import Clicked
+from workflows.policy import Policy
+from workflows.policy.inventory import Step
+
+_NEXT: dict[ModelState, Step] = {
+    ModelState.DEVELOPMENT: "validation",
+    ModelState.MODIFICATION: "validation",
+    ModelState.VALIDATION: "approval",
+    ModelState.APPROVAL: "approval",
+    ModelState.APPROVED: "implementation",
+    ModelState.IMPLEMENTATION: "implementation",
+    ModelState.IN_USE: "retirement",
+    ModelState.SUSPENDED: "retirement",
+}
+
+
+def submit(
+    session: Session,
+    actor: Actor,
+    version_id: int,
+    form: SubmitEvidence,
+    request_key: str,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> int:
+    """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
+    version, model = _open(session, actor, version_id)
+    record = reads.one(session, model.id)
+    standing = standings.standing(session, actor, record, version, policy=policy)
+    is_close = bool(standing.parts) or standing.contributed
+    if actor.kind is ActorKind.PERSON and not is_close:
+        raise NotAllowed(
+            "Evidence is handed in by those who own, make, validate or run this model.",
+            audit=RefusalFact("evidence.submit", versions.TYPE, str(version.id), why="not_answering"),
+        )  # fmt: skip
+    is_report = form.type == evidence_rules.SELF_MADE
+    if is_report and (Who.VALIDATOR not in standing.parts or standing.developed):
+        raise NotAllowed(
+            "The validation report is its validator's, who did not make it.",
+            audit=RefusalFact("evidence.submit", versions.TYPE, str(version.id), why="not_validator"),
+        )  # fmt: skip
+    kept = evidence.submit(session, actor, version.id, form, request_key, policy=policy, now=now)  # fmt: skip
+    if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
+        monitoring.begin(session, version, now=now)
+    telling.follow(session, model.id, now=now, clicked=clicked)
+    return kept
+
+
+def decide(
+    session: Session,
+    actor: Actor,
+    choices: Sequence[tuple[int, int]],
+    *,
+    accept: bool,
+    word: str,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """Accept or reject items, by id and revision as shown: the version's validator or model risk, never one's own."""
+    for evidence_id, revision in choices:
+        row = evidence_queries.find(session, evidence_id)
+        if row is None:
+            raise NotFound("This evidence is not in the record any more.")
+        version, model = _open(session, actor, row.version_id)
+        record = reads.one(session, model.id)
+        standing = standings.standing(session, actor, record, version, policy=policy)
+        is_validating = Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION  # fmt: skip
+        if standing.developed or standing.contributed or row.produced_by == actor.id:
+            raise NotAllowed("You made this, so somebody else has to look at it.", audit=RefusalFact("evidence.decide", evidence.TYPE, str(row.id), why="not_separate"))  # fmt: skip
+        if not is_validating and Who.MODEL_RISK not in standing.parts:
+            raise NotAllowed("Evidence is accepted by who validates the version, and by model risk.", audit=RefusalFact("evidence.decide", evidence.TYPE, str(row.id), why="not_validator"))  # fmt: skip
+        evidence.decide(session, actor, evidence_id, revision, accept=accept, word=word, now=now)  # fmt: skip
+        telling.follow(session, model.id, now=now, clicked=clicked)
+
+
+def waive(
+    session: Session,
+    actor: Actor,
+    version_id: int,
+    type_: str,
+    *,
+    reason: str,
+    until: date,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> int:
+    """Model risk lets a version go on without a type of evidence, through that day."""
+    version, model = _open(session, actor, version_id)
+    record = reads.one(session, model.id)
+    standing = standings.standing(session, actor, record, version, policy=policy)
+    if Who.MODEL_RISK not in standing.parts or standing.developed:
+        raise NotAllowed("Only model risk waives evidence, and never for what they made themselves.", audit=RefusalFact("evidence.waive", versions.TYPE, str(version.id), why="not_model_risk"))  # fmt: skip
+    over = local_instant(until + timedelta(days=1), time(0), policy.organisation.zone)
+    kept = evidence.waive(session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now)  # fmt: skip
+    telling.follow(session, model.id, now=now, clicked=clicked)
+    return kept
+
+
+def _open(
+    session: Session, actor: Actor, version_id: int
+) -> tuple[ModelVersion, Model]:
+    """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
+    permissions.require_member(actor, "evidence.change", subject=(versions.TYPE, version_id))  # fmt: skip
+    version = queries.lock_version(session, version_id)
+    model = queries.find_model(session, version.model_id) if version else None
+    if version is None or model is None:
+        raise NotFound("This version is not in the record any more.")
+    if version.state == ModelState.APPROVAL:
+        raise GovernanceError(
+            "Approvers are looking at this evidence, so it stands still. Withdraw the request to change it."
+        )
+    if version.state == ModelState.RETIRED:
+        raise GovernanceError("This version is retired; its record stays as it is.")
+    return version, model
+
+
+def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -> Check:
+    """What a version lacks for its next step, whoever takes it."""
+    version = queries.find_version(session, version_id)
+    if version is None:
+        raise NotFound("This version is not in the record any more.")
+    record = reads.one(session, version.model_id)
+    items = standings.items_of(session, version.id)
+    at = standings.situation(session, record, version, items, policy=policy, now=now)
+    state = ModelState(version.state)
+    step = _NEXT.get(state)
+    missing = [lack.words for lack in at.lacks.get(step, ())] if step else []
+    if step in ("approval", "implementation") and at.critical:
+        missing.append(f"{at.critical} open critical findings")
+    if step == "implementation" and not at.has_budget:
+        missing.append("a budget of its project")
+    today = reads.today_of(policy, now)
+    return Check(
+        model=record.key,
+        version=version.version,
+        state=state,
+        tier=record.tier,
+        next_step=step or "",
+        missing=tuple(missing),
+        waived=tuple(one.type for one in items.values() if one.status is EvidenceStatus.WAIVED),
+        findings=sum(one.is_open(today) for one in record.findings),
+        approval_id=version.approval_id,
+    )  # fmt: skip

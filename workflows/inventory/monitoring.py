@@ -1,0 +1,120 @@
+"""What is watched in use: readings judged against the plan, and those that did not come."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from storage.enums import FindingSource, Severity
+from storage.inventory import finding_queries, queries
+from storage.inventory.tables import ModelMetric, ModelReading, ModelVersion
+from workflows.actors import Actor
+from workflows.audit import service as audit
+from workflows.errors import InvalidInput
+from workflows.inventory import findings, standings, telling
+from workflows.inventory.forms import GiveReading
+from workflows.policy import Policy
+
+PLAN = "monitoring_plan"
+AHEAD = timedelta(hours=1)
+"""How far ahead of mlgov's own clock a reading may be."""
+
+
+def begin(session: Session, version: ModelVersion, *, now: datetime) -> None:
+    """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
+    plan = standings.items_of(session, version.id).get(PLAN)
+    wanted = {one.name: one for one in plan.watched} if plan else {}
+    there = {row.name: row for row in finding_queries.metrics(session, [version.id])}
+    for name, row in there.items():
+        if name not in wanted:
+            row.dropped_at = now
+    for name, one in wanted.items():
+        row_ = there.get(name)
+        if row_ is None:
+            row_ = ModelMetric(version_id=version.id, name=name, threshold=one.threshold, better=one.better, every_days=one.every_days)  # fmt: skip
+            session.add(row_)
+        row_.threshold, row_.better, row_.every_days = one.threshold, one.better, one.every_days  # fmt: skip
+    session.flush()
+
+
+def take(
+    session: Session,
+    actor: Actor,
+    version: ModelVersion,
+    form: GiveReading,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> bool:
+    """Keep a reading and judge it; True for a breach, which opens a finding. The same one again changes nothing."""
+    rows = {row.name.casefold(): row for row in finding_queries.metrics(session, [version.id])}  # fmt: skip
+    row = rows.get(form.metric.casefold())
+    if row is None:
+        listed = ", ".join(one.name for one in rows.values()) or "nothing: it is not in use, or has no monitoring plan"  # fmt: skip
+        raise InvalidInput(f"Its monitoring plan has no measure {form.metric!r}. It watches {listed}.", field="metric")  # fmt: skip
+    at = form.at or now
+    if at.tzinfo is None:
+        raise InvalidInput("Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at")  # fmt: skip
+    if at > now + AHEAD:
+        raise InvalidInput("That time is still to come.", field="at")
+    known = finding_queries.find_reading(session, row.id, at)
+    if known is not None:
+        if known.value != form.value:
+            raise InvalidInput(f"There is another value of {row.name} for that time already: {known.value.normalize():f}.", field="value")  # fmt: skip
+        return known.is_breach
+    is_breach = form.value < row.threshold if row.better == "higher" else form.value > row.threshold  # fmt: skip
+    session.add(ModelReading(metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=now))  # fmt: skip
+    audit.record(
+        session, actor, "model_version.reading", ("model_version", version.id), now=now,
+        metric=row.name, value=_plain(form.value), at=at.isoformat(timespec="microseconds"), breach=is_breach,
+    )  # fmt: skip
+    if is_breach:
+        _found(
+            session, version, row, f"breach:{row.id}:{at.date().isoformat()}",
+            {"what": "breach", "metric": row.name, "value": _plain(form.value), "threshold": _plain(row.threshold), "better": row.better},
+            policy=policy, now=now, org_key=org_key,
+        )  # fmt: skip
+    telling.follow(session, version.model_id, now=now)
+    return is_breach
+
+
+def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
+    """Open a finding for every measure in use of which no reading came in time; once for each silence."""
+    rows = finding_queries.metrics_in_use(session)
+    latest = finding_queries.latest_readings(session, [row.id for row in rows])
+    for row in rows:
+        version = queries.find_version(session, row.version_id)
+        if version is None:
+            continue
+        since = latest[row.id].at if row.id in latest else version.state_since
+        if now - since <= timedelta(days=row.every_days):
+            continue
+        day = since.astimezone(policy.organisation.zone).date()
+        _found(
+            session, version, row, f"silent:{row.id}:{since.isoformat()}",
+            {"what": "silent", "metric": row.name, "since": f"{day:%d %b %Y}", "days": str(row.every_days)},
+            policy=policy, now=now, org_key=org_key,
+        )  # fmt: skip
+
+
+def _found(
+    session: Session,
+    version: ModelVersion,
+    row: ModelMetric,
+    key: str,
+    facts: dict[str, str],
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    model = queries.find_model(session, version.model_id)
+    severity = Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM  # fmt: skip
+    findings.found(
+        session, version.model_id, version.id, facts, severity, FindingSource.MONITORING, key, policy=policy, now=now, org_key=org_key
+    )  # fmt: skip
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

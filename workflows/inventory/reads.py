@@ -1,0 +1,311 @@
+"""Models as they stand, read for others."""
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import (
+    EuClass,
+    Exposure,
+    FindingSource,
+    FindingStatus,
+    ModelKind,
+    ModelState,
+    Part,
+    PurposeClass,
+    Severity,
+)
+from storage.inventory import finding_queries, queries
+from storage.inventory.tables import Finding, Model, ModelVersion
+from workflows import permissions, visibility
+from workflows.actors import Actor, ActorKind
+from workflows.errors import NotFound
+from workflows.inventory import rules, standings
+from workflows.inventory.records import FindingRecord, ModelRecord, VersionRecord
+from workflows.policy import Policy
+from workflows.projects.records import PersonRef
+from workflows.sources.text import storable
+
+TYPE = "model"
+ERASED = "(erased)"
+_WEIGHT = {one: index for index, one in enumerate(reversed(Severity))}
+
+
+def today_of(policy: Policy, now: datetime) -> date:
+    """The organisation's day."""
+    return now.astimezone(policy.organisation.zone).date()
+
+
+def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
+    """These models with their versions and open findings."""
+    if not rows:
+        return []
+    ids = [row.id for row in rows]
+    versions = queries.versions_of(session, ids)
+    parts = queries.parts_of(session, [row.id for row in versions])
+    findings = finding_queries.unsettled(session, ids)
+    links = queries.links(session, ids)
+    names = {
+        row.id: row.name
+        for row in queries.by_ids(session, {one for pair in links for one in pair})
+    }
+    projects = queries.projects(session, {row.project_id for row in rows if row.project_id})  # fmt: skip
+    people = refs(
+        session,
+        [
+            *(row.owner_id for row in rows),
+            *(row.tier_by for row in rows),
+            *(part.person_id for part in parts),
+            *(one for row in findings for one in (row.owner_id, row.accepted_by)),
+        ],
+    )
+    texts = queries.texts(
+        session,
+        {
+            one
+            for one in (
+                *(row.tier_reason_id for row in rows),
+                *(text for row in findings for text in (row.text_id, row.word_id)),
+            )
+            if one
+        },
+    )
+    by_version: dict[int, dict[Part, list[PersonRef]]] = {}
+    for part in parts:
+        if part.person_id in people:
+            by_version.setdefault(part.version_id, {}).setdefault(
+                Part(part.part), []
+            ).append(people[part.person_id])
+    version_names = {row.id: row.version for row in versions}
+    found = []
+    for row in rows:
+        own = tuple(
+            _version(one, by_version.get(one.id, {}))
+            for one in versions
+            if one.model_id == row.id
+        )
+        lead = rules.leading([(one.id, one.state) for one in own])
+        project = projects.get(row.project_id) if row.project_id else None
+        follows = _follows(row)
+        found.append(
+            ModelRecord(
+                id=row.id,
+                key=row.key,
+                name=row.name,
+                kind=ModelKind(row.kind),
+                vendor=row.vendor,
+                project_id=row.project_id,
+                project_key=project.key if project else None,
+                project=project.name if project else None,
+                owner=people.get(row.owner_id) if row.owner_id else None,
+                purpose=row.purpose,
+                intended_use=row.intended_use,
+                out_of_scope=row.out_of_scope,
+                technique=row.technique,
+                data_sources=tuple(row.data_sources),
+                affects_people=row.affects_people,
+                exposure=Exposure(row.exposure) if row.exposure else None,
+                purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
+                eu_class=EuClass(row.eu_class) if row.eu_class else None,
+                tier=row.tier,
+                tier_follows=follows if row.tier_override else None,
+                tier_reason=texts.get(row.tier_reason_id, "") or ERASED if row.tier_reason_id else "",
+                tier_by=people.get(row.tier_by) if row.tier_by else None,
+                tier_at=row.tier_at,
+                own_state=ModelState(row.state),
+                versions=own,
+                findings=tuple(
+                    sorted(
+                        (
+                            _finding(one, row.name, version_names, people, texts)
+                            for one in findings
+                            if one.model_id == row.id
+                        ),
+                        key=lambda one: (_WEIGHT[one.severity], one.due or date.max, one.id),
+                    )
+                ),
+                next_review=row.next_review,
+                upstream=tuple(sorted(names[up] for down, up in links if down == row.id)),
+                downstream=tuple(sorted(names[down] for down, up in links if up == row.id)),
+                registry_name=row.registry_name,
+                revision=row.revision,
+                lead=next((one for one in own if one.id == lead), None),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _follows(row: Model) -> int | None:
+    if not (row.exposure and row.purpose_class and row.eu_class):
+        return None
+    return rules.tier(
+        Exposure(row.exposure), PurposeClass(row.purpose_class), EuClass(row.eu_class)
+    )
+
+
+def refs(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
+    wanted = {one for one in ids if one}
+    rows = queries.people(session, wanted) if wanted else {}
+    return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
+
+
+def _version(row: ModelVersion, people: dict[Part, list[PersonRef]]) -> VersionRecord:
+    return VersionRecord(
+        id=row.id,
+        version=row.version,
+        state=ModelState(row.state),
+        since=row.state_since,
+        digest=row.digest,
+        approval_id=row.approval_id,
+        approved_until=row.approved_until,
+        digest_changed=row.approved_digest is not None
+        and row.approved_digest != (row.digest or ""),
+        people={part: tuple(each) for part, each in people.items()},
+        about=row.about,
+        run_id=row.run_id,
+        revision=row.revision,
+    )
+
+
+def _finding(
+    row: Finding,
+    model: str,
+    versions: dict[int, str],
+    people: dict[str, PersonRef],
+    texts: dict[int, str],
+) -> FindingRecord:
+    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else found_words(row.facts)  # fmt: skip
+    return FindingRecord(
+        id=row.id,
+        model_id=row.model_id,
+        model=model,
+        version=versions.get(row.version_id, "") if row.version_id else "",
+        words=words,
+        severity=Severity(row.severity),
+        status=FindingStatus(row.status),
+        source=FindingSource(row.source),
+        owner=people.get(row.owner_id) if row.owner_id else None,
+        due=row.due,
+        accepter=people.get(row.accepted_by) if row.accepted_by else None,
+        accepted_until=row.accepted_until,
+        word=(texts.get(row.word_id, "") or ERASED) if row.word_id else "",
+        created_at=row.created_at,
+        revision=row.revision,
+    )
+
+
+def found_words(facts: dict[str, str]) -> str:
+    """What mlgov found, in words."""
+    if facts.get("what") == "breach":
+        side = "below" if facts.get("better") == "higher" else "above"
+        return f"{facts['metric']} is {facts['value']}, {side} the {facts['threshold']} of its monitoring plan"
+    if facts.get("what") == "silent":
+        return f"No reading of {facts['metric']} has come since {facts['since']}; its plan asks for one every {facts['days']} days"
+    if facts.get("what") == "approval_over":
+        return f"It is in use, and its approval ended on {facts['on']}"
+    return "Found by mlgov"
+
+
+def one(session: Session, model_id: int) -> ModelRecord:
+    """One model. Raises NotFound."""
+    row = queries.find_model(session, model_id)
+    if row is None:
+        raise NotFound("This model is not in the record any more.")
+    return records(session, [row])[0]
+
+
+def finding(session: Session, finding_id: int) -> FindingRecord | None:
+    """One finding as it stands, settled or not; None when there is none."""
+    row = finding_queries.find(session, finding_id)
+    if row is None:
+        return None
+    model = one(session, row.model_id)
+    people = refs(session, [row.owner_id, row.accepted_by])
+    texts = queries.texts(session, {text for text in (row.text_id, row.word_id) if text})  # fmt: skip
+    names = {each.id: each.version for each in model.versions}
+    return _finding(row, model.name, names, people, texts)
+
+
+def list_(
+    session: Session, actor: Actor, words: str = "", *, policy: Policy
+) -> list[ModelRecord]:
+    """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
+    permissions.require_member(actor, "models.read")
+    rows = queries.search(
+        session,
+        storable(words, 80),
+        within=_within(session, actor, policy),
+        person_id=actor.id,
+    )
+    return records(session, rows)
+
+
+def find(
+    session: Session, actor: Actor, word: str, *, policy: Policy
+) -> tuple[ModelRecord, VersionRecord | None]:
+    """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound."""
+    permissions.require_member(actor, "models.read")
+    name, colon, version = storable(word, 160).partition(":")
+    wanted = name.strip().casefold()
+    row = queries.find_by_key(session, wanted)
+    names = queries.list_names(session)
+    if row is None:
+        same = [key for key, each in names if each.casefold() == wanted]
+        row = queries.find_by_key(session, same[0]) if len(same) == 1 else None
+    if row is None or not _sees(session, actor, row, policy):
+        raise NotFound(_unknown(wanted, names if row is None else []), field="model")
+    record = records(session, [row])[0]
+    if not colon:
+        return record, None
+    found = record.version(version.strip().removeprefix("v"))
+    if found is None:
+        listed = ", ".join(one.version for one in record.versions[:8]) or "none yet"
+        raise NotFound(f"{record.name} has no version “{version.strip()[:40]}”. It has: {listed}.", field="version")  # fmt: skip
+    return record, found
+
+
+def _unknown(word: str, names: Collection[tuple[str, str]]) -> str:
+    by_word = {key: key for key, _ in names} | {name.casefold(): key for key, name in names}  # fmt: skip
+    near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
+    meant = (
+        f" Did you mean `{by_word[near[0]]}`?"
+        if near
+        else " `/mlgov models` lists those that you see."
+    )
+    return f"You see no model “{word[:60]}”.{meant}"
+
+
+def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
+    """Ids of the projects whose models the actor sees; None for all: leaders, model risk, operations and programs."""
+    if actor.kind is not ActorKind.PERSON:
+        return None
+    held, _ = standings.policy_parts(session, actor, policy)
+    if held:
+        return None
+    return visibility.sight(session, actor.id, policy=policy).within
+
+
+def require_sight(
+    session: Session, actor: Actor, model_id: int, *, policy: Policy
+) -> None:
+    """Refuse who does not see a model. Raises NotFound and NotAllowed."""
+    permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
+    row = queries.find_model(session, model_id)
+    if row is None or not _sees(session, actor, row, policy):
+        raise NotFound("You can't see this model. `/mlgov models` lists those that you see.")  # fmt: skip
+
+
+def _sees(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
+    within = _within(session, actor, policy)
+    if within is None or row.owner_id == actor.id or row.project_id in within:
+        return True
+    versions = [one.id for one in queries.versions_of(session, [row.id])]
+    return any(one.person_id == actor.id for one in queries.parts_of(session, versions))
+
+
+def with_open_findings(record: ModelRecord, today: date) -> ModelRecord:
+    """The record with only those findings that still have to be mended."""
+    return replace(record, findings=tuple(one for one in record.findings if one.is_open(today)))  # fmt: skip

@@ -1,0 +1,294 @@
+"""The life of a version as one table, its guards, risk tiers, and how a model with several versions stands. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from storage.enums import EuClass, Exposure, ModelState, PurposeClass
+from workflows.evidence.rules import Lack, said
+from workflows.policy.inventory import Step
+
+S = ModelState
+
+
+class Who(StrEnum):
+    """The parts in which somebody moves a version."""
+
+    OWNER = "owner"
+    DEVELOPER = "developer"
+    VALIDATOR = "validator"
+    OPERATIONS = "operations"
+    MODEL_RISK = "model_risk"
+    REQUEST = "request"
+    """A request at the gate, when it ends: nobody's own step."""
+
+
+WHO_WORDS: Mapping[Who, str] = {
+    Who.OWNER: "its owner",
+    Who.DEVELOPER: "a developer of it",
+    Who.VALIDATOR: "its validator",
+    Who.OPERATIONS: "operations",
+    Who.MODEL_RISK: "model risk",
+    Who.REQUEST: "a request",
+}
+
+
+class Guard(StrEnum):
+    """What must hold beside evidence and people."""
+
+    STARTABLE = "startable"
+    VALIDATOR_NAMED = "validator_named"
+    FINDING_FILED = "finding_filed"
+    NO_CRITICAL = "no_critical"
+    NO_HIGH = "no_high"
+    APPROVAL_HOLDS = "approval_holds"
+    BUDGET = "budget"
+    NO_DEPENDANTS = "no_dependants"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the table. `both`: it needs two people, one in each of its parts; else one of `who` does."""
+
+    verb: str
+    label: str
+    source: ModelState
+    target: ModelState
+    who: frozenset[Who]
+    guards: tuple[Guard, ...] = ()
+    evidence: Step | None = None
+    asks_why: bool = False
+    both: bool = False
+    done: str = ""
+    """What is said once it happened: "sent to validation"."""
+
+
+def _move(
+    verb: str, label: str, source: ModelState, target: ModelState, *who: Who,
+    guards: tuple[Guard, ...] = (), evidence: Step | None = None, why: bool = False, both: bool = False, done: str = "",
+) -> Move:  # fmt: skip
+    return Move(verb, label, source, target, frozenset(who), guards, evidence, why, both, done)  # fmt: skip
+
+
+APPROVED, REJECTED, TAKEN_BACK = "approve", "reject", "take_back"
+START, SUBMIT, PASS, SUSPEND, RETIRE = "start", "submit", "pass", "suspend", "retire"
+DEPLOY, IMPLEMENT, CHANGE = "deploy", "implement", "change"
+_HOLDS = Guard.APPROVAL_HOLDS
+
+MOVES: tuple[Move, ...] = (
+    _move(START, "Start development", S.INVENTORIED, S.DEVELOPMENT, Who.OWNER, guards=(Guard.STARTABLE,), done="in development"),
+    _move(SUBMIT, "Send to validation…", S.DEVELOPMENT, S.VALIDATION, Who.DEVELOPER, guards=(Guard.VALIDATOR_NAMED,), evidence="validation", done="sent to validation"),
+    _move("return", "Send back…", S.VALIDATION, S.DEVELOPMENT, Who.VALIDATOR, guards=(Guard.FINDING_FILED,), why=True, done="sent back to development"),
+    _move(PASS, "Ask for approval…", S.VALIDATION, S.APPROVAL, Who.VALIDATOR, guards=(Guard.NO_CRITICAL,), evidence="approval", why=True, done="validated; approval was asked for"),
+    _move(APPROVED, "Approve", S.APPROVAL, S.APPROVED, Who.REQUEST, done="approved"),
+    _move(REJECTED, "Reject", S.APPROVAL, S.DEVELOPMENT, Who.REQUEST, done="rejected, back in development"),
+    _move(TAKEN_BACK, "Take back", S.APPROVAL, S.VALIDATION, Who.REQUEST, done="not decided, back in validation"),
+    _move(IMPLEMENT, "Implement…", S.APPROVED, S.IMPLEMENTATION, Who.OPERATIONS, guards=(_HOLDS, Guard.BUDGET), evidence="implementation", done="being implemented"),
+    _move("roll_back", "Roll back…", S.IMPLEMENTATION, S.APPROVED, Who.OPERATIONS, why=True, done="rolled back before it was used"),
+    _move(DEPLOY, "Take into use…", S.IMPLEMENTATION, S.IN_USE, Who.OWNER, Who.OPERATIONS, guards=(_HOLDS,), why=True, both=True, done="in use"),
+    _move(CHANGE, "Change it…", S.IN_USE, S.MODIFICATION, Who.OWNER, why=True, done="being modified"),
+    _move("revalidate", "Send to validation…", S.MODIFICATION, S.VALIDATION, Who.DEVELOPER, guards=(Guard.VALIDATOR_NAMED,), evidence="validation", done="sent to validation again"),
+    _move("keep", "Drop the change…", S.MODIFICATION, S.IN_USE, Who.OWNER, guards=(_HOLDS,), why=True, done="in use as it was; the change was dropped"),
+    *(
+        _move(SUSPEND, "Suspend…", source, S.SUSPENDED, Who.OWNER, Who.MODEL_RISK, Who.OPERATIONS, why=True, done="suspended")
+        for source in (S.IN_USE, S.MODIFICATION, S.IMPLEMENTATION)
+    ),
+    _move("resume", "Resume…", S.SUSPENDED, S.IN_USE, Who.MODEL_RISK, guards=(Guard.NO_CRITICAL, Guard.NO_HIGH, _HOLDS), why=True, done="in use again"),
+    _move("validate_again", "Validate again…", S.SUSPENDED, S.VALIDATION, Who.MODEL_RISK, guards=(Guard.VALIDATOR_NAMED,), why=True, done="sent to validation again"),
+    *(
+        _move(RETIRE, "Retire…", source, S.RETIRED, Who.OWNER, Who.MODEL_RISK, guards=(Guard.NO_DEPENDANTS,), evidence="retirement", why=True, both=True, done="retired")
+        for source in (S.IN_USE, S.SUSPENDED)
+    ),
+    *(
+        _move(RETIRE, "Retire…", source, S.RETIRED, Who.OWNER, Who.MODEL_RISK, why=True, done="retired")
+        for source in (S.APPROVED, S.DEVELOPMENT)
+    ),
+)  # fmt: skip
+"""Every step there is; anything else is refused. What was never used is retired by one person without a plan."""
+
+_BY = {(move.source, move.verb): move for move in MOVES}
+
+
+def find(source: ModelState, verb: str) -> Move | None:
+    """The step of that name from a state; None when there is none."""
+    return _BY.get((source, verb))
+
+
+def from_(source: ModelState) -> tuple[Move, ...]:
+    """The steps that somebody can take from a state."""
+    return tuple(
+        move for move in MOVES if move.source is source and Who.REQUEST not in move.who
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody is to a version. `alone` are parts that the policy gives to nobody, so that one person does for two."""
+
+    parts: frozenset[Who] = frozenset()
+    developed: bool = False
+    contributed: bool = False
+    alone: frozenset[Who] = frozenset()
+    unnamed: frozenset[Who] = frozenset()
+    """Parts that the policy gives to nobody here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How a version stands, as far as guards ask."""
+
+    now: datetime
+    tier: int | None
+    eu_class: EuClass | None
+    project_status: str | None
+    """None for a model without a project."""
+    lacks: Mapping[Step, Sequence[Lack]] = field(default_factory=dict)
+    critical: int = 0
+    high: int = 0
+    open_findings: int = 0
+    has_validator: bool = False
+    approved_until: datetime | None = None
+    is_approved: bool = False
+    digest_changed: bool = False
+    has_budget: bool = False
+    dependants: tuple[str, ...] = ()
+    """Names of models in use that take this one's output."""
+
+
+STARTABLE = frozenset({"approved", "in_progress", "live"})
+"""The states of a project in which its models are developed."""
+
+
+def refusals(move: Move, standing: Standing, situation: Situation) -> tuple[str, ...]:
+    """Everything that stands in the way of a step, each a phrase; empty when it can be taken."""
+    found = []
+    lacks = said(situation.lacks.get(move.evidence, ())) if move.evidence else ""
+    if lacks:
+        found.append(lacks)
+    found += [words for guard in move.guards if (words := _GUARDS[guard](situation))]
+    own = _person(move, standing)
+    if own:
+        found.append(own)
+    return tuple(found)
+
+
+def _person(move: Move, standing: Standing) -> str:
+    if Who.VALIDATOR in move.who:
+        if standing.developed:
+            return "you developed this version, so you may not validate it"
+        if standing.contributed:
+            return "you contributed to this version, so you may not validate it"
+        if Who.OWNER in standing.parts:
+            return "you own this model, so you may not validate it"
+    if move.who & standing.parts:
+        return ""
+    missing = move.who - {Who.OWNER, Who.DEVELOPER, Who.VALIDATOR}
+    if move.who <= standing.unnamed | missing and missing & standing.unnamed:
+        named = " and ".join(sorted(one.value for one in missing & standing.unnamed))
+        return (
+            f"the policy names nobody for {named} (section inventory of governance.yml)"
+        )
+    listed = [WHO_WORDS[one] for one in Who if one in move.who]
+    joined = " or ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
+    return f"this is for {joined}"
+
+
+def _startable(at: Situation) -> str:
+    if at.eu_class is EuClass.PROHIBITED:
+        return "its use is prohibited under the EU AI Act"
+    told = []
+    if at.tier is None:
+        told.append("its tier is not assessed yet")
+    if at.project_status is None:
+        told.append("it belongs to no project yet")
+    elif at.project_status not in STARTABLE:
+        told.append(f"its project is {at.project_status.replace('_', ' ')}, not approved for development")  # fmt: skip
+    return "; ".join(told)
+
+
+def _holds(at: Situation) -> str:
+    if not at.is_approved:
+        return "it is not approved"
+    if at.approved_until is not None and at.approved_until <= at.now:
+        return f"its approval ended on {at.approved_until:%d %b %Y}"
+    return (
+        "what would be deployed is not what was approved" if at.digest_changed else ""
+    )
+
+
+_GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
+    Guard.STARTABLE: _startable,
+    Guard.VALIDATOR_NAMED: lambda at: "" if at.has_validator else "nobody is named to validate it",
+    Guard.FINDING_FILED: lambda at: "" if at.open_findings else "file what you found first",
+    Guard.NO_CRITICAL: lambda at: _open(at.critical, "critical"),
+    Guard.NO_HIGH: lambda at: _open(at.high, "high"),
+    Guard.APPROVAL_HOLDS: _holds,
+    Guard.BUDGET: lambda at: "" if at.has_budget else "its project has no budget",
+    Guard.NO_DEPENDANTS: lambda at: f"still used by {', '.join(at.dependants)}" if at.dependants else "",
+}  # fmt: skip
+
+
+def _open(number: int, severity: str) -> str:
+    return f"{number} open {severity} finding{'s' if number != 1 else ''}" if number else ""  # fmt: skip
+
+
+def completes(move: Move, agreed: Sequence[frozenset[Who]], alone: frozenset[Who]) -> bool:  # fmt: skip
+    """Whether those who agreed, each with what they are, make a step that needs two.
+
+    Nobody stands for two parts, except for one that the policy gives to nobody.
+    """
+    wanted = sorted(move.who - alone)
+    return _covered(wanted, [parts for parts in agreed if parts & move.who])
+
+
+def _covered(wanted: Sequence[Who], agreed: Sequence[frozenset[Who]]) -> bool:
+    """Whether each wanted part can be given to somebody else of those who agreed."""
+    if not wanted:
+        return bool(agreed)
+    first, *rest = wanted
+    return any(
+        first in parts
+        and (not rest or _covered(rest, [*agreed[:index], *agreed[index + 1 :]]))
+        for index, parts in enumerate(agreed)
+    )
+
+
+# --- tiers
+
+
+_WEIGHT = {
+    Exposure.LOW: 0, Exposure.MEDIUM: 1, Exposure.HIGH: 2,
+    PurposeClass.INFORMATIONAL: 0, PurposeClass.DECISION_SUPPORT: 1, PurposeClass.AUTOMATED: 2,
+}  # fmt: skip
+
+
+def tier(exposure: Exposure, purpose: PurposeClass, eu_class: EuClass) -> int:
+    """The tier that follows: 1 is the most material.
+
+    Materiality is exposure × purpose (SR 26-2): low weighs 0, the middle 1, the highest 2; together 3 or more is tier 1,
+    2 is tier 2, less is tier 3. A use that the EU AI Act classes as high-risk or prohibited is tier 1 in any case.
+    """
+    if eu_class in (EuClass.HIGH, EuClass.PROHIBITED):
+        return 1
+    weight = _WEIGHT[exposure] + _WEIGHT[purpose]
+    return 1 if weight >= 3 else 2 if weight == 2 else 3
+
+
+# --- the model as a whole
+
+
+_LEADING = (
+    S.IN_USE, S.SUSPENDED, S.MODIFICATION, S.IMPLEMENTATION, S.APPROVED, S.APPROVAL, S.VALIDATION, S.DEVELOPMENT,
+    S.RETIRED,
+)  # fmt: skip
+LIVE = frozenset({S.IN_USE, S.MODIFICATION})
+"""The states in which a version works for somebody."""
+
+
+def leading(states: Sequence[tuple[int, ModelState]]) -> int | None:
+    """The version (its id) by which a model stands: the one nearest to use, the newest among equals; None without any."""
+    if not states:
+        return None
+    best = min(states, key=lambda one: (_LEADING.index(one[1]), -one[0]))
+    return best[0]

@@ -1,0 +1,293 @@
+"""The inventory: registering models, describing and assessing them."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ModelState, Part
+from storage.inventory import queries
+from storage.inventory.tables import Model
+from storage.projects.tables import Project
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+    Stale,
+)
+from workflows.inventory import rules, standings, telling
+from workflows.inventory.forms import AssessTier, RegisterModel
+from workflows.inventory.rules import Who
+from workflows.inventory.telling import Clicked
+from workflows.policy import Policy
+
+TYPE = "model"
+
+
+def register(
+    session: Session,
+    actor: Actor,
+    form: RegisterModel,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> int:
+    """Put a model on the inventory; its id. The same `request_key` again changes nothing. Every member may."""
+    permissions.require_member(actor, "model.register", subject=(TYPE, form.key))
+    known = queries.find_by_request(session, form.request_key)
+    if known is not None:
+        return known.id
+    if queries.find_by_key(session, form.key) is not None:
+        raise InvalidInput(
+            f"There is a model `{form.key}` already. `/mlgov model {form.key}` shows it; add a version there, or find another name.",
+            field="name",
+        )
+    project = _project(session, form.project)
+    is_person = actor.kind is ActorKind.PERSON
+    owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)  # fmt: skip
+    if owner_id is None:
+        raise InvalidInput("Say who owns it: an e-mail address or a Slack id.", field="owner")  # fmt: skip
+    require_people(session, [owner_id], "owner")
+    row = Model(
+        key=form.key,
+        name=form.name,
+        kind=form.kind.value,
+        vendor=form.vendor,
+        project_id=project.id if project else None,
+        owner_id=owner_id,
+        purpose=form.purpose,
+        intended_use=form.intended_use,
+        out_of_scope=form.out_of_scope,
+        technique=form.technique,
+        data_sources=list(form.data_sources),
+        affects_people=form.affects_people,
+        state=ModelState.INVENTORIED.value,
+        registry_name=form.registry_name,
+        request_key=form.request_key,
+        created_by=actor.id if is_person else None,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _link(session, row, form.upstream)
+    audit.record(
+        session, actor, "model.registered", (TYPE, row.id), now=now,
+        key=row.key, model_kind=row.kind, owner=owner_id, project=row.project_id, upstream=sorted(form.upstream),
+        described=_described(row),
+    )  # fmt: skip
+    telling.show(session, row, org_key=org_key, now=now)
+    return row.id
+
+
+def edit(
+    session: Session,
+    actor: Actor,
+    model_id: int,
+    revision: int,
+    form: RegisterModel,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: Clicked = None,
+) -> None:
+    """Describe a model anew; its key, and what an assessment said, stay."""
+    row = locked(session, model_id, revision)
+    require_editor(session, actor, row, policy=policy)
+    project = _project(session, form.project)
+    owner_id = form.owner_id or row.owner_id
+    require_people(session, [owner_id] if owner_id else [], "owner")
+    before = _described(row), row.owner_id, row.project_id
+    row.name, row.kind, row.vendor = form.name, form.kind.value, form.vendor
+    row.project_id = project.id if project else None
+    row.owner_id = owner_id
+    row.purpose, row.intended_use = form.purpose, form.intended_use
+    row.out_of_scope, row.technique = form.out_of_scope, form.technique
+    row.data_sources, row.affects_people = list(form.data_sources), form.affects_people
+    row.registry_name = form.registry_name or row.registry_name
+    _link(session, row, form.upstream)
+    row.revision += 1
+    audit.record(
+        session, actor, "model.described", (TYPE, row.id), now=now,
+        owner=owner_id, project=row.project_id, upstream=sorted(form.upstream), described=_described(row),
+        changed=before != (_described(row), row.owner_id, row.project_id),
+    )  # fmt: skip
+    telling.show(session, row, org_key=org_key, now=now)
+    telling.follow(session, row.id, now=now, clicked=clicked)
+
+
+def _described(row: Model) -> str:
+    """A digest over what describes a model: its words stand in the record, the ledger proves them."""
+    whole = [row.name, row.vendor, row.purpose, row.intended_use, row.out_of_scope, row.technique, row.data_sources, row.affects_people]  # fmt: skip
+    return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode()).hexdigest()
+
+
+def assess(
+    session: Session,
+    actor: Actor,
+    form: AssessTier,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> int:
+    """Say how material a model is; the tier that holds. Its own tier only model risk sets, with a reason."""
+    row = locked(session, form.model_id, form.revision)
+    require_editor(session, actor, row, policy=policy)
+    follows = rules.tier(form.exposure, form.purpose_class, form.eu_class)
+    is_override = form.override is not None and form.override != follows
+    text = None
+    if is_override and form.override is not None:
+        held, _ = standings.policy_parts(session, actor, policy)
+        if Who.MODEL_RISK not in held:
+            raise NotAllowed(
+                f"From what you say follows tier {follows}. Only model risk can set another.",
+                field="override",
+                audit=RefusalFact(
+                    "model.tier", TYPE, str(row.id), why="not_model_risk"
+                ),
+            )
+        if not form.reason:
+            raise InvalidInput("Say why another tier holds.", field="reason")
+        if form.override > follows and form.eu_class.value in ("high", "prohibited"):
+            raise InvalidInput(
+                "A use of that class under the EU AI Act is tier 1 in any case.",
+                field="override",
+            )
+        text = audit.write_text(session, actor, form.reason, now=now)
+    row.exposure, row.purpose_class = form.exposure.value, form.purpose_class.value
+    row.eu_class = form.eu_class.value
+    row.tier = form.override if is_override else follows
+    row.tier_override = form.override if is_override else None
+    row.tier_reason_id = text.id if text else None
+    row.tier_by = actor.id if actor.kind is ActorKind.PERSON else None
+    row.tier_at = now
+    row.revision += 1
+    audit.record(
+        session, actor, "model.assessed", (TYPE, row.id), now=now,
+        exposure=row.exposure, purpose=row.purpose_class, eu_class=row.eu_class, follows=follows, tier=row.tier,
+        **({"reason": audit.text_fact(text)} if text else {}),
+    )  # fmt: skip
+    telling.follow(session, row.id, now=now, clicked=clicked)
+    return int(row.tier or follows)
+
+
+def made_before(session: Session, row: Model, actor: Actor) -> bool:
+    """Who developed a version may add the next."""
+    ids = [one.id for one in queries.versions_of(session, [row.id])]
+    return any(
+        part.person_id == actor.id and part.part == Part.DEVELOPER
+        for part in queries.parts_of(session, ids)
+    )
+
+
+def say_what_it_is(
+    session: Session,
+    actor: Actor,
+    model_id: int,
+    revision: int,
+    *,
+    is_model: bool,
+    reason: str,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> None:
+    """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
+    row = locked(session, model_id, revision)
+    held, _ = standings.policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in held:
+        raise NotAllowed("Only model risk says what is no model.", audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"))  # fmt: skip
+    if queries.versions_of(session, [row.id]):
+        raise GovernanceError("It has versions already. Retire them instead.")
+    if not reason:
+        raise InvalidInput("Say why.", field="reason")
+    text = audit.write_text(session, actor, reason, now=now)
+    source = row.state
+    row.state = (ModelState.INVENTORIED if is_model else ModelState.NOT_A_MODEL).value
+    row.revision += 1
+    queries.add_step(
+        session, model_id=row.id, step="classify", source=source, target=row.state, actor_id=actor.id,
+        reason_id=text.id, created_at=now,
+    )  # fmt: skip
+    audit.record(
+        session, actor, "model.classified", (TYPE, row.id), now=now, state=row.state, reason=audit.text_fact(text)
+    )  # fmt: skip
+    telling.follow(session, row.id, now=now, clicked=clicked)
+
+
+def locked(session: Session, model_id: int, revision: int) -> Model:
+    """A model, locked and as it was shown. Raises NotFound and Stale."""
+    row = queries.lock_model(session, model_id)
+    if row is None:
+        raise NotFound("This model is not in the record any more.")
+    if row.revision != revision:
+        raise Stale(
+            "This model changed since it was shown to you. Nothing was changed; look at it again and repeat."
+        )
+    return row
+
+
+def require_editor(
+    session: Session, actor: Actor, row: Model, *, policy: Policy
+) -> None:
+    """Refuse whoever neither owns, develops nor governs a model. Programs may. Raises NotAllowed."""
+    permissions.require_member(actor, "model.edit", subject=(TYPE, row.id))
+    if actor.kind is not ActorKind.PERSON or row.owner_id in (None, actor.id):
+        return
+    held, _ = standings.policy_parts(session, actor, policy)
+    if Who.MODEL_RISK in held or made_before(session, row, actor):
+        return
+    owner = queries.people(session, [row.owner_id] if row.owner_id else []).values()
+    who = next((one.name for one in owner), "model risk")
+    raise NotAllowed(
+        f"Only its owner, its developers and model risk can change what stands here. Ask {who}.",
+        audit=RefusalFact("model.edit", TYPE, str(row.id), why="not_answering"),
+    )
+
+
+def _project(session: Session, key: str | None) -> Project | None:
+    if not key:
+        return None
+    found = queries.find_project(session, key.strip().casefold())
+    if found is None:
+        raise NotFound(
+            f"There is no project {key[:60]!r}. `/mlgov status` lists yours.",
+            field="project",
+        )
+    return found
+
+
+def require_people(session: Session, ids: Collection[str], field: str) -> None:
+    found = queries.people(session, set(ids))
+    for one in ids:
+        person = found.get(one)
+        if person is None or person.is_bot or person.is_guest or person.is_stranger or person.is_deactivated:  # fmt: skip
+            raise InvalidInput("Choose full members of the organisation, no guests and no bots.", field=field)  # fmt: skip
+
+
+def _link(session: Session, row: Model, upstream: Collection[str]) -> None:
+    """The models whose output this one takes; a circle is refused."""
+    found = queries.by_keys(session, set(upstream))
+    missing = sorted(set(upstream) - found.keys())
+    if missing:
+        raise NotFound(f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.", field="upstream")  # fmt: skip
+    wanted = {one.id for one in found.values()} - {row.id}
+    links = queries.all_links(session) | {row.id: wanted}
+    seen, waiting = set(), list(wanted)
+    while waiting:
+        at = waiting.pop()
+        if at == row.id:
+            raise InvalidInput("That would go round in a circle: one of them takes this model's output already.", field="upstream")  # fmt: skip
+        if at not in seen:
+            seen.add(at)
+            waiting += links.get(at, ())
+    queries.set_upstream(session, row.id, wanted)

@@ -1,0 +1,179 @@
+"""What people are to a model, and how a version stands: what the rules of the life cycle ask."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import EuClass, ModelState, Part, Severity
+from storage.inventory import queries
+from storage.inventory.tables import ModelVersion
+from workflows import visibility
+from workflows.actors import Actor, ActorKind
+from workflows.evidence import rules as evidence_rules
+from workflows.evidence import service as evidence
+from workflows.evidence.records import Item
+from workflows.inventory.records import FindingRecord, ModelRecord
+from workflows.inventory.rules import LIVE, Situation, Standing, Who
+from workflows.policy import Policy
+
+
+def policy_parts(
+    session: Session, actor: Actor, policy: Policy
+) -> tuple[frozenset[Who], frozenset[Who]]:
+    """Which parts the policy gives to the actor, and which it gives to nobody at all."""
+    held, unnamed = set(), set()
+    for who, words in (
+        (Who.MODEL_RISK, policy.inventory.model_risk),
+        (Who.OPERATIONS, policy.inventory.operations),
+    ):
+        named = [word for word in words if word.removeprefix("role:") == word or policy.roles.get(word.removeprefix("role:"))]  # fmt: skip
+        if not named:
+            unnamed.add(who)
+        elif actor.kind is ActorKind.PERSON and visibility.reached_by(
+            session, actor.id, named, policy=policy
+        ):
+            held.add(who)
+    return frozenset(held), frozenset(unnamed)
+
+
+def standing(
+    session: Session,
+    actor: Actor,
+    model: ModelRecord,
+    version: ModelVersion | None,
+    *,
+    policy: Policy,
+) -> Standing:
+    """What the actor is to a version, or to a model that has none.
+
+    Where the policy names nobody for operations, the owner stands for them.
+    """
+    parts, unnamed = policy_parts(session, actor, policy)
+    found = set(parts)
+    if model.owner is not None and model.owner.id == actor.id:
+        found.add(Who.OWNER)
+        if Who.OPERATIONS in unnamed:
+            found.add(Who.OPERATIONS)
+    mine: set[str] = set()
+    if version is not None:
+        mine = {
+            row.part
+            for row in queries.parts_of(session, [version.id])
+            if row.person_id == actor.id
+        }
+    if Part.DEVELOPER in mine:
+        found.add(Who.DEVELOPER)
+    if Part.VALIDATOR in mine:
+        found.add(Who.VALIDATOR)
+    return Standing(
+        parts=frozenset(found),
+        developed=Part.DEVELOPER in mine,
+        contributed=Part.CONTRIBUTOR in mine,
+        alone=unnamed,
+        unnamed=unnamed,
+    )
+
+
+def situation(
+    session: Session,
+    record: ModelRecord,
+    version: ModelVersion | None,
+    items: Mapping[str, Item],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Situation:
+    """How a version stands, as far as guards ask."""
+    project = queries.projects(session, [record.project_id] if record.project_id else [])  # fmt: skip
+    today = now.astimezone(policy.organisation.zone).date()
+    mine = [one for one in record.findings if one.is_open(today) and _concerns(one, version, record)]  # fmt: skip
+    lacks = {
+        step: evidence_rules.lacking(
+            items,
+            step,
+            record.tier or 1,
+            affects_people=record.affects_people,
+            rules=policy.evidence,
+            now=now,
+        )
+        for step in evidence_rules.STEPS
+    }
+    validators = version is not None and any(
+        row.part == Part.VALIDATOR for row in queries.parts_of(session, [version.id])
+    )
+    return Situation(
+        now=now,
+        tier=record.tier,
+        eu_class=EuClass(record.eu_class) if record.eu_class else None,
+        project_status=next((one.status for one in project.values()), None),
+        lacks=lacks,
+        critical=sum(one.severity is Severity.CRITICAL for one in mine),
+        high=sum(one.severity is Severity.HIGH for one in mine),
+        open_findings=len(mine),
+        has_validator=validators,
+        approved_until=version.approved_until if version else None,
+        is_approved=version is not None and version.approved_digest is not None,
+        digest_changed=version is not None
+        and version.approved_digest is not None
+        and version.approved_digest != (version.digest or ""),
+        has_budget=record.project_id is not None
+        and queries.has_budget(session, record.project_id),
+        dependants=_dependants(session, record, version),
+    )
+
+
+def _concerns(
+    finding: FindingRecord, version: ModelVersion | None, record: ModelRecord
+) -> bool:
+    """A finding of another version does not hold this one up."""
+    return not finding.version or (
+        version is not None and finding.version == version.version
+    )
+
+
+def _dependants(
+    session: Session, record: ModelRecord, version: ModelVersion | None
+) -> tuple[str, ...]:
+    """Models in use that take this one's output, when this version is the last of it that works."""
+    if version is None:
+        return ()
+    others = [
+        one for one in record.versions if one.id != version.id and one.state in LIVE
+    ]
+    if others:
+        return ()
+    ids = [model for model, upstream in queries.links(session, [record.id]) if upstream == record.id]  # fmt: skip
+    live = {
+        row.model_id
+        for row in queries.versions_of(session, ids)
+        if ModelState(row.state) in LIVE
+    }
+    return tuple(row.name for row in queries.by_ids(session, live))
+
+
+def items_of(session: Session, version_id: int) -> Mapping[str, Item]:
+    """Type → the item of evidence that counts for a version."""
+    return evidence.of_versions(session, [version_id])[version_id]
+
+
+def holders(
+    session: Session,
+    record: ModelRecord,
+    parts: frozenset[Who],
+    *,
+    policy: Policy,
+    org_key: str,
+) -> set[str]:
+    """Everybody who has one of these parts, by person id: the owner, model risk, operations."""
+    found: set[str] = set()
+    if Who.OWNER in parts and record.owner is not None:
+        found.add(record.owner.id)
+    for who, words in (
+        (Who.MODEL_RISK, policy.inventory.model_risk),
+        (Who.OPERATIONS, policy.inventory.operations),
+    ):
+        if who in parts:
+            for word in words:
+                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()  # fmt: skip
+    return found

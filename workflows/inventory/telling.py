@@ -1,0 +1,95 @@
+"""What follows a change of a model: every copy shows what is true, and whom it concerns is told."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.inventory import queries
+from storage.inventory.tables import Model
+from workflows import outbox, rollout
+from workflows.inventory.notices import ModelShown, StepTold
+from workflows.outbox import Destination, Notice, Subject
+from workflows.policy import Policy
+
+Clicked = tuple[str, str] | None
+
+
+def subject(model_id: int) -> Subject:
+    """What every message about a model is a view of."""
+    return Subject.of("model", model_id)
+
+
+def follow(
+    session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
+) -> None:
+    """Every copy of a model's card shows what is true now, and so do those of the models that it feeds."""
+    session.flush()
+    outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
+
+
+def channel_of(session: Session, model: Model, org_key: str) -> str | None:
+    """The Slack id of the model's project's channel, where mlgov can speak there."""
+    project = queries.projects(session, [model.project_id]) if model.project_id else {}
+    channel = next((one.channel for one in project.values()), None)
+    if channel and queries.speaks_in(session, org_key, channel):
+        return channel
+    return None
+
+
+def show(session: Session, model: Model, *, org_key: str, now: datetime) -> None:
+    """Post the model's card in its project's channel, once."""
+    channel = channel_of(session, model, org_key)
+    if model.card_id is not None or channel is None:
+        return
+    model.card_id = outbox.post(
+        session,
+        ModelShown(model.id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"model:{model.id}:card:{channel}",
+        now=now,
+        subject=subject(model.id),
+    )
+
+
+def tell_step(
+    session: Session, model: Model, step_id: int, *, alone: bool, org_key: str, now: datetime
+) -> None:  # fmt: skip
+    """Tell a step under the model's card; `alone`, as an alarm is, beside it."""
+    channel = channel_of(session, model, org_key)
+    if channel is None:
+        return
+    outbox.post(
+        session,
+        StepTold(step_id),
+        to=Destination.channel(org_key, channel),
+        dedupe_key=f"model:step:{step_id}",
+        now=now,
+        thread_of=None if alone else model.card_id,
+    )
+
+
+def tell_people(
+    session: Session,
+    person_ids: Collection[str],
+    notice: Notice,
+    key: str,
+    model_id: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    unasked: bool = True,
+) -> None:
+    """Message these people, each once for this fact; through the rollout where nobody's own deed asks for it."""
+    for person_id, person in sorted(queries.people(session, set(person_ids)).items()):
+        if not person.slack_id or person.is_deactivated or person.is_bot:
+            continue
+        to = Destination.person(org_key, person.slack_id)
+        name = f"{key}:{person_id}"
+        if unasked:
+            rollout.tell(
+                session, person_id, notice, to=to, dedupe_key=name, policy=policy, now=now, subject=subject(model_id)
+            )  # fmt: skip
+        else:
+            outbox.post(session, notice, to=to, dedupe_key=name, now=now, subject=subject(model_id))  # fmt: skip

@@ -1,0 +1,119 @@
+"""Adding versions of a model, by people and by pipelines."""
+
+import hashlib
+import json
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ModelState, Part
+from storage.inventory import queries
+from storage.inventory.tables import ModelVersion
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.inventory import reads, rules, service, standings, telling
+from workflows.inventory.forms import AddVersion
+from workflows.inventory.rules import Who
+from workflows.inventory.telling import Clicked
+from workflows.policy import Policy
+
+TYPE = "model_version"
+
+
+def add_version(
+    session: Session,
+    actor: Actor,
+    form: AddVersion,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: Clicked = None,
+) -> int:
+    """Add a version, in development; its id. The first one is where a model's development starts.
+
+    The same version with the same digest again changes nothing, so that a pipeline can repeat itself.
+    """
+    permissions.require_member(
+        actor, "model.version", subject=(service.TYPE, form.model_id)
+    )
+    row = queries.lock_model(session, form.model_id)
+    if row is None:
+        raise NotFound("This model is not in the record any more.")
+    digest, about = _contents(form)
+    same = queries.find_version_named(session, row.id, form.version)
+    if same is not None:
+        if same.digest == digest:
+            return same.id
+        raise InvalidInput(
+            f"{row.name} has a version {form.version} already, with other contents. A changed version gets another name.",
+            field="version",
+        )
+    record = reads.one(session, row.id)
+    standing = standings.standing(session, actor, record, None, policy=policy)
+    move = rules.find(ModelState.INVENTORIED, rules.START)
+    at = standings.situation(session, record, None, {}, policy=policy, now=now)
+    if record.own_state is ModelState.NOT_A_MODEL:
+        raise GovernanceError(f"{row.name} was said to be no model. Model risk can take that back.")  # fmt: skip
+    is_maker = actor.kind is not ActorKind.PERSON or service.made_before(
+        session, row, actor
+    )
+    if move is None:
+        raise RuntimeError("the table has no way into development")
+    refused = rules.refusals(
+        move,
+        rules.Standing(standing.parts | {Who.OWNER}) if is_maker else standing,
+        at,
+    )
+    if refused:
+        raise GovernanceError(f"{row.name} can't get a version yet: {'; '.join(refused)}.")  # fmt: skip
+    developers = set(form.developers)
+    if not developers and actor.kind is ActorKind.PERSON:
+        developers = {actor.id}
+    service.require_people(session, [*developers, *form.contributors], "developers")
+    version = ModelVersion(
+        model_id=row.id,
+        version=form.version,
+        state=ModelState.DEVELOPMENT.value,
+        state_since=now,
+        digest=digest,
+        about=about,
+        run_id=form.run_id,
+        created_by=actor.id if actor.kind is ActorKind.PERSON else None,
+        created_at=now,
+    )
+    session.add(version)
+    session.flush()
+    queries.set_part(session, version.id, Part.DEVELOPER.value, developers)
+    queries.set_part(session, version.id, Part.CONTRIBUTOR.value, set(form.contributors) - developers)  # fmt: skip
+    queries.add_step(
+        session,
+        model_id=row.id,
+        version_id=version.id,
+        step=rules.START,
+        source=ModelState.INVENTORIED.value,
+        target=version.state,
+        actor_id=actor.id if actor.kind is ActorKind.PERSON else None,
+        created_at=now,
+    )
+    audit.record(
+        session, actor, "model_version.added", (TYPE, version.id), now=now,
+        model=row.id, version=version.version, digest=digest, about=about, run=form.run_id,
+        developers=sorted(developers), contributors=sorted(form.contributors),
+    )  # fmt: skip
+    telling.show(session, row, org_key=org_key, now=now)
+    telling.follow(session, row.id, now=now, clicked=clicked)
+    return version.id
+
+
+def _contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
+    """What proves a version's contents; a generative use is its model, prompt and tools."""
+    given = form.digest.removeprefix("sha256:") if form.digest else None
+    if form.generative is None:
+        return given, {}
+    about = form.generative.model_dump(mode="json")
+    about["tools"] = sorted(about["tools"])
+    canonical = json.dumps(about, separators=(",", ":"), sort_keys=True)
+    return given or hashlib.sha256(canonical.encode()).hexdigest(), about
