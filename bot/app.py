@@ -33,6 +33,8 @@ from bot.front import listeners as front_listeners
 from bot.front import meeting as front_meeting
 from bot.front import renderers as front_renderers
 from bot.health import Health
+from bot.inventory import listeners as inventory_listeners
+from bot.inventory import renderers as inventory_renderers
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
@@ -75,6 +77,7 @@ NOUNS: tuple[Noun, ...] = (
     budget_listeners,
     approval_listeners,
     milestone_listeners,
+    inventory_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
     token_listeners,
@@ -86,6 +89,7 @@ RENDERERS = (
     *approval_renderers.RENDERERS,
     *budget_renderers.RENDERERS,
     *front_renderers.RENDERERS,
+    *inventory_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,

@@ -9,7 +9,7 @@ from workflows.errors import InvalidInput
 from workflows.status import pages
 
 GROUPS = (
-    ("Look", ("", "status", "budget", "milestones", "maturity")),
+    ("Look", ("", "status", "budget", "milestones", "models", "model", "maturity")),
     ("Decide and ask", ("approvals", "checkin", "digest")),
     ("More", ("rollout", "token", "help")),
 )

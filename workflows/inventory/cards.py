@@ -1,11 +1,14 @@
 """A model before one reader: what is there, what is missing, and what they can do next."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.enums import ChangeClass, EvidenceStatus, ModelState
 from storage.inventory import finding_queries, queries
+from storage.inventory.tables import ModelTransition
 from workflows.actors import Actor, ActorKind
 from workflows.evidence.rules import SELF_MADE
 from workflows.inventory import reads, rules, standings
@@ -40,8 +43,11 @@ def card(
     at = standings.situation(session, model, raw, items, policy=policy, now=now)
     standing = standings.standing(session, actor, model, raw, policy=policy)
     source = version.state if version else model.own_state
+    # Who validates is named in the window of the step itself.
+    offered = replace(at, has_validator=True)
     choices = tuple(
-        Choice(move, rules.refusals(move, standing, at)) for move in rules.from_(source)
+        Choice(move, rules.refusals(move, standing, offered))
+        for move in rules.from_(source)
     )
     change = queries.latest_change(session, version.id) if version else None
     agreed = queries.agreements_of(session, version.id, version.revision) if version else ()  # fmt: skip
@@ -100,6 +106,12 @@ def history(
         for row in queries.steps_of(session, model.id, 4 * HISTORY)
         if version is None or row.version_id in (None, version.id)
     ][:HISTORY]
+    return _taken(session, model, rows)
+
+
+def _taken(
+    session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
+) -> tuple[StepTaken, ...]:
     people = reads.refs(session, [row.actor_id for row in rows])
     texts = queries.texts(session, {row.reason_id for row in rows if row.reason_id})
     names = {each.id: each.version for each in model.versions}
@@ -115,3 +127,24 @@ def history(
         )
         for row in rows
     )
+
+
+def of_version(
+    session: Session, person_id: str, version_id: int, *, policy: Policy, now: datetime
+) -> ModelCard | None:
+    """The card of a version before the person whose direct message shows it; None when there is none any more."""
+    version = queries.find_version(session, version_id)
+    reader = queries.people(session, [person_id]).get(person_id)
+    if version is None or reader is None:
+        return None
+    actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)
+    return card(session, actor, version.model_id, version_id, policy=policy, now=now)
+
+
+def step(session: Session, step_id: int) -> tuple[ModelRecord, StepTaken] | None:
+    """A step as it happened, and its model; None when there is none."""
+    row = queries.find_step(session, step_id)
+    if row is None:
+        return None
+    model = reads.one(session, row.model_id)
+    return model, _taken(session, model, [row])[0]

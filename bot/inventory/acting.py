@@ -1,0 +1,111 @@
+"""What clicks, windows and programs have in common: looking at a model, and steps that may be a request."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from bot.context import Deps
+from bot.requests import Click
+from workflows import decisions
+from workflows.actors import Actor
+from workflows.approvals.forms import SubmitRequest
+from workflows.budgets import service as budgets
+from workflows.errors import InvalidInput
+from workflows.inventory import approving, cards, moving, reads, rules
+from workflows.inventory.forms import AskApproval, TakeStep
+from workflows.inventory.records import ModelCard
+from workflows.wording import counted, spent
+
+OTHER_RELEASE = (
+    "This button is from another release of mlgov. Use `/mlgov models` instead."
+)
+Clicked = tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What a button of a card carries: the model and the version it showed, each with its revision."""
+
+    verb: str
+    model_id: int
+    model_revision: int
+    version_id: int | None
+    version_revision: int
+
+    @classmethod
+    def read(cls, value: str) -> "At":
+        """`verb:model:revision:version:revision`. Raises InvalidInput."""
+        parts = value.split(":")
+        try:
+            verb, model, revision, version, version_revision = parts[:5]
+            return cls(verb, int(model), int(revision), int(version) or None, int(version_revision))  # fmt: skip
+        except ValueError:
+            raise InvalidInput(OTHER_RELEASE) from None
+
+    @property
+    def text(self) -> str:
+        """As it is carried."""
+        return f"{self.verb}:{self.model_id}:{self.model_revision}:{self.version_id or 0}:{self.version_revision}"
+
+
+def remember(at: At, click: Click) -> str:
+    """A window's metadata: what the button carried, and the card it stood on."""
+    return f"{at.text}:{':'.join(click.card or ('', ''))}"
+
+
+def clicked_of(metadata: str) -> Clicked:
+    """The card on which a window was opened."""
+    place = metadata.split(":")[5:7]
+    return (place[0], place[1]) if len(place) == 2 and all(place) else None
+
+
+def look(deps: Deps, actor: Actor, model_id: int, version_id: int | None = None) -> tuple[ModelCard, str]:  # fmt: skip
+    """A model before somebody who sees it, and what its project spent."""
+    with deps.db.read() as session:
+        reads.require_sight(session, actor, model_id, policy=deps.policy)
+        now = deps.now(session)
+        found = cards.card(session, actor, model_id, version_id, policy=deps.policy, now=now)  # fmt: skip
+        return found, spend(session, deps, found)
+
+
+def spend(session: Session, deps: Deps, found: ModelCard) -> str:
+    """What the model's project spent of its budgets, in a line."""
+    project_id = found.model.project_id
+    if project_id is None:
+        return ""
+    burns = budgets.burn(session, [project_id], policy=deps.policy, now=deps.now(session))  # fmt: skip
+    told = [spent(one.spent, one.amount, one.currency, one.basis.value) for one in burns.get(project_id, [])[:2]]  # fmt: skip
+    return f"Its project spent {'; '.join(told)}" if told else "Its project has no budget"  # fmt: skip
+
+
+def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str:
+    """Take a step, or ask for approval where the step is a request; a sentence (not escaped). Raises GovernanceError."""
+
+    def work(session: Session) -> str:
+        now = deps.now(session)
+        if form.verb != rules.PASS:
+            return moving.take(
+                session, actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key, clicked=clicked
+            )  # fmt: skip
+        request = decisions.submit(
+            session,
+            actor,
+            SubmitRequest(
+                gate=approving.GATE,
+                subject_type=approving.TYPE,
+                form=AskApproval(version_id=form.version_id, revision=form.revision),
+                reason=form.reason,
+                request_key=form.request_key,
+            ),
+            policy=deps.policy,
+            policy_id=deps.holder.version_id,
+            now=now,
+            org_key=deps.team.org_key,
+        )
+        card = decisions.card(session, request, policy=deps.policy, now=now)
+        if card.state.value == "approved":
+            return f"Approved by rule: request #{request}. {card.words.done}."
+        many = counted(card.round.quorum, "person", "people")
+        return f"Asked: request #{request} waits for {card.round.name}, {many}."
+
+    return deps.db.run(work)

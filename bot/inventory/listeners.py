@@ -1,0 +1,247 @@
+"""`/mlgov models`, `/mlgov model NAME`, the buttons of their cards, and the message shortcut."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bot import blocks, routes
+from bot.context import Deps
+from bot.inventory import acting, submissions, views, windows, words
+from bot.inventory.acting import OTHER_RELEASE, At
+from bot.replies import Open, Private, Reply, Show
+from bot.requests import Click, Command, Shortcut
+from bot.router import Router
+from workflows import decisions
+from workflows.actors import Actor
+from workflows.errors import InvalidInput, NotAllowed
+from workflows.inventory import approving, reads, rules
+from workflows.inventory.records import ModelCard
+from workflows.projects import service as projects
+
+FROM_MESSAGE = "models.from_message"
+"""The message shortcut."""
+
+
+def register(router: Router) -> None:
+    """Answer the words, the buttons, the shortcut and the windows."""
+    router.action(words.OPEN, open_model)
+    router.action(words.REGISTER, open_register)
+    router.action(words.STEP, step)
+    router.action(f"{words.STEP}_look", more)
+    router.action(words.MORE, more)
+    router.action(words.SETTLE, open_settle)
+    router.action(words.PICK_TYPE, pick_type)
+    router.shortcut(FROM_MESSAGE, from_message)
+    submissions.register(router)
+    router.word("models", "models [word]", "the inventory: which models there are, and how they stand", models)  # fmt: skip
+    router.word("model", "model NAME[:VERSION]", "one model: state, tier, evidence, approvals, findings and spend", model)  # fmt: skip
+
+
+def models(command: Command) -> Reply:
+    """The models that I see, or those that a word fits."""
+    deps, asked = command.deps, " ".join(command.words)
+    with deps.db.read() as session:
+        found = reads.list_(session, command.actor, asked, policy=deps.policy)
+        today = reads.today_of(deps.policy, deps.now(session))
+    return views.listed(found, asked, today)
+
+
+def model(command: Command) -> Reply:
+    """One model by its name or key; without one, the list."""
+    if not command.words:
+        return models(command)
+    deps = command.deps
+    with deps.db.read() as session:
+        found, version = reads.find(session, command.actor, " ".join(command.words), policy=deps.policy)  # fmt: skip
+        today = reads.today_of(deps.policy, deps.now(session))
+    card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)  # fmt: skip
+    return Private(
+        words.news(card.model, card.version),
+        views.card(card, deps.policy, today, spend),
+    )
+
+
+def _present(click: Click, view: dict[str, Any]) -> Reply:
+    """In place of the window that was clicked in, so that windows never pile up; else a new one."""
+    in_modal = click.view is not None and click.view.get("type") == "modal"
+    return Show(view) if in_modal else Open(view)
+
+
+def open_model(click: Click) -> Reply:
+    """Everything about a model, for whoever clicked."""
+    model_id, _, version_id = click.value.partition(":")
+    try:
+        ids = int(model_id), int(version_id or 0) or None
+    except ValueError:
+        raise InvalidInput(OTHER_RELEASE) from None
+    return _present(click, submissions.details(click.deps, click.actor, *ids))
+
+
+def open_register(click: Click) -> Reply:
+    """The window for a new entry."""
+    return _present(click, _register(click.deps, click.actor))
+
+
+def from_message(shortcut: Shortcut) -> Reply:
+    """What somebody wrote about a model becomes an entry; the window is filled in from the message."""
+    with shortcut.deps.db.read() as session:
+        here = [one.key for one in projects.list_all(session, shortcut.actor) if one.channel == shortcut.channel]  # fmt: skip
+    text = blocks.plain(shortcut.text, 600)
+    return Open(
+        _register(
+            shortcut.deps, shortcut.actor, purpose="" if text == "—" else text, chosen=here[0] if here else None
+        )
+    )  # fmt: skip
+
+
+def _register(deps: Deps, actor: Actor, purpose: str = "", chosen: str | None = None) -> dict[str, Any]:  # fmt: skip
+    return windows.register(
+        _offered(deps, actor), purpose=purpose, owner=actor.slack_id, chosen=chosen
+    )
+
+
+def _offered(deps: Deps, actor: Actor) -> list[tuple[str, str]]:
+    """Projects by key and name, the actor's own first, as many as a menu takes."""
+    with deps.db.read() as session:
+        mine = projects.list_for(session, actor)
+        every = projects.list_all(session, actor)
+    keys = {one.key for one in mine}
+    found = [*mine, *(one for one in every if one.key not in keys)]
+    return [(one.key, one.name) for one in found[: blocks.SELECT_OPTIONS]]
+
+
+# --- steps and the menu
+
+
+def step(click: Click) -> Reply:
+    """The next step, from its button."""
+    return _open_step(click, At.read(click.value))
+
+
+def more(click: Click) -> Reply:
+    """Whatever the menu offered."""
+    at = At.read(click.value)
+    found = _MENU.get(at.verb)
+    return found(click, at) if found else _open_step(click, at)
+
+
+def _seen(click: Click, at: At) -> ModelCard:
+    return acting.look(click.deps, click.actor, at.model_id, at.version_id)[0]
+
+
+def _open_step(click: Click, at: At) -> Reply:
+    """The window of a step; who may not take it, or not yet, reads why at once."""
+    found = _seen(click, at)
+    choice = next((one for one in found.choices if one.move.verb == at.verb), None)
+    if choice is None or found.version is None:
+        return _present(click, submissions.details(click.deps, click.actor, at.model_id, at.version_id, "It moved on since it was shown to you."))  # fmt: skip
+    if choice.refusals:
+        raise NotAllowed(f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}.")  # fmt: skip
+    route = _route(click, found) if at.verb == rules.PASS else ""
+    return _present(click, windows.step(found, choice.move, route=route, metadata=acting.remember(at, click)))  # fmt: skip
+
+
+def _route(click: Click, found: ModelCard) -> str:
+    deps = click.deps
+    if found.version is None or approving.GATE not in deps.policy.gates:
+        raise InvalidInput("The policy has no gate `model_approval`, so nobody could decide. An administrator can add it to governance.yml.")  # fmt: skip
+    with deps.db.read() as session:
+        people = approving.MODEL_APPROVAL.people(session, found.version.id)
+        route = decisions.route(session, click.actor, approving.GATE, people, policy=deps.policy, org_key=deps.team.org_key)  # fmt: skip
+    return routes.words(route)
+
+
+def _describe(click: Click, at: At) -> Reply:
+    deps, found = click.deps, _seen(click, at)
+    with deps.db.read() as session:
+        others = [(one.key, one.name) for one in reads.list_(session, click.actor, policy=deps.policy) if one.id != at.model_id]  # fmt: skip
+    taken = [key for key, name in others if name in found.model.upstream]
+    return _present(
+        click,
+        windows.describe(found.model, _offered(deps, click.actor), others[: blocks.SELECT_OPTIONS], taken, acting.remember(at, click)),
+    )  # fmt: skip
+
+
+def _assess(click: Click, at: At) -> Reply:
+    found = _seen(click, at)
+    return _present(click, windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)))  # fmt: skip
+
+
+def _version(click: Click, at: At) -> Reply:
+    found = _seen(click, at)
+    return _present(click, windows.version(found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click)))  # fmt: skip
+
+
+def _evidence(click: Click, at: At) -> Reply:
+    return _present(click, windows.evidence(_seen(click, at), click.deps.policy, None, acting.remember(at, click)))  # fmt: skip
+
+
+def pick_type(click: Click) -> Reply:
+    """The type of evidence was picked: its fields follow."""
+    metadata = str((click.view or {}).get("private_metadata") or "")
+    at = At.read(metadata)
+    return Show(windows.evidence(_seen(click, at), click.deps.policy, click.value, metadata))  # fmt: skip
+
+
+def _look(click: Click, at: At) -> Reply:
+    found, deps = _seen(click, at), click.deps
+    if not found.can_accept:
+        return Private("There is no evidence left for you to look at.")
+    with deps.db.read() as session:
+        today = reads.today_of(deps.policy, deps.now(session))
+    return _present(click, windows.look(found, found.can_accept, deps.policy, today, acting.remember(at, click)))  # fmt: skip
+
+
+def _waive(click: Click, at: At) -> Reply:
+    deps = click.deps
+    with deps.db.read() as session:
+        today = reads.today_of(deps.policy, deps.now(session))
+    return _present(click, windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)))  # fmt: skip
+
+
+def _finding(click: Click, at: At) -> Reply:
+    return _present(click, windows.finding(_seen(click, at), acting.remember(at, click)))  # fmt: skip
+
+
+def open_settle(click: Click) -> Reply:
+    """What becomes of a finding."""
+    finding_id, _, revision = click.value.partition(":")
+    try:
+        number, shown = int(finding_id), int(revision)
+    except ValueError:
+        raise InvalidInput(OTHER_RELEASE) from None
+    deps = click.deps
+    with deps.db.read() as session:
+        found = reads.finding(session, number)
+        today = reads.today_of(deps.policy, deps.now(session))
+        if found is None:
+            raise InvalidInput("This finding is not in the record any more.")
+        reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
+    at = At("settle", found.model_id, shown, None, number)
+    return _present(click, windows.settle(found, today, metadata=acting.remember(at, click)))  # fmt: skip
+
+
+def _review(click: Click, at: At) -> Reply:
+    deps, found = click.deps, _seen(click, at)
+    with deps.db.read() as session:
+        today = reads.today_of(deps.policy, deps.now(session))
+    due = found.model.next_review.isoformat() if found.model.next_review else ""
+    return _present(click, windows.review(found.model, today, f"{acting.remember(at, click)}:{due}"))  # fmt: skip
+
+
+def _classify(click: Click, at: At) -> Reply:
+    found = _seen(click, at)
+    is_model = found.model.own_state.value == "not_a_model"
+    return _present(click, windows.classify(found.model, is_model=is_model, metadata=acting.remember(at, click)))  # fmt: skip
+
+
+_MENU: dict[str, Callable[[Click, At], Reply]] = {
+    words.DESCRIBE: _describe,
+    words.ASSESS: _assess,
+    words.VERSION: _version,
+    words.EVIDENCE: _evidence,
+    words.LOOK: _look,
+    words.WAIVE: _waive,
+    words.FINDING: _finding,
+    words.REVIEW: _review,
+    words.CLASSIFY: _classify,
+}

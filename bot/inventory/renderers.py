@@ -1,0 +1,49 @@
+"""What notices about models look like."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.inventory import messages
+from bot.rendering import Renderer, Scene
+from workflows.inventory import cards, reads
+from workflows.inventory.notices import (
+    AgreementAsked,
+    FindingFiled,
+    ModelShown,
+    ReviewDue,
+    StepTold,
+    ValidationAsked,
+)
+from workflows.inventory.records import (
+    FindingRecord,
+    ModelCard,
+    ModelRecord,
+    StepTaken,
+)
+
+
+def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> ModelRecord:  # fmt: skip
+    return reads.one(session, notice.model_id)
+
+
+def _card(session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene) -> ModelCard | None:  # fmt: skip
+    return cards.of_version(session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now)  # fmt: skip
+
+
+def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:  # fmt: skip
+    return cards.step(session, notice.step_id)
+
+
+def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRecord | None:  # fmt: skip
+    return reads.finding(session, notice.finding_id)
+
+
+RENDERERS: tuple[Renderer[Any, Any], ...] = (
+    Renderer(ModelShown, _model, messages.shown),
+    Renderer(StepTold, _step, messages.step),
+    Renderer(ValidationAsked, _card, messages.validation),
+    Renderer(AgreementAsked, _card, messages.agreement),
+    Renderer(ReviewDue, _model, messages.review),
+    Renderer(FindingFiled, _finding, messages.finding),
+)

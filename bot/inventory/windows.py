@@ -1,0 +1,298 @@
+"""The windows in which models are registered, described, assessed and moved on. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TypeVar
+
+from bot import blocks
+from bot.blocks import Block, Element
+from bot.inventory import words
+from storage.enums import (
+    FindingStatus,
+    ModelKind,
+    Severity,
+)
+from workflows.evidence.forms import WORDS
+from workflows.evidence.records import Item
+from workflows.inventory import rules
+from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
+from workflows.inventory.rules import Guard, Move
+from workflows.policy import Policy
+
+(
+    SUBMIT_REGISTER, SUBMIT_DESCRIBE, SUBMIT_ASSESS, SUBMIT_VERSION, SUBMIT_STEP, SUBMIT_EVIDENCE, SUBMIT_LOOK, SUBMIT_WAIVE,
+    SUBMIT_FINDING, SUBMIT_SETTLE, SUBMIT_REVIEW, SUBMIT_CLASSIFY,
+) = (
+    f"models.submit_{one}"
+    for one in (
+        "register", "describe", "assess", "version", "step", "evidence", "look", "waive", "finding", "settle", "review", "classify",
+    )
+)  # fmt: skip
+NAME, KIND, VENDOR, PROJECT, OWNER, PURPOSE = ("name", "kind", "vendor", "project", "owner", "purpose")  # fmt: skip
+INTENDED, SCOPE, TECHNIQUE, DATA, PEOPLE, UPSTREAM = ("intended_use", "out_of_scope", "technique", "data_sources", "affects_people", "upstream")  # fmt: skip
+EXPOSURE, USE, EU, TIER, REASON = ("exposure", "purpose_class", "eu_class", "override", "reason")  # fmt: skip
+VERSION, DIGEST, DEVELOPER, BASE, PROMPT, TOOLS = ("version", "digest", "developers", "base", "prompt", "tools")  # fmt: skip
+VALIDATOR, CHANGE, NEW = ("validator", "change_class", "new_version")
+TYPE, URI, SUMMARY, METRICS, OUTCOME, UNTIL = ("type", "uri", "summary", "metrics", "outcome", "until")  # fmt: skip
+VERDICT, PICK, WORD, SEVERITY, DUE, HOW = ("verdict", "pick", "word", "severity", "due", "how")  # fmt: skip
+
+E = TypeVar("E", bound=object)
+
+
+def _menu(action: str, texts: Mapping[E, str], initial: E | None = None, placeholder: str = "Pick one") -> Element:  # fmt: skip
+    options = [blocks.option(text, str(value)) for value, text in texts.items()]
+    chosen = next((one for one in options if initial is not None and one["value"] == str(initial)), None)  # fmt: skip
+    return blocks.select(action, options, placeholder=placeholder, initial=chosen)
+
+
+def _text(label: str, block: str, *, initial: str = "", hint: str = "", multiline: bool = True, optional: bool = True, most: int = WORDS) -> Block:  # fmt: skip
+    return blocks.input_(label, blocks.text_input(block, multiline=multiline, initial=initial, max_length=most), block_id=block, hint=hint, optional=optional)  # fmt: skip
+
+
+def _projects(projects: Sequence[tuple[str, str]], chosen: str | None) -> Element:
+    return _menu(PROJECT, dict(projects), chosen, "Pick a project")
+
+
+def register(
+    projects: Sequence[tuple[str, str]], *, name: str = "", purpose: str = "", owner: str | None = None, chosen: str | None = None
+) -> Block:  # fmt: skip
+    """A new entry: what somebody knows on the first day; the rest is described later."""
+    shown = [
+        _text("Name", NAME, initial=name, multiline=False, optional=False, most=80, hint="As people call it, like Fraud score."),
+        blocks.input_("What is it?", _menu(KIND, words.KINDS, ModelKind.INTERNAL), block_id=KIND),
+        _text("Vendor", VENDOR, multiline=False, most=80, hint="For a model that is not your own."),
+        *([blocks.input_("Project", _projects(projects, chosen), block_id=PROJECT, optional=True)] if projects else []),
+        blocks.input_("Owner", blocks.person_picker(OWNER, placeholder="Who answers for it", initial=owner), block_id=OWNER),
+        _text("What is it for?", PURPOSE, initial=purpose, optional=False, hint="A sentence or two that an executive understands."),
+        *_assessed(None),
+    ]  # fmt: skip
+    return blocks.modal("Register a model", shown, callback_id=SUBMIT_REGISTER, submit="Register")  # fmt: skip
+
+
+def _assessed(model: ModelRecord | None) -> list[Block]:
+    optional = model is None
+    later = " You can say it later; development starts once it is said." if optional else ""  # fmt: skip
+    return [
+        blocks.input_("How much depends on it?", _menu(EXPOSURE, words.EXPOSURES, model.exposure if model else None), block_id=EXPOSURE, optional=optional, hint=f"Volume, money and people it reaches.{later}"),
+        blocks.input_("What does its output do?", _menu(USE, words.PURPOSES, model.purpose_class if model else None), block_id=USE, optional=optional),
+        blocks.input_("Class under the EU AI Act", _menu(EU, words.EU, model.eu_class if model else None), block_id=EU, optional=optional),
+    ]  # fmt: skip
+
+
+def describe(
+    model: ModelRecord, projects: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]], taken: Sequence[str], metadata: str
+) -> Block:  # fmt: skip
+    """Everything that describes a model, filled in as it stands."""
+    options = [blocks.option(name, key) for key, name in others]
+    upstream = (
+        blocks.choices(UPSTREAM, options, placeholder="None") if options else None
+    )
+    if upstream is not None:
+        picked = [one for one in options if one["value"] in taken]
+        if picked:
+            upstream["initial_options"] = picked
+    shown = [
+        _text("Name", NAME, initial=model.name, multiline=False, optional=False, most=80),
+        blocks.input_("What is it?", _menu(KIND, words.KINDS, model.kind), block_id=KIND),
+        _text("Vendor", VENDOR, initial=model.vendor or "", multiline=False, most=80),
+        *([blocks.input_("Project", _projects(projects, model.project_key), block_id=PROJECT, optional=True)] if projects else []),
+        blocks.input_("Owner", blocks.person_picker(OWNER, placeholder="Who answers for it", initial=model.owner.slack_id if model.owner else None), block_id=OWNER),
+        _text("What is it for?", PURPOSE, initial=model.purpose, optional=False),
+        _text("Intended use", INTENDED, initial=model.intended_use, hint="Who uses its output, for what."),
+        _text("Not meant for", SCOPE, initial=model.out_of_scope, hint="Uses that nobody validated."),
+        _text("Technique", TECHNIQUE, initial=model.technique, multiline=False, most=200, hint="Like gradient boosting."),
+        _text("Data that it is made from", DATA, initial=", ".join(model.data_sources), multiline=False, most=1000, hint="Names, separated by commas."),
+        blocks.input_("Does its output bear on people one by one?", _menu(PEOPLE, {"no": "No", "yes": "Yes: it asks for fairness evidence"}, "yes" if model.affects_people else "no"), block_id=PEOPLE),
+        *([blocks.input_("Takes the output of", upstream, block_id=UPSTREAM, optional=True)] if upstream else []),
+    ]  # fmt: skip
+    return blocks.modal("Describe it", shown, callback_id=SUBMIT_DESCRIBE, submit="Keep", metadata=metadata)  # fmt: skip
+
+
+def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
+    """How material a model is; model risk can set another tier."""
+    shown = [
+        blocks.section(f"*{words.named(model, None)}* · {words.tier(model)}"),
+        *_assessed(model),
+    ]
+    if can_risk:
+        shown += [
+            blocks.input_("Another tier than what follows", _menu(TIER, {"1": "Tier 1, the most material", "2": "Tier 2", "3": "Tier 3"}), block_id=TIER, optional=True, hint="Only model risk sees this. Leave it empty to take what follows."),
+            _text("Why another tier?", REASON),
+        ]  # fmt: skip
+    return blocks.modal("Assess its tier", shown, callback_id=SUBMIT_ASSESS, submit="Assess", metadata=metadata)  # fmt: skip
+
+
+def version(model: ModelRecord, *, maker: str | None, metadata: str) -> Block:
+    """A new version, prefilled from the last one."""
+    last = model.versions[0] if model.versions else None
+    shown = [
+        blocks.section(f"*{words.named(model, None)}*" + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")),
+        _text("Version", VERSION, initial=_next(last.version) if last else "1", multiline=False, optional=False, most=60),
+        blocks.input_("Developed by", blocks.person_picker(DEVELOPER, placeholder="Who made it", initial=maker), block_id=DEVELOPER, hint="They can't validate or approve it. A pipeline can name several."),
+        _text("Digest of its contents", DIGEST, multiline=False, most=80, hint="sha256:… of what will be deployed. What is approved is exactly that."),
+    ]  # fmt: skip
+    if model.kind is ModelKind.GENERATIVE:
+        about = last.about if last else {}
+        shown += [
+            _text("Model it uses", BASE, initial=str(about.get("model", "")), multiline=False, optional=False, most=200, hint="The vendor's own id, with its date or version."),
+            _text("The prompt", PROMPT, hint="Only its digest is kept."),
+            _text("Tools it may use", TOOLS, initial=", ".join(str(one) for one in about.get("tools", ())), multiline=False, most=500, hint="Names, separated by commas."),  # type: ignore[attr-defined]
+        ]  # fmt: skip
+    return blocks.modal("Add a version", shown, callback_id=SUBMIT_VERSION, submit="Add", metadata=metadata)  # fmt: skip
+
+
+def _next(name: str) -> str:
+    head, dot, tail = name.rpartition(".")
+    return f"{head}{dot}{int(tail) + 1}" if tail.isascii() and tail.isdigit() else ""
+
+
+_WHY = {
+    rules.PASS: ("Why can it be approved?", "Approvers read it first."),
+    "return": ("What has to change?", "The developers read it."),
+    rules.DEPLOY: ("How do you know that it runs?", "A place, a check, a link."),
+    rules.SUSPEND: ("What is wrong?", "It is told in the channel, and to who owns what depends on it."),
+    rules.RETIRE: ("Why is it retired?", ""),
+    rules.CHANGE: ("What changes, and why?", ""),
+    "resume": ("Why can it go on?", ""),
+}  # fmt: skip
+
+
+def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -> Block:
+    """A step about to be taken: what it does, who else it needs, and what it asks."""
+    model, version_ = found.model, found.version
+    told = f"*{words.named(model, version_)}* · {words.STATES[move.source]} → {words.STATES[move.target]}"  # fmt: skip
+    shown: list[Block] = [blocks.section(told)]
+    if move.both:
+        both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
+        shown.append(blocks.context(f"This needs two people, {both}. The other one is asked."))  # fmt: skip
+    if move.verb == rules.SUSPEND:
+        down = f" {blocks.escape(', '.join(model.downstream), 200)} takes its output." if model.downstream else ""  # fmt: skip
+        shown.append(blocks.context(f"It is suspended at once, by you alone. Only model risk resumes it.{down}"))  # fmt: skip
+    if move.verb == rules.RETIRE:
+        listed = blocks.escape(", ".join(model.downstream), 300) or "no other model"
+        shown.append(blocks.context(f"Takes its output: {listed}. Retired is the end; the record stays."))  # fmt: skip
+    if Guard.VALIDATOR_NAMED in move.guards:
+        shown.append(
+            blocks.input_("Who validates it?", blocks.person_picker(VALIDATOR, placeholder="Somebody who did not make it"), block_id=VALIDATOR, hint="They are asked at once. Whoever made or owns it can't.")
+        )  # fmt: skip
+    if move.verb == rules.CHANGE:
+        shown += [
+            blocks.input_("How much does the change weigh?", blocks.radio(CHANGE, [blocks.option(text, one.value) for one, text in words.CHANGES.items()]), block_id=CHANGE),
+            _text("Name of the new version", NEW, initial=_next(version_.version) if version_ else "", multiline=False, most=60, hint="For a material change."),
+        ]  # fmt: skip
+    if move.asks_why:
+        label, hint = _WHY.get(move.verb, ("Why?", "It stays with the record."))
+        shown.append(_text(label, REASON, hint=hint, optional=False, most=1000))
+    if route:
+        shown.append(blocks.context(route))
+    return blocks.modal(
+        move.label.rstrip("…"), shown, callback_id=SUBMIT_STEP, submit=_SUBMITS.get(move.verb, "Go on"), metadata=metadata
+    )  # fmt: skip
+
+
+_SUBMITS = {rules.PASS: "Ask", rules.SUSPEND: "Suspend", rules.RETIRE: "Retire", rules.SUBMIT: "Send", "return": "Send back"}  # fmt: skip
+
+
+def evidence(found: ModelCard, policy: Policy, type_: str | None, metadata: str) -> Block:  # fmt: skip
+    """Hand in an item: the type first, then what that type asks."""
+    names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}  # fmt: skip
+    lacking = [lack.type for each in found.lacks.values() for lack in each]
+    ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
+    pick = blocks.input_("What is it?", _menu(words.PICK_TYPE, ordered, type_), block_id=TYPE, dispatch=True, hint="What is missing stands first.")  # fmt: skip
+    shown: list[Block] = [blocks.section(f"*{words.named(found.model, found.version)}*"), pick]  # fmt: skip
+    if type_ is None:
+        return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
+    if type_ == "validation_report":
+        outcomes = {"pass": "It passed", "conditional": "It passed on conditions", "fail": "It failed"}  # fmt: skip
+        shown.append(blocks.input_("What did the validation come to?", _menu(OUTCOME, outcomes), block_id=OUTCOME))  # fmt: skip
+    is_plan = type_ == "monitoring_plan"
+    if is_plan or type_ == "performance_report":
+        hint = "One a line, like: accuracy >= 0.85 every 7 (days between readings)." if is_plan else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."  # fmt: skip
+        shown.append(_text("What is watched" if is_plan else "Metrics and their thresholds", METRICS, hint=hint, optional=False))  # fmt: skip
+    elif type_ != "validation_report":
+        shown.append(_text("Metrics and their thresholds", METRICS, hint="If it measures something: accuracy = 0.91 >= 0.85, one a line."))  # fmt: skip
+    shown += [
+        _text("Where it is kept", URI, multiline=False, most=500, hint="A link."),
+        _text("What it shows, in words", SUMMARY, hint="Approvers read it."),
+        blocks.input_("Good until", blocks.date_picker(UNTIL), block_id=UNTIL, optional=True),
+    ]  # fmt: skip
+    return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
+
+
+def look(found: ModelCard, items: Sequence[Item], policy: Policy, today: date, metadata: str) -> Block:  # fmt: skip
+    """Evidence to accept or to reject: each item as it stands, one box to tick."""
+    shown: list[Block] = [
+        blocks.input_("What do you decide?", blocks.radio(VERDICT, [_ACCEPT, blocks.option("Reject what I tick", "reject")], initial=_ACCEPT), block_id=VERDICT)
+    ]  # fmt: skip
+    for item in items[:15]:
+        shown.append(blocks.section(words.item(item, policy, today)))
+        name = policy.evidence.words(item.type)
+        shown.append(
+            blocks.input_(name.capitalize(), blocks.checks(PICK, [blocks.option("I looked at it", "yes")]), block_id=f"{PICK}:{item.id}:{item.revision}", optional=True)
+        )  # fmt: skip
+    shown.append(_text("Why?", WORD, hint="Needed to reject, and to accept what mlgov flagged."))  # fmt: skip
+    return blocks.modal("Look at evidence", shown, callback_id=SUBMIT_LOOK, submit="Decide", metadata=metadata)  # fmt: skip
+
+
+_ACCEPT = blocks.option("Accept what I tick", "accept")
+
+
+def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:
+    """Let a version go on without a type of evidence."""
+    lacking = list(dict.fromkeys(lack.type for each in found.lacks.values() for lack in each))  # fmt: skip
+    names = {one: policy.evidence.words(one).capitalize() for one in lacking or policy.evidence.all_types}  # fmt: skip
+    most = today + policy.evidence.waive_at_most
+    shown = [
+        blocks.section(f"*{words.named(found.model, found.version)}*\nWhat is waived is shown as waived, with your name, and never as passed."),
+        blocks.input_("What is waived?", _menu(TYPE, names), block_id=TYPE),
+        _text("Why can it be waived?", REASON, optional=False),
+        blocks.input_("Until", blocks.date_picker(UNTIL, initial=today + timedelta(days=30)), block_id=UNTIL, hint=f"At most until {words.day(most, today)}."),
+    ]  # fmt: skip
+    return blocks.modal("Waive evidence", shown, callback_id=SUBMIT_WAIVE, submit="Waive", metadata=metadata)  # fmt: skip
+
+
+def finding(found: ModelCard, metadata: str) -> Block:
+    """Something wrong."""
+    owner = found.model.owner
+    shown = [
+        blocks.section(f"*{words.named(found.model, found.version)}*"),
+        _text("What is wrong?", WORD, optional=False, most=2000),
+        blocks.input_("How grave is it?", _menu(SEVERITY, words.SEVERITIES, Severity.MEDIUM), block_id=SEVERITY),
+        blocks.input_("Who mends it?", blocks.person_picker(OWNER, placeholder="Its owner", initial=owner.slack_id if owner else None), block_id=OWNER, optional=True),
+        blocks.input_("By when?", blocks.date_picker(DUE), block_id=DUE, optional=True, hint="Left empty, the policy's time for that severity."),
+    ]  # fmt: skip
+    return blocks.modal("File a finding", shown, callback_id=SUBMIT_FINDING, submit="File", metadata=metadata)  # fmt: skip
+
+
+def settle(one: FindingRecord, today: date, *, metadata: str) -> Block:
+    """What becomes of a finding."""
+    ways = {"progress": "Somebody is on it", "resolve": "It is mended", "accept": "Accept it until a day (model risk)"}  # fmt: skip
+    if one.status is FindingStatus.ACCEPTED:
+        ways["reopen"] = "Open it again"
+    shown = [
+        blocks.section(words.finding(one, today)),
+        blocks.input_("What becomes of it?", blocks.radio(HOW, [blocks.option(text, way) for way, text in ways.items()]), block_id=HOW),
+        _text("How can one see it, or why?", WORD),
+        blocks.input_("Accepted until", blocks.date_picker(UNTIL), block_id=UNTIL, optional=True, hint="Only where it is accepted."),
+    ]  # fmt: skip
+    return blocks.modal("Settle a finding", shown, callback_id=SUBMIT_SETTLE, submit="Settle", metadata=metadata)  # fmt: skip
+
+
+def review(model: ModelRecord, today: date, metadata: str) -> Block:
+    """A review that was done."""
+    due = f" · due {words.day(model.next_review, today)}" if model.next_review else ""
+    shown = [
+        blocks.section(f"*{words.named(model, model.lead)}*{due}\nA review approves nothing anew: it says that somebody looked."),
+        _text("What did you look at, and what did you see?", WORD, optional=False),
+    ]  # fmt: skip
+    return blocks.modal("Reviewed", shown, callback_id=SUBMIT_REVIEW, submit="Keep", metadata=metadata)  # fmt: skip
+
+
+def classify(model: ModelRecord, *, is_model: bool, metadata: str) -> Block:
+    """Model risk says that an entry is no model, or that it is one after all."""
+    title = "It is a model" if is_model else "It is no model"
+    shown = [
+        blocks.section(f"*{words.named(model, None)}*"),
+        _text("Why?", REASON, optional=False, hint="Simple arithmetic and fixed rules are no models (SR 26-2)."),
+    ]  # fmt: skip
+    return blocks.modal(title, shown, callback_id=SUBMIT_CLASSIFY, submit="Keep", metadata=f"{metadata}:{int(is_model)}")  # fmt: skip

@@ -1,0 +1,278 @@
+"""Models in words: the phrases that cards, lists and windows share. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from bot import blocks
+from storage.enums import (
+    ChangeClass,
+    EuClass,
+    EvidenceStatus,
+    Exposure,
+    FindingStatus,
+    ModelKind,
+    ModelState,
+    PurposeClass,
+    Severity,
+)
+from workflows.evidence.records import Item
+from workflows.inventory import rules
+from workflows.inventory.records import (
+    FindingRecord,
+    ModelCard,
+    ModelRecord,
+    Reading,
+    VersionRecord,
+)
+from workflows.policy import Policy
+from workflows.policy.inventory import Step
+from workflows.projects.records import PersonRef
+
+OPEN, STEP, MORE, REGISTER, PICK_TYPE, SETTLE = (
+    "models.open",
+    "models.step",
+    "models.more",
+    "models.register",
+    "models.evidence_type",
+    "models.settle",
+)
+DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY = (
+    "describe",
+    "assess",
+    "version",
+    "evidence",
+    "look",
+    "waive",
+    "finding",
+    "review",
+    "classify",
+)
+"""What the menu offers beside steps; the value of an option begins with it."""
+
+S = ModelState
+STATES = {
+    S.INVENTORIED: "Inventoried",
+    S.NOT_A_MODEL: "Not a model",
+    S.DEVELOPMENT: "In development",
+    S.VALIDATION: "In validation",
+    S.APPROVAL: "⌛ Waiting for approval",
+    S.APPROVED: "✅ Approved",
+    S.IMPLEMENTATION: "Being implemented",
+    S.IN_USE: "✅ In use",
+    S.MODIFICATION: "Being modified",
+    S.SUSPENDED: "⚠️ Suspended",
+    S.RETIRED: "Retired",
+}
+STANDS = {
+    S.INVENTORIED: "is in the inventory, without a version yet",
+    S.NOT_A_MODEL: "is kept as not a model",
+    S.DEVELOPMENT: "is in development",
+    S.VALIDATION: "is in validation",
+    S.APPROVAL: "waits for approval",
+    S.APPROVED: "is approved, and not in use yet",
+    S.IMPLEMENTATION: "is being implemented",
+    S.IN_USE: "is in use",
+    S.MODIFICATION: "is being modified",
+    S.SUSPENDED: "is suspended",
+    S.RETIRED: "is retired",
+}
+KINDS = {
+    ModelKind.INTERNAL: "A model of our own",
+    ModelKind.VENDOR: "A vendor's model",
+    ModelKind.GENERATIVE: "A use of a generative model",
+}
+EXPOSURES = {
+    Exposure.LOW: "Low: few people, little money",
+    Exposure.MEDIUM: "Medium",
+    Exposure.HIGH: "High: many people, or much money",
+}
+PURPOSES = {
+    PurposeClass.INFORMATIONAL: "It informs: nobody acts on it alone",
+    PurposeClass.DECISION_SUPPORT: "It supports: a person decides",
+    PurposeClass.AUTOMATED: "It decides by itself, or serves a regulator",
+}
+EU = {
+    EuClass.MINIMAL: "Minimal risk",
+    EuClass.LIMITED: "Limited risk: people must be told",
+    EuClass.HIGH: "High risk",
+    EuClass.PROHIBITED: "Prohibited",
+}
+CHANGES = {
+    ChangeClass.EDITORIAL: "Words only: it stays in use",
+    ChangeClass.MINOR: "Minor: it is validated again",
+    ChangeClass.MATERIAL: "Material: a new version goes all the way",
+}
+SEVERITIES = {
+    Severity.LOW: "Low",
+    Severity.MEDIUM: "Medium",
+    Severity.HIGH: "High",
+    Severity.CRITICAL: "Critical: it can't go on",
+}
+FINDINGS = {
+    FindingStatus.OPEN: "open",
+    FindingStatus.IN_PROGRESS: "somebody is on it",
+    FindingStatus.RESOLVED: "resolved",
+    FindingStatus.ACCEPTED: "accepted",
+}
+STEPS: dict[Step, str] = {
+    "validation": "validation",
+    "approval": "approval",
+    "implementation": "implementation",
+    "retirement": "retirement",
+}
+
+
+def person(who: PersonRef | None, otherwise: str = "nobody yet") -> str:
+    """A person as Slack shows them."""
+    return blocks.mention(who.slack_id, who.name) if who else otherwise
+
+
+def people(found: Iterable[PersonRef], otherwise: str = "nobody yet") -> str:
+    """Several people."""
+    return ", ".join(person(one) for one in found) or otherwise
+
+
+def named(model: ModelRecord, version: VersionRecord | None) -> str:
+    """`Fraud score 7`, escaped."""
+    name = blocks.escape(model.name, 100)
+    return f"{name} {blocks.escape(version.version, 40)}" if version else name
+
+
+def tier(model: ModelRecord) -> str:
+    """`tier 1`, or that it is open."""
+    return f"tier {model.tier}" if model.tier else "tier not assessed"
+
+
+def news(model: ModelRecord, version: VersionRecord | None) -> str:
+    """The first line: `Fraud score 7 is in use · tier 1`."""
+    state = version.state if version else model.own_state
+    return f"{named(model, version)} {STANDS[state]} · {tier(model)}"
+
+
+def day(value: date, today: date) -> str:
+    """A day, with its year where it is another one."""
+    return blocks.day(value) + (f" {value.year}" if value.year != today.year else "")
+
+
+def line(model: ModelRecord, today: date) -> str:
+    """One model of a list, in at most two lines."""
+    told = [f"*{named(model, model.lead)}*", STATES[model.state], tier(model)]
+    under = [f"owned by {person(model.owner)}"]
+    if model.project:
+        under.append(blocks.escape(model.project, 60))
+    found = findings(model, today)
+    if found:
+        under.append(found)
+    if model.next_review is not None:
+        late = model.next_review < today
+        under.append(f"review {'was ' if late else ''}due {day(model.next_review, today)}")  # fmt: skip
+    return f"{' · '.join(told)}\n{' · '.join(under)}"
+
+
+def findings(model: ModelRecord, today: date) -> str:
+    """`1 critical, 2 medium findings`; empty without any that is open."""
+    open_ = [one for one in model.findings if one.is_open(today)]
+    counts = [(sum(one.severity is each for one in open_), each.value) for each in reversed(Severity)]  # fmt: skip
+    told = ", ".join(f"{number} {word}" for number, word in counts if number)
+    return f"{told} finding{'s' if len(open_) != 1 else ''}" if told else ""
+
+
+def finding(one: FindingRecord, today: date) -> str:
+    """One finding in a line."""
+    told = [f"*{one.severity.value.capitalize()}* · {blocks.escape(one.words, 300)}"]
+    under = [FINDINGS[one.status], f"for {person(one.owner)}"]
+    if one.due is not None:
+        under.append(f"{'was due' if one.due < today else 'by'} {day(one.due, today)}")
+    if one.status is FindingStatus.ACCEPTED and one.accepted_until is not None:
+        under = [f"accepted until {day(one.accepted_until, today)} by {person(one.accepter)}: “{blocks.escape(one.word, 200)}”"]  # fmt: skip
+    if one.version:
+        under.append(f"version {blocks.escape(one.version, 40)}")
+    return f"{told[0]}\n{' · '.join(under)}"
+
+
+def missing(card: ModelCard) -> str:
+    """What the version lacks for its next step, in a line; that nothing is missing where it is so."""
+    state = card.version.state if card.version else card.model.own_state
+    step = NEXT.get(state)
+    if step is None:
+        return ""
+    lacks = card.lacks.get(step, ())
+    if not lacks:
+        return f"Nothing is missing for {STEPS[step]}."
+    return f"*Missing for {STEPS[step]}:* {blocks.escape(', '.join(one.words for one in lacks), 600)}"
+
+
+NEXT: dict[ModelState, Step] = {
+    S.DEVELOPMENT: "validation",
+    S.MODIFICATION: "validation",
+    S.VALIDATION: "approval",
+    S.APPROVED: "implementation",
+    S.IMPLEMENTATION: "implementation",
+}
+"""The step for which evidence is shown as missing."""
+
+
+def item(one: Item, policy: Policy, today: date) -> str:
+    """One item of evidence in a line or two: what it is, how it stands, what it measured."""
+    name = blocks.escape(policy.evidence.words(one.type).capitalize(), 60)
+    head = f"<{one.uri}|{name}>" if one.uri and one.uri.startswith("http") else name
+    told = [f"*{head}*", status(one, today)]
+    if one.outcome:
+        told.append(f"outcome: {one.outcome}")
+    lines = [" · ".join(told)]
+    measured = metrics(one)
+    if measured:
+        lines.append(measured)
+    lines += [f"⚠️ Flagged: {blocks.escape(flag, 200)}" for flag in one.flags[:3]]
+    if one.summary:
+        lines.append(f"“{blocks.escape(one.summary, 200)}”")
+    if one.word:
+        lines.append(f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”")  # fmt: skip
+    return "\n".join(lines)
+
+
+def status(one: Item, today: date) -> str:
+    """`accepted by Val`, `waived until 3 Mar by Risk`, `handed in by Dev`."""
+    until = one.valid_until.date() if one.valid_until else None
+    if one.status is EvidenceStatus.WAIVED:
+        end = f" until {day(until, today)}" if until else ""
+        return f"*waived*{end} by {blocks.escape(one.waiver_owner, 60)}"
+    if one.status is EvidenceStatus.SUBMITTED:
+        told = f"handed in by {blocks.escape(one.producer, 60)}"
+    else:
+        told = f"{one.status.value} by {blocks.escape(one.decider, 60)}"
+    return told + (f", good until {day(until, today)}" if until else "")
+
+
+def metrics(one: Item) -> str:
+    """`accuracy 0.91 (at least 0.85) · latency 80 (at most 120)`; what fails says so."""
+    told = [
+        f"{blocks.escape(each.name, 60)} {each.value.normalize():f} ({'at least' if each.better == 'higher' else 'at most'} {each.threshold.normalize():f}{'' if each.is_met else ', *not met*'})"
+        for each in one.metrics[:8]
+    ]
+    told += [
+        f"watches {blocks.escape(each.name, 60)}, {'at least' if each.better == 'higher' else 'at most'} {each.threshold.normalize():f}, every {blocks.counted(each.every_days, 'day')}"
+        for each in one.watched[:8]
+    ]
+    return " · ".join(told)
+
+
+def reading(one: Reading) -> str:
+    """The latest value of a measure in use, against its threshold."""
+    limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"  # fmt: skip
+    name = blocks.escape(one.metric, 60)
+    if one.value is None or one.at is None:
+        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')})"  # fmt: skip
+    breach = " · *breach*" if one.is_breach else ""
+    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}"  # fmt: skip
+
+
+def label(verb: str) -> str:
+    """A step as its button says it."""
+    return next((move.label for move in rules.MOVES if move.verb == verb), verb)
+
+
+def some(texts: Sequence[str], most: int) -> list[str]:
+    """The first of them, and how many more there are."""
+    rest = len(texts) - most
+    return [*texts[:most], *([f"…and {rest} more"] if rest > 0 else [])]
