@@ -117,3 +117,11 @@ def _contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:
     about["tools"] = sorted(about["tools"])
     canonical = json.dumps(about, separators=(",", ":"), sort_keys=True)
     return given or hashlib.sha256(canonical.encode()).hexdigest(), about
+
+
+def find(session: Session, version_id: int) -> ModelVersion:
+    """A version, locked. Raises NotFound."""
+    found = queries.lock_version(session, version_id)
+    if found is None:
+        raise NotFound("This version is not in the record any more.")
+    return found

@@ -146,6 +146,7 @@ def world() -> dict[str, Any]:
             {"id": "S0FINANCE", "handle": "finance-partners", "name": "Finance partners", "users": [PRIYA, HENRIK]},
             {"id": "S0ADMINS", "handle": "mlgov-admins", "name": "mlgov admins", "users": [DANIEL]},
             {"id": "S0LEADERS", "handle": "ml-leaders", "name": "ML leaders", "users": [GRACE, MAYA, SOFIA, KENJI]},
+            {"id": "S0RISK", "handle": "model-risk", "name": "Model risk", "users": [HENRIK]},
         ],
     }  # fmt: skip
 
@@ -223,6 +224,8 @@ roles:
   admin: ["@mlgov-admins"]
   finance: ["@finance-partners"]
   leader: ["@ml-leaders"]
+  model_risk: ["@model-risk"]
+  operations: ["@mlgov-admins"]
 
 gates:
   budget_increase:
@@ -235,6 +238,17 @@ gates:
     expires_after: 3d
 """
     + pipeline.POLICY
+    + """  model_approval:
+    stages:
+      - name: Model risk
+        approvers: [role:model_risk]
+      - name: Sponsor
+        when: model.tier == 1
+        approvers: [subject.sponsor]
+    auto_approve: model.tier == 3 && evidence.waived == 0 && findings.open == 0
+    expires_after: 5d
+    valid_for: 365d
+"""
     + """
 costs:
   basis: effective

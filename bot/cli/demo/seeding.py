@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.approvals.words import APPROVE
 from bot.budgets import views as budget_views
 from bot.budgets import words as budget_buttons
-from bot.cli.demo import maturity, milestones, spend, tables
+from bot.cli.demo import maturity, milestones, models, spend, tables
 from bot.cli.demo import organisation as org
 from bot.digests import words as digest_buttons
 from sandbox.channels import Message
@@ -32,6 +32,7 @@ def tell(demo: "Demo", work: Path, opens: datetime) -> None:
     maturity.last_quarter(demo, opens)
     world = demo.sandbox.world
     channels = {channel.name: channel.id for channel in world.channels.values()}
+    models.tell(demo)
     _send_first_digests(demo, opens)
     for back in (6, 4, 3):
         _until(demo, opens.replace(hour=7, minute=5) - timedelta(days=back))
