@@ -33,6 +33,7 @@ from bot.front import listeners as front_listeners
 from bot.front import meeting as front_meeting
 from bot.front import renderers as front_renderers
 from bot.health import Health
+from bot.inventory import api as inventory_api
 from bot.inventory import listeners as inventory_listeners
 from bot.inventory import renderers as inventory_renderers
 from bot.maturity import listeners as maturity_listeners
@@ -254,6 +255,7 @@ def _api(deps: Deps) -> FastAPI:
             approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
             budget_api.router(deps, door),
             project_api.router(deps, door),
+            inventory_api.router(deps, door),
             statement_api.router(deps),
         ),
     )

@@ -13,6 +13,7 @@ from bot.cli import (
     gate,
     importing,
     maturity,
+    models,
     outbox,
     people,
     policy,
@@ -40,6 +41,7 @@ app.add_typer(digest.app, name="digest")
 app.add_typer(maturity.app, name="maturity")
 app.add_typer(approvals.app, name="approvals")
 app.command()(gate.gate)
+app.add_typer(models.app, name="model")
 app.command()(statements.verify)
 app.add_typer(statements.keys_app, name="keys")
 app.add_typer(statements.app, name="statements")

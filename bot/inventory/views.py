@@ -65,16 +65,24 @@ def _register() -> Element:
     return blocks.button("Register a model", words.REGISTER, "-")
 
 
-def card(found: ModelCard, policy: Policy, today: date, spend: str = "") -> list[Block]:
+def card(
+    found: ModelCard,
+    policy: Policy,
+    today: date,
+    spend: str = "",
+    *,
+    leads_on: bool = True,
+) -> list[Block]:
     """One model for one reader: ten seconds of it, and what they can do."""
     model, version = found.model, found.version
     told = [f"*{words.news(model, version)}*", _whose(model)]
     if model.purpose:
         told.append(f"“{blocks.escape(model.purpose, 280)}”")
+    told += _suspended(found)
     shown = [blocks.section("\n".join(told))]
     facts = [words.missing(found), _evidence(found), words.findings(model, today), _approval(found, today), spend]  # fmt: skip
     shown.append(blocks.section("\n".join(filter(None, facts)) or "No evidence yet."))
-    shown += buttons(found)
+    shown += buttons(found, leads_on=leads_on)
     why = _why_not(found)
     if why:
         shown.append(blocks.context(*why))
@@ -87,6 +95,16 @@ def _whose(model: ModelRecord) -> str:
     if model.vendor:
         told.append(f"from {blocks.escape(model.vendor, 60)}")
     return " · ".join(told)
+
+
+def _suspended(found: ModelCard) -> list[str]:
+    """Why it is suspended, and who did it when."""
+    if found.version is None or found.version.state is not ModelState.SUSPENDED:
+        return []
+    last = next((one for one in found.history if one.verb == rules.SUSPEND), None)
+    if last is None:
+        return []
+    return [f"⚠️ Suspended by {blocks.escape(last.actor, 60)}, {blocks.when(last.at)}: “{blocks.escape(last.reason, 300)}”"]  # fmt: skip
 
 
 def _evidence(found: ModelCard) -> str:
@@ -118,7 +136,7 @@ def _approval(found: ModelCard, today: date) -> str:
     return " · ".join(told)
 
 
-def buttons(found: ModelCard) -> list[Block]:
+def buttons(found: ModelCard, *, leads_on: bool = True) -> list[Block]:
     """The next step where the reader can take it, and a menu with everything else that they can do."""
     model, version = found.model, found.version
     at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"  # fmt: skip
@@ -129,7 +147,8 @@ def buttons(found: ModelCard) -> list[Block]:
     if found.can_accept:
         number = len(found.can_accept)
         row.append(blocks.button(f"Look at evidence ({number})", f"{words.STEP}_look", f"{words.LOOK}:{at}"))  # fmt: skip
-    row.append(blocks.button("Details", words.OPEN, f"{model.id}:{version.id if version else 0}"))  # fmt: skip
+    if leads_on:
+        row.append(blocks.button("Details", words.OPEN, f"{model.id}:{version.id if version else 0}"))  # fmt: skip
     row.append(blocks.select(words.MORE, [blocks.option(label, f"{verb}:{at}") for verb, label in menu(found)], placeholder="More…"))  # fmt: skip
     return [blocks.actions(row, block_id=f"model-{at}")]
 
@@ -176,7 +195,7 @@ def details(
     shown: list[Block] = []
     if said:
         shown += [blocks.section(f"*{blocks.escape(said, 400)}*"), blocks.divider()]
-    shown += card(found, policy, today, spend)
+    shown += card(found, policy, today, spend, leads_on=False)
     shown.append(blocks.divider())
     shown.append(blocks.section("\n".join(_about(model, found))))
     if found.evidence:

@@ -40,7 +40,9 @@ def test_it_describes_every_endpoint(running: Api) -> None:
     assert told == {
         "POST /approvals", "GET /approvals", "GET /approvals/{approval_id}", "GET /approvals/{approval_id}/statement",
         "POST /approvals/{approval_id}/decisions", "POST /approvals/{approval_id}/withdraw", "POST /costs",
-        "GET /status/{project}", "GET /keys", "GET /statements/{statement_id}",
+        "GET /status/{project}", "GET /keys", "GET /statements/{statement_id}", "GET /models", "POST /models", "GET /models/{key}",
+        "POST /models/{key}/versions", "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",
+        "POST /models/{key}/versions/{version}/steps", "POST /models/{key}/versions/{version}/readings", "POST /models/{key}/findings",
     }  # fmt: skip
     for name in set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document))):
         assert name in document["components"]["schemas"]

@@ -8,8 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from storage.enums import Scope
 
 LONGEST = timedelta(days=366)
-MACHINE_SCOPES = (Scope.ASK, Scope.READ, Scope.COSTS, Scope.STATUS)
-PERSONAL_SCOPES = (Scope.READ, Scope.DECIDE, Scope.STATUS)
+MACHINE_SCOPES = (
+    Scope.ASK,
+    Scope.READ,
+    Scope.COSTS,
+    Scope.STATUS,
+    Scope.MODELS_READ,
+    Scope.MODELS,
+)
+PERSONAL_SCOPES = (
+    Scope.READ,
+    Scope.DECIDE,
+    Scope.STATUS,
+    Scope.MODELS_READ,
+    Scope.MODELS,
+)
 
 
 class NewToken(BaseModel):

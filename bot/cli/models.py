@@ -1,0 +1,219 @@
+"""`mlgov model`: the inventory from the command line and from pipelines, through the API."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli.base import Json, fail, say
+
+app = typer.Typer(
+    help="Register models, add versions, hand in evidence, see what is missing, and move versions on, through the API.",
+    no_args_is_help=True,
+)
+
+Model = Annotated[str, typer.Argument(help="The model's key, like fraud-score.")]
+Named = Annotated[str, typer.Argument(help="Model and version, like fraud-score:7.")]
+MISSING = 20
+"""The exit code of `check` for a version that lacks something."""
+
+
+@app.command("list")
+def list_(
+    word: Annotated[str, typer.Argument(help="Words of name, vendor, technique or owner.")] = "",
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """List the models that you see."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from bot.cli.calling import caller, once
+
+    with caller() as api:
+        found = once(api, "GET", "/models", params={"q": word} if word else None)["models"]  # fmt: skip
+    if as_json:
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    if not found:
+        say("There are no such models.")
+        return
+    table = Table("key", "name", "state", "tier", "owner", "project", "open findings", "next review")  # fmt: skip
+    for one in found:
+        table.add_row(
+            one["key"], one["name"], one["state"].replace("_", " "), str(one["tier"] or "—"), one["owner"] or "—",
+            one["project"] or "—", str(one["open_findings"]), one["next_review"] or "—",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@app.command()
+def show(model: Model, as_json: Json = False) -> None:
+    """Show one model and its versions."""
+    from bot.cli.calling import caller, once
+
+    with caller() as api:
+        found = once(api, "GET", f"/models/{model}")
+    if as_json:
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    say(f"{found['name']}: {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}")  # fmt: skip
+    say(f"owned by {found['owner'] or 'nobody'}, project {found['project'] or 'none'}")
+    if found["purpose"]:
+        say(found["purpose"])
+    for one in found["versions"]:
+        until = f", approved until {one['approved_until'][:10]}" if one["approved_until"] else ""  # fmt: skip
+        say(f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}")  # fmt: skip
+
+
+@app.command()
+def register(
+    name: Annotated[str, typer.Argument(help="As people call it.")],
+    key: Annotated[str | None, typer.Option(help="What people type; made from the name when left out.")] = None,
+    kind: Annotated[str, typer.Option(help="internal, vendor or generative.")] = "internal",
+    vendor: Annotated[str | None, typer.Option(help="For a model that is not your own.")] = None,
+    project: Annotated[str | None, typer.Option(help="The key of its project.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it: Slack id or e-mail; the project's owner when left out.")] = None,
+    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence or two.")] = "",
+    exposure: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
+    purpose_class: Annotated[str | None, typer.Option("--use", help="informational, decision_support or automated.")] = None,
+    eu_class: Annotated[str | None, typer.Option("--eu", help="minimal, limited, high or prohibited.")] = None,
+) -> None:  # fmt: skip
+    """Put a model on the inventory. The same call again changes nothing."""
+    from bot.cli.calling import caller, once
+
+    body = {
+        "name": name, "key": key, "kind": kind, "vendor": vendor, "project": project, "owner": owner, "purpose": purpose,
+        "exposure": exposure, "purpose_class": purpose_class, "eu_class": eu_class,
+    }  # fmt: skip
+    with caller() as api:
+        found = once(api, "POST", "/models", body=_given(body))
+    say(f"{found['name']} is in the inventory as {found['key']}, tier {found['tier'] or 'not assessed'}.")  # fmt: skip
+
+
+@app.command()
+def version(
+    named: Named,
+    digest: Annotated[str | None, typer.Option(help="sha256:… of what will be deployed.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Take the digest of this file.", exists=True, dir_okay=False)] = None,
+    developer: Annotated[list[str] | None, typer.Option(help="Who made it (Slack id or e-mail); may be given more than once.")] = None,
+    contributor: Annotated[list[str] | None, typer.Option(help="Who else wrote it; may be given more than once.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="The run that made it.")] = None,
+) -> None:  # fmt: skip
+    """Add a version, in development. The same version with the same digest again changes nothing."""
+    from bot.cli.calling import caller, once
+
+    model, name = _split(named)
+    body = {
+        "version": name, "digest": _digest(file) if file else digest, "developers": developer, "contributors": contributor,
+        "run_id": run_id,
+    }  # fmt: skip
+    with caller() as api:
+        found = once(api, "POST", f"/models/{model}/versions", body=_given(body))
+    say(f"{model} {found['version']} is {found['state'].replace('_', ' ')}.")
+
+
+@app.command()
+def check(named: Named, as_json: Json = False) -> None:
+    """Print what a version lacks for its next step: exit 0 when nothing is missing, 20 when something is."""
+    from bot.cli.calling import caller, once
+
+    model, name = _split(named)
+    with caller() as api:
+        found = once(api, "GET", f"/models/{model}/versions/{name}/check")
+    if as_json:
+        say(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _tell(found)
+    if not found["is_complete"]:
+        raise typer.Exit(MISSING)
+
+
+def _tell(found: dict[str, Any]) -> None:
+    step = found["next_step"]
+    say(f"{found['model']} {found['version']} is {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}.")  # fmt: skip
+    if found["missing"]:
+        say(f"Missing for {step}: {', '.join(found['missing'])}")
+    elif step:
+        say(f"Nothing is missing for {step}.")
+    if found["waived"]:
+        say(f"Waived, not passed: {', '.join(found['waived'])}")
+    if found["open_findings"]:
+        say(f"Open findings: {found['open_findings']}")
+
+
+@app.command()
+def evidence(
+    named: Named,
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Like model_card or performance_report.")],
+    file: Annotated[Path | None, typer.Option(help="The document: its digest is kept, not its bytes.", exists=True, dir_okay=False)] = None,
+    uri: Annotated[str | None, typer.Option(help="Where it is kept.")] = None,
+    summary: Annotated[str, typer.Option(help="What it shows; approvers read it.")] = "",
+    metric: Annotated[list[str] | None, typer.Option(help="'accuracy = 0.91 >= 0.85'; may be given more than once.")] = None,
+    watch: Annotated[list[str] | None, typer.Option(help="For a monitoring plan: 'accuracy >= 0.85 every 7'.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="For a validation report: pass, conditional or fail.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="The last day on which it is good, like 2027-01-31.")] = None,
+) -> None:  # fmt: skip
+    """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
+    from bot.cli.calling import caller, once
+
+    model, name = _split(named)
+    body = {
+        "type": type_.replace("-", "_"), "sha256": _digest(file) if file else None, "uri": uri, "summary": summary,
+        "metrics": metric, "watched": watch, "outcome": outcome, "valid_until": valid_until,
+    }  # fmt: skip
+    with caller() as api:
+        found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))  # fmt: skip
+    _tell(found["check"])
+
+
+@app.command()
+def move(
+    named: Named,
+    step: Annotated[str, typer.Argument(help="Like submit, pass, implement, deploy, suspend or retire; `show` lists those that lead on.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays with the record.")] = "",
+    validator: Annotated[str | None, typer.Option(help="Who validates it (Slack id or e-mail), for submit.")] = None,
+    change_class: Annotated[str | None, typer.Option("--class", help="For change: editorial, minor or material.")] = None,
+    new_version: Annotated[str | None, typer.Option(help="For a material change: the new version's name.")] = None,
+) -> None:  # fmt: skip
+    """Take a step of a version, as yourself: with a token from `/mlgov token`."""
+    from bot.cli.calling import caller, once
+
+    model, name = _split(named)
+    body = {"step": step, "reason": reason, "validator": validator, "change_class": change_class, "new_version": new_version}  # fmt: skip
+    with caller() as api:
+        found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))  # fmt: skip
+    say(found["said"])
+
+
+@app.command()
+def reading(
+    named: Named,
+    metric: Annotated[str, typer.Argument(help="The measure, as the monitoring plan names it.")],
+    value: Annotated[str, typer.Argument(help="Its value.")],
+    at: Annotated[str | None, typer.Option(help="When it was measured, with its zone; now when left out.")] = None,
+) -> None:  # fmt: skip
+    """Give a reading of what is watched in use. A breach is said, and opens a finding."""
+    from bot.cli.calling import caller, once
+
+    model, name = _split(named)
+    with caller() as api:
+        (found,) = once(api, "POST", f"/models/{model}/versions/{name}/readings", body=[_given({"metric": metric, "value": value, "at": at})])  # fmt: skip
+    say("Kept: it is a breach, and a finding is open." if found["is_breach"] else "Kept.")  # fmt: skip
+
+
+def _split(named: str) -> tuple[str, str]:
+    model, colon, name = named.partition(":")
+    if not (model and colon and name):
+        raise fail(f"{named}: give model and version, like fraud-score:7.", 2)
+    return model.strip().casefold(), name.strip()
+
+
+def _given(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value not in (None, "", [])}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"

@@ -1,0 +1,260 @@
+"""The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from bot.api.door import Caller, Door
+from bot.api.problems import answers
+from bot.context import Deps
+from bot.inventory import acting, resources
+from bot.inventory.resources import (
+    CheckTold,
+    EvidenceTold,
+    FindingTold,
+    ModelsTold,
+    ModelTold,
+    NewEvidence,
+    NewFinding,
+    NewModel,
+    NewReading,
+    NewStep,
+    NewVersion,
+    ReadingTold,
+    StepTold,
+    VersionTold,
+)
+from bot.inventory.submissions import slug
+from storage.enums import Scope
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.inventory import (
+    evidencing,
+    findings,
+    monitoring,
+    reads,
+    service,
+    versions,
+)
+from workflows.inventory.forms import (
+    KEY,
+    VERSION,
+    AddVersion,
+    AssessTier,
+    FileFinding,
+    GiveReading,
+    RegisterModel,
+    TakeStep,
+)
+from workflows.inventory.records import ModelRecord, VersionRecord
+from workflows.people import service as people
+
+T = TypeVar("T")
+Key = Annotated[str, Path(pattern=KEY, description="The model's key.")]
+Version = Annotated[str, Path(pattern=VERSION)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="Names this call: the same again changes nothing."),
+]  # fmt: skip
+UNBOUND = "-"
+"""Stands for the project of a model that has none: no bound token is for it."""
+
+
+def router(deps: Deps, door: Door) -> APIRouter:
+    """The endpoints under /models."""
+    made = APIRouter(prefix="/models", tags=["models"])
+    Calls = Annotated[Caller, Depends(door.caller)]
+    told_errors = answers(400, 401, 403, 404, 409, 422)
+
+    def reach(
+        session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
+    ) -> tuple[ModelRecord, VersionRecord | None]:
+        door.require(caller, scope)
+        word = f"{key}:{version}" if version else key
+        found, named = reads.find(session, caller.actor, word, policy=deps.policy)
+        door.require(caller, scope, project=found.project_key or UNBOUND)
+        return found, named
+
+    def named(session: Session, caller: Caller, scope: Scope, key: str, version: str) -> tuple[ModelRecord, VersionRecord]:  # fmt: skip
+        found, one = reach(session, caller, scope, key, version)
+        if one is None:
+            raise NotFound(f"{found.name} has no version {version!r}.")
+        return found, one
+
+    def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
+        found = []
+        for word in words:
+            try:
+                found.append(people.look_up(session, word).id)
+            except GovernanceError:
+                raise InvalidInput(f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.", field=field) from None  # fmt: skip
+        return tuple(found)
+
+    def name(caller: Caller, key: str | None, *parts: str) -> str:
+        """The name of a call, which the same caller's repetition shares."""
+        whole = "\n".join(parts if key is None else (key,))
+        return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+    def shown(session: Session, model_id: int) -> ModelTold:
+        today = reads.today_of(deps.policy, deps.now(session))
+        return resources.model(reads.one(session, model_id), today)
+
+    @made.get("", responses=answers(400, 401, 403, 422))
+    def list_(
+        caller: Calls,
+        q: Annotated[str, Query(max_length=80, description="Words of name, vendor, technique or owner.")] = "",
+    ) -> ModelsTold:  # fmt: skip
+        """The models in the caller's sight, by name."""
+        door.require(caller, Scope.MODELS_READ)
+        with deps.db.read() as session:
+            today = reads.today_of(deps.policy, deps.now(session))
+            found = reads.list_(session, caller.actor, q, policy=deps.policy)
+            bound = caller.token.projects
+            return ModelsTold(
+                models=[resources.model(one, today) for one in found if not bound or one.project_key in bound]
+            )  # fmt: skip
+
+    @made.get("/{key}", responses=told_errors)
+    def show(key: Key, caller: Calls) -> ModelTold:
+        """One model with its versions."""
+        with deps.db.read() as session:
+            found, _ = reach(session, caller, Scope.MODELS_READ, key)
+            return shown(session, found.id)
+
+    @made.post("", status_code=201, responses=told_errors)
+    def register(form: NewModel, caller: Calls, response: Response, key: IdempotencyKey = None) -> ModelTold:  # fmt: skip
+        """Register a model; one of that key that this caller registered before is answered as it stands."""
+        door.require(caller, Scope.MODELS)
+        door.require(caller, Scope.MODELS, project=form.project or UNBOUND)
+        wanted = form.key or slug(form.name)
+        said = (form.exposure, form.purpose_class, form.eu_class)
+        if any(said) and not all(said):
+            raise InvalidInput("Say exposure, purpose_class and eu_class together, or none of them.", field="exposure")  # fmt: skip
+
+        def work(session: Session) -> ModelTold:
+            now = deps.now(session)
+            owner = ids(session, [form.owner], "owner") if form.owner else (None,)
+            values = form.model_dump(exclude={"owner", "exposure", "purpose_class", "eu_class", "key"})  # fmt: skip
+            request = RegisterModel.model_validate({**values, "key": wanted, "owner_id": owner[0], "request_key": name(caller, key, "model", wanted)})  # fmt: skip
+            model_id = service.register(session, caller.actor, request, policy=deps.policy, now=now, org_key=deps.team.org_key)  # fmt: skip
+            row = reads.one(session, model_id)
+            if form.exposure and form.purpose_class and form.eu_class and row.tier is None:  # fmt: skip
+                service.assess(
+                    session, caller.actor,
+                    AssessTier(model_id=model_id, revision=row.revision, exposure=form.exposure, purpose_class=form.purpose_class, eu_class=form.eu_class),
+                    policy=deps.policy, now=now,
+                )  # fmt: skip
+            return shown(session, model_id)
+
+        response.headers["Location"] = f"/api/v1/models/{wanted}"
+        return deps.db.run(_checked(work))
+
+    @made.post("/{key}/versions", status_code=201, responses=told_errors)
+    def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
+        """Add a version; the same version with the same digest again changes nothing."""
+
+        def work(session: Session) -> VersionTold:
+            found, _ = reach(session, caller, Scope.MODELS, key)
+            request = AddVersion(
+                model_id=found.id, version=form.version, digest=form.digest, generative=form.generative, run_id=form.run_id,
+                developers=ids(session, form.developers, "developers"), contributors=ids(session, form.contributors, "contributors"),
+            )  # fmt: skip
+            version_id = versions.add_version(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key)  # fmt: skip
+            return next(resources.version(one) for one in reads.one(session, found.id).versions if one.id == version_id)  # fmt: skip
+
+        return deps.db.run(_checked(work))
+
+    @made.get("/{key}/versions/{version}/check", responses=told_errors)
+    def check(key: Key, version: Version, caller: Calls) -> CheckTold:
+        """What a version lacks for its next step."""
+        with deps.db.read() as session:
+            _, one = named(session, caller, Scope.MODELS_READ, key, version)
+            return resources.check(evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session)))  # fmt: skip
+
+    @made.post("/{key}/versions/{version}/evidence", status_code=201, responses=told_errors)  # fmt: skip
+    def hand_in(key: Key, version: Version, form: NewEvidence, caller: Calls, request: IdempotencyKey = None) -> EvidenceTold:  # fmt: skip
+        """Hand in evidence; the same content again changes nothing."""
+
+        def work(session: Session) -> EvidenceTold:
+            _, one = named(session, caller, Scope.MODELS, key, version)
+            now = deps.now(session)
+            kept = evidencing.submit(
+                session, caller.actor, one.id, form.form(), name(caller, request, "evidence", key, version, form.model_dump_json()),
+                policy=deps.policy, now=now,
+            )  # fmt: skip
+            return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
+
+        return deps.db.run(_checked(work))
+
+    @made.post("/{key}/versions/{version}/steps", responses=told_errors)
+    def step(key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None) -> StepTold:  # fmt: skip
+        """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
+        with deps.db.read() as session:
+            found, one = named(session, caller, Scope.MODELS, key, version)
+            validator = ids(session, [form.validator], "validator")[0] if form.validator else None  # fmt: skip
+        revision = form.revision or one.revision
+        taken = TakeStep(
+            version_id=one.id, revision=revision, verb=form.step, reason=form.reason, validator_id=validator,
+            change_class=form.change_class, new_version=form.new_version,
+            request_key=name(caller, request, "step", key, version, form.step, str(revision)),
+        )  # fmt: skip
+        said = acting.take_step(deps, caller.actor, taken, None)
+        with deps.db.read() as session:
+            now = next(each for each in reads.one(session, found.id).versions if each.id == one.id)  # fmt: skip
+        return StepTold(said=said, version=resources.version(now))
+
+    @made.post("/{key}/versions/{version}/readings", status_code=201, responses=told_errors)  # fmt: skip
+    def read(key: Key, version: Version, form: list[NewReading], caller: Calls) -> list[ReadingTold]:  # fmt: skip
+        """Give readings of what is watched in use; all of them are kept, or none."""
+        if len(form) > 500:
+            raise InvalidInput("At most 500 readings in one call.")
+
+        def work(session: Session) -> list[ReadingTold]:
+            _, one = named(session, caller, Scope.MODELS, key, version)
+            row = versions.find(session, one.id)
+            return [
+                ReadingTold(
+                    metric=each.metric,
+                    is_breach=monitoring.take(
+                        session, caller.actor, row, GiveReading(metric=each.metric, value=each.value, at=each.at),
+                        policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key,
+                    ),
+                )
+                for each in form
+            ]  # fmt: skip
+
+        return deps.db.run(_checked(work))
+
+    @made.post("/{key}/findings", status_code=201, responses=told_errors)
+    def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
+        """File a finding."""
+
+        def work(session: Session) -> FindingTold:
+            found, one = reach(session, caller, Scope.MODELS, key, form.version or "")
+            request = FileFinding(
+                model_id=found.id, version_id=one.id if one else None, words=form.words, severity=form.severity,
+                owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None, due=form.due,
+            )  # fmt: skip
+            return FindingTold(id=findings.file(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key))  # fmt: skip
+
+        return deps.db.run(_checked(work))
+
+    return made
+
+
+def _checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    """What a form refuses, as a refusal of the API."""
+
+    def run(session: Session) -> T:
+        try:
+            return work(session)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(str(one) for one in fault["loc"]) or None
+            words = str(fault["msg"]).removeprefix("Value error, ")
+            raise InvalidInput(f"{words[:1].upper()}{words[1:]}.", field=place) from None  # fmt: skip
+
+    return run

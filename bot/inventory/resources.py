@@ -1,0 +1,261 @@
+"""Models as programs see and send them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from storage.enums import (
+    ChangeClass,
+    EuClass,
+    Exposure,
+    ModelKind,
+    ModelState,
+    Part,
+    PurposeClass,
+    Severity,
+)
+from workflows.evidence.forms import Measure, SubmitEvidence, Watched
+from workflows.inventory import rules
+from workflows.inventory.forms import (
+    DIGEST,
+    KEY,
+    Generative,
+    Line,
+    VersionName,
+)
+from workflows.inventory.forms import Words as Text
+from workflows.inventory.records import Check, ModelRecord, VersionRecord
+
+Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)]  # fmt: skip
+"""A Slack id or an e-mail address."""
+
+
+def _measure(value: object) -> object:
+    return Measure.read(value) if isinstance(value, str) else value
+
+
+def _watched(value: object) -> object:
+    return Watched.read(value) if isinstance(value, str) else value
+
+
+class Body(BaseModel):
+    """Strict: an unknown field is a mistake that is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewModel(Body):
+    """A model for the inventory."""
+
+    name: Annotated[Line, Field(min_length=2)]
+    key: Annotated[str, Field(pattern=KEY)] | None = Field(default=None, description="What people type; made from the name when left out.")  # fmt: skip
+    kind: ModelKind = ModelKind.INTERNAL
+    vendor: Line | None = None
+    project: Line | None = Field(default=None, description="Key of its project.")
+    owner: Who | None = Field(default=None, description="Who answers for it: a Slack id or e-mail address. The project's owner when left out.")  # fmt: skip
+    purpose: Text = ""
+    intended_use: Text = ""
+    out_of_scope: Text = ""
+    technique: Line = ""
+    data_sources: list[Line] = []
+    affects_people: bool = False
+    upstream: list[Annotated[str, Field(pattern=KEY)]] = []
+    registry_name: Annotated[str, Field(max_length=250)] | None = None
+    exposure: Exposure | None = None
+    purpose_class: PurposeClass | None = None
+    eu_class: EuClass | None = None
+
+
+class NewVersion(Body):
+    """A version of a model."""
+
+    version: VersionName
+    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
+    run_id: Annotated[str, Field(max_length=120)] | None = None
+    developers: list[Who] = Field(default=[], max_length=50)
+    contributors: list[Who] = Field(default=[], max_length=100)
+    generative: Generative | None = None
+
+
+class NewEvidence(Body):
+    """An item of evidence. Metrics may be written as text: `accuracy = 0.91 >= 0.85`."""
+
+    type: str
+    sha256: str | None = None
+    uri: str | None = None
+    summary: Text = ""
+    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = []
+    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = []
+    outcome: Literal["pass", "conditional", "fail"] | None = None
+    valid_until: date | None = None
+
+    def form(self) -> SubmitEvidence:
+        """As the evidence keeps it. Raises ValidationError."""
+        return SubmitEvidence.model_validate(self.model_dump(exclude_none=True))
+
+
+class NewStep(Body):
+    """A step of a version: submit, return, pass, implement, deploy, change, suspend, resume, retire and so on."""
+
+    step: Annotated[str, Field(pattern=r"^[a-z_]{2,30}$")]
+    reason: Text = ""
+    validator: Who | None = None
+    change_class: ChangeClass | None = None
+    new_version: VersionName | None = None
+    revision: int | None = Field(default=None, ge=1, description="The revision that was seen; the present one when left out.")  # fmt: skip
+
+
+class NewReading(Body):
+    """A value of a measure of the monitoring plan."""
+
+    metric: Annotated[str, Field(min_length=1, max_length=60)]
+    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
+    at: datetime | None = None
+
+
+class NewFinding(Body):
+    """Something wrong."""
+
+    words: Annotated[Text, Field(min_length=3)]
+    severity: Severity
+    version: VersionName | None = None
+    owner: Who | None = None
+    due: date | None = None
+
+
+class VersionTold(BaseModel):
+    """A version as it stands."""
+
+    version: str
+    state: ModelState
+    since: datetime
+    digest: str | None
+    approval: int | None
+    approved_until: datetime | None
+    developers: list[str]
+    validators: list[str]
+    steps: list[str] = Field(description="The steps that lead on from here, whoever takes them.")  # fmt: skip
+    revision: int
+
+
+class ModelTold(BaseModel):
+    """A model as it stands."""
+
+    key: str
+    name: str
+    kind: ModelKind
+    vendor: str | None
+    project: str | None
+    owner: str | None
+    purpose: str
+    state: ModelState
+    tier: int | None
+    eu_class: EuClass | None
+    next_review: date | None
+    open_findings: int
+    upstream: list[str]
+    downstream: list[str]
+    versions: list[VersionTold]
+
+
+class ModelsTold(BaseModel):
+    """Models by name."""
+
+    models: list[ModelTold]
+
+
+class CheckTold(BaseModel):
+    """What a version lacks for its next step."""
+
+    model: str
+    version: str
+    state: ModelState
+    tier: int | None
+    next_step: str
+    is_complete: bool
+    missing: list[str]
+    waived: list[str]
+    open_findings: int
+    approval: int | None
+
+
+class StepTold(BaseModel):
+    """What came of a step."""
+
+    said: str
+    version: VersionTold
+
+
+class ReadingTold(BaseModel):
+    """A reading that was kept, and whether it is a breach."""
+
+    metric: str
+    is_breach: bool
+
+
+class FindingTold(BaseModel):
+    """A finding that was filed."""
+
+    id: int
+
+
+class EvidenceTold(BaseModel):
+    """An item that was kept."""
+
+    id: int
+    check: CheckTold
+
+
+def version(found: VersionRecord) -> VersionTold:
+    """A version for programs."""
+    return VersionTold(
+        version=found.version,
+        state=found.state,
+        since=found.since,
+        digest=f"sha256:{found.digest}" if found.digest else None,
+        approval=found.approval_id,
+        approved_until=found.approved_until,
+        developers=[one.name for one in found.named(Part.DEVELOPER)],
+        validators=[one.name for one in found.named(Part.VALIDATOR)],
+        steps=[move.verb for move in rules.from_(found.state)],
+        revision=found.revision,
+    )
+
+
+def model(found: ModelRecord, today: date) -> ModelTold:
+    """A model for programs."""
+    return ModelTold(
+        key=found.key,
+        name=found.name,
+        kind=found.kind,
+        vendor=found.vendor,
+        project=found.project_key,
+        owner=found.owner.name if found.owner else None,
+        purpose=found.purpose,
+        state=found.state,
+        tier=found.tier,
+        eu_class=found.eu_class,
+        next_review=found.next_review,
+        open_findings=sum(one.is_open(today) for one in found.findings),
+        upstream=list(found.upstream),
+        downstream=list(found.downstream),
+        versions=[version(one) for one in found.versions],
+    )
+
+
+def check(found: Check) -> CheckTold:
+    """A check for programs."""
+    return CheckTold(
+        model=found.model,
+        version=found.version,
+        state=found.state,
+        tier=found.tier,
+        next_step=found.next_step,
+        is_complete=found.is_complete,
+        missing=list(found.missing),
+        waived=list(found.waived),
+        open_findings=found.findings,
+        approval=found.approval_id,
+    )
