@@ -8,7 +8,7 @@ import typer
 from bot.cli.base import fail, is_terminal, opened, org_key, policy_text, say
 
 app = typer.Typer(
-    help="Bring in people, projects, budgets, milestones and cost.",
+    help="Bring in people, projects, budgets, milestones, models and cost.",
     no_args_is_help=True,
 )
 
@@ -75,6 +75,17 @@ def milestones(
 ) -> None:  # fmt: skip
     """Milestones: project, title, type, owner, baseline, forecast, actual, needs; or GitHub's webhooks and lists."""
     _table("milestones", file, dry_run, map_, skip_bad_rows, project, list_to)
+
+
+@app.command()
+def models(
+    file: File,
+    dry_run: DryRun = False,
+    map_: Map = None,
+    skip_bad_rows: SkipBad = False,
+) -> None:
+    """Models: key, name, kind, vendor, project, owner, purpose, technique, data sources, upstream (a; b), exposure, purpose class, EU class."""
+    _table("models", file, dry_run, map_, skip_bad_rows)
 
 
 def _table(

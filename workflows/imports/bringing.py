@@ -12,6 +12,8 @@ from workflows.actors import Actor
 from workflows.budgets import allocation, intake
 from workflows.budgets.forms import BudgetRow
 from workflows.errors import InvalidInput
+from workflows.inventory import intake as model_intake
+from workflows.inventory.rows import ModelRow
 from workflows.maturity import advice
 from workflows.milestones import intake as milestone_intake
 from workflows.milestones.forms import MilestoneRow
@@ -150,6 +152,21 @@ class Bringing:
             rows,
             origin=Origin(file, sha256, receiver[0] if receiver else None),
             find_person=find_person,
+            policy=self._policy,
+            org_key=self._org_key,
+            now=self._now,
+        )
+        roster.note_unseen(people, outcome)
+        return outcome
+
+    def models(self, rows: Sequence[tuple[int, ModelRow]]) -> Outcome:
+        """Bring in models."""
+        people = roster.People(self._session, self._org_key)
+        outcome = model_intake.apply_rows(
+            self._session,
+            self._actor,
+            rows,
+            find_person=_finder(people),
             policy=self._policy,
             org_key=self._org_key,
             now=self._now,

@@ -97,6 +97,29 @@ MILESTONES = Fields(
     (frozenset({"project"}), frozenset({"title"}), frozenset({"forecast", "baseline"})),
 )  # fmt: skip
 
+MODELS = Fields(
+    "models",
+    {
+        "key": ("model", "model key", "id", "model id", "code"),
+        "name": ("model name", "title", "display name"),
+        "kind": ("type", "model type", "source"),
+        "vendor": ("supplier", "provider"),
+        "project": ("project key", "project id"),
+        "owner": ("model owner", "responsible", "business owner"),
+        "purpose": ("description", "what for", "use case"),
+        "intended_use": ("intended uses",),
+        "out_of_scope": ("out of scope use", "not meant for", "limitations"),
+        "technique": ("algorithm", "method", "methodology"),
+        "data_sources": ("data", "datasets", "training data"),
+        "affects_people": ("people affected", "affects individuals"),
+        "upstream": ("depends on", "inputs", "upstream models"),
+        "exposure": ("model exposure",),
+        "purpose_class": ("model purpose", "use", "decision type"),
+        "eu_class": ("eu ai act", "eu ai act class", "ai act"),
+    },
+    (frozenset({"key"}),),
+)  # fmt: skip
+
 
 def folded(heading: str) -> str:
     """A heading without case, punctuation and spaces: `E-Mail address` and `email_address` are the same."""

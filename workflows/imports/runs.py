@@ -20,6 +20,7 @@ from workflows.imports import bringing
 from workflows.imports.headings import (
     BUDGETS,
     MILESTONES,
+    MODELS,
     PEOPLE,
     PROJECTS,
     Columns,
@@ -27,6 +28,7 @@ from workflows.imports.headings import (
     find_columns,
 )
 from workflows.imports.reports import Report
+from workflows.inventory.rows import ModelRow
 from workflows.milestones.forms import MilestoneRow
 from workflows.people.forms import PersonRow
 from workflows.policy import Policy
@@ -44,7 +46,7 @@ class Request:
     """A file to import. `mappings` say which of their headings stands for which field of ours."""
 
     kind: str
-    """people, projects, budgets or milestones."""
+    """people, projects, budgets, milestones or models."""
     path: Path
     mappings: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
@@ -180,6 +182,9 @@ def _bring(
     if kind == "budgets":
         found = columns(BUDGETS)
         return _checked(sheet, found, BudgetRow, bring.budgets), found
+    if kind == "models":
+        found = columns(MODELS)
+        return _checked(sheet, found, ModelRow, bring.models), found
     if kind == "milestones":
         found = columns(MILESTONES)
 
@@ -190,7 +195,7 @@ def _bring(
 
         return _checked(sheet, found, MilestoneRow, bring_milestones), found
     raise GovernanceError(
-        f"There is no import of {kind!r}; there is people, projects, budgets and milestones."
+        f"There is no import of {kind!r}; there is people, projects, budgets, milestones and models."
     )
 
 

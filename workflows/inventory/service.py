@@ -77,7 +77,7 @@ def register(
     )
     session.add(row)
     session.flush()
-    _link(session, row, form.upstream)
+    link(session, row, form.upstream)
     audit.record(
         session, actor, "model.registered", (TYPE, row.id), now=now,
         key=row.key, model_kind=row.kind, owner=owner_id, project=row.project_id, upstream=sorted(form.upstream),
@@ -113,7 +113,7 @@ def edit(
     row.out_of_scope, row.technique = form.out_of_scope, form.technique
     row.data_sources, row.affects_people = list(form.data_sources), form.affects_people
     row.registry_name = form.registry_name or row.registry_name
-    _link(session, row, form.upstream)
+    link(session, row, form.upstream)
     row.revision += 1
     audit.record(
         session, actor, "model.described", (TYPE, row.id), now=now,
@@ -274,7 +274,7 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
             raise InvalidInput("Choose full members of the organisation, no guests and no bots.", field=field)  # fmt: skip
 
 
-def _link(session: Session, row: Model, upstream: Collection[str]) -> None:
+def link(session: Session, row: Model, upstream: Collection[str]) -> None:
     """The models whose output this one takes; a circle is refused."""
     found = queries.by_keys(session, set(upstream))
     missing = sorted(set(upstream) - found.keys())

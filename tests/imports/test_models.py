@@ -1,0 +1,59 @@
+"""Importing models from a table: the same again changes nothing, and what is wrong says where and what to do."""
+
+from sqlalchemy import select
+
+from storage.inventory.tables import Model, ModelDependency
+from tests.imports.conftest import Desk
+
+TABLE = """\
+Model,Model name,Type,Supplier,Project,Owner,Description,Inputs,Exposure,Model purpose,EU AI Act
+fraud-score,Fraud score,in-house,,,ana@acme.test,Scores claims,,medium,Decision support,minimal
+triage,Triage,LLM,Acme AI,,U0BO,Sorts tickets,fraud-score,,,
+"""
+
+
+def models(desk: Desk) -> dict[str, Model]:
+    with desk.db.read() as session:
+        found = {row.key: row for row in session.execute(select(Model)).scalars()}
+        session.expunge_all()
+    return found
+
+
+def test_models_come_in_once_with_tier_and_links(desk: Desk) -> None:
+    report = desk.bring("models", TABLE)
+    assert (report.added, report.refused) == (2, False)
+    found = models(desk)
+    assert (found["fraud-score"].tier, found["triage"].tier) == (2, None)
+    assert (found["triage"].kind, found["triage"].vendor) == ("generative", "Acme AI")
+    with desk.db.read() as session:
+        links = session.execute(select(ModelDependency.model_id, ModelDependency.upstream_id)).all()  # fmt: skip
+    assert links == [(found["triage"].id, found["fraud-score"].id)]
+    again = desk.bring("models", TABLE)
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
+    changed = desk.bring("models", "key,technique,exposure\nfraud-score,Boosting,high\n")  # fmt: skip
+    (one,) = changed.changes
+    assert [(field.field, field.new) for field in one.fields] == [("technique", "Boosting"), ("tier", "1")]  # fmt: skip
+    assert models(desk)["fraud-score"].purpose == "Scores claims"
+
+
+def test_bad_rows_say_where_and_change_nothing(desk: Desk) -> None:
+    report = desk.bring(
+        "models",
+        "key,owner,kind,project,exposure,upstream\n"
+        "fraud score!,,,,,\n"
+        "aa,nobody@acme.test,,,,\n"
+        "bb,U0ANA,quantum,,,\n"
+        "cc,U0ANA,,nowhere,,\n"
+        "dd,U0ANA,,,high,\n"
+        "ee,U0ANA,,,,gone\n"
+        "ee,U0ANA,,,,\n",
+    )
+    assert report.refused
+    said = {(fault.line, fault.field): fault.sentence for fault in report.faults}
+    assert "is no key" in said[(2, "key")]
+    assert "quantum" in said[(4, "kind")]
+    assert "no project 'nowhere'" in said[(5, "project")]
+    assert "together, or none" in said[(6, "exposure")]
+    assert "no model 'gone'" in said[(7, "upstream")]
+    assert "stands in line 7 already" in said[(8, "key")]
+    assert models(desk) == {}
