@@ -39,7 +39,9 @@ def summary(found: Summary) -> Private:
 
 
 def _news(found: Summary) -> str:
-    news = words.waits(found.waiting, due=found.due, check_in=found.has_check_in)
+    news = words.waits(
+        found.waiting, due=found.due, models=found.models, check_in=found.has_check_in
+    )
     if news:
         return f"{news}."
     if found.asked:
@@ -53,6 +55,7 @@ def what_waits(found: HomeStatus) -> Private:
     news = words.waits(
         found.waiting.total,
         due=found.due.total,
+        models=len(found.models),
         check_in=found.check_in is not None,
     )
     if not news:

@@ -8,6 +8,7 @@ from bot.approvals import views as approval_views
 from bot.approvals import words as approval_words
 from bot.blocks import Block, Element
 from bot.front import words
+from bot.inventory import views as model_views
 from bot.maturity import messages as maturity_messages
 from bot.maturity import pictures as maturity_pictures
 from bot.milestones import words as milestone_words
@@ -53,6 +54,7 @@ def _waiting(found: HomeStatus) -> list[Block]:
     news = words.waits(
         found.waiting.total,
         due=found.due.total,
+        models=len(found.models),
         check_in=found.check_in is not None,
     )
     if not news:
@@ -65,10 +67,11 @@ def _waiting(found: HomeStatus) -> list[Block]:
         shown += approval_views.waiting(card)
     shown += approval_views.several(found.waiting.total)
     shown += turn(found.waiting, WAITING, "the most urgent first")
-    if found.waiting.total and (found.due.total or found.check_in):
+    if found.waiting.total and (found.due.total or found.models or found.check_in):
         shown.append(blocks.divider())
     shown += [_due(one, found.today) for one in found.due.items]
     shown += turn(found.due, DUE, "the earliest first")
+    shown += model_views.needing(found.models, found.today)
     if found.check_in is not None:
         shown += maturity_messages.in_home(found.check_in)
     return shown
@@ -83,6 +86,7 @@ def what_waits(found: HomeStatus) -> list[Block]:
         shown += approval_views.waiting(card)
     shown += approval_views.several(len(decisions))
     shown += [_due(one, found.today) for one in due]
+    shown += model_views.needing(found.models, found.today)
     if found.check_in is not None:
         shown += maturity_messages.in_home(found.check_in)
     more = found.waiting.total + found.due.total - len(decisions) - len(due)

@@ -30,17 +30,21 @@ _KINDS = {
 }
 
 
-def waits(decisions: int, *, due: int = 0, check_in: bool = False) -> str:
+def waits(
+    decisions: int, *, due: int = 0, models: int = 0, check_in: bool = False
+) -> str:
     """`1 decision waits for you`, `3 decisions, 2 milestones due and a check-in wait for you`; empty when nothing does."""
     things = [blocks.counted(decisions, "decision")] if decisions else []
     if due:
         things.append(f"{blocks.counted(due, 'milestone')} due")
+    if models:
+        things.append(blocks.counted(models, "model"))
     if check_in:
         things.append("a check-in")
     if not things:
         return ""
     told = " and ".join(filter(None, [", ".join(things[:-1]), things[-1]]))
-    verb = "wait" if decisions + due + check_in > 1 else "waits"
+    verb = "wait" if decisions + due + models + check_in > 1 else "waits"
     return f"{told[0].upper()}{told[1:]} {verb} for you"
 
 

@@ -10,7 +10,7 @@ from bot.inventory import words
 from bot.replies import Private
 from storage.enums import EvidenceStatus, ModelState, Part
 from workflows.inventory import rules
-from workflows.inventory.records import ModelCard, ModelRecord
+from workflows.inventory.records import ModelCard, ModelRecord, Need
 from workflows.policy import Policy
 
 MOST_ROWS, MOST_LINES = 10, 30
@@ -267,3 +267,29 @@ def _history(found: ModelCard) -> list[str]:
         why = f": “{blocks.escape(one.reason, 160)}”" if one.reason else ""
         lines.append(f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}")  # fmt: skip
     return words.some(lines, 8)
+
+
+MOST_NEEDING = 8
+"""Models that Home shows as needing somebody; the rest is counted."""
+
+
+def needing(found: Sequence[Need], today: date) -> list[Block]:
+    """Models that need the reader, each with why and a button."""
+    shown = [
+        blocks.section(
+            f"*{words.named(one.model, one.version)}* {_needs(one, today)} · {words.tier(one.model)}",
+            accessory=blocks.button("Open", words.OPEN, f"{one.model.id}:{one.version.id if one.version else 0}", hint=f"Open {one.model.name}"),
+            block_id=f"need-{one.why}-{one.model.id}-{one.version.id if one.version else 0}",
+        )
+        for one in found[:MOST_NEEDING]
+    ]  # fmt: skip
+    if len(found) > MOST_NEEDING:
+        shown.append(blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`"))  # fmt: skip
+    return shown
+
+
+def _needs(one: Need, today: date) -> str:
+    if one.why == "validation":
+        return "waits for your validation"
+    by = f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}" if one.due else ""  # fmt: skip
+    return f"is due for its review{by}" if one.why == "review" else f"has findings that are yours to mend{by}"  # fmt: skip

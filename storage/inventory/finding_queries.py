@@ -26,6 +26,22 @@ def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]
     )
 
 
+def open_of(session: Session, person_id: str) -> Sequence[Finding]:
+    """Findings that this person has to mend, accepted ones left out."""
+    return (
+        session.execute(
+            select(Finding).where(
+                Finding.owner_id == person_id,
+                Finding.status.in_(
+                    (FindingStatus.OPEN.value, FindingStatus.IN_PROGRESS.value)
+                ),
+            )
+        )
+        .scalars()
+        .all()
+    )
+
+
 def find(session: Session, finding_id: int) -> Finding | None:
     """A finding, not locked."""
     return session.get(Finding, finding_id)

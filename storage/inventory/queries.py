@@ -1,7 +1,7 @@
 """The only statements over models, versions and how they moved."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select
@@ -344,14 +344,18 @@ def due_reviews(session: Session, today: Any) -> Sequence[int]:
     )
 
 
-def in_state(session: Session, states: Collection[ModelState]) -> Sequence[int]:
-    """Ids of the versions in these states."""
-    return list(
+def owned_and_due(session: Session, person_id: str, today: date) -> Sequence[Model]:
+    """Models of this person whose review day has come."""
+    return (
         session.execute(
-            select(ModelVersion.id)
-            .where(ModelVersion.state.in_([one.value for one in states]))
-            .order_by(ModelVersion.id)
-        ).scalars()
+            select(Model).where(
+                Model.owner_id == person_id,
+                Model.next_review.is_not(None),
+                Model.next_review <= today,
+            )
+        )
+        .scalars()
+        .all()
     )
 
 

@@ -333,3 +333,22 @@ def test_what_is_no_metric_is_refused(text: str) -> None:
 def test_evidence_that_says_nothing_is_refused(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         SubmitEvidence.model_validate(given)
+
+
+def test_home_shows_who_is_needed(yard: Yard) -> None:
+    def needs(who: str) -> list[tuple[str, str]]:
+        with yard.db.read() as session:
+            return [(one.model.key, one.why) for one in reads.needing(session, yard.actor(who), policy=yard.policy, now=yard.now)]  # fmt: skip
+
+    model = yard.model()
+    yard.in_validation(model)
+    assert needs(VAL) == [("fraud", "validation")]
+    assert needs(OLA) == []
+    finding = yard.find(RISK, model)
+    assert needs(OLA) == [("fraud", "finding")]
+    yard.settle(RISK, finding, "accept", until=TODAY + timedelta(days=9))
+    assert needs(OLA) == []
+    used = yard.model("used")
+    yard.in_use(used)
+    yard.now += timedelta(days=366)
+    assert ("used", "review") in needs(OLA)

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -24,7 +23,12 @@ from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
 from workflows.inventory import rules, standings
-from workflows.inventory.records import FindingRecord, ModelRecord, VersionRecord
+from workflows.inventory.records import (
+    FindingRecord,
+    ModelRecord,
+    Need,
+    VersionRecord,
+)
 from workflows.policy import Policy
 from workflows.projects.records import PersonRef
 from workflows.sources.text import storable
@@ -306,6 +310,22 @@ def _sees(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     return any(one.person_id == actor.id for one in queries.parts_of(session, versions))
 
 
-def with_open_findings(record: ModelRecord, today: date) -> ModelRecord:
-    """The record with only those findings that still have to be mended."""
-    return replace(record, findings=tuple(one for one in record.findings if one.is_open(today)))  # fmt: skip
+def needing(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> tuple[Need, ...]:
+    """Models that need this person: versions to validate, findings of theirs to mend, reviews that are due."""
+    today = today_of(policy, now)
+    waiting = {row.id for row in queries.validating(session, actor.id)}
+    owned = {row.id for row in queries.owned_and_due(session, actor.id, today)}
+    mending = finding_queries.open_of(session, actor.id)
+    ids = {row.model_id for row in queries.validating(session, actor.id)} | owned | {row.model_id for row in mending}  # fmt: skip
+    found: list[Need] = []
+    for record in records(session, queries.by_ids(session, ids)) if ids else ():
+        found += [Need(record, one, "validation") for one in record.versions if one.id in waiting]  # fmt: skip
+        mine = [one for one in record.findings if one.owner and one.owner.id == actor.id and one.is_open(today)]  # fmt: skip
+        if mine:
+            days = [one.due for one in mine if one.due]
+            found.append(Need(record, record.lead, "finding", min(days, default=None)))
+        if record.id in owned:
+            found.append(Need(record, record.lead, "review", record.next_review))
+    return tuple(found)

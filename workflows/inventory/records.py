@@ -184,6 +184,16 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """A model that needs somebody, and why: `validation`, `review` or `finding`."""
+
+    model: ModelRecord
+    version: VersionRecord | None
+    why: str
+    due: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What a version lacks to go on, for pipelines."""
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from workflows.approvals.records import Card
 from workflows.budgets.records import Burn
+from workflows.inventory.records import Need
 from workflows.maturity.records import CycleResult, MyCheckIn
 from workflows.milestones.records import MilestoneRecord
 from workflows.projects.records import ProjectRecord
@@ -103,6 +104,8 @@ class Summary:
     waiting: int
     due: int
     """Milestones of their own that are overdue or due soon."""
+    models: int
+    """Models that need them."""
     has_check_in: bool
     asked: int
     projects: tuple[ProjectLine, ...]
@@ -150,6 +153,8 @@ class HomeStatus:
     due: Page[MilestoneRecord]
     """Milestones of this person's own that are overdue or due soon, the earliest first."""
     today: date
+    models: tuple[Need, ...]
+    """Models that need this person: to validate, to mend, to review."""
     check_in: MyCheckIn | None
     """The check-in that waits for this person's answers."""
     asked: Page[Card]
