@@ -196,7 +196,7 @@ def _fraud(at: Teller) -> None:
     at.register(org.SOFIA, "Warranty fraud score", "warranty-fraud", "Ranks claims for a person to look at.", affects_people=True, technique="Random forest")  # fmt: skip
     at.assess(org.SOFIA, Exposure.MEDIUM, PurposeClass.DECISION_SUPPORT)
     at.add(org.SOFIA, "7", org.OMAR)
-    at.use(org.SOFIA, org.OMAR, org.ELENA, org.HENRIK, metrics="precision = 0.88 >= 0.8", watched="precision >= 0.8 every 30")  # fmt: skip
+    at.use(org.SOFIA, org.OMAR, org.YUKI, org.HENRIK, metrics="precision = 0.88 >= 0.8", watched="precision >= 0.8 every 30")  # fmt: skip
     version = versions.find(at.session, at.version)
     reading = GiveReading(metric="precision", value=Decimal("0.76"), at=at.now - timedelta(hours=3))  # fmt: skip
     monitoring.take(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)  # fmt: skip
@@ -206,7 +206,7 @@ def _lane(at: Teller) -> None:
     at.register(org.KENJI, "Lane keeping", "lane-vision", "Steers back into the lane when nobody does.", technique="Convolutional network")  # fmt: skip
     at.assess(org.KENJI, Exposure.HIGH, PurposeClass.AUTOMATED, EuClass.HIGH)
     at.add(org.KENJI, "11", org.YUKI, org.AIKO)
-    at.use(org.KENJI, org.YUKI, org.ELENA, org.HENRIK, org.GRACE, metrics="recall = 0.997 >= 0.995", watched="recall >= 0.995 every 30")  # fmt: skip
+    at.use(org.KENJI, org.YUKI, org.OMAR, org.HENRIK, org.GRACE, metrics="recall = 0.997 >= 0.995", watched="recall >= 0.995 every 30")  # fmt: skip
     form = FileFinding(model_id=at.model, version_id=at.version, words="It loses the lane on wet cobbles at dusk: 3 of 40 drives.", severity=Severity.HIGH)  # fmt: skip
     findings.file(at.session, at.who(org.DANIEL), form, org_key=at.org_key, **at.around)
     at.step(org.DANIEL, "suspend", "It loses the lane on wet cobbles at dusk. The version before is back.")  # fmt: skip
@@ -217,7 +217,7 @@ def _router(at: Teller) -> None:
     at.assess(org.MAYA, Exposure.MEDIUM, PurposeClass.DECISION_SUPPORT)
     at.add(org.MAYA, "3", org.OMAR)
     at.hand_in(org.OMAR, "validation", metrics="accuracy = 0.91 >= 0.85")
-    at.step(org.OMAR, "submit", validator=org.ELENA)
+    at.step(org.OMAR, "submit", validator=org.YUKI)
 
 
 def _churn(at: Teller) -> None:
