@@ -43,7 +43,6 @@ from workflows.inventory.forms import (
     KEY,
     VERSION,
     AddVersion,
-    AssessTier,
     FileFinding,
     GiveReading,
     RegisterModel,
@@ -130,23 +129,13 @@ def router(deps: Deps, door: Door) -> APIRouter:
         door.require(caller, Scope.MODELS)
         door.require(caller, Scope.MODELS, project=form.project or UNBOUND)
         wanted = form.key or slug(form.name)
-        said = (form.exposure, form.purpose_class, form.eu_class)
-        if any(said) and not all(said):
-            raise InvalidInput("Say exposure, purpose_class and eu_class together, or none of them.", field="exposure")  # fmt: skip
 
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
-            values = form.model_dump(exclude={"owner", "exposure", "purpose_class", "eu_class", "key"})  # fmt: skip
+            values = form.model_dump(exclude={"owner", "key"})  # fmt: skip
             request = RegisterModel.model_validate({**values, "key": wanted, "owner_id": owner[0], "request_key": name(caller, key, "model", wanted)})  # fmt: skip
             model_id = service.register(session, caller.actor, request, policy=deps.policy, now=now, org_key=deps.team.org_key)  # fmt: skip
-            row = reads.one(session, model_id)
-            if form.exposure and form.purpose_class and form.eu_class and row.tier is None:  # fmt: skip
-                service.assess(
-                    session, caller.actor,
-                    AssessTier(model_id=model_id, revision=row.revision, exposure=form.exposure, purpose_class=form.purpose_class, eu_class=form.eu_class),
-                    policy=deps.policy, now=now,
-                )  # fmt: skip
             return shown(session, model_id)
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"

@@ -141,7 +141,6 @@ def new(submission: Submission) -> Reply:
     name = text(submission, windows.NAME)
 
     def work(session: Session) -> int:
-        now = deps.now(session)
         form = RegisterModel(
             key=slug(name),
             name=name,
@@ -150,17 +149,12 @@ def new(submission: Submission) -> Reply:
             project=submission.values.get(windows.PROJECT),
             owner_id=_person(session, submission, windows.OWNER),
             purpose=text(submission, windows.PURPOSE),
+            exposure=submission.values.get(windows.EXPOSURE),
+            purpose_class=submission.values.get(windows.USE),
+            eu_class=submission.values.get(windows.EU),
             request_key=submission.key,
         )
-        model_id = service.register(session, submission.actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key)  # fmt: skip
-        said = [submission.values.get(one) for one in (windows.EXPOSURE, windows.USE, windows.EU)]  # fmt: skip
-        if any(said) and not all(said):
-            missing = (windows.EXPOSURE, windows.USE, windows.EU)[said.index(None)]
-            raise InvalidInput("Say all three, or none of them for now.", field=missing)
-        row = reads.one(session, model_id)
-        if all(said) and row.tier is None:
-            service.assess(session, submission.actor, _assessment(submission, model_id, row.revision), policy=deps.policy, now=now)  # fmt: skip
-        return model_id
+        return service.register(session, submission.actor, form, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key)  # fmt: skip
 
     model_id = _run(submission, work)
     return _done(submission, At("", model_id, 0, None, 0), "Registered.")

@@ -230,7 +230,7 @@ def look(found: ModelCard, items: Sequence[Item], policy: Policy, today: date, m
         shown.append(
             blocks.input_(f"The {name}", blocks.checks(PICK, [blocks.option("I looked at it", "yes")]), block_id=f"{PICK}:{item.id}:{item.revision}", optional=True)
         )  # fmt: skip
-    shown.append(_text("Why?", WORD, hint="Needed to reject, and to accept what mlgov flagged."))  # fmt: skip
+    shown.append(_text("Why?", WORD, hint="Needed to reject."))  # fmt: skip
     return blocks.modal("Look at evidence", shown, callback_id=SUBMIT_LOOK, submit="Decide", metadata=metadata)  # fmt: skip
 
 

@@ -223,7 +223,6 @@ def item(one: Item, policy: Policy, today: date) -> str:
     measured = metrics(one)
     if measured:
         lines.append(measured)
-    lines += [f"⚠️ Flagged: {blocks.escape(flag, 200)}" for flag in one.flags[:3]]
     if one.summary:
         lines.append(f"“{blocks.escape(one.summary, 200)}”")
     if one.word:

@@ -8,22 +8,19 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
-from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget
-from storage.enums import ModelState
+from storage.enums import FindingStatus, ModelState
 from storage.inventory.tables import (
+    Finding,
     Model,
     ModelAgreement,
-    ModelChange,
     ModelDependency,
     ModelPerson,
     ModelTransition,
     ModelVersion,
 )
-from storage.people.tables import Channel, Person
+from storage.people.tables import Person
 from storage.projects.tables import Project
-
-PART = 500
 
 
 def lock_model(session: Session, model_id: int) -> Model | None:
@@ -74,12 +71,21 @@ def find_by_request(session: Session, request_key: str) -> Model | None:
     ).scalar_one_or_none()
 
 
-def list_names(session: Session) -> list[tuple[str, str]]:
-    """(key, name) of every model."""
-    return [
-        (row.key, row.name)
-        for row in session.execute(select(Model.key, Model.name).order_by(Model.key))
-    ]
+def concerning(session: Session, person_id: str) -> set[int]:
+    """Models that somebody owns, made or validates, has to mend, or whose output a model of theirs takes."""
+    mine = select(Model.id).where(Model.owner_id == person_id)
+    asked = (
+        mine,
+        select(ModelVersion.model_id)
+        .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
+        .where(ModelPerson.person_id == person_id),
+        select(Finding.model_id).where(
+            Finding.owner_id == person_id,
+            Finding.status != FindingStatus.RESOLVED.value,
+        ),
+        select(ModelDependency.upstream_id).where(ModelDependency.model_id.in_(mine)),
+    )
+    return {one for each in asked for one in session.execute(each).scalars()}
 
 
 def search(
@@ -87,11 +93,11 @@ def search(
     words: str,
     *,
     within: Collection[int] | None = None,
-    person_id: str = "",
+    beside: Collection[int] = (),
 ) -> Sequence[Model]:
     """Models by name whose key, name, vendor, technique, or owner's name has the words.
 
-    With `within` only models of these projects, and those that the person owns.
+    With `within` only models of these projects, and the models `beside`.
     """
     asked = (
         select(Model)
@@ -99,18 +105,17 @@ def search(
         .order_by(func.lower(Model.name), Model.id)
     )
     if words:
-        like = f"%{words.casefold().replace('%', '').replace('_', chr(92) + '_')}%"
         asked = asked.where(
             or_(
                 *(
-                    func.lower(column).like(like, escape="\\")
+                    func.lower(column).contains(words.casefold(), autoescape=True)
                     for column in (Model.key, Model.name, Model.vendor, Model.technique, Person.name)
                 )
             )
         )  # fmt: skip
     if within is not None:
         asked = asked.where(
-            or_(Model.project_id.in_(sorted(within)), Model.owner_id == person_id)
+            or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside)))
         )
     return session.execute(asked).scalars().all()
 
@@ -239,6 +244,19 @@ def find_step(session: Session, step_id: int) -> ModelTransition | None:
     return session.get(ModelTransition, step_id)
 
 
+def suspended_from(session: Session, version_id: int) -> str | None:
+    """The state in which a version was suspended last."""
+    return session.execute(
+        select(ModelTransition.source)
+        .where(
+            ModelTransition.version_id == version_id,
+            ModelTransition.target == ModelState.SUSPENDED.value,
+        )
+        .order_by(ModelTransition.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
 def agreements(
     session: Session, version_id: int, step: str, revision: int
 ) -> Sequence[ModelAgreement]:
@@ -271,16 +289,6 @@ def agreements_of(session: Session, version_id: int, revision: int) -> Sequence[
     ).all()
 
 
-def latest_change(session: Session, version_id: int) -> ModelChange | None:
-    """The newest change that was asked for of a version."""
-    return session.execute(
-        select(ModelChange)
-        .where(ModelChange.version_id == version_id)
-        .order_by(ModelChange.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-
-
 def projects(session: Session, ids: Collection[int]) -> dict[int, Project]:
     """Project id → project."""
     rows = session.execute(select(Project).where(Project.id.in_(sorted(ids)))).scalars()
@@ -299,35 +307,6 @@ def has_budget(session: Session, project_id: int) -> bool:
     return (
         session.execute(
             select(Budget.id).where(Budget.project_id == project_id).limit(1)
-        ).scalar_one_or_none()
-        is not None
-    )
-
-
-def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
-    """Person id → person."""
-    rows = session.execute(select(Person).where(Person.id.in_(sorted(ids)))).scalars()
-    return {row.id: row for row in rows}
-
-
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """Text id → words; empty for what was erased."""
-    rows = session.execute(
-        select(PrivateText.id, PrivateText.text).where(PrivateText.id.in_(sorted(ids)))
-    )
-    return {row.id: row.text or "" for row in rows}
-
-
-def speaks_in(session: Session, org_key: str, channel: str) -> bool:
-    """Whether mlgov is in a channel that is still open."""
-    return (
-        session.execute(
-            select(Channel.id).where(
-                Channel.org_key == org_key,
-                Channel.slack_id == channel,
-                Channel.bot_is_member.is_(True),
-                Channel.is_archived.is_(False),
-            )
         ).scalar_one_or_none()
         is not None
     )

@@ -94,8 +94,6 @@ class ModelVersion(Base):
     approved_until: Mapped[datetime | None]
     approved_digest: Mapped[str | None]
     """What `digest` was when it was approved."""
-    suspended_from: Mapped[str | None]
-    """The state in which it was suspended."""
     revision: Mapped[int] = mapped_column(default=1)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     created_at: Mapped[datetime]

@@ -1,6 +1,6 @@
 """The only statements over milestones, their links, moves and lists."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
@@ -8,7 +8,6 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
-from storage.audit.tables import PrivateText
 from storage.delivery.tables import Message
 from storage.enums import ApprovalState
 from storage.milestones.tables import (
@@ -18,17 +17,8 @@ from storage.milestones.tables import (
     MilestoneMove,
     ReminderItem,
 )
-from storage.people.tables import Channel, Person
+from storage.people.lookups import parts
 from storage.projects.tables import Project
-
-PART = 500
-"""Ids that one statement names."""
-
-
-def parts(ids: Collection[Any]) -> Iterator[list[Any]]:
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), PART):
-        yield wanted[start : start + PART]
 
 
 def lock(session: Session, milestone_id: int) -> Milestone | None:
@@ -204,26 +194,6 @@ def project_keys(session: Session) -> list[str]:
     return list(session.execute(select(Project.key).order_by(Project.key)).scalars())
 
 
-def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
-    """Opaque id → person."""
-    found: dict[str, Person] = {}
-    for part in parts(ids):
-        rows = session.execute(select(Person).where(Person.id.in_(part))).scalars()
-        found |= {row.id: row for row in rows}
-    return found
-
-
-def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
-    """Text id → the words; erased ones are empty."""
-    found: dict[int, str] = {}
-    for part in parts(ids):
-        rows = session.execute(
-            select(PrivateText.id, PrivateText.text).where(PrivateText.id.in_(part))
-        )
-        found |= {id_: text or "" for id_, text in rows}
-    return found
-
-
 def moves(session: Session, milestone_id: int, most: int) -> Sequence[MilestoneMove]:
     """How the forecast changed, newest first."""
     return (
@@ -337,21 +307,6 @@ def ids_of_import(session: Session, import_id: int) -> list[int]:
             .where(Milestone.import_id == import_id)
             .order_by(Milestone.forecast, Milestone.id)
         ).scalars()
-    )
-
-
-def speaks_in(session: Session, org_key: str, channel: str) -> bool:
-    """Whether the bot is in a channel, as far as the mirror knows."""
-    return (
-        session.execute(
-            select(Channel.id).where(
-                Channel.org_key == org_key,
-                Channel.slack_id == channel,
-                Channel.bot_is_member.is_(True),
-                Channel.is_archived.is_(False),
-            )
-        ).first()
-        is not None
     )
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Outbox
 from storage.enums import OutboxState
-from storage.milestones.queries import parts
 from storage.milestones.tables import (
     Milestone,
     MilestoneSnooze,
@@ -18,6 +17,7 @@ from storage.milestones.tables import (
     ReminderItem,
     Reminding,
 )
+from storage.people.lookups import parts
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 

@@ -25,3 +25,18 @@ def find_channel(session: Session, org_key: str, name_or_id: str | None) -> str 
         _BY_NAME_OR_ID,
         {"org": org_key, "id": name_or_id, "name": name_or_id.lstrip("#")},
     ).scalar_one_or_none()
+
+
+def speaks_in(session: Session, org_key: str, channel: str) -> bool:
+    """Whether the bot is in a channel, as far as the mirror knows."""
+    return (
+        session.execute(
+            select(Channel.id).where(
+                Channel.org_key == org_key,
+                Channel.slack_id == channel,
+                Channel.bot_is_member.is_(True),
+                Channel.is_archived.is_(False),
+            )
+        ).first()
+        is not None
+    )

@@ -23,6 +23,7 @@ from storage.digests.tables import (
 )
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
 from storage.front.tables import HomeTab, Meeting, Withheld
+from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCounted,
@@ -236,6 +237,21 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         )
         .order_by(MaturityInvitation.id)
     ).scalars()
+    made = (
+        select(ModelVersion.model_id)
+        .join(ModelPerson, ModelPerson.version_id == ModelVersion.id)
+        .where(ModelPerson.person_id == person_id)
+    )
+    found = select(Finding.model_id).where(
+        or_(Finding.owner_id == person_id, Finding.accepted_by == person_id)
+    )
+    models = session.execute(
+        select(Model.id)
+        .where(
+            or_(Model.owner_id == person_id, Model.id.in_(made), Model.id.in_(found))
+        )
+        .order_by(Model.id)
+    ).scalars()
     asked = requests.all()
     shown = session.execute(
         select(DigestDecision.digest_id)
@@ -253,6 +269,7 @@ def shown_in(session: Session, person_id: str) -> list[tuple[str, str]]:
         *(("digest", str(one)) for one in shown),
         *(("digest_release", str(one)) for one in sent_by_them),
         *(("budget_alert", str(one)) for one in alerts),
+        *(("model", str(one)) for one in models),
         *(("maturity_invitation", str(one)) for one in check_ins),
         *shown_milestones(session, milestones.all()),
     ]

@@ -19,7 +19,15 @@ from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
+from storage.evidence.tables import Evidence
 from storage.front.tables import HomeTab, Meeting, Withheld
+from storage.inventory.tables import (
+    Finding,
+    Model,
+    ModelAgreement,
+    ModelPerson,
+    ModelTransition,
+)
 from storage.maturity.tables import (
     MaturityAnswer,
     MaturityCycle,
@@ -67,6 +75,42 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(Project.key, Project.name, Project.owner_id, Project.sponsor_id, Project.manager_id)
             .where(or_(Project.owner_id == me, Project.sponsor_id == me, Project.manager_id == me))
             .order_by(Project.id),
+        ),
+        "models": _rows(
+            session,
+            select(Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by)
+            .where(or_(Model.owner_id == me, Model.tier_by == me, Model.created_by == me))
+            .order_by(Model.id),
+        ),
+        "model_versions": _rows(
+            session,
+            select(ModelPerson.version_id, ModelPerson.part)
+            .where(ModelPerson.person_id == me)
+            .order_by(ModelPerson.version_id, ModelPerson.part),
+        ),
+        "model_steps": _rows(
+            session,
+            select(*ModelTransition.__table__.columns)
+            .where(ModelTransition.actor_id == me)
+            .order_by(ModelTransition.id),
+        ),
+        "model_agreements": _rows(
+            session,
+            select(*ModelAgreement.__table__.columns)
+            .where(ModelAgreement.person_id == me)
+            .order_by(ModelAgreement.id),
+        ),
+        "findings": _rows(
+            session,
+            select(*Finding.__table__.columns)
+            .where(or_(Finding.owner_id == me, Finding.created_by == me, Finding.accepted_by == me))
+            .order_by(Finding.id),
+        ),
+        "evidence": _rows(
+            session,
+            select(*Evidence.__table__.columns)
+            .where(or_(Evidence.produced_by == me, Evidence.decided_by == me))
+            .order_by(Evidence.id),
         ),
         "budgets": _rows(
             session, select(*Budget.__table__.columns).where(Budget.owner_id == me).order_by(Budget.id)

@@ -141,7 +141,7 @@ def test_the_command_line_checks_in_ci_and_moves_as_oneself(
     code, said = mlgov(api, api.personal(ADA), "model", "list")
     assert "fraud-score" in said
     code, said = mlgov(api, program, "model", "show", "fraud-score")
-    assert "7: validation; leads on: return, pass" in said
+    assert "7: validation; leads on: return, reassign, pass" in said
     code, said = mlgov(api, program, "model", "reading", "fraud-score:7", "auc", "0.7")
     assert "has no measure 'auc'" in said
     assert mlgov(api, program, "model", "check", "fraud-score")[0] == 2

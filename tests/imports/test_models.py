@@ -53,7 +53,7 @@ def test_bad_rows_say_where_and_change_nothing(desk: Desk) -> None:
     assert "is no key" in said[(2, "key")]
     assert "quantum" in said[(4, "kind")]
     assert "no project 'nowhere'" in said[(5, "project")]
-    assert "together, or none" in said[(6, "exposure")]
+    assert "together, or none" in said[(6, "purpose_class")]
     assert "no model 'gone'" in said[(7, "upstream")]
     assert "stands in line 7 already" in said[(8, "key")]
     assert models(desk) == {}

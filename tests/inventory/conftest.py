@@ -9,7 +9,6 @@ import pytest
 from storage.budgets.tables import Budget
 from storage.db import Database
 from storage.enums import (
-    ChangeClass,
     EuClass,
     Exposure,
     ModelState,
@@ -269,9 +268,6 @@ class Yard(House):
         slot = DueSlot("organisation", "inventory.look", str(self.now.date()), self.now)
         occasion = Occasion(self.now, self.policy, 1, ORG)
         self.db.run(lambda session: jobs.REGISTRY.schedules["inventory.look"](session, slot, occasion))  # fmt: skip
-
-
-CHANGES = tuple(ChangeClass)
 
 
 @pytest.fixture

@@ -352,3 +352,59 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
     yard.in_use(used)
     yard.now += timedelta(days=366)
     assert ("used", "review") in needs(OLA)
+
+
+def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(
+    yard: Yard,
+) -> None:
+    model = yard.model("fraud")
+    assert found(yard, "ned") == []
+    with yard.db.read() as session, pytest.raises(NotFound) as refused:
+        reads.find(session, yard.actor("ned"), "frau", policy=yard.policy)
+    assert "Did you mean" not in refused.value.sentence
+    yard.in_validation(model)
+    assert found(yard, DEV) == found(yard, VAL) == ["fraud"]
+    finding = yard.find(RISK, model, owner_id="p-ned")
+    assert found(yard, "ned") == ["fraud"]
+    yard.settle("ned", finding, "resolve")
+    assert found(yard, "ned") == []
+    yard.model("down", owner="ned", upstream=("fraud",))
+    assert found(yard, "ned") == ["down", "fraud"]
+
+
+def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
+    model = yard.model(tier=1, affects_people=True)
+    assert yard.assess(model, 2) == 2, "nothing stands on it yet"
+    yard.version(model)
+    assert yard.assess(model, 1) == 1, "more is anybody's to say"
+    with pytest.raises(NotAllowed, match="only model risk can say it"):
+        yard.assess(model, 3)
+    record = yard.look(model)
+    form = RegisterModel(key="fraud", name="Fraud", request_key="x", project=record.project_key)  # fmt: skip
+
+    def edit(who: str) -> None:
+        yard.db.run(lambda session: service.edit(session, yard.actor(who), model, record.revision, form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+
+    with pytest.raises(NotAllowed, match="only model risk can say it"):
+        edit(OLA)
+    edit(RISK)
+    assert yard.assess(model, 3, RISK) == 3
+
+
+def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(
+    yard: Yard,
+) -> None:
+    from workflows.people import erasure, exports
+
+    model = yard.model()
+    version = yard.version(model)
+    yard.deliver()
+    with yard.db.read() as session:
+        mine = exports.export(session, "p-dev")
+    assert mine["model_versions"] == [{"version_id": version, "part": "developer"}]
+    with yard.db.read() as session:
+        assert exports.export(session, "p-ola")["models"][0]["key"] == "fraud"
+    yard.db.run(lambda session: erasure.erase(session, OPERATOR, "p-ola", now=yard.now))
+    assert [row.op for row in yard.sent("model.card")] == ["post", "update"]
+    assert yard.look(model).owner.name == erasure.NAME  # type: ignore[union-attr]
+    yard.ledger_holds()

@@ -302,3 +302,66 @@ def test_where_the_policy_names_nobody_the_owner_stands_alone(yard: Yard) -> Non
     yard.step(OLA, version, "deploy")
     assert yard.state_of(version) is S.IN_USE
     assert SPO not in yard.told("approval.asked")
+
+
+def test_what_was_suspended_in_a_change_is_validated_again(yard: Yard) -> None:
+    model = yard.model()
+    version = yard.in_use(model)
+    yard.step(OLA, version, "change", change_class=ChangeClass.MINOR)
+    yard.step(OPS, version, "suspend")
+    with pytest.raises(NotAllowed, match="has to be validated again"):
+        yard.step(RISK, version, "resume")
+    yard.step(RISK, version, "validate_again", validator=VAL)
+    assert yard.state_of(version) is S.VALIDATION
+
+
+def test_what_was_never_in_use_is_rolled_back_and_not_suspended_into_it(
+    yard: Yard,
+) -> None:
+    version = yard.approved(yard.model())
+    yard.complete(version, "implementation")
+    yard.step(OPS, version, "implement")
+    with pytest.raises(GovernanceError, match="that step does not exist"):
+        yard.step(OPS, version, "suspend")
+    yard.step(OPS, version, "roll_back")
+    assert yard.state_of(version) is S.APPROVED
+
+
+def test_another_validator_is_named_by_owner_or_model_risk_and_by_no_other_step(
+    yard: Yard,
+) -> None:
+    from storage.enums import Part
+
+    def validators(version: int) -> list[str]:
+        return [one.name for one in yard.at(version).named(Part.VALIDATOR)]
+
+    model = yard.model()
+    version = yard.in_validation(model)
+    with pytest.raises(InvalidInput, match="from now on"):
+        yard.step(OLA, version, "reassign")
+    with pytest.raises(NotAllowed, match="its owner or model risk"):
+        yard.step(DEV, version, "reassign", validator="rita")
+    yard.step(OLA, version, "reassign", validator="rita")
+    assert validators(version) == ["Rita"]
+    assert "U0RITA" in yard.told("model.validation")
+    used = yard.in_use(yard.model("used"))
+    yard.step(OPS, used, "suspend", validator="ned")
+    assert validators(used) == ["Val"]
+
+
+def test_coming_back_puts_no_review_off_and_the_retired_are_not_reviewed(
+    yard: Yard,
+) -> None:
+    model = yard.model()
+    version = yard.in_use(model)
+    due = yard.look(model).next_review
+    yard.now += timedelta(days=100)
+    yard.step(OPS, version, "suspend")
+    yard.step(RISK, version, "resume")
+    assert yard.look(model).next_review == due
+    yard.morning(1)
+    assert yard.look(model).findings == (), "its plan counts from when it works again"
+    yard.complete(version, "retirement")
+    yard.step(OLA, version, "retire")
+    yard.step(RISK, version, "retire")
+    assert yard.look(model).next_review is None

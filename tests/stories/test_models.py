@@ -125,7 +125,10 @@ def test_from_registered_to_suspended(office: Office) -> None:
     assert "No model is in the inventory yet" in ola.ask("models")
     ola.press("models.register")
     missing = ola.fill(name="Fraud score", purpose="Scores claims.", exposure="medium")
-    assert missing.errors["purpose_class"] == "Say all three, or none of them for now."
+    assert (
+        missing.errors["purpose_class"]
+        == "Say exposure, purpose and EU class together, or none of them for now."
+    )
     sent = ola.fill(
         purpose_class="decision_support", eu_class="minimal", project="ticket-triage"
     )
@@ -229,7 +232,6 @@ def test_who_may_not_reads_why_and_guests_are_refused(office: Office) -> None:
     again.press("models.register")
     same = again.fill(name="Fraud Score!", purpose="Another one.")
     assert "There is a model `fraud-score` already" in same.errors["name"]
-    assert "version" not in [block.get("block_id") for block in tim.seat.ephemerals()[-1].blocks or ()]  # fmt: skip
     answer = tim.ask("model fraud-scor")
     assert "Did you mean `fraud-score`" in answer or "Did you mean `fraud-score`" in tim.seat.ephemerals()[-1].text  # fmt: skip
     gus = office.sandbox.seat(GUS)

@@ -82,7 +82,7 @@ class Watched(BaseModel):
 
 
 class SubmitEvidence(BaseModel):
-    """An item of evidence for one version: a document by its digest and place, or figures that mlgov judges itself."""
+    """An item of evidence for one version: a document by its digest and place, or metrics that mlgov judges itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,8 +96,6 @@ class SubmitEvidence(BaseModel):
     """For a monitoring plan."""
     outcome: Outcome | None = None
     """For a validation report."""
-    figures: dict[str, Any] = Field(default={})
-    """What mlgov computed, as it draws it."""
     valid_until: date | None = None
 
     @model_validator(mode="after")
@@ -116,7 +114,7 @@ class SubmitEvidence(BaseModel):
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):
             raise ValueError("the same metric stands twice")
-        if not (self.uri or self.summary or self.metrics or self.watched or self.figures or self.sha256):  # fmt: skip
+        if not (self.uri or self.summary or self.metrics or self.watched or self.sha256):  # fmt: skip
             raise ValueError("give where it is kept (a link), or say in words what it shows")  # fmt: skip
         return self
 
@@ -129,6 +127,4 @@ class SubmitEvidence(BaseModel):
             made["watched"] = [one.model_dump(mode="json") for one in self.watched]
         if self.outcome:
             made["outcome"] = self.outcome
-        if self.figures:
-            made["figures"] = self.figures
         return made

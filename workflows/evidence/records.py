@@ -48,11 +48,6 @@ class Item:
         """What a validation came to; empty for other types."""
         return str(self.content.get("outcome", ""))
 
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What mlgov flagged in computed figures, each a phrase: it asks for words when it is accepted."""
-        return tuple(self.content.get("figures", {}).get("flags", ()))
-
     def is_good(self, now: datetime) -> bool:
         """Whether it still holds at that time."""
         return self.valid_until is None or self.valid_until > now

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from storage.enums import EvidenceStatus
 from storage.evidence import queries
 from storage.evidence.tables import Evidence
+from storage.people import lookups
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotFound, Stale
@@ -43,14 +44,15 @@ def items(session: Session, version_ids: Collection[int]) -> list[Item]:
         if one
     }
     texts = {one for row in rows for one in (row.text_id, row.word_id) if one}
-    people = queries.people(session, ids) if ids else {}
-    words = queries.texts(session, texts) if texts else {}
+    people = lookups.people(session, ids) if ids else {}
+    words = lookups.texts(session, texts) if texts else {}
 
     def text(text_id: int | None) -> str:
         return (words.get(text_id, "") or ERASED) if text_id else ""
 
     def name(person_id: str | None) -> str:
-        return people.get(person_id, "") if person_id else ""
+        found = people.get(person_id) if person_id else None
+        return found.name if found else ""
 
     found = []
     for row in rows:
@@ -159,7 +161,7 @@ def decide(
     word: str,
     now: datetime,
 ) -> None:
-    """Accept or reject an item as it was shown. What mlgov flagged is accepted only with words."""
+    """Accept or reject an item as it was shown."""
     row = queries.find(session, evidence_id)
     if row is None:
         raise NotFound("This evidence is not in the record any more.")
@@ -169,12 +171,6 @@ def decide(
         )
     if not accept and not word:
         raise InvalidInput("Say in a sentence why you reject it.", field="word")
-    (item,) = (one for one in items(session, [row.version_id]) if one.id == row.id)
-    if accept and item.flags and not word:
-        raise InvalidInput(
-            f"mlgov flagged this: {'; '.join(item.flags)}. Say why it can be accepted all the same; approvers read it.",
-            field="word",
-        )
     text = audit.write_text(session, actor, word, now=now) if word else None
     row.status = (EvidenceStatus.ACCEPTED if accept else EvidenceStatus.REJECTED).value
     row.decided_by, row.decided_at = actor.id, now

@@ -1,5 +1,6 @@
 """A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState, EvidenceStatus, ModelState, Part, Severity
 from storage.inventory import queries
-from storage.inventory.tables import Model, ModelVersion
+from storage.inventory.tables import Model, ModelPerson, ModelVersion
+from storage.people import lookups
+from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.evidence import rules as evidence_rules
@@ -59,7 +62,7 @@ class ModelApproval:
         if row is None:
             raise GovernanceError(f"{model.name} belongs to no project, so nobody could decide. Give it one first.")  # fmt: skip
         parts = queries.parts_of(session, [version.id])
-        made = {part: [one.person_id for one in parts if one.part == part] for part in Part}  # fmt: skip
+        everybody = tuple(dict.fromkeys(one.person_id for one in parts))  # fmt: skip
         today = reads.today_of(policy, now)
         open_ = [one for one in record.findings if one.is_open(today)]
         waived = [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]  # fmt: skip
@@ -76,14 +79,8 @@ class ModelApproval:
                 "waived": sorted(waived),
                 "findings": [one.id for one in open_],
             },
-            people={
-                "owner": model.owner_id,
-                "sponsor": row.sponsor_id,
-                "manager": row.manager_id,
-                "developer": next(iter(made[Part.DEVELOPER]), None),
-                "validator": next(iter(made[Part.VALIDATOR]), None),
-            },
-            contributors=(*made[Part.DEVELOPER], *made[Part.CONTRIBUTOR], *made[Part.VALIDATOR]),
+            people=_people(model, row, parts),
+            contributors=everybody,
             is_apart=True,
             conditions={
                 "model.name": model.key,
@@ -94,7 +91,6 @@ class ModelApproval:
                 "model.exposure": model.exposure or "",
                 "model.affects_people": model.affects_people,
                 "evidence.waived": len(waived),
-                "evidence.flagged": sum(bool(one.flags) for one in items.values()),
                 "findings.open": len(open_),
                 "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
                 **project_facts(row),
@@ -107,13 +103,7 @@ class ModelApproval:
         project = queries.projects(session, [model.project_id] if model.project_id else [])  # fmt: skip
         row = next(iter(project.values()), None)
         parts = queries.parts_of(session, [version.id])
-        return {
-            "owner": model.owner_id,
-            "sponsor": row.sponsor_id if row else None,
-            "manager": row.manager_id if row else None,
-            "developer": next((one.person_id for one in parts if one.part == Part.DEVELOPER), None),
-            "validator": next((one.person_id for one in parts if one.part == Part.VALIDATOR), None),
-        }  # fmt: skip
+        return _people(model, row, parts)
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the model's and the version's row."""
@@ -227,10 +217,27 @@ class ModelApproval:
         )
 
 
+def _people(
+    model: Model, project: Project | None, parts: Sequence[ModelPerson]
+) -> dict[str, str | None]:
+    """Whom `subject.owner`, `subject.validator` and so on mean."""
+
+    def first(part: Part) -> str | None:
+        return next((one.person_id for one in parts if one.part == part), None)
+
+    return {
+        "owner": model.owner_id,
+        "sponsor": project.sponsor_id if project else None,
+        "manager": project.manager_id if project else None,
+        "developer": first(Part.DEVELOPER),
+        "validator": first(Part.VALIDATOR),
+    }
+
+
 def _evidence(
     session: Session, version: ModelVersion, policy: Policy
 ) -> list[tuple[str, str]]:
-    """Each item in a line: its metrics against their thresholds, its flags, who waived it."""
+    """Each item in a line: its metrics against their thresholds, who waived it."""
     found = []
     for item in standings.items_of(session, version.id).values():
         told = item.status.value
@@ -244,8 +251,6 @@ def _evidence(
             )
         elif item.outcome:
             told = item.outcome
-        if item.flags:
-            told += f"; flagged: {'; '.join(item.flags)}" + (f". {item.decider}: {item.word}" if item.word else "")  # fmt: skip
         found.append((policy.evidence.words(item.type).capitalize(), told))
     return found
 
@@ -266,7 +271,7 @@ def _pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
 
 def _org(session: Session, model: Model) -> str:
     """The organisation whose Slack is told, which is its owner's."""
-    owner = queries.people(session, [model.owner_id] if model.owner_id else [])
+    owner = lookups.people(session, [model.owner_id] if model.owner_id else [])
     return next((one.org_key for one in owner.values()), "")
 
 

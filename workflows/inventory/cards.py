@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.enums import ChangeClass, EvidenceStatus, ModelState
+from storage.enums import EvidenceStatus, ModelState
 from storage.inventory import finding_queries, queries
 from storage.inventory.tables import ModelTransition
+from storage.people import lookups
 from workflows.actors import Actor, ActorKind
 from workflows.evidence.rules import SELF_MADE
 from workflows.inventory import reads, rules, standings
@@ -49,7 +50,6 @@ def card(
         Choice(move, rules.refusals(move, standing, offered))
         for move in rules.from_(source)
     )
-    change = queries.latest_change(session, version.id) if version else None
     agreed = queries.agreements_of(session, version.id, version.revision) if version else ()  # fmt: skip
     labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
     is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
@@ -76,7 +76,6 @@ def card(
             and item.producer_id != actor.id
         ),
         agreed=tuple(f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed),
-        change=ChangeClass(change.change_class) if change and source is ModelState.MODIFICATION else None,
     )  # fmt: skip
 
 
@@ -113,7 +112,7 @@ def _taken(
     session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
 ) -> tuple[StepTaken, ...]:
     people = reads.refs(session, [row.actor_id for row in rows])
-    texts = queries.texts(session, {row.reason_id for row in rows if row.reason_id})
+    texts = lookups.texts(session, {row.reason_id for row in rows if row.reason_id})
     names = {each.id: each.version for each in model.versions}
     return tuple(
         StepTaken(
@@ -134,7 +133,7 @@ def of_version(
 ) -> ModelCard | None:
     """The card of a version before the person whose direct message shows it; None when there is none any more."""
     version = queries.find_version(session, version_id)
-    reader = queries.people(session, [person_id]).get(person_id)
+    reader = lookups.people(session, [person_id]).get(person_id)
     if version is None or reader is None:
         return None
     actor = Actor(reader.id, ActorKind.PERSON, reader.name, reader.slack_id, reader.tz)

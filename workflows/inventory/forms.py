@@ -56,6 +56,10 @@ class RegisterModel(Form):
     affects_people: bool = False
     upstream: tuple[Key, ...] = Field(default=(), max_length=50)
     registry_name: Annotated[str, Field(max_length=250)] | None = None
+    exposure: Exposure | None = None
+    purpose_class: PurposeClass | None = None
+    eu_class: EuClass | None = None
+    """How material it is, all three or none; asked when it is registered, and by an assessment afterwards."""
     request_key: str
 
     @model_validator(mode="after")

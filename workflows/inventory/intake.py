@@ -81,17 +81,16 @@ class _Row:
         known = queries.find_by_key(self.session, row.key)
         before = reads.records(self.session, [known])[0] if known else None
         form = self._form(before)
-        self._said(before)
         if before is None:
-            model_id = service.register(self.session, self.actor, form, policy=self.policy, now=self.now, org_key=self.org_key)  # fmt: skip
-            self._assess(model_id, None)
+            service.register(self.session, self.actor, form, policy=self.policy, now=self.now, org_key=self.org_key)  # fmt: skip
             return RowChange(line, form.name, True)
+        self._said(before)
         fields = self._changes(before, form)
         if fields:
             service.edit(
                 self.session, self.actor, before.id, before.revision, form, policy=self.policy, now=self.now, org_key=self.org_key
             )  # fmt: skip
-        tier = self._assess(before.id, before)
+        tier = self._assess(before)
         if tier is not None:
             fields.append(FieldChange("tier", str(before.tier or ""), str(tier)))
         return RowChange(line, form.name, False, tuple(fields)) if fields else None
@@ -133,6 +132,7 @@ class _Row:
                 "data_sources": row.data_sources if row.data_sources is not None else (before.data_sources if before else ()),
                 "affects_people": row.affects_people if row.affects_people is not None else bool(before and before.affects_people),
                 "upstream": upstream,
+                **({} if before else {"exposure": row.exposure, "purpose_class": row.purpose_class, "eu_class": row.eu_class}),
                 "request_key": f"import:{row.key}",
             }
         )  # fmt: skip
@@ -147,27 +147,27 @@ class _Row:
         return [FieldChange(name, str(old), str(new)) for name, old, new in pairs if old != new]  # fmt: skip
 
     def _said(
-        self, before: ModelRecord | None
+        self, before: ModelRecord
     ) -> tuple[Exposure, PurposeClass, EuClass] | None:
         """How material the row says that it is, with what stands there; None when it says nothing. Raises for half of it."""
         row = self.row
         if not (row.exposure or row.purpose_class or row.eu_class):
             return None
-        exposure: Exposure | None = row.exposure or (before.exposure if before else None)  # fmt: skip
-        purpose: PurposeClass | None = row.purpose_class or (before.purpose_class if before else None)  # fmt: skip
-        eu: EuClass | None = row.eu_class or (before.eu_class if before else None)
+        exposure: Exposure | None = row.exposure or before.exposure  # fmt: skip
+        purpose: PurposeClass | None = row.purpose_class or before.purpose_class  # fmt: skip
+        eu: EuClass | None = row.eu_class or before.eu_class
         if exposure is None or purpose is None or eu is None:
             raise _fault("say exposure, purpose_class and eu_class together, or none of them", "exposure")  # fmt: skip
         return exposure, purpose, eu
 
-    def _assess(self, model_id: int, before: ModelRecord | None) -> int | None:
+    def _assess(self, before: ModelRecord) -> int | None:
         """Assess it where the row says what does not stand there; the new tier."""
         said = self._said(before)
-        if said is None or (before is not None and said == (before.exposure, before.purpose_class, before.eu_class)):  # fmt: skip
+        if said is None or said == (before.exposure, before.purpose_class, before.eu_class):  # fmt: skip
             return None
         exposure, purpose, eu = said
-        revision = reads.one(self.session, model_id).revision
-        form = AssessTier(model_id=model_id, revision=revision, exposure=exposure, purpose_class=purpose, eu_class=eu)  # fmt: skip
+        revision = reads.one(self.session, before.id).revision
+        form = AssessTier(model_id=before.id, revision=revision, exposure=exposure, purpose_class=purpose, eu_class=eu)  # fmt: skip
         return service.assess(self.session, self.actor, form, policy=self.policy, now=self.now)  # fmt: skip
 
 

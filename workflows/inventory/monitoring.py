@@ -87,7 +87,8 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         version = queries.find_version(session, row.version_id)
         if version is None:
             continue
-        since = latest[row.id].at if row.id in latest else version.state_since
+        # What was suspended was silent rightly: the plan counts from when it works again.
+        since = max(latest[row.id].at, version.state_since) if row.id in latest else version.state_since  # fmt: skip
         if now - since <= timedelta(days=row.every_days):
             continue
         day = since.astimezone(policy.organisation.zone).date()

@@ -65,9 +65,11 @@ def take(
         raise GovernanceError(
             f"Version {version.version} of {model.name} is {words(S(version.state))}; from there that step does not exist."
         )
+    if move.verb == "reassign" and form.validator_id is None:
+        raise InvalidInput("Say who validates it from now on.", field="validator")
     if move.verb == rules.PASS:
         raise RuntimeError("approval is asked for through decisions.submit")
-    if form.validator_id is not None:
+    if rules.Guard.VALIDATOR_NAMED in move.guards and form.validator_id is not None:
         _name_validator(session, actor, version, form.validator_id)
     require_free(session, actor, version, move, policy=policy, now=now)
     reason = form.reason.strip()
@@ -142,8 +144,6 @@ def apply(
     is_person = actor.kind is ActorKind.PERSON
     version.state, version.state_since = move.target.value, now
     version.revision += 1
-    if move.target is S.SUSPENDED:
-        version.suspended_from = move.source.value
     if move.target in (S.DEVELOPMENT, S.VALIDATION) or move.verb == "revalidate":
         version.approved_digest = version.approved_until = version.approval_id = None
     step_id = queries.add_step(
@@ -163,9 +163,11 @@ def apply(
         model=model.id, version=version.version, source=move.source.value, target=move.target.value, evidence=digest,
         digest=version.digest, **({"reason": audit.text_fact(text)} if text else {}),
     )  # fmt: skip
-    if move.target is S.IN_USE and move.source is not S.MODIFICATION:
+    if move.verb == rules.DEPLOY:
         monitoring.begin(session, version, now=now)
         reviews.plan(session, actor, model, policy=policy, now=now)
+    elif move.target is S.RETIRED:
+        reviews.stop_unless_used(session, actor, model, now=now)
     _tell(session, model, version, move, step_id, policy=policy, org_key=org_key, now=now)  # fmt: skip
     telling.follow(session, model.id, now=now, clicked=clicked)
     for down, up in queries.links(session, [model.id]):
@@ -228,7 +230,7 @@ def _agreed(
     rows = queries.agreements(session, version.id, move.verb, version.revision)
     given = {row.person_id: frozenset(Who(part) for part in row.parts) for row in rows}
     given[actor.id] = standing.parts & move.who
-    if rules.completes(move, list(given.values()), standing.alone):
+    if rules.completes(move, list(given.values()), standing.unnamed):
         return True
     if any(row.person_id == actor.id for row in rows):
         raise GovernanceError(

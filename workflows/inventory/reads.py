@@ -19,6 +19,7 @@ from storage.enums import (
 )
 from storage.inventory import finding_queries, queries
 from storage.inventory.tables import Finding, Model, ModelVersion
+from storage.people import lookups
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
@@ -66,7 +67,7 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
             *(one for row in findings for one in (row.owner_id, row.accepted_by)),
         ],
     )
-    texts = queries.texts(
+    texts = lookups.texts(
         session,
         {
             one
@@ -152,7 +153,7 @@ def _follows(row: Model) -> int | None:
 
 def refs(session: Session, ids: Collection[str | None]) -> dict[str, PersonRef]:
     wanted = {one for one in ids if one}
-    rows = queries.people(session, wanted) if wanted else {}
+    rows = lookups.people(session, wanted) if wanted else {}
     return {one: PersonRef(one, row.slack_id, row.name) for one, row in rows.items()}
 
 
@@ -228,7 +229,7 @@ def finding(session: Session, finding_id: int) -> FindingRecord | None:
         return None
     model = one(session, row.model_id)
     people = refs(session, [row.owner_id, row.accepted_by])
-    texts = queries.texts(session, {text for text in (row.text_id, row.word_id) if text})  # fmt: skip
+    texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})  # fmt: skip
     names = {each.id: each.version for each in model.versions}
     return _finding(row, model.name, names, people, texts)
 
@@ -238,13 +239,7 @@ def list_(
 ) -> list[ModelRecord]:
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
-    rows = queries.search(
-        session,
-        storable(words, 80),
-        within=_within(session, actor, policy),
-        person_id=actor.id,
-    )
-    return records(session, rows)
+    return records(session, _seen(session, actor, storable(words, 80), policy))
 
 
 def find(
@@ -254,25 +249,23 @@ def find(
     permissions.require_member(actor, "models.read")
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
-    row = queries.find_by_key(session, wanted)
-    names = queries.list_names(session)
-    if row is None:
-        same = [key for key, each in names if each.casefold() == wanted]
-        row = queries.find_by_key(session, same[0]) if len(same) == 1 else None
-    if row is None or not _sees(session, actor, row, policy):
-        raise NotFound(_unknown(wanted, names if row is None else []), field="model")
-    record = records(session, [row])[0]
+    seen = _seen(session, actor, "", policy)
+    found = [row for row in seen if row.key == wanted] or [row for row in seen if row.name.casefold() == wanted]  # fmt: skip
+    if len(found) != 1:
+        raise NotFound(_unknown(wanted, seen), field="model")
+    record = records(session, found)[0]
     if not colon:
         return record, None
-    found = record.version(version.strip().removeprefix("v"))
-    if found is None:
+    named = record.version(version.strip().removeprefix("v"))
+    if named is None:
         listed = ", ".join(one.version for one in record.versions[:8]) or "none yet"
         raise NotFound(f"{record.name} has no version “{version.strip()[:40]}”. It has: {listed}.", field="version")  # fmt: skip
-    return record, found
+    return record, named
 
 
-def _unknown(word: str, names: Collection[tuple[str, str]]) -> str:
-    by_word = {key: key for key, _ in names} | {name.casefold(): key for key, name in names}  # fmt: skip
+def _unknown(word: str, seen: Sequence[Model]) -> str:
+    """Says the same whether or not there is such a model out of sight."""
+    by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}  # fmt: skip
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
     meant = (
         f" Did you mean `{by_word[near[0]]}`?"
@@ -282,8 +275,16 @@ def _unknown(word: str, names: Collection[tuple[str, str]]) -> str:
     return f"You see no model “{word[:60]}”.{meant}"
 
 
+def _seen(
+    session: Session, actor: Actor, words: str, policy: Policy
+) -> Sequence[Model]:
+    """Models in sight: all for leaders, model risk, operations and programs; else those of one's projects and parts."""
+    within = _within(session, actor, policy)
+    beside = queries.concerning(session, actor.id) if within is not None else ()
+    return queries.search(session, words, within=within, beside=beside)
+
+
 def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] | None:
-    """Ids of the projects whose models the actor sees; None for all: leaders, model risk, operations and programs."""
     if actor.kind is not ActorKind.PERSON:
         return None
     held, _ = standings.policy_parts(session, actor, policy)
@@ -298,16 +299,11 @@ def require_sight(
     """Refuse who does not see a model. Raises NotFound and NotAllowed."""
     permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
     row = queries.find_model(session, model_id)
-    if row is None or not _sees(session, actor, row, policy):
-        raise NotFound("You can't see this model. `/mlgov models` lists those that you see.")  # fmt: skip
-
-
-def _sees(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     within = _within(session, actor, policy)
-    if within is None or row.owner_id == actor.id or row.project_id in within:
-        return True
-    versions = [one.id for one in queries.versions_of(session, [row.id])]
-    return any(one.person_id == actor.id for one in queries.parts_of(session, versions))
+    if row is not None and (within is None or row.project_id in within):
+        return
+    if row is None or row.id not in queries.concerning(session, actor.id):
+        raise NotFound("You can't see this model. `/mlgov models` lists those that you see.")  # fmt: skip
 
 
 def needing(

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from storage.enums import (
-    ChangeClass,
     EuClass,
     Exposure,
     FindingSource,
@@ -180,7 +179,6 @@ class ModelCard:
     """Evidence that the reader may accept or reject."""
     agreed: tuple[str, ...] = ()
     """Who has agreed already to a step that needs two, each a phrase."""
-    change: ChangeClass | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.enums import FindingSource, Severity
+from storage.enums import FindingSource, ModelState, Severity
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from workflows import permissions
@@ -24,6 +24,8 @@ from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 
+_REVIEWED = {ModelState.IN_USE, ModelState.MODIFICATION, ModelState.SUSPENDED}
+
 
 def plan(
     session: Session, actor: Actor, model: Model, *, policy: Policy, now: datetime
@@ -35,6 +37,18 @@ def plan(
     audit.record(
         session, actor, "model.review_planned", ("model", model.id), now=now, due=model.next_review.isoformat()
     )  # fmt: skip
+
+
+def stop_unless_used(
+    session: Session, actor: Actor, model: Model, *, now: datetime
+) -> None:
+    """No review is due any more of a model of which no version is used, or suspended."""
+    session.flush()
+    held = {one.state for one in queries.versions_of(session, [model.id])}
+    if model.next_review is None or held & _REVIEWED:
+        return
+    model.next_review = model.review_asked = None
+    audit.record(session, actor, "model.review_stopped", ("model", model.id), now=now)
 
 
 def trigger(session: Session, model_id: int, *, policy: Policy, now: datetime) -> None:

@@ -45,6 +45,7 @@ class Guard(StrEnum):
     APPROVAL_HOLDS = "approval_holds"
     BUDGET = "budget"
     NO_DEPENDANTS = "no_dependants"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ MOVES: tuple[Move, ...] = (
     _move(START, "Start development", S.INVENTORIED, S.DEVELOPMENT, Who.OWNER, guards=(Guard.STARTABLE,), done="in development"),
     _move(SUBMIT, "Send to validation…", S.DEVELOPMENT, S.VALIDATION, Who.DEVELOPER, guards=(Guard.VALIDATOR_NAMED,), evidence="validation", done="sent to validation"),
     _move("return", "Send back…", S.VALIDATION, S.DEVELOPMENT, Who.VALIDATOR, guards=(Guard.FINDING_FILED,), why=True, done="sent back to development"),
+    _move("reassign", "Name another validator…", S.VALIDATION, S.VALIDATION, Who.OWNER, Who.MODEL_RISK, guards=(Guard.VALIDATOR_NAMED,), why=True, done="given to another validator"),
     _move(PASS, "Ask for approval…", S.VALIDATION, S.APPROVAL, Who.VALIDATOR, guards=(Guard.NO_CRITICAL,), evidence="approval", why=True, done="validated; approval was asked for"),
     _move(APPROVED, "Approve", S.APPROVAL, S.APPROVED, Who.REQUEST, done="approved"),
     _move(REJECTED, "Reject", S.APPROVAL, S.DEVELOPMENT, Who.REQUEST, done="rejected, back in development"),
@@ -92,9 +94,9 @@ MOVES: tuple[Move, ...] = (
     _move("keep", "Drop the change…", S.MODIFICATION, S.IN_USE, Who.OWNER, guards=(_HOLDS,), why=True, done="in use as it was; the change was dropped"),
     *(
         _move(SUSPEND, "Suspend…", source, S.SUSPENDED, Who.OWNER, Who.MODEL_RISK, Who.OPERATIONS, why=True, done="suspended")
-        for source in (S.IN_USE, S.MODIFICATION, S.IMPLEMENTATION)
+        for source in (S.IN_USE, S.MODIFICATION)
     ),
-    _move("resume", "Resume…", S.SUSPENDED, S.IN_USE, Who.MODEL_RISK, guards=(Guard.NO_CRITICAL, Guard.NO_HIGH, _HOLDS), why=True, done="in use again"),
+    _move("resume", "Resume…", S.SUSPENDED, S.IN_USE, Who.MODEL_RISK, guards=(Guard.NO_CRITICAL, Guard.NO_HIGH, Guard.UNCHANGED, _HOLDS), why=True, done="in use again"),
     _move("validate_again", "Validate again…", S.SUSPENDED, S.VALIDATION, Who.MODEL_RISK, guards=(Guard.VALIDATOR_NAMED,), why=True, done="sent to validation again"),
     *(
         _move(RETIRE, "Retire…", source, S.RETIRED, Who.OWNER, Who.MODEL_RISK, guards=(Guard.NO_DEPENDANTS,), evidence="retirement", why=True, both=True, done="retired")
@@ -124,14 +126,12 @@ def from_(source: ModelState) -> tuple[Move, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What somebody is to a version. `alone` are parts that the policy gives to nobody, so that one person does for two."""
+    """What somebody is to a version. `unnamed` are parts that the policy gives to nobody, so that one person does for two."""
 
     parts: frozenset[Who] = frozenset()
     developed: bool = False
     contributed: bool = False
-    alone: frozenset[Who] = frozenset()
     unnamed: frozenset[Who] = frozenset()
-    """Parts that the policy gives to nobody here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,8 @@ class Situation:
     is_approved: bool = False
     digest_changed: bool = False
     has_budget: bool = False
+    was_changing: bool = False
+    """Whether it was suspended in the middle of a change."""
     dependants: tuple[str, ...] = ()
     """Names of models in use that take this one's output."""
 
@@ -183,9 +185,8 @@ def _person(move: Move, standing: Standing) -> str:
             return "you own this model, so you may not validate it"
     if move.who & standing.parts:
         return ""
-    missing = move.who - {Who.OWNER, Who.DEVELOPER, Who.VALIDATOR}
-    if move.who <= standing.unnamed | missing and missing & standing.unnamed:
-        named = " and ".join(sorted(one.value for one in missing & standing.unnamed))
+    if move.who <= standing.unnamed:
+        named = " and ".join(sorted(one.value for one in move.who))
         return (
             f"the policy names nobody for {named} (section inventory of governance.yml)"
         )
@@ -225,6 +226,7 @@ _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
     Guard.NO_HIGH: lambda at: _open(at.high, "high"),
     Guard.APPROVAL_HOLDS: _holds,
     Guard.BUDGET: lambda at: "" if at.has_budget else "its project has no budget",
+    Guard.UNCHANGED: lambda at: "a change of it was under way, so it has to be validated again" if at.was_changing else "",
     Guard.NO_DEPENDANTS: lambda at: f"still used by {', '.join(at.dependants)}" if at.dependants else "",
 }  # fmt: skip
 
@@ -233,12 +235,12 @@ def _open(number: int, severity: str) -> str:
     return f"{number} open {severity} finding{'s' if number != 1 else ''}" if number else ""  # fmt: skip
 
 
-def completes(move: Move, agreed: Sequence[frozenset[Who]], alone: frozenset[Who]) -> bool:  # fmt: skip
+def completes(move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[Who]) -> bool:  # fmt: skip
     """Whether those who agreed, each with what they are, make a step that needs two.
 
     Nobody stands for two parts, except for one that the policy gives to nobody.
     """
-    wanted = sorted(move.who - alone)
+    wanted = sorted(move.who - unnamed)
     return _covered(wanted, [parts for parts in agreed if parts & move.who])
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage.enums import ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
@@ -50,6 +51,10 @@ def register(
             f"There is a model `{form.key}` already. `/mlgov model {form.key}` shows it; add a version there, or find another name.",
             field="name",
         )
+    said = (form.exposure, form.purpose_class, form.eu_class)
+    if any(said) and not all(said):
+        missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
+        raise InvalidInput("Say exposure, purpose and EU class together, or none of them for now.", field=missing)  # fmt: skip
     project = _project(session, form.project)
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)  # fmt: skip
@@ -83,6 +88,9 @@ def register(
         key=row.key, model_kind=row.kind, owner=owner_id, project=row.project_id, upstream=sorted(form.upstream),
         described=_described(row),
     )  # fmt: skip
+    if form.exposure and form.purpose_class and form.eu_class:
+        first = AssessTier(model_id=row.id, revision=row.revision, exposure=form.exposure, purpose_class=form.purpose_class, eu_class=form.eu_class)  # fmt: skip
+        assess(session, actor, first, policy=policy, now=now)
     telling.show(session, row, org_key=org_key, now=now)
     return row.id
 
@@ -103,6 +111,8 @@ def edit(
     row = locked(session, model_id, revision)
     require_editor(session, actor, row, policy=policy)
     project = _project(session, form.project)
+    if row.affects_people and not form.affects_people:
+        _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
     require_people(session, [owner_id] if owner_id else [], "owner")
     before = _described(row), row.owner_id, row.project_id
@@ -163,9 +173,12 @@ def assess(
                 field="override",
             )
         text = audit.write_text(session, actor, form.reason, now=now)
+    held_tier = form.override if is_override and form.override is not None else follows
+    if row.tier is not None and held_tier > row.tier:
+        _require_lighter(session, actor, row, "exposure", policy=policy)
     row.exposure, row.purpose_class = form.exposure.value, form.purpose_class.value
     row.eu_class = form.eu_class.value
-    row.tier = form.override if is_override else follows
+    row.tier = held_tier
     row.tier_override = form.override if is_override else None
     row.tier_reason_id = text.id if text else None
     row.tier_by = actor.id if actor.kind is ActorKind.PERSON else None
@@ -177,7 +190,22 @@ def assess(
         **({"reason": audit.text_fact(text)} if text else {}),
     )  # fmt: skip
     telling.follow(session, row.id, now=now, clicked=clicked)
-    return int(row.tier or follows)
+    return held_tier
+
+
+def _require_lighter(
+    session: Session, actor: Actor, row: Model, field: str, *, policy: Policy
+) -> None:
+    """Once there are versions, what asks less of them is model risk's to say: not of those whom it spares."""
+    if actor.kind is not ActorKind.PERSON or not queries.versions_of(session, [row.id]):
+        return
+    held, _ = standings.policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in held:
+        raise NotAllowed(
+            "It has versions already, and that would ask less of them, so only model risk can say it.",
+            field=field,
+            audit=RefusalFact("model.lighter", TYPE, str(row.id), why="not_model_risk"),
+        )
 
 
 def made_before(session: Session, row: Model, actor: Actor) -> bool:
@@ -246,7 +274,7 @@ def require_editor(
     held, _ = standings.policy_parts(session, actor, policy)
     if Who.MODEL_RISK in held or made_before(session, row, actor):
         return
-    owner = queries.people(session, [row.owner_id] if row.owner_id else []).values()
+    owner = lookups.people(session, [row.owner_id] if row.owner_id else []).values()
     who = next((one.name for one in owner), "model risk")
     raise NotAllowed(
         f"Only its owner, its developers and model risk can change what stands here. Ask {who}.",
@@ -267,7 +295,7 @@ def _project(session: Session, key: str | None) -> Project | None:
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
-    found = queries.people(session, set(ids))
+    found = lookups.people(session, set(ids))
     for one in ids:
         person = found.get(one)
         if person is None or person.is_bot or person.is_guest or person.is_stranger or person.is_deactivated:  # fmt: skip

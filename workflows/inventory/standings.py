@@ -70,7 +70,6 @@ def standing(
         parts=frozenset(found),
         developed=Part.DEVELOPER in mine,
         contributed=Part.CONTRIBUTOR in mine,
-        alone=unnamed,
         unnamed=unnamed,
     )
 
@@ -117,6 +116,9 @@ def situation(
         digest_changed=version is not None
         and version.approved_digest is not None
         and version.approved_digest != (version.digest or ""),
+        was_changing=version is not None
+        and version.state == ModelState.SUSPENDED
+        and queries.suspended_from(session, version.id) == ModelState.MODIFICATION,
         has_budget=record.project_id is not None
         and queries.has_budget(session, record.project_id),
         dependants=_dependants(session, record, version),

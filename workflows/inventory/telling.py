@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from storage.inventory import queries
 from storage.inventory.tables import Model
+from storage.people import lookups
+from storage.people.channels import speaks_in
 from workflows import outbox, rollout
 from workflows.inventory.notices import ModelShown, StepTold
 from workflows.outbox import Destination, Notice, Subject
@@ -23,7 +25,7 @@ def subject(model_id: int) -> Subject:
 def follow(
     session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
 ) -> None:
-    """Every copy of a model's card shows what is true now, and so do those of the models that it feeds."""
+    """Every copy of a model's card shows what is true now."""
     session.flush()
     outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
 
@@ -32,7 +34,7 @@ def channel_of(session: Session, model: Model, org_key: str) -> str | None:
     """The Slack id of the model's project's channel, where mlgov can speak there."""
     project = queries.projects(session, [model.project_id]) if model.project_id else {}
     channel = next((one.channel for one in project.values()), None)
-    if channel and queries.speaks_in(session, org_key, channel):
+    if channel and speaks_in(session, org_key, channel):
         return channel
     return None
 
@@ -82,7 +84,7 @@ def tell_people(
     unasked: bool = True,
 ) -> None:
     """Message these people, each once for this fact; through the rollout where nobody's own deed asks for it."""
-    for person_id, person in sorted(queries.people(session, set(person_ids)).items()):
+    for person_id, person in sorted(lookups.people(session, set(person_ids)).items()):
         if not person.slack_id or person.is_deactivated or person.is_bot:
             continue
         to = Destination.person(org_key, person.slack_id)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from storage.milestones import queries
 from storage.milestones import reminding as statements
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.milestones import reads, reminders
 from workflows.milestones.records import Line, MilestoneRecord, ReminderCard, Who
@@ -25,7 +26,7 @@ def reminder(
             item.milestone_id for item in statements.told_by(session, found.id)
         )
     )
-    person = queries.people(session, [found.person_id])[found.person_id]
+    person = lookups.people(session, [found.person_id])[found.person_id]
     mine = reminders.morning_of(session, person, policy=policy, now=now)
     today = mine.today
     rows = sorted(
@@ -81,6 +82,6 @@ def milestone(
     row = queries.find(session, milestone_id)
     if row is None:
         return None
-    people = queries.people(session, [by_id] if by_id else [])
+    people = lookups.people(session, [by_id] if by_id else [])
     (record,) = reads.records(session, [row], policy=policy, now=now)
     return record, reads.who(people.get(by_id or "")), reads.today_of(policy, now)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -278,7 +279,7 @@ class _Bringing(Writing):
             )
             if id_
         }
-        people = queries.people(self.session, ids)
+        people = lookups.people(self.session, ids)
         shown: dict[str, list[Milestone]] = {}
         nobody = 0
         for one in overdue:

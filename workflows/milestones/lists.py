@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage.milestones import queries
 from storage.milestones import reminding as statements
 from storage.milestones.tables import Milestone, MilestoneImport
+from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import permissions, rollout
@@ -97,7 +98,7 @@ def card(
         now=now,
     )
     still = tuple(one for one in records if one.is_open and one.forecast < today)
-    starter = queries.people(session, [found.started_by] if found.started_by else [])
+    starter = lookups.people(session, [found.started_by] if found.started_by else [])
     return OverdueList(
         id=found.id,
         file=found.file,

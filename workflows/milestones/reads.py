@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage.enums import MilestoneType
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows.calendar import calendar_for
@@ -88,11 +89,11 @@ def records(
     projects = queries.projects(
         session, {row.project_id for row in found.rows.values()}
     )
-    texts = queries.texts(
+    texts = lookups.texts(
         session, {id_ for row in rows for id_ in (row.risk_id, row.proof_id) if id_}
     )
     asked = queries.asked(session, [row.id for row in rows])
-    people = queries.people(
+    people = lookups.people(
         session,
         {one for row in rows for one in (row.owner_id, row.done_by) if one}
         | {row.requester_id for row in asked.values()},
@@ -215,10 +216,10 @@ def detail(
     """A milestone with its history. Raises NotFound."""
     record = one(session, milestone_id, policy=policy, now=now)
     moves = queries.moves(session, milestone_id, MOVES_SHOWN)
-    texts = queries.texts(session, {row.reason_id for row in moves if row.reason_id})
+    texts = lookups.texts(session, {row.reason_id for row in moves if row.reason_id})
     project = queries.projects(session, [record.project_id])[record.project_id]
     parts = answering_ids(record.owner.id if record.owner else None, project)
-    people = queries.people(
+    people = lookups.people(
         session, set(parts) | {row.moved_by for row in moves if row.moved_by}
     )
     return Detail(

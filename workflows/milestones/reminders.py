@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from storage.milestones import queries
 from storage.milestones import reminding as statements
 from storage.milestones.tables import Milestone, Reminder, ReminderItem
+from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import outbox, rollout, timers
@@ -89,7 +90,7 @@ def ensure(session: Session, *, policy: Policy, now: datetime) -> None:
 def _look_at(
     session: Session, ids: Collection[str], *, policy: Policy, now: datetime
 ) -> None:
-    for person in sorted(queries.people(session, ids).values(), key=lambda one: one.id):
+    for person in sorted(lookups.people(session, ids).values(), key=lambda one: one.id):
         if can_be_told(person):
             statements.add_person(session, person.id)
             at = calendar_of(person, policy).next_open(now)
@@ -111,7 +112,7 @@ def look(
 
     Outside their working hours, as after a journey, it only waits for the next time that they are at work.
     """
-    person = queries.people(session, [person_id]).get(person_id)
+    person = lookups.people(session, [person_id]).get(person_id)
     if person is None or not can_be_told(person):
         return
     subject, calendar = Subject(SUBJECT, person_id), calendar_of(person, policy)
@@ -231,7 +232,7 @@ class Morning:
             row.id: chain_ids(row, projects[row.project_id], self.policy)
             for row in rows
         }
-        people = queries.people(
+        people = lookups.people(
             self.session, {one for ids in named.values() for one in ids if one}
         )
         told = {id_ for id_, person in people.items() if can_be_told(person)}
@@ -255,7 +256,7 @@ class Morning:
             return None, None
         step = coming[0]
         new = chain[step.rank - 1 : step.rank] if step.rank > 1 else []
-        also = queries.people(
+        also = lookups.people(
             self.session, [one for one in new if one != self.person.id]
         )
         return step.on, next((reads.who(one) for one in also.values()), None)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage.enums import MilestoneStatus
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
@@ -103,7 +104,7 @@ def require_answering(
     ids = reads.answering_ids(row.owner_id, project)
     if actor.id in ids or is_administrator(session, actor, policy):
         return
-    people = queries.people(session, ids)
+    people = lookups.people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"
     raise NotAllowed(

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from storage.milestones import queries
 from storage.milestones import reminding as statements
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -89,7 +90,7 @@ def until(
 
 def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> date:
     """The person's own day."""
-    person = queries.people(session, [actor.id])[actor.id]
+    person = lookups.people(session, [actor.id])[actor.id]
     return reminders.calendar_of(person, policy).day(now)
 
 
@@ -100,7 +101,7 @@ def _mine(
         actor, "milestone.snooze", subject=("milestone", milestone_id)
     )
     row = queries.lock(session, milestone_id)
-    person = queries.people(session, [actor.id]).get(actor.id)
+    person = lookups.people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
         raise NotFound("This milestone is not in the record any more.")
     if row.actual is not None or row.dropped_at is not None:

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from storage.enums import MilestoneType
-from storage.milestones import queries
 from storage.milestones.tables import Milestone
+from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -111,7 +111,7 @@ class Writing:
         if wanted.type is not None:
             self._set(one, row, "type", wanted.type.value)
         if one.owner is not None and one.owner[0] != row.owner_id:
-            old = queries.people(self.session, [row.owner_id] if row.owner_id else [])
+            old = lookups.people(self.session, [row.owner_id] if row.owner_id else [])
             names = [person.name for person in old.values()]
             one.fields.append(FieldChange("owner", "".join(names), one.owner[1]))
             row.owner_id = one.owner[0]

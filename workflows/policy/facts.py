@@ -50,7 +50,6 @@ FACTS: Mapping[str, Mapping[str, FactType]] = MappingProxyType(
             "model.exposure": "string",
             "model.affects_people": "bool",
             "evidence.waived": "int",
-            "evidence.flagged": "int",
             "findings.open": "int",
             "findings.high": "int",
             **_PROJECT,

@@ -113,7 +113,6 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.Integer(), nullable=True),
         sa.Column("approved_until", types.UTCDateTime(), nullable=True),
         sa.Column("approved_digest", sa.String(), nullable=True),
-        sa.Column("suspended_from", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=True),
         sa.Column("created_at", types.UTCDateTime(), nullable=False),

@@ -1,0 +1,39 @@
+"""People and the words that they wrote, by ids: what every noun has to look up."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.audit.tables import PrivateText
+from storage.people.tables import Person
+
+PART = 500
+"""Ids that one statement names."""
+
+
+def parts(ids: Collection[Any]) -> Iterator[list[Any]]:
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), PART):
+        yield wanted[start : start + PART]
+
+
+def people(session: Session, ids: Collection[str]) -> dict[str, Person]:
+    """Opaque id → person."""
+    found: dict[str, Person] = {}
+    for part in parts(ids):
+        rows = session.execute(select(Person).where(Person.id.in_(part))).scalars()
+        found |= {row.id: row for row in rows}
+    return found
+
+
+def texts(session: Session, ids: Collection[int]) -> dict[int, str]:
+    """Text id → the words; erased ones are empty."""
+    found: dict[int, str] = {}
+    for part in parts(ids):
+        rows = session.execute(
+            select(PrivateText.id, PrivateText.text).where(PrivateText.id.in_(part))
+        )
+        found |= {id_: text or "" for id_, text in rows}
+    return found
