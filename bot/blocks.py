@@ -107,6 +107,17 @@ def section(
     return made
 
 
+def sections(lines: Iterable[str], limit: int = 2800) -> list[Block]:
+    """Lines of mrkdwn in as few sections as hold them whole."""
+    made: list[str] = []
+    for line in lines:
+        if made and len(made[-1]) + len(line) < limit:
+            made[-1] += f"\n{line}"
+        else:
+            made.append(line)
+    return [section(one) for one in made]
+
+
 def fields(texts: Sequence[str], *, block_id: str | None = None) -> Block:
     """Up to ten short facts in two columns, mrkdwn."""
     made: Block = {

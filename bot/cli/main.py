@@ -10,6 +10,7 @@ from bot.cli import (
     audit,
     costs,
     digest,
+    figures,
     gate,
     importing,
     maturity,
@@ -42,6 +43,8 @@ app.add_typer(maturity.app, name="maturity")
 app.add_typer(approvals.app, name="approvals")
 app.command()(gate.gate)
 app.add_typer(models.app, name="model")
+app.command()(figures.fairness)
+app.command()(figures.explain)
 app.command()(statements.verify)
 app.add_typer(statements.keys_app, name="keys")
 app.add_typer(statements.app, name="statements")

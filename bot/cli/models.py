@@ -104,7 +104,7 @@ def version(
     """Add a version, in development. The same version with the same digest again changes nothing."""
     from bot.cli.calling import caller, once
 
-    model, name = _split(named)
+    model, name = split(named)
     body = {
         "version": name, "digest": _digest(file) if file else digest, "developers": developer, "contributors": contributor,
         "run_id": run_id,
@@ -119,7 +119,7 @@ def check(named: Named, as_json: Json = False) -> None:
     """Print what a version lacks for its next step: exit 0 when nothing is missing, 20 when something is."""
     from bot.cli.calling import caller, once
 
-    model, name = _split(named)
+    model, name = split(named)
     with caller() as api:
         found = once(api, "GET", f"/models/{model}/versions/{name}/check")
     if as_json:
@@ -158,7 +158,7 @@ def evidence(
     """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
     from bot.cli.calling import caller, once
 
-    model, name = _split(named)
+    model, name = split(named)
     body = {
         "type": type_.replace("-", "_"), "sha256": _digest(file) if file else None, "uri": uri, "summary": summary,
         "metrics": metric, "watched": watch, "outcome": outcome, "valid_until": valid_until,
@@ -180,7 +180,7 @@ def move(
     """Take a step of a version, as yourself: with a token from `/mlgov token`."""
     from bot.cli.calling import caller, once
 
-    model, name = _split(named)
+    model, name = split(named)
     body = {"step": step, "reason": reason, "validator": validator, "change_class": change_class, "new_version": new_version}  # fmt: skip
     with caller() as api:
         found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))  # fmt: skip
@@ -197,13 +197,14 @@ def reading(
     """Give a reading of what is watched in use. A breach is said, and opens a finding."""
     from bot.cli.calling import caller, once
 
-    model, name = _split(named)
+    model, name = split(named)
     with caller() as api:
         (found,) = once(api, "POST", f"/models/{model}/versions/{name}/readings", body=[_given({"metric": metric, "value": value, "at": at})])  # fmt: skip
     say("Kept: it is a breach, and a finding is open." if found["is_breach"] else "Kept.")  # fmt: skip
 
 
-def _split(named: str) -> tuple[str, str]:
+def split(named: str) -> tuple[str, str]:
+    """`fraud-score:7` as model and version. Raises typer.Exit(2)."""
     model, colon, name = named.partition(":")
     if not (model and colon and name):
         raise fail(f"{named}: give model and version, like fraud-score:7.", 2)

@@ -1,10 +1,12 @@
 """The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path as FilePath
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -31,6 +33,8 @@ from bot.inventory.resources import (
 from bot.inventory.submissions import slug
 from storage.enums import Scope
 from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.evidence import fairness
+from workflows.evidence.forms import FAIRNESS, SubmitEvidence
 from workflows.inventory import (
     evidencing,
     findings,
@@ -50,6 +54,8 @@ from workflows.inventory.forms import (
 )
 from workflows.inventory.records import ModelRecord, VersionRecord
 from workflows.people import service as people
+from workflows.sources import predictions
+from workflows.sources.predictions import Columns
 
 T = TypeVar("T")
 Key = Annotated[str, Path(pattern=KEY, description="The model's key.")]
@@ -178,6 +184,40 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
         return deps.db.run(_checked(work))
 
+    @made.post(
+        "/{key}/versions/{version}/predictions", status_code=201, responses=told_errors,
+        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+    )  # fmt: skip
+    def compare(
+        key: Key, version: Version, caller: Calls, file: Annotated[bytes, Depends(_body)],
+        truth: Annotated[str, Query(max_length=120, description="The column with what was true.")],
+        prediction: Annotated[str, Query(max_length=120, description="The column with what the model said.")],
+        group: Annotated[list[str], Query(min_length=1, max_length=4, description="A column of groups, like sex; several are crossed as well.")],
+        positive: Annotated[str | None, Query(max_length=60, description="The word that means yes.")] = None,
+        threshold: Annotated[float | None, Query(allow_inf_nan=False, description="From which a score means yes.")] = None,
+    ) -> EvidenceTold:  # fmt: skip
+        """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
+        columns = Columns(truth, prediction, tuple(group), positive, threshold)
+        with deps.db.read() as session:
+            named(session, caller, Scope.MODELS, key, version)
+        with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:
+            held.write(file)
+            held.flush()
+            cells = predictions.read(FilePath(held.name), columns, name="The file")
+        counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
+        form = SubmitEvidence(type=FAIRNESS, fairness=counted)
+
+        def work(session: Session) -> EvidenceTold:
+            _, one = named(session, caller, Scope.MODELS, key, version)
+            now = deps.now(session)
+            kept = evidencing.submit(
+                session, caller.actor, one.id, form, name(caller, None, "evidence", key, version, form.model_dump_json()),
+                policy=deps.policy, now=now,
+            )  # fmt: skip
+            return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
+
+        return deps.db.run(_checked(work))
+
     @made.post("/{key}/versions/{version}/steps", responses=told_errors)
     def step(key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None) -> StepTold:  # fmt: skip
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
@@ -232,6 +272,11 @@ def router(deps: Deps, door: Door) -> APIRouter:
         return deps.db.run(_checked(work))
 
     return made
+
+
+async def _body(request: Request) -> bytes:
+    """A body that is no JSON, as it came; how long it may be was seen to before."""
+    return await request.body()
 
 
 def _checked(work: Callable[[Session], T]) -> Callable[[Session], T]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from bot import blocks, routes
 from bot.context import Deps
-from bot.inventory import acting, submissions, views, windows, words
+from bot.inventory import acting, figures, submissions, views, windows, words
 from bot.inventory.acting import OTHER_RELEASE, At
+from bot.pictures import Picture
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
@@ -60,10 +61,15 @@ def model(command: Command) -> Reply:
     )
 
 
-def _present(click: Click, view: dict[str, Any]) -> Reply:
+def _present(click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()) -> Reply:  # fmt: skip
     """In place of the window that was clicked in, so that windows never pile up; else a new one."""
     in_modal = click.view is not None and click.view.get("type") == "modal"
-    return Show(view) if in_modal else Open(view)
+    return Show(view, drawn) if in_modal else Open(view, drawn)
+
+
+def _details(click: Click, model_id: int, version_id: int | None, said: str = "") -> Reply:  # fmt: skip
+    made = submissions.details(click.deps, click.actor, model_id, version_id, said)
+    return _present(click, made.view, made.pictures)
 
 
 def open_model(click: Click) -> Reply:
@@ -73,7 +79,7 @@ def open_model(click: Click) -> Reply:
         ids = int(model_id), int(version_id or 0) or None
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
-    return _present(click, submissions.details(click.deps, click.actor, *ids))
+    return _details(click, *ids)
 
 
 def open_register(click: Click) -> Reply:
@@ -133,7 +139,7 @@ def _open_step(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     choice = next((one for one in found.choices if one.move.verb == at.verb), None)
     if choice is None or found.version is None:
-        return _present(click, submissions.details(click.deps, click.actor, at.model_id, at.version_id, "It moved on since it was shown to you."))  # fmt: skip
+        return _details(click, at.model_id, at.version_id, "It moved on since it was shown to you.")  # fmt: skip
     if choice.refusals:
         raise NotAllowed(f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}.")  # fmt: skip
     route = _route(click, found) if at.verb == rules.PASS else ""
@@ -188,7 +194,9 @@ def _look(click: Click, at: At) -> Reply:
         return Private("There is no evidence left for you to look at.")
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    return _present(click, windows.look(found, found.can_accept, deps.policy, today, acting.remember(at, click)))  # fmt: skip
+    drawn = figures.pictures(found.can_accept)
+    shown = windows.look(found.can_accept, deps.policy, today, drawn, acting.remember(at, click))  # fmt: skip
+    return _present(click, shown, tuple(drawn.values()))
 
 
 def _waive(click: Click, at: At) -> Reply:

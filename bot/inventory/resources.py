@@ -16,6 +16,8 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from workflows.evidence.explaining import Explained
+from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import rules
 from workflows.inventory.forms import (
@@ -89,6 +91,14 @@ class NewEvidence(Body):
     metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = []
     watched: list[Annotated[Watched, BeforeValidator(_watched)]] = []
     outcome: Literal["pass", "conditional", "fail"] | None = None
+    fairness: Counts | None = Field(
+        default=None,
+        description="For a fairness report: how many people of each group were selected and not, rightly and wrongly. Groups only, never rows of people.",
+    )
+    explained: Explained | None = Field(
+        default=None,
+        description="For an explainability report: what drives the answers, over all and in examples.",
+    )
     valid_until: date | None = None
 
     def form(self) -> SubmitEvidence:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
-from bot.inventory import acting, views, windows
+from bot.inventory import acting, figures, views, windows
 from bot.inventory.acting import At
 from bot.replies import FieldErrors, Reply, Show
 from bot.requests import Submission
@@ -59,12 +59,13 @@ def register(router: Router) -> None:
         router.submission(callback, _told(handler))
 
 
-def details(deps: Deps, actor: Actor, model_id: int, version_id: int | None, said: str = "") -> dict[str, Any]:  # fmt: skip
+def details(deps: Deps, actor: Actor, model_id: int, version_id: int | None, said: str = "") -> Show:  # fmt: skip
     """The window with everything about a model; `said` is what just happened."""
     found, spend = acting.look(deps, actor, model_id, version_id)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    return views.details(found, deps.policy, today, spend, said)
+    drawn = figures.pictures(found.evidence.values())
+    return Show(views.details(found, deps.policy, today, drawn, spend=spend, said=said), tuple(drawn.values()))  # fmt: skip
 
 
 def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Reply]:
@@ -125,7 +126,7 @@ def slug(name: str) -> str:
 
 
 def _done(submission: Submission, at: At, said: str) -> Reply:
-    return Show(details(submission.deps, submission.actor, at.model_id, at.version_id, said))  # fmt: skip
+    return details(submission.deps, submission.actor, at.model_id, at.version_id, said)  # fmt: skip
 
 
 def _run(submission: Submission, work: Callable[[Session], Any]) -> Any:
@@ -245,7 +246,7 @@ def version(submission: Submission) -> Reply:
         )  # fmt: skip
 
     version_id = _run(submission, work)
-    return Show(details(deps, submission.actor, at.model_id, version_id, "It is in development."))  # fmt: skip
+    return details(deps, submission.actor, at.model_id, version_id, "It is in development.")  # fmt: skip
 
 
 def classify(submission: Submission) -> Reply:

@@ -1,14 +1,16 @@
 """`/mlgov models` and `/mlgov model NAME`: the list, the card, and everything behind Details. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from bot import blocks
 from bot.blocks import Block, Element
-from bot.inventory import words
+from bot.inventory import figures, words
+from bot.pictures import Picture
 from bot.replies import Private
 from storage.enums import EvidenceStatus, ModelState, Part
+from workflows.evidence.records import Item
 from workflows.inventory import rules
 from workflows.inventory.records import ModelCard, ModelRecord, Need
 from workflows.policy import Policy
@@ -188,9 +190,15 @@ def _why_not(found: ModelCard) -> list[str]:
 
 
 def details(
-    found: ModelCard, policy: Policy, today: date, spend: str = "", said: str = ""
+    found: ModelCard,
+    policy: Policy,
+    today: date,
+    drawn: Mapping[int, Picture],
+    *,
+    spend: str = "",
+    said: str = "",
 ) -> Block:
-    """Everything about a model in one window; `said` is what just happened."""
+    """Everything about a model in one window; `drawn` are pictures of evidence by its id, `said` is what just happened."""
     model, version = found.model, found.version
     shown: list[Block] = []
     if said:
@@ -200,10 +208,8 @@ def details(
     shown.append(blocks.section("\n".join(_about(model, found))))
     if found.evidence:
         shown.append(blocks.section("*Evidence*"))
-        shown += [
-            blocks.section(words.item(one, policy, today))
-            for one in sorted(found.evidence.values(), key=lambda one: one.type)[:20]
-        ]
+        for one in sorted(found.evidence.values(), key=lambda one: one.type)[:20]:
+            shown += evidence(one, policy, today, drawn)
     open_ = list(model.findings)
     if open_:
         shown.append(blocks.section("*Findings*"))
@@ -224,6 +230,17 @@ def details(
     if found.history:
         shown.append(blocks.section("*How it came here*\n" + "\n".join(_history(found))))  # fmt: skip
     return blocks.modal(model.name, shown, callback_id="notice", close="Close")
+
+
+def evidence(
+    one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]
+) -> list[Block]:
+    """One item: how it stands, and where it has figures, those as a picture and in words."""
+    shown = [blocks.section(words.item(one, policy, today))]
+    if one.id in drawn:
+        shown.append(drawn[one.id].block())
+    shown += blocks.sections(figures.lines(one))
+    return shown
 
 
 def _about(model: ModelRecord, found: ModelCard) -> list[str]:

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from bot import blocks
 from bot.blocks import Block, Element
-from bot.inventory import words
+from bot.inventory import views, words
+from bot.pictures import Picture
 from storage.enums import (
     FindingStatus,
     ModelKind,
@@ -219,18 +220,26 @@ def evidence(found: ModelCard, policy: Policy, type_: str | None, metadata: str)
     return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
 
 
-def look(found: ModelCard, items: Sequence[Item], policy: Policy, today: date, metadata: str) -> Block:  # fmt: skip
+def look(
+    items: Sequence[Item],
+    policy: Policy,
+    today: date,
+    drawn: Mapping[int, Picture],
+    metadata: str,
+) -> Block:
     """Evidence to accept or to reject: each item as it stands, one box to tick."""
     shown: list[Block] = [
         blocks.input_("What do you decide?", blocks.radio(VERDICT, [_ACCEPT, blocks.option("Reject what I tick", "reject")], initial=_ACCEPT), block_id=VERDICT)
     ]  # fmt: skip
     for item in items[:15]:
-        shown.append(blocks.section(words.item(item, policy, today)))
+        shown += views.evidence(item, policy, today, drawn)
         name = policy.evidence.words(item.type)
+        what = "I looked at it, and what it says above is right" if item.explained else "I looked at it"  # fmt: skip
         shown.append(
-            blocks.input_(f"The {name}", blocks.checks(PICK, [blocks.option("I looked at it", "yes")]), block_id=f"{PICK}:{item.id}:{item.revision}", optional=True)
+            blocks.input_(f"The {name}", blocks.checks(PICK, [blocks.option(what, "yes")]), block_id=f"{PICK}:{item.id}:{item.revision}", optional=True)
         )  # fmt: skip
-    shown.append(_text("Why?", WORD, hint="Needed to reject."))  # fmt: skip
+    hint = "Needed to reject, and to accept what is flagged." if any(one.flags for one in items) else "Needed to reject."  # fmt: skip
+    shown.append(_text("Why?", WORD, hint=hint))
     return blocks.modal("Look at evidence", shown, callback_id=SUBMIT_LOOK, submit="Decide", metadata=metadata)  # fmt: skip
 
 

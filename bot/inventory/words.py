@@ -15,6 +15,7 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from workflows.evidence.forms import FAIRNESS
 from workflows.evidence.records import Item
 from workflows.inventory import rules
 from workflows.inventory.records import (
@@ -219,6 +220,8 @@ def item(one: Item, policy: Policy, today: date) -> str:
     told = [f"*{head}*", status(one, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")
+    if one.type == FAIRNESS and one.fairness is None and one.status is not EvidenceStatus.WAIVED:  # fmt: skip
+        told.append("a document, not computed by mlgov")
     lines = [" · ".join(told)]
     measured = metrics(one)
     if measured:

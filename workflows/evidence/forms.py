@@ -7,10 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from workflows.evidence.explaining import Explained
+from workflows.evidence.fairness import Counts
+
 DIGEST = r"^(sha256:)?[0-9a-f]{64}$"
 URI = r"^(https?|s3|gs|az|abfss|dbfs|mlflow-artifacts|runs|git)://?[^\s<>|]{1,480}$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._@%/()-]{0,59}$"
 WORDS = 3000
+FAIRNESS, EXPLAINED = "fairness_report", "explainability_report"
 
 Name = Annotated[str, StringConstraints(pattern=NAME, strip_whitespace=True)]
 Number = Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
@@ -96,10 +100,17 @@ class SubmitEvidence(BaseModel):
     """For a monitoring plan."""
     outcome: Outcome | None = None
     """For a validation report."""
+    fairness: Counts | None = None
+    """For a fairness report: groups counted, which mlgov compares itself."""
+    explained: Explained | None = None
+    """For an explainability report: what drives the answers."""
     valid_until: date | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "SubmitEvidence":
+        for name, found in ((FAIRNESS, self.fairness), (EXPLAINED, self.explained)):
+            if found is not None and self.type != name:
+                raise ValueError(f"that belongs to a {name.replace('_', ' ')}")
         if self.type == "performance_report" and not self.metrics:
             raise ValueError(
                 "a performance report needs at least one metric with its threshold, like accuracy = 0.91 >= 0.85"
@@ -114,12 +125,13 @@ class SubmitEvidence(BaseModel):
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):
             raise ValueError("the same metric stands twice")
-        if not (self.uri or self.summary or self.metrics or self.watched or self.sha256):  # fmt: skip
+        computed = self.metrics or self.watched or self.fairness or self.explained
+        if not (self.uri or self.summary or computed or self.sha256):
             raise ValueError("give where it is kept (a link), or say in words what it shows")  # fmt: skip
         return self
 
     def content(self) -> dict[str, Any]:
-        """What mlgov keeps to judge and draw, as JSON; numbers as exact text."""
+        """What mlgov keeps to judge and draw, as JSON; numbers as exact text. What it computes itself is added by the service."""
         made: dict[str, Any] = {}
         if self.metrics:
             made["metrics"] = [one.model_dump(mode="json") for one in self.metrics]
@@ -127,4 +139,6 @@ class SubmitEvidence(BaseModel):
             made["watched"] = [one.model_dump(mode="json") for one in self.watched]
         if self.outcome:
             made["outcome"] = self.outcome
+        if self.explained:
+            made["explained"] = self.explained.model_dump(mode="json")
         return made

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from storage.enums import EvidenceStatus
+from workflows.evidence.explaining import Explained
+from workflows.evidence.fairness import Judged
 from workflows.evidence.forms import Measure, Watched
 
 
@@ -47,6 +49,23 @@ class Item:
     def outcome(self) -> str:
         """What a validation came to; empty for other types."""
         return str(self.content.get("outcome", ""))
+
+    @property
+    def fairness(self) -> Judged | None:
+        """The comparison of groups, where mlgov computed it."""
+        held = self.content.get("fairness")
+        return Judged.model_validate(held) if held else None
+
+    @property
+    def explained(self) -> Explained | None:
+        """What drives the answers, where that was handed in as figures."""
+        held = self.content.get("explained")
+        return Explained.model_validate(held) if held else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What nobody accepts without words, each a phrase."""
+        return tuple(self.content.get("flags", ()))
 
     def is_good(self, now: datetime) -> bool:
         """Whether it still holds at that time."""

@@ -15,7 +15,7 @@ from storage.people import lookups
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotFound, Stale
-from workflows.evidence import rules
+from workflows.evidence import fairness, rules
 from workflows.evidence.forms import SubmitEvidence
 from workflows.evidence.records import Item
 from workflows.policy import Policy
@@ -116,6 +116,9 @@ def submit(
         raise InvalidInput("That day has passed already.", field="valid_until")
     text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None  # fmt: skip
     content = form.content()
+    if form.fairness is not None:
+        judged = fairness.judge(form.fairness, policy.evidence.fairness)
+        content |= {"fairness": judged.model_dump(mode="json"), "flags": list(judged.flags)}  # fmt: skip
     digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
         form, content, text.sha256 if text else ""
     )
@@ -171,6 +174,9 @@ def decide(
         )
     if not accept and not word:
         raise InvalidInput("Say in a sentence why you reject it.", field="word")
+    if accept and not word and row.content.get("flags"):
+        flag = str(row.content["flags"][0])
+        raise InvalidInput(f"Say in a sentence why it can be accepted all the same. Flagged: {flag[:300]}.", field="word")  # fmt: skip
     text = audit.write_text(session, actor, word, now=now) if word else None
     row.status = (EvidenceStatus.ACCEPTED if accept else EvidenceStatus.REJECTED).value
     row.decided_by, row.decided_at = actor.id, now

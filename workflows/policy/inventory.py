@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
@@ -103,12 +104,22 @@ DEFAULT: Mapping[str, Required] = MappingProxyType(
 """What is asked where the policy says nothing else."""
 
 
+class FairnessRules(Section):
+    """When a comparison of groups can be told, and when it is flagged."""
+
+    least: int = Field(default=30, ge=2, le=100_000)
+    """People that a group needs to be judged; smaller ones are named, not judged."""
+    ratio: Decimal = Field(default=Decimal("0.8"), gt=0, le=1)
+    """The lowest selection rate, of the highest, under which the validator has to say something: four fifths."""
+
+
 class EvidenceRules(Section):
     """Types of evidence by name: what differs from the defaults, and types of one's own. `tiers: []` asks for none."""
 
     types: dict[EvidenceType, Required] = Field(default={}, max_length=40)
     waive_at_most: Duration = timedelta(days=180)
     """The longest time for which evidence can be waived."""
+    fairness: FairnessRules = FairnessRules()
 
     @property
     def all_types(self) -> Mapping[str, Required]:

@@ -1,7 +1,4 @@
-"""DuckDB as a reader that can reach nothing but the file it is given.
-
-No network, no extensions, no other file, settings locked; memory capped, spilling to a private folder that is removed.
-"""
+"""DuckDB as a reader of cost files: one descriptor, refusals as sentences, a spill folder that is removed."""
 
 import os
 import shutil
@@ -11,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workflows.sources import sealed
 from workflows.sources.errors import CostFileRefused, DamagedFile, FileTooLarge
 from workflows.sources.focus.records import ReadOptions
-from workflows.sources.focus.sql import literal
 
 TICK = 0.1
 
@@ -25,37 +22,19 @@ class Engine:
     """
 
     def __init__(self, options: ReadOptions, files: Sequence[Path]) -> None:
-        import duckdb
-
         self._slot = os.open(os.devnull, os.O_RDONLY)
         folder = "/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"
         self.path = f"{folder}/{self._slot}"
         self._spill = tempfile.mkdtemp(
             prefix="mlgov-costs-", dir=options.spill_directory
         )
-        self._connection = duckdb.connect(
-            config={
-                "threads": options.threads,
-                "memory_limit": f"{options.memory_mb}MB",
-                "temp_directory": self._spill,
-                "max_temp_directory_size": f"{options.max_spill_gb}GB",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "allow_persistent_secrets": False,
-                "enable_external_file_cache": False,
-                "python_enable_replacements": False,
-                "preserve_insertion_order": False,
-            }
+        self._connection = sealed.connect(
+            files,
+            self._spill,
+            memory_mb=options.memory_mb,
+            threads=options.threads,
+            max_spill_gb=options.max_spill_gb,
         )
-        for setting in (
-            "SET TimeZone = 'UTC'",
-            # DuckDB follows the descriptor to the file's own path before it compares
-            f"SET allowed_paths = [{', '.join(literal(os.path.realpath(path)) for path in files)}]",
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-        ):
-            self._connection.execute(setting)
 
     def point_at(self, descriptor: int) -> None:
         """Makes `path` mean this open file."""

@@ -9,9 +9,9 @@ from workflows.sources.focus.sql import (
     GROUPS,
     KEYS,
     SCALE,
-    literal,
     tag_columns,
 )
+from workflows.sources.sealed import literal
 
 
 def create_groups(tag_keys: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from workflows.sources.focus.engine import Engine
 from workflows.sources.focus.files import Given
 from workflows.sources.focus.records import BadRow, Progress, ReadOptions, SourceFile
 from workflows.sources.focus.watch import Watch
+from workflows.sources.sealed import identifier
 
 
 @dataclass(slots=True)
@@ -156,7 +157,7 @@ class Scan:
         fields = {
             wanted: sql.Field(f"c{place}", "VARCHAR", True)
             if types is None
-            else sql.Field(sql.identifier(heading[place]), types[place], False)
+            else sql.Field(identifier(heading[place]), types[place], False)
             for wanted, place in found.positions.items()
         }
         self.findings.unknown_columns |= dict.fromkeys(found.unknown)

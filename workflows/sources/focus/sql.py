@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workflows.sources.focus.columns import PROVIDERS
+from workflows.sources.sealed import literal
 
 NULL_WORDS = ("", "NULL", "null", "(null)")
 """What exporters write for nothing. FOCUS says NULL; an empty field means the same."""
@@ -39,16 +40,6 @@ class Field:
     type: str
     nulls_read: bool
     """Whether the reader has already made NULL of what exporters write for nothing, as the CSV reader does."""
-
-
-def literal(text: str) -> str:
-    """`text` as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """`name` as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def tag_columns(tag_keys: Sequence[str]) -> list[str]:

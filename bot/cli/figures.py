@@ -1,0 +1,135 @@
+"""`mlgov fairness` and `mlgov explain`: figures from a team's own files, on its own machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.base import Json, fail, say
+
+if TYPE_CHECKING:
+    from workflows.evidence.fairness import Judged
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
+Submit = Annotated[str | None, typer.Option("--submit", help="Hand the result in as evidence of this version, like fraud-score:7.")]  # fmt: skip
+FLAGGED = 20
+"""The exit code of a comparison that is not clear."""
+VERDICTS = {"clear": "clear", "flagged": "flagged", "insufficient": "insufficient data", "undefined": "not defined"}  # fmt: skip
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """A refusal is one sentence."""
+    from pydantic import ValidationError
+
+    from workflows.errors import GovernanceError
+
+    try:
+        yield
+    except GovernanceError as error:
+        raise fail(error.sentence) from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(one) for one in fault["loc"])
+        words = str(fault["msg"]).removeprefix("Value error, ")
+        raise fail(f"{place}: {words}." if place else f"{words[:1].upper()}{words[1:]}.") from None  # fmt: skip
+
+
+def fairness(
+    file: File,
+    truth: Annotated[str, typer.Option(help="The column with what was true.")],
+    prediction: Annotated[str, typer.Option(help="The column with what the model said.")],
+    group: Annotated[list[str], typer.Option(help="A column of groups, like sex; may be given more than once, and is crossed then as well.")],
+    positive: Annotated[str | None, typer.Option(help="The word that means yes, like approved.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="From which a score means yes.")] = None,
+    least: Annotated[int, typer.Option(min=2, help="People that a group needs to be judged.")] = 30,
+    ratio: Annotated[float, typer.Option(min=0.01, max=1, help="The lowest selection rate, of the highest, that is not flagged.")] = 0.8,
+    submit: Submit = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Compare how a model treats groups of people. Nothing leaves this machine but, with --submit, how many people each group has.
+
+    TPR and FPR are the rates at which those with a true, and those with a false truth are selected. Exit 20 when something is flagged, or cannot be told.
+    """
+    from workflows.evidence import fairness as figures
+    from workflows.policy.inventory import FairnessRules
+    from workflows.sources import predictions
+
+    with _refused():
+        rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
+        cells = predictions.read(file, predictions.Columns(truth, prediction, tuple(group), positive, threshold))  # fmt: skip
+        counts = figures.counts(cells, least)
+        judged = figures.judge(counts, rules)
+    if as_json:
+        say(judged.model_dump_json(indent=2))
+    else:
+        _show(judged)
+    if submit:
+        _hand_in(submit, {"type": "fairness_report", "fairness": counts.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+    if judged.flags:
+        raise typer.Exit(FLAGGED)
+
+
+def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
+    """Read what drives a model's answers from a file of SHAP or permutation importance, and say it in plain words."""
+    from workflows.evidence import explaining
+    from workflows.sources import explanations
+
+    with _refused():
+        read = explanations.read(file.read_bytes(), name=file.name)
+        found = explaining.Explained.model_validate(read)
+    if as_json:
+        say(found.model_dump_json(indent=2))
+    else:
+        for sentence in explaining.reading(found):
+            say(sentence)
+    if submit:
+        _hand_in(submit, {"type": "explainability_report", "explained": found.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+
+
+def _hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
+    from bot.cli.calling import caller, once
+    from bot.cli.models import split
+
+    model, version = split(named)
+    with caller() as api:
+        found = once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)  # fmt: skip
+    if quiet:
+        return
+    missing = found["check"]["missing"]
+    left = f" Still missing for {found['check']['next_step']}: {', '.join(missing)}." if missing else ""  # fmt: skip
+    say(f"Handed in for {model} {version}.{left}")
+
+
+def _show(found: "Judged") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    for one in found.compared:
+        table = Table(escape(one.name), "people", "selected", "of the highest", "TPR", "FPR", title_justify="left")  # fmt: skip
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for each in one.groups:
+            rates = (each.selection_rate, each.impact_ratio, each.true_positive_rate, each.false_positive_rate)  # fmt: skip
+            table.add_row(escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates))  # fmt: skip
+        console.print(table)
+        console.print(
+            f"demographic parity: difference {_figure(one.demographic_parity_difference)}, ratio {_figure(one.demographic_parity_ratio)} · "
+            f"equalized odds: difference {_figure(one.equalized_odds_difference)}, ratio {_figure(one.equalized_odds_ratio)}",
+            highlight=False,
+        )
+        console.print(f"Verdict: {VERDICTS[one.verdict]}")
+        for flag in one.flags:
+            console.print(f"- {escape(flag)}", highlight=False)
+        console.print()
+    if found.counts.left_out:
+        console.print(f"{found.counts.left_out:,} rows lack a truth, a prediction or a group and are left out.", highlight=False)  # fmt: skip
+
+
+def _figure(value: Decimal | None) -> str:
+    return "—" if value is None else f"{value:.3f}"

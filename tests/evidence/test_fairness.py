@@ -1,0 +1,196 @@
+"""Fairness figures: fairlearn's, from counts alone; what cannot be told is never passed."""
+
+import gzip
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from fairlearn import metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.errors import InvalidInput
+from workflows.evidence import fairness
+from workflows.evidence.fairness import Compared, Judged
+from workflows.policy.inventory import FairnessRules
+from workflows.sources import predictions
+from workflows.sources.predictions import Cell, Cells, Columns
+
+DEFAULT, RULES = FairnessRules(), FairnessRules(least=2)
+HAND = Path(__file__).parent / "hired.csv"
+Row = tuple[str, bool, bool]
+
+
+def _judged(rows: list[Row], rules: FairnessRules = RULES) -> Compared:
+    tally: dict[Row, int] = defaultdict(int)
+    for row in rows:
+        tally[row] += 1
+    cells = tuple(Cell((name,), truth, said, count) for (name, truth, said), count in tally.items())  # fmt: skip
+    (found,) = fairness.judge(fairness.counts(Cells(("g",), cells, 0), rules.least), rules).compared  # fmt: skip
+    return found
+
+
+def _read(path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object) -> Judged:  # fmt: skip
+    cells = predictions.read(path, Columns("truth", "prediction", groups, **more))  # type: ignore[arg-type]
+    return fairness.judge(fairness.counts(cells, rules.least), rules)
+
+
+def test_the_worked_example_of_the_docs() -> None:
+    """40 of 100 women and 60 of 90 men are hired: 0.40 of 0.667 is 0.6, under four fifths."""
+    found = _read(HAND, "sex")
+    (one,) = found.compared
+    men, women = one.groups
+    assert (women.count, women.selection_rate, women.impact_ratio) == (100, Decimal("0.4"), Decimal("0.6"))  # fmt: skip
+    assert (men.count, men.selection_rate, men.impact_ratio) == (90, Decimal("0.666667"), Decimal("1.0"))  # fmt: skip
+    assert (women.true_positive_rate, men.true_positive_rate) == (Decimal("0.6"), Decimal("0.8"))  # fmt: skip
+    assert (women.false_positive_rate, men.false_positive_rate) == (Decimal("0.2"), Decimal("0.4"))  # fmt: skip
+    assert one.demographic_parity_difference == Decimal("0.266667")
+    assert one.demographic_parity_ratio == Decimal("0.6")
+    assert one.equalized_odds_difference == Decimal("0.2")
+    assert one.equalized_odds_ratio == Decimal("0.5")
+    assert one.verdict == "flagged"
+    assert found.flags == (
+        "sex: “women” is selected at 0.60 of the rate of “men”, under 0.8",
+    )
+
+
+_ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()), min_size=1, max_size=120)  # fmt: skip
+
+
+@given(_ROWS)
+@settings(deadline=None)
+def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> None:
+    found = _judged(rows)
+    sizes = defaultdict(int)
+    for row in rows:
+        sizes[row[0]] += 1
+    large = [row for row in rows if sizes[row[0]] >= RULES.least]
+    assert {one.name for one in found.groups} == {row[0] for row in large}
+    assert set(found.small) == {row[0] for row in rows} - {row[0] for row in large}
+    if len(found.groups) < 2:
+        assert found.verdict == "insufficient"
+        return
+    names, truth, said = ([row[at] for row in large] for at in range(3))
+    for one in found.groups:
+        own = [row for row in large if row[0] == one.name]
+        assert float(one.selection_rate) == pytest.approx(metrics.selection_rate([row[1] for row in own], [row[2] for row in own], pos_label=True), abs=1e-6)  # fmt: skip
+
+    def same(figure: Decimal | None, of: object) -> None:
+        if figure is not None:
+            told = of([int(one) for one in truth], [int(one) for one in said], sensitive_features=names)  # type: ignore[operator]  # fmt: skip
+            assert float(figure) == pytest.approx(told, abs=1e-6)
+
+    same(found.demographic_parity_difference, metrics.demographic_parity_difference)
+    same(found.demographic_parity_ratio, metrics.demographic_parity_ratio)
+    same(found.equalized_odds_difference, metrics.equalized_odds_difference)
+    same(found.equalized_odds_ratio, metrics.equalized_odds_ratio)
+    assert (found.demographic_parity_ratio is None) == (not any(said))
+    is_clear = found.verdict == "clear"
+    assert is_clear <= (not found.small and found.demographic_parity_ratio is not None)
+    assert is_clear <= all(one.impact_ratio is not None and one.impact_ratio >= RULES.ratio for one in found.groups)  # fmt: skip
+
+
+def test_groups_of_nobody_and_of_one_are_never_passed() -> None:
+    alone = _judged([("a", True, True)])
+    assert (alone.verdict, alone.groups, alone.small) == ("insufficient", (), ("a",))
+    even = [(name, truth, truth) for name in "ab" for truth in (True, False)] * 2
+    with_one = _judged([*even, ("c", True, True)])
+    assert (with_one.verdict, with_one.small) == ("insufficient", ("c",))
+    assert with_one.flags == ("too few people to be judged (under 2): c",)
+    with pytest.raises(ValueError, match="at least one group"):
+        fairness.Counted(columns=("g",), groups=())
+
+
+def test_one_class_only_and_nobody_selected_are_said_not_passed() -> None:
+    true_only = _judged([(name, True, said) for name in "ab" for said in (True, False)])
+    assert true_only.equalized_odds_difference is None
+    assert true_only.flags == ("equalized odds cannot be told: a has no case that is false in truth",)  # fmt: skip
+    nobody = _judged([(name, truth, False) for name in "ab" for truth in (True, False)])
+    assert (nobody.verdict, nobody.demographic_parity_ratio) == ("undefined", None)
+    perfect = _judged([(name, truth, truth) for name in "ab" for truth in (True, False)])  # fmt: skip
+    assert (perfect.equalized_odds_difference, perfect.equalized_odds_ratio) == (Decimal("0.0"), None)  # fmt: skip
+    assert perfect.verdict == "clear"
+
+
+def test_small_groups_leave_the_machine_by_name_alone() -> None:
+    cells = Cells(("sex", "age"), (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)), 3)  # fmt: skip
+    told = fairness.counts(cells, 30).model_dump_json()
+    assert "29" not in told
+    assert '"small":[["f","18"]]' in told
+    assert '"left_out":3' in told
+
+
+def test_columns_are_crossed(tmp_path: Path) -> None:
+    """Nothing is wrong by sex alone here; it is where sex meets age."""
+    path = tmp_path / "p.csv"
+    path.write_text("truth,prediction,sex,age\n" + "1,1,f,old\n0,0,f,old\n1,1,f,young\n0,0,f,young\n1,1,m,old\n0,1,m,old\n1,0,m,young\n0,0,m,young\n")  # fmt: skip
+    found = _read(path, "sex", "AGE", rules=RULES)
+    assert [one.name for one in found.compared] == ["sex", "age", "sex × age"]
+    crossed = found.compared[-1]
+    assert [(one.name, one.selection_rate) for one in crossed.groups] == [("f · old", Decimal("0.5")), ("f · young", Decimal("0.5")), ("m · old", Decimal("1.0")), ("m · young", Decimal("0.0"))]  # fmt: skip
+    assert [one.verdict for one in found.compared] == ["clear", "flagged", "flagged"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "gzip"])
+def test_parquet_and_packed_csv_give_the_same(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p"
+    if kind == "gzip":
+        path.write_bytes(gzip.compress(HAND.read_bytes()))
+    else:
+        duckdb.sql(f"COPY (SELECT sex, truth = 1 AS truth, prediction::DOUBLE AS prediction FROM read_csv('{HAND}')) TO '{path}' (FORMAT parquet)")  # fmt: skip
+    assert _read(path, "sex") == _read(HAND, "sex")
+
+
+def test_missing_values_are_counted_out(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("truth,prediction,sex\n1,1,f\n0,0,f\n,1,f\n1,,m\n1,1,\n1,1,m\n0,nan,m\n0,0,m\n1,1,NaN\n")  # fmt: skip
+    found = _read(path, "sex", rules=RULES)
+    assert found.counts.left_out == 5
+    assert [one.count for one in found.compared[0].groups] == [2, 2]
+
+
+def test_scores_and_words_are_read_as_one_says(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("truth,prediction,sex\nGranted,0.9,f\nrefused,0.2,f\ngranted,0.5,m\nrefused,0.49,m\n")  # fmt: skip
+    (one,) = _read(path, "sex", rules=RULES, positive="granted", threshold=0.5).compared
+    assert [each.selection_rate for each in one.groups] == [Decimal("0.5"), Decimal("0.5")]  # fmt: skip
+    assert [each.true_positive_rate for each in one.groups] == [Decimal("1.0"), Decimal("1.0")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "field", "said"),
+    [
+        ("truth,sex\n1,f\n", {}, "prediction", "has no column 'prediction'. It has: truth, sex."),
+        ("truth,prediction,sex\n1,0.7,f\n", {}, "prediction", "holds '0.7', which is neither yes nor no"),
+        ("truth,prediction,sex\n1,high,f\n", {"threshold": 0.5}, "prediction", "which is no score"),
+        ("truth,prediction,sex\na,a,f\nb,b,f\nc,c,m\n", {"positive": "a"}, "positive", "more than two words"),
+        ("truth,prediction,sex\n,,\n", {}, "file", "holds no row"),
+        ("truth,prediction,sex\n" + "".join(f"1,1,p{n}\n" for n in range(300)), {}, "group", "more than 200 values"),
+        ("", {}, "file", "is empty"),
+        ("PAR1 and not more", {}, "file", "cannot be read as a table"),
+    ],
+)  # fmt: skip
+def test_wrong_files_say_what_to_do(
+    tmp_path: Path, text: str, more: dict[str, object], field: str, said: str
+) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(InvalidInput) as refused:
+        _read(path, "sex", **more)
+    assert said in refused.value.sentence
+    assert refused.value.field == field
+    assert str(tmp_path) not in refused.value.sentence
+
+
+@pytest.mark.slow
+def test_a_million_rows(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    duckdb.sql(
+        f"COPY (SELECT range AS id, range % 2 AS truth, (range % 10) / 10 AS prediction, 'g' || range % 3 AS g, 'h' || range % 7 AS h FROM range(1000000)) TO '{path}'"
+    )
+    cells = predictions.read(path, Columns("truth", "prediction", ("g", "h"), threshold=0.5))  # fmt: skip
+    assert sum(one.count for one in cells.cells) == 1_000_000
+    found = fairness.judge(fairness.counts(cells, 30), FairnessRules())
+    assert [one.verdict for one in found.compared] == ["clear", "clear", "clear"]

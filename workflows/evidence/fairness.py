@@ -1,0 +1,290 @@
+"""How a model treats groups of people, from counts alone: selection rates, demographic parity, equalized odds.
+
+Figures are fairlearn's. A ratio of selection rates under four fifths is a flag, not a proof: the guideline is the
+EEOC's Uniform Guidelines (29 CFR 1607.4 D), which says itself that small groups prove little. So a group of too few
+people is named and never judged, and what cannot be told is said, never passed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from workflows.errors import InvalidInput
+from workflows.policy.inventory import FairnessRules
+from workflows.sources.predictions import Cells
+
+Verdict = Literal["clear", "flagged", "insufficient", "undefined"]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]  # fmt: skip
+Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
+PLACES = 6
+"""Decimal places of a figure in the record."""
+
+
+class Group(BaseModel):
+    """One group: how many of its people were selected (`tp`, `fp`) and not (`fn`, `tn`), rightly and wrongly."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: tuple[Label, ...]
+    tp: Count
+    fp: Count
+    fn: Count
+    tn: Count
+
+    @property
+    def count(self) -> int:
+        """People."""
+        return self.tp + self.fp + self.fn + self.tn
+
+
+class Counted(BaseModel):
+    """One column of groups, or several crossed. `small` groups are named without their counts, which could tell of a person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[Label, ...] = Field(min_length=1, max_length=5)
+    groups: tuple[Group, ...] = Field(max_length=500)
+    small: tuple[tuple[Label, ...], ...] = Field(default=(), max_length=500)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Counted":
+        named = [*(one.names for one in self.groups), *self.small]
+        if not named:
+            raise ValueError("a column of groups needs at least one group")
+        if any(len(one) != len(self.columns) for one in named):
+            raise ValueError("each group has one name for each of its columns")
+        if len(set(named)) != len(named):
+            raise ValueError("the same group stands twice")
+        return self
+
+
+class Counts(BaseModel):
+    """What mlgov computes fairness from: groups and how many people they hold, never rows of people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    counted: tuple[Counted, ...] = Field(min_length=1, max_length=12)
+    left_out: Count = 0
+    """Rows that lacked a truth, a prediction or a group."""
+
+    @model_validator(mode="after")
+    def _once(self) -> "Counts":
+        named = [one.columns for one in self.counted]
+        if len(set(named)) != len(named):
+            raise ValueError("the same columns stand twice")
+        return self
+
+
+def counts(cells: Cells, least: int) -> Counts:
+    """Each column of groups by itself, then all of them crossed; groups under `least` people by name alone."""
+    places = range(len(cells.columns))
+    wanted: list[tuple[int, ...]] = [(place,) for place in places]
+    if len(cells.columns) > 1:
+        wanted.append(tuple(places))
+    return Counts(
+        counted=tuple(_counted(cells, one, least) for one in wanted),
+        left_out=cells.left_out,
+    )
+
+
+def _counted(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
+    sums: dict[tuple[str, ...], dict[tuple[bool, bool], int]] = defaultdict(lambda: defaultdict(int))  # fmt: skip
+    for cell in cells.cells:
+        names = tuple(cell.names[place][:60] for place in places)
+        sums[names][cell.truth, cell.prediction] += cell.count
+    groups = [
+        Group(names=names, tp=one[True, True], fp=one[False, True], fn=one[True, False], tn=one[False, False])
+        for names, one in sorted(sums.items())
+    ]  # fmt: skip
+    if len(groups) > 500:
+        raise InvalidInput("That makes more than 500 groups. Name fewer columns, or wider groups.", field="group")  # fmt: skip
+    return Counted(
+        columns=tuple(cells.columns[place][:60] for place in places),
+        groups=tuple(one for one in groups if one.count >= least),
+        small=tuple(one.names for one in groups if one.count < least),
+    )
+
+
+class Rates(BaseModel):
+    """A group's rates, each from 0 to 1; None where nobody is there to take it from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    count: int
+    selection_rate: Decimal
+    impact_ratio: Decimal | None
+    """Its selection rate, of the highest one."""
+    true_positive_rate: Decimal | None
+    false_positive_rate: Decimal | None
+
+
+class Compared(BaseModel):
+    """Groups of one column, or of several crossed, compared. Figures are None where they are not defined."""
+
+    model_config = ConfigDict(frozen=True)
+
+    columns: tuple[str, ...]
+    groups: tuple[Rates, ...] = ()
+    small: tuple[str, ...] = ()
+    demographic_parity_difference: Decimal | None = None
+    demographic_parity_ratio: Decimal | None = None
+    equalized_odds_difference: Decimal | None = None
+    equalized_odds_ratio: Decimal | None = None
+    verdict: Verdict = "insufficient"
+    flags: tuple[str, ...] = ()
+    """What the validator has to say something to, each a phrase."""
+
+    @property
+    def name(self) -> str:
+        """`sex × age`."""
+        return " × ".join(self.columns)
+
+
+class Judged(BaseModel):
+    """What the record keeps of a computation: counts, figures, and the rules they were judged by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    least: int
+    """People that a group needs to be judged."""
+    ratio: Decimal
+    """Of selection rates, under which a column is flagged."""
+    counts: Counts
+    compared: tuple[Compared, ...]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Everything that the validator has to say something to."""
+        return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)  # fmt: skip
+
+
+def judge(found: Counts, rules: FairnessRules) -> Judged:
+    """Every column of groups judged by the rules. Raises InvalidInput where fairlearn is not installed."""
+    return Judged(
+        least=rules.least,
+        ratio=rules.ratio,
+        counts=found,
+        compared=tuple(_compare(one, rules) for one in found.counted),
+    )
+
+
+def _compare(found: Counted, rules: FairnessRules) -> Compared:
+    groups = [one for one in found.groups if one.count >= rules.least]
+    small = tuple(sorted(" · ".join(one) for one in (*found.small, *(each.names for each in found.groups if each.count < rules.least))))  # fmt: skip
+    if len(groups) < 2:
+        told = _rates(groups) if groups else ()
+        why = f"fewer than two groups of at least {rules.least} people, so nothing can be compared"  # fmt: skip
+        return Compared(columns=found.columns, groups=told, small=small, flags=(why,))
+    told = _rates(groups)
+    difference, ratio = _parity(groups)
+    odds = _odds(groups)
+    flags: list[str] = []
+    verdict: Verdict = "clear"
+    if small:
+        verdict = "insufficient"
+        flags.append(
+            f"too few people to be judged (under {rules.least}): {_listed(small)}"
+        )
+    if ratio is None:
+        verdict = "undefined"
+        flags.append("nobody was selected, so there is no ratio")
+    elif ratio < rules.ratio:
+        verdict = "flagged"
+        low = min(told, key=lambda one: one.selection_rate)
+        high = max(told, key=lambda one: one.selection_rate)
+        flags.insert(0, f"“{low.name}” is selected at {ratio:.2f} of the rate of “{high.name}”, under {rules.ratio.normalize():f}")  # fmt: skip
+    if isinstance(odds, str):
+        flags.append(f"equalized odds cannot be told: {odds}")
+    return Compared(
+        columns=found.columns,
+        groups=told,
+        small=small,
+        demographic_parity_difference=difference,
+        demographic_parity_ratio=ratio,
+        equalized_odds_difference=None if isinstance(odds, str) else odds[0],
+        equalized_odds_ratio=None if isinstance(odds, str) else odds[1],
+        verdict=verdict,
+        flags=tuple(flags),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - 5
+    return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _columns(groups: Iterable[Group]) -> tuple[list[int], list[int], list[str], list[int]]:  # fmt: skip
+    """Truth, prediction, group and weight: four rows a group stand for all its people."""
+    rows = [
+        (truth, prediction, str(place), weight)
+        for place, one in enumerate(groups)
+        for truth, prediction, weight in ((1, 1, one.tp), (0, 1, one.fp), (1, 0, one.fn), (0, 0, one.tn))
+        if weight
+    ]  # fmt: skip
+    truth, prediction, named, weight = (list(each) for each in zip(*rows, strict=True))
+    return truth, prediction, named, weight
+
+
+def _metrics() -> Any:
+    try:
+        from fairlearn import metrics
+    except ImportError:
+        raise InvalidInput("Fairness is computed by fairlearn, which is not installed here: pip install 'mlgov[fairness]'.") from None  # fmt: skip
+    return metrics
+
+
+def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
+    metrics = _metrics()
+    truth, prediction, named, weight = _columns(groups)
+    frame = metrics.MetricFrame(
+        metrics={"selection": metrics.selection_rate, "tpr": metrics.true_positive_rate, "fpr": metrics.false_positive_rate},
+        y_true=truth, y_pred=prediction, sensitive_features=named,
+        sample_params={one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")},
+    )  # fmt: skip
+    found: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
+    selection = {place: _exact(found["selection"][str(place)]) for place in range(len(groups))}  # fmt: skip
+    highest = max(selection.values())
+    return tuple(
+        Rates(
+            name=" · ".join(one.names),
+            count=one.count,
+            selection_rate=selection[place],
+            impact_ratio=_exact(float(selection[place]) / float(highest)) if highest else None,
+            true_positive_rate=_exact(found["tpr"][str(place)]) if one.tp + one.fn else None,
+            false_positive_rate=_exact(found["fpr"][str(place)]) if one.fp + one.tn else None,
+        )
+        for place, one in enumerate(groups)
+    )  # fmt: skip
+
+
+def _parity(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None]:
+    metrics = _metrics()
+    truth, prediction, named, weight = _columns(groups)
+    given = {"sensitive_features": named, "sample_weight": weight}
+    difference = _exact(metrics.demographic_parity_difference(truth, prediction, **given))  # fmt: skip
+    if not any(one.tp + one.fp for one in groups):
+        return difference, None
+    return difference, _exact(metrics.demographic_parity_ratio(truth, prediction, **given))  # fmt: skip
+
+
+def _odds(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None] | str:
+    """Difference and ratio, or why there is neither. Without one error of a kind anywhere there is no ratio."""
+    for one in groups:
+        if not (one.tp + one.fn and one.fp + one.tn):
+            which = "true" if one.fp + one.tn else "false"
+            return f"{' · '.join(one.names)} has no case that is {which} in truth"
+    metrics = _metrics()
+    truth, prediction, named, weight = _columns(groups)
+    given = {"sensitive_features": named, "sample_weight": weight}
+    difference = _exact(metrics.equalized_odds_difference(truth, prediction, **given))
+    if not (any(one.tp for one in groups) and any(one.fp for one in groups)):
+        return difference, None
+    return difference, _exact(metrics.equalized_odds_ratio(truth, prediction, **given))
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(str(round(float(value), PLACES)))

@@ -1,0 +1,167 @@
+"""Files with what drives a model's answers, as SHAP, scikit-learn's permutation importance or a table write them.
+
+Four shapes are read, each documented in docs/evidence.md: drivers as they are kept, `permutation_importance` of
+scikit-learn, a SHAP explanation, and a CSV of either features with their importance, or SHAP values row by row.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflows.errors import InvalidInput
+
+MOST_BYTES = 8_000_000
+MOST_CASES = 3
+MOST_DRIVERS = 200
+_NAMES = ("feature_names", "features", "columns")
+
+
+def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
+    """The file in the one shape that evidence takes: method, drivers, examples. Raises InvalidInput with what to do.
+
+    Of very many features the strongest are kept, and the rest as one.
+    """
+    if len(data) > MOST_BYTES:
+        raise _bad(name, f"is larger than {MOST_BYTES:,} bytes; give the importance of features, not every case")  # fmt: skip
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _bad(name, "is not UTF-8 text") from None
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            raise _bad(name, "is not whole JSON") from None
+        return _fewer(_json(found, name), name)
+    return _fewer(_table(text, name), name)
+
+
+def _fewer(found: dict[str, Any], name: str) -> dict[str, Any]:
+    drivers = found["drivers"]
+    if isinstance(drivers, list) and len(drivers) > MOST_DRIVERS:
+        if not all(isinstance(one, dict) and "importance" in one for one in drivers):
+            raise _bad(name, "holds drivers without an importance")
+        ordered = sorted(drivers, key=lambda one: -_number(one["importance"], name))
+        rest = ordered[MOST_DRIVERS - 1 :]
+        whole = math.fsum(max(_number(one["importance"], name), 0) for one in rest)
+        found["drivers"] = [*ordered[: MOST_DRIVERS - 1], _driver(f"{len(rest)} other features", whole, None)]  # fmt: skip
+        for case in found.get("examples", ()):
+            if isinstance(case, dict) and isinstance(case.get("contributions"), list):
+                case["contributions"] = sorted(case["contributions"], key=lambda one: -abs(_number(one["contribution"], name)))[:MOST_DRIVERS]  # fmt: skip
+    return found
+
+
+def _bad(name: str, why: str) -> InvalidInput:
+    return InvalidInput(f"{name} {why}. docs/evidence.md shows the shapes that are read.", field="file")  # fmt: skip
+
+
+def _json(found: Any, name: str) -> dict[str, Any]:
+    if isinstance(found, list):
+        found = {"drivers": found}
+    if not isinstance(found, dict):
+        raise _bad(name, "is no JSON object")
+    if "drivers" in found:
+        return {"method": "feature importance", **found}
+    names = next((found[one] for one in _NAMES if isinstance(found.get(one), list)), None)  # fmt: skip
+    if names is None:
+        raise _bad(name, "names no features (`feature_names`)")
+    features = [str(one) for one in names]
+    if "importances_mean" in found:
+        mean = _numbers(found["importances_mean"], len(features), name)
+        spread = found.get("importances_std")
+        spreads = _numbers(spread, len(features), name) if spread is not None else [None] * len(features)  # fmt: skip
+        drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
+        return {"method": "permutation importance", "drivers": drivers}
+    if "values" in found:
+        return _shap(found, features, name)
+    raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")  # fmt: skip
+
+
+def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:  # fmt: skip
+    rows = found["values"]
+    if not isinstance(rows, list) or not rows:
+        raise _bad(name, "holds no SHAP values")
+    values = [_numbers(row, len(features), name) for row in rows]
+    base = found.get("base_values")
+    data = found.get("data")
+    named = found.get("names")
+    examples = []
+    for place, row in enumerate(values[:MOST_CASES]):
+        usual = base[place] if isinstance(base, list) and place < len(base) else base
+        usual = usual if isinstance(usual, int | float) and math.isfinite(usual) else None  # fmt: skip
+        case: dict[str, Any] = {
+            "name": str(named[place]) if isinstance(named, list) and place < len(named) else f"case {place + 1}",
+            "contributions": [
+                {"feature": feature, "contribution": _text(value), **_value(data, place, index)}
+                for index, (feature, value) in enumerate(zip(features, row, strict=True))
+            ],
+        }  # fmt: skip
+        if usual is not None:
+            case |= {"usual": _text(usual), "answer": _text(usual + sum(row))}
+        examples.append(case)
+    return {"method": "SHAP", "drivers": _mean(features, values), "examples": examples}
+
+
+def _value(data: Any, place: int, index: int) -> dict[str, str]:
+    try:
+        return {"value": str(data[place][index])[:60]}
+    except (TypeError, IndexError, KeyError):
+        return {}
+
+
+def _mean(features: Sequence[str], values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:  # fmt: skip
+    """The mean of the absolute SHAP values of each feature, which is how SHAP's own bar plot ranks."""
+    return [
+        _driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
+        for index, feature in enumerate(features)
+    ]  # fmt: skip
+
+
+def _table(text: str, name: str) -> dict[str, Any]:
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)]  # fmt: skip
+    if len(rows) < 2:
+        raise _bad(name, "is empty")
+    heading = [one.strip() for one in rows[0]]
+    low = [one.casefold() for one in heading]
+    if "feature" in low and "importance" in low:
+        of, at = low.index("feature"), low.index("importance")
+        wide = next((low.index(one) for one in ("std", "spread") if one in low), None)
+        try:
+            drivers = [
+                _driver(row[of], _number(row[at], name), _number(row[wide], name) if wide is not None and row[wide].strip() else None)
+                for row in rows[1:]
+            ]  # fmt: skip
+        except IndexError:
+            raise _bad(name, "has rows with fewer columns than its heading") from None
+        return {"method": "feature importance", "drivers": drivers}
+    values = [_numbers(row, len(heading), name) for row in rows[1:]]
+    return {"method": "SHAP", "drivers": _mean(heading, values)}
+
+
+def _numbers(found: Any, wanted: int, name: str) -> list[float]:
+    if not isinstance(found, list) or len(found) != wanted:
+        raise _bad(name, f"does not give one number for each of its {wanted} features")
+    return [_number(one, name) for one in found]
+
+
+def _number(found: Any, name: str) -> float:
+    try:
+        value = float(found)
+    except (TypeError, ValueError):
+        raise _bad(name, f"holds {str(found)[:40]!r} where a number belongs") from None
+    if not math.isfinite(value):
+        raise _bad(name, "holds a number that is not finite")
+    return value
+
+
+def _driver(feature: str, importance: float, spread: float | None) -> dict[str, Any]:
+    made: dict[str, Any] = {"feature": feature, "importance": _text(importance)}
+    return made if spread is None else {**made, "spread": _text(spread)}
+
+
+def _text(value: float) -> str:
+    """A figure to twelve places, as exact text."""
+    return f"{value:.12f}"

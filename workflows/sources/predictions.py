@@ -1,0 +1,174 @@
+"""Predictions with their truth and the groups of people they are about, counted: no row of a person leaves this module."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflows.errors import InvalidInput
+from workflows.sources import sealed
+from workflows.sources.focus.wording import shown
+from workflows.sources.sealed import identifier, literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+YES = ("1", "1.0", "true", "t", "yes", "y")
+NO = ("0", "0.0", "false", "f", "no", "n")
+MOST_GROUPS = 200
+"""Values of a group column, and cells of all of them together; more are no groups of people."""
+MOST_CELLS = 5_000
+MEMORY_MB, THREADS, SPILL_GB = 256, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns say what. Truth and prediction are yes or no; a score is cut at `threshold`, a word is yes if `positive`."""
+
+    truth: str
+    prediction: str
+    groups: tuple[str, ...]
+    positive: str | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many people of one combination of groups had which truth and prediction."""
+
+    names: tuple[str, ...]
+    truth: bool
+    prediction: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A whole file, counted; `left_out` rows lack a truth, a prediction or a group."""
+
+    columns: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    left_out: int
+
+
+def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
+    """Count a CSV (also gzipped) or Parquet file. Raises InvalidInput with what to do; `name` is what people call the file."""
+    import duckdb
+
+    name = shown(name or path.name)
+    if not columns.groups:
+        raise InvalidInput("Name at least one column of groups, like sex.", field="group")  # fmt: skip
+    if not path.is_file():
+        raise InvalidInput(f"There is no file {name}.", field="file")
+    if not path.stat().st_size:
+        raise InvalidInput(f"{name} is empty.", field="file")
+    spill = tempfile.mkdtemp(prefix="mlgov-predictions-")
+    try:
+        with sealed.connect([path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB) as base:  # fmt: skip
+            return _count(base, _source(path), columns, name)
+    except duckdb.Error as error:
+        raise InvalidInput(f"{name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.", field="file") from None  # fmt: skip
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _source(path: Path) -> str:
+    with path.open("rb") as opened:
+        begins = opened.read(4)
+    place = literal(str(path.resolve()))
+    if begins == b"PAR1":
+        return f"read_parquet({place})"
+    packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
+    return f"read_csv({place}, all_varchar=true, header=true, compression={literal(packed)})"
+
+
+def _count(
+    base: "DuckDBPyConnection", source: str, columns: Columns, name: str
+) -> Cells:
+    held = [row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]  # noqa: S608  # fmt: skip
+    groups = tuple(dict.fromkeys(_named(one, held, "group", name) for one in columns.groups))  # fmt: skip
+    truth = _named(columns.truth, held, "truth", name)
+    prediction = _named(columns.prediction, held, "prediction", name)
+    if truth == prediction or {truth, prediction} & set(groups):
+        raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")  # fmt: skip
+    chosen = ", ".join(
+        f"nullif(trim({identifier(column)}::VARCHAR), '') AS {alias}"
+        for column, alias in (
+            (truth, "t"),
+            (prediction, "p"),
+            *((one, f"g{place}") for place, one in enumerate(groups)),
+        )
+    )
+    base.execute(f"CREATE VIEW told AS SELECT {chosen} FROM {source}")  # noqa: S608
+    aliases = [f"g{place}" for place in range(len(groups))]
+    _few(base, aliases, groups)
+    truths = _verdict("t", columns.positive, None)
+    predicted = _verdict("p", columns.positive, columns.threshold)
+    _readable(base, "t", truths, truth, columns)
+    _readable(base, "p", predicted, prediction, columns)
+    by = ", ".join(aliases)
+    absent = " OR ".join(f"{one} IS NULL OR lower({one}) = 'nan'" for one in aliases)
+    rows = base.execute(
+        f"SELECT {by}, {truths} AS truth, {predicted} AS prediction, count(*) FROM told WHERE NOT ({absent}) GROUP BY ALL ORDER BY ALL LIMIT {2 * MOST_CELLS}"  # noqa: S608
+    ).fetchall()
+    whole = base.execute("SELECT count(*) FROM told").fetchall()[0][0]
+    cells = tuple(
+        Cell(tuple(str(one) for one in row[:-3]), bool(row[-3]), bool(row[-2]), int(row[-1]))
+        for row in rows
+        if row[-3] is not None and row[-2] is not None
+    )  # fmt: skip
+    if len(cells) > MOST_CELLS:
+        raise InvalidInput(f"The groups of {', '.join(groups)} together are more than {MOST_CELLS:,} cells. Name fewer columns, or wider groups.", field="group")  # fmt: skip
+    left_out = int(whole) - sum(one.count for one in cells)
+    if not cells:
+        raise InvalidInput(f"{name} holds no row with a truth, a prediction and a group.", field="file")  # fmt: skip
+    return Cells(groups, cells, left_out)
+
+
+def _named(wanted: str, held: Sequence[str], field: str, name: str) -> str:
+    """The column that is meant; case does not matter."""
+    found = [one for one in held if one == wanted] or [one for one in held if one.strip().casefold() == wanted.strip().casefold()]  # fmt: skip
+    if len(found) != 1:
+        listed = ", ".join(shown(one) for one in held[:20])
+        raise InvalidInput(f"{name} has no column {shown(wanted)!r}. It has: {listed}.", field=field)  # fmt: skip
+    return found[0]
+
+
+def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:  # fmt: skip
+    for alias, group in zip(aliases, groups, strict=True):
+        (found,) = base.execute(f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})").fetchall()  # noqa: S608  # fmt: skip
+        if found[0] > MOST_GROUPS:
+            raise InvalidInput(f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.", field="group")  # fmt: skip
+
+
+def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
+    """True, false, or null for what is missing; an empty string cannot come here."""
+    if threshold is not None:
+        score = f"TRY_CAST({alias} AS DOUBLE)"
+        return f"CASE WHEN isnan({score}) THEN NULL ELSE {score} >= {float(threshold)!r} END"  # fmt: skip
+    missing = f"lower({alias}) = 'nan'"
+    if positive is not None:
+        return f"CASE WHEN {missing} THEN NULL ELSE lower({alias}) = {literal(positive.strip().casefold())} END"  # fmt: skip
+    yes, no = (", ".join(literal(one) for one in words) for words in (YES, NO))
+    return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"  # fmt: skip
+
+
+def _readable(base: "DuckDBPyConnection", alias: str, verdict: str, column: str, columns: Columns) -> None:  # fmt: skip
+    """Raises for what is neither yes nor no, and for a word that never comes."""
+    bad = base.execute(
+        f"SELECT {alias} FROM told WHERE {alias} IS NOT NULL AND lower({alias}) <> 'nan' AND ({verdict}) IS NULL LIMIT 1"  # noqa: S608
+    ).fetchall()
+    if bad and columns.threshold is not None and alias == "p":
+        raise InvalidInput(f"{shown(column)} holds {shown(str(bad[0][0]))!r}, which is no score.", field="prediction")  # fmt: skip
+    if bad:
+        raise InvalidInput(
+            f"{shown(column)} holds {shown(str(bad[0][0]))!r}, which is neither yes nor no. Say from which threshold a score is a yes, or which word is the positive one.",
+            field="truth" if alias == "t" else "prediction",
+        )
+    if columns.positive is None or (alias == "p" and columns.threshold is not None):
+        return
+    (found,) = base.execute(f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told").fetchall()  # noqa: S608  # fmt: skip
+    if found[1] > 2:
+        raise InvalidInput(f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.", field="positive")  # fmt: skip
