@@ -227,6 +227,32 @@ def select(
     return made
 
 
+def searched(
+    action_id: str, *, placeholder: str, initial: Element | None = None
+) -> Element:
+    """A menu whose options are looked up while somebody types; opened, it shows the first hundred."""
+    made: Element = {
+        "type": "external_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
+        "min_query_length": 0,
+    }
+    if initial:
+        made["initial_option"] = initial
+    return made
+
+
+def searched_many(
+    action_id: str, *, placeholder: str, initial: Sequence[Element] = ()
+) -> Element:
+    """As `searched`, for several."""
+    made = searched(action_id, placeholder=placeholder)
+    made["type"] = "multi_external_select"
+    if initial:
+        made["initial_options"] = list(initial)[:SELECT_OPTIONS]
+    return made
+
+
 def overflow(action_id: str, options: Sequence[Element]) -> Element:
     """A menu behind three dots: what stands back behind the buttons, at most five choices."""
     return {"type": "overflow", "action_id": action_id, "options": list(options)[:5]}

@@ -82,6 +82,10 @@ def build(
         edge.shortcut(body)
         ack()
 
+    @app.options(ANY)
+    def _options(ack: Any, body: dict[str, Any]) -> None:
+        ack(options=edge.search(body))
+
     @app.view_submission(ANY)
     def _submission(ack: Any, body: dict[str, Any]) -> None:
         answer = edge.submission(body)
@@ -97,7 +101,7 @@ def build(
     def _message(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
         spoken = (
             event.get("channel_type") == "im"
-            and not event.get("subtype")
+            and event.get("subtype") in (None, "file_share")
             and not event.get("bot_id")
         )
         if (

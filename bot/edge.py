@@ -8,7 +8,7 @@ from bot import blocks, errors, pictures
 from bot.answers import Answers, in_words
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
-from bot.requests import Click, Command, Shortcut, Submission
+from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
 from bot.router import Router
 from workflows import permissions
 from workflows.actors import Actor
@@ -125,8 +125,10 @@ class Edge:
             )
             permissions.require_member(actor, "command")
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
-            reply = self._reply(actor, event, text) or self._words(
-                actor, text, event["channel"], None
+            reply = (
+                self._file(actor, event)
+                or self._reply(actor, event, text)
+                or self._words(actor, text, event["channel"], None)
             )
             if isinstance(reply, Private):
                 reply = self._greet(actor, reply)
@@ -134,6 +136,15 @@ class Edge:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
             self._answers.say(event["channel"], reply)
+
+    def _file(self, actor: Actor, event: Payload) -> Reply | None:
+        """What a file means that came with the message; of several the first is taken, one at a time."""
+        files = event.get("files")
+        first = files[0] if isinstance(files, list) and files else None
+        if not isinstance(first, Mapping) or not self.router.files:
+            return None
+        (handler,) = self.router.files
+        return handler(FileShared(self.deps, actor, str(first.get("id") or "")))
 
     def _reply(self, actor: Actor, event: Payload, text: str) -> Reply | None:
         """What a reply in the thread of one of our messages means, where it means something of its own."""
@@ -247,6 +258,25 @@ class Edge:
             reply = self._answers.open(payload["trigger_id"], reply) or Done()
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
+
+    # --- menus that are looked up
+
+    def search(self, payload: Payload) -> list[dict[str, Any]]:
+        """The options that fit what was typed into a menu; none where something goes wrong, which Slack says by itself."""
+        actor: Actor | None = None
+        try:
+            actor = self.actor(payload)
+            permissions.require_member(actor, "search")
+            handler = self.router.searches.get(payload["action_id"])
+            if handler is None:
+                return []
+            query = str(payload.get("value") or "")[:80].strip()
+            asked = Search(self.deps, actor, query, dict(payload.get("view") or {}))
+            found = handler(asked)
+        except Exception as error:
+            errors.private(error, self.deps, actor)
+            return []
+        return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]  # fmt: skip
 
     # --- modals
 

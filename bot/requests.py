@@ -63,6 +63,25 @@ class Shortcut:
 
 
 @dataclass(frozen=True, slots=True)
+class FileShared:
+    """A file that somebody shared with the bot in their direct conversation."""
+
+    deps: "Deps"
+    actor: Actor
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody typed into a menu whose options are looked up. `view` is the modal that holds it."""
+
+    deps: "Deps"
+    actor: Actor
+    query: str
+    view: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A submitted modal. `values` maps block_id to what was entered: text, an option's value, ids, or None."""
 

@@ -3,12 +3,19 @@
 A dictionary keeps the cost of a click flat however many buttons there are; Bolt's own matching is linear.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.replies import Reply
-from bot.requests import Click, Command, Shortcut, Submission
+from bot.requests import (
+    Click,
+    Command,
+    FileShared,
+    Search,
+    Shortcut,
+    Submission,
+)
 from workflows.actors import Actor
 
 if TYPE_CHECKING:
@@ -20,6 +27,9 @@ ShortcutHandler = Callable[[Shortcut], Reply]
 ReplyHandler = Callable[["Deps", Actor, dict[str, object], str], Reply | None]
 """Deps, who replied, the facts of the notice under which they did, and the text; None leaves it to the words."""
 SubmissionHandler = Callable[[Submission], Reply]
+FileHandler = Callable[[FileShared], Reply]
+SearchHandler = Callable[[Search], Sequence[tuple[str, str]]]
+"""The options that fit, as (value, text), the best first; Slack shows a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class Router:
     shortcuts: dict[str, ShortcutHandler] = field(default_factory=dict)
     words: dict[str, Word] = field(default_factory=dict)
     replies: dict[str, ReplyHandler] = field(default_factory=dict)
+    searches: dict[str, SearchHandler] = field(default_factory=dict)
+    files: list[FileHandler] = field(default_factory=list)
 
     def action(self, action_id: str, handler: ClickHandler) -> None:
         """`handler` answers clicks on `action_id` (`noun.verb`)."""
@@ -61,6 +73,17 @@ class Router:
         """`handler` answers replies in the thread of a direct message of that kind of notice."""
         self._once(self.replies, kind)
         self.replies[kind] = handler
+
+    def search(self, action_id: str, handler: SearchHandler) -> None:
+        """`handler` looks up the options of the menu `action_id`."""
+        self._once(self.searches, action_id)
+        self.searches[action_id] = handler
+
+    def file(self, handler: FileHandler) -> None:
+        """`handler` answers files that people share with the bot; there is one."""
+        if self.files:
+            raise ValueError("shared files are answered already")
+        self.files.append(handler)
 
     def word(self, name: str, usage: str, help_: str, handler: CommandHandler) -> None:
         """`handler` answers `/mlgov name …`."""

@@ -38,6 +38,7 @@ class Message:
     icon_emoji: str | None = None
     icon_url: str | None = None
     metadata: dict[str, Any] | None = None
+    file_ids: tuple[str, ...] = ()
     client_msg_id: str | None = None
     edited: Edited | None = None
     posted_at: float = 0.0

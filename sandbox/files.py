@@ -1,5 +1,6 @@
 """Files that were uploaded: their three steps, who may show them, and when they are ready."""
 
+import mimetypes
 import re
 import secrets
 import time
@@ -63,7 +64,11 @@ class File:
         for signature, *kind in _SIGNATURES:
             if begins.startswith(signature):
                 return (kind[0], kind[1], kind[2])
-        return _OTHER
+        mimetype, _ = mimetypes.guess_type(self.name)
+        ending = self.name.rpartition(".")[2].lower()
+        if mimetype is None or mimetype.startswith("image/"):
+            return _OTHER
+        return (mimetype, ending, ending.upper())
 
     @property
     def is_picture(self) -> bool:

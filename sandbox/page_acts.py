@@ -1,11 +1,11 @@
 """What a person does on the page, handed to their `Seat`."""
 
+import base64
 from typing import TYPE_CHECKING, Any, cast
 
 from sandbox.blocks.state import Block, elements, has_state
-from sandbox.outcome import NotPossible, Outcome, body_of, error_of
+from sandbox.outcome import NotPossible, Outcome
 from sandbox.outgoing import payloads
-from sandbox.outgoing.answers import Parcel
 from sandbox.page_view import can_see
 
 if TYPE_CHECKING:
@@ -39,6 +39,21 @@ def say(sandbox: "Sandbox", body: Json) -> Json:
     """Write a message."""
     message = _seat(sandbox, body).say(
         text_of(body, "channel"), text_of(body, "text"), optional_text(body, "thread")
+    )
+    return {"ok": True, "ts": message.ts}
+
+
+def share(sandbox: "Sandbox", body: Json) -> Json:
+    """Share a file, whose bytes come as base64."""
+    try:
+        data = base64.b64decode(text_of(body, "data"), validate=True)
+    except ValueError:
+        raise Unreadable("give `data` as base64") from None
+    message = _seat(sandbox, body).share(
+        text_of(body, "channel"),
+        text_of(body, "name"),
+        data,
+        optional_text(body, "text") or "",
     )
     return {"ok": True, "ts": message.ts}
 
@@ -100,18 +115,12 @@ def options(sandbox: "Sandbox", body: Json) -> Json:
     seat, world = _seat(sandbox, body), sandbox.world
     with world.lock:
         payload = _payload(sandbox, seat, body)
-    for name in ("trigger_id", "response_url", "actions", "state"):
-        payload.pop(name, None)
-    payload |= {
-        "type": "block_suggestion",
-        "action_id": text_of(body, "action_id"),
-        "block_id": text_of(body, "block_id"),
-        "value": optional_text(body, "query") or "",
-    }
-    answer = sandbox.delivery.send(Parcel("interactive", "block_suggestion", payload))
-    said = body_of(answer)
-    if error_of(answer) is not None or not isinstance(said, dict):
-        raise NotPossible("The app did not send options. Try again.")
+    said = seat.suggested(
+        payload,
+        text_of(body, "action_id"),
+        text_of(body, "block_id"),
+        optional_text(body, "query") or "",
+    )
     return {"options": said.get("options"), "option_groups": said.get("option_groups")}
 
 

@@ -43,7 +43,7 @@ _HEADERS = {
 }
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WAIT_SECONDS = 10.0
-_BIGGEST_BODY = 1_000_000
+_BIGGEST_BODY = 12_000_000
 
 
 def routes(sandbox: "Sandbox") -> list[BaseRoute]:
@@ -80,7 +80,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
     acts: dict[str, Callable[[Request, Json], Json]] = {
         act.__name__: lambda request, body, act=act: act(sandbox, body)  # type: ignore[misc]
         for act in (
-            page_acts.say, page_acts.slash, page_acts.shortcut, page_acts.click, page_acts.options, page_acts.submit,
+            page_acts.say, page_acts.share, page_acts.slash, page_acts.shortcut, page_acts.click, page_acts.options, page_acts.submit,
             page_acts.close, page_acts.home, page_acts.read, page_acts.dismiss, page_acts.join,
         )
     }  # fmt: skip

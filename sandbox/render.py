@@ -146,9 +146,9 @@ def channel(
 
 
 def message(
-    world: World, one: Message, *, with_metadata: bool = False
+    world: World, one: Message, *, with_metadata: bool = False, base_url: str = ""
 ) -> dict[str, Any]:
-    """A message as in conversations.history; a thread's root has its counts."""
+    """A message as in conversations.history; a thread's root has its counts. Files are reached under `base_url`."""
     shown: dict[str, Any] = {
         "type": "message",
         "user": one.user_id,
@@ -178,6 +178,10 @@ def message(
         shown["edited"] = {"user": one.edited.user_id, "ts": one.edited.ts}
     if with_metadata and one.metadata:
         shown["metadata"] = one.metadata
+    found = [world.files.find(file_id) for file_id in one.file_ids]
+    if one.file_ids:
+        shown["files"] = [world.files.as_json(file, base_url) for file in found if file]
+        shown["upload"] = False
     if one.thread_ts:
         shown["thread_ts"] = one.thread_ts
         if one.is_reply:

@@ -29,17 +29,7 @@ class Seat(Window):
     def say(self, channel_id: str, text: str, thread_ts: str | None = None) -> Message:
         """Write a message. Raises NotPossible when Slack's client would not send it."""
         with self._world.lock:
-            channel = self._channel(channel_id)
-            self._active()
-            if self.user_id not in channel.members:
-                raise NotPossible(f"join #{channel.name} first")
-            if channel.is_archived:
-                raise NotPossible(f"#{channel.name} is archived")
-            manifest = self._sandbox.manifest
-            if channel.kind == "im" and (
-                not manifest.messages_tab or manifest.messages_read_only
-            ):
-                raise NotPossible("Sending messages to this app has been turned off.")
+            channel = self._may_write(channel_id)
             if thread_ts is not None:
                 root = channel.messages.get(thread_ts)
                 if root is None or root.is_reply:
@@ -47,6 +37,44 @@ class Seat(Window):
             return self._world.messages.post(
                 channel_id, self.user_id, text, thread_ts=thread_ts
             )
+
+    def _may_write(self, channel_id: str) -> Channel:
+        channel = self._channel(channel_id)
+        self._active()
+        if self.user_id not in channel.members:
+            raise NotPossible(f"join #{channel.name} first")
+        if channel.is_archived:
+            raise NotPossible(f"#{channel.name} is archived")
+        manifest = self._sandbox.manifest
+        if channel.kind == "im" and (
+            not manifest.messages_tab or manifest.messages_read_only
+        ):
+            raise NotPossible("Sending messages to this app has been turned off.")
+        return channel
+
+    def share(self, channel_id: str, name: str, data: bytes, text: str = "") -> Message:
+        """Share a file in a conversation, with words or none; the app hears of both, the message and the file."""
+        with self._world.lock:
+            self._may_write(channel_id)
+            file = self._world.files.add(self.user_id, name, data, channel_id)
+            message = self._world.messages.post(
+                channel_id,
+                self.user_id,
+                text,
+                subtype="file_share",
+                file_ids=(file.id,),
+            )
+            self._world.happen(
+                {
+                    "type": "file_shared",
+                    "file_id": file.id,
+                    "user_id": self.user_id,
+                    "file": {"id": file.id},
+                    "channel_id": channel_id,
+                },
+                channel_id=channel_id,
+            )
+            return message
 
     def slash(self, command: str, text: str, channel_id: str) -> Outcome:
         """Use a slash command, with or without its leading `/`."""
@@ -169,6 +197,39 @@ class Seat(Window):
                     state,
                 )
         return self._interact("block_actions", payload)
+
+    def options(
+        self, view_id: str, action_id: str, query: str = ""
+    ) -> list[dict[str, Any]]:
+        """What the app offers in a menu of an open view for what was typed into it."""
+        with self._world.lock:
+            view = self._view(view_id)
+            block, _ = acting.find(view.blocks, action_id, None)
+            payload = payloads.view_action(
+                self._sandbox.installation, self.user, self.team_id, view, {}
+            )
+        said = self.suggested(payload, action_id, block["block_id"], query)
+        return list(said.get("options") or ())
+
+    def suggested(
+        self, payload: dict[str, Any], action_id: str, block_id: str, query: str
+    ) -> dict[str, Any]:
+        """The app's answer to a block_suggestion, made from an interaction's payload. Raises NotPossible without one."""
+        for name in ("trigger_id", "response_url", "actions", "state"):
+            payload.pop(name, None)
+        payload |= {
+            "type": "block_suggestion",
+            "action_id": action_id,
+            "block_id": block_id,
+            "value": query,
+        }
+        answer = self._sandbox.delivery.send(
+            Parcel("interactive", "block_suggestion", payload)
+        )
+        said = body_of(answer)
+        if error_of(answer) is not None or not isinstance(said, dict):
+            raise NotPossible("The app did not send options. Try again.")
+        return said
 
     def enter(self, view_id: str, values: dict[str, dict[str, Any]]) -> None:
         """Fill in inputs of an open view without submitting it; as in `submit`."""

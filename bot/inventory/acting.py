@@ -59,6 +59,11 @@ def clicked_of(metadata: str) -> Clicked:
     return (place[0], place[1]) if len(place) == 2 and all(place) else None
 
 
+def file_of(metadata: str) -> str | None:
+    """The shared file that a window of evidence is about, by Slack's id."""
+    return ":".join(metadata.split(":")[7:]) or None
+
+
 def look(deps: Deps, actor: Actor, model_id: int, version_id: int | None = None) -> tuple[ModelCard, str]:  # fmt: skip
     """A model before somebody who sees it, and what its project spent."""
     with deps.db.read() as session:

@@ -4,15 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import blocks, routes
-from bot.context import Deps
-from bot.inventory import acting, figures, submissions, views, windows, words
+from bot.inventory import acting, figures, sharing, submissions, views, windows, words
 from bot.inventory.acting import OTHER_RELEASE, At
 from bot.pictures import Picture
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import decisions
-from workflows.actors import Actor
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.inventory import approving, reads, rules
 from workflows.inventory.records import ModelCard
@@ -33,6 +31,7 @@ def register(router: Router) -> None:
     router.action(words.PICK_TYPE, pick_type)
     router.shortcut(FROM_MESSAGE, from_message)
     submissions.register(router)
+    sharing.register(router)
     router.word("models", "models [word]", "the inventory: which models there are, and how they stand", models)  # fmt: skip
     router.word("model", "model NAME[:VERSION]", "one model: state, tier, evidence, approvals, findings and spend", model)  # fmt: skip
 
@@ -84,35 +83,19 @@ def open_model(click: Click) -> Reply:
 
 def open_register(click: Click) -> Reply:
     """The window for a new entry."""
-    return _present(click, _register(click.deps, click.actor))
+    return _present(click, windows.register(owner=click.actor.slack_id))
 
 
 def from_message(shortcut: Shortcut) -> Reply:
     """What somebody wrote about a model becomes an entry; the window is filled in from the message."""
     with shortcut.deps.db.read() as session:
-        here = [one.key for one in projects.list_all(session, shortcut.actor) if one.channel == shortcut.channel]  # fmt: skip
+        here = [(one.key, one.name) for one in projects.list_all(session, shortcut.actor) if one.channel == shortcut.channel]  # fmt: skip
     text = blocks.plain(shortcut.text, 600)
     return Open(
-        _register(
-            shortcut.deps, shortcut.actor, purpose="" if text == "—" else text, chosen=here[0] if here else None
+        windows.register(
+            purpose="" if text == "—" else text, owner=shortcut.actor.slack_id, chosen=here[0] if here else None
         )
     )  # fmt: skip
-
-
-def _register(deps: Deps, actor: Actor, purpose: str = "", chosen: str | None = None) -> dict[str, Any]:  # fmt: skip
-    return windows.register(
-        _offered(deps, actor), purpose=purpose, owner=actor.slack_id, chosen=chosen
-    )
-
-
-def _offered(deps: Deps, actor: Actor) -> list[tuple[str, str]]:
-    """Projects by key and name, the actor's own first, as many as a menu takes."""
-    with deps.db.read() as session:
-        mine = projects.list_for(session, actor)
-        every = projects.list_all(session, actor)
-    keys = {one.key for one in mine}
-    found = [*mine, *(one for one in every if one.key not in keys)]
-    return [(one.key, one.name) for one in found[: blocks.SELECT_OPTIONS]]
 
 
 # --- steps and the menu
@@ -159,12 +142,8 @@ def _route(click: Click, found: ModelCard) -> str:
 def _describe(click: Click, at: At) -> Reply:
     deps, found = click.deps, _seen(click, at)
     with deps.db.read() as session:
-        others = [(one.key, one.name) for one in reads.list_(session, click.actor, policy=deps.policy) if one.id != at.model_id]  # fmt: skip
-    taken = [key for key, name in others if name in found.model.upstream]
-    return _present(
-        click,
-        windows.describe(found.model, _offered(deps, click.actor), others[: blocks.SELECT_OPTIONS], taken, acting.remember(at, click)),
-    )  # fmt: skip
+        taken = reads.upstream_of(session, found.model.id)
+    return _present(click, windows.describe(found.model, taken, acting.remember(at, click)))  # fmt: skip
 
 
 def _assess(click: Click, at: At) -> Reply:
@@ -185,7 +164,7 @@ def pick_type(click: Click) -> Reply:
     """The type of evidence was picked: its fields follow."""
     metadata = str((click.view or {}).get("private_metadata") or "")
     at = At.read(metadata)
-    return Show(windows.evidence(_seen(click, at), click.deps.policy, click.value, metadata))  # fmt: skip
+    return Show(windows.evidence(_seen(click, at), click.deps.policy, click.value, metadata, sharing.of(click)))  # fmt: skip
 
 
 def _look(click: Click, at: At) -> Reply:

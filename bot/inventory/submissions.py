@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
-from bot.inventory import acting, figures, views, windows
+from bot.inventory import acting, figures, sharing, views, windows
 from bot.inventory.acting import At
 from bot.replies import FieldErrors, Reply, Show
 from bot.requests import Submission
@@ -19,6 +19,7 @@ from bot.router import Router
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
+from workflows.evidence import sharing as files
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import (
     evidencing,
@@ -291,6 +292,7 @@ def evidence(submission: Submission) -> Reply:
     """An item of evidence."""
     deps, at = submission.deps, At.read(submission.metadata)
     type_ = str(submission.values.get(windows.TYPE) or "")
+    file = sharing.of(submission)
     lines = [one for one in text(submission, windows.METRICS).splitlines() if one.strip()]  # fmt: skip
     try:
         is_plan = type_ == "monitoring_plan"
@@ -304,7 +306,11 @@ def evidence(submission: Submission) -> Reply:
     form = SubmitEvidence.model_validate(
         {
             "type": type_,
-            "uri": text(submission, windows.URI) or None,
+            **(
+                {"uri": text(submission, windows.URI) or None}
+                if file is None
+                else files.fields(file, type_)
+            ),
             "summary": text(submission, windows.SUMMARY),
             "metrics": measured,
             "watched": watched,

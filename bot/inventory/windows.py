@@ -15,6 +15,7 @@ from storage.enums import (
 )
 from workflows.evidence.forms import WORDS
 from workflows.evidence.records import Item
+from workflows.evidence.sharing import Shared
 from workflows.inventory import rules
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 from workflows.inventory.rules import Guard, Move
@@ -50,19 +51,20 @@ def _text(label: str, block: str, *, initial: str = "", hint: str = "", multilin
     return blocks.input_(label, blocks.text_input(block, multiline=multiline, initial=initial, max_length=most), block_id=block, hint=hint, optional=optional)  # fmt: skip
 
 
-def _projects(projects: Sequence[tuple[str, str]], chosen: str | None) -> Element:
-    return _menu(PROJECT, dict(projects), chosen, "Pick a project")
+def _project(chosen: tuple[str, str] | None) -> Block:
+    """The project, looked up; `chosen` is the key and name of the one that it has."""
+    initial = blocks.option(chosen[1], chosen[0]) if chosen else None
+    menu = blocks.searched(words.PICK_PROJECT, placeholder="Pick a project", initial=initial)  # fmt: skip
+    return blocks.input_("Project", menu, block_id=PROJECT, optional=True)
 
 
-def register(
-    projects: Sequence[tuple[str, str]], *, name: str = "", purpose: str = "", owner: str | None = None, chosen: str | None = None
-) -> Block:  # fmt: skip
+def register(*, name: str = "", purpose: str = "", owner: str | None = None, chosen: tuple[str, str] | None = None) -> Block:  # fmt: skip
     """A new entry: what somebody knows on the first day; the rest is described later."""
     shown = [
         _text("Name", NAME, initial=name, multiline=False, optional=False, most=80, hint="As people call it, like Fraud score."),
         blocks.input_("What is it?", _menu(KIND, words.KINDS, ModelKind.INTERNAL), block_id=KIND),
         _text("Vendor", VENDOR, multiline=False, most=80, hint="For a model that is not your own."),
-        *([blocks.input_("Project", _projects(projects, chosen), block_id=PROJECT, optional=True)] if projects else []),
+        _project(chosen),
         blocks.input_("Owner", blocks.person_picker(OWNER, placeholder="Who answers for it", initial=owner), block_id=OWNER),
         _text("What is it for?", PURPOSE, initial=purpose, optional=False, hint="A sentence or two that an executive understands."),
         *_assessed(None),
@@ -81,22 +83,15 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
 
 
 def describe(
-    model: ModelRecord, projects: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]], taken: Sequence[str], metadata: str
-) -> Block:  # fmt: skip
-    """Everything that describes a model, filled in as it stands."""
-    options = [blocks.option(name, key) for key, name in others]
-    upstream = (
-        blocks.choices(UPSTREAM, options, placeholder="None") if options else None
-    )
-    if upstream is not None:
-        picked = [one for one in options if one["value"] in taken]
-        if picked:
-            upstream["initial_options"] = picked
+    model: ModelRecord, taken: Sequence[tuple[str, str]], metadata: str
+) -> Block:
+    """Everything that describes a model, filled in as it stands; `taken` are key and name of the models whose output it takes."""
+    upstream = blocks.searched_many(words.PICK_UPSTREAM, placeholder="None", initial=[blocks.option(name, key) for key, name in taken])  # fmt: skip
     shown = [
         _text("Name", NAME, initial=model.name, multiline=False, optional=False, most=80),
         blocks.input_("What is it?", _menu(KIND, words.KINDS, model.kind), block_id=KIND),
         _text("Vendor", VENDOR, initial=model.vendor or "", multiline=False, most=80),
-        *([blocks.input_("Project", _projects(projects, model.project_key), block_id=PROJECT, optional=True)] if projects else []),
+        _project((model.project_key, model.project or model.project_key) if model.project_key else None),
         blocks.input_("Owner", blocks.person_picker(OWNER, placeholder="Who answers for it", initial=model.owner.slack_id if model.owner else None), block_id=OWNER),
         _text("What is it for?", PURPOSE, initial=model.purpose, optional=False),
         _text("Intended use", INTENDED, initial=model.intended_use, hint="Who uses its output, for what."),
@@ -104,7 +99,7 @@ def describe(
         _text("Technique", TECHNIQUE, initial=model.technique, multiline=False, most=200, hint="Like gradient boosting."),
         _text("Data that it is made from", DATA, initial=", ".join(model.data_sources), multiline=False, most=1000, hint="Names, separated by commas."),
         blocks.input_("Does its output bear on people one by one?", _menu(PEOPLE, {"no": "No", "yes": "Yes: it asks for fairness evidence"}, "yes" if model.affects_people else "no"), block_id=PEOPLE),
-        *([blocks.input_("Takes the output of", upstream, block_id=UPSTREAM, optional=True)] if upstream else []),
+        blocks.input_("Takes the output of", upstream, block_id=UPSTREAM, optional=True),
     ]  # fmt: skip
     return blocks.modal("Describe it", shown, callback_id=SUBMIT_DESCRIBE, submit="Keep", metadata=metadata)  # fmt: skip
 
@@ -194,13 +189,28 @@ def step(found: ModelCard, move: Move, *, route: str = "", metadata: str = "") -
 _SUBMITS = {rules.PASS: "Ask", rules.SUSPEND: "Suspend", rules.RETIRE: "Retire", rules.SUBMIT: "Send", "return": "Send back"}  # fmt: skip
 
 
-def evidence(found: ModelCard, policy: Policy, type_: str | None, metadata: str) -> Block:  # fmt: skip
-    """Hand in an item: the type first, then what that type asks."""
+def shared(found: Shared) -> Block:
+    """A file that somebody shared: which version of a model is it for?"""
+    menu = blocks.searched(words.PICK_VERSION, placeholder="Pick a version")
+    shown = [
+        blocks.section(f"*{blocks.escape(found.name, 120)}*"),
+        blocks.section("Which model, in which version, is it for?", accessory=menu, block_id=VERSION),
+    ]  # fmt: skip
+    return blocks.modal("Hand in evidence", shown, callback_id="notice", close="Cancel", metadata=found.slack_id)  # fmt: skip
+
+
+def evidence(
+    found: ModelCard, policy: Policy, type_: str | None, metadata: str, file: Shared | None = None
+) -> Block:  # fmt: skip
+    """Hand in an item: the type first, then what that type asks; `file` is what somebody shared."""
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}  # fmt: skip
     lacking = [lack.type for each in found.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
     pick = blocks.input_("What is it?", _menu(words.PICK_TYPE, ordered, type_), block_id=TYPE, dispatch=True, hint="What is missing stands first.")  # fmt: skip
-    shown: list[Block] = [blocks.section(f"*{words.named(found.model, found.version)}*"), pick]  # fmt: skip
+    about = f"*{words.named(found.model, found.version)}*" + (f" · {blocks.escape(file.name, 120)}" if file else "")  # fmt: skip
+    shown: list[Block] = [blocks.section(about), pick]
+    if file is not None and file.said and type_ == file.type:
+        shown += blocks.sections(blocks.escape(one, 400) for one in file.said)
     if type_ is None:
         return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
     if type_ == "validation_report":
@@ -213,7 +223,7 @@ def evidence(found: ModelCard, policy: Policy, type_: str | None, metadata: str)
     elif type_ != "validation_report":
         shown.append(_text("Metrics and their thresholds", METRICS, hint="If it measures something: accuracy = 0.91 >= 0.85, one a line."))  # fmt: skip
     shown += [
-        _text("Where it is kept", URI, multiline=False, most=500, hint="A link."),
+        *([_text("Where it is kept", URI, multiline=False, most=500, hint="A link. Or share the file with me in a direct message.")] if file is None else []),
         _text("What it shows, in words", SUMMARY, hint="Approvers read it."),
         blocks.input_("Good until", blocks.date_picker(UNTIL), block_id=UNTIL, optional=True),
     ]  # fmt: skip

@@ -29,14 +29,21 @@ from workflows.policy import Policy
 from workflows.policy.inventory import Step
 from workflows.projects.records import PersonRef
 
-OPEN, STEP, MORE, REGISTER, PICK_TYPE, SETTLE = (
+OPEN, STEP, MORE, REGISTER, PICK_TYPE, SETTLE, SHARED = (
     "models.open",
     "models.step",
     "models.more",
     "models.register",
     "models.evidence_type",
     "models.settle",
+    "models.shared",
 )
+PICK_VERSION, PICK_PROJECT, PICK_UPSTREAM = (
+    "models.pick_version",
+    "models.pick_project",
+    "models.pick_upstream",
+)
+"""Menus whose options are looked up."""
 DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY = (
     "describe",
     "assess",

@@ -33,6 +33,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "subteam_updated": ("usergroups:read",),
     "subteam_members_changed": ("usergroups:read",),
     "app_home_opened": (),
+    "file_shared": ("files:read",),
 }
 _SUBSCRIPTION = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 
@@ -192,7 +193,12 @@ class Events:
         }
 
         def shown(message: Message) -> dict[str, Any]:
-            return render.message(world, message, with_metadata=True)
+            return render.message(
+                world,
+                message,
+                with_metadata=True,
+                base_url=self._installation.base_url,
+            )
 
         if "subtype" not in event:
             message: Message = event["message"]

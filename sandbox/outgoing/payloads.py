@@ -64,7 +64,9 @@ def message_action(
         "container": container,
         "trigger_id": installation.issue_trigger(user.id),
         "channel": {"id": channel.id, "name": channel_name(channel)},
-        "message": render.message(installation.world, message),
+        "message": render.message(
+            installation.world, message, base_url=installation.base_url
+        ),
         "state": {"values": values},
         "response_url": installation.issue_response_url(
             user.id, channel.id, ts=message.ts, thread_ts=message.thread_ts
@@ -91,7 +93,9 @@ def message_shortcut(
         ),
         "message_ts": message.ts,
         "channel": {"id": channel.id, "name": channel_name(channel)},
-        "message": render.message(installation.world, message),
+        "message": render.message(
+            installation.world, message, base_url=installation.base_url
+        ),
     }
 
 

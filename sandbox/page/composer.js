@@ -7,6 +7,7 @@ import { refresh } from "./refresh.js";
 import { me, state } from "./state.js";
 
 const DRAFTS = new Map();
+const MOST_BYTES = 8_000_000;
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Words as typed, with the mentions that were picked made into Slack's. */
@@ -49,6 +50,8 @@ export function composer({ channel, thread }) {
   const list = h("div", { class: "suggest", role: "listbox", id: listId, "aria-label": "Suggestions", hidden: true, "data-testid": "suggestions" });
   const hint = h("div", { class: "composer-hint", "data-testid": "usage-hint" });
   const trouble = h("div", { class: "composer-trouble", role: "alert" });
+  const file = h("input", { type: "file", hidden: true, "data-testid": "file", "aria-label": "Share a file" });
+  const attach = thread ? null : h("button", { class: "tool composer-attach", type: "button", "aria-label": "Share a file", title: "Share a file", "data-testid": "attach", onclick: () => file.click() }, icon("attach", 16));
   const sender = h("button", { class: "composer-send", type: "button", "aria-label": "Send", disabled: true, "data-testid": thread ? "thread-send" : "send" }, icon("send", 16));
   let found = null;
   let active = 0;
@@ -125,6 +128,38 @@ export function composer({ channel, thread }) {
     }
   }
 
+  async function share() {
+    const chosen = file.files[0];
+    file.value = "";
+    if (!chosen || busy) return;
+    if (!chosen.size || chosen.size > MOST_BYTES) {
+      fill(trouble, chosen.size ? "Files here may have up to 8 MB." : "That file is empty.");
+      return;
+    }
+    busy = true;
+    sender.classList.add("waiting");
+    try {
+      const read = await new Promise((done, failed) => {
+        const reader = new FileReader();
+        reader.onload = () => done(reader.result);
+        reader.onerror = () => failed(new Error("The file could not be read."));
+        reader.readAsDataURL(chosen);
+      });
+      const text = encoded(area.value.trim(), picked);
+      await post("share", { user: me().id, channel: channel.id, name: chosen.name, data: read.slice(read.indexOf(",") + 1), text: text || null });
+      area.value = "";
+      changed();
+    } catch (error) {
+      fill(trouble, error.message);
+    } finally {
+      busy = false;
+      sender.classList.remove("waiting");
+      grow();
+      refresh("conversation");
+    }
+  }
+
+  file.addEventListener("change", share);
   area.addEventListener("input", changed);
   area.addEventListener("keydown", (event) => {
     if (found && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
@@ -154,5 +189,5 @@ export function composer({ channel, thread }) {
   sender.addEventListener("click", send);
   requestAnimationFrame(grow);
   return h("div", { class: "composer-wrap" }, list, hint, h("div", { class: "composer" }, area,
-    h("div", { class: "composer-row" }, h("span", { class: "composer-tip wide-only" }, "/ for commands, @ for people, Shift+Enter for a new line"), sender)), trouble);
+    h("div", { class: "composer-row" }, h("span", { class: "composer-tip wide-only" }, "/ for commands, @ for people, Shift+Enter for a new line"), file, attach, sender)), trouble);
 }

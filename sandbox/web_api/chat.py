@@ -51,7 +51,9 @@ def post_message(call: Call) -> Answer:
 
 
 def _posted(call: Call, message: Message) -> Answer:
-    shown = render.message(call.world, message, with_metadata=True)
+    shown = render.message(
+        call.world, message, with_metadata=True, base_url=call.installation.base_url
+    )
     return {
         "ok": True,
         "channel": message.channel_id,
@@ -140,7 +142,9 @@ def update(call: Call) -> Answer:
     after = call.world.messages.edit(
         channel.id, message.ts, mark_edited=edited, **changes
     )
-    shown = render.message(call.world, after, with_metadata=True)
+    shown = render.message(
+        call.world, after, with_metadata=True, base_url=call.installation.base_url
+    )
     return {
         "ok": True,
         "channel": channel.id,

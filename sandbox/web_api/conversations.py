@@ -205,7 +205,13 @@ def _messages(call: Call, found: list[Message], limit: int) -> Answer:
     answer: dict[str, Any] = {
         "ok": True,
         "messages": [
-            render.message(call.world, one, with_metadata=with_metadata) for one in page
+            render.message(
+                call.world,
+                one,
+                with_metadata=with_metadata,
+                base_url=call.installation.base_url,
+            )
+            for one in page
         ],
         "has_more": more,
     }

@@ -1,11 +1,12 @@
 """The only statements over evidence."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from storage.evidence.tables import Evidence
+from storage.evidence.tables import Evidence, SharedFile
 
 
 def of_versions(session: Session, version_ids: Collection[int]) -> Sequence[Evidence]:
@@ -31,3 +32,15 @@ def find_by_key(session: Session, request_key: str) -> Evidence | None:
 def find(session: Session, evidence_id: int) -> Evidence | None:
     """An item."""
     return session.get(Evidence, evidence_id)
+
+
+def find_file(session: Session, slack_id: str) -> SharedFile | None:
+    """A shared file by Slack's id."""
+    return session.execute(
+        select(SharedFile).where(SharedFile.slack_id == slack_id)
+    ).scalar_one_or_none()
+
+
+def forget_files(session: Session, before: datetime) -> None:
+    """Forget what was shared earlier."""
+    session.execute(delete(SharedFile).where(SharedFile.created_at < before))

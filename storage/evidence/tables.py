@@ -44,3 +44,22 @@ class Evidence(Base):
     )
     request_key: Mapped[str | None] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(default=1)
+
+
+class SharedFile(Base):
+    """A file that somebody shared with mlgov, until they say which evidence it is; its bytes are not kept."""
+
+    __tablename__ = "shared_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slack_id: Mapped[str] = mapped_column(unique=True)
+    """Slack's id of the file."""
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    name: Mapped[str]
+    size: Mapped[int]
+    """Bytes."""
+    sha256: Mapped[str]
+    permalink: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    """What mlgov read in it: drivers, counts of groups, a model card; empty for a document."""
+    created_at: Mapped[datetime] = mapped_column(index=True)

@@ -190,6 +190,19 @@ def set_part(
     session.flush()
 
 
+def upstream(session: Session, model_id: int) -> Sequence[Model]:
+    """The models whose output a model takes."""
+    return (
+        session.execute(
+            select(Model)
+            .join(ModelDependency, ModelDependency.upstream_id == Model.id)
+            .where(ModelDependency.model_id == model_id)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def set_upstream(
     session: Session, model_id: int, upstream_ids: Collection[int]
 ) -> None:

@@ -22,6 +22,7 @@ from storage.digests.tables import (
     DigestSubscription,
 )
 from storage.enums import ApprovalState, CycleState, InvitationState, OutboxState
+from storage.evidence.tables import SharedFile
 from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.inventory.tables import Finding, Model, ModelPerson, ModelVersion
 from storage.maturity.tables import (
@@ -108,6 +109,11 @@ def forget_digests(session: Session, person_id: str) -> int:
     """
     session.execute(
         delete(Schedule).where(Schedule.owner == person_id).execution_options(**_QUIET)
+    )
+    session.execute(
+        delete(SharedFile)
+        .where(SharedFile.person_id == person_id)
+        .execution_options(**_QUIET)
     )
     session.execute(
         delete(DigestSubscription)

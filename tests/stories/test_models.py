@@ -89,10 +89,18 @@ class Person:
 
     def fill(self, **values: Any) -> Any:
         """Fill in the window that is open, and send it."""
-        state = {name: {_ACTION.get(name, name): value} for name, value in values.items()}  # fmt: skip
-        outcome = self.seat.submit(self.seat.modals()[-1].id, state)
+        view = self.seat.modals()[-1]
+        state = {name: {_ACTION.get(name, name): self.looked_up(view.id, name, value)} for name, value in values.items()}  # fmt: skip
+        outcome = self.seat.submit(view.id, state)
         self.office.settle()
         return outcome
+
+    def looked_up(self, view_id: str, name: str, value: Any) -> Any:
+        """For a menu that is looked up: the option that typing the value's first letters brings."""
+        if name not in _LOOKED_UP:
+            return value
+        found = self.seat.options(view_id, _ACTION[name], value[:3])
+        return next(one for one in found if one["value"] == value)
 
     def window(self) -> str:
         """The window that is open, as text."""
@@ -107,7 +115,8 @@ class Person:
         assert self.fill(summary=f"About {type_}", **values).ok
 
 
-_ACTION = {"type": "models.evidence_type"}
+_ACTION = {"type": "models.evidence_type", "project": "models.pick_project"}
+_LOOKED_UP = {"project"}
 
 
 def record(office: Office) -> ModelRecord:

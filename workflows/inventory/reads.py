@@ -234,6 +234,12 @@ def finding(session: Session, finding_id: int) -> FindingRecord | None:
     return _finding(row, model.name, names, people, texts)
 
 
+def upstream_of(session: Session, model_id: int) -> list[tuple[str, str]]:
+    """Key and name of the models whose output a model takes, by name."""
+    rows = queries.upstream(session, model_id)
+    return sorted(((row.key, row.name) for row in rows), key=lambda one: one[1])
+
+
 def list_(
     session: Session, actor: Actor, words: str = "", *, policy: Policy
 ) -> list[ModelRecord]:

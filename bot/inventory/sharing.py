@@ -1,0 +1,144 @@
+"""Files shared with the bot become evidence, and menus over many models and projects are looked up."""
+
+from collections.abc import Sequence
+
+from bot import blocks, slack_files
+from bot.blocks import Block
+from bot.inventory import acting, windows, words
+from bot.inventory.acting import OTHER_RELEASE, At
+from bot.replies import Open, Private, Reply, Show
+from bot.requests import Click, FileShared, Search, Submission
+from bot.router import Router
+from storage.enums import ModelState
+from workflows import permissions
+from workflows.errors import InvalidInput, NotAllowed
+from workflows.evidence import sharing
+from workflows.evidence.sharing import Shared
+from workflows.inventory import reads
+from workflows.projects import service as projects
+
+_CLOSED = {ModelState.APPROVAL, ModelState.RETIRED}
+"""States in which evidence stands still."""
+
+
+def register(router: Router) -> None:
+    """Answer shared files, their button and window, and the menus that are looked up."""
+    router.file(shared)
+    router.action(words.SHARED, open_shared)
+    router.action(words.PICK_VERSION, pick_version)
+    router.search(words.PICK_VERSION, versions)
+    router.search(words.PICK_PROJECT, projects_of)
+    router.search(words.PICK_UPSTREAM, models)
+
+
+# --- a file
+
+
+def shared(event: FileShared) -> Reply:
+    """What mlgov reads in a file, and the button that makes it evidence."""
+    deps, actor = event.deps, event.actor
+    permissions.require_member(actor, "evidence.share")
+    if not event.file_id:
+        raise InvalidInput("Slack did not say which file that is. Share it again.")
+    fetched = slack_files.fetch(deps, event.file_id)
+    content = sharing.read(fetched.name, fetched.data)
+    found = deps.db.run(
+        lambda session: sharing.keep(
+            session, actor, slack_id=fetched.id, name=fetched.name, data_size=len(fetched.data), sha256=fetched.sha256,
+            permalink=fetched.permalink, content=content, now=deps.now(session),
+        )
+    )  # fmt: skip
+    return Private(f"{found.name}: which evidence is it?", _offer(found))
+
+
+def _offer(found: Shared) -> list[Block]:
+    told = [f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"]  # fmt: skip
+    told += [blocks.escape(one, 400) for one in found.said]
+    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")  # fmt: skip
+    return [
+        *blocks.sections(told),
+        blocks.actions([button], block_id=f"file-{found.slack_id}"),
+        blocks.context("Its digest and its link are kept, not the file. Without the button nothing is handed in."),
+    ]  # fmt: skip
+
+
+def _size(number: int) -> str:
+    if number < 1000:
+        return f"{number} bytes"
+    return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"  # fmt: skip
+
+
+def open_shared(click: Click) -> Reply:
+    """Which model version is it for?"""
+    deps = click.deps
+    with deps.db.read() as session:
+        found = sharing.find(session, click.actor, click.value)
+        if not reads.list_(session, click.actor, policy=deps.policy):
+            raise NotAllowed("You see no model that it could be for. `/mlgov models` registers one.")  # fmt: skip
+    return Open(windows.shared(found))
+
+
+def pick_version(click: Click) -> Reply:
+    """The version was picked: the window of evidence, with the file in it."""
+    deps = click.deps
+    file_id = str((click.view or {}).get("private_metadata") or "")
+    try:
+        model_id, version_id = (int(one) for one in click.value.split(":"))
+    except ValueError:
+        raise InvalidInput(OTHER_RELEASE) from None
+    with deps.db.read() as session:
+        found = sharing.find(session, click.actor, file_id)
+    card, _ = acting.look(deps, click.actor, model_id, version_id)
+    version = card.version
+    if version is None:
+        raise InvalidInput(OTHER_RELEASE)
+    at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
+    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found)  # fmt: skip
+    return Show(view)
+
+
+def of(submission: Submission | Click) -> Shared | None:
+    """The file that a window of evidence was opened for, if it was."""
+    metadata = submission.metadata if isinstance(submission, Submission) else str((submission.view or {}).get("private_metadata") or "")  # fmt: skip
+    file_id = acting.file_of(metadata)
+    if file_id is None:
+        return None
+    with submission.deps.db.read() as session:
+        return sharing.find(session, submission.actor, file_id)
+
+
+# --- menus
+
+
+def versions(search: Search) -> Sequence[tuple[str, str]]:
+    """Versions in sight whose evidence can change, by the words of their model."""
+    with search.deps.db.read() as session:
+        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)  # fmt: skip
+    return [
+        (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
+        for model in found
+        for one in model.versions
+        if one.state not in _CLOSED
+    ]  # fmt: skip
+
+
+def models(search: Search) -> Sequence[tuple[str, str]]:
+    """Models in sight, but the one that the window is about."""
+    own = At.read(str(search.view.get("private_metadata") or "")).model_id
+    with search.deps.db.read() as session:
+        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)  # fmt: skip
+    return [(one.key, one.name) for one in found if one.id != own]
+
+
+def projects_of(search: Search) -> Sequence[tuple[str, str]]:
+    """Projects by key and name that have the words, the actor's own first."""
+    with search.deps.db.read() as session:
+        mine = projects.list_for(session, search.actor)
+        every = projects.list_all(session, search.actor)
+    keys = {one.key for one in mine}
+    wanted = search.query.casefold()
+    return [
+        (one.key, one.name)
+        for one in (*mine, *(one for one in every if one.key not in keys))
+        if wanted in one.name.casefold() or wanted in one.key.casefold()
+    ]

@@ -1,0 +1,85 @@
+"""Files that people share with mlgov: asked about, fetched with the token, and never from anywhere but Slack."""
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from slack_sdk.errors import SlackApiError
+
+from bot.context import Deps
+from workflows.errors import InvalidInput
+
+MOST_BYTES = 10_000_000
+"""As much as Slack takes in a form."""
+SECONDS = 10.0
+_SLACK = (".slack.com", ".slack-gov.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file as it was when it was fetched. Its name is a stranger's words."""
+
+    id: str
+    name: str
+    permalink: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def fetch(deps: Deps, file_id: str) -> Fetched:
+    """A file with its bytes. Raises InvalidInput with what the person who shared it can do."""
+    try:
+        answer = deps.slack.files_info(file=file_id)
+    except SlackApiError as error:
+        code = str(error.response.get("error"))
+        if code == "missing_scope":
+            raise _unread("mlgov may not read files here: an administrator adds the scope `files:read` to the app") from None  # fmt: skip
+        raise _unread(f"Slack does not show it to mlgov ({code[:60]})") from None
+    except OSError:
+        raise _unread("Slack did not answer") from None
+    told = answer["file"]
+    name = str(told.get("name") or told.get("title") or "The file")[:120]
+    url = str(told.get("url_private_download") or told.get("url_private") or "")
+    if told.get("is_external") or not url:
+        raise _unread(f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*")  # fmt: skip
+    if int(told.get("size") or 0) > MOST_BYTES:
+        raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
+    if not _is_slack(url, deps.settings.slack_api_url):
+        raise _unread(f"{name} lies on another server than Slack's")
+    data = _download(url, deps.slack.token or "", name)
+    return Fetched(file_id, name, str(told.get("permalink") or ""), data)
+
+
+def _is_slack(url: str, api: str) -> bool:
+    """Whether the token may go there: Slack's own hosts, or the very one whose Web API is called."""
+    asked, known = urlsplit(url), urlsplit(api)
+    host = asked.hostname or ""
+    if asked.scheme == "https" and host.endswith(_SLACK):
+        return True
+    return (asked.scheme, asked.netloc) == (known.scheme, known.netloc)
+
+
+def _download(url: str, token: str, name: str) -> bytes:
+    parts, size = [], 0
+    try:
+        # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
+        with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS, follow_redirects=False) as answer:  # fmt: skip
+            if answer.status_code != 200:
+                raise _unread(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
+            for part in answer.iter_bytes():
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB")
+                parts.append(part)
+    except httpx.HTTPError as error:
+        raise _unread(f"{name} could not be fetched from Slack ({type(error).__name__})") from None  # fmt: skip
+    return b"".join(parts)
+
+
+def _unread(why: str) -> InvalidInput:
+    return InvalidInput(f"{why}. Nothing was kept; you can share it again.", field="file")  # fmt: skip

@@ -1,0 +1,117 @@
+"""Files that people share in Slack: what mlgov reads in them, and the evidence that they become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from storage.evidence import queries
+from storage.evidence.tables import SharedFile
+from workflows.actors import Actor
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.evidence import explaining
+from workflows.evidence.explaining import Explained
+from workflows.evidence.fairness import Counts
+from workflows.evidence.forms import EXPLAINED, FAIRNESS
+from workflows.sources import explanations, groups
+from workflows.sources.text import storable
+
+KEPT = timedelta(days=7)
+"""For how long somebody can say what a file is that they shared."""
+_ROWS = (".csv", ".tsv", ".parquet", ".xlsx", ".gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A shared file as it was read. `name` is unescaped."""
+
+    slack_id: str
+    name: str
+    size: int
+    sha256: str
+    permalink: str
+    content: Mapping[str, Any]
+
+    @property
+    def type(self) -> str | None:
+        """The type of evidence that its contents tell; None for any document."""
+        if "explained" in self.content:
+            return EXPLAINED
+        return FAIRNESS if "fairness" in self.content else None
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What its contents say, a sentence each; unescaped."""
+        if "explained" in self.content:
+            return explaining.reading(Explained.model_validate(self.content["explained"]))  # fmt: skip
+        if "fairness" in self.content:
+            counts = Counts.model_validate(self.content["fairness"])
+            named = ", ".join(" × ".join(one.columns) for one in counts.counted)
+            return (f"It counts groups of people by {named}; mlgov compares them.",)
+        return ()
+
+
+def read(name: str, data: bytes) -> dict[str, Any]:
+    """What is understood of a file, as JSON; empty for a document that mlgov only keeps the digest of."""
+    for key, reader, form in (("fairness", groups.read, Counts), ("explained", explanations.read, Explained)):  # fmt: skip
+        try:
+            return {key: form.model_validate(reader(data, name=name)).model_dump(mode="json")}  # fmt: skip
+        except (GovernanceError, ValidationError):
+            continue
+    return {}
+
+
+def keep(
+    session: Session,
+    actor: Actor,
+    *,
+    slack_id: str,
+    name: str,
+    data_size: int,
+    sha256: str,
+    permalink: str,
+    content: Mapping[str, Any],
+    now: datetime,
+) -> Shared:
+    """Remember a file until its sharer says what it is; what others forgot to say is let go."""
+    queries.forget_files(session, now - KEPT)
+    row = queries.find_file(session, slack_id)
+    if row is None:
+        row = SharedFile(
+            slack_id=slack_id, person_id=actor.id, name=storable(name, 120), size=data_size, sha256=sha256, permalink=permalink,
+            content=dict(content), created_at=now,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+    return _shown(row)
+
+
+def find(session: Session, actor: Actor, slack_id: str) -> Shared:
+    """A file that the actor shared. Raises NotFound."""
+    row = queries.find_file(session, slack_id)
+    if row is None or row.person_id != actor.id:
+        raise NotFound("mlgov does not have this file any more: share it again.")
+    return _shown(row)
+
+
+def _shown(row: SharedFile) -> Shared:
+    return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)  # fmt: skip
+
+
+def fields(found: Shared, type_: str) -> dict[str, Any]:
+    """What a file gives to evidence of a type. Raises InvalidInput for rows of people, and for figures of another type."""
+    if type_ == FAIRNESS and "fairness" not in found.content and found.name.casefold().endswith(_ROWS):  # fmt: skip
+        raise InvalidInput(
+            "Rows of people are not taken in Slack. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
+            "own machine and hands in the groups alone.",
+            field="type",
+        )
+    given: dict[str, Any] = {"sha256": found.sha256, "uri": found.permalink or None}
+    if type_ == FAIRNESS and "fairness" in found.content:
+        given["fairness"] = found.content["fairness"]
+    if type_ == EXPLAINED and "explained" in found.content:
+        given["explained"] = found.content["explained"]
+    return given
