@@ -118,6 +118,6 @@ _WEIGHT = {"flagged": 0, "undefined": 1, "insufficient": 2, "clear": 3}
 def _drivers(found: Explained) -> Picture:
     ranked = found.ranked[:8]
     rows = tuple(Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked)  # fmt: skip
-    title = f"{ranked[0][0].feature} moves its answers most" if ranked[0][1] else "No input moves its answers"  # fmt: skip
+    title = f"“{ranked[0][0].feature}” moves its answers most" if ranked[0][1] else "No input moves its answers"  # fmt: skip
     alt = f"Share of what moves the answers, by {found.method}. " + "; ".join(f"{row.name}: {row.words}" for row in rows)  # fmt: skip
     return Picture(Bars(rows), title[:200], alt)

@@ -220,7 +220,7 @@ def evidence(
     if is_plan or type_ == "performance_report":
         hint = "One a line, like: accuracy >= 0.85 every 7 (days between readings)." if is_plan else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."  # fmt: skip
         shown.append(_text("What is watched" if is_plan else "Metrics and their thresholds", METRICS, hint=hint, optional=False))  # fmt: skip
-    elif type_ != "validation_report":
+    elif type_ != "validation_report" and not (file is not None and file.type):
         shown.append(_text("Metrics and their thresholds", METRICS, hint="If it measures something: accuracy = 0.91 >= 0.85, one a line."))  # fmt: skip
     shown += [
         *([_text("Where it is kept", URI, multiline=False, most=500, hint="A link. Or share the file with me in a direct message.")] if file is None else []),

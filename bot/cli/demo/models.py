@@ -20,7 +20,13 @@ from storage.enums import (
 from workflows import decisions
 from workflows.actors import OPERATOR, Actor
 from workflows.approvals.forms import Decide, SubmitRequest
-from workflows.evidence.forms import Measure, SubmitEvidence, Watched
+from workflows.evidence.forms import (
+    EXPLAINED,
+    FAIRNESS,
+    Measure,
+    SubmitEvidence,
+    Watched,
+)
 from workflows.inventory import (
     approving,
     cards,
@@ -52,13 +58,26 @@ _WORDS = {
     "datasheet": "Where the rows come from, who labelled them, and what is not in them.",
     "data_lineage_and_quality": "Three sources, checked daily; 0.4 % of rows are dropped.",
     "performance_report": "Measured on the last quarter, which it never saw.",
-    "fairness_report": "Four groups of regions; the lowest selection rate is 0.91 of the highest.",
-    "explainability_report": "Three inputs carry most of it; a local example for each outcome.",
+    "fairness_report": "By region, on last year's claims.",
+    "explainability_report": "On 2,000 cases that it never saw.",
     "security_assessment": "No open door; the endpoint is inside only.",
     "validation_report": "Rebuilt from the notebook, tried on two years it had not seen.",
     "cost_estimate": "About 1,200 EUR a month, inside its project's budget.",
     "rollback_plan": "The version before stays deployed for two weeks.",
 }
+
+
+_DRIVERS = {
+    "warranty-fraud": (("claims before", "0.41"), ("days since repair", "0.23"), ("part price", "0.19"), ("workshop", "0.06")),
+    "ticket-router": (("words of the subject", "0.52"), ("customer's fleet", "0.17"), ("hour of day", "0.03")),
+    "parts-demand": (("kilometres driven", "0.38"), ("season", "0.31"), ("age of the fleet", "0.12")),
+    "lane-keeping": (("left marking", "0.44"), ("right marking", "0.42"), ("kerb", "0.05")),
+}  # fmt: skip
+_GROUPS = {
+    "warranty-fraud": (("north", 62, 31, 20, 410), ("south", 58, 35, 24, 395), ("abroad", 24, 13, 9, 160)),
+    "ticket-router": (("by e-mail", 310, 40, 45, 205), ("by phone", 96, 22, 71, 161)),
+}  # fmt: skip
+"""People of each group: rightly selected, wrongly selected, wrongly left, rightly left."""
 
 
 class Teller:
@@ -134,9 +153,23 @@ class Teller:
                 "metrics": [Measure.read(metrics)] if type_ == "performance_report" else [],
                 "watched": [Watched.read(watched)] if type_ == "monitoring_plan" else [],
                 "outcome": outcome or None,
+                "fairness": self.groups() if type_ == FAIRNESS else None,
+                "explained": self.drivers() if type_ == EXPLAINED else None,
             }
         )  # fmt: skip
         evidencing.submit(self.session, self.who(who), self.version, form, self.key(), **self.around)  # fmt: skip
+
+    def groups(self) -> dict[str, Any] | None:
+        found = _GROUPS.get(reads.one(self.session, self.model).key)
+        if found is None:
+            return None
+        groups = [{"names": [name], "tp": tp, "fp": fp, "fn": fn, "tn": tn} for name, tp, fp, fn, tn in found]  # fmt: skip
+        return {"counted": [{"columns": ["region" if len(found) > 2 else "channel"], "groups": groups}]}  # fmt: skip
+
+    def drivers(self) -> dict[str, Any] | None:
+        found = _DRIVERS.get(reads.one(self.session, self.model).key)
+        drivers = [{"feature": name, "importance": weight} for name, weight in found or ()]  # fmt: skip
+        return {"method": "permutation importance", "drivers": drivers} if drivers else None  # fmt: skip
 
     def accept(self, who: str) -> None:
         found = cards.card(self.session, self.who(who), self.model, self.version, **self.around)  # fmt: skip
@@ -218,6 +251,8 @@ def _router(at: Teller) -> None:
     at.add(org.MAYA, "3", org.OMAR)
     at.hand_in(org.OMAR, "validation", metrics="accuracy = 0.91 >= 0.85")
     at.step(org.OMAR, "submit", validator=org.YUKI)
+    at.hand_in(org.OMAR, "approval", but=frozenset({"security_assessment"}))
+    at.evidence(org.OMAR, FAIRNESS)
 
 
 def _churn(at: Teller) -> None:
