@@ -35,6 +35,7 @@ from bot.front import renderers as front_renderers
 from bot.health import Health
 from bot.inventory import api as inventory_api
 from bot.inventory import listeners as inventory_listeners
+from bot.inventory import papers as inventory_papers
 from bot.inventory import renderers as inventory_renderers
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
@@ -256,6 +257,7 @@ def _api(deps: Deps) -> FastAPI:
             budget_api.router(deps, door),
             project_api.router(deps, door),
             inventory_api.router(deps, door),
+            inventory_papers.router(deps, door),
             statement_api.router(deps),
         ),
     )

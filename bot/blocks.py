@@ -58,6 +58,11 @@ def clean(text: str) -> str:
     return _DIRECTION.sub("", _CONTROL.sub("", text))
 
 
+def clean_lines(text: str) -> str:
+    """Foreign text of several lines, each as `clean` makes it."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
 def plain(text: str, limit: int = 150) -> str:
     """Foreign text on one line, for `plain_text` objects: shown as it is, never interpreted."""
     return cut(_SPACE.sub(" ", clean(text)).strip(), limit) or "—"

@@ -9,8 +9,8 @@ from bot.api.problems import problem
 SMALL = 64_000
 """Bytes of a body, as a rule."""
 LARGE = 8_000_000
-"""Bytes of a delivery of costs, and of a file of predictions."""
-_LARGE = re.compile(r"/(costs|predictions)/?$")
+"""Bytes of a delivery of costs, of a file of predictions, and of evidence with its figures."""
+_LARGE = re.compile(r"/(costs|predictions|evidence)/?$")
 
 
 class BodyLimit:

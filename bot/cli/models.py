@@ -163,9 +163,65 @@ def evidence(
         "type": type_.replace("-", "_"), "sha256": _digest(file) if file else None, "uri": uri, "summary": summary,
         "metrics": metric, "watched": watch, "outcome": outcome, "valid_until": valid_until,
     }  # fmt: skip
+    body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
         found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))  # fmt: skip
     _tell(found["check"])
+
+
+def _figures(type_: str, file: Path) -> dict[str, Any]:
+    """What mlgov reads in a document of that type: the sections of a model card, drivers, groups; else nothing."""
+    from workflows.evidence import sharing
+
+    if file.stat().st_size > sharing.MOST_READ:
+        return {}
+    content = sharing.read(file.name, file.read_bytes())
+    field = {"model_card": "card", "explainability_report": "explained", "fairness_report": "fairness"}.get(type_)  # fmt: skip
+    return {field: content[field]} if field in content else {}
+
+
+@app.command()
+def card(
+    named: Named,
+    format_: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")] = None,
+) -> None:  # fmt: skip
+    """Make the model card of a version from the record; what is missing is shown as missing."""
+    _write(_document(named, "card", {"format": format_}), out)
+
+
+@app.command()
+def pack(
+    named: Named,
+    format_: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")] = None,
+) -> None:  # fmt: skip
+    """Make the approval pack of a version: one file with everything that an auditor asks."""
+    if format_ not in ("html", "json"):
+        raise fail(f"{format_}: say html or json.", 2)
+    _write(_document(named, "pack" if format_ == "json" else "pack.html", {}), out)
+
+
+def _document(named: str, what: str, params: dict[str, str | int]) -> str:
+    from bot.cli.calling import Passing, caller
+
+    model, name = split(named)
+    with caller() as api:
+        try:
+            return api.call("GET", f"/models/{model}/versions/{name}/{what}", params=params).text  # fmt: skip
+        except Passing as passing:
+            raise fail(f"{passing}. Try again.") from None
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        say(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{out} cannot be written ({type(error).__name__}).") from None
+    say(f"Written to {out}.")
 
 
 @app.command()

@@ -4,15 +4,13 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bot import blocks
 from bot.charts.bars import DARK
 from bot.digests.charts import chart
+from bot.documents import templates
 from storage.enums import ApprovalState
 from workflows.approvals.records import Card
 from workflows.digests.phrases import LABELS
@@ -48,19 +46,6 @@ class Image:
     dark: str
 
 
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("bot.digests", "."),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["clean"] = blocks.clean
-    return made
-
-
 def html(record: Shown, *, organisation: str, reader: str) -> str:
     """The page: no script, nothing loaded from elsewhere, dark where the reader's device is, and printable."""
     return _render("page.html.j2", record, organisation, reader, with_pictures=True)
@@ -77,7 +62,7 @@ def _render(
 ) -> str:
     content = record.content
     zone = ZoneInfo(content.tz)
-    return _templates().get_template(template).render(
+    return templates.environment("bot.digests").get_template(template).render(
         content=content,
         organisation=organisation,
         reader=reader,

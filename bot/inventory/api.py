@@ -1,19 +1,17 @@
 """The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bot.api.door import Caller, Door
 from bot.api.problems import answers
 from bot.context import Deps
 from bot.inventory import acting, resources
+from bot.inventory.reaching import UNBOUND, Reach, call_name, checked, ids
 from bot.inventory.resources import (
     CheckTold,
     EvidenceTold,
@@ -32,7 +30,7 @@ from bot.inventory.resources import (
 )
 from bot.inventory.submissions import slug
 from storage.enums import Scope
-from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.forms import FAIRNESS, SubmitEvidence
 from workflows.inventory import (
@@ -52,20 +50,15 @@ from workflows.inventory.forms import (
     RegisterModel,
     TakeStep,
 )
-from workflows.inventory.records import ModelRecord, VersionRecord
-from workflows.people import service as people
 from workflows.sources import predictions
 from workflows.sources.predictions import Columns
 
-T = TypeVar("T")
 Key = Annotated[str, Path(pattern=KEY, description="The model's key.")]
 Version = Annotated[str, Path(pattern=VERSION)]
 IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="Names this call: the same again changes nothing."),
 ]  # fmt: skip
-UNBOUND = "-"
-"""Stands for the project of a model that has none: no bound token is for it."""
 
 
 def router(deps: Deps, door: Door) -> APIRouter:
@@ -74,34 +67,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     Calls = Annotated[Caller, Depends(door.caller)]
     told_errors = answers(400, 401, 403, 404, 409, 422)
 
-    def reach(
-        session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
-    ) -> tuple[ModelRecord, VersionRecord | None]:
-        door.require(caller, scope)
-        word = f"{key}:{version}" if version else key
-        found, named = reads.find(session, caller.actor, word, policy=deps.policy)
-        door.require(caller, scope, project=found.project_key or UNBOUND)
-        return found, named
-
-    def named(session: Session, caller: Caller, scope: Scope, key: str, version: str) -> tuple[ModelRecord, VersionRecord]:  # fmt: skip
-        found, one = reach(session, caller, scope, key, version)
-        if one is None:
-            raise NotFound(f"{found.name} has no version {version!r}.")
-        return found, one
-
-    def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
-        found = []
-        for word in words:
-            try:
-                found.append(people.look_up(session, word).id)
-            except GovernanceError:
-                raise InvalidInput(f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.", field=field) from None  # fmt: skip
-        return tuple(found)
-
-    def name(caller: Caller, key: str | None, *parts: str) -> str:
-        """The name of a call, which the same caller's repetition shares."""
-        whole = "\n".join(parts if key is None else (key,))
-        return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
+    at = Reach(deps, door)
 
     def shown(session: Session, model_id: int) -> ModelTold:
         today = reads.today_of(deps.policy, deps.now(session))
@@ -126,7 +92,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     def show(key: Key, caller: Calls) -> ModelTold:
         """One model with its versions."""
         with deps.db.read() as session:
-            found, _ = reach(session, caller, Scope.MODELS_READ, key)
+            found, _ = at.model(session, caller, Scope.MODELS_READ, key)
             return shown(session, found.id)
 
     @made.post("", status_code=201, responses=told_errors)
@@ -140,19 +106,19 @@ def router(deps: Deps, door: Door) -> APIRouter:
             now = deps.now(session)
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
             values = form.model_dump(exclude={"owner", "key"})  # fmt: skip
-            request = RegisterModel.model_validate({**values, "key": wanted, "owner_id": owner[0], "request_key": name(caller, key, "model", wanted)})  # fmt: skip
+            request = RegisterModel.model_validate({**values, "key": wanted, "owner_id": owner[0], "request_key": call_name(caller, key, "model", wanted)})  # fmt: skip
             model_id = service.register(session, caller.actor, request, policy=deps.policy, now=now, org_key=deps.team.org_key)  # fmt: skip
             return shown(session, model_id)
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     @made.post("/{key}/versions", status_code=201, responses=told_errors)
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
         """Add a version; the same version with the same digest again changes nothing."""
 
         def work(session: Session) -> VersionTold:
-            found, _ = reach(session, caller, Scope.MODELS, key)
+            found, _ = at.model(session, caller, Scope.MODELS, key)
             request = AddVersion(
                 model_id=found.id, version=form.version, digest=form.digest, generative=form.generative, run_id=form.run_id,
                 developers=ids(session, form.developers, "developers"), contributors=ids(session, form.contributors, "contributors"),
@@ -160,13 +126,13 @@ def router(deps: Deps, door: Door) -> APIRouter:
             version_id = versions.add_version(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key)  # fmt: skip
             return next(resources.version(one) for one in reads.one(session, found.id).versions if one.id == version_id)  # fmt: skip
 
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     @made.get("/{key}/versions/{version}/check", responses=told_errors)
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
-            _, one = named(session, caller, Scope.MODELS_READ, key, version)
+            _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             return resources.check(evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session)))  # fmt: skip
 
     @made.post("/{key}/versions/{version}/evidence", status_code=201, responses=told_errors)  # fmt: skip
@@ -174,15 +140,15 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """Hand in evidence; the same content again changes nothing."""
 
         def work(session: Session) -> EvidenceTold:
-            _, one = named(session, caller, Scope.MODELS, key, version)
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
             kept = evidencing.submit(
-                session, caller.actor, one.id, form.form(), name(caller, request, "evidence", key, version, form.model_dump_json()),
+                session, caller.actor, one.id, form.form(), call_name(caller, request, "evidence", key, version, form.model_dump_json()),
                 policy=deps.policy, now=now,
             )  # fmt: skip
             return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
 
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     @made.post(
         "/{key}/versions/{version}/predictions", status_code=201, responses=told_errors,
@@ -199,7 +165,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
         with deps.db.read() as session:
-            named(session, caller, Scope.MODELS, key, version)
+            at.version(session, caller, Scope.MODELS, key, version)
         with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:
             held.write(file)
             held.flush()
@@ -208,27 +174,27 @@ def router(deps: Deps, door: Door) -> APIRouter:
         form = SubmitEvidence(type=FAIRNESS, fairness=counted)
 
         def work(session: Session) -> EvidenceTold:
-            _, one = named(session, caller, Scope.MODELS, key, version)
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
             kept = evidencing.submit(
-                session, caller.actor, one.id, form, name(caller, None, "evidence", key, version, form.model_dump_json()),
+                session, caller.actor, one.id, form, call_name(caller, None, "evidence", key, version, form.model_dump_json()),
                 policy=deps.policy, now=now,
             )  # fmt: skip
             return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
 
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     @made.post("/{key}/versions/{version}/steps", responses=told_errors)
     def step(key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None) -> StepTold:  # fmt: skip
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
         with deps.db.read() as session:
-            found, one = named(session, caller, Scope.MODELS, key, version)
+            found, one = at.version(session, caller, Scope.MODELS, key, version)
             validator = ids(session, [form.validator], "validator")[0] if form.validator else None  # fmt: skip
         revision = form.revision or one.revision
         taken = TakeStep(
             version_id=one.id, revision=revision, verb=form.step, reason=form.reason, validator_id=validator,
             change_class=form.change_class, new_version=form.new_version,
-            request_key=name(caller, request, "step", key, version, form.step, str(revision)),
+            request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
         )  # fmt: skip
         said = acting.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
@@ -242,7 +208,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
             raise InvalidInput("At most 500 readings in one call.")
 
         def work(session: Session) -> list[ReadingTold]:
-            _, one = named(session, caller, Scope.MODELS, key, version)
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
             row = versions.find(session, one.id)
             return [
                 ReadingTold(
@@ -255,21 +221,23 @@ def router(deps: Deps, door: Door) -> APIRouter:
                 for each in form
             ]  # fmt: skip
 
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     @made.post("/{key}/findings", status_code=201, responses=told_errors)
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
 
         def work(session: Session) -> FindingTold:
-            found, one = reach(session, caller, Scope.MODELS, key, form.version or "")
+            found, one = at.model(
+                session, caller, Scope.MODELS, key, form.version or ""
+            )
             request = FileFinding(
                 model_id=found.id, version_id=one.id if one else None, words=form.words, severity=form.severity,
                 owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None, due=form.due,
             )  # fmt: skip
             return FindingTold(id=findings.file(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key))  # fmt: skip
 
-        return deps.db.run(_checked(work))
+        return deps.db.run(checked(work))
 
     return made
 
@@ -277,18 +245,3 @@ def router(deps: Deps, door: Door) -> APIRouter:
 async def _body(request: Request) -> bytes:
     """A body that is no JSON, as it came; how long it may be was seen to before."""
     return await request.body()
-
-
-def _checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
-    """What a form refuses, as a refusal of the API."""
-
-    def run(session: Session) -> T:
-        try:
-            return work(session)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            place = ".".join(str(one) for one in fault["loc"]) or None
-            words = str(fault["msg"]).removeprefix("Value error, ")
-            raise InvalidInput(f"{words[:1].upper()}{words[1:]}.", field=place) from None  # fmt: skip
-
-    return run

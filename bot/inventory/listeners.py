@@ -12,7 +12,7 @@ from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import decisions
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.inventory import approving, reads, rules
+from workflows.inventory import approving, model_cards, reads, rules
 from workflows.inventory.records import ModelCard
 from workflows.projects import service as projects
 
@@ -143,7 +143,7 @@ def _describe(click: Click, at: At) -> Reply:
     deps, found = click.deps, _seen(click, at)
     with deps.db.read() as session:
         taken = reads.upstream_of(session, found.model.id)
-    return _present(click, windows.describe(found.model, taken, acting.remember(at, click)))  # fmt: skip
+    return _present(click, windows.describe(found, taken, acting.remember(at, click)))
 
 
 def _assess(click: Click, at: At) -> Reply:
@@ -215,6 +215,16 @@ def _review(click: Click, at: At) -> Reply:
     return _present(click, windows.review(found.model, today, f"{acting.remember(at, click)}:{due}"))  # fmt: skip
 
 
+def _card(click: Click, at: At) -> Reply:
+    found, deps = _seen(click, at), click.deps
+    with deps.db.read() as session:
+        today = reads.today_of(deps.policy, deps.now(session))
+    version = found.version.version if found.version else ""
+    named = f"{found.model.key}:{version}" if version else found.model.key
+    card = model_cards.build(found, deps.policy, today)
+    return _present(click, windows.model_card(card, named))
+
+
 def _classify(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     is_model = found.model.own_state.value == "not_a_model"
@@ -231,4 +241,5 @@ _MENU: dict[str, Callable[[Click, At], Reply]] = {
     words.FINDING: _finding,
     words.REVIEW: _review,
     words.CLASSIFY: _classify,
+    words.CARD: _card,
 }

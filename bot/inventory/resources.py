@@ -16,6 +16,7 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from workflows.evidence.carding import CardText
 from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
@@ -94,6 +95,9 @@ class NewEvidence(Body):
     fairness: Counts | None = Field(
         default=None,
         description="For a fairness report: how many people of each group were selected and not, rightly and wrongly. Groups only, never rows of people.",
+    )
+    card: CardText | None = Field(
+        default=None, description="For a model card: its sections, as Markdown."
     )
     explained: Explained | None = Field(
         default=None,

@@ -163,6 +163,7 @@ def menu(found: ModelCard) -> list[tuple[str, str]]:
     if found.version is not None and not is_over and not is_asked:
         offered.append((words.EVIDENCE, "Hand in evidence…"))
     offered.append((words.FINDING, "File a finding…"))
+    offered.append((words.CARD, "Model card"))
     offered += [(one.move.verb, one.move.label) for one in found.choices if one.is_free and one.move.verb != rules.START and one.move.verb not in MAIN]  # fmt: skip
     if found.can_edit:
         offered += [

@@ -13,10 +13,11 @@ from storage.enums import (
     ModelKind,
     Severity,
 )
-from workflows.evidence.forms import WORDS
+from workflows.evidence.forms import CARD, WORDS
 from workflows.evidence.records import Item
 from workflows.evidence.sharing import Shared
 from workflows.inventory import rules
+from workflows.inventory.model_cards import Card
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 from workflows.inventory.rules import Guard, Move
 from workflows.policy import Policy
@@ -83,9 +84,15 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
 
 
 def describe(
-    model: ModelRecord, taken: Sequence[tuple[str, str]], metadata: str
+    found: ModelCard, taken: Sequence[tuple[str, str]], metadata: str
 ) -> Block:
-    """Everything that describes a model, filled in as it stands; `taken` are key and name of the models whose output it takes."""
+    """Everything that describes a model, filled in as it stands, and where it says nothing, from the team's own card.
+
+    `taken` are key and name of the models whose output it takes.
+    """
+    model = found.model
+    held = found.evidence.get(CARD)
+    card = held.card if held else None
     upstream = blocks.searched_many(words.PICK_UPSTREAM, placeholder="None", initial=[blocks.option(name, key) for key, name in taken])  # fmt: skip
     shown = [
         _text("Name", NAME, initial=model.name, multiline=False, optional=False, most=80),
@@ -94,7 +101,7 @@ def describe(
         _project((model.project_key, model.project or model.project_key) if model.project_key else None),
         blocks.input_("Owner", blocks.person_picker(OWNER, placeholder="Who answers for it", initial=model.owner.slack_id if model.owner else None), block_id=OWNER),
         _text("What is it for?", PURPOSE, initial=model.purpose, optional=False),
-        _text("Intended use", INTENDED, initial=model.intended_use, hint="Who uses its output, for what."),
+        _text("Intended use", INTENDED, initial=model.intended_use or (card.intended_use[:WORDS] if card else ""), hint="Who uses its output, for what."),
         _text("Not meant for", SCOPE, initial=model.out_of_scope, hint="Uses that nobody validated."),
         _text("Technique", TECHNIQUE, initial=model.technique, multiline=False, most=200, hint="Like gradient boosting."),
         _text("Data that it is made from", DATA, initial=", ".join(model.data_sources), multiline=False, most=1000, hint="Names, separated by commas."),
@@ -254,6 +261,28 @@ def look(
 
 
 _ACCEPT = blocks.option("Accept what I tick", "accept")
+
+
+def model_card(card: Card, named: str) -> Block:
+    """The nine sections of a model card, in short; `named` is what the command line calls the version."""
+    shown: list[Block] = []
+    if card.missing:
+        shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))  # fmt: skip
+    for one in card.sections:
+        told = [f"*{one.title}*"]
+        told += [f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts]  # fmt: skip
+        if one.text:
+            told.append(blocks.quote(one.text, 1200))
+        told += [_row(row) for table in one.tables for row in table.rows[:12]]
+        if one.is_missing:
+            told.append("_Missing: nobody said this yet._")
+        shown += blocks.sections(told)
+    shown.append(blocks.context(f"As a page: `mlgov model card {named}`, and with everything that an auditor asks: `mlgov model pack {named}`"))  # fmt: skip
+    return blocks.modal("Model card", shown, callback_id="notice", close="Close")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "• " + " · ".join(blocks.escape(cell, 80) for cell in cells if cell)
 
 
 def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:

@@ -44,7 +44,7 @@ PICK_VERSION, PICK_PROJECT, PICK_UPSTREAM = (
     "models.pick_upstream",
 )
 """Menus whose options are looked up."""
-DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY = (
+DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY, CARD = (
     "describe",
     "assess",
     "version",
@@ -54,6 +54,7 @@ DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY = (
     "finding",
     "review",
     "classify",
+    "card",
 )
 """What the menu offers beside steps; the value of an option begins with it."""
 

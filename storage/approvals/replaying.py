@@ -76,6 +76,20 @@ def list_open(session: Session) -> Sequence[int]:
     return session.execute(_OPEN).scalars().all()
 
 
+def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]:
+    """Every request about a subject, the first asked first."""
+    return list(
+        session.execute(
+            select(Approval.id)
+            .where(
+                Approval.subject_type == subject_type,
+                Approval.subject_id == subject_id,
+            )
+            .order_by(Approval.id)
+        ).scalars()
+    )
+
+
 def names(session: Session, ids: Sequence[str]) -> dict[str, str]:
     """What people are called."""
     return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})}

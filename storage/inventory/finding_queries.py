@@ -26,6 +26,17 @@ def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]
     )
 
 
+def every(session: Session, model_id: int) -> Sequence[Finding]:
+    """Every finding of a model, resolved ones too, oldest first."""
+    return (
+        session.execute(
+            select(Finding).where(Finding.model_id == model_id).order_by(Finding.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def open_of(session: Session, person_id: str) -> Sequence[Finding]:
     """Findings that this person has to mend, accepted ones left out."""
     return (

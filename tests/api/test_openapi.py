@@ -42,6 +42,10 @@ def test_it_describes_every_endpoint(running: Api) -> None:
         "POST /approvals/{approval_id}/decisions", "POST /approvals/{approval_id}/withdraw", "POST /costs",
         "GET /status/{project}", "GET /keys", "GET /statements/{statement_id}", "GET /models", "POST /models", "GET /models/{key}",
         "POST /models/{key}/versions", "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",
+        "POST /models/{key}/versions/{version}/predictions",
+        "GET /models/{key}/versions/{version}/card",
+        "GET /models/{key}/versions/{version}/pack",
+        "GET /models/{key}/versions/{version}/pack.html",
         "POST /models/{key}/versions/{version}/steps", "POST /models/{key}/versions/{version}/readings", "POST /models/{key}/findings",
     }  # fmt: skip
     for name in set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document))):

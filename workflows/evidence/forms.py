@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from workflows.evidence.carding import CardText
 from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
 
@@ -14,7 +15,7 @@ DIGEST = r"^(sha256:)?[0-9a-f]{64}$"
 URI = r"^(https?|s3|gs|az|abfss|dbfs|mlflow-artifacts|runs|git)://?[^\s<>|]{1,480}$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._@%/()-]{0,59}$"
 WORDS = 3000
-FAIRNESS, EXPLAINED = "fairness_report", "explainability_report"
+FAIRNESS, EXPLAINED, CARD = ("fairness_report", "explainability_report", "model_card")
 
 Name = Annotated[str, StringConstraints(pattern=NAME, strip_whitespace=True)]
 Number = Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
@@ -104,11 +105,13 @@ class SubmitEvidence(BaseModel):
     """For a fairness report: groups counted, which mlgov compares itself."""
     explained: Explained | None = None
     """For an explainability report: what drives the answers."""
+    card: CardText | None = None
+    """For a model card: its sections."""
     valid_until: date | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "SubmitEvidence":
-        for name, found in ((FAIRNESS, self.fairness), (EXPLAINED, self.explained)):
+        for name, found in ((FAIRNESS, self.fairness), (EXPLAINED, self.explained), (CARD, self.card)):  # fmt: skip
             if found is not None and self.type != name:
                 raise ValueError(f"that belongs to a {name.replace('_', ' ')}")
         if self.type == "performance_report" and not self.metrics:
@@ -125,7 +128,7 @@ class SubmitEvidence(BaseModel):
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):
             raise ValueError("the same metric stands twice")
-        computed = self.metrics or self.watched or self.fairness or self.explained
+        computed = self.metrics or self.watched or self.fairness or self.explained or self.card  # fmt: skip
         if not (self.uri or self.summary or computed or self.sha256):
             raise ValueError("give where it is kept (a link), or say in words what it shows")  # fmt: skip
         return self
@@ -139,6 +142,8 @@ class SubmitEvidence(BaseModel):
             made["watched"] = [one.model_dump(mode="json") for one in self.watched]
         if self.outcome:
             made["outcome"] = self.outcome
+        if self.card:
+            made["card"] = self.card.model_dump(mode="json", exclude_defaults=True)
         if self.explained:
             made["explained"] = self.explained.model_dump(mode="json")
         return made

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.enums import EvidenceStatus
+from workflows.evidence.carding import CardText
 from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Judged
 from workflows.evidence.forms import Measure, Watched
@@ -61,6 +62,12 @@ class Item:
         """What drives the answers, where that was handed in as figures."""
         held = self.content.get("explained")
         return Explained.model_validate(held) if held else None
+
+    @property
+    def card(self) -> CardText | None:
+        """The sections of a model card, where its file was read."""
+        held = self.content.get("card")
+        return CardText.model_validate(held) if held else None
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -141,17 +142,27 @@ def submit(
     session.flush()
     audit.record(
         session, actor, "evidence.submitted", (TYPE, row.id), now=now,
-        version=version_id, type=form.type, sha256=digest, content=content,
+        version=version_id, type=form.type, sha256=digest, content_sha256=_canonical(content), **_judged_by(content),
         **({"text": audit.text_fact(text)} if text else {}),
     )  # fmt: skip
     return row.id
 
 
+def _judged_by(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger itself holds of the contents: figures, and never examples or words, which can be about a person."""
+    held = ("metrics", "watched", "outcome", "flags")
+    return {name: content[name] for name in held if name in content}
+
+
+def _canonical(content: object) -> str:
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _digest(form: SubmitEvidence, content: object, text: str) -> str:
     """What stands for an item without a document: its figures, its place and its words."""
     whole = {"content": content, "text": text, "type": form.type, "uri": form.uri}
-    canonical = json.dumps(whole, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _canonical(whole)
 
 
 def decide(

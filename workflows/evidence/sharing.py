@@ -1,11 +1,11 @@
 """Files that people share in Slack: what mlgov reads in them, and the evidence that they become."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from storage.evidence import queries
@@ -13,14 +13,17 @@ from storage.evidence.tables import SharedFile
 from workflows.actors import Actor
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.evidence import explaining
+from workflows.evidence.carding import CardText
 from workflows.evidence.explaining import Explained
 from workflows.evidence.fairness import Counts
-from workflows.evidence.forms import EXPLAINED, FAIRNESS
-from workflows.sources import explanations, groups
+from workflows.evidence.forms import CARD, EXPLAINED, FAIRNESS
+from workflows.sources import explanations, groups, model_cards
 from workflows.sources.text import storable
 
 KEPT = timedelta(days=7)
 """For how long somebody can say what a file is that they shared."""
+MOST_READ = 8_000_000
+"""Bytes of a file that is looked into."""
 _ROWS = (".csv", ".tsv", ".parquet", ".xlsx", ".gz")
 
 
@@ -40,7 +43,7 @@ class Shared:
         """The type of evidence that its contents tell; None for any document."""
         if "explained" in self.content:
             return EXPLAINED
-        return FAIRNESS if "fairness" in self.content else None
+        return FAIRNESS if "fairness" in self.content else CARD if "card" in self.content else None  # fmt: skip
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -51,12 +54,21 @@ class Shared:
             counts = Counts.model_validate(self.content["fairness"])
             named = ", ".join(" × ".join(one.columns) for one in counts.counted)
             return (f"It counts groups of people by {named}; mlgov compares them.",)
+        if "card" in self.content:
+            missing = CardText.model_validate(self.content["card"]).missing
+            return (f"It reads as a model card; it says nothing of: {', '.join(missing).lower()}." if missing else "It reads as a model card with all nine sections.",)  # fmt: skip
         return ()
 
 
 def read(name: str, data: bytes) -> dict[str, Any]:
     """What is understood of a file, as JSON; empty for a document that mlgov only keeps the digest of."""
-    for key, reader, form in (("fairness", groups.read, Counts), ("explained", explanations.read, Explained)):  # fmt: skip
+    is_text = name.casefold().endswith((".md", ".markdown", ".txt"))
+    known: tuple[tuple[str, Callable[..., Any], type[BaseModel]], ...] = (
+        (("card", model_cards.read, CardText),)
+        if is_text
+        else (("fairness", groups.read, Counts), ("explained", explanations.read, Explained))
+    )  # fmt: skip
+    for key, reader, form in known:
         try:
             return {key: form.model_validate(reader(data, name=name)).model_dump(mode="json")}  # fmt: skip
         except (GovernanceError, ValidationError):
@@ -112,6 +124,8 @@ def fields(found: Shared, type_: str) -> dict[str, Any]:
     given: dict[str, Any] = {"sha256": found.sha256, "uri": found.permalink or None}
     if type_ == FAIRNESS and "fairness" in found.content:
         given["fairness"] = found.content["fairness"]
+    if type_ == CARD and "card" in found.content:
+        given["card"] = found.content["card"]
     if type_ == EXPLAINED and "explained" in found.content:
         given["explained"] = found.content["explained"]
     return given

@@ -91,6 +91,7 @@ class ModelApproval:
                 "model.exposure": model.exposure or "",
                 "model.affects_people": model.affects_people,
                 "evidence.waived": len(waived),
+                "evidence.flagged": sum(bool(one.flags) for one in items.values()),
                 "findings.open": len(open_),
                 "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
                 **project_facts(row),
@@ -251,6 +252,8 @@ def _evidence(
             )
         elif item.outcome:
             told = item.outcome
+        if item.flags:
+            told += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (f". {item.decider}: {item.word}" if item.word else "")  # fmt: skip
         found.append((policy.evidence.words(item.type).capitalize(), told))
     return found
 

@@ -108,6 +108,15 @@ def history(
     return _taken(session, model, rows)
 
 
+def every_step(
+    session: Session, model: ModelRecord, version: VersionRecord
+) -> list[tuple[StepTaken, str | None]]:
+    """All steps of a version, oldest first, each with the digest of the evidence that counted then."""
+    rows = [row for row in queries.steps_of(session, model.id, 10_000) if row.version_id == version.id]  # fmt: skip
+    rows.reverse()
+    return list(zip(_taken(session, model, rows), (row.evidence_digest for row in rows), strict=True))  # fmt: skip
+
+
 def _taken(
     session: Session, model: ModelRecord, rows: Sequence[ModelTransition]
 ) -> tuple[StepTaken, ...]:

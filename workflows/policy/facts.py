@@ -50,6 +50,7 @@ FACTS: Mapping[str, Mapping[str, FactType]] = MappingProxyType(
             "model.exposure": "string",
             "model.affects_people": "bool",
             "evidence.waived": "int",
+            "evidence.flagged": "int",
             "findings.open": "int",
             "findings.high": "int",
             **_PROJECT,

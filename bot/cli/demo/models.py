@@ -68,13 +68,13 @@ _WORDS = {
 
 
 _DRIVERS = {
-    "warranty-fraud": (("claims before", "0.41"), ("days since repair", "0.23"), ("part price", "0.19"), ("workshop", "0.06")),
+    "warranty-fraud-score": (("claims before", "0.41"), ("days since repair", "0.23"), ("part price", "0.19"), ("workshop", "0.06")),
     "ticket-router": (("words of the subject", "0.52"), ("customer's fleet", "0.17"), ("hour of day", "0.03")),
     "parts-demand": (("kilometres driven", "0.38"), ("season", "0.31"), ("age of the fleet", "0.12")),
     "lane-keeping": (("left marking", "0.44"), ("right marking", "0.42"), ("kerb", "0.05")),
 }  # fmt: skip
 _GROUPS = {
-    "warranty-fraud": (("north", 62, 31, 20, 410), ("south", 58, 35, 24, 395), ("abroad", 24, 13, 9, 160)),
+    "warranty-fraud-score": (("north", 62, 31, 20, 410), ("south", 58, 35, 24, 395), ("abroad", 24, 13, 9, 160)),
     "ticket-router": (("by e-mail", 310, 40, 45, 205), ("by phone", 96, 22, 71, 161)),
 }  # fmt: skip
 """People of each group: rightly selected, wrongly selected, wrongly left, rightly left."""

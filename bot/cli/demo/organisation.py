@@ -245,7 +245,7 @@ gates:
       - name: Sponsor
         when: model.tier == 1
         approvers: [subject.sponsor]
-    auto_approve: model.tier == 3 && evidence.waived == 0 && findings.open == 0
+    auto_approve: model.tier == 3 && evidence.waived == 0 && evidence.flagged == 0 && findings.open == 0
     expires_after: 5d
     valid_for: 365d
 """

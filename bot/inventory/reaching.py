@@ -1,0 +1,80 @@
+"""What the endpoints of models share: the model or version that a call names, when its token is for it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from bot.api.door import Caller, Door
+from bot.context import Deps
+from storage.enums import Scope
+from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.inventory import reads
+from workflows.inventory.records import ModelRecord, VersionRecord
+from workflows.people import service as people
+
+T = TypeVar("T")
+UNBOUND = "-"
+"""Stands for the project of a model that has none: no bound token is for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Finds what a call is about. Raises NotFound and NotAllowed."""
+
+    deps: Deps
+    door: Door
+
+    def model(
+        self, session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
+    ) -> tuple[ModelRecord, VersionRecord | None]:  # fmt: skip
+        """A model, and one of its versions where that is named."""
+        self.door.require(caller, scope)
+        word = f"{key}:{version}" if version else key
+        found, named = reads.find(session, caller.actor, word, policy=self.deps.policy)
+        self.door.require(caller, scope, project=found.project_key or UNBOUND)
+        return found, named
+
+    def version(
+        self, session: Session, caller: Caller, scope: Scope, key: str, version: str
+    ) -> tuple[ModelRecord, VersionRecord]:
+        """A version of a model."""
+        found, one = self.model(session, caller, scope, key, version)
+        if one is None:
+            raise NotFound(f"{found.name} has no version {version!r}.")
+        return found, one
+
+
+def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
+    """Person ids of Slack ids or e-mail addresses. Raises InvalidInput for nobody here."""
+    found = []
+    for word in words:
+        try:
+            found.append(people.look_up(session, word).id)
+        except GovernanceError:
+            raise InvalidInput(f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.", field=field) from None  # fmt: skip
+    return tuple(found)
+
+
+def call_name(caller: Caller, key: str | None, *parts: str) -> str:
+    """The name of a call, which the same caller's repetition shares."""
+    whole = "\n".join(parts if key is None else (key,))
+    return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+def checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    """What a form refuses, as a refusal of the API."""
+
+    def run(session: Session) -> T:
+        try:
+            return work(session)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(str(one) for one in fault["loc"]) or None
+            words = str(fault["msg"]).removeprefix("Value error, ")
+            raise InvalidInput(f"{words[:1].upper()}{words[1:]}.", field=place) from None  # fmt: skip
+
+    return run

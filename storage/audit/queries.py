@@ -1,0 +1,39 @@
+"""Reads of the ledger by what its entries are about."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from storage.audit.tables import AuditEntry
+
+_PART = 400
+"""Subjects in one statement."""
+
+
+def about(session: Session, subjects: Collection[tuple[str, str]]) -> Sequence[AuditEntry]:  # fmt: skip
+    """Entries about these (type, id), oldest first."""
+    wanted = sorted(set(subjects))
+    found: list[AuditEntry] = []
+    for start in range(0, len(wanted), _PART):
+        part = wanted[start : start + _PART]
+        found += session.execute(
+            select(AuditEntry).where(
+                tuple_(AuditEntry.subject_type, AuditEntry.subject_id).in_(part)
+            )
+        ).scalars()
+    return sorted(found, key=lambda one: one.seq)
+
+
+def hashes(session: Session, seqs: Collection[int]) -> dict[int, str]:
+    """Entry number → its hash."""
+    wanted = sorted(set(seqs))
+    found: dict[int, str] = {}
+    for start in range(0, len(wanted), _PART):
+        rows = session.execute(
+            select(AuditEntry.seq, AuditEntry.hash).where(
+                AuditEntry.seq.in_(wanted[start : start + _PART])
+            )
+        )
+        found |= {row.seq: row.hash for row in rows}
+    return found

@@ -1,0 +1,297 @@
+"""Putting an approval pack together from the record, as it stands."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from storage import ledger
+from storage.approvals import queries as approval_queries
+from storage.approvals import replaying
+from storage.audit import queries as audit_queries
+from storage.enums import Part
+from storage.evidence import queries as evidence_queries
+from storage.inventory import finding_queries, queries
+from workflows import decisions
+from workflows.actors import Actor
+from workflows.approvals.records import Card, Line
+from workflows.approvals.stages import Bound
+from workflows.audit import heads
+from workflows.errors import NotFound
+from workflows.evidence import rules as evidence_rules
+from workflows.evidence import service as evidence
+from workflows.inventory import approving, cards, reads, versions
+from workflows.inventory.records import ModelCard, ModelRecord, VersionRecord
+from workflows.packs import crosswalk, records
+from workflows.policies import service as policies
+from workflows.policy import Policy
+from workflows.statements import service as statements
+
+
+def make(
+    session: Session, actor: Actor, version_id: int, *, policy: Policy, now: datetime
+) -> records.Pack:
+    """Everything that an auditor asks about one version. Raises NotFound; who may see it is the caller's to ask."""
+    row = queries.find_version(session, version_id)
+    if row is None:
+        raise NotFound("This version is not in the record any more.")
+    found = cards.card(session, actor, row.model_id, version_id, policy=policy, now=now)
+    model, version = found.model, found.version
+    if version is None:
+        raise NotFound("This version is not in the record any more.")
+    asked = replaying.ids_about(session, approving.TYPE, version_id)
+    about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
+    bound = sorted({one.policy_id for one in about})
+    return records.Pack(
+        organisation=policy.organisation.name,
+        made_at=now,
+        made_for=actor.name,
+        subject=_subject(model, version, row.approved_digest),
+        tier=_tier(model),
+        lineage=records.Lineage(
+            data_sources=model.data_sources,
+            upstream=model.upstream,
+            downstream=model.downstream,
+            registry_name=model.registry_name,
+            run_id=version.run_id,
+        ),
+        missing={step: tuple(lack.words for lack in lacks) for step, lacks in found.lacks.items()},
+        evidence=_evidence(session, version_id, policy),
+        steps=_steps(session, model, version),
+        requests=tuple(_request(session, one) for one in about),
+        policies=tuple(_policy(session, one) for one in bound),
+        findings=_findings(session, model, version),
+        watched=_watched(found),
+        ledger=_ledger(session, model, version, asked, now=now),
+        crosswalk_day=crosswalk.DAY,
+        crosswalk_note=crosswalk.NOTE,
+        crosswalk=tuple(
+            records.Crossing(part=one.part, nist=one.nist, iso=one.iso, sr=one.sr)
+            for one in crosswalk.ROWS
+        ),
+    )  # fmt: skip
+
+
+def _subject(
+    model: ModelRecord, version: VersionRecord, approved: str | None
+) -> records.Subject:
+    if version.digest is None:
+        contents = "not proved"
+    elif approved is None:
+        contents = "not approved"
+    else:
+        contents = "changed since approval" if version.digest_changed else "as approved"
+    return records.Subject(
+        model=model.key,
+        name=model.name,
+        kind=model.kind.value,
+        vendor=model.vendor,
+        project=model.project,
+        owner=model.owner.name if model.owner else None,
+        purpose=model.purpose,
+        intended_use=model.intended_use,
+        out_of_scope=model.out_of_scope,
+        technique=model.technique,
+        affects_people=model.affects_people,
+        version=version.version,
+        state=version.state.value,
+        since=version.since,
+        digest=f"sha256:{version.digest}" if version.digest else None,
+        approved_digest=f"sha256:{approved}" if approved else None,
+        contents=contents,
+        consists_of=dict(version.about),
+        developers=_named(version, Part.DEVELOPER),
+        validators=_named(version, Part.VALIDATOR),
+        contributors=_named(version, Part.CONTRIBUTOR),
+        approved_until=version.approved_until,
+        next_review=model.next_review,
+    )
+
+
+def _named(version: VersionRecord, part: Part) -> tuple[str, ...]:
+    return tuple(one.name for one in version.named(part))
+
+
+def _tier(model: ModelRecord) -> records.Tier:
+    return records.Tier(
+        tier=model.tier,
+        exposure=model.exposure.value if model.exposure else None,
+        purpose=model.purpose_class.value if model.purpose_class else None,
+        eu_class=model.eu_class.value if model.eu_class else None,
+        set_by=model.tier_by.name if model.tier_by else None,
+        set_at=model.tier_at,
+        follows=model.tier_follows,
+        reason=model.tier_reason,
+    )
+
+
+def _evidence(
+    session: Session, version_id: int, policy: Policy
+) -> tuple[records.ItemTold, ...]:
+    items = evidence.items(session, [version_id])
+    counting = {one.id for one in evidence_rules.counting(items).values()}
+    return tuple(
+        records.ItemTold(
+            id=one.id,
+            type=one.type,
+            name=policy.evidence.words(one.type),
+            counts=one.id in counting,
+            status=one.status.value,
+            sha256=one.sha256,
+            uri=one.uri,
+            content=dict(one.content),
+            summary=one.summary,
+            produced_by=one.producer,
+            produced_at=one.produced_at,
+            valid_until=one.valid_until,
+            decided_by=one.decider,
+            decided_at=one.decided_at,
+            word=one.word,
+            flags=one.flags,
+        )
+        for one in items
+    )
+
+
+def _steps(
+    session: Session, model: ModelRecord, version: VersionRecord
+) -> tuple[records.Step, ...]:
+    taken = cards.every_step(session, model, version)
+    return tuple(
+        records.Step(
+            step=one.verb,
+            source=one.source.value,
+            target=one.target.value,
+            by=one.actor,
+            reason=one.reason,
+            evidence_sha256=digest,
+            at=one.at,
+        )
+        for one, digest in taken
+    )
+
+
+def _request(session: Session, card: Card) -> records.Request:
+    envelope = statements.envelope_of(session, card.id)
+    (head,) = approval_queries.list_cards(session, [card.id])
+    return records.Request(
+        id=card.id,
+        gate=card.gate,
+        state=card.state.value,
+        asks=card.words.asks,
+        reason=card.reason,
+        requested_by=card.requester.name,
+        requested_at=card.created_at,
+        decided_at=card.decided_at,
+        valid_until=card.valid_until,
+        passed_by_rule=card.by_rule,
+        left_out=tuple(f"{one.name}: {one.when} did not hold" for one in card.dropped),
+        asked=dict(card.facts),
+        told=dict(Bound.of(head.bound).facts),
+        stages=tuple(
+            records.Stage(name=one.name, quorum=one.quorum, asked=one.asked, approved=one.approved)
+            for one in card.rounds
+        ),
+        votes=tuple(_vote(one) for one in (*card.lines, *card.taken_back)),
+        conditions=tuple(
+            records.Condition(words=one.text, state=one.state.value, due=one.due_at)
+            for one in card.conditions
+        ),
+        policy=card.policy_id,
+        statement=json.loads(envelope) if envelope else None,
+    )  # fmt: skip
+
+
+def _vote(one: Line) -> records.Vote:
+    return records.Vote(
+        by=one.person.name,
+        verdict=one.verdict.value,
+        reason=one.reason,
+        at=one.at,
+        rule=one.rule,
+        group=one.group,
+        membership_read_at=one.read_at,
+        instead_of=one.instead_of,
+        taken_back_at=one.taken_back_at,
+    )
+
+
+def _policy(session: Session, version_id: int) -> records.PolicyTold:
+    held = policies.text(session, version_id)
+    return records.PolicyTold(id=version_id, sha256=held.sha256, text=held.text)
+
+
+def _findings(
+    session: Session, model: ModelRecord, version: VersionRecord
+) -> tuple[records.FoundTold, ...]:
+    rows = [row for row in finding_queries.every(session, model.id) if row.version_id in (None, version.id)]  # fmt: skip
+    told = []
+    for row in rows:
+        one = reads.finding(session, row.id)
+        if one is None:
+            continue
+        told.append(
+            records.FoundTold(
+                id=one.id,
+                version=one.version,
+                severity=one.severity.value,
+                status=one.status.value,
+                words=one.words,
+                owner=one.owner.name if one.owner else None,
+                due=one.due,
+                accepted_by=one.accepter.name if one.accepter else None,
+                accepted_until=one.accepted_until,
+                word=one.word,
+                found_at=one.created_at,
+                source=row.source,
+            )
+        )
+    return tuple(told)
+
+
+def _watched(found: ModelCard) -> tuple[records.WatchedTold, ...]:
+    return tuple(
+        records.WatchedTold(
+            metric=one.metric,
+            threshold=one.threshold,
+            better=one.better,
+            every_days=one.every_days,
+            value=one.value,
+            at=one.at,
+            is_breach=one.is_breach,
+        )
+        for one in found.readings
+    )
+
+
+def _ledger(
+    session: Session,
+    model: ModelRecord,
+    version: VersionRecord,
+    requests: Sequence[int],
+    *,
+    now: datetime,
+) -> records.Ledger:
+    subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
+    subjects |= {("approval", str(one)) for one in requests}
+    subjects |= {(evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])}  # fmt: skip
+    subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}  # fmt: skip
+    entries = audit_queries.about(session, subjects)
+    before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
+    head = heads.current(session, now=now)
+    return records.Ledger(
+        entries=tuple(
+            records.Entry(
+                seq=one.seq,
+                at=one.at,
+                action=one.action,
+                body=one.body,
+                previous=before.get(one.seq - 1, ledger.GENESIS),
+                hash=one.hash,
+            )
+            for one in entries
+        ),
+        head_seq=head.seq,
+        head_hash=head.hash,
+    )
