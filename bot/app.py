@@ -43,6 +43,10 @@ from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
 from bot.people import renderers as people_renderers
 from bot.projects import api as project_api
+from bot.registry import listeners as registry_listeners
+from bot.registry import renderers as registry_renderers
+from bot.registry import syncing
+from bot.registry import web as registry_web
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused, another_host
@@ -80,6 +84,7 @@ NOUNS: tuple[Noun, ...] = (
     approval_listeners,
     milestone_listeners,
     inventory_listeners,
+    registry_listeners,
     Digests(approval_views.in_digest),
     maturity_listeners,
     token_listeners,
@@ -92,6 +97,7 @@ RENDERERS = (
     *budget_renderers.RENDERERS,
     *front_renderers.RENDERERS,
     *inventory_renderers.RENDERERS,
+    *registry_renderers.RENDERERS,
     *digest_renderers.renderers(approval_views.in_digest),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
@@ -118,6 +124,8 @@ class Bot:
     scheduler: Scheduler
     health: Health
     api: FastAPI
+    registrar: syncing.Registrar | None = None
+    """Reads the model registry, where the settings name one."""
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -127,16 +135,21 @@ class Bot:
             health=self.health,
             refresh_metrics=self._measure,
             api=self.api,
+            registry=registry_web.router(self.deps),
         )
 
     def start(self) -> None:
         """Begin to deliver and to tick."""
         self.delivery.start()
         self.scheduler.start()
+        if self.registrar is not None:
+            self.registrar.start()
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
         self.deps.directory.close()
+        if self.registrar is not None:
+            self.registrar.stop()
         self.scheduler.stop()
         self.delivery.stop(timeout)
         self.edge.close()
@@ -245,7 +258,13 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         scheduler=scheduler,
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
         api=_api(deps),
+        registrar=_registrar(deps),
     )
+
+
+def _registrar(deps: Deps) -> syncing.Registrar | None:
+    registry = syncing.client(deps.settings)
+    return syncing.Registrar(deps, registry) if registry is not None else None
 
 
 def _api(deps: Deps) -> FastAPI:

@@ -41,6 +41,16 @@ class Settings(BaseSettings):
     """From which the secret of each webhook is made."""
     mlgov_webhook_hosts: str = ""
     """Hosts inside the own network that webhooks may reach, separated by commas."""
+    mlgov_mlflow_url: str | None = None
+    """Where MLflow is, whose registry is read and follows."""
+    mlgov_mlflow_token: SecretStr | None = None
+    """A bearer token for it."""
+    mlgov_mlflow_user: str | None = None
+    """Or a user,"""
+    mlgov_mlflow_password: SecretStr | None = None
+    """with a password (basic auth)."""
+    mlgov_mlflow_webhook_secret: SecretStr | None = None
+    """Signs its webhooks, which are taken at /mlflow/webhook when this is set."""
     mlgov_url: str | None = None
     """Where `mlgov approvals` and `mlgov gate` find the API."""
     mlgov_token: SecretStr | None = None
@@ -71,6 +81,9 @@ _SECRETS = (
     "MLGOV_DATABASE_URL",
     "MLGOV_SIGNING_KEY",
     "MLGOV_WEBHOOK_KEY",
+    "MLGOV_MLFLOW_TOKEN",
+    "MLGOV_MLFLOW_PASSWORD",
+    "MLGOV_MLFLOW_WEBHOOK_SECRET",
     "MLGOV_TOKEN",
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio.to_thread
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
@@ -37,6 +37,7 @@ def create(
     health: Health,
     refresh_metrics: Callable[[], None],
     api: FastAPI | None = None,
+    registry: APIRouter | None = None,
 ) -> FastAPI:
     """The web application. Without a Bolt app (Socket Mode) all but Slack's requests is served; `api` at /api/v1."""
 
@@ -78,6 +79,8 @@ def create(
 
     if bolt is not None and verifier is not None:
         _serve_slack(web, bolt, verifier)
+    if registry is not None:
+        web.include_router(registry)
     if api is not None:
         web.mount(PREFIX, api)
     return web

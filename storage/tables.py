@@ -16,6 +16,7 @@ from storage.milestones import tables as milestones
 from storage.people import tables as people
 from storage.policies import tables as policies
 from storage.projects import tables as projects
+from storage.registry import tables as registry
 from storage.releases import tables as releases
 from storage.statements import tables as statements
 from storage.tokens import tables as tokens
@@ -38,6 +39,7 @@ __all__ = [
     "people",
     "policies",
     "projects",
+    "registry",
     "releases",
     "statements",
     "tokens",

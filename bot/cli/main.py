@@ -18,6 +18,7 @@ from bot.cli import (
     outbox,
     people,
     policy,
+    registry,
     serving,
     statements,
     tokens,
@@ -43,6 +44,7 @@ app.add_typer(maturity.app, name="maturity")
 app.add_typer(approvals.app, name="approvals")
 app.command()(gate.gate)
 app.add_typer(models.app, name="model")
+app.add_typer(registry.app, name="registry")
 app.command()(figures.fairness)
 app.command()(figures.explain)
 app.command()(statements.verify)

@@ -75,6 +75,20 @@ def find_by_source(session: Session, source_key: str) -> Finding | None:
     ).scalar_one_or_none()
 
 
+def unsettled_from(session: Session, source: str) -> Sequence[Finding]:
+    """Findings of one source that are not resolved."""
+    return (
+        session.execute(
+            select(Finding).where(
+                Finding.source == source,
+                Finding.status != FindingStatus.RESOLVED.value,
+            )
+        )
+        .scalars()
+        .all()
+    )
+
+
 def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
     """Findings whose acceptance is over."""
     return (

@@ -185,6 +185,17 @@ _SAID = {
 }
 
 
+def over(session: Session, finding_id: int, *, now: datetime) -> None:
+    """What mlgov found does not hold any more, as it sees itself: the finding is resolved. Again changes nothing."""
+    row = finding_queries.lock(session, finding_id)
+    if row is None or row.status == FindingStatus.RESOLVED:
+        return
+    row.status, row.closed_at = FindingStatus.RESOLVED.value, now
+    row.revision += 1
+    audit.record(session, SYSTEM, "finding.resolved", (TYPE, row.id), now=now, model=row.model_id, seen=True)  # fmt: skip
+    telling.follow(session, row.model_id, now=now)
+
+
 def reopen_accepted(
     session: Session, *, policy: Policy, org_key: str, now: datetime
 ) -> None:

@@ -211,7 +211,17 @@ def found_words(facts: dict[str, str]) -> str:
         return f"No reading of {facts['metric']} has come since {facts['since']}; its plan asks for one every {facts['days']} days"
     if facts.get("what") == "approval_over":
         return f"It is in use, and its approval ended on {facts['on']}"
+    if facts.get("what") in _REGISTRY:
+        return _REGISTRY[facts["what"]].format(**facts)
     return "Found by mlgov"
+
+
+_REGISTRY = {
+    "alias": "In the registry, {alias} stands at version {version}, which was not approved",
+    "contents": "In the registry, the contents of version {version} are not those that were approved",
+    "unknown": "The registry has it as {name}, and the inventory did not know it",
+    "gone": "The registry does not have {name} any more",
+}
 
 
 def one(session: Session, model_id: int) -> ModelRecord:

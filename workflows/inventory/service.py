@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.enums import ModelState, Part
+from storage.enums import ModelKind, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
+from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import (
     GovernanceError,
@@ -28,6 +28,7 @@ from workflows.inventory.forms import AssessTier, RegisterModel
 from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
+from workflows.sources.text import storable
 
 TYPE = "model"
 
@@ -91,6 +92,40 @@ def register(
     if form.exposure and form.purpose_class and form.eu_class:
         first = AssessTier(model_id=row.id, revision=row.revision, exposure=form.exposure, purpose_class=form.purpose_class, eu_class=form.eu_class)  # fmt: skip
         assess(session, actor, first, policy=policy, now=now)
+    telling.show(session, row, org_key=org_key, now=now)
+    return row.id
+
+
+def adopt(
+    session: Session,
+    registry_name: str,
+    key: str,
+    *,
+    purpose: str,
+    owner_id: str | None,
+    project: str | None,
+    now: datetime,
+    org_key: str,
+) -> int:
+    """Put a model that the registry has on the inventory, as far as it is known; its id. Somebody has to say the rest."""
+    if queries.find_by_key(session, key) is not None:
+        key = f"{key[:70]}-{hashlib.sha256(registry_name.encode()).hexdigest()[:8]}"
+    known = queries.find_project(session, project.casefold()) if project else None
+    row = Model(
+        key=key,
+        name=storable(registry_name, 80),
+        kind=ModelKind.INTERNAL.value,
+        project_id=known.id if known else None,
+        owner_id=owner_id or (known.owner_id if known else None),
+        purpose=purpose,
+        data_sources=[],
+        state=ModelState.INVENTORIED.value,
+        registry_name=registry_name,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(session, SYSTEM, "model.adopted", (TYPE, row.id), now=now, key=row.key, registry=registry_name)  # fmt: skip
     telling.show(session, row, org_key=org_key, now=now)
     return row.id
 

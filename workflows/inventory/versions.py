@@ -10,7 +10,7 @@ from storage.enums import ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import ModelVersion
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
+from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.inventory import reads, rules, service, standings, telling
@@ -106,6 +106,20 @@ def add_version(
     telling.show(session, row, org_key=org_key, now=now)
     telling.follow(session, row.id, now=now, clicked=clicked)
     return version.id
+
+
+def observe(session: Session, version_id: int, digest: str, *, now: datetime) -> None:
+    """The registry's contents of a version have this digest. Where that is not what was approved, the approval no longer holds."""
+    version = find(session, version_id)
+    if version.digest == digest:
+        return
+    audit.record(
+        session, SYSTEM, "model_version.contents", (TYPE, version.id), now=now,
+        model=version.model_id, was=version.digest, digest=digest,
+    )  # fmt: skip
+    version.digest = digest
+    version.revision += 1
+    telling.follow(session, version.model_id, now=now)
 
 
 def _contents(form: AddVersion) -> tuple[str | None, dict[str, object]]:

@@ -1,0 +1,85 @@
+"""`mlgov registry`: the model registry from the command line."""
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+
+app = typer.Typer(help="The model registry that mlgov reads and that follows it (MLflow).", no_args_is_help=True)  # fmt: skip
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Say how the registry stands: when it was read, what is unknown, unverified, or differs."""
+    from workflows.registry import reads
+
+    with opened() as database, database.read() as session:
+        found = reads.status(session)
+        lost = reads.all_given_up(session)
+    if as_json:
+        say(json.dumps(asdict(found) | {"writes_given_up": [asdict(one) for one in lost]}, default=str, indent=2))  # fmt: skip
+        return
+    if found.baseline_at is None:
+        say(found.failure or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says.")  # fmt: skip
+        return
+    say(f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {found.models} models, {found.versions} versions.")  # fmt: skip
+    if found.failure:
+        say(f"It cannot be read now: {found.failure}")
+    if found.accepted_at is None:
+        say("Its baseline waits for somebody to accept it: `mlgov registry accept`, or the button in Slack.")  # fmt: skip
+    if found.frozen_at is not None:
+        say(f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because {len(found.frozen)} things moved at once:")  # fmt: skip
+        for one in found.frozen[:20]:
+            say(f"  {one}")
+    say(f"{found.unknown} models are unknown to the inventory, {found.unverified} versions have contents that cannot be read, {found.open_drift} findings are open.")  # fmt: skip
+    for each in lost:
+        say(f"Given up: {each.what} ({each.error})")
+
+
+@app.command()
+def sync() -> None:
+    """Look at the registry now: read it, compare, and write what is wanted."""
+    from bot import installation
+    from bot.cli.base import settings
+    from bot.context import Deps, PolicyHolder
+    from bot.directory import Directory
+    from bot.registry import syncing
+    from workflows.policies import service as policies
+
+    read = settings()
+    registry = syncing.client(read)
+    if registry is None:
+        raise fail("MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com.")  # fmt: skip
+    text = policy_text()
+    with opened() as database:
+        slack = installation.client(read, timeout=3)
+        team = installation.who_am_i(read, slack)
+        with database.read() as session:
+            version = policies.in_force(session) or 0
+        directory = Directory(slack, database, team, lambda *_: None)
+        deps = Deps(read, database, PolicyHolder(text, version), slack, directory, team)
+        registrar = syncing.Registrar(deps, registry)
+        try:
+            why = registrar.look(force=True)
+        finally:
+            registrar.stop()
+            directory.close()
+    if why:
+        raise fail(why)
+    status(as_json=False)
+
+
+@app.command()
+def accept() -> None:
+    """Accept the registry as it was last seen: its baseline, what moved at once, or that much is gone."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.registry import service
+
+    policy = policy_text().policy
+    with opened() as database:
+        org = org_key(database)
+        said = database.run(lambda session: service.accept(session, OPERATOR, policy=policy, org_key=org, now=clock.now(session)))  # fmt: skip
+    say(said)

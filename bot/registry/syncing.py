@@ -1,0 +1,157 @@
+"""Reading the registry and writing into it, in a thread of its own: no timer waits for it, no transaction spans a call."""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from bot.context import Deps
+from bot.settings import Settings
+from storage import runtime
+from storage.db import DatabaseBusy
+from workflows.errors import GovernanceError
+from workflows.registry import service, writing
+from workflows.registry.rules import Write
+from workflows.sources.mlflow.client import MlflowClient
+from workflows.sources.mlflow.errors import RegistryTrouble
+from workflows.sources.mlflow.records import Digest
+
+log = logging.getLogger("mlgov")
+
+PAUSE = 2.0
+"""Seconds between questions whether a look is due."""
+RUNS, CONTENTS = 500, 50
+"""Runs and contents read in one look; the rest in the next."""
+
+
+def client(settings: Settings) -> MlflowClient | None:
+    """The registry that the settings name; None when they name none."""
+    if settings.mlgov_mlflow_url is None:
+        return None
+    token, password = settings.mlgov_mlflow_token, settings.mlgov_mlflow_password
+    return MlflowClient(
+        settings.mlgov_mlflow_url,
+        token=token.get_secret_value() if token else None,
+        user=settings.mlgov_mlflow_user,
+        password=password.get_secret_value() if password else None,
+        timeout=settings.mlgov_http_timeout_seconds,
+    )
+
+
+class Registrar:
+    """Looks at the registry when that is due, and makes it follow. Several processes take turns."""
+
+    def __init__(self, deps: Deps, registry: MlflowClient) -> None:
+        self._deps = deps
+        self._registry = registry
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="registry", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after what is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(15)
+        self._registry.close()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(PAUSE):
+            try:
+                self.look()
+            except DatabaseBusy:
+                log.info("the registry waits: the database is busy")
+            except Exception:
+                log.exception("a look at the registry failed; the next one tries again")
+
+    def look(self, *, force: bool = False) -> str:
+        """One look, when it is due or `force`d: read, compare, write. Empty when it went well, else why not."""
+        deps = self._deps
+        if not deps.db.run(lambda session: service.begin(session, policy=deps.policy, now=deps.now(session), real_now=runtime.real_now(session), force=force)):  # fmt: skip
+            return (
+                ""
+                if not force
+                else "Another process reads the registry at this moment."
+            )
+        try:
+            why = self._read()
+            if not why:
+                self._write()
+            return why
+        finally:
+            deps.db.run(service.release)
+
+    def _read(self) -> str:
+        deps, org = self._deps, self._deps.team.org_key
+        try:
+            snapshot = self._registry.snapshot()
+            with deps.db.read() as session:
+                runs, contents = service.to_read(session, snapshot, policy=deps.policy, now=deps.now(session))  # fmt: skip
+            measured = {one: found for one in runs[:RUNS] if (found := self._run(one)) is not None}  # fmt: skip
+            digests: dict[tuple[str, str], Digest] = {}
+            for name, version in contents[:CONTENTS]:
+                digests[name, version] = self._digest(name, version)
+        except GovernanceError as error:
+            sentence = error.sentence
+            deps.db.run(lambda session: service.failed(session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)))  # fmt: skip
+            return sentence
+        deps.db.run(
+            lambda session: service.take(
+                session, snapshot, measured, digests, policy=deps.policy, org_key=org, now=deps.now(session)
+            )
+        )  # fmt: skip
+        with deps.db.read() as session:
+            return service.failure(session)
+
+    def _run(self, run_id: str) -> tuple[dict[str, float], str | None] | None:
+        """What a run measured; None for one that is gone, which is no trouble of the registry's."""
+        try:
+            return self._registry.run(run_id)
+        except RegistryTrouble:
+            raise
+        except GovernanceError:
+            return None
+
+    def _digest(self, name: str, version: str) -> Digest:
+        try:
+            return self._registry.digest(name, version)
+        except RegistryTrouble:
+            raise
+        except GovernanceError as error:
+            return Digest(None, error.sentence)
+
+    def _write(self) -> None:
+        deps, org = self._deps, self._deps.team.org_key
+        wanted = deps.db.run(lambda session: writing.wanted(session, policy=deps.policy, real_now=runtime.real_now(session)))  # fmt: skip
+        for write in wanted:
+            if self._stop.is_set():
+                return
+            error = ""
+            try:
+                self._carry_out(write)
+            except GovernanceError as failed:
+                error = failed.sentence
+            deps.db.run(partial(_settled, write=write, error=error, deps=deps, org_key=org))  # fmt: skip
+            if error:
+                # What is wrong with one write is mostly wrong with all: the next look goes on.
+                return
+
+    def _carry_out(self, write: Write) -> None:
+        doing: dict[str, Callable[[], None]] = {
+            "tag": lambda: self._registry.set_version_tag(write.name, write.version, write.key, write.value),
+            "untag": lambda: self._registry.delete_version_tag(write.name, write.version, write.key),
+            "alias": lambda: self._registry.set_alias(write.name, write.key, write.version),
+            "unalias": lambda: self._registry.delete_alias(write.name, write.key),
+        }  # fmt: skip
+        doing[write.kind]()
+
+
+def _settled(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:  # fmt: skip
+    writing.settle(
+        session, write, error, policy=deps.policy, org_key=org_key, now=deps.now(session), real_now=runtime.real_now(session)
+    )  # fmt: skip

@@ -1,0 +1,44 @@
+"""MLflow's webhooks: a genuine one brings the next look forward, and is believed for nothing more."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from bot.context import Deps
+from storage import runtime
+from workflows import inbox
+from workflows.registry import service
+from workflows.sources.mlflow import webhooks
+
+MOST_BYTES = 1_000_000
+
+
+def router(deps: Deps) -> APIRouter | None:
+    """/mlflow/webhook, when a secret is set; None without one, since an unsigned hint could be anybody's."""
+    secret = deps.settings.mlgov_mlflow_webhook_secret
+    if secret is None:
+        return None
+    made = APIRouter()
+
+    def hear(headers: dict[str, str], body: bytes) -> Response:
+        with deps.db.read() as session:
+            now = runtime.real_now(session)
+        why = webhooks.fault(secret.get_secret_value(), headers, body, now)
+        if why:
+            return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")  # fmt: skip
+        name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
+        if deps.db.run(lambda session: inbox.first_seen(session, name)):
+            deps.db.run(lambda session: service.hint(session, now=deps.now(session)))
+        return Response("ok", media_type="text/plain")
+
+    @made.post("/mlflow/webhook", include_in_schema=False)
+    async def webhook(request: Request) -> Response:
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > MOST_BYTES:
+                return Response("Too large.", status_code=413, media_type="text/plain")
+            parts.append(part)
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        return await run_in_threadpool(hear, headers, b"".join(parts))
+
+    return made

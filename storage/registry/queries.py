@@ -1,0 +1,92 @@
+"""The only statements over what was seen in the model registry."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.inventory.tables import Model, ModelVersion
+from storage.registry.tables import (
+    RegistryModelRow,
+    RegistryState,
+    RegistryVersionRow,
+    RegistryWrite,
+)
+
+
+def state(session: Session) -> RegistryState:
+    """How the registry stands, locked until the transaction ends; made when it is not there yet."""
+    found = session.execute(
+        select(RegistryState)
+        .where(RegistryState.id == 1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if found is None:
+        found = RegistryState(id=1, failures=0, frozen=[])
+        session.add(found)
+        session.flush()
+    return found
+
+
+def look(session: Session) -> RegistryState | None:
+    """The same, to read."""
+    return session.get(RegistryState, 1)
+
+
+def models(session: Session) -> Sequence[RegistryModelRow]:
+    """Every registered model that was seen, by name."""
+    return session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name)).scalars().all()  # fmt: skip
+
+
+def versions(session: Session) -> Sequence[RegistryVersionRow]:
+    """Every version that was seen."""
+    return session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).scalars().all()  # fmt: skip
+
+
+def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
+    """Versions of a registered model that are still there, newest first."""
+    return (
+        session.execute(
+            select(RegistryVersionRow)
+            .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
+            .order_by(RegistryVersionRow.id.desc())
+        )
+        .scalars()
+        .all()
+    )  # fmt: skip
+
+
+def inventory(session: Session) -> Sequence[Any]:
+    """(model, version) of the whole inventory; version is None for a model without one."""
+    return session.execute(
+        select(Model, ModelVersion)
+        .outerjoin(ModelVersion, ModelVersion.model_id == Model.id)
+        .order_by(Model.id, ModelVersion.id)
+    ).all()
+
+
+def find_write(session: Session, what: str) -> RegistryWrite | None:
+    """A write by its name."""
+    return session.execute(
+        select(RegistryWrite).where(RegistryWrite.what == what)
+    ).scalar_one_or_none()
+
+
+def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
+    """A write by its id."""
+    return session.get(RegistryWrite, write_id)
+
+
+def written_since(session: Session, since: datetime) -> int:
+    """How many writes were done since."""
+    return session.execute(
+        select(func.count()).select_from(RegistryWrite).where(RegistryWrite.done_at >= since)
+    ).scalar_one()  # fmt: skip
+
+
+def dead_writes(session: Session) -> Sequence[RegistryWrite]:
+    """Writes that were given up."""
+    return session.execute(select(RegistryWrite).where(RegistryWrite.dead_at.is_not(None)).order_by(RegistryWrite.id)).scalars().all()  # fmt: skip

@@ -1,0 +1,77 @@
+"""Reads about the model registry."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from storage.enums import FindingSource
+from storage.inventory import finding_queries
+from storage.people import lookups
+from storage.registry import queries
+from storage.registry.tables import RegistryVersionRow, RegistryWrite
+from workflows.registry import records
+
+
+def status(session: Session) -> records.RegistryStatus:
+    """How the registry stands."""
+    state = queries.look(session)
+    models = [row for row in queries.models(session) if row.gone_at is None]
+    seen = [row for row in queries.versions(session) if row.gone_at is None]
+    by = lookups.people(session, [state.accepted_by]) if state and state.accepted_by else {}  # fmt: skip
+    return records.RegistryStatus(
+        looked_at=state.looked_at if state else None,
+        failure=(state.failure or "") if state else "",
+        is_troubled=state is not None and state.alarmed_at is not None,
+        baseline_at=state.baseline_at if state else None,
+        accepted_at=state.accepted_at if state else None,
+        accepted_by=next((one.name for one in by.values()), ""),
+        frozen=tuple(state.frozen) if state else (),
+        frozen_at=state.frozen_at if state else None,
+        models=len(models),
+        versions=len(seen),
+        unknown=sum(row.model_id is None for row in models),
+        unverified=sum(row.unverified is not None for row in seen),
+        open_drift=len(finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)),
+        given_up=len(queries.dead_writes(session)),
+    )  # fmt: skip
+
+
+def offered(session: Session, registry_name: str | None) -> records.Found | None:
+    """The newest version in the registry that the inventory does not have, to prefill a form from."""
+    if not registry_name:
+        return None
+    rows: Sequence[RegistryVersionRow] = queries.versions_of(session, registry_name)
+    row = next((one for one in rows if one.version_id is None), None)
+    return _offer(row) if row else None
+
+
+def of_version(session: Session, version_id: int) -> records.Found | None:
+    """What the registry says of a version of the inventory."""
+    row = next((one for one in queries.versions(session) if one.version_id == version_id), None)  # fmt: skip
+    return _offer(row) if row else None
+
+
+def _offer(row: RegistryVersionRow) -> records.Found:
+    return records.Found(
+        row.version, row.digest, row.unverified or "", row.run_id, row.developer, {key: str(value) for key, value in row.metrics.items()}
+    )  # fmt: skip
+
+
+_DOES = {"tag": "tag", "untag": "no tag", "alias": "alias", "unalias": "no alias"}
+
+
+def given_up(session: Session, write_id: int) -> records.GivenUp | None:
+    """A write that was given up."""
+    row = queries.find_write_by_id(session, write_id)
+    return _given_up(row) if row is not None else None
+
+
+def all_given_up(session: Session) -> list[records.GivenUp]:
+    """Everything that was given up, oldest first."""
+    return [_given_up(row) for row in queries.dead_writes(session)]
+
+
+def _given_up(row: RegistryWrite) -> records.GivenUp:
+    kind, name, version, key, value = (*row.what.split("\n"), "", "", "", "")[:5]
+    told = f"{name} {version}: {_DOES.get(kind, kind)} {key}" + (f" = {value}" if kind == "tag" else "")  # fmt: skip
+    return records.GivenUp(told, row.error or "")

@@ -1,0 +1,205 @@
+"""Reading the registry into the record: the baseline, what is new, where it differs, and when it cannot be read."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.enums import ModelState
+from storage.registry import queries
+from storage.registry.tables import RegistryState
+from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.audit import service as audit
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact
+from workflows.inventory import standings
+from workflows.inventory.rules import Who
+from workflows.policy import Policy
+from workflows.registry import drifting, rules, seeing, telling
+from workflows.registry.drifting import Around
+from workflows.registry.notices import BaselineRead, RegistryTroubled
+from workflows.registry.seeing import Digests, Runs
+from workflows.sources.mlflow.records import Snapshot
+
+LEASE = timedelta(minutes=10)
+FAILURES = 3
+"""Looks that fail before it is told."""
+VERIFIED = (
+    ModelState.APPROVED.value, ModelState.IMPLEMENTATION.value, ModelState.IN_USE.value, ModelState.MODIFICATION.value,
+    ModelState.SUSPENDED.value, ModelState.APPROVAL.value,
+)  # fmt: skip
+"""States of versions whose contents are read again and again."""
+
+
+# --- whose turn it is
+
+
+def begin(session: Session, *, policy: Policy, now: datetime, real_now: datetime, force: bool) -> bool:  # fmt: skip
+    """Take the turn to read the registry, when a look is due, hinted at, or asked for; False when it is not, or somebody has it."""
+    state = queries.state(session)
+    if state.leased_until is not None and state.leased_until > real_now:
+        return False
+    is_due = state.tried_at is None or now - state.tried_at >= policy.registry.poll
+    if not (force or is_due or state.hinted_at is not None):
+        return False
+    state.leased_until, state.hinted_at, state.tried_at = real_now + LEASE, None, now
+    return True
+
+
+def release(session: Session) -> None:
+    """Give the turn back."""
+    queries.state(session).leased_until = None
+
+
+def hint(session: Session, *, now: datetime) -> None:
+    """A webhook said that something changed: look soon."""
+    queries.state(session).hinted_at = now
+
+
+def to_read(
+    session: Session, snapshot: Snapshot, *, policy: Policy, now: datetime
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Runs and contents that a look needs beside the snapshot: of what is new, and of what is verified again."""
+    known = {(row.name, row.version): row for row in queries.versions(session)}
+    states = {version.id: version.state for _, version in queries.inventory(session) if version is not None}  # fmt: skip
+    runs, contents = [], []
+    for model in snapshot.models:
+        for one in model.versions:
+            row = known.get((model.name, one.version))
+            if one.run_id and (row is None or not row.metrics):
+                runs.append(one.run_id)
+            is_watched = row is not None and row.version_id is not None and states.get(row.version_id) in VERIFIED  # fmt: skip
+            is_old = row is None or row.verified_at is None or (is_watched and now - row.verified_at >= policy.registry.verify)  # fmt: skip
+            if is_old:
+                contents.append((model.name, one.version))
+    return runs, contents
+
+
+# --- what was read
+
+
+def failed(session: Session, sentence: str, *, policy: Policy, org_key: str, now: datetime) -> None:  # fmt: skip
+    """The registry could not be read, or is not itself. Nothing is lost; told once, after some failures."""
+    state = queries.state(session)
+    state.failures += 1
+    state.failure = sentence[:500]
+    if state.failures >= FAILURES and state.alarmed_at is None:
+        state.alarmed_at = now
+        audit.record(session, SYSTEM, "registry.troubled", ("registry", 1), now=now)
+        telling.tell(session, RegistryTroubled(now.isoformat()), f"trouble:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+    else:
+        telling.follow(session, now=now)
+
+
+def failure(session: Session) -> str:
+    """Why the last look was none; empty when it was one."""
+    state = queries.look(session)
+    return (state.failure or "") if state else ""
+
+
+def take(
+    session: Session,
+    snapshot: Snapshot,
+    runs: Runs,
+    digests: Digests,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    """Everything that follows from one look at the registry."""
+    state = queries.state(session)
+    live = {row.name for row in queries.models(session) if row.gone_at is None}
+    left = len(live & set(snapshot.by_name))
+    if rules.is_emptied(len(live), left):
+        failed(session, f"It shows {left} of {len(live)} models that were there. If that is meant, accept it.", policy=policy, org_key=org_key, now=now)  # fmt: skip
+        return
+    changes = seeing.keep(session, snapshot, runs, digests, alias=policy.registry.alias, now=now)  # fmt: skip
+    held = seeing.link(session)
+    state.looked_at = now
+    was_troubled = state.alarmed_at is not None
+    state.failures, state.failure, state.alarmed_at = 0, None, None
+    if was_troubled:
+        audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
+        telling.follow(session, now=now)
+    if state.accepted_at is None:
+        _baseline(session, state, snapshot, held, policy=policy, org_key=org_key, now=now)  # fmt: skip
+        return
+    if state.frozen_at is not None:
+        return
+    drifting.apply(session, state, changes, Around(policy, org_key, now))
+
+
+def _baseline(
+    session: Session,
+    state: RegistryState,
+    snapshot: Snapshot,
+    held: Mapping[str, object],
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
+    if state.baseline_at is not None:
+        return
+    state.baseline_at = now
+    alias = policy.registry.alias
+    notice = BaselineRead(
+        models=len(snapshot.models),
+        versions=sum(len(one.versions) for one in snapshot.models),
+        aliases=sum(alias in one.aliases for one in snapshot.models),
+        unknown=sum(one.name not in held for one in snapshot.models),
+    )
+    audit.record(session, SYSTEM, "registry.baseline", ("registry", 1), now=now, models=notice.models, versions=notice.versions)  # fmt: skip
+    telling.tell(session, notice, f"baseline:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+
+
+# --- what a person decides
+
+
+def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy) -> None:  # fmt: skip
+    """Only model risk and the operator decide about the registry. Raises NotAllowed."""
+    if actor.kind is ActorKind.OPERATOR:
+        return
+    held, _ = standings.policy_parts(session, actor, policy)
+    if Who.MODEL_RISK not in held:
+        raise NotAllowed("This is for model risk.", audit=RefusalFact(action, "registry", "1", why="not_model_risk"))  # fmt: skip
+
+
+def accept(session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime) -> str:  # fmt: skip
+    """Take the registry as it was last seen: the baseline, what moved at once, or that much is gone. A sentence for who did."""
+    require_risk(session, actor, "registry.accept", policy=policy)
+    state = queries.state(session)
+    if state.baseline_at is None:
+        raise GovernanceError("The registry was not read yet, so there is nothing to accept.")  # fmt: skip
+    person = actor.id if actor.kind is ActorKind.PERSON else None
+    said = "Nothing waits for that."
+    if state.accepted_at is None:
+        state.accepted_at, state.accepted_by = now, person
+        for row in queries.models(session):
+            row.alias_known = True
+        adopted = _adopt_all(session, org_key=org_key, now=now)
+        said = f"Accepted. {adopted} models are new in the inventory; from now on what differs is a finding."
+    elif state.frozen_at is not None:
+        state.frozen_at, state.frozen = None, []
+        _adopt_all(session, org_key=org_key, now=now)
+        for row in queries.models(session):
+            row.alias_known = True
+        said = "Accepted as it is. What moves from now on is a finding."
+    elif state.failure is not None:
+        for row in queries.models(session):
+            row.gone_at = row.gone_at or now
+        state.hinted_at = now
+        said = "Accepted: what the next look does not find is taken as gone."
+    audit.record(session, actor, "registry.accepted", ("registry", 1), now=now)
+    telling.follow(session, now=now)
+    return said
+
+
+def _adopt_all(session: Session, *, org_key: str, now: datetime) -> int:
+    """Put everything that the registry has and the inventory does not know on the inventory, without findings."""
+    held = seeing.link(session)
+    strangers = [row for row in queries.models(session) if row.name not in held and row.gone_at is None]  # fmt: skip
+    for row in strangers:
+        drifting.adopt(session, row, org_key=org_key, now=now)
+    seeing.link(session)
+    return len(strangers)

@@ -1,0 +1,92 @@
+"""What mlgov writes into the registry: wanted by the record, compared with what is there, tried with patience."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.registry import queries
+from storage.registry.tables import RegistryWrite
+from workflows.actors import SYSTEM
+from workflows.audit import service as audit
+from workflows.policy import Policy
+from workflows.registry import rules, seeing, telling
+from workflows.registry.notices import WriteGivenUp
+from workflows.registry.rules import Write
+
+_ORDER = {"unalias": 0, "alias": 1, "untag": 2, "tag": 3}
+
+
+def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Write]:
+    """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen."""
+    state = queries.look(session)
+    if state is None or state.accepted_at is None or state.frozen_at is not None or state.failure is not None:  # fmt: skip
+        return []
+    room = policy.registry.writes_per_hour - queries.written_since(session, real_now - timedelta(hours=1))  # fmt: skip
+    held = seeing.link(session)
+    found = [
+        write
+        for seen in seeing.side_by_side(session, held, alias=policy.registry.alias)
+        if seen.key is not None
+        for write in rules.wanted(seen, policy.registry.alias, restore=policy.registry.restore_alias)
+        if _is_due(session, write, real_now)
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: _ORDER[one.kind])[: max(room, 0)]
+
+
+def _is_due(session: Session, write: Write, real_now: datetime) -> bool:
+    row = queries.find_write(session, write.what)
+    return row is None or row.done_at is not None or (row.dead_at is None and row.next_at <= real_now)  # fmt: skip
+
+
+def settle(
+    session: Session,
+    write: Write,
+    error: str,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    real_now: datetime,
+) -> None:
+    """Keep how a write went; `error` is empty when it was done. One that never succeeds is given up, and that is told."""
+    row = queries.find_write(session, write.what)
+    if row is None:
+        row = RegistryWrite(what=write.what, attempts=0, next_at=real_now, created_at=now)  # fmt: skip
+        session.add(row)
+    if row.done_at is not None:
+        row.attempts, row.done_at = 0, None
+    row.attempts += 1
+    if not error:
+        row.done_at, row.error = real_now, None
+        _follow(session, write, policy.registry.alias, now=now)
+        audit.record(
+            session, SYSTEM, f"registry.{write.kind}", ("registry", 1), now=now,
+            model=write.name, version=write.version, key=write.key, value=write.value,
+        )  # fmt: skip
+        session.flush()
+        return
+    row.error = error[:300]
+    if row.attempts > len(rules.BACKOFF):
+        row.dead_at = now
+        session.flush()
+        telling.tell(session, WriteGivenUp(row.id), f"write:{row.id}:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+    else:
+        row.next_at = real_now + timedelta(seconds=rules.BACKOFF[row.attempts - 1])
+    session.flush()
+
+
+def _follow(session: Session, write: Write, alias: str, *, now: datetime) -> None:
+    """What was written is what was seen, until the next look."""
+    if write.kind in ("alias", "unalias"):
+        for row in queries.models(session):
+            if row.name != write.name:
+                continue
+            is_set = write.kind == "alias"
+            row.aliases = {key: value for key, value in row.aliases.items() if key != alias} | ({alias: write.version} if is_set else {})  # fmt: skip
+            row.alias_since, row.alias_known = now, True
+            row.written_alias = write.version if is_set else None
+        return
+    for each in queries.versions_of(session, write.name):
+        if each.version == write.version:
+            tags = {key: value for key, value in each.tags.items() if key != write.key}
+            each.tags = tags | ({write.key: write.value} if write.kind == "tag" else {})

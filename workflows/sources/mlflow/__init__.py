@@ -1,0 +1,1 @@
+"""MLflow's model registry: what it holds, and what is written into it."""

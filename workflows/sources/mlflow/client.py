@@ -1,0 +1,312 @@
+"""MLflow 3's REST API over httpx: paged, bounded, and never following a redirect with the credentials.
+
+What it answers was tried against MLflow 3.17; docs/mlflow.md says what mlgov needs of a server.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from workflows.sources.mlflow.errors import (
+    RegistryMissing,
+    RegistryRefused,
+    RegistryTrouble,
+)
+from workflows.sources.mlflow.records import (
+    Digest,
+    RegistryModel,
+    RegistryVersion,
+    Snapshot,
+)
+
+PREFIX = "/api/2.0/mlflow"
+PAGE = 100
+MOST_PAGES = 1_000
+MOST_BYTES = 20_000_000
+"""Of one answer."""
+MOST_ARTIFACT_BYTES, MOST_ARTIFACTS = 2_000_000_000, 5_000
+PROMPT = "mlflow.prompt.is_prompt"
+"""Prompts share the registry's tables with models; they are no models."""
+_ARTIFACTS = "mlflow-artifacts"
+
+
+class MlflowClient:
+    """One server. Safe to call from many threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        timeout: float = 10.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        auth = httpx.BasicAuth(user, password or "") if user else None
+        headers = {"User-Agent": "mlgov", "Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            base_url=url.rstrip("/"),
+            auth=auth,
+            headers=headers,
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._http.close()
+
+    # --- reading
+
+    def snapshot(self) -> Snapshot:
+        """Every model with its versions, aliases and tags. Raises RegistryTrouble and RegistryRefused."""
+        return Snapshot(tuple(self.models()))
+
+    def models(self) -> Iterator[RegistryModel]:
+        """The registered models, one after another."""
+        for row in self._pages("registered-models/search", "registered_models", {}):
+            name = _text(row, "name")
+            tags = _tags(row)
+            if tags.get(PROMPT, "").casefold() == "true":
+                continue
+            aliases = {
+                _text(one, "alias"): str(one.get("version", ""))
+                for one in _list(row, "aliases")
+            }
+            yield RegistryModel(
+                name, str(row.get("description") or ""), tags, aliases, tuple(self.versions(name))
+            )  # fmt: skip
+
+    def versions(self, name: str) -> Iterator[RegistryVersion]:
+        """The versions of a model, newest first."""
+        asked = {"filter": f"name={_literal(name)}", "order_by": "version_number DESC"}
+        for row in self._pages("model-versions/search", "model_versions", asked):
+            if row.get("name") != name:
+                continue
+            yield RegistryVersion(
+                name=name,
+                version=str(row.get("version", "")),
+                run_id=str(row.get("run_id") or "") or None,
+                source=str(row.get("source") or ""),
+                status=str(row.get("status") or ""),
+                tags=_tags(row),
+                description=str(row.get("description") or ""),
+                created_ms=int(row.get("creation_timestamp") or 0),
+            )
+
+    def run(self, run_id: str) -> tuple[dict[str, float], str | None]:
+        """What a run measured at last, and who ran it."""
+        answer = self._call("GET", "runs/get", params={"run_id": run_id})
+        data = _object(_object(answer, "run"), "data")
+        metrics = {}
+        for one in _list(data, "metrics"):
+            value = one.get("value")
+            if isinstance(value, int | float):
+                metrics[_text(one, "key")] = float(value)
+        tags = _tags(data)
+        return metrics, tags.get("mlflow.user")
+
+    # --- writing
+
+    def set_version_tag(self, name: str, version: str, key: str, value: str) -> None:
+        """Set a tag of a version."""
+        self._call("POST", "model-versions/set-tag", body={"name": name, "version": version, "key": key, "value": value})  # fmt: skip
+
+    def delete_version_tag(self, name: str, version: str, key: str) -> None:
+        """Take a tag of a version away; one that is not there is no error."""
+        try:
+            self._call("DELETE", "model-versions/delete-tag", body={"name": name, "version": version, "key": key})  # fmt: skip
+        except RegistryMissing:
+            return
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Point an alias at a version."""
+        self._call("POST", "registered-models/alias", body={"name": name, "alias": alias, "version": version})  # fmt: skip
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Take an alias away; one that is not there is no error. MLflow wants a body here, and no query."""
+        try:
+            self._call("DELETE", "registered-models/alias", body={"name": name, "alias": alias})  # fmt: skip
+        except RegistryMissing:
+            return
+
+    # --- contents
+
+    def digest(self, name: str, version: str) -> Digest:
+        """SHA-256 over what a version consists of: the path and SHA-256 of every file, in order of paths.
+
+        The address never counts, so a copy elsewhere has the same digest. Raises RegistryTrouble when the server does
+        not answer; what cannot be read for good is a Digest without one, which says why.
+        """
+        answer = self._call("GET", "model-versions/get-download-uri", params={"name": name, "version": version})  # fmt: skip
+        uri = urlsplit(str(answer.get("artifact_uri") or ""))
+        if uri.scheme != _ARTIFACTS:
+            return Digest(None, f"its artefacts lie at {uri.scheme or 'no address'}:, which the server does not hand out")  # fmt: skip
+        root = uri.path.strip("/")
+        try:
+            files = sorted(self._files(root))
+            if not files:
+                return Digest(None, "the server lists no files of it")
+            whole = hashlib.sha256()
+            left = MOST_ARTIFACT_BYTES
+            for path in files:
+                held, size = self._file_digest(f"{root}/{path}", left)
+                left -= size
+                whole.update(f"{path}\n{held}\n".encode())
+        except _TooMuch as error:
+            return Digest(None, str(error))
+        except RegistryRefused as error:
+            return Digest(None, error.sentence)
+        return Digest(whole.hexdigest())
+
+    def _files(self, root: str) -> list[str]:
+        found: list[str] = []
+        waiting = [""]
+        while waiting:
+            place = waiting.pop()
+            path = f"{root}/{place}".rstrip("/")
+            answer = self._json(self._http.build_request("GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}))  # fmt: skip
+            for one in _list(answer, "files"):
+                name = _text(one, "path").rsplit("/", 1)[-1]
+                if name in ("", ".", ".."):
+                    raise RegistryTrouble("MLflow lists a file without a name.")
+                below = f"{place}/{name}".lstrip("/")
+                if one.get("is_dir"):
+                    waiting.append(below)
+                else:
+                    found.append(below)
+                if len(found) + len(waiting) > MOST_ARTIFACTS:
+                    raise _TooMuch(f"it has more than {MOST_ARTIFACTS:,} files")
+        return found
+
+    def _file_digest(self, path: str, most: int) -> tuple[str, int]:
+        asked = self._http.build_request("GET", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}")  # fmt: skip
+        held, size = hashlib.sha256(), 0
+        try:
+            answer = self._http.send(asked, stream=True)
+        except httpx.HTTPError as error:
+            raise _trouble(error) from None
+        try:
+            if answer.status_code != 200:
+                raise RegistryMissing(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {answer.status_code}).")  # fmt: skip
+            for part in answer.iter_bytes():
+                size += len(part)
+                if size > most:
+                    raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB")  # fmt: skip
+                held.update(part)
+        except httpx.HTTPError as error:
+            raise _trouble(error) from None
+        finally:
+            answer.close()
+        return held.hexdigest(), size
+
+    # --- calls
+
+    def _pages(self, path: str, key: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # fmt: skip
+        token = ""
+        for _ in range(MOST_PAGES):
+            asked = {**params, "max_results": str(PAGE), **({"page_token": token} if token else {})}  # fmt: skip
+            answer = self._call("GET", path, params=asked)
+            yield from _list(answer, key)
+            following = str(answer.get("next_page_token") or "")
+            if not following or following == token:
+                return
+            token = following
+        raise RegistryTrouble(f"MLflow's answer to {path} has no end.")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        return self._json(self._http.build_request(method, f"{PREFIX}/{path}", params=params, json=body))  # fmt: skip
+
+    def _json(self, asked: httpx.Request) -> dict[str, Any]:
+        parts, size = [], 0
+        try:
+            answer = self._http.send(asked, stream=True)
+            try:
+                for part in answer.iter_bytes():
+                    size += len(part)
+                    if size > MOST_BYTES:
+                        raise RegistryTrouble("MLflow's answer is too long to be one.")
+                    parts.append(part)
+            finally:
+                answer.close()
+        except httpx.HTTPError as error:
+            raise _trouble(error) from None
+        return _read(answer.status_code, b"".join(parts))
+
+
+class _TooMuch(Exception):
+    """A version is larger than is looked at."""
+
+
+def _trouble(error: httpx.HTTPError) -> RegistryTrouble:
+    slow = isinstance(error, httpx.TimeoutException)
+    return RegistryTrouble(f"MLflow {'takes too long to answer' if slow else 'does not answer'} ({type(error).__name__}).")  # fmt: skip
+
+
+def _read(status: int, raw: bytes) -> dict[str, Any]:
+    """The JSON of an answer. Raises for everything else, in words that quote nothing but MLflow's own code."""
+    try:
+        found = json.loads(raw) if raw else {}
+    except (ValueError, RecursionError):
+        found = None
+    code = str(found.get("error_code") or "") if isinstance(found, dict) else ""
+    if status in (301, 302, 303, 307, 308):
+        raise RegistryRefused("MLflow sends the call elsewhere (HTTP redirect). Set MLGOV_MLFLOW_URL to where it is; credentials follow no redirect.")  # fmt: skip
+    if status in (401, 403):
+        raise RegistryRefused(f"MLflow refuses the credentials (HTTP {status}). Check MLGOV_MLFLOW_TOKEN, or user and password, and their rights.")  # fmt: skip
+    if status == 404 and code == "RESOURCE_DOES_NOT_EXIST":
+        raise RegistryMissing("MLflow does not have that any more.")
+    if status == 429 or status >= 500:
+        raise RegistryTrouble(f"MLflow answers HTTP {status}.")
+    if status >= 400:
+        raise RegistryRefused(f"MLflow refuses the call (HTTP {status}{', ' + code[:60] if code else ''}).")  # fmt: skip
+    if not isinstance(found, dict):
+        raise RegistryTrouble("MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?")  # fmt: skip
+    return found
+
+
+def _list(found: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects; MLflow leaves the key out where there are none."""
+    held = found.get(key, [])
+    if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+        raise RegistryTrouble(f"MLflow's answer has no list of {key}.")
+    return held
+
+
+def _object(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+    held = found.get(key)
+    if not isinstance(held, dict):
+        raise RegistryTrouble(f"MLflow's answer lacks {key}.")
+    return held
+
+
+def _text(found: Mapping[str, Any], key: str) -> str:
+    held = found.get(key)
+    if not isinstance(held, str) or not held:
+        raise RegistryTrouble(f"MLflow's answer lacks a {key}.")
+    return held
+
+
+def _tags(found: Mapping[str, Any]) -> dict[str, str]:
+    return {_text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")}  # fmt: skip
+
+
+def _literal(name: str) -> str:
+    """A name in MLflow's filter language, which has no escape: the quotation mark that it lacks is used."""
+    return f'"{name}"' if "'" in name else f"'{name}'"

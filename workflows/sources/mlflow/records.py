@@ -1,0 +1,58 @@
+"""What the registry holds, as it was read. Names and values are a stranger's words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryVersion:
+    """A version in the registry, with what its run measured."""
+
+    name: str
+    version: str
+    run_id: str | None
+    source: str
+    status: str
+    tags: Mapping[str, str]
+    description: str = ""
+    created_ms: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    user: str | None = None
+    """Who made it, as the run or a tag says."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryModel:
+    """A registered model."""
+
+    name: str
+    description: str
+    tags: Mapping[str, str]
+    aliases: Mapping[str, str]
+    """Alias → version."""
+    versions: tuple[RegistryVersion, ...] = ()
+
+    def version(self, name: str) -> RegistryVersion | None:
+        """The version of that number."""
+        return next((one for one in self.versions if one.version == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole registry at one moment, read model by model."""
+
+    models: tuple[RegistryModel, ...]
+
+    @property
+    def by_name(self) -> dict[str, RegistryModel]:
+        """Name → model."""
+        return {one.name: one for one in self.models}
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """SHA-256 over a version's contents, or why there is none."""
+
+    sha256: str | None
+    why: str = ""
+    """Why it is unverified."""
