@@ -75,6 +75,11 @@ def find_write(session: Session, what: str) -> RegistryWrite | None:
     ).scalar_one_or_none()
 
 
+def open_writes(session: Session) -> Sequence[RegistryWrite]:
+    """Writes that are not done: tried again later, or given up."""
+    return session.execute(select(RegistryWrite).where(RegistryWrite.done_at.is_(None))).scalars().all()  # fmt: skip
+
+
 def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
     """A write by its id."""
     return session.get(RegistryWrite, write_id)

@@ -30,7 +30,7 @@ class RegistryState(Base):
     """When the trouble was told; none while it is well."""
     baseline_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
-    accepted_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    accepted_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """Who accepted the baseline; none for the operator."""
     frozen_at: Mapped[datetime | None]
     """Since when nothing is written or filed, because too much moved at once."""

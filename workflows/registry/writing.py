@@ -23,19 +23,15 @@ def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Writ
         return []
     room = policy.registry.writes_per_hour - queries.written_since(session, real_now - timedelta(hours=1))  # fmt: skip
     held = seeing.link(session)
+    resting = {row.what for row in queries.open_writes(session) if row.dead_at is not None or row.next_at > real_now}  # fmt: skip
     found = [
         write
         for seen in seeing.side_by_side(session, held, alias=policy.registry.alias)
         if seen.key is not None
         for write in rules.wanted(seen, policy.registry.alias, restore=policy.registry.restore_alias)
-        if _is_due(session, write, real_now)
+        if write.what not in resting
     ]  # fmt: skip
     return sorted(found, key=lambda one: _ORDER[one.kind])[: max(room, 0)]
-
-
-def _is_due(session: Session, write: Write, real_now: datetime) -> bool:
-    row = queries.find_write(session, write.what)
-    return row is None or row.done_at is not None or (row.dead_at is None and row.next_at <= real_now)  # fmt: skip
 
 
 def settle(

@@ -1,0 +1,97 @@
+"""What is wanted in the registry: never more than the record allows, and it comes to rest."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.enums import ModelState
+from workflows.registry import rules
+from workflows.registry.rules import ENTITLED, USED, Held, Seen, Write
+
+VERSIONS = ("1", "2", "3")
+
+
+@st.composite
+def seens(draw: st.DrawFn) -> Seen:
+    held = {
+        name: Held(place, name, draw(st.sampled_from(list(ModelState))), "a", "a", tier=2, approval_id=draw(st.one_of(st.none(), st.just(4))))
+        for place, name in enumerate(draw(st.sets(st.sampled_from(VERSIONS))))
+    }  # fmt: skip
+    there = draw(st.sets(st.sampled_from(VERSIONS)))
+    alias = draw(st.one_of(st.none(), st.sampled_from(VERSIONS)))
+    return Seen(
+        name="m",
+        key="m",
+        alias=alias,
+        alias_known=draw(st.booleans()),
+        written=draw(st.one_of(st.none(), st.sampled_from(VERSIONS))),
+        held=held,
+        tags={one: {"owner": "dana"} for one in there},
+    )
+
+
+def carried_out(seen: Seen, writes: tuple[Write, ...]) -> Seen:
+    tags = {name: dict(told) for name, told in seen.tags.items()}
+    for one in writes:
+        if one.kind == "tag":
+            tags[one.version][one.key] = one.value
+        elif one.kind == "untag":
+            tags[one.version].pop(one.key, None)
+        elif one.kind == "alias":
+            seen = replace(seen, alias=one.version, alias_known=True, written=one.version)  # fmt: skip
+        else:
+            seen = replace(seen, alias=None, alias_known=True, written=None)
+    return replace(seen, tags=tags)
+
+
+@given(seens(), st.booleans())
+def test_the_alias_is_only_ever_pointed_at_what_is_in_use(seen: Seen, restore: bool) -> None:  # fmt: skip
+    for one in rules.wanted(seen, "champion", restore=restore):
+        if one.kind == "alias":
+            assert seen.held[one.version].state in USED
+            assert one.version in seen.tags, "what the registry does not have is not named there"  # fmt: skip
+        if one.kind == "unalias":
+            assert seen.held[one.version].state not in ENTITLED
+
+
+@given(seens(), st.booleans())
+def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
+    after = carried_out(seen, rules.wanted(seen, "champion", restore=restore))
+    assert rules.wanted(after, "champion", restore=restore) == ()
+    for told in after.tags.values():
+        assert told["owner"] == "dana", "tags of others stay"
+
+
+@given(seens())
+def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> None:
+    is_foreign = seen.alias is not None and seen.alias != seen.written and not seen.alias_known  # fmt: skip
+    writes = rules.wanted(seen, "champion", restore=False)
+    if is_foreign:
+        assert not [one for one in writes if one.kind in ("alias", "unalias")]
+
+
+def _seen(alias: str | None, state: ModelState, **more: object) -> Seen:
+    held = {"1": Held(1, "1", state, "a", "a")}
+    return Seen("m", "m", alias, False, None, held, {"1": {}, "2": {}}, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("alias", "state", "is_wrong"),
+    [
+        (None, ModelState.DEVELOPMENT, False),
+        ("1", ModelState.IN_USE, False),
+        ("1", ModelState.APPROVED, False),
+        ("1", ModelState.SUSPENDED, True),
+        ("1", ModelState.DEVELOPMENT, True),
+        ("2", ModelState.IN_USE, True),
+    ],
+)
+def test_where_the_alias_may_stand(alias: str | None, state: ModelState, is_wrong: bool) -> None:  # fmt: skip
+    assert rules.is_unapproved(_seen(alias, state)) is is_wrong
+
+
+@pytest.mark.parametrize(("known", "left", "is_it"), [(0, 0, False), (1, 0, True), (3, 2, False), (4, 2, False), (4, 1, True), (100, 49, True)])  # fmt: skip
+def test_when_a_registry_is_emptied_and_not_its_models_gone(known: int, left: int, is_it: bool) -> None:  # fmt: skip
+    assert rules.is_emptied(known, left) is is_it

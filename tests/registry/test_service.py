@@ -1,0 +1,415 @@
+"""The registry beside the record: baseline, what is new, where it differs, what is written, and trouble."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from storage.db import Database
+from storage.enums import FindingSource, ModelState
+from storage.inventory import finding_queries
+from storage.people.tables import Person
+from tests.approvals.conftest import ORG
+from tests.inventory.conftest import DEV, OLA, OPS, RISK, VAL, Yard, settled
+from workflows.actors import OPERATOR
+from workflows.errors import GovernanceError, NotAllowed
+from workflows.inventory import reads as inventory
+from workflows.inventory.records import FindingRecord
+from workflows.registry import reads, service, writing
+from workflows.registry.rules import Write
+from workflows.sources.mlflow.records import (
+    Digest,
+    RegistryModel,
+    RegistryVersion,
+    Snapshot,
+)
+
+
+@dataclass
+class Shelf:
+    """A registry, as a test arranges it, and mlgov's looks at it."""
+
+    yard: Yard
+    models: dict[str, RegistryModel] = field(default_factory=dict)
+    digests: dict[tuple[str, str], str] = field(default_factory=dict)
+    refuses: str = ""
+
+    def put(self, name: str, *versions: str, alias: str | None = None, tags: Mapping[str, str] | None = None, user: str | None = None) -> None:  # fmt: skip
+        made = tuple(RegistryVersion(name, one, None, "", "READY", {"mlgov.developer": user} if user else {}) for one in versions)  # fmt: skip
+        self.models[name] = RegistryModel(name, f"About {name}", tags or {}, {"champion": alias} if alias else {}, made)  # fmt: skip
+        for one in versions:
+            self.digests.setdefault((name, one), f"{len(self.digests) + 10:064x}")
+
+    def alias(self, name: str, version: str | None) -> None:
+        self.models[name] = replace(self.models[name], aliases={"champion": version} if version else {})  # fmt: skip
+
+    def look(self, after: timedelta = timedelta(minutes=10)) -> None:
+        """Read the registry, and write what is wanted."""
+        yard = self.yard
+        yard.now += after
+        digests = {key: Digest(value) for key, value in self.digests.items()}
+        snapshot = Snapshot(tuple(self.models.values()))
+        yard.db.run(lambda session: service.take(session, snapshot, {}, digests, policy=yard.policy, org_key=ORG, now=yard.now))  # fmt: skip
+        for write in self.wanted():
+            error = self.refuses
+            if not error:
+                self.carry_out(write)
+            yard.db.run(lambda session, write=write, error=error: writing.settle(session, write, error, policy=yard.policy, org_key=ORG, now=yard.now, real_now=yard.now))  # fmt: skip
+
+    def wanted(self) -> list[Write]:
+        yard = self.yard
+        return yard.db.run(lambda session: writing.wanted(session, policy=yard.policy, real_now=yard.now))  # fmt: skip
+
+    def carry_out(self, write: Write) -> None:
+        model = self.models[write.name]
+        if write.kind in ("alias", "unalias"):
+            self.alias(write.name, write.version if write.kind == "alias" else None)
+            return
+        made = []
+        for one in model.versions:
+            tags = {key: value for key, value in one.tags.items() if key != write.key}
+            if one.version == write.version:
+                one = replace(one, tags=tags | ({write.key: write.value} if write.kind == "tag" else {}))  # fmt: skip
+            made.append(one)
+        self.models[write.name] = replace(model, versions=tuple(made))
+
+    def accept(self, who: str = RISK) -> str:
+        yard = self.yard
+        return yard.db.run(lambda session: service.accept(session, yard.actor(who), policy=yard.policy, org_key=ORG, now=yard.now))  # fmt: skip
+
+    def accepted(self) -> None:
+        self.look()
+        self.accept()
+        self.look()
+
+    def fail(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.yard.now += timedelta(minutes=5)
+            self.yard.db.run(lambda session: service.failed(session, "MLflow does not answer.", policy=self.yard.policy, org_key=ORG, now=self.yard.now))  # fmt: skip
+
+    def findings(self) -> list[FindingRecord]:
+        with self.yard.db.read() as session:
+            rows = finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+            return [found for row in rows if (found := inventory.finding(session, row.id)) is not None]  # fmt: skip
+
+    def words(self) -> list[str]:
+        return [one.words for one in self.findings()]
+
+    def told(self, kind: str) -> list[Any]:
+        return [row.notice for row in self.yard.sent(kind) if row.op != "update"]
+
+
+@pytest.fixture
+def shelf(database: Database) -> Shelf:
+    return Shelf(settled(database))
+
+
+def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(shelf: Shelf) -> None:  # fmt: skip
+    shelf.put("fraud", "1", "2", alias="2", tags={"owner": "nobody@else.test"})
+    shelf.put("churn", "1")
+    shelf.look()
+    shelf.alias("churn", "1")
+    shelf.look()
+    assert shelf.words() == []
+    assert shelf.wanted() == []
+    (notice,) = shelf.told("registry.baseline")
+    assert (notice["models"], notice["versions"], notice["aliases"], notice["unknown"]) == (2, 3, 1, 2)  # fmt: skip
+    with pytest.raises(NotAllowed, match="for model risk"):
+        shelf.accept(DEV)
+    assert shelf.accept() == "Accepted. 2 models are new in the inventory; from now on what differs is a finding."  # fmt: skip
+    shelf.look()
+    assert shelf.words() == [], "what stood there is accepted"
+    with shelf.yard.db.read() as session:
+        found, _ = inventory.find(session, OPERATOR, "fraud", policy=shelf.yard.policy)
+    assert (found.registry_name, found.purpose, found.owner) == ("fraud", "About fraud", None)  # fmt: skip
+    shelf.alias("churn", None)
+    shelf.look()
+    shelf.alias("churn", "1")
+    shelf.look()
+    assert shelf.words() == ["In the registry, champion stands at version 1, which was not approved"]  # fmt: skip
+
+
+def test_nothing_is_accepted_before_it_was_read(shelf: Shelf) -> None:
+    with pytest.raises(GovernanceError, match="not read yet"):
+        shelf.accept()
+
+
+def test_what_is_new_is_put_on_the_inventory_with_a_finding(shelf: Shelf) -> None:
+    shelf.put("old", "1")
+    shelf.accepted()
+    shelf.put("Fraud Score (EU)", "1", tags={"mlgov.project": "none-such"})
+    shelf.look()
+    assert shelf.words() == ["The registry has it as Fraud Score (EU), and the inventory did not know it"]  # fmt: skip
+    shelf.look()
+    assert len(shelf.words()) == 1, "said once"
+    with shelf.yard.db.read() as session:
+        found, _ = inventory.find(session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy)  # fmt: skip
+    assert found.own_state is ModelState.INVENTORIED
+
+
+def _governed(shelf: Shelf) -> int:
+    """A model that both sides know, with version 1 in use."""
+    yard = shelf.yard
+    model = yard.model("fraud", registry_name="fraud")
+    shelf.put("fraud", "1", "2")
+    shelf.accepted()
+    version = yard.version(model, "1", digest=shelf.digests["fraud", "1"])
+    shelf.look()
+    yard.complete(version, "validation")
+    yard.step(DEV, version, "submit", validator=VAL)
+    yard.complete(version, "approval")
+    yard.accept_all(VAL, version)
+    yard.decide(RISK, yard.ask(VAL, version))
+    return version
+
+
+def _used(shelf: Shelf) -> int:
+    version, yard = _governed(shelf), shelf.yard
+    shelf.look()
+    yard.complete(version, "implementation")
+    yard.step(OPS, version, "implement")
+    yard.step(OPS, version, "deploy", "It runs.")
+    yard.step(OLA, version, "deploy", "I saw it.")
+    shelf.look()
+    return version
+
+
+def test_the_registry_follows_approval_use_and_suspension(shelf: Shelf) -> None:
+    version = _governed(shelf)
+    shelf.look()
+    (one, _) = shelf.models["fraud"].versions
+    assert one.tags["mlgov.state"] == "approved"
+    assert one.tags["mlgov.model_id"] == "fraud"
+    assert one.tags["mlgov.risk_tier"] == "2"
+    assert one.tags["mlgov.approval_id"] == "1"
+    assert one.tags["mlgov.approved_until"].startswith("2027-")
+    assert shelf.models["fraud"].aliases == {}, "approved is not in use"
+    yard = shelf.yard
+    yard.complete(version, "implementation")
+    yard.step(OPS, version, "implement")
+    yard.step(OPS, version, "deploy", "It runs.")
+    yard.step(OLA, version, "deploy", "I saw it.")
+    shelf.look()
+    assert shelf.models["fraud"].aliases == {"champion": "1"}
+    assert shelf.wanted() == []
+    yard.step(RISK, version, "suspend", "It is wrong.")
+    shelf.look()
+    assert shelf.models["fraud"].aliases == {}
+    (one, _) = shelf.models["fraud"].versions
+    assert one.tags["mlgov.state"] == "suspended"
+    assert "mlgov.approval_id" not in one.tags
+    assert shelf.words() == []
+
+
+def test_an_alias_moved_to_what_nobody_approved_is_told_and_left_and_comes_back(shelf: Shelf) -> None:  # fmt: skip
+    _used(shelf)
+    shelf.alias("fraud", "2")
+    shelf.look()
+    assert shelf.words() == ["In the registry, champion stands at version 2, which was not approved"]  # fmt: skip
+    assert len(shelf.told("registry.drift")) == 1
+    shelf.look()
+    assert shelf.models["fraud"].aliases == {"champion": "2"}, "left, by default"
+    assert len(shelf.told("registry.drift")) == 1
+    shelf.alias("fraud", "1")
+    shelf.look()
+    assert shelf.words() == [], "what is put right is settled by what is seen"
+    shelf.alias("fraud", "2")
+    shelf.look()
+    assert len(shelf.words()) == 1, "the second time is another finding"
+
+
+def test_the_policy_puts_the_alias_back(database: Database) -> None:
+    yard = settled(database)
+    yard.text += "registry: {restore_alias: true}\n"
+    shelf = Shelf(yard)
+    _used(shelf)
+    shelf.alias("fraud", "2")
+    shelf.look()
+    assert shelf.models["fraud"].aliases == {"champion": "1"}
+    assert len(shelf.told("registry.drift")) == 1
+    shelf.look()
+    assert shelf.words() == []
+
+
+def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
+    version = _used(shelf)
+    shelf.digests["fraud", "1"] = "f" * 64
+    shelf.look()
+    assert shelf.words() == ["In the registry, the contents of version 1 are not those that were approved"]  # fmt: skip
+    assert shelf.yard.at(version).digest_changed
+    shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
+    with pytest.raises(
+        GovernanceError, match="what would be deployed is not what was approved"
+    ):
+        shelf.yard.step(RISK, version, "resume", "It is fine.")
+
+
+def test_a_pipelines_own_digest_is_kept_and_the_registry_compared_from_its_approval(shelf: Shelf) -> None:  # fmt: skip
+    yard = shelf.yard
+    model = yard.model("fraud", registry_name="fraud")
+    shelf.put("fraud", "1")
+    shelf.accepted()
+    version = yard.version(model, "1", digest="c" * 64)
+    shelf.look()
+    assert yard.at(version).digest == "c" * 64
+    yard.complete(version, "validation")
+    yard.step(DEV, version, "submit", validator=VAL)
+    yard.complete(version, "approval")
+    yard.accept_all(VAL, version)
+    yard.decide(RISK, yard.ask(VAL, version))
+    shelf.look()
+    shelf.look()
+    assert (yard.at(version).digest, shelf.words()) == ("c" * 64, [])
+    shelf.digests["fraud", "1"] = "f" * 64
+    shelf.look()
+    assert len(shelf.words()) == 1
+    assert yard.at(version).digest_changed
+
+
+def test_a_version_whose_maker_is_known_starts_by_itself(shelf: Shelf) -> None:
+    yard = shelf.yard
+    model = yard.model("fraud", registry_name="fraud")
+    with yard.db.begin() as session:
+        session.get_one(Person, "p-dev").email = "dev@acme.test"
+    shelf.put("fraud", "1", user="dev@acme.test")
+    shelf.accepted()
+    shelf.look()
+    (one,) = yard.look(model).versions
+    assert (one.version, one.state, one.digest) == ("1", ModelState.DEVELOPMENT, shelf.digests["fraud", "1"])  # fmt: skip
+    shelf.put("fraud", "1", "2")
+    shelf.look()
+    assert len(yard.look(model).versions) == 1, "nobody says who made it: it waits"
+    with yard.db.read() as session:
+        offered = reads.offered(session, "fraud")
+    assert offered is not None
+    assert offered.version == "2"
+
+
+def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(shelf: Shelf) -> None:  # fmt: skip
+    version = _used(shelf)
+    for name in ("a", "b", "c", "d"):
+        shelf.put(name, "1")
+    shelf.look()
+    gone = shelf.models.pop("fraud")
+    shelf.look()
+    assert "The registry does not have fraud any more" in shelf.words()
+    assert shelf.yard.state_of(version) is ModelState.IN_USE
+    shelf.models["fraud"] = replace(gone, versions=gone.versions[1:])
+    shelf.look()
+    words = shelf.words()
+    assert "The registry does not have fraud any more" not in words
+    assert "The registry does not have version 1 of fraud any more" not in words, "it went with its model, which was told"  # fmt: skip
+    shelf.models["fraud"] = gone
+    shelf.look()
+    shelf.models["fraud"] = replace(gone, versions=gone.versions[1:])
+    shelf.look()
+    assert "The registry does not have version 1 of fraud any more" in shelf.words()
+
+
+def test_an_emptied_registry_loses_nothing_and_alarms_once(shelf: Shelf) -> None:
+    for name in "abcdef":
+        shelf.put(name, "1")
+    shelf.accepted()
+    kept, shelf.models = shelf.models, {}
+    for _ in range(6):
+        shelf.look()
+    assert len(shelf.told("registry.trouble")) == 1
+    with shelf.yard.db.read() as session:
+        status = reads.status(session)
+    assert (status.models, status.is_troubled) == (6, True)
+    assert "It shows 0 of 6 models" in status.failure
+    assert shelf.words() == []
+    shelf.models = kept
+    shelf.look()
+    with shelf.yard.db.read() as session:
+        status = reads.status(session)
+    assert (status.failure, status.is_troubled) == ("", False)
+    shelf.models = {"a": kept["a"]}
+    shelf.look()
+    shelf.accept()
+    shelf.look()
+    with shelf.yard.db.read() as session:
+        assert reads.status(session).models == 1, "a person said that it is meant"
+
+
+def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(shelf: Shelf) -> None:  # fmt: skip
+    shelf.put("a", "1")
+    shelf.accepted()
+    shelf.fail(2)
+    assert shelf.told("registry.trouble") == []
+    shelf.fail(10)
+    assert len(shelf.told("registry.trouble")) == 1
+    assert shelf.wanted() == []
+    shelf.look()
+    shelf.fail(3)
+    assert len(shelf.told("registry.trouble")) == 2
+
+
+def test_many_moves_at_once_are_one_alarm_and_no_writes(shelf: Shelf) -> None:
+    _used(shelf)
+    for number in range(5):
+        shelf.put(f"m{number}", "1")
+        shelf.look()
+    filed = len(shelf.words())
+    for number in range(5):
+        shelf.alias(f"m{number}", "1")
+    shelf.alias("fraud", "2")
+    shelf.look()
+    assert len(shelf.words()) == filed, "nothing is filed one by one"
+    (notice,) = shelf.told("registry.storm")
+    assert notice
+    assert shelf.wanted() == []
+    shelf.yard.step(RISK, _version_of(shelf, "1"), "suspend", "Stop.")
+    shelf.look()
+    assert shelf.wanted() == [], "nothing is written while nobody looked"
+    assert shelf.accept() == "Accepted as it is. What moves from now on is a finding."
+    shelf.look()
+    assert len(shelf.words()) == filed
+    shelf.alias("m0", None)
+    shelf.look()
+    shelf.alias("m0", "1")
+    shelf.look()
+    assert len(shelf.words()) == filed + 1
+
+
+def _version_of(shelf: Shelf, name: str) -> int:
+    with shelf.yard.db.read() as session:
+        found, version = inventory.find(session, OPERATOR, f"fraud:{name}", policy=shelf.yard.policy)  # fmt: skip
+    assert found
+    assert version is not None
+    return version.id
+
+
+def test_writes_are_patient_few_and_given_up(database: Database) -> None:
+    yard = settled(database)
+    yard.text += "registry: {writes_per_hour: 2}\n"
+    shelf = Shelf(yard)
+    _governed(shelf)
+    shelf.refuses = "MLflow refuses the call (HTTP 403)."
+    for _ in range(200):
+        shelf.look(timedelta(hours=1))
+    assert len(shelf.told("registry.write_given_up")) >= 1
+    with yard.db.read() as session:
+        given = reads.all_given_up(session)
+    assert given[0].error == "MLflow refuses the call (HTTP 403)."
+    told = len(shelf.told("registry.write_given_up"))
+    shelf.look(timedelta(hours=1))
+    assert len(shelf.told("registry.write_given_up")) == told
+
+
+def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
+    yard = shelf.yard
+
+    def begin(force: bool = False, after: timedelta = timedelta(0)) -> bool:
+        yard.now += after
+        return yard.db.run(lambda session: service.begin(session, policy=yard.policy, now=yard.now, real_now=yard.now, force=force))  # fmt: skip
+
+    assert begin()
+    assert not begin(force=True), "another one has the turn"
+    yard.db.run(service.release)
+    assert not begin(), "it is not due"
+    yard.db.run(lambda session: service.hint(session, now=yard.now))
+    assert begin()
+    assert begin(after=timedelta(minutes=11)), "a turn that nobody gave back ends"
