@@ -19,6 +19,12 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
 
+HEAVY := .venv/.heavy
+
+$(HEAVY): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,heavy]'
+	@touch $(HEAVY)
+
 demo: $(STAMP) ## Open a local stand-in for Slack with mlgov in it, and a story to walk through
 	$(BIN)/mlgov demo $(ARGS)
 
@@ -31,7 +37,7 @@ test: $(STAMP) ## All tests that need nothing but this checkout (browser tests s
 test-fast: $(STAMP) ## The quick ones, under a minute
 	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
-test-all: $(STAMP) ## Every test, also those that start heavy real servers
+test-all: $(HEAVY) ## Every test, also those that start heavy real servers
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Formatting, lint, types and import contracts

@@ -276,9 +276,8 @@ def opened(
             mlgov_policy=policy_file,
             mlgov_anchor=str(work / "anchor.jsonl"),
             mlgov_time_scale=scale,
-            mlgov_http_timeout_seconds=10 / scale if scale < 1 else 10,
             mlgov_lease_seconds=60 / scale if scale < 1 else 60,
-            **more,
+            **{"mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10} | more,
         )
         bot = app.create(read, made_by="demo")
         bot.deps.directory.refresh_all()

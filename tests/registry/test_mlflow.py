@@ -1,0 +1,199 @@
+"""A real MLflow server beside a running mlgov: from a registered version to its alias, drift, trouble and recovery."""
+
+import importlib.util
+import os
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from storage.enums import ModelState
+from tests.conftest import fresh_url
+from tests.registry.server import Mlflow, served
+from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
+from tests.stories.test_models import MODELS, Person, record, world
+from tests.stories.test_road import verified
+from workflows.registry import reads
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed: make test-all installs it"),
+]  # fmt: skip
+POLICY = MODELS.replace("    valid_for: 365d\n", "    valid_for: 365d\n    auto_approve: model.tier == 3\n").replace(
+    "gates:\n", "inventory: {}\ngates:\n"
+)  # fmt: skip
+SECRET = "a-secret-of-ours"
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    with served(tmp_path_factory.mktemp("mlflow")) as running:
+        yield running
+
+
+@pytest.fixture
+def office(request: pytest.FixtureRequest, tmp_path: Path, mlflow: Mlflow) -> Iterator[Office]:  # fmt: skip
+    url = fresh_url("sqlite", request, tmp_path)
+    with opened(
+        url, tmp_path, policy=POLICY, world=world(), mlgov_mlflow_url=mlflow.url, mlgov_mlflow_webhook_secret=SecretStr(SECRET)
+    ) as running:  # fmt: skip
+        running.project("ticket-triage", "Ticket triage")
+        yield running
+
+
+def look(office: Office) -> None:
+    registrar = office.bot.registrar
+    assert registrar is not None
+    said: list[str] = []
+
+    def looked() -> bool:
+        said.append(registrar.look(force=True))
+        return said[-1] == ""
+
+    eventually(looked, "a look at the registry")
+    office.settle()
+
+
+def test_from_a_run_to_its_alias_drift_and_recovery(office: Office, mlflow: Mlflow) -> None:  # fmt: skip
+    mlflow.call("registered-models/create", name="fraud-score", description="Ranks claims.", tags=[{"key": "mlgov.owner", "value": "ola@acme.test"}, {"key": "mlgov.project", "value": "ticket-triage"}])  # fmt: skip
+    run_id, source = mlflow.trained("fraud", b"weights", "tim@acme.test", accuracy=0.91)
+    mlflow.version("fraud-score", source, run_id)
+    look(office)
+    fred, ola, tim, fay, ada = (Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA))  # fmt: skip
+    card = office.card(fred.seat, "C0GOV", "registry.accept")
+    assert card.text == "The model registry was read: 1 model, 1 version"
+    assert mlflow.tags("fraud-score", "1") == {}, "nothing is written before somebody accepts"  # fmt: skip
+    assert fred.seat.click(channel_id="C0GOV", ts=card.ts, action_id="registry.accept").ok  # fmt: skip
+    office.private(fred.seat, "Accepted. 1 models are new in the inventory")
+    look(office)
+    found = record(office)
+    assert (found.name, found.purpose, found.owner.name if found.owner else "") == ("fraud-score", "Ranks claims.", "Ola")  # fmt: skip
+
+    ola.ask("model fraud-score")
+    ola.pick("assess")
+    assert ola.fill(exposure="low", purpose_class="informational", eu_class="minimal").ok  # fmt: skip
+    look(office)
+    (version,) = record(office).versions
+    assert (version.version, version.state, version.run_id) == ("1", ModelState.DEVELOPMENT, run_id)  # fmt: skip
+    assert version.digest is not None, "its contents were read"
+    with office.db.read() as session:
+        offered = reads.of_version(session, version.id)
+    assert offered is not None
+    assert offered.metrics == {"accuracy": "0.91"}
+
+    for type_ in ("model_card", "data_lineage_and_quality"):
+        tim.hand_in(type_)
+    tim.hand_in("performance_report", metrics="accuracy = 0.91 >= 0.85")
+    tim.ask("model fraud-score")
+    tim.press("models.step")
+    assert tim.fill(validator=FAY).ok
+    fay.hand_in("validation_report", outcome="pass")
+    fay.ask("model fraud-score")
+    fay.press("models.step_look")
+    boxes = {one["block_id"]: {"pick": ["yes"]} for one in fay.seat.modals()[-1].as_json()["blocks"] if one["block_id"].startswith("pick:")}  # fmt: skip
+    assert fay.seat.submit(fay.seat.modals()[-1].id, boxes).ok
+    fay.ask("model fraud-score")
+    fay.press("models.step")
+    assert fay.fill(reason="It holds.").ok
+    assert record(office).versions[0].state is ModelState.APPROVED
+    look(office)
+    tags = mlflow.tags("fraud-score", "1")
+    assert (tags["mlgov.state"], tags["mlgov.model_id"], tags["mlgov.risk_tier"]) == ("approved", "fraud-score", "3")  # fmt: skip
+    assert tags["mlgov.approval_id"] == "1"
+    assert mlflow.aliases("fraud-score") == {}
+
+    ada.hand_in("cost_estimate")
+    ada.hand_in("monitoring_plan", metrics="accuracy >= 0.85 every 7")
+    for person, reason in ((ada, None), (ada, "It answers."), (ola, "I saw it.")):
+        person.ask("model fraud-score")
+        person.press("models.step")
+        assert person.fill(**({"reason": reason} if reason else {})).ok
+    look(office)
+    assert mlflow.aliases("fraud-score") == {"champion": "1"}
+    assert mlflow.tags("fraud-score", "1")["mlgov.state"] == "in_use"
+
+    mlflow.call("webhooks", name="mlgov", url=f"{office.base_url}/mlflow/webhook", events=[{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}], secret=SECRET, status="ACTIVE")  # fmt: skip
+    other_run, other = mlflow.trained("fraud-2", b"other weights", "stranger@else.test")
+    second = mlflow.version("fraud-score", other, other_run)
+    mlflow.alias("fraud-score", second)
+
+    def open_words() -> list[str]:
+        return [one.words for one in record(office).findings]
+
+    eventually(lambda: any("champion stands at version 2" in one for one in open_words()), "the webhook brings the look forward")  # fmt: skip
+    office.settle()
+    alarm = office.last(ola.seat, "C0TRIAGE")
+    assert "fraud-score: the registry differs from the record" in str([one.text for one in ola.seat.messages("C0TRIAGE")])  # fmt: skip
+    assert alarm
+    mlflow.alias("fraud-score", "1")
+    look(office)
+    assert open_words() == []
+
+    mlflow.upload(source, b"tampered weights")
+    office.move(timedelta(days=1, hours=1))
+    look(office)
+    assert open_words() == ["In the registry, the contents of version 1 are not those that were approved"]  # fmt: skip
+    ada.ask("model fraud-score")
+    ada.pick("suspend")
+    assert ada.fill(reason="Whose weights are these?").ok
+    look(office)
+    assert mlflow.aliases("fraud-score") == {}
+    assert mlflow.tags("fraud-score", "1")["mlgov.state"] == "suspended"
+    assert verified(office)
+
+
+def test_a_server_that_goes_away_and_comes_back(request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
+    url = fresh_url("sqlite", request, tmp_path)
+    work = tmp_path / "registry"
+    with served(work) as first:
+        port = int(first.url.rsplit(":", 1)[1])
+        first.call("registered-models/create", name="churn")
+        with opened(url, tmp_path, policy=POLICY, world=world(), mlgov_mlflow_url=first.url, mlgov_http_timeout_seconds=2) as office:  # fmt: skip
+            registrar = office.bot.registrar
+            assert registrar is not None
+            look(office)
+            stopped = _pids(port)
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            for _ in range(4):
+                assert "MLflow takes too long to answer" in registrar.look(force=True)
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            office.settle()
+            ada = office.sandbox.seat(ADA)
+            texts = [one.text for one in ada.messages("C0GOV")]
+            assert texts.count("The model registry cannot be read") == 1
+            look(office)
+            texts = [one.text for one in ada.messages("C0GOV")]
+            assert "The model registry cannot be read" not in texts
+            assert "The model registry can be read again" in texts
+            with office.db.read() as session:
+                assert reads.status(session).models == 1
+
+
+def _pids(port: int) -> list[int]:
+    """Every process of the server at that port."""
+    found = []
+    for one in Path("/proc").iterdir():
+        try:
+            if (
+                one.name.isdigit()
+                and f"--port\0{port}" in (one / "cmdline").read_text()
+            ):
+                found.append(os.getpgid(int(one.name)))
+        except OSError:
+            continue
+    group = found[0]
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _group(int(one.name)) == group]  # fmt: skip
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
