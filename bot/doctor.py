@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import installation, manifest
 from bot.audit import anchor
+from bot.registry import syncing
 from bot.settings import Settings, SettingsRefused, another_host
 from storage import migrate
 from storage.db import Database
@@ -40,6 +41,8 @@ def run(settings: Settings) -> Iterator[Check]:
     yield _database(settings)
     yield _policy(settings)
     yield _anchor(settings)
+    if settings.mlgov_mlflow_url is not None:
+        yield _registry(settings)
 
 
 def _slack(settings: Settings) -> Iterator[Check]:
@@ -184,6 +187,20 @@ def _anchor(settings: Settings) -> Check:
     return _guarded(
         "anchor", lambda: f"{len(anchor.kept(place))} heads kept at {place}"
     )
+
+
+def _registry(settings: Settings) -> Check:
+    def look() -> str:
+        registry = syncing.client(settings)
+        if registry is None:
+            return "none"
+        try:
+            found = sum(1 for _ in registry.models())
+        finally:
+            registry.close()
+        return f"MLflow answers, and has {found} model{'s' if found != 1 else ''}"
+
+    return _guarded("registry", look)
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Check:

@@ -11,9 +11,12 @@ from workflows.actors import Actor
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import service as budgets
 from workflows.errors import InvalidInput
-from workflows.inventory import approving, cards, moving, reads, rules
+from workflows.evidence.records import Item
+from workflows.inventory import approving, cards, moving, reads, rules, standings
 from workflows.inventory.forms import AskApproval, TakeStep
 from workflows.inventory.records import ModelCard
+from workflows.registry import reads as registry_reads
+from workflows.registry import records as registry
 from workflows.wording import counted, spent
 
 OTHER_RELEASE = (
@@ -57,6 +60,20 @@ def clicked_of(metadata: str) -> Clicked:
     """The card on which a window was opened."""
     place = metadata.split(":")[5:7]
     return (place[0], place[1]) if len(place) == 2 and all(place) else None
+
+
+def prefilled(
+    deps: Deps, found: ModelCard
+) -> tuple[registry.Found | None, Item | None]:
+    """What the registry says of the version, and how the version before it was reported."""
+    version = found.version
+    if version is None:
+        return None, None
+    earlier = [one for one in found.model.versions if one.id < version.id]
+    with deps.db.read() as session:
+        seen = registry_reads.of_version(session, version.id)
+        items = standings.items_of(session, max(one.id for one in earlier)) if earlier else {}  # fmt: skip
+    return seen, items.get("performance_report")
 
 
 def file_of(metadata: str) -> str | None:

@@ -15,6 +15,7 @@ from workflows.errors import InvalidInput, NotAllowed
 from workflows.inventory import approving, model_cards, reads, rules
 from workflows.inventory.records import ModelCard
 from workflows.projects import service as projects
+from workflows.registry import reads as registry
 
 FROM_MESSAGE = "models.from_message"
 """The message shortcut."""
@@ -153,7 +154,9 @@ def _assess(click: Click, at: At) -> Reply:
 
 def _version(click: Click, at: At) -> Reply:
     found = _seen(click, at)
-    return _present(click, windows.version(found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click)))  # fmt: skip
+    with click.deps.db.read() as session:
+        seen = registry.offered(session, found.model.registry_name)
+    return _present(click, windows.version(found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen))  # fmt: skip
 
 
 def _evidence(click: Click, at: At) -> Reply:
@@ -164,7 +167,8 @@ def pick_type(click: Click) -> Reply:
     """The type of evidence was picked: its fields follow."""
     metadata = str((click.view or {}).get("private_metadata") or "")
     at = At.read(metadata)
-    return Show(windows.evidence(_seen(click, at), click.deps.policy, click.value, metadata, sharing.of(click)))  # fmt: skip
+    found = _seen(click, at)
+    return Show(windows.evidence(found, click.deps.policy, click.value, metadata, sharing.of(click), *acting.prefilled(click.deps, found)))  # fmt: skip
 
 
 def _look(click: Click, at: At) -> Reply:

@@ -93,7 +93,7 @@ def pick_version(click: Click) -> Reply:
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
     at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found)  # fmt: skip
+    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found, *acting.prefilled(deps, card))  # fmt: skip
     return Show(view)
 
 

@@ -21,6 +21,7 @@ from workflows.inventory.model_cards import Card
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 from workflows.inventory.rules import Guard, Move
 from workflows.policy import Policy
+from workflows.registry.records import Found
 
 (
     SUBMIT_REGISTER, SUBMIT_DESCRIBE, SUBMIT_ASSESS, SUBMIT_VERSION, SUBMIT_STEP, SUBMIT_EVIDENCE, SUBMIT_LOOK, SUBMIT_WAIVE,
@@ -125,14 +126,17 @@ def assess(model: ModelRecord, *, can_risk: bool, metadata: str) -> Block:
     return blocks.modal("Assess its tier", shown, callback_id=SUBMIT_ASSESS, submit="Assess", metadata=metadata)  # fmt: skip
 
 
-def version(model: ModelRecord, *, maker: str | None, metadata: str) -> Block:
-    """A new version, prefilled from the last one."""
+def version(
+    model: ModelRecord, *, maker: str | None, metadata: str, seen: Found | None = None
+) -> Block:
+    """A new version, prefilled from the registry (`seen` is its newest that is not here yet), or from the last one."""
     last = model.versions[0] if model.versions else None
+    name = seen.version if seen else _next(last.version) if last else "1"
     shown = [
         blocks.section(f"*{words.named(model, None)}*" + (f" · the last version is {blocks.escape(last.version, 40)}" if last else "")),
-        _text("Version", VERSION, initial=_next(last.version) if last else "1", multiline=False, optional=False, most=60),
+        _text("Version", VERSION, initial=name, multiline=False, optional=False, most=60, hint="The newest in the registry that is not here yet." if seen else ""),
         blocks.input_("Developed by", blocks.person_picker(DEVELOPER, placeholder="Who made it", initial=maker), block_id=DEVELOPER, hint="They can't validate or approve it. A pipeline can name several."),
-        _text("Digest of its contents", DIGEST, multiline=False, most=80, hint="sha256:… of what will be deployed. What is approved is exactly that."),
+        _text("Digest of its contents", DIGEST, initial=f"sha256:{seen.digest}" if seen and seen.digest else "", multiline=False, most=80, hint="sha256:… of what will be deployed. What is approved is exactly that."),
     ]  # fmt: skip
     if model.kind is ModelKind.GENERATIVE:
         about = last.about if last else {}
@@ -207,9 +211,12 @@ def shared(found: Shared) -> Block:
 
 
 def evidence(
-    found: ModelCard, policy: Policy, type_: str | None, metadata: str, file: Shared | None = None
+    found: ModelCard, policy: Policy, type_: str | None, metadata: str, file: Shared | None = None, seen: Found | None = None, before: Item | None = None
 ) -> Block:  # fmt: skip
-    """Hand in an item: the type first, then what that type asks; `file` is what somebody shared."""
+    """Hand in an item: the type first, then what that type asks; `file` is what somebody shared.
+
+    `seen` is what the registry says of the version, `before` the performance report of the version before it.
+    """
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}  # fmt: skip
     lacking = [lack.type for each in found.lacks.values() for lack in each]
     ordered = {one: names[one] for one in dict.fromkeys([*lacking, *names])}
@@ -226,7 +233,8 @@ def evidence(
     is_plan = type_ == "monitoring_plan"
     if is_plan or type_ == "performance_report":
         hint = "One a line, like: accuracy >= 0.85 every 7 (days between readings)." if is_plan else "One a line, like: accuracy = 0.91 >= 0.85. mlgov judges them."  # fmt: skip
-        shown.append(_text("What is watched" if is_plan else "Metrics and their thresholds", METRICS, hint=hint, optional=False))  # fmt: skip
+        filled = _watched(found) if is_plan else _measured(found, seen, before)
+        shown.append(_text("What is watched" if is_plan else "Metrics and their thresholds", METRICS, initial=filled, hint=hint, optional=False))  # fmt: skip
     elif type_ != "validation_report" and not (file is not None and file.type):
         shown.append(_text("Metrics and their thresholds", METRICS, hint="If it measures something: accuracy = 0.91 >= 0.85, one a line."))  # fmt: skip
     shown += [
@@ -235,6 +243,29 @@ def evidence(
         blocks.input_("Good until", blocks.date_picker(UNTIL), block_id=UNTIL, optional=True),
     ]  # fmt: skip
     return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
+
+
+def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
+    """What the run in the registry measured, with the thresholds that were set before; a threshold that nobody set is left open."""
+    if seen is None:
+        return ""
+    before = found.evidence.get("performance_report") or last
+    known = {one.name: one for one in before.metrics} if before else {}
+    lines = []
+    for name, value in list(seen.metrics.items())[:20]:
+        limit = known.get(name)
+        sign = "<=" if limit is not None and limit.better == "lower" else ">="
+        lines.append(f"{name} = {value} {sign} {f'{limit.threshold.normalize():f}' if limit else ''}".rstrip())  # fmt: skip
+    return "\n".join(lines)
+
+
+def _watched(found: ModelCard) -> str:
+    """The measures that were reported, to be watched against the same thresholds."""
+    report = found.evidence.get("performance_report")
+    return "\n".join(
+        f"{one.name} {'>=' if one.better == 'higher' else '<='} {one.threshold.normalize():f} every 7"
+        for one in (report.metrics if report else ())
+    )  # fmt: skip
 
 
 def look(

@@ -69,7 +69,7 @@ def test_from_a_run_to_its_alias_drift_and_recovery(office: Office, mlflow: Mlfl
     assert card.text == "The model registry was read: 1 model, 1 version"
     assert mlflow.tags("fraud-score", "1") == {}, "nothing is written before somebody accepts"  # fmt: skip
     assert fred.seat.click(channel_id="C0GOV", ts=card.ts, action_id="registry.accept").ok  # fmt: skip
-    office.private(fred.seat, "Accepted. 1 models are new in the inventory")
+    office.private(fred.seat, "Accepted. 1 model is new in the inventory")
     look(office)
     found = record(office)
     assert (found.name, found.purpose, found.owner.name if found.owner else "") == ("fraud-score", "Ranks claims.", "Ola")  # fmt: skip

@@ -19,6 +19,7 @@ from workflows.registry.drifting import Around
 from workflows.registry.notices import BaselineRead, RegistryTroubled
 from workflows.registry.seeing import Digests, Runs
 from workflows.sources.mlflow.records import Snapshot
+from workflows.wording import counted
 
 LEASE = timedelta(minutes=10)
 FAILURES = 3
@@ -178,7 +179,8 @@ def accept(session: Session, actor: Actor, *, policy: Policy, org_key: str, now:
         for row in queries.models(session):
             row.alias_known = True
         adopted = _adopt_all(session, org_key=org_key, now=now)
-        said = f"Accepted. {adopted} models are new in the inventory; from now on what differs is a finding."
+        are = "is" if adopted == 1 else "are"
+        said = f"Accepted. {counted(adopted, 'model')} {are} new in the inventory; from now on what differs is a finding."
     elif state.frozen_at is not None:
         state.frozen_at, state.frozen = None, []
         _adopt_all(session, org_key=org_key, now=now)
