@@ -84,7 +84,7 @@ def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Repl
     return answer
 
 
-_PLACES = {"key": windows.NAME, "words": windows.WORD, "generative": windows.BASE, "watched": windows.METRICS, "model": windows.BASE}  # fmt: skip
+_PLACES = {"key": windows.NAME, "words": windows.WORD, "generative": windows.BASE, "watched": windows.METRICS, "model": windows.BASE, "": windows.SUMMARY}  # fmt: skip
 
 
 def _field(submission: Submission, place: str) -> str:
