@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from bot.cli import readings
 from bot.cli.base import Json, fail, say
 
 app = typer.Typer(
     help="Register models, add versions, hand in evidence, see what is missing, and move versions on, through the API.",
     no_args_is_help=True,
 )
+
+app.command()(readings.reading)
+app.command()(readings.readings)
 
 Model = Annotated[str, typer.Argument(help="The model's key, like fraud-score.")]
 Named = Annotated[str, typer.Argument(help="Model and version, like fraud-score:7.")]
@@ -241,22 +245,6 @@ def move(
     with caller() as api:
         found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))  # fmt: skip
     say(found["said"])
-
-
-@app.command()
-def reading(
-    named: Named,
-    metric: Annotated[str, typer.Argument(help="The measure, as the monitoring plan names it.")],
-    value: Annotated[str, typer.Argument(help="Its value.")],
-    at: Annotated[str | None, typer.Option(help="When it was measured, with its zone; now when left out.")] = None,
-) -> None:  # fmt: skip
-    """Give a reading of what is watched in use. A breach is said, and opens a finding."""
-    from bot.cli.calling import caller, once
-
-    model, name = split(named)
-    with caller() as api:
-        (found,) = once(api, "POST", f"/models/{model}/versions/{name}/readings", body=[_given({"metric": metric, "value": value, "at": at})])  # fmt: skip
-    say("Kept: it is a breach, and a finding is open." if found["is_breach"] else "Kept.")  # fmt: skip
 
 
 def split(named: str) -> tuple[str, str]:

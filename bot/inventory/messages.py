@@ -70,7 +70,7 @@ def step(
         told.append(f"“{blocks.escape(taken.reason, 600)}”")
     made = [blocks.section("\n".join(told))]
     if taken.verb == rules.SUSPEND:
-        down = blocks.escape(", ".join(model.downstream), 300)
+        down = blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""  # fmt: skip
         made.append(blocks.context(f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"))  # fmt: skip
         made.append(_open(model.id))
     return Rendered(news, made, is_final=True)

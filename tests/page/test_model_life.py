@@ -184,6 +184,7 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.close()
 
     desk.sit(FRED, office.sandbox.seat(FRED).dm().id)
+    expect(page.get_by_test_id("message").last).to_contain_text("(tier 2, 8 items of evidence, 1 flagged)")  # fmt: skip
     desk.shot("4-approve")
     desk.press("approvals.approve")
     eventually(lambda: _state(office) is ModelState.APPROVED, "it is approved")
@@ -216,6 +217,7 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.close()
     office.settle()
     expect(page.get_by_test_id("message").last).to_contain_text("Fraud score 7: suspended")  # fmt: skip
+    expect(page.get_by_test_id("message").last).to_contain_text("No other model takes its output.")  # fmt: skip
     expect(page.get_by_test_id("message").last).to_contain_text("It rejects everybody from Leeds.")  # fmt: skip
     desk.shot("7-channel")
     assert _state(office) is ModelState.SUSPENDED

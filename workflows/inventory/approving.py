@@ -77,6 +77,7 @@ class ModelApproval:
                 "evidence": evidence_rules.snapshot(items),
                 "items": len(items),
                 "waived": sorted(waived),
+                "flagged": sorted(one.type for one in items.values() if one.flags),
                 "findings": [one.id for one in open_],
             },
             people=_people(model, row, parts),
@@ -207,10 +208,13 @@ class ModelApproval:
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
         detail.append(("Evidence, as a digest", f"sha256:{facts['evidence']}"))
-        waived = f", {len(facts['waived'])} waived" if facts["waived"] else ""
+        notes = [
+            f"{len(facts[what])} {what}" for what in ("waived", "flagged") if facts.get(what)
+        ]  # fmt: skip
+        noted = "".join(f", {note}" for note in notes)
         return Words(
             project=record.project or model.name,
-            asks=f"approve {name} for use (tier {facts['tier']}, {facts['items']} items of evidence{waived})",
+            asks=f"approve {name} for use (tier {facts['tier']}, {facts['items']} items of evidence{noted})",
             stays=f"{name} is not used",
             done=f"{name} is approved for use",
             facts=tuple(detail),

@@ -1,0 +1,110 @@
+"""`mlgov model reading` and `readings`: values of what is watched in use, one, from Prometheus, or from a table."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.cli.base import fail, say
+
+Named = Annotated[str, typer.Argument(help="Model and version, like fraud-score:7.")]
+BREACH = 21
+"""The exit code when a reading is a breach."""
+MOST_ROWS = 50_000
+BATCH = 500
+"""Readings in one call."""
+SECONDS = 15.0
+
+
+def reading(
+    named: Named,
+    metric: Annotated[str, typer.Argument(help="The measure, as the monitoring plan names it.")],
+    value: Annotated[str | None, typer.Argument(help="Its value; left out with --prometheus.")] = None,
+    at: Annotated[str | None, typer.Option(help="When it was measured, with its zone; now when left out.")] = None,
+    prometheus: Annotated[str | None, typer.Option(help="Ask this Prometheus for the value, like http://prometheus:9090.")] = None,
+    query: Annotated[str | None, typer.Option(help="The PromQL that gives one number, for --prometheus.")] = None,
+) -> None:  # fmt: skip
+    """Give a reading of what is watched in use. A breach is said, opens a finding, and exits with 21."""
+    if (value is None) == (prometheus is None) or (prometheus is None) != (
+        query is None
+    ):
+        raise fail("Give a value, or --prometheus with --query.", 2)
+    if prometheus is not None and query is not None:
+        value = _asked(prometheus, query)
+        say(f"Prometheus says {value}.")
+    row = {"metric": metric, "value": value, "at": at}
+    found = _give(named, [{key: held for key, held in row.items() if held is not None}])
+    if found[0]["is_breach"]:
+        say("Kept: it is a breach, and a finding is open.")
+        raise typer.Exit(BREACH)
+    say("Kept.")
+
+
+def readings(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with the columns model, version, metric, value and at.")]) -> None:  # fmt: skip
+    """Give the readings of a table; those of one version are kept together or not at all. The same again changes nothing."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            for line, row in enumerate(csv.DictReader(opened), start=2):
+                _add(groups, {str(key or "").strip().casefold(): (held or "").strip() for key, held in row.items() if isinstance(held, str | None)}, line)  # fmt: skip
+                if line > MOST_ROWS:
+                    raise fail(f"{file.name} has more than {MOST_ROWS:,} rows; give it in parts.")  # fmt: skip
+    except (UnicodeDecodeError, csv.Error):
+        raise fail(f"{file.name} is no CSV in UTF-8. Export it again.") from None
+    if not groups:
+        raise fail(f"{file.name} holds no reading.")
+    breaches = number = 0
+    for named, rows in groups.items():
+        for start in range(0, len(rows), BATCH):
+            found = _give(named, rows[start : start + BATCH])
+            number += len(found)
+            breaches += sum(one["is_breach"] for one in found)
+    say(f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach.")  # fmt: skip
+    if breaches:
+        raise typer.Exit(BREACH)
+
+
+def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int) -> None:  # fmt: skip
+    missing = [one for one in ("model", "version", "metric", "value", "at") if not row.get(one)]  # fmt: skip
+    if missing:
+        raise fail(f"Line {line} has no {', '.join(missing)}. The columns are model, version, metric, value and at; nothing was sent.")  # fmt: skip
+    named = f"{row['model'].casefold()}:{row['version']}"
+    groups.setdefault(named, []).append({key: row[key] for key in ("metric", "value", "at")})  # fmt: skip
+
+
+def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from bot.cli.calling import caller, once
+    from bot.cli.models import split
+
+    model, version = split(named)
+    with caller() as api:
+        found: list[dict[str, Any]] = once(api, "POST", f"/models/{model}/versions/{version}/readings", body=rows)  # fmt: skip
+    return found
+
+
+def _asked(url: str, query: str) -> str:
+    """The one number that a query gives now, as text."""
+    import httpx
+
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/api/v1/query", params={"query": query}, timeout=SECONDS, follow_redirects=False)  # fmt: skip
+        found = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise fail(f"Prometheus does not answer ({type(error).__name__}). Nothing was kept.") from None  # fmt: skip
+    except ValueError:
+        raise fail(f"That is no Prometheus: HTTP {answer.status_code} without JSON.") from None  # fmt: skip
+    if not isinstance(found, dict) or found.get("status") != "success":
+        why = str(found.get("error", "no reason"))[:200] if isinstance(found, dict) else "no reason"  # fmt: skip
+        raise fail(f"Prometheus refuses the query: {why}")
+    data = found.get("data") or {}
+    result = data.get("result") or []
+    if data.get("resultType") == "scalar":
+        result = [{"value": result}]
+    if data.get("resultType") not in ("scalar", "vector") or len(result) != 1:
+        raise fail(f"The query gives {len(result)} values where one is needed. Aggregate it, or choose one series; nothing was kept.")  # fmt: skip
+    value = str(result[0]["value"][1])
+    if not math.isfinite(float(value)):
+        raise fail(f"The query gives {value}, which is no reading. Nothing was kept.")
+    return value

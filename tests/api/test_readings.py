@@ -1,0 +1,94 @@
+"""Readings from the command line: one, from Prometheus, and from a table."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from storage.inventory.tables import ModelMetric
+from tests.api.conftest import Api
+from tests.api.test_models import BOTH, NEW, call, mlgov
+from tests.conftest import fresh_url
+from tests.registry.test_client import Server
+from tests.stories.office import opened
+from tests.stories.test_models import MODELS, record, world
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    url = fresh_url("sqlite", request, tmp_path)
+    with opened(url, tmp_path, policy=MODELS, world=world()) as office:
+        office.project("triage", "Ticket triage")
+        assert office.base_url is not None
+        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:  # fmt: skip
+            yield Api(office, http)
+
+
+@pytest.fixture
+def token(api: Api) -> str:
+    """A program, and a version whose accuracy is watched."""
+    made = api.token("ci", scopes=BOTH, projects=("triage",))
+    call(api, made, "", NEW)
+    call(api, made, "/fraud-score/versions", {"version": "7", "developers": ["tim@acme.test"]})  # fmt: skip
+    (version,) = record(api.office).versions
+    with api.office.db.begin() as session:
+        session.add(ModelMetric(version_id=version.id, name="accuracy", threshold=Decimal("0.85"), better="higher", every_days=7))  # fmt: skip
+    return made
+
+
+def test_one_reading_and_one_from_prometheus(api: Api, token: str) -> None:
+    given = ("model", "reading", "fraud-score:7", "accuracy")
+    assert mlgov(api, token, *given, "0.9") == (0, "Kept.\n")
+    assert mlgov(api, token, *given)[0] == 2
+    assert mlgov(api, token, *given, "0.9", "--prometheus", "http://127.0.0.1:9")[0] == 2  # fmt: skip
+    prometheus = Server()
+    asked = ("--prometheus", prometheus.url, "--query", 'avg(accuracy{model="fraud"})')
+
+    def answers(data: object, status: str = "success") -> None:
+        body = json.dumps({"status": status, "data": data, "error": "parse error"}).encode()  # fmt: skip
+        prometheus.answer = lambda method, path: (200, {}, body)
+
+    answers({"resultType": "vector", "result": [{"metric": {}, "value": [1.0, "0.71"]}]})  # fmt: skip
+    code, said = mlgov(api, token, *given, *asked)
+    assert (code, said) == (21, "Prometheus says 0.71.\nKept: it is a breach, and a finding is open.\n")  # fmt: skip
+    assert [one.words for one in record(api.office).findings] == ["accuracy is 0.71, below the 0.85 of its monitoring plan"]  # fmt: skip
+    assert "query=avg%28accuracy" in prometheus.seen[-1][1]
+    answers({"resultType": "scalar", "result": [1.0, "0.93"]})
+    assert mlgov(api, token, *given, *asked) == (0, "Prometheus says 0.93.\nKept.\n")
+    for data, status, words in (
+        ({"resultType": "vector", "result": []}, "success", "gives 0 values"),
+        ({"resultType": "vector", "result": [{"value": [1, "NaN"]}]}, "success", "gives NaN, which is no reading"),
+        ({}, "error", "refuses the query: parse error"),
+    ):  # fmt: skip
+        answers(data, status)
+        code, said = mlgov(api, token, *given, *asked)
+        assert (code, words in said) == (1, True), said
+    prometheus.answer = lambda method, path: (200, {}, b"<html>")
+    assert "no Prometheus" in mlgov(api, token, *given, *asked)[1]
+    prometheus.stop()
+    assert "does not answer" in mlgov(api, token, *given, *asked)[1]
+
+
+def test_a_table_of_readings(api: Api, token: str, tmp_path: Path) -> None:
+    table = tmp_path / "r.csv"
+    table.write_text(
+        "Model,Version,Metric,Value,At\n"
+        "fraud-score,7,accuracy,0.91,2026-01-20T09:00:00Z\n"
+        "fraud-score,7,accuracy,0.80,2026-01-21T09:00:00Z\n"
+    )
+    told = (21, "Kept: 2 readings, 1 of them a breach.\n")
+    assert mlgov(api, token, "model", "readings", str(table)) == told
+    assert mlgov(api, token, "model", "readings", str(table)) == told, "the same again changes nothing"  # fmt: skip
+    assert len(record(api.office).findings) == 1
+    table.write_text("model,version,metric,value,at\nfraud-score,7,accuracy,,2026-01-20T09:00:00Z\n")  # fmt: skip
+    code, said = mlgov(api, token, "model", "readings", str(table))
+    assert (code, said) == (1, "Line 2 has no value. The columns are model, version, metric, value and at; nothing was sent.\n")  # fmt: skip
+    table.write_text("model,version,metric,value,at\nfraud-score,7,horoscope,1,2026-01-20T09:00:00Z\n")  # fmt: skip
+    assert "has no measure 'horoscope'" in mlgov(api, token, "model", "readings", str(table))[1]  # fmt: skip
+    table.write_bytes(b"\xff\xfe")
+    assert "no CSV in UTF-8" in mlgov(api, token, "model", "readings", str(table))[1]
+    table.write_text("model,version,metric,value,at\n")
+    assert "holds no reading" in mlgov(api, token, "model", "readings", str(table))[1]
