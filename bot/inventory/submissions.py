@@ -65,8 +65,9 @@ def details(deps: Deps, actor: Actor, model_id: int, version_id: int | None, sai
     found, spend = acting.look(deps, actor, model_id, version_id)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
+    seen, _ = acting.prefilled(deps, found)
     drawn = figures.pictures(found.evidence.values())
-    return Show(views.details(found, deps.policy, today, drawn, spend=spend, said=said), tuple(drawn.values()))  # fmt: skip
+    return Show(views.details(found, deps.policy, today, drawn, spend=spend, said=said, seen=seen), tuple(drawn.values()))  # fmt: skip
 
 
 def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Reply]:

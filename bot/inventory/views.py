@@ -14,6 +14,7 @@ from workflows.evidence.records import Item
 from workflows.inventory import rules
 from workflows.inventory.records import ModelCard, ModelRecord, Need
 from workflows.policy import Policy
+from workflows.registry.records import Found
 
 MOST_ROWS, MOST_LINES = 10, 30
 MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate"})
@@ -198,15 +199,19 @@ def details(
     *,
     spend: str = "",
     said: str = "",
+    seen: Found | None = None,
 ) -> Block:
-    """Everything about a model in one window; `drawn` are pictures of evidence by its id, `said` is what just happened."""
+    """Everything about a model in one window.
+
+    `drawn` are pictures of evidence by its id, `said` is what just happened, `seen` what the registry says of the version.
+    """
     model, version = found.model, found.version
     shown: list[Block] = []
     if said:
         shown += [blocks.section(f"*{blocks.escape(said, 400)}*"), blocks.divider()]
     shown += card(found, policy, today, spend, leads_on=False)
     shown.append(blocks.divider())
-    shown.append(blocks.section("\n".join(_about(model, found))))
+    shown.append(blocks.section("\n".join(_about(model, found, seen))))
     if found.evidence:
         shown.append(blocks.section("*Evidence*"))
         for one in sorted(found.evidence.values(), key=lambda one: one.type)[:20]:
@@ -244,7 +249,18 @@ def evidence(
     return shown
 
 
-def _about(model: ModelRecord, found: ModelCard) -> list[str]:
+def _registry(model: ModelRecord, seen: Found | None) -> str:
+    """Which registered model it is, and whether its contents there were read."""
+    if not model.registry_name:
+        return ""
+    name = blocks.escape(model.registry_name, 120)
+    if seen is None:
+        return name
+    why = f"unverified: {blocks.escape(seen.unverified, 160)}" if seen.unverified else "its contents were read" if seen.digest else "its contents were not read yet"  # fmt: skip
+    return f"{name}, version {blocks.escape(seen.version, 40)} · {why}"
+
+
+def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str]:
     version = found.version
     told = [
         ("Kind", words.KINDS[model.kind]),
@@ -255,7 +271,7 @@ def _about(model: ModelRecord, found: ModelCard) -> list[str]:
         ("Tier", _tier(model)),
         ("Takes the output of", blocks.escape(", ".join(model.upstream), 300) if model.upstream else ""),
         ("Its output goes to", blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""),
-        ("In the registry", blocks.escape(model.registry_name, 120) if model.registry_name else ""),
+        ("In the registry", _registry(model, seen)),
     ]  # fmt: skip
     if version is not None:
         told += [

@@ -52,6 +52,11 @@ class HttpOut:
             failure = "http_timeout"
         except httpx.HTTPError:
             failure = "connection_failed"
+        except RuntimeError:
+            # The app was taken away while an event was on its way to it.
+            if not self._client.is_closed:
+                raise
+            failure = "connection_failed"
         ms = (time.perf_counter() - started) * 1000
         answer = Answer(
             failure,
