@@ -138,6 +138,8 @@ def router(deps: Deps, door: Door) -> APIRouter:
     @made.post("/{key}/versions/{version}/evidence", status_code=201, responses=told_errors)  # fmt: skip
     def hand_in(key: Key, version: Version, form: NewEvidence, caller: Calls, request: IdempotencyKey = None) -> EvidenceTold:  # fmt: skip
         """Hand in evidence; the same content again changes nothing."""
+        if form.fairness is not None:
+            fairness.ready()
 
         def work(session: Session) -> EvidenceTold:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
@@ -164,6 +166,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     ) -> EvidenceTold:  # fmt: skip
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
+        fairness.ready()
         with deps.db.read() as session:
             at.version(session, caller, Scope.MODELS, key, version)
         with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:

@@ -19,6 +19,7 @@ from bot.router import Router
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.actors import Actor
 from workflows.errors import InvalidInput
+from workflows.evidence import fairness
 from workflows.evidence import sharing as files
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import (
@@ -319,6 +320,8 @@ def evidence(submission: Submission) -> Reply:
             "valid_until": _day(submission, windows.UNTIL),
         }
     )
+    if form.fairness is not None:
+        fairness.ready()
     _run(
         submission,
         lambda session: evidencing.submit(

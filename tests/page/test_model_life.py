@@ -79,7 +79,7 @@ class Desk:
         return self.page.get_by_test_id("modal")
 
     def close(self) -> None:
-        self.page.keyboard.press("Escape")
+        self.page.get_by_test_id("modal-close").click()
         expect(self.modal).to_have_count(0)
 
     def more(self, what: str) -> None:
@@ -203,7 +203,7 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.sit(OLA)
     desk.step()
     desk.fill(reason="I saw it score a claim.")
-    desk.send("in use")
+    desk.send("Fraud score 7:")
     desk.close()
     eventually(lambda: _state(office) is ModelState.IN_USE, "it is in use")
 
@@ -212,7 +212,7 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     expect(desk.modal).to_contain_text("by you alone")
     desk.fill(reason="It rejects everybody from Leeds.")
     desk.shot("5-suspend")
-    desk.send("suspended")
+    desk.send("Fraud score 7: suspended.")
     desk.shot("6-suspended")
     desk.close()
     office.settle()

@@ -162,6 +162,11 @@ class Judged(BaseModel):
         return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)  # fmt: skip
 
 
+def ready() -> None:
+    """Load what figures are computed with, which takes a second the first time: not while a transaction is open. Raises InvalidInput where it is not installed."""
+    _metrics()
+
+
 def judge(found: Counts, rules: FairnessRules) -> Judged:
     """Every column of groups judged by the rules. Raises InvalidInput where fairlearn is not installed."""
     return Judged(

@@ -20,6 +20,7 @@ from storage.enums import (
 from workflows import decisions
 from workflows.actors import OPERATOR, Actor
 from workflows.approvals.forms import Decide, SubmitRequest
+from workflows.evidence import fairness
 from workflows.evidence.forms import (
     EXPLAINED,
     FAIRNESS,
@@ -205,17 +206,19 @@ class Teller:
 def tell(demo: "Demo") -> None:
     """Fill the inventory, at the moment that the demo's clock shows."""
     now = demo.clock.now()
-    with demo.running.deps.db.begin(patient=True) as session:
-        _parts(Teller(demo, session, now))
-        _fraud(Teller(demo, session, now))
-        _lane(Teller(demo, session, now))
-        _router(Teller(demo, session, now))
-        _churn(Teller(demo, session, now))
-        Teller(demo, session, now).register(
-            org.MAYA, "Care assistant", "voice-intake", "Drafts answers that agents send after reading them.",
-            kind=ModelKind.GENERATIVE, vendor="Northlight AI",
-        )  # fmt: skip
+    fairness.ready()
+    for story in (_parts, _fraud, _lane, _router, _churn, _assistant):
+        # One at a time, so that what else goes on in the demo waits for none of it.
+        with demo.running.deps.db.begin(patient=True) as session:
+            story(Teller(demo, session, now))
     demo.settle()
+
+
+def _assistant(at: Teller) -> None:
+    at.register(
+        org.MAYA, "Care assistant", "voice-intake", "Drafts answers that agents send after reading them.",
+        kind=ModelKind.GENERATIVE, vendor="Northlight AI",
+    )  # fmt: skip
 
 
 def _parts(at: Teller) -> None:
