@@ -1,6 +1,9 @@
 """Refusals. One root; each class carries the sentence that a person reads, and what to audit when it must be."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class GovernanceError(Exception):
@@ -51,3 +54,11 @@ class InvalidInput(GovernanceError):
 
 class Stale(GovernanceError):
     """The record changed since it was shown; the current state is shown instead."""
+
+
+def first_fault(error: "ValidationError") -> tuple[str, str]:
+    """Where a form is wrong first, as `field.part` (empty for the form as a whole), and a sentence about it."""
+    fault = error.errors(include_url=False)[0]
+    words = str(fault["msg"]).removeprefix("Value error, ")
+    place = ".".join(str(one) for one in fault["loc"])
+    return place, f"{words[:1].upper()}{words[1:]}."

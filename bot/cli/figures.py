@@ -25,17 +25,15 @@ def _refused() -> Iterator[None]:
     """A refusal is one sentence."""
     from pydantic import ValidationError
 
-    from workflows.errors import GovernanceError
+    from workflows.errors import GovernanceError, first_fault
 
     try:
         yield
     except GovernanceError as error:
         raise fail(error.sentence) from None
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(one) for one in fault["loc"])
-        words = str(fault["msg"]).removeprefix("Value error, ")
-        raise fail(f"{place}: {words}." if place else f"{words[:1].upper()}{words[1:]}.") from None  # fmt: skip
+        place, sentence = first_fault(error)
+        raise fail(f"{place}: {sentence}" if place else sentence) from None
 
 
 def fairness(

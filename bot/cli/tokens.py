@@ -26,6 +26,7 @@ def create(
 
     from workflows import clock
     from workflows.actors import OPERATOR
+    from workflows.errors import first_fault
     from workflows.policy.terms import parse_duration
     from workflows.tokens import service
     from workflows.tokens.forms import NewToken
@@ -41,9 +42,7 @@ def create(
             }
         )
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        words = str(fault["msg"]).removeprefix("Value error, ")
-        raise fail(f"{fault['loc'][0]}: {words}.", 2) from None
+        raise fail(": ".join(first_fault(error)), 2) from None
     except ValueError as error:
         raise fail(f"--expires {expires}: {error}.", 2) from None
     policy = policy_text().policy

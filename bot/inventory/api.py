@@ -28,7 +28,6 @@ from bot.inventory.resources import (
     StepTold,
     VersionTold,
 )
-from bot.inventory.submissions import slug
 from storage.enums import Scope
 from workflows.errors import InvalidInput
 from workflows.evidence import fairness
@@ -49,6 +48,7 @@ from workflows.inventory.forms import (
     GiveReading,
     RegisterModel,
     TakeStep,
+    slug,
 )
 from workflows.sources import predictions
 from workflows.sources.predictions import Columns

@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 from bot.api.door import Caller, Door
 from bot.context import Deps
 from storage.enums import Scope
-from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotFound,
+    first_fault,
+)
 from workflows.inventory import reads
 from workflows.inventory.records import ModelRecord, VersionRecord
 from workflows.people import service as people
@@ -72,9 +77,7 @@ def checked(work: Callable[[Session], T]) -> Callable[[Session], T]:
         try:
             return work(session)
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            place = ".".join(str(one) for one in fault["loc"]) or None
-            words = str(fault["msg"]).removeprefix("Value error, ")
-            raise InvalidInput(f"{words[:1].upper()}{words[1:]}.", field=place) from None  # fmt: skip
+            place, sentence = first_fault(error)
+            raise InvalidInput(sentence, field=place or None) from None
 
     return run

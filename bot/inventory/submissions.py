@@ -1,8 +1,6 @@
 """The windows of models, sent: what was entered becomes a change, or a sentence under its field."""
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -18,7 +16,7 @@ from bot.requests import Submission
 from bot.router import Router
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.actors import Actor
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, first_fault
 from workflows.evidence import fairness
 from workflows.evidence import sharing as files
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
@@ -38,6 +36,7 @@ from workflows.inventory.forms import (
     RegisterModel,
     SettleFinding,
     TakeStep,
+    slug,
 )
 from workflows.people import service as people
 
@@ -78,10 +77,8 @@ def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Repl
         try:
             return handler(submission)
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            words = str(fault["msg"]).removeprefix("Value error, ")
-            place = str(fault["loc"][0]) if fault["loc"] else ""
-            return FieldErrors({_field(submission, place): f"{words[:1].upper()}{words[1:]}."})  # fmt: skip
+            place, sentence = first_fault(error)
+            return FieldErrors({_field(submission, place.partition(".")[0]): sentence})
 
     return answer
 
@@ -119,13 +116,6 @@ def _person(session: Session, submission: Submission, block: str) -> str | None:
     if found is None:
         raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)  # fmt: skip
     return found.id
-
-
-def slug(name: str) -> str:
-    """What people type for a name: `Fraud score (EU)` → `fraud-score-eu`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    made = re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")[:80]
-    return made or f"model-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _done(submission: Submission, at: At, said: str) -> Reply:

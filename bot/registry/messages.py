@@ -68,7 +68,7 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
     if record.frozen_at is None:
         news = "The model registry was accepted as it is"
         return Rendered(news, [blocks.section(f"✅ {news}")], is_final=True)
-    news = f"{len(record.frozen)} things moved in the model registry at once, to what nobody approved"  # fmt: skip
+    news = f"{len(record.frozen)} things changed in the model registry at once, and nobody approved them"  # fmt: skip
     listed = [f"• {blocks.escape(one, 160)}" for one in record.frozen[:10]]
     if len(record.frozen) > 10:
         listed.append(f"…and {len(record.frozen) - 10} more")
@@ -76,7 +76,7 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
         news,
         [
             blocks.section(f"⚠️ *{news}*\n" + "\n".join(listed)),
-            _accept("Accept as it is", "What moved is no finding; what moves from then on is."),
+            _accept("Accept as it is", "What changed is no finding; what changes from then on is."),
             blocks.context("For model risk. Until then nothing is filed one by one, and nothing is written into the registry. Put it right there, or accept it."),
         ],
     )  # fmt: skip

@@ -92,7 +92,7 @@ class Registrar:
             snapshot = self._registry.snapshot()
             with deps.db.read() as session:
                 runs, contents = service.to_read(session, snapshot, policy=deps.policy, now=deps.now(session))  # fmt: skip
-            measured = {one: found for one in runs[:RUNS] if (found := self._run(one)) is not None}  # fmt: skip
+            measured = {one: self._run(one) for one in runs[:RUNS]}
             digests: dict[tuple[str, str], Digest] = {}
             for name, version in contents[:CONTENTS]:
                 digests[name, version] = self._digest(name, version)
@@ -108,14 +108,14 @@ class Registrar:
         with deps.db.read() as session:
             return service.failure(session)
 
-    def _run(self, run_id: str) -> tuple[dict[str, float], str | None] | None:
-        """What a run measured; None for one that is gone, which is no trouble of the registry's."""
+    def _run(self, run_id: str) -> tuple[dict[str, float], str | None]:
+        """What a run measured, and who ran it; nothing for one that is gone, which is no trouble of the registry's."""
         try:
             return self._registry.run(run_id)
         except RegistryTrouble:
             raise
         except GovernanceError:
-            return None
+            return {}, None
 
     def _digest(self, name: str, version: str) -> Digest:
         try:

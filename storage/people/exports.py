@@ -19,7 +19,7 @@ from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
-from storage.evidence.tables import Evidence
+from storage.evidence.tables import Evidence, SharedFile
 from storage.front.tables import HomeTab, Meeting, Withheld
 from storage.inventory.tables import (
     Finding,
@@ -111,6 +111,12 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             select(*Evidence.__table__.columns)
             .where(or_(Evidence.produced_by == me, Evidence.decided_by == me))
             .order_by(Evidence.id),
+        ),
+        "shared_files": _rows(
+            session,
+            select(*SharedFile.__table__.columns)
+            .where(SharedFile.person_id == me)
+            .order_by(SharedFile.id),
         ),
         "budgets": _rows(
             session, select(*Budget.__table__.columns).where(Budget.owner_id == me).order_by(Budget.id)

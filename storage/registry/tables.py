@@ -75,8 +75,8 @@ class RegistryVersionRow(Base):
     developer: Mapped[str | None]
     """An e-mail address, as a tag or the run says."""
     tags: Mapped[dict[str, Any]]
-    metrics: Mapped[dict[str, Any]]
-    """What its run measured, as exact text."""
+    metrics: Mapped[dict[str, Any] | None]
+    """What its run measured, as exact text; none until the run was read."""
     digest: Mapped[str | None]
     kept_digest: Mapped[str | None]
     """What the version in the inventory was last given from here; its digest is a pipeline's own where it differs."""

@@ -1,31 +1,19 @@
 """Figures of evidence through the API and the command line: groups leave the team's machine, rows of people do not stay."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.api.conftest import Api
-from tests.api.test_models import BOTH, NEW, call, mlgov
-from tests.conftest import fresh_url
-from tests.stories.office import opened
+from tests.api.test_models import BOTH, NEW, call, mlgov, on_sqlite
 from tests.stories.test_evidence import SHAP, UNFAIR, items
-from tests.stories.test_models import MODELS, world
 
 HAND = Path(__file__).parents[1] / "evidence" / "hired.csv"
 AT = "/fraud-score/versions/7"
 
 
-@pytest.fixture
-def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
-    url = fresh_url("sqlite", request, tmp_path)
-    with opened(url, tmp_path, policy=MODELS, world=world()) as office:
-        office.project("triage", "Ticket triage")
-        assert office.base_url is not None
-        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:  # fmt: skip
-            yield Api(office, http)
+api = on_sqlite
 
 
 @pytest.fixture

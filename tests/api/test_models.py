@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,14 +24,27 @@ NEW = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
-    url = fresh_url(request.param, request, tmp_path)
-    with opened(url, tmp_path, policy=MODELS, world=world()) as office:
+@contextmanager
+def _served(kind: str, request: pytest.FixtureRequest, work: Path) -> Iterator[Api]:
+    """An office with one project, and its API."""
+    with opened(fresh_url(kind, request, work), work, policy=MODELS, world=world()) as office:  # fmt: skip
         office.project("triage", "Ticket triage")
         assert office.base_url is not None
         with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:  # fmt: skip
             yield Api(office, http)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    with _served(request.param, request, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def on_sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
+    """For what is the same on both databases."""
+    with _served("sqlite", request, tmp_path) as made:
+        yield made
 
 
 def call(api: Api, token: str, path: str, body: object, expected: int = 201) -> dict:  # type: ignore[type-arg]

@@ -1,30 +1,18 @@
 """Readings from the command line: one, from Prometheus, and from a table."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from storage.inventory.tables import ModelMetric
 from tests.api.conftest import Api
-from tests.api.test_models import BOTH, NEW, call, mlgov
-from tests.conftest import fresh_url
+from tests.api.test_models import BOTH, NEW, call, mlgov, on_sqlite
 from tests.registry.test_client import Server
-from tests.stories.office import opened
-from tests.stories.test_models import MODELS, record, world
+from tests.stories.test_models import record
 
-
-@pytest.fixture
-def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
-    url = fresh_url("sqlite", request, tmp_path)
-    with opened(url, tmp_path, policy=MODELS, world=world()) as office:
-        office.project("triage", "Ticket triage")
-        assert office.base_url is not None
-        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:  # fmt: skip
-            yield Api(office, http)
+api = on_sqlite
 
 
 @pytest.fixture

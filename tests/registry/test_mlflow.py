@@ -127,9 +127,7 @@ def test_from_a_run_to_its_alias_drift_and_recovery(office: Office, mlflow: Mlfl
 
     eventually(lambda: any("champion stands at version 2" in one for one in open_words()), "the webhook brings the look forward")  # fmt: skip
     office.settle()
-    alarm = office.last(ola.seat, "C0TRIAGE")
     assert "fraud-score: the registry differs from the record" in str([one.text for one in ola.seat.messages("C0TRIAGE")])  # fmt: skip
-    assert alarm
     mlflow.alias("fraud-score", "1")
     look(office)
     assert open_words() == []

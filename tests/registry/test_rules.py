@@ -16,7 +16,7 @@ VERSIONS = ("1", "2", "3")
 @st.composite
 def seens(draw: st.DrawFn) -> Seen:
     held = {
-        name: Held(place, name, draw(st.sampled_from(list(ModelState))), "a", "a", tier=2, approval_id=draw(st.one_of(st.none(), st.just(4))))
+        name: Held(place, name, draw(st.sampled_from(list(ModelState))), tier=2, approval_id=draw(st.one_of(st.none(), st.just(4))))
         for place, name in enumerate(draw(st.sets(st.sampled_from(VERSIONS))))
     }  # fmt: skip
     there = draw(st.sets(st.sampled_from(VERSIONS)))
@@ -73,7 +73,7 @@ def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> 
 
 
 def _seen(alias: str | None, state: ModelState, **more: object) -> Seen:
-    held = {"1": Held(1, "1", state, "a", "a")}
+    held = {"1": Held(1, "1", state)}
     return Seen("m", "m", alias, False, None, held, {"1": {}, "2": {}}, **more)  # type: ignore[arg-type]
 
 

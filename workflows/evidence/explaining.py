@@ -6,9 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from workflows.sources import explanations
+
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]  # fmt: skip
 Number = Annotated[Decimal, Field(max_digits=30, decimal_places=15, allow_inf_nan=False)]  # fmt: skip
-MOST_DRIVERS, MOST_EXAMPLES = 200, 3
+MOST_DRIVERS, MOST_EXAMPLES = explanations.MOST_DRIVERS, explanations.MOST_CASES
+"""As many as a file is read into."""
 READ = 3
 """Drivers that a reading names."""
 

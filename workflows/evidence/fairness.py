@@ -19,6 +19,8 @@ from workflows.sources.predictions import Cells
 Verdict = Literal["clear", "flagged", "insufficient", "undefined"]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]  # fmt: skip
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
+MOST_GROUPS = 500
+"""Groups of one comparison."""
 PLACES = 6
 """Decimal places of a figure in the record."""
 
@@ -46,8 +48,8 @@ class Counted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: tuple[Label, ...] = Field(min_length=1, max_length=5)
-    groups: tuple[Group, ...] = Field(max_length=500)
-    small: tuple[tuple[Label, ...], ...] = Field(default=(), max_length=500)
+    groups: tuple[Group, ...] = Field(max_length=MOST_GROUPS)
+    small: tuple[tuple[Label, ...], ...] = Field(default=(), max_length=MOST_GROUPS)
 
     @model_validator(mode="after")
     def _fits(self) -> "Counted":
@@ -99,8 +101,8 @@ def _counted(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
         Group(names=names, tp=one[True, True], fp=one[False, True], fn=one[True, False], tn=one[False, False])
         for names, one in sorted(sums.items())
     ]  # fmt: skip
-    if len(groups) > 500:
-        raise InvalidInput("That makes more than 500 groups. Name fewer columns, or wider groups.", field="group")  # fmt: skip
+    if len(groups) > MOST_GROUPS:
+        raise InvalidInput(f"That makes more than {MOST_GROUPS} groups. Name fewer columns, or wider groups.", field="group")  # fmt: skip
     return Counted(
         columns=tuple(cells.columns[place][:60] for place in places),
         groups=tuple(one for one in groups if one.count >= least),

@@ -88,8 +88,7 @@ def keep(
     content: Mapping[str, Any],
     now: datetime,
 ) -> Shared:
-    """Remember a file until its sharer says what it is; what others forgot to say is let go."""
-    queries.forget_files(session, now - KEPT)
+    """Remember a file until its sharer says what it is."""
     row = queries.find_file(session, slack_id)
     if row is None:
         row = SharedFile(
@@ -99,6 +98,11 @@ def keep(
         session.add(row)
         session.flush()
     return _shown(row)
+
+
+def forget(session: Session, *, now: datetime) -> None:
+    """Let go of what nobody said what it is."""
+    queries.forget_files(session, now - KEPT)
 
 
 def find(session: Session, actor: Actor, slack_id: str) -> Shared:

@@ -1,8 +1,9 @@
-"""What falls due in the inventory, every day: reviews, readings that did not come, acceptances that are over."""
+"""What falls due in the inventory, every day: reviews, readings that did not come, acceptances that are over, files that nobody handed in."""
 
 from sqlalchemy.orm import Session
 
 from workflows.due import DueSlot, Occasion, Registry
+from workflows.evidence import sharing
 from workflows.inventory import findings, monitoring, reviews
 
 
@@ -11,6 +12,7 @@ def _look(session: Session, slot: DueSlot, occasion: Occasion) -> None:
     findings.reopen_accepted(session, policy=policy, org_key=org_key, now=now)
     monitoring.look(session, policy=policy, org_key=org_key, now=now)
     reviews.look(session, policy=policy, org_key=org_key, now=now)
+    sharing.forget(session, now=now)
 
 
 PART = Registry(schedules={"inventory.look": _look}, daily={"inventory.look": "08:30"})

@@ -1,5 +1,8 @@
 """What people and programs hand in about models."""
 
+import hashlib
+import re
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -155,3 +158,10 @@ class GiveReading(Form):
     metric: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]  # fmt: skip
     value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
     at: datetime | None = None
+
+
+def slug(name: str) -> str:
+    """The key that is made of a name: `Fraud score (EU)` → `fraud-score-eu`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    made = re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")[:80]
+    return made or f"model-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,7 +1,5 @@
 """What follows from one look at the registry, once its baseline is accepted: what is new, and where it differs."""
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +21,7 @@ from workflows.errors import GovernanceError
 from workflows.inventory import findings, versions
 from workflows.inventory import service as inventory
 from workflows.inventory import telling as model_telling
-from workflows.inventory.forms import AddVersion
+from workflows.inventory.forms import AddVersion, slug
 from workflows.people import service as people
 from workflows.policy import Policy
 from workflows.registry import rules, seeing, telling
@@ -82,12 +80,6 @@ def apply(
     _recovered(session, held, around)
 
 
-def slug(name: str) -> str:
-    """The key under which a registered model stands in the inventory."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")[:80] or "model"
-
-
 def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:  # fmt: skip
     """Put a registered model on the inventory, with what its tags say; its id."""
     address = folded_email(str(row.tags.get("mlgov.owner") or row.tags.get("owner") or ""))  # fmt: skip
@@ -104,11 +96,14 @@ def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetim
 
 
 def _add_versions(session: Session, held: Inventory, around: Around) -> None:
-    """Versions of models that the inventory knows, where the registry says who made them; others wait for somebody to add them."""
-    for row in queries.versions(session):
+    """The newest version of each model that the inventory knows, where the registry says who made it.
+
+    Those before it are history, and others wait for somebody to add them.
+    """
+    newest = {row.name: row for row in queries.versions(session) if row.gone_at is None}
+    for row in newest.values():
         known = held.get(row.name)
-        is_new = row.version_id is None and row.gone_at is None
-        if known is None or not is_new or not row.developer:
+        if known is None or row.version_id is not None or not row.developer:
             continue
         try:
             maker = people.look_up(session, row.developer)

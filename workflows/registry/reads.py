@@ -53,7 +53,7 @@ def of_version(session: Session, version_id: int) -> records.Found | None:
 
 def _offer(row: RegistryVersionRow) -> records.Found:
     return records.Found(
-        row.version, row.digest, row.unverified or "", row.run_id, row.developer, {key: str(value) for key, value in row.metrics.items()}
+        row.version, row.digest, row.unverified or "", row.run_id, row.developer, {key: str(value) for key, value in (row.metrics or {}).items()}
     )  # fmt: skip
 
 

@@ -36,8 +36,6 @@ class Held:
     version_id: int
     version: str
     state: ModelState
-    digest: str | None
-    approved_digest: str | None
     tier: int | None = None
     approval_id: int | None = None
     approved_until: datetime | None = None

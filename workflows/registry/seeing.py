@@ -26,7 +26,6 @@ class Changes:
 
     gone_models: list[RegistryModelRow]
     gone_versions: list[RegistryVersionRow]
-    new_versions: list[RegistryVersionRow]
     moved: list[RegistryModelRow]
     """Models whose governed alias stands elsewhere now."""
 
@@ -43,7 +42,7 @@ def keep(
     """Bring what was last seen up to date; what is different."""
     rows = {row.name: row for row in queries.models(session)}
     versions = {(row.name, row.version): row for row in queries.versions(session)}
-    changes = Changes([], [], [], [])
+    changes = Changes([], [], [])
     for found in snapshot.models:
         row = rows.get(found.name)
         if row is None:
@@ -59,7 +58,7 @@ def keep(
         row.description = found.description
         row.seen_at, row.gone_at = now, None
         session.flush()
-        _keep_versions(session, found, versions, runs, digests, changes, now=now)
+        _keep_versions(session, found, versions, runs, digests, now=now)
     names = set(snapshot.by_name)
     for name, row in rows.items():
         if name not in names and row.gone_at is None:
@@ -81,16 +80,15 @@ def _keep_versions(
     versions: dict[tuple[str, str], RegistryVersionRow],
     runs: Runs,
     digests: Digests,
-    changes: Changes,
     *,
     now: datetime,
 ) -> None:
-    for one in found.versions:
+    # The oldest first, so that rows have the order of versions.
+    for one in reversed(found.versions):
         row = versions.get((found.name, one.version))
         if row is None:
-            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, metrics={}, seen_at=now)  # fmt: skip
+            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)  # fmt: skip
             session.add(row)
-            changes.new_versions.append(row)
         row.tags, row.run_id = dict(one.tags), one.run_id
         row.seen_at, row.gone_at = now, None
         if one.run_id is not None and one.run_id in runs:
@@ -161,8 +159,6 @@ def _held(model: Model, version: ModelVersion) -> Held:
         version_id=version.id,
         version=version.version,
         state=ModelState(version.state),
-        digest=version.digest,
-        approved_digest=version.approved_digest,
         tier=model.tier,
         approval_id=version.approval_id,
         approved_until=version.approved_until,

@@ -59,18 +59,28 @@ def hint(session: Session, *, now: datetime) -> None:
 def to_read(
     session: Session, snapshot: Snapshot, *, policy: Policy, now: datetime
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Runs and contents that a look needs beside the snapshot: of what is new, and of what is verified again."""
+    """Runs and contents that a look needs beside the snapshot.
+
+    Only models that the inventory knows: of their newest version and of those that it has too. Contents are read once,
+    and of what is approved or used again and again.
+    """
     known = {(row.name, row.version): row for row in queries.versions(session)}
     states = {version.id: version.state for _, version in queries.inventory(session) if version is not None}  # fmt: skip
+    governed = {row.name for row in queries.models(session) if row.model_id is not None}
     runs, contents = [], []
     for model in snapshot.models:
-        for one in model.versions:
+        if model.name not in governed:
+            continue
+        for place, one in enumerate(model.versions):
             row = known.get((model.name, one.version))
-            if one.run_id and (row is None or not row.metrics):
+            state = states.get(row.version_id) if row is not None and row.version_id is not None else None  # fmt: skip
+            if place > 0 and state is None:
+                continue
+            if one.run_id and (row is None or row.metrics is None):
                 runs.append(one.run_id)
-            is_watched = row is not None and row.version_id is not None and states.get(row.version_id) in VERIFIED  # fmt: skip
-            is_old = row is None or row.verified_at is None or (is_watched and now - row.verified_at >= policy.registry.verify)  # fmt: skip
-            if is_old:
+            read_at = row.verified_at if row is not None else None
+            is_due = read_at is None or (state in VERIFIED and now - read_at >= policy.registry.verify)  # fmt: skip
+            if is_due:
                 contents.append((model.name, one.version))
     return runs, contents
 

@@ -86,7 +86,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(), nullable=True),
         sa.Column("developer", sa.String(), nullable=True),
         sa.Column("tags", sa.JSON(), nullable=False),
-        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=True),
         sa.Column("digest", sa.String(), nullable=True),
         sa.Column("kept_digest", sa.String(), nullable=True),
         sa.Column("approved_digest", sa.String(), nullable=True),

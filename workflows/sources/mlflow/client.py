@@ -45,7 +45,6 @@ class MlflowClient:
         user: str | None = None,
         password: str | None = None,
         timeout: float = 10.0,
-        transport: httpx.BaseTransport | None = None,
     ) -> None:
         auth = httpx.BasicAuth(user, password or "") if user else None
         headers = {"User-Agent": "mlgov", "Accept": "application/json"}
@@ -58,7 +57,6 @@ class MlflowClient:
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            transport=transport,
         )
 
     def close(self) -> None:
@@ -88,7 +86,7 @@ class MlflowClient:
 
     def versions(self, name: str) -> Iterator[RegistryVersion]:
         """The versions of a model, newest first."""
-        asked = {"filter": f"name={_literal(name)}", "order_by": "version_number DESC"}
+        asked = {"order_by": "version_number DESC", **_named(name)}
         for row in self._pages("model-versions/search", "model_versions", asked):
             if row.get("name") != name:
                 continue
@@ -96,11 +94,7 @@ class MlflowClient:
                 name=name,
                 version=str(row.get("version", "")),
                 run_id=str(row.get("run_id") or "") or None,
-                source=str(row.get("source") or ""),
-                status=str(row.get("status") or ""),
                 tags=_tags(row),
-                description=str(row.get("description") or ""),
-                created_ms=int(row.get("creation_timestamp") or 0),
             )
 
     def run(self, run_id: str) -> tuple[dict[str, float], str | None]:
@@ -307,6 +301,9 @@ def _tags(found: Mapping[str, Any]) -> dict[str, str]:
     return {_text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")}  # fmt: skip
 
 
-def _literal(name: str) -> str:
-    """A name in MLflow's filter language, which has no escape: the quotation mark that it lacks is used."""
-    return f'"{name}"' if "'" in name else f"'{name}'"
+def _named(name: str) -> dict[str, str]:
+    """MLflow's filter by name. Its language has no escape: a name takes the quotation marks that it does not hold, and one that holds both is looked for among all."""
+    for mark in ("'", '"'):
+        if mark not in name:
+            return {"filter": f"name={mark}{name}{mark}"}
+    return {}

@@ -1,24 +1,17 @@
 """What the registry holds, as it was read. Names and values are a stranger's words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryVersion:
-    """A version in the registry, with what its run measured."""
+    """A version in the registry."""
 
     name: str
     version: str
     run_id: str | None
-    source: str
-    status: str
     tags: Mapping[str, str]
-    description: str = ""
-    created_ms: int = 0
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    user: str | None = None
-    """Who made it, as the run or a tag says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +24,7 @@ class RegistryModel:
     aliases: Mapping[str, str]
     """Alias → version."""
     versions: tuple[RegistryVersion, ...] = ()
-
-    def version(self, name: str) -> RegistryVersion | None:
-        """The version of that number."""
-        return next((one for one in self.versions if one.version == name), None)
+    """The newest first."""
 
 
 @dataclass(frozen=True, slots=True)
