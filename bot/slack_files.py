@@ -49,13 +49,13 @@ def fetch(deps: Deps, file_id: str) -> Fetched:
         raise _unread(f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*")  # fmt: skip
     if int(told.get("size") or 0) > MOST_BYTES:
         raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
-    if not _is_slack(url, deps.settings.slack_api_url):
+    if not is_slack(url, deps.settings.slack_api_url):
         raise _unread(f"{name} lies on another server than Slack's")
     data = _download(url, deps.slack.token or "", name)
     return Fetched(file_id, name, str(told.get("permalink") or ""), data)
 
 
-def _is_slack(url: str, api: str) -> bool:
+def is_slack(url: str, api: str) -> bool:
     """Whether the token may go there: Slack's own hosts, or the very one whose Web API is called."""
     asked, known = urlsplit(url), urlsplit(api)
     host = asked.hostname or ""

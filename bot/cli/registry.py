@@ -14,6 +14,7 @@ app = typer.Typer(help="The model registry that mlgov reads and that follows it 
 def status(as_json: Json = False) -> None:
     """Say how the registry stands: when it was read, what is unknown, unverified, or differs."""
     from workflows.registry import reads
+    from workflows.wording import counted
 
     with opened() as database, database.read() as session:
         found = reads.status(session)
@@ -24,7 +25,7 @@ def status(as_json: Json = False) -> None:
     if found.baseline_at is None:
         say(found.failure or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says.")  # fmt: skip
         return
-    say(f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {found.models} models, {found.versions} versions.")  # fmt: skip
+    say(f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {counted(found.models, 'model')}, {counted(found.versions, 'version')}.")  # fmt: skip
     if found.failure:
         say(f"It cannot be read now: {found.failure}")
     if found.accepted_at is None:
@@ -33,7 +34,7 @@ def status(as_json: Json = False) -> None:
         say(f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because {len(found.frozen)} things moved at once:")  # fmt: skip
         for one in found.frozen[:20]:
             say(f"  {one}")
-    say(f"{found.unknown} models are unknown to the inventory, {found.unverified} versions have contents that cannot be read, {found.open_drift} findings are open.")  # fmt: skip
+    say(f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}.")  # fmt: skip
     for each in lost:
         say(f"Given up: {each.what} ({each.error})")
 

@@ -17,6 +17,7 @@ from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, o
 from tests.stories.test_models import MODELS, Person, record, world
 from tests.stories.test_road import verified
 from workflows.registry import reads
+from workflows.sources.mlflow.client import MlflowClient
 
 pytestmark = [
     pytest.mark.heavy,
@@ -143,6 +144,20 @@ def test_from_a_run_to_its_alias_drift_and_recovery(office: Office, mlflow: Mlfl
     assert mlflow.aliases("fraud-score") == {}
     assert mlflow.tags("fraud-score", "1")["mlgov.state"] == "suspended"
     assert verified(office)
+
+
+@pytest.mark.parametrize("name", ["it's", 'so "called"', """both ' and \" """.strip()])
+def test_names_that_the_filter_cannot_say(mlflow: Mlflow, name: str) -> None:
+    mlflow.call("registered-models/create", name=name)
+    run_id, source = mlflow.trained(f"of {name}", b"weights", "dev@acme.test")
+    mlflow.version(name, source, run_id)
+    registry = MlflowClient(mlflow.url)
+    assert [(one.version, one.run_id) for one in registry.versions(name)] == [("1", run_id)]  # fmt: skip
+    assert registry.digest(name, "1").sha256 is not None
+    registry.set_alias(name, "champion", "1")
+    assert registry.snapshot().by_name[name].aliases == {"champion": "1"}
+    registry.close()
+    mlflow.call("registered-models/delete", "DELETE", name=name)
 
 
 def test_a_server_that_goes_away_and_comes_back(request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
