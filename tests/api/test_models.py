@@ -1,8 +1,5 @@
 """The inventory through the API and the command line: a pipeline hands in, people move, Slack follows."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +8,7 @@ import httpx
 import pytest
 
 from storage.enums import Scope
+from tests import cli
 from tests.api.conftest import Api
 from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, opened
@@ -120,12 +118,7 @@ def test_tokens_are_for_what_they_say(api: Api) -> None:
 
 
 def mlgov(api: Api, token: str, *words: str) -> tuple[int, str]:
-    env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}  # fmt: skip
-    env |= {"MLGOV_URL": str(api.office.base_url), "MLGOV_TOKEN": token, "COLUMNS": "160"}  # fmt: skip
-    ran = subprocess.run(
-        [sys.executable, "-m", "bot.cli.main", *words], env=env, capture_output=True, text=True, timeout=60, check=False
-    )  # fmt: skip
-    return ran.returncode, ran.stdout + ran.stderr
+    return cli.run(*words, MLGOV_URL=str(api.office.base_url), MLGOV_TOKEN=token)
 
 
 def test_the_command_line_checks_in_ci_and_moves_as_oneself(

@@ -181,7 +181,7 @@ def test_whatever_people_try_what_is_in_use_was_earned(
     try:
         run_state_machine_as_test(
             machine,
-            settings=settings(max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
+            settings=settings(max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
         )  # fmt: skip
     finally:
         database.close()

@@ -1,14 +1,12 @@
 """`mlgov registry` and `mlgov doctor`, as an operator types them, against a server that answers like MLflow."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import cli
 from tests.conftest import fresh_url
 from tests.registry.test_client import Answer, Server
 from tests.stories.office import Office, opened
@@ -41,17 +39,15 @@ def mlflow() -> Iterator[Server]:
 
 
 def mlgov(office: Office, *words: str, **more: str) -> tuple[int, str]:
-    env = {key: value for key, value in os.environ.items() if not key.casefold().endswith("_proxy")}  # fmt: skip
     settings = office.bot.deps.settings
-    token = settings.slack_bot_token
-    env |= {
+    assert settings.slack_bot_token is not None
+    given = {
         "MLGOV_DATABASE_URL": settings.mlgov_database_url.get_secret_value(),
         "MLGOV_POLICY": str(settings.mlgov_policy),
-        "SLACK_BOT_TOKEN": token.get_secret_value() if token else "",
+        "SLACK_BOT_TOKEN": settings.slack_bot_token.get_secret_value(),
         "SLACK_API_URL": settings.slack_api_url,
-    } | more
-    ran = subprocess.run([sys.executable, "-m", "bot.cli.main", *words], env=env, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-    return ran.returncode, ran.stdout + ran.stderr
+    }
+    return cli.run(*words, **given | more)
 
 
 def test_an_operator_reads_accepts_and_sees_how_it_stands(office: Office, mlflow: Server) -> None:  # fmt: skip
