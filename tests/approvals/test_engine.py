@@ -464,7 +464,7 @@ def _require_quorum(stage: Stage, voters: list[tuple[int, ...]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "examples"), [("sqlite", 100), ("postgres", 6)])
+@pytest.mark.parametrize(("backend", "examples"), [("sqlite", 150), ("postgres", 6)])
 def test_no_order_of_events_breaks_a_rule(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
