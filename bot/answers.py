@@ -11,12 +11,14 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot import pictures
+from bot.blocks import escape
 from bot.context import Deps
-from bot.replies import Open, Private, Show
+from bot.replies import Open, Private, Send, Show
 from bot.uploads import Later, Uploads
 from storage.db import DatabaseBusy
 from workflows import outbox
 from workflows.delivery.pace import Pace
+from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 
 log = logging.getLogger("mlgov")
@@ -130,6 +132,40 @@ class Answers:
     def say(self, channel: str, reply: Private) -> None:
         """Answer in a direct conversation; in the background."""
         self._background.submit(self._say, channel, reply)
+
+    def send(self, slack_id: str, reply: Send) -> None:
+        """Make a file and send it to somebody's direct conversation, or say there why not; in the background."""
+        self._background.submit(self._send, slack_id, reply)
+
+    def _send(self, slack_id: str, reply: Send) -> None:
+        slack = self._deps.slack
+        try:
+            channel = str(slack.conversations_open(users=slack_id)["channel"]["id"])
+        except CALL_FAILED as error:
+            log.warning("a file was not sent: %s", _code(error))
+            return
+        try:
+            self._uploads.share(channel, reply.name, reply.make(), reply.words)
+        except Later as later:
+            seconds = max(1, round(later.wait.total_seconds()))
+            why = f"Slack takes no more files for {seconds} seconds"
+        except GovernanceError as error:
+            self._say(channel, Private(escape(error.sentence, 1000)))
+            return
+        except Exception as error:
+            log.warning("a file was not sent: %s", _code(error))
+            why = (
+                "mlgov may not send files here: an administrator adds the scope `files:write` to the app"
+                if _code(error) == "missing_scope"
+                else f"Slack did not take it ({_code(error)[:60]})"
+            )
+        else:
+            return
+        name = escape(reply.name, 120)
+        self._say(
+            channel,
+            Private(f"{name} could not be sent. {why}. Ask for it again later."),
+        )
 
     def show_home(self, person_id: str, slack_id: str) -> None:
         """Publish somebody's Home anew, since they clicked in it; in the background."""

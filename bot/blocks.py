@@ -339,6 +339,11 @@ def text_input(
     return made
 
 
+def file_input(action_id: str) -> Element:
+    """A field into which one file is put; what is entered is the id of Slack's file."""
+    return {"type": "file_input", "action_id": action_id, "max_files": 1}
+
+
 def input_(
     label: str,
     element: Element,

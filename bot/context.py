@@ -46,6 +46,8 @@ class Team:
     enterprise_id: str | None
     bot_user_id: str
     name: str
+    scopes: frozenset[str] = frozenset()
+    """What the token may do, as Slack said at the start."""
 
 
 @dataclass(frozen=True, slots=True)

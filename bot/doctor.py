@@ -74,18 +74,16 @@ def _slack(settings: Settings) -> Iterator[Check]:
 
 OPTIONAL = {
     "an ambiguous send becomes a dead letter": ("channels:history", "groups:history"),
-    "pictures are said in words": ("files:write",),
-    "a picture that Slack is slow to take is said in words": ("files:read",),
+    "pictures are said in words, and no file is sent": ("files:write",),
+    "files that people hand in are not read, and a picture that Slack is slow to take is said in words": (
+        "files:read",
+    ),
 }
 """What is lost without optional scopes."""
 
 
 def _scopes(answer: SlackResponse) -> Check:
-    granted = {
-        scope.strip()
-        for scope in _header(answer, "x-oauth-scopes").split(",")
-        if scope.strip()
-    }
+    granted = installation.granted(answer)
     needed, optional = manifest.scopes()
     if missing := sorted(needed - granted):
         return Check(
@@ -107,14 +105,9 @@ def _scopes(answer: SlackResponse) -> Check:
     return Check("scopes", True, "all, the optional ones too")
 
 
-def _header(answer: SlackResponse, name: str) -> str:
-    value = next((v for k, v in answer.headers.items() if k.casefold() == name), "")
-    return ",".join(value) if isinstance(value, list) else str(value)
-
-
 def _clock(answer: SlackResponse) -> Check:
     try:
-        theirs = email.utils.parsedate_to_datetime(_header(answer, "date"))
+        theirs = email.utils.parsedate_to_datetime(installation.header(answer, "date"))
     except (TypeError, ValueError):
         return Check(
             "clock", True, "Slack did not tell its time, so the skew is not known"

@@ -7,7 +7,7 @@ from typing import Any
 from bot import blocks, errors, pictures
 from bot.answers import Answers, in_words
 from bot.context import Deps
-from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
+from bot.replies import Answered, Done, FieldErrors, Open, Private, Reply, Send, Show
 from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
 from bot.router import Router
 from workflows import permissions
@@ -16,13 +16,17 @@ from workflows.delivery import copies
 
 UNKNOWN_SHORTCUT = "This version of mlgov no longer has that shortcut. Ask an administrator to install the app anew; nothing was changed."
 
+ON_ITS_WAY = (
+    "It is on its way: look into your direct conversation with mlgov, under Apps."
+)
+
 Payload = Mapping[str, Any]
 Greet = Callable[[Actor, Private], Private]
 """Adds to the answer of a command what mlgov does for somebody who has just met it."""
 
 
 def entered(state: Payload) -> dict[str, Any]:
-    """What a view's `state.values` says, flattened: block_id → text, an option's value, ids, a date, or None."""
+    """What a view's `state.values` says, flattened: block_id → text, an option's value, ids of people or files, a date, or None."""
     return {
         block: _value(next(iter(elements.values()), {}))
         for block, elements in state.items()
@@ -34,6 +38,8 @@ def _value(element: Payload) -> Any:
         return one["value"]
     if (many := element.get("selected_options")) is not None:
         return [option["value"] for option in many]
+    if (files := element.get("files")) is not None:
+        return [str(file["id"]) for file in files]
     for key in (
         "value",
         "selected_date",
@@ -196,6 +202,7 @@ class Edge:
                 if in_modal
                 else errors.private(error, self.deps, actor)
             )
+        reply = self._sent(actor, reply)
         self._answer_click(payload, view, reply)
         if (
             actor is not None
@@ -207,10 +214,10 @@ class Edge:
             self._answers.show_home(actor.id, actor.slack_id)
 
     def _answer_click(
-        self, payload: Payload, view: Payload | None, reply: Reply
+        self, payload: Payload, view: Payload | None, reply: Answered
     ) -> None:
         trigger_id = payload["trigger_id"]
-        said: Reply | None = None
+        said: Answered | None = None
         if isinstance(reply, Open) and view is not None and view["type"] == "modal":
             said = self._answers.push(trigger_id, reply)
         elif isinstance(reply, Open):
@@ -218,11 +225,23 @@ class Edge:
         elif isinstance(reply, Show) and view is not None:
             said = self._answers.show(view, reply)
         elif isinstance(reply, Private) and view is not None:
-            notice = errors.notice_view("mlgov", reply.text)
-            said = self._answers.open(trigger_id, Open(notice))
+            notice = Open(errors.notice_view("mlgov", reply.text))
+            above = view["type"] == "modal"
+            said = (self._answers.push if above else self._answers.open)(
+                trigger_id, notice
+            )
         reply = said or reply
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
+
+    def _sent(self, actor: Actor | None, reply: Reply) -> Answered:
+        """A file is on its way by itself; what is said at once."""
+        if not isinstance(reply, Send):
+            return reply
+        if actor is None or actor.slack_id is None:
+            return Done()
+        self._answers.send(actor.slack_id, reply)
+        return Private(ON_ITS_WAY)
 
     # --- message shortcuts
 
@@ -301,6 +320,7 @@ class Edge:
             )
         except Exception as error:
             reply = errors.as_reply(error, self.deps, actor, view=view)
+        reply = self._sent(actor, reply)
         match reply:
             case FieldErrors(found):
                 return {"response_action": "errors", "errors": found}

@@ -2,6 +2,7 @@
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
@@ -43,4 +44,17 @@ def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
         enterprise_id=str(enterprise) if enterprise else None,
         bot_user_id=str(answer["user_id"]),
         name=str(answer.get("team") or ""),
+        scopes=granted(answer),
     )
+
+
+def granted(answer: SlackResponse) -> frozenset[str]:
+    """The scopes of the token with which Slack answered."""
+    told = header(answer, "x-oauth-scopes").split(",")
+    return frozenset(scope.strip() for scope in told if scope.strip())
+
+
+def header(answer: SlackResponse, name: str) -> str:
+    """A header of an answer by its name in small letters; empty when it is not there."""
+    value = next((v for k, v in answer.headers.items() if k.casefold() == name), "")
+    return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,5 +1,6 @@
 """What a listener answers the person who acted, carried out by the router once the change is committed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,4 +49,19 @@ class FieldErrors:
     errors: dict[str, str]
 
 
-Reply = Done | Private | Open | Show | FieldErrors
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A file for the person who acted, which comes to their direct conversation with mlgov.
+
+    `make` gives its bytes, outside every transaction and in the background; what it refuses with a GovernanceError is
+    said there instead. `words` stand above the file (mrkdwn).
+    """
+
+    name: str
+    make: Callable[[], bytes]
+    words: str
+
+
+Answered = Done | Private | Open | Show | FieldErrors
+"""What Slack is told at once."""
+Reply = Answered | Send

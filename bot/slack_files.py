@@ -1,6 +1,7 @@
 """Files that people share with mlgov: asked about, fetched with the token, and never from anywhere but Slack."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,7 +14,12 @@ from workflows.errors import InvalidInput
 MOST_BYTES = 10_000_000
 """As much as Slack takes in a form."""
 SECONDS = 10.0
+QUICK = 1.5
+"""Seconds of silence while somebody waits for a form to close; Slack gives it three in all."""
 _SLACK = (".slack.com", ".slack-gov.com")
+_PERMALINK = re.compile(
+    r"https://[a-z0-9-]+(?:\.enterprise)?\.slack(?:-gov)?\.com/files/[A-Z0-9]+/(F[A-Z0-9]+)/\S*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,17 @@ class Fetched:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def fetch(deps: Deps, file_id: str) -> Fetched:
-    """A file with its bytes. Raises InvalidInput with what the person who shared it can do."""
+def id_of(permalink: str | None) -> str | None:
+    """The id of the file that one of Slack's permalinks leads to; None for any other link."""
+    found = _PERMALINK.fullmatch(permalink or "")
+    return found.group(1) if found else None
+
+
+def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
+    """A file with its bytes. Raises InvalidInput with what the person who shared it can do.
+
+    `seconds` is how long its server may be silent.
+    """
     try:
         answer = deps.slack.files_info(file=file_id)
     except SlackApiError as error:
@@ -51,7 +66,7 @@ def fetch(deps: Deps, file_id: str) -> Fetched:
         raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
     if not is_slack(url, deps.settings.slack_api_url):
         raise _unread(f"{name} lies on another server than Slack's")
-    data = _download(url, deps.slack.token or "", name)
+    data = _download(url, deps.slack.token or "", name, seconds)
     return Fetched(file_id, name, str(told.get("permalink") or ""), data)
 
 
@@ -64,11 +79,11 @@ def is_slack(url: str, api: str) -> bool:
     return (asked.scheme, asked.netloc) == (known.scheme, known.netloc)
 
 
-def _download(url: str, token: str, name: str) -> bytes:
+def _download(url: str, token: str, name: str, seconds: float) -> bytes:
     parts, size = [], 0
     try:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
-        with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS, follow_redirects=False) as answer:  # fmt: skip
+        with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=seconds, follow_redirects=False) as answer:  # fmt: skip
             if answer.status_code != 200:
                 raise _unread(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
             for part in answer.iter_bytes():

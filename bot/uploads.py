@@ -1,4 +1,7 @@
-"""Pictures on their way to Slack: drawn, uploaded as private files, and remembered by what they show."""
+"""Files on their way to Slack.
+
+Pictures are drawn, uploaded as private files, and remembered by what they show; a document is sent to one conversation.
+"""
 
 import logging
 import threading
@@ -93,6 +96,22 @@ class Uploads:
         shown = {key: one.file_id for key, one in found.items() if one.is_ready}
         return shown | self._await(waiting, is_over)
 
+    def share(self, channel: str, name: str, data: bytes, words: str) -> None:
+        """Send a file into a conversation, once: an answer that is lost is not repeated.
+
+        Raises Later when uploads have to wait, and what Slack or the network says.
+        """
+        self._take_turn()
+        try:
+            self._steps(
+                name, data, name, {"channel_id": channel, "initial_comment": words}
+            )
+        except Exception as error:
+            failure = _failure(error)
+            if failure.effect is Effect.LIMITED:
+                raise Later(failure.retry_after, was_refused=True) from None
+            raise
+
     def forget(self, files: Mapping[str, str]) -> None:
         """Slack would not show these files (key → id): they are uploaded anew when they are needed again."""
         self._database.run(lambda session: uploads.forget(session, files))
@@ -130,13 +149,29 @@ class Uploads:
         return None
 
     def _send(self, key: str, picture: Picture, data: bytes, is_over: OutOfTime) -> str:
+        name, shared = f"{key[:12]}.png", dict[str, Any]()
+        return self._steps(
+            name, data, picture.title, shared, is_over, alt_txt=picture.alt[:1000]
+        )
+
+    def _steps(
+        self,
+        name: str,
+        data: bytes,
+        title: str,
+        shared: Mapping[str, Any],
+        is_over: OutOfTime = never,
+        **described: str,
+    ) -> str:
+        """The three calls of an upload; `shared` says in which conversation it ends, if in one."""
+
         def step() -> None:
             if is_over():
                 raise _OutOfTime
 
         step()
         begun = self._slack.files_getUploadURLExternal(
-            filename=f"{key[:12]}.png", length=len(data), alt_txt=picture.alt[:1000]
+            filename=name, length=len(data), **described
         )
         failpoints.hit("upload.begun")
         step()
@@ -146,7 +181,7 @@ class Uploads:
         step()
         file_id = str(begun["file_id"])
         self._slack.files_completeUploadExternal(
-            files=[{"id": file_id, "title": picture.title[:200]}]
+            files=[{"id": file_id, "title": title[:200]}], **shared
         )
         return file_id
 

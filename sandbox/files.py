@@ -4,6 +4,7 @@ import mimetypes
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ _IN_URL = re.compile(r"\b(F[A-Z0-9]{8,})/[^/?#]+$")
 class File:
     """A file. It is announced, then its bytes come, then it is completed, and some time later it is ready.
 
-    `shared_in` are the conversations that it was shared in; without any, only who uploaded it may use it.
+    `shared_in` are the conversations that it was shared in; without any, only who uploaded it may use it, and the app
+    where it was handed to it in a form (`is_given`).
     """
 
     id: str
@@ -44,6 +46,7 @@ class File:
     ready_at: float | None = None
     """Real monotonic time from which Slack knows what it is; None before it was completed."""
     shared_in: list[str] = field(default_factory=list)
+    is_given: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -126,6 +129,13 @@ class Files:
             self.complete(file, title=name, lag=0)
             return file
 
+    def give(self, file_ids: Iterable[str]) -> None:
+        """Let the app use files that came to it in a form."""
+        with self._world.lock:
+            for file_id in file_ids:
+                if file_id in self._files:
+                    self._files[file_id].is_given = True
+
     def all(self) -> list[File]:
         """Every file, oldest first."""
         with self._world.lock:
@@ -141,7 +151,7 @@ class Files:
         return self._files.get(file_id)
 
     def visible(self, file_id: str) -> File | None:
-        """A completed file that the app may use, or None: its own, or one shared where it is."""
+        """A completed file that the app may use, or None: its own, one given to it, or one shared where it is."""
         with self._world.lock:
             file = self._files.get(file_id)
             if file is None or not file.is_complete:
@@ -149,7 +159,7 @@ class Files:
             bot = self._world.app.bot_user_id
             channels = self._world.channels
             shared = any(bot in channels[one].members for one in file.shared_in)
-            return file if file.user_id == bot or shared else None
+            return file if file.user_id == bot or file.is_given or shared else None
 
     def shows(self, slack_file: dict[str, Any]) -> bool:
         """Whether an image block of the app's may show this `slack_file`, given by `id` or by `url`."""

@@ -43,16 +43,28 @@ def say(sandbox: "Sandbox", body: Json) -> Json:
     return {"ok": True, "ts": message.ts}
 
 
-def share(sandbox: "Sandbox", body: Json) -> Json:
-    """Share a file, whose bytes come as base64."""
+def _bytes(body: Json) -> bytes:
+    """A file's bytes, which come as base64."""
     try:
-        data = base64.b64decode(text_of(body, "data"), validate=True)
+        return base64.b64decode(text_of(body, "data"), validate=True)
     except ValueError:
         raise Unreadable("give `data` as base64") from None
+
+
+def upload(sandbox: "Sandbox", body: Json) -> Json:
+    """Pick a file in a form."""
+    return {
+        "ok": True,
+        "file": _seat(sandbox, body).upload(text_of(body, "name"), _bytes(body)),
+    }
+
+
+def share(sandbox: "Sandbox", body: Json) -> Json:
+    """Share a file in a conversation."""
     message = _seat(sandbox, body).share(
         text_of(body, "channel"),
         text_of(body, "name"),
-        data,
+        _bytes(body),
         optional_text(body, "text") or "",
     )
     return {"ok": True, "ts": message.ts}

@@ -80,7 +80,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
     acts: dict[str, Callable[[Request, Json], Json]] = {
         act.__name__: lambda request, body, act=act: act(sandbox, body)  # type: ignore[misc]
         for act in (
-            page_acts.say, page_acts.share, page_acts.slash, page_acts.shortcut, page_acts.click, page_acts.options, page_acts.submit,
+            page_acts.say, page_acts.share, page_acts.upload, page_acts.slash, page_acts.shortcut, page_acts.click, page_acts.options, page_acts.submit,
             page_acts.close, page_acts.home, page_acts.read, page_acts.dismiss, page_acts.join,
         )
     }  # fmt: skip
@@ -104,19 +104,26 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
             headers=_HEADERS,
         )
 
-    async def picture(request: Request) -> Response:
+    async def shared(request: Request) -> Response:
         refused = _foreign(sandbox, request)
         if refused:
             return refused
         file = sandbox.world.files.find(request.path_params["id"])
-        if file is None or not file.is_picture or file.data is None:
-            return _refused(404, "There is no such picture.")
+        if file is None or file.data is None:
+            return _refused(404, "There is no such file.")
         kept = {"cache-control": "private, max-age=3600", "cross-origin-resource-policy": "same-origin"}  # fmt: skip
-        return Response(file.data, media_type=file.kind[0], headers=_HEADERS | kept)
+        if not file.is_picture:
+            # A page that somebody shared must not run as one of ours.
+            kept |= {"content-disposition": "attachment"}
+        return Response(
+            file.data,
+            media_type=file.kind[0] or "application/octet-stream",
+            headers=_HEADERS | kept,
+        )
 
     return [
         Route("/", index),
-        Route("/sandbox/files/{id}", picture),
+        Route("/sandbox/files/{id}", shared),
         Route("/sandbox/events", events),
         *(
             Route(f"/sandbox/{path}", _read(sandbox, work))

@@ -76,6 +76,13 @@ class Seat(Window):
             )
             return message
 
+    def upload(self, name: str, data: bytes) -> dict[str, Any]:
+        """Pick a file in a form: it goes to Slack at once, and to the app with the form. The entry of a `file_input`."""
+        with self._world.lock:
+            self._active()
+            file = self._world.files.add(self.user_id, name, data)
+            return self._world.files.as_json(file, self._sandbox.installation.base_url)
+
     def slash(self, command: str, text: str, channel_id: str) -> Outcome:
         """Use a slash command, with or without its leading `/`."""
         name = "/" + command.removeprefix("/")
@@ -258,6 +265,7 @@ class Seat(Window):
             found = submission.complaints(view)
             if found:
                 return Outcome(False, error="incomplete", errors=found)
+            self._world.files.give(submission.files(view))
             payload = payloads.view_submission(
                 self._sandbox.installation, self.user, self.team_id, view
             )

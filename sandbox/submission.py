@@ -13,6 +13,7 @@ from sandbox.outgoing.answers import Answer
 from sandbox.views import View
 
 TROUBLE = "We had some trouble connecting. Try again?"
+MOST_FORM_BYTES = 10_000_000
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -27,10 +28,39 @@ def complaints(view: View) -> dict[str, str]:
             if not block.get("optional"):
                 found[block["block_id"]] = "Please complete this required field."
             continue
-        complaint = _complaint(element, state.get("value"))
+        complaint = (
+            _files_complaint(element, state["files"])
+            if element["type"] == "file_input"
+            else _complaint(element, state.get("value"))
+        )
         if complaint:
             found[block["block_id"]] = complaint
     return found
+
+
+def files(view: View) -> list[str]:
+    """The ids of the files in a view's inputs."""
+    return [
+        str(file.get("id"))
+        for block, element in elements(view.blocks)
+        if element.get("type") == "file_input"
+        for file in view.values[block["block_id"]][element["action_id"]]["files"]
+    ]
+
+
+def _files_complaint(element: dict[str, Any], chosen: list[Any]) -> str | None:
+    """Slack's client takes so many files, of so many bytes, with these endings."""
+    most = element.get("max_files") or 10
+    if len(chosen) > most:
+        return f"Please add no more than {most} file{'s' if most > 1 else ''}."
+    endings = [one.lower().lstrip(".") for one in element.get("filetypes") or ()]
+    for file in chosen:
+        ending = str(file.get("name")).rpartition(".")[2].lower()
+        if endings and ending not in endings:
+            return f"Please add files of these types: {', '.join(endings)}."
+        if file.get("size", 0) > MOST_FORM_BYTES:
+            return "Files in forms may have up to 10 MB."
+    return None
 
 
 def _complaint(element: dict[str, Any], value: Any) -> str | None:

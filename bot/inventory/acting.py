@@ -76,6 +76,11 @@ def prefilled(
     return seen, items.get("performance_report")
 
 
+def takes_files(deps: Deps) -> bool:
+    """Whether mlgov may read files that people put into its windows."""
+    return "files:read" in deps.team.scopes
+
+
 def file_of(metadata: str) -> str | None:
     """The shared file that a window of evidence is about, by Slack's id."""
     return ":".join(metadata.split(":")[7:]) or None

@@ -1,7 +1,5 @@
 """The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
 
-import tempfile
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -169,10 +167,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
         fairness.ready()
         with deps.db.read() as session:
             at.version(session, caller, Scope.MODELS, key, version)
-        with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:
-            held.write(file)
-            held.flush()
-            cells = predictions.read(FilePath(held.name), columns, name="The file")
+        cells = predictions.read_bytes(file, columns, name="The file")
         counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
         form = SubmitEvidence(type=FAIRNESS, fairness=counted)
 

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import blocks, routes
-from bot.inventory import acting, figures, sharing, submissions, views, windows, words
+from bot.inventory import (
+    acting,
+    figures,
+    sending,
+    sharing,
+    submissions,
+    views,
+    windows,
+    words,
+)
 from bot.inventory.acting import OTHER_RELEASE, At
 from bot.pictures import Picture
 from bot.replies import Open, Private, Reply, Show
@@ -33,6 +42,7 @@ def register(router: Router) -> None:
     router.shortcut(FROM_MESSAGE, from_message)
     submissions.register(router)
     sharing.register(router)
+    sending.register(router)
     router.word("models", "models [word]", "the inventory: which models there are, and how they stand", models)  # fmt: skip
     router.word("model", "model NAME[:VERSION]", "one model: state, tier, evidence, approvals, findings and spend", model)  # fmt: skip
 
@@ -168,7 +178,7 @@ def pick_type(click: Click) -> Reply:
     metadata = str((click.view or {}).get("private_metadata") or "")
     at = At.read(metadata)
     found = _seen(click, at)
-    return Show(windows.evidence(found, click.deps.policy, click.value, metadata, sharing.of(click), *acting.prefilled(click.deps, found)))  # fmt: skip
+    return Show(windows.evidence(found, click.deps.policy, click.value, metadata, sharing.of(click), *acting.prefilled(click.deps, found), takes_files=acting.takes_files(click.deps)))  # fmt: skip
 
 
 def _look(click: Click, at: At) -> Reply:
@@ -223,10 +233,9 @@ def _card(click: Click, at: At) -> Reply:
     found, deps = _seen(click, at), click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    version = found.version.version if found.version else ""
-    named = f"{found.model.key}:{version}" if version else found.model.key
     card = model_cards.build(found, deps.policy, today)
-    return _present(click, windows.model_card(card, named))
+    version_id = found.version.id if found.version else 0
+    return _present(click, windows.model_card(card, f"{found.model.id}:{version_id}"))
 
 
 def _classify(click: Click, at: At) -> Reply:

@@ -1,6 +1,7 @@
 """Files shared with the bot become evidence, and menus over many models and projects are looked up."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bot import blocks, slack_files
 from bot.blocks import Block
@@ -12,13 +13,17 @@ from bot.router import Router
 from storage.enums import ModelState
 from workflows import permissions
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.evidence import sharing
+from workflows.evidence import fairness, sharing
+from workflows.evidence.forms import FAIRNESS
 from workflows.evidence.sharing import Shared
 from workflows.inventory import reads
 from workflows.projects import service as projects
+from workflows.sources import predictions
+from workflows.sources.predictions import Columns
 
 _CLOSED = {ModelState.APPROVAL, ModelState.RETIRED}
 """States in which evidence stands still."""
+MOST_GROUP_COLUMNS = 4
 
 
 def register(router: Router) -> None:
@@ -58,7 +63,7 @@ def _offer(found: Shared) -> list[Block]:
     return [
         *blocks.sections(told),
         blocks.actions([button], block_id=f"file-{found.slack_id}"),
-        blocks.context("Its digest and its link are kept, not the file. Without the button nothing is handed in."),
+        blocks.context("Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."),
     ]  # fmt: skip
 
 
@@ -93,18 +98,59 @@ def pick_version(click: Click) -> Reply:
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
     at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found, *acting.prefilled(deps, card))  # fmt: skip
+    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found, *acting.prefilled(deps, card), takes_files=acting.takes_files(deps))  # fmt: skip
     return Show(view)
 
 
-def of(submission: Submission | Click) -> Shared | None:
+def of(asked: Submission | Click) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
-    metadata = submission.metadata if isinstance(submission, Submission) else str((submission.view or {}).get("private_metadata") or "")  # fmt: skip
+    metadata = asked.metadata if isinstance(asked, Submission) else str((asked.view or {}).get("private_metadata") or "")  # fmt: skip
     file_id = acting.file_of(metadata)
     if file_id is None:
         return None
-    with submission.deps.db.read() as session:
-        return sharing.find(session, submission.actor, file_id)
+    with asked.deps.db.read() as session:
+        return sharing.find(session, asked.actor, file_id)
+
+
+def taken(submission: Submission, type_: str) -> dict[str, Any]:
+    """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
+    deps = submission.deps
+    found, data = of(submission), b""
+    put = submission.values.get(windows.FILE)
+    if found is None and put:
+        fetched = slack_files.fetch(deps, put[0], seconds=slack_files.QUICK)
+        data = fetched.data
+        content = sharing.read(fetched.name, data)
+        found = Shared(fetched.id, fetched.name, len(data), fetched.sha256, fetched.permalink, content)  # fmt: skip
+    if found is None:
+        return {}
+    counted = None
+    if type_ == FAIRNESS and found.has_rows and deps.policy.evidence.fairness.rows_in_slack:  # fmt: skip
+        data = data or slack_files.fetch(deps, found.slack_id, seconds=slack_files.QUICK).data  # fmt: skip
+        cells = predictions.read_bytes(data, _columns(submission), name=found.name)
+        counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
+    return sharing.fields(found, type_, counted)
+
+
+def _columns(submission: Submission) -> Columns:
+    """Which columns of a file with rows say what, as the window asked."""
+
+    def said(block: str) -> str:
+        return str(submission.values.get(block) or "").strip()
+
+    asked = {windows.TRUTH: "was true", windows.PREDICTION: "the model said"}
+    for block, what in asked.items():
+        if not said(block):
+            raise InvalidInput(f"Which column holds what {what}?", field=block)
+    cut = said(windows.CUT)
+    try:
+        threshold = float(cut) if cut else None
+    except ValueError:
+        raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
+    groups = tuple(one.strip() for one in said(windows.GROUPS).split(",") if one.strip())  # fmt: skip
+    if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
+        raise InvalidInput("Name one to four columns of groups, like sex, age.", field=windows.GROUPS)  # fmt: skip
+    return Columns(said(windows.TRUTH), said(windows.PREDICTION), groups, said(windows.POSITIVE) or None, threshold)  # fmt: skip
 
 
 # --- menus

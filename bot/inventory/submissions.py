@@ -18,7 +18,6 @@ from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
 from workflows.actors import Actor
 from workflows.errors import InvalidInput, first_fault
 from workflows.evidence import fairness
-from workflows.evidence import sharing as files
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import (
     evidencing,
@@ -284,7 +283,6 @@ def evidence(submission: Submission) -> Reply:
     """An item of evidence."""
     deps, at = submission.deps, At.read(submission.metadata)
     type_ = str(submission.values.get(windows.TYPE) or "")
-    file = sharing.of(submission)
     lines = [one for one in text(submission, windows.METRICS).splitlines() if one.strip()]  # fmt: skip
     try:
         is_plan = type_ == "monitoring_plan"
@@ -295,14 +293,12 @@ def evidence(submission: Submission) -> Reply:
     except ValueError as error:
         words = str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])  # fmt: skip
         return FieldErrors({windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
+    link = text(submission, windows.URI)
     form = SubmitEvidence.model_validate(
         {
             "type": type_,
-            **(
-                {"uri": text(submission, windows.URI) or None}
-                if file is None
-                else files.fields(file, type_)
-            ),
+            **sharing.taken(submission, type_),
+            **({"uri": link} if link else {}),
             "summary": text(submission, windows.SUMMARY),
             "metrics": measured,
             "watched": watched,

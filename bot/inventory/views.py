@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from bot import blocks
+from bot import blocks, slack_files
 from bot.blocks import Block, Element
 from bot.inventory import figures, words
 from bot.pictures import Picture
@@ -242,7 +242,12 @@ def evidence(
     one: Item, policy: Policy, today: date, drawn: Mapping[int, Picture]
 ) -> list[Block]:
     """One item: how it stands, and where it has figures, those as a picture and in words."""
-    shown = [blocks.section(words.item(one, policy, today))]
+    button = (
+        blocks.button("Read the file", words.READ_FILE, str(one.id), hint=f"Send me the {policy.evidence.words(one.type)}")
+        if slack_files.id_of(one.uri)
+        else None
+    )  # fmt: skip
+    shown = [blocks.section(words.item(one, policy, today), accessory=button)]
     if one.id in drawn:
         shown.append(drawn[one.id].block())
     shown += blocks.sections(figures.lines(one))

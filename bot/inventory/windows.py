@@ -13,7 +13,7 @@ from storage.enums import (
     ModelKind,
     Severity,
 )
-from workflows.evidence.forms import CARD, WORDS
+from workflows.evidence.forms import CARD, FAIRNESS, WORDS
 from workflows.evidence.records import Item
 from workflows.evidence.sharing import Shared
 from workflows.inventory import rules
@@ -37,6 +37,7 @@ INTENDED, SCOPE, TECHNIQUE, DATA, PEOPLE, UPSTREAM = ("intended_use", "out_of_sc
 EXPOSURE, USE, EU, TIER, REASON = ("exposure", "purpose_class", "eu_class", "override", "reason")  # fmt: skip
 VERSION, DIGEST, DEVELOPER, BASE, PROMPT, TOOLS = ("version", "digest", "developers", "base", "prompt", "tools")  # fmt: skip
 VALIDATOR, CHANGE, NEW = ("validator", "change_class", "new_version")
+FILE, TRUTH, PREDICTION, GROUPS, POSITIVE, CUT = ("file", "truth", "prediction", "group", "positive", "cut")  # fmt: skip
 TYPE, URI, SUMMARY, METRICS, OUTCOME, UNTIL = ("type", "uri", "summary", "metrics", "outcome", "until")  # fmt: skip
 VERDICT, PICK, WORD, SEVERITY, DUE, HOW = ("verdict", "pick", "word", "severity", "due", "how")  # fmt: skip
 
@@ -211,11 +212,12 @@ def shared(found: Shared) -> Block:
 
 
 def evidence(
-    found: ModelCard, policy: Policy, type_: str | None, metadata: str, file: Shared | None = None, seen: Found | None = None, before: Item | None = None
+    found: ModelCard, policy: Policy, type_: str | None, metadata: str, file: Shared | None = None, seen: Found | None = None, before: Item | None = None,
+    *, takes_files: bool = False,
 ) -> Block:  # fmt: skip
     """Hand in an item: the type first, then what that type asks; `file` is what somebody shared.
 
-    `seen` is what the registry says of the version, `before` the performance report of the version before it.
+    `takes_files` says that mlgov may read files; `seen` is what the registry says of the version, `before` the performance report of the version before it.
     """
     names = {one: policy.evidence.words(one).capitalize() for one in policy.evidence.all_types}  # fmt: skip
     lacking = [lack.type for each in found.lacks.values() for lack in each]
@@ -237,12 +239,31 @@ def evidence(
         shown.append(_text("What is watched" if is_plan else "Metrics and their thresholds", METRICS, initial=filled, hint=hint, optional=False))  # fmt: skip
     elif type_ != "validation_report" and not (file is not None and file.type):
         shown.append(_text("Metrics and their thresholds", METRICS, hint="If it measures something: accuracy = 0.91 >= 0.85, one a line."))  # fmt: skip
+    if file is None:
+        hint = "A link. Or put the file itself below." if takes_files else "A link, on which its readers find it."  # fmt: skip
+        shown.append(_text("Where it is kept", URI, multiline=False, most=500, hint=hint))  # fmt: skip
+        if takes_files:
+            shown.append(blocks.input_("The file itself", blocks.file_input(FILE), block_id=FILE, optional=True, hint="Up to 10 MB. It stays in Slack, its digest goes on the record, and whoever sees the model may ask me for it."))  # fmt: skip
+    may_count = takes_files and policy.evidence.fairness.rows_in_slack
+    if type_ == FAIRNESS and may_count and (file is None or file.has_rows):
+        shown += _rows()
     shown += [
-        *([_text("Where it is kept", URI, multiline=False, most=500, hint="A link. Or share the file with me in a direct message.")] if file is None else []),
         _text("What it shows, in words", SUMMARY, hint="Approvers read it."),
         blocks.input_("Good until", blocks.date_picker(UNTIL), block_id=UNTIL, optional=True),
     ]  # fmt: skip
     return blocks.modal("Hand in evidence", shown, callback_id=SUBMIT_EVIDENCE, submit="Hand in", metadata=metadata)  # fmt: skip
+
+
+def _rows() -> list[Block]:
+    """Which columns of a table with rows of people say what."""
+    asked = (
+        ("Column with what was true", TRUTH, "For a table of predictions, a row for each person. mlgov counts groups and keeps no row."),
+        ("Column with what the model said", PREDICTION, "Yes or no, a word, or a score."),
+        ("Columns with groups", GROUPS, "Like sex, age; several are crossed as well."),
+        ("From which score is it a yes?", CUT, "Only for scores, like 0.5."),
+        ("Which word is a yes?", POSITIVE, "Only for words, like granted."),
+    )  # fmt: skip
+    return [_text(label, block, multiline=False, most=200, hint=hint) for label, block, hint in asked]  # fmt: skip
 
 
 def _measured(found: ModelCard, seen: Found | None, last: Item | None) -> str:
@@ -294,8 +315,8 @@ def look(
 _ACCEPT = blocks.option("Accept what I tick", "accept")
 
 
-def model_card(card: Card, named: str) -> Block:
-    """The nine sections of a model card, in short; `named` is what the command line calls the version."""
+def model_card(card: Card, at: str) -> Block:
+    """The nine sections of a model card, in short, and the documents to have; `at` is `model:version` by id, version 0 for none."""
     shown: list[Block] = []
     if card.missing:
         shown.append(blocks.section(f"⚠️ Missing: {blocks.escape(', '.join(card.missing), 400)}"))  # fmt: skip
@@ -308,7 +329,11 @@ def model_card(card: Card, named: str) -> Block:
         if one.is_missing:
             told.append("_Missing: nobody said this yet._")
         shown += blocks.sections(told)
-    shown.append(blocks.context(f"As a page: `mlgov model card {named}`, and with everything that an auditor asks: `mlgov model pack {named}`"))  # fmt: skip
+    offered = [blocks.button("Send me this page", words.SEND_CARD, at)]
+    if not at.endswith(":0"):
+        offered.append(blocks.button("Send me the approval pack", words.SEND_PACK, at))  # fmt: skip
+    shown.append(blocks.actions(offered, block_id="documents"))
+    shown.append(blocks.context("The pack has everything that an auditor asks: evidence, decisions, policy and ledger."))  # fmt: skip
     return blocks.modal("Model card", shown, callback_id="notice", close="Close")
 
 

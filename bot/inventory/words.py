@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from bot import blocks
+from bot import blocks, slack_files
 from storage.enums import (
     ChangeClass,
     EuClass,
@@ -29,7 +29,18 @@ from workflows.policy import Policy
 from workflows.policy.inventory import Step
 from workflows.projects.records import PersonRef
 
-OPEN, STEP, MORE, REGISTER, PICK_TYPE, SETTLE, SHARED = (
+(
+    OPEN,
+    STEP,
+    MORE,
+    REGISTER,
+    PICK_TYPE,
+    SETTLE,
+    SHARED,
+    READ_FILE,
+    SEND_CARD,
+    SEND_PACK,
+) = (
     "models.open",
     "models.step",
     "models.more",
@@ -37,6 +48,9 @@ OPEN, STEP, MORE, REGISTER, PICK_TYPE, SETTLE, SHARED = (
     "models.evidence_type",
     "models.settle",
     "models.shared",
+    "models.file",
+    "models.send_card",
+    "models.send_pack",
 )
 PICK_VERSION, PICK_PROJECT, PICK_UPSTREAM = (
     "models.pick_version",
@@ -224,7 +238,9 @@ NEXT: dict[ModelState, Step] = {
 def item(one: Item, policy: Policy, today: date) -> str:
     """One item of evidence in a line or two: what it is, how it stands, what it measured."""
     name = blocks.escape(policy.evidence.words(one.type).capitalize(), 60)
-    head = f"<{one.uri}|{name}>" if one.uri and one.uri.startswith("http") else name
+    # Slack shows a file that was handed in to nobody but who shared it, so its link leads nowhere for others.
+    has_link = one.uri and one.uri.startswith("http") and not slack_files.id_of(one.uri)
+    head = f"<{one.uri}|{name}>" if has_link else name
     told = [f"*{head}*", status(one, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")

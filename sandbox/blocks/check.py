@@ -156,6 +156,15 @@ def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
             )
         else:
             check(block, pointer, found)
+            part = block.get("element")
+            if (
+                surface != "modal"
+                and isinstance(part, dict)
+                and part.get("type") == "file_input"
+            ):
+                where = f"{pointer}/element/type"
+                text = f"unsupported type: file_input (not in a {surface})"
+                found.append(finding(text, where))
     elif isinstance(kind, str) and kind in NOT_COVERED:
         found.append(
             finding(

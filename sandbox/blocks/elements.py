@@ -298,6 +298,14 @@ ELEMENTS: dict[str, Check] = {
             "dispatch_action_config": DISPATCH,
         },
     ),
+    "file_input": _element(
+        {},
+        _COMMON
+        | {
+            "filetypes": array(string(20, least=1), least=1),
+            "max_files": integer(1, 10),
+        },
+    ),
     "email_text_input": _element(
         {}, _INPUT | {"initial_value": string(3000), "dispatch_action_config": DISPATCH}
     ),
@@ -315,7 +323,7 @@ _PICKERS = frozenset({"datepicker", "timepicker", "checkboxes", "radio_buttons"}
 IN_SECTION = _SELECTS | _PICKERS | {"button", "overflow", "image"}
 IN_ACTIONS = _SELECTS | _PICKERS | {"button", "overflow", "datetimepicker"}
 IN_INPUT = _SELECTS | _PICKERS | {
-    "datetimepicker", "plain_text_input", "number_input", "email_text_input", "url_text_input",
+    "datetimepicker", "plain_text_input", "number_input", "email_text_input", "url_text_input", "file_input",
 }  # fmt: skip
 IN_CONTEXT_ACTIONS = frozenset({"feedback_buttons", "icon_button"})
 

@@ -35,6 +35,7 @@ _STATE_KEYS: dict[str, tuple[str, str, bool]] = {
     "datepicker": ("selected_date", "initial_date", False),
     "timepicker": ("selected_time", "initial_time", False),
     "datetimepicker": ("selected_date_time", "initial_date_time", False),
+    "file_input": ("files", "", True),
 }
 _OPTION_KEYS = ("selected_option", "selected_options")
 # Text inputs without a value are {"type": …, "value": null}; the same holds for the selects.

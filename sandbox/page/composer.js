@@ -5,9 +5,9 @@ import { fill, h, icon, uid } from "./dom.js";
 import { avatar } from "./people.js";
 import { refresh } from "./refresh.js";
 import { me, state } from "./state.js";
+import { bytesOf } from "./upload.js";
 
 const DRAFTS = new Map();
-const MOST_BYTES = 8_000_000;
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Words as typed, with the mentions that were picked made into Slack's. */
@@ -132,21 +132,12 @@ export function composer({ channel, thread }) {
     const chosen = file.files[0];
     file.value = "";
     if (!chosen || busy) return;
-    if (!chosen.size || chosen.size > MOST_BYTES) {
-      fill(trouble, chosen.size ? "Files here may have up to 8 MB." : "That file is empty.");
-      return;
-    }
     busy = true;
     sender.classList.add("waiting");
     try {
-      const read = await new Promise((done, failed) => {
-        const reader = new FileReader();
-        reader.onload = () => done(reader.result);
-        reader.onerror = () => failed(new Error("The file could not be read."));
-        reader.readAsDataURL(chosen);
-      });
+      const data = await bytesOf(chosen);
       const text = encoded(area.value.trim(), picked);
-      await post("share", { user: me().id, channel: channel.id, name: chosen.name, data: read.slice(read.indexOf(",") + 1), text: text || null });
+      await post("share", { user: me().id, channel: channel.id, name: chosen.name, data, text: text || null });
       area.value = "";
       changed();
     } catch (error) {

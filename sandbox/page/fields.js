@@ -1,10 +1,13 @@
 /** Text, number, date and time inputs. */
 
+import { post } from "./api.js";
 import { act } from "./dispatch.js";
 import { governedNow, zone } from "./dates.js";
-import { h } from "./dom.js";
+import { fill, h, icon } from "./dom.js";
 import { richTextWords, typedRichText } from "./richtext.js";
+import { state } from "./state.js";
 import { words } from "./text.js";
+import { bytesOf } from "./upload.js";
 
 function common(part, field) {
   return {
@@ -113,8 +116,43 @@ export function dateTimeField(block, part, ctx, field) {
   return node;
 }
 
-/** `file_input`: the names are shown; nothing is uploaded here. */
+/** `file_input`: a picked file goes to Slack at once, and to the app when the form is sent. */
 export function fileField(block, part, ctx, field) {
-  ctx.form.start(block, part, { files: [] });
-  return h("input", { ...common(part, field), type: "file", class: "text-input", disabled: true, title: "The sandbox takes no files in forms" });
+  const most = part.max_files || 10;
+  const held = () => ctx.form.start(block, part, { files: [] }).files;
+  const picker = h("input", {
+    type: "file", hidden: true, multiple: most > 1, "data-testid": `file-${part.action_id}`, "aria-label": "Choose a file", tabindex: "-1",
+    accept: (part.filetypes || []).map((one) => `.${one.replace(/^\./, "")}`).join(",") || false,
+  });
+  const button = h("button", { ...common(part, field), class: "button", type: "button", onclick: () => picker.click() }, icon("attach", 16), " ", most > 1 ? "Choose files" : "Choose a file");
+  const list = h("div", { class: "chosen-files", "aria-live": "polite" });
+  const trouble = h("div", { class: "composer-trouble", role: "alert" });
+
+  function paint() {
+    fill(list, held().map((file) => h("span", { class: "pill" }, h("bdi", null, file.name), h("button", {
+      class: "pill-x", type: "button", "aria-label": `Remove ${file.name}`,
+      onclick: () => { ctx.form.set(block, part, { files: held().filter((one) => one.id !== file.id) }); paint(); button.focus(); },
+    }, "×"))));
+    button.hidden = held().length >= most;
+  }
+
+  picker.addEventListener("change", async () => {
+    const chosen = [...picker.files].slice(0, most - held().length);
+    picker.value = "";
+    fill(trouble);
+    button.setAttribute("aria-busy", "true");
+    try {
+      for (const one of chosen) {
+        const { file } = await post("upload", { user: state.route.user, name: one.name, data: await bytesOf(one) });
+        ctx.form.set(block, part, { files: [...held(), file] });
+      }
+    } catch (error) {
+      fill(trouble, error.message);
+    } finally {
+      button.removeAttribute("aria-busy");
+      paint();
+    }
+  });
+  paint();
+  return h("div", { class: "file-field" }, list, button, picker, trouble);
 }

@@ -110,7 +110,7 @@ function content(message) {
   if (message.attachments?.length) parts.push(renderAttachments(message.attachments, ctx));
   for (const file of message.files || []) {
     if (/^image\//.test(file.mimetype || "") && file.id) parts.push(h("img", { class: "block-picture", src: `/sandbox/files/${encodeURIComponent(file.id)}`, alt: file.alt_txt || file.title || file.name || "" }));
-    else parts.push(h("div", { class: "file-card" }, icon("list"), h("bdi", null, file.title || file.name || file.id)));
+    else parts.push(h("a", { class: "file-card", href: `/sandbox/files/${encodeURIComponent(file.id)}`, download: file.name || "", "data-testid": "file-card" }, icon("list"), h("bdi", null, file.title || file.name || file.id)));
   }
   return h("div", { class: "message-content", "data-testid": "message-content" }, parts);
 }

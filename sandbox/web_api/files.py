@@ -7,6 +7,7 @@ from sandbox.errors import SlackError
 from sandbox.files import MOST_BYTES, File
 from sandbox.installation import Installation
 from sandbox.web_api.call import Answer, Call
+from sandbox.web_api.chat import may_post
 
 UPLOAD = "/upload/v1/"
 """Where bytes are sent to; the rest of the path is the secret of one file."""
@@ -38,11 +39,11 @@ def get_upload_url(call: Call) -> Answer:
 
 
 def complete_upload(call: Call) -> Answer:
-    """files.completeUploadExternal, for private files: what is shared goes in blocks, by `slack_file`."""
-    if any(call.args.get(name) for name in ("channel_id", "channels")):
+    """files.completeUploadExternal: for private files, or shared in one conversation that the app is in."""
+    if call.args.get("channels"):
         raise SlackError(
             "invalid_arguments",
-            findings=["unsupported: channel_id (Slack's, not the sandbox's)"],
+            findings=["unsupported: channels (Slack's, not the sandbox's)"],
         )
     wanted = call.json("files", "invalid_arguments")
     if (
@@ -59,9 +60,24 @@ def complete_upload(call: Call) -> Answer:
         if file.is_complete:
             raise SlackError("file_update_failed")
         files.append((file, str(one.get("title") or "")))
+    channel = call.channel("channel_id") if call.args.get("channel_id") else None
+    if channel is not None:
+        may_post(call, channel)
     for file, title in files:
         call.world.files.complete(
             file, title=title, lag=call.installation.faults.file_lag
+        )
+        if channel is not None:
+            file.shared_in.append(channel.id)
+    if channel is not None:
+        app = call.world.app
+        call.world.messages.post(
+            channel.id,
+            app.bot_user_id,
+            call.text("initial_comment"),
+            bot_id=app.bot_id,
+            app_id=app.id,
+            file_ids=tuple(file.id for file, _ in files),
         )
     return {"ok": True, "files": [_shown(call, file) for file, _ in files]}
 

@@ -7,8 +7,11 @@ import pytest
 from slack_bolt import App
 
 from sandbox import NotPossible, Sandbox
+from sandbox.blocks import check
+from sandbox.errors import SlackError
 from tests.sandbox.apps import HttpApp, bolt_app
-from tests.sandbox.conftest import MANIFEST, MakeSandbox
+from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
+from tests.sandbox.test_web_api import refused
 
 
 def _manifest() -> dict[str, Any]:
@@ -65,3 +68,67 @@ def test_nobody_shares_where_they_are_not(make_sandbox: MakeSandbox) -> None:
     seat = sandbox.seat("U0BOB")
     with pytest.raises(NotPossible):
         seat.share("C0SECRET", "x.csv", b"x")
+
+
+FORM = {
+    "type": "modal", "callback_id": "form", "title": {"type": "plain_text", "text": "Form"}, "submit": {"type": "plain_text", "text": "Send"},
+    "blocks": [{
+        "type": "input", "block_id": "file", "label": {"type": "plain_text", "text": "File"},
+        "element": {"type": "file_input", "action_id": "it", "filetypes": ["csv"], "max_files": 1},
+    }],
+}  # fmt: skip
+
+
+def test_a_file_in_a_form_goes_to_the_app_with_the_form(
+    make_sandbox: MakeSandbox,
+) -> None:
+    sandbox = make_sandbox(manifest=_manifest())
+    app = bolt_app(sandbox)
+    heard: list[dict[str, Any]] = []
+
+    @app.view("form")
+    def _form(ack: Any, view: dict[str, Any]) -> None:
+        heard.append(view["state"]["values"]["file"]["it"])
+        ack()
+
+    served = HttpApp(app)
+    sandbox.deliver_to(served.url)
+    seat = sandbox.seat("U0ANA")
+    opened = sandbox.world.views.open("U0ANA", check.view(FORM, "modal"))
+    csv, text = seat.upload("a.csv", b"x\n1\n"), seat.upload("a.txt", b"x")
+    client = client_of(sandbox)
+    assert refused(client.files_info, file=csv["id"]) == "file_not_found", "not yet"
+
+    def sent(*files: dict[str, Any]) -> dict[str, str]:
+        return seat.submit(opened.id, {"file": {"it": list(files)}}).errors
+
+    assert sent() == {"file": "Please complete this required field."}
+    assert sent(text) == {"file": "Please add files of these types: csv."}
+    assert sent(csv, csv) == {"file": "Please add no more than 1 file."}
+    assert heard == []
+    assert sent(csv) == {}
+    served.stop()
+    assert heard == [{"type": "file_input", "files": [csv]}]
+    assert client.files_info(file=csv["id"])["file"]["name"] == "a.csv"
+
+
+def test_a_file_is_put_into_modals_only() -> None:
+    with pytest.raises(SlackError) as raised:
+        check.message_blocks(FORM["blocks"])
+    assert "file_input (not in a message)" in raised.value.findings[0]
+
+
+def test_the_app_sends_a_file_into_a_conversation_that_it_is_in(
+    make_sandbox: MakeSandbox,
+) -> None:
+    scopes = MANIFEST["oauth_config"]["scopes"]
+    sandbox = make_sandbox(manifest=MANIFEST | {"oauth_config": {"scopes": scopes | {"bot": [*scopes["bot"], "files:write", "files:read"]}}})  # fmt: skip
+    client, seat = client_of(sandbox), sandbox.seat("U0ANA")
+    made = client.files_upload_v2(channel="C0GENERAL", content="<p>hi</p>", filename="page.html", initial_comment="Here it is")  # fmt: skip
+    (shown,) = seat.messages("C0GENERAL")
+    assert (shown.text, shown.user_id) == ("Here it is", "U0BOT")
+    assert shown.file_ids == (made["files"][0]["id"],)
+    begun = client.files_getUploadURLExternal(filename="a.txt", length=1)
+    httpx.post(begun["upload_url"], content=b"x", trust_env=False)
+    elsewhere = {"files": [{"id": begun["file_id"]}], "channel_id": "C0OUTSIDE"}
+    assert refused(client.files_completeUploadExternal, **elsewhere) == "not_in_channel"

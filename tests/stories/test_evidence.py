@@ -1,15 +1,18 @@
 """Evidence with figures: files shared with the bot, groups compared, what drives the answers, and words for flags."""
 
+import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot import manifest
 from storage.enums import EvidenceStatus
 from tests.conftest import fresh_url
-from tests.stories.office import FAY, GUS, OLA, TIM, Office, eventually, opened
+from tests.stories.office import FAY, FRED, GUS, OLA, TIM, Office, eventually, opened
 from tests.stories.test_models import MODELS, Person, record, world
 from tests.stories.test_road import verified
 from workflows.evidence.records import Item
@@ -36,7 +39,22 @@ SHAP = {"feature_names": ["income", "age"], "values": [[0.2, -0.1]], "base_value
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     kind, over = request.param.split("-")
     url = fresh_url(kind, request, tmp_path)
-    with opened(url, tmp_path, policy=MODELS, world=world(), over=over) as running:
+    with told(url, tmp_path, over=over) as running:
+        yield running
+
+
+@pytest.fixture
+def counting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+    """An office whose policy lets rows of people be counted in Slack."""
+    policy = f"{MODELS}\nevidence:\n  fairness: {{rows_in_slack: true, least: 2}}\n"
+    with told(fresh_url("sqlite", request, tmp_path), tmp_path, policy=policy) as running:  # fmt: skip
+        yield running
+
+
+@contextmanager
+def told(url: str, place: Path, *, policy: str = MODELS, over: str = "http", **more: Any) -> Iterator[Office]:  # fmt: skip
+    """An office with one model in its first version."""
+    with opened(url, place, policy=policy, world=world(), over=over, **more) as running:
         running.project("ticket-triage", "Ticket triage")
         ola = Person(running, OLA)
         ola.ask("models")
@@ -154,3 +172,129 @@ def test_files_that_cannot_be_taken_say_why(office: Office) -> None:
     office.sandbox.installation.faults.withhold_scope("files:read")
     unread = share(office, TIM, "x.pdf", b"%PDF")
     assert "files:read" in unread.text
+
+
+def put(office: Office, user: str, type_: str, name: str, data: bytes, **values: Any) -> Any:  # fmt: skip
+    """Hand in a file from the window of evidence itself."""
+    person = Person(office, user)
+    person.ask("model fraud-score")
+    person.pick("evidence")
+    view = person.seat.modals()[-1]
+    assert person.seat.click(view_id=view.id, action_id="models.evidence_type", selected=type_).ok  # fmt: skip
+    return person.fill(file=[person.seat.upload(name, data)], **values)
+
+
+def received(office: Office, user: str, number: int = 1) -> Any:
+    """The newest message of the direct conversation that has a file, once there are so many."""
+    seat = office.sandbox.seat(user)
+
+    def sent() -> list[Any]:
+        return [one for one in seat.messages(seat.dm().id) if one.file_ids and one.bot_id]  # fmt: skip
+
+    eventually(lambda: len(sent()) >= number, "the file comes")
+    (file_id,) = sent()[-1].file_ids
+    return sent()[-1], office.sandbox.world.files.find(file_id)
+
+
+def test_a_file_put_into_the_window_is_read_and_others_can_have_it(office: Office) -> None:  # fmt: skip
+    assert put(office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()).ok  # fmt: skip
+    paper = b"%PDF-1.7 what we did about privacy"
+    assert put(office, TIM, "privacy_impact_assessment", "pia.pdf", paper, summary="By legal").ok  # fmt: skip
+    found = items(office)
+    assert found["fairness_report"].fairness is not None
+    pia = found["privacy_impact_assessment"]
+    assert pia.sha256 == hashlib.sha256(paper).hexdigest()
+    link = "https://wiki.test/lineage"
+    assert put(office, TIM, "data_lineage_and_quality", "lineage.txt", b"from A", uri=link).ok  # fmt: skip
+    assert items(office)["data_lineage_and_quality"].uri == link
+
+    fred = Person(office, FRED)
+    fred.ask("model fraud-score")
+    fred.press("models.open")
+    assert fred.seat.click(view_id=fred.seat.modals()[-1].id, action_id="models.file", block_id=_block(fred, str(pia.id))).ok  # fmt: skip
+    assert "on its way" in fred.window()
+    message, file = received(office, FRED)
+    assert file.data == paper
+    assert file.name == "privacy-impact-assessment.pdf"
+    assert "as it was handed in by Tim" in message.text
+    assert hashlib.sha256(paper).hexdigest()[:12] in message.text
+
+
+def _block(person: Person, value: str) -> str:
+    """The block whose button carries the value."""
+    blocks = person.seat.modals()[-1].as_json()["blocks"]
+    return next(str(one["block_id"]) for one in blocks if (one.get("accessory") or {}).get("value") == value)  # fmt: skip
+
+
+def test_a_file_that_is_another_one_by_now_is_not_sent(office: Office) -> None:
+    put(office, TIM, "datasheet", "sheet.txt", b"as it was", summary="S")
+    item = items(office)["datasheet"]
+    world_ = office.sandbox.world
+    next(one for one in world_.files.all() if one.name == "sheet.txt").data = b"changed"
+    fred = Person(office, FRED)
+    fred.ask("model fraud-score")
+    fred.press("models.open")
+    assert fred.seat.click(view_id=fred.seat.modals()[-1].id, action_id="models.file", block_id=_block(fred, str(item.id))).ok  # fmt: skip
+    dm = fred.seat.dm().id
+    eventually(lambda: "its digest is another one" in str(fred.seat.messages(dm)), "it says so")  # fmt: skip
+    assert not [one for one in fred.seat.messages(dm) if one.file_ids]
+
+
+def test_the_card_and_the_pack_come_as_files(office: Office) -> None:
+    tim = Person(office, TIM)
+    tim.ask("model fraud-score")
+    tim.pick("card")
+    view = tim.seat.modals()[-1].id
+    assert tim.seat.click(view_id=view, action_id="models.send_card").ok
+    message, file = received(office, TIM)
+    assert file.name == "fraud-score-7-card.html"
+    assert message.text == "The model card of Fraud score 7, as of now."
+    assert b"<!doctype html>" in file.data.lower()
+    assert tim.seat.click(view_id=view, action_id="models.send_pack").ok
+    _, file = received(office, TIM, 2)
+    assert file.name == "fraud-score-7-pack.html"
+    assert b"NIST AI RMF" in file.data
+
+    office.sandbox.installation.faults.withhold_scope("files:write")
+    assert tim.seat.click(view_id=view, action_id="models.send_card").ok
+    dm = tim.seat.dm().id
+    eventually(lambda: "files:write" in str(tim.seat.messages(dm)), "it says what is missing")  # fmt: skip
+
+
+ROWS = "name,sex,truth,score\n" + "".join(
+    f"P{place},{sex},{truth},{score}\n"
+    for place, (sex, truth, score) in enumerate(
+        [("f", 1, 0.9), ("f", 0, 0.2), ("f", 1, 0.1), ("m", 1, 0.8), ("m", 0, 0.7), ("m", 1, 0.9)]
+    )
+)  # fmt: skip
+
+
+def test_where_the_policy_says_so_rows_are_counted_and_not_kept(counting: Office) -> None:  # fmt: skip
+    columns = {"truth": "truth", "prediction": "score", "group": "sex", "cut": "0.5"}
+    refused = put(counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns | {"truth": ""})  # fmt: skip
+    assert refused.errors == {"truth": "Which column holds what was true?"}
+    refused = put(counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns | {"group": "gender"})  # fmt: skip
+    assert "has no column 'gender'" in refused.errors["group"]
+    assert put(counting, TIM, "fairness_report", "people.csv", ROWS.encode(), **columns).ok  # fmt: skip
+    judged = items(counting)["fairness_report"].fairness
+    assert judged is not None
+    counts = {one.names: (one.tp, one.fp, one.fn, one.tn) for one in judged.counts.counted[0].groups}  # fmt: skip
+    assert counts == {("f",): (1, 0, 1, 1), ("m",): (2, 1, 0, 0)}
+    assert "P3" not in str(items(counting)["fairness_report"].content)
+
+    said = share(counting, TIM, "people.csv", ROWS.encode())
+    assert hand_in(counting, TIM, said, "fairness_report", **columns).ok, "and from a direct message"  # fmt: skip
+
+
+def test_the_window_has_no_field_for_files_that_mlgov_may_not_read(request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
+    app = manifest.data()
+    app["oauth_config"]["scopes"]["bot_optional"].remove("files:read")
+    url = fresh_url("sqlite", request, tmp_path)
+    with told(url, tmp_path, app_manifest=app) as office:
+        ola = Person(office, OLA)
+        ola.ask("model fraud-score")
+        ola.pick("evidence")
+        view = ola.seat.modals()[-1]
+        assert ola.seat.click(view_id=view.id, action_id="models.evidence_type", selected="datasheet").ok  # fmt: skip
+        assert "file_input" not in ola.window()
+        assert "A link, on which its readers find it." in ola.window()

@@ -46,6 +46,11 @@ class Shared:
         return FAIRNESS if "fairness" in self.content else CARD if "card" in self.content else None  # fmt: skip
 
     @property
+    def has_rows(self) -> bool:
+        """Whether it is a table that mlgov does not know as counts of groups: it may hold rows of people."""
+        return "fairness" not in self.content and self.name.casefold().endswith(_ROWS)
+
+    @property
     def said(self) -> tuple[str, ...]:
         """What its contents say, a sentence each; unescaped."""
         if "explained" in self.content:
@@ -117,15 +122,20 @@ def _shown(row: SharedFile) -> Shared:
     return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)  # fmt: skip
 
 
-def fields(found: Shared, type_: str) -> dict[str, Any]:
-    """What a file gives to evidence of a type. Raises InvalidInput for rows of people, and for figures of another type."""
-    if type_ == FAIRNESS and "fairness" not in found.content and found.name.casefold().endswith(_ROWS):  # fmt: skip
+def fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:  # fmt: skip
+    """What a file gives to evidence of a type; `counted` are the groups in it, where its rows were counted.
+
+    Raises InvalidInput for rows of people that nobody counted.
+    """
+    if type_ == FAIRNESS and counted is None and found.has_rows:
         raise InvalidInput(
             "Rows of people are not taken in Slack. `mlgov fairness FILE --truth … --prediction … --group … --submit NAME:VERSION` counts them on your "
             "own machine and hands in the groups alone.",
             field="type",
         )
     given: dict[str, Any] = {"sha256": found.sha256, "uri": found.permalink or None}
+    if counted is not None:
+        given["fairness"] = counted.model_dump(mode="json")
     if type_ == FAIRNESS and "fairness" in found.content:
         given["fairness"] = found.content["fairness"]
     if type_ == CARD and "card" in found.content:

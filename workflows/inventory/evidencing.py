@@ -21,6 +21,7 @@ from workflows.errors import (
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.forms import SubmitEvidence
+from workflows.evidence.records import Item
 from workflows.inventory import monitoring, reads, standings, telling, versions
 from workflows.inventory.records import Check
 from workflows.inventory.rules import LIVE, Who
@@ -124,6 +125,16 @@ def waive(
     kept = evidence.waive(session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now)  # fmt: skip
     telling.follow(session, model.id, now=now, clicked=clicked)
     return kept
+
+
+def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:  # fmt: skip
+    """An item of a model in the actor's sight. Raises NotFound and NotAllowed."""
+    row = evidence_queries.find(session, evidence_id)
+    version = queries.find_version(session, row.version_id) if row else None
+    if row is None or version is None:
+        raise NotFound("This evidence is not in the record any more.")
+    reads.require_sight(session, actor, version.model_id, policy=policy)
+    return next(one for one in evidence.items(session, [version.id]) if one.id == row.id)  # fmt: skip
 
 
 def _open(

@@ -111,6 +111,8 @@ class FairnessRules(Section):
     """People that a group needs to be judged; smaller ones are named, not judged."""
     ratio: Decimal = Field(default=Decimal("0.8"), gt=0, le=1)
     """The lowest selection rate, of the highest, under which the validator has to say something: four fifths."""
+    rows_in_slack: bool = False
+    """Whether mlgov counts files with rows of people that are handed in through Slack, where the file itself stays."""
 
 
 class EvidenceRules(Section):

@@ -74,6 +74,14 @@ def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
         shutil.rmtree(spill, ignore_errors=True)
 
 
+def read_bytes(data: bytes, columns: Columns, *, name: str) -> Cells:
+    """The same for a file that was sent; its rows are on the disk only while they are counted."""
+    with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:
+        held.write(data)
+        held.flush()
+        return read(Path(held.name), columns, name=name)
+
+
 def _source(path: Path) -> str:
     with path.open("rb") as opened:
         begins = opened.read(4)

@@ -1,0 +1,85 @@
+"""Files about models that come to whoever asks for them: evidence to look at, model cards and approval packs."""
+
+from bot import blocks, slack_files
+from bot.inventory import pages, words
+from bot.inventory.acting import OTHER_RELEASE, look
+from bot.replies import Reply, Send
+from bot.requests import Click
+from bot.router import Router
+from workflows.errors import InvalidInput
+from workflows.inventory import evidencing, model_cards, reads
+from workflows.inventory.records import ModelCard
+from workflows.packs import service as packs
+
+
+def register(router: Router) -> None:
+    """Answer the buttons that ask for a file."""
+    router.action(words.READ_FILE, read_file)
+    router.action(words.SEND_CARD, model_card)
+    router.action(words.SEND_PACK, pack)
+
+
+def read_file(click: Click) -> Reply:
+    """Somebody who looks at evidence wants the file that it is: it comes to their direct conversation, if it is still the same."""
+    deps = click.deps
+    try:
+        item_id = int(click.value)
+    except ValueError:
+        raise InvalidInput(OTHER_RELEASE) from None
+    with deps.db.read() as session:
+        item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
+    file_id = slack_files.id_of(item.uri)
+    if file_id is None:
+        raise InvalidInput("This item is no file in Slack: its link leads to it.")
+
+    def make() -> bytes:
+        fetched = slack_files.fetch(deps, file_id)
+        if fetched.sha256 != item.sha256:
+            raise InvalidInput(f"{fetched.name} is not the file any more that was handed in: its digest is another one. It was not sent.")  # fmt: skip
+        return fetched.data
+
+    name = deps.policy.evidence.words(item.type)
+    ending = (item.uri or "").rpartition(".")[2]
+    ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
+    words = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"  # fmt: skip
+    return Send(f"{name.replace(' ', '-')}{ending}", make, words)
+
+
+def model_card(click: Click) -> Reply:
+    """The card of a model, or of a version, as a page that stands alone."""
+    deps, (found, name) = click.deps, _asked(click)
+
+    def make() -> bytes:
+        with deps.db.read() as session:
+            today = reads.today_of(deps.policy, deps.now(session))
+        built = model_cards.build(found, deps.policy, today)
+        return pages.card_html(built, organisation=deps.policy.organisation.name, today=today).encode()  # fmt: skip
+
+    named = words.named(found.model, found.version)
+    return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
+
+
+def pack(click: Click) -> Reply:
+    """Everything that an auditor asks about a version, as a page that stands alone."""
+    deps, (found, name) = click.deps, _asked(click)
+    version = found.version
+    if version is None:
+        raise InvalidInput(OTHER_RELEASE)
+
+    def make() -> bytes:
+        with deps.db.read() as session:
+            made = packs.make(session, click.actor, version.id, policy=deps.policy, now=deps.now(session))  # fmt: skip
+        return pages.pack_html(made).encode()
+
+    named = words.named(found.model, version)
+    return Send(f"{name}-pack.html", make, f"The approval pack of {named}: evidence, decisions, policy and ledger, as of now.")  # fmt: skip
+
+
+def _asked(click: Click) -> tuple[ModelCard, str]:
+    """What the button is about, and how its file is called."""
+    try:
+        model_id, version_id = (int(one) for one in click.value.split(":"))
+    except ValueError:
+        raise InvalidInput(OTHER_RELEASE) from None
+    found, _ = look(click.deps, click.actor, model_id, version_id or None)
+    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])  # fmt: skip
