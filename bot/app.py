@@ -37,6 +37,7 @@ from bot.inventory import api as inventory_api
 from bot.inventory import listeners as inventory_listeners
 from bot.inventory import papers as inventory_papers
 from bot.inventory import renderers as inventory_renderers
+from bot.inventory import watching
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
@@ -126,6 +127,8 @@ class Bot:
     api: FastAPI
     registrar: syncing.Registrar | None = None
     """Reads the model registry, where the settings name one."""
+    watch: watching.Watch | None = None
+    """Reads what is watched in use, where the settings name a Prometheus."""
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -142,14 +145,16 @@ class Bot:
         """Begin to deliver and to tick."""
         self.delivery.start()
         self.scheduler.start()
-        if self.registrar is not None:
-            self.registrar.start()
+        for one in (self.registrar, self.watch):
+            if one is not None:
+                one.start()
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
         self.deps.directory.close()
-        if self.registrar is not None:
-            self.registrar.stop()
+        for one in (self.registrar, self.watch):
+            if one is not None:
+                one.stop()
         self.scheduler.stop()
         self.delivery.stop(timeout)
         self.edge.close()
@@ -259,7 +264,13 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
         api=_api(deps),
         registrar=_registrar(deps),
+        watch=_watch(deps),
     )
+
+
+def _watch(deps: Deps) -> watching.Watch | None:
+    prometheus = watching.client(deps.settings)
+    return watching.Watch(deps, prometheus) if prometheus is not None else None
 
 
 def _registrar(deps: Deps) -> syncing.Registrar | None:

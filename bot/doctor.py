@@ -13,13 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot import installation, manifest
 from bot.audit import anchor
+from bot.inventory import watching
 from bot.registry import syncing
 from bot.settings import Settings, SettingsRefused, another_host
 from storage import migrate
 from storage.db import Database
 from storage.host import AnotherHost
-from workflows import policy
-from workflows.errors import GovernanceError
+from workflows import clock, policy
+from workflows.errors import GovernanceError, InvalidInput
+from workflows.inventory import asking
+from workflows.inventory.asking import Asked
 
 SKEW_SECONDS = 60
 """Slack refuses signatures that are five minutes off; a minute is the time to mend it."""
@@ -43,6 +46,8 @@ def run(settings: Settings) -> Iterator[Check]:
     yield _anchor(settings)
     if settings.mlgov_mlflow_url is not None:
         yield _registry(settings)
+    if settings.mlgov_prometheus_url is not None:
+        yield _prometheus(settings)
 
 
 def _slack(settings: Settings) -> Iterator[Check]:
@@ -194,6 +199,42 @@ def _registry(settings: Settings) -> Check:
         return f"MLflow answers, and has {found} model{'s' if found != 1 else ''}"
 
     return _guarded("registry", look)
+
+
+def _prometheus(settings: Settings) -> Check:
+    def look() -> str:
+        prometheus = watching.client(settings)
+        if prometheus is None:
+            return "none"
+        try:
+            prometheus.value("vector(1)")
+            asked = _measures(settings)
+            wrong = []
+            for one in asked:
+                try:
+                    prometheus.value(one.query)
+                except InvalidInput as error:
+                    wrong.append(f"{one.words}: {error.sentence}")
+        finally:
+            prometheus.close()
+        told = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
+        if wrong:
+            raise GovernanceError(f"{told}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}")  # fmt: skip
+        return told
+
+    return _guarded("prometheus", look)
+
+
+def _measures(settings: Settings) -> list[Asked]:
+    database = Database(settings.mlgov_database_url.get_secret_value())
+    try:
+        if database.is_sqlite and not Path(database.url.database or "").exists():
+            return []
+        found = policy.load(settings.mlgov_policy).policy
+        with database.read() as session:
+            return asking.measures(session, policy=found, now=clock.now(session))
+    finally:
+        database.close()
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Check:

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     """with a password (basic auth)."""
     mlgov_mlflow_webhook_secret: SecretStr | None = None
     """Signs its webhooks, which are taken at /mlflow/webhook when this is set."""
+    mlgov_prometheus_url: str | None = None
+    """Where Prometheus is, from which what is watched in use is read."""
+    mlgov_prometheus_token: SecretStr | None = None
+    """A bearer token for it."""
     mlgov_url: str | None = None
     """Where `mlgov approvals` and `mlgov gate` find the API."""
     mlgov_token: SecretStr | None = None
@@ -84,6 +88,7 @@ _SECRETS = (
     "MLGOV_MLFLOW_TOKEN",
     "MLGOV_MLFLOW_PASSWORD",
     "MLGOV_MLFLOW_WEBHOOK_SECRET",
+    "MLGOV_PROMETHEUS_TOKEN",
     "MLGOV_TOKEN",
 )
 

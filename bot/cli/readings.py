@@ -1,7 +1,6 @@
 """`mlgov model reading` and `readings`: values of what is watched in use, one, from Prometheus, or from a table."""
 
 import csv
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ BREACH = 21
 MOST_ROWS = 50_000
 BATCH = 500
 """Readings in one call."""
-SECONDS = 15.0
 
 
 def reading(
@@ -86,25 +84,13 @@ def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _asked(url: str, query: str) -> str:
     """The one number that a query gives now, as text."""
-    import httpx
+    from workflows.errors import GovernanceError
+    from workflows.sources.prometheus import Prometheus
 
+    prometheus = Prometheus(url)
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/api/v1/query", params={"query": query}, timeout=SECONDS, follow_redirects=False)  # fmt: skip
-        found = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise fail(f"Prometheus does not answer ({type(error).__name__}). Nothing was kept.") from None  # fmt: skip
-    except ValueError:
-        raise fail(f"That is no Prometheus: HTTP {answer.status_code} without JSON.") from None  # fmt: skip
-    if not isinstance(found, dict) or found.get("status") != "success":
-        why = str(found.get("error", "no reason"))[:200] if isinstance(found, dict) else "no reason"  # fmt: skip
-        raise fail(f"Prometheus refuses the query: {why}")
-    data = found.get("data") or {}
-    result = data.get("result") or []
-    if data.get("resultType") == "scalar":
-        result = [{"value": result}]
-    if data.get("resultType") not in ("scalar", "vector") or len(result) != 1:
-        raise fail(f"The query gives {len(result)} values where one is needed. Aggregate it, or choose one series; nothing was kept.")  # fmt: skip
-    value = str(result[0]["value"][1])
-    if not math.isfinite(float(value)):
-        raise fail(f"The query gives {value}, which is no reading. Nothing was kept.")
-    return value
+        return f"{prometheus.value(query):f}"
+    except GovernanceError as error:
+        raise fail(f"{error.sentence} Nothing was kept.") from None
+    finally:
+        prometheus.close()

@@ -1,24 +1,20 @@
-"""Reading the registry and writing into it, in a thread of its own: no timer waits for it, no transaction spans a call."""
+"""Reading the registry and writing into it, in a thread of its own."""
 
-import logging
-import threading
 from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
+from bot.repeating import Repeating
 from bot.settings import Settings
 from storage import runtime
-from storage.db import DatabaseBusy
 from workflows.errors import GovernanceError
 from workflows.registry import service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.client import MlflowClient
 from workflows.sources.mlflow.errors import RegistryTrouble
 from workflows.sources.mlflow.records import Digest
-
-log = logging.getLogger("mlgov")
 
 PAUSE = 2.0
 """Seconds between questions whether a look is due."""
@@ -46,28 +42,16 @@ class Registrar:
     def __init__(self, deps: Deps, registry: MlflowClient) -> None:
         self._deps = deps
         self._registry = registry
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="registry", daemon=True)
+        self._rounds = Repeating("registry", self.look, PAUSE)
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End, after what is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(15)
+        self._rounds.stop()
         self._registry.close()
-
-    def _loop(self) -> None:
-        while not self._stop.wait(PAUSE):
-            try:
-                self.look()
-            except DatabaseBusy:
-                log.info("the registry waits: the database is busy")
-            except Exception:
-                log.exception("a look at the registry failed; the next one tries again")
 
     def look(self, *, force: bool = False) -> str:
         """One look, when it is due or `force`d: read, compare, write. Empty when it went well, else why not."""
@@ -129,7 +113,7 @@ class Registrar:
         deps, org = self._deps, self._deps.team.org_key
         wanted = deps.db.run(lambda session: writing.wanted(session, policy=deps.policy, real_now=runtime.real_now(session)))  # fmt: skip
         for write in wanted:
-            if self._stop.is_set():
+            if self._rounds.is_stopping:
                 return
             error = ""
             try:

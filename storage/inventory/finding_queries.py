@@ -7,7 +7,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.enums import FindingStatus, ModelState
-from storage.inventory.tables import Finding, ModelMetric, ModelReading, ModelVersion
+from storage.inventory.tables import (
+    Finding,
+    Model,
+    ModelMetric,
+    ModelReading,
+    ModelVersion,
+)
 
 
 def unsettled(session: Session, model_ids: Collection[int]) -> Sequence[Finding]:
@@ -121,23 +127,23 @@ def metrics(session: Session, version_ids: Collection[int]) -> Sequence[ModelMet
     )
 
 
-def metrics_in_use(session: Session) -> Sequence[ModelMetric]:
-    """The measures of every version that is in use."""
-    return (
-        session.execute(
-            select(ModelMetric)
-            .join(ModelVersion, ModelVersion.id == ModelMetric.version_id)
-            .where(
-                ModelMetric.dropped_at.is_(None),
-                ModelVersion.state.in_(
-                    (ModelState.IN_USE.value, ModelState.MODIFICATION.value)
-                ),
-            )
-            .order_by(ModelMetric.id)
+def metrics_in_use(
+    session: Session,
+) -> list[tuple[ModelMetric, ModelVersion, Model]]:
+    """The measures of every version that is in use, each with its version and model."""
+    rows = session.execute(
+        select(ModelMetric, ModelVersion, Model)
+        .join(ModelVersion, ModelVersion.id == ModelMetric.version_id)
+        .join(Model, Model.id == ModelVersion.model_id)
+        .where(
+            ModelMetric.dropped_at.is_(None),
+            ModelVersion.state.in_(
+                (ModelState.IN_USE.value, ModelState.MODIFICATION.value)
+            ),
         )
-        .scalars()
-        .all()
+        .order_by(ModelMetric.id)
     )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def find_reading(session: Session, metric_id: int, at: datetime) -> ModelReading | None:

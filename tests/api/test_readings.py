@@ -1,16 +1,24 @@
 """Readings from the command line: one, from Prometheus, and from a table."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from storage.inventory.tables import ModelMetric
+from bot import doctor
+from bot.inventory import watching
+from storage.enums import ModelState
+from storage.inventory.tables import ModelMetric, ModelVersion
 from tests.api.conftest import Api
 from tests.api.test_models import BOTH, NEW, call, mlgov, on_sqlite
 from tests.registry.test_client import Server
+from tests.stories.office import POLICY
 from tests.stories.test_models import record
+from workflows import policy
+from workflows.sources.prometheus import Prometheus
 
 api = on_sqlite
 
@@ -80,3 +88,67 @@ def test_a_table_of_readings(api: Api, token: str, tmp_path: Path) -> None:
     assert "no CSV in UTF-8" in mlgov(api, token, "model", "readings", str(table))[1]
     table.write_text("model,version,metric,value,at\n")
     assert "holds no reading" in mlgov(api, token, "model", "readings", str(table))[1]
+
+
+def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
+    deps = api.office.bot.deps
+    text = policy.parse(f"{POLICY}readings:\n  every: 1h\n  prometheus: {{accuracy: 'acc{{m=\"$model\",v=\"$version\"}}', latency: up}}\n")  # fmt: skip
+    deps.holder.swap(text, deps.holder.version_id)
+    (version,) = record(api.office).versions
+    with deps.db.begin() as session:
+        row = session.get_one(ModelVersion, version.id)
+        row.state, row.state_since = ModelState.IN_USE.value, deps.now(session) - timedelta(hours=2)  # fmt: skip
+    server = Server()
+    watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
+
+    def answers(value: str) -> None:
+        body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1.0, value]}]}}).encode()  # fmt: skip
+        server.answer = lambda method, path: (200, {}, body)
+
+    answers("NaN")
+    assert watch.look() == 0
+    answers("0.7123456789012345678")
+    assert watch.look() == 0, "what gave nothing is asked again later"
+    assert len(server.seen) == 1
+    watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
+    assert watch.look() == 1
+    assert watch.look() == 0, "once a round"
+    _, path, credentials = server.seen[-1]
+    assert credentials == "Bearer sesame"
+    assert parse_qs(urlsplit(path).query)["query"] == ['acc{m="fraud-score",v="7"}']
+    assert parse_qs(urlsplit(path).query)["time"][0].endswith("00.000")
+    assert [one.words for one in record(api.office).findings] == ["accuracy is 0.712345678901, below the 0.85 of its monitoring plan"]  # fmt: skip
+    server.stop()
+    api.office.sandbox.clock.advance(timedelta(hours=1))
+    assert watch.look() == 0, "a server that is down costs nothing but the reading"
+
+
+def test_doctor_asks_every_query_once(api: Api, token: str, tmp_path: Path) -> None:
+    (version,) = record(api.office).versions
+    with api.office.db.begin() as session:
+        session.get_one(ModelVersion, version.id).state = ModelState.IN_USE.value
+    file = tmp_path / "asks.yml"
+    file.write_text(f"{POLICY}readings: {{prometheus: {{accuracy: up}}}}\n")
+    server = Server()
+    settings = api.office.bot.deps.settings.model_copy(update={"mlgov_prometheus_url": server.url, "mlgov_policy": file})  # fmt: skip
+
+    def found() -> tuple[bool, str]:
+        (check,) = (one for one in doctor.run(settings) if one.name == "prometheus")
+        return check.ok, check.words
+
+    one = {"resultType": "vector", "result": [{"value": [1, "0.9"]}]}
+    none = {"resultType": "vector", "result": []}
+
+    def answer(method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        data = one if "vector" in path or good else none
+        return 200, {}, json.dumps({"status": "success", "data": data}).encode()
+
+    server.answer = answer
+    good = True
+    assert found() == (True, "answers; 1 measure in use is read from it")
+    good = False
+    ok, words = found()
+    assert not ok
+    assert "fraud-score:7 accuracy: The query gives 0 values" in words
+    server.stop()
+    assert found() == (False, "Prometheus does not answer (ConnectError).")

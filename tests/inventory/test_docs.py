@@ -12,8 +12,8 @@ HEAD = 'version: 1\norganisation: {name: Acme, timezone: Europe/London}\nchannel
 
 
 def test_the_policy_in_the_page_is_taken() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    found = policy.parse(HEAD + text).policy
+    found = policy.parse(HEAD + "".join(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))).policy  # fmt: skip
+    assert found.readings.query("fraud-score", "7", "accuracy") == 'avg(model_accuracy{model="fraud-score", version="7"})'  # fmt: skip
     assert "red_team_report" in found.evidence.required("approval", 1, affects_people=False)  # fmt: skip
     assert "datasheet" not in found.evidence.required("validation", 1, affects_people=False)  # fmt: skip
 

@@ -82,11 +82,8 @@ def take(
 def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
     """Open a finding for every measure in use of which no reading came in time; once for each silence."""
     rows = finding_queries.metrics_in_use(session)
-    latest = finding_queries.latest_readings(session, [row.id for row in rows])
-    for row in rows:
-        version = queries.find_version(session, row.version_id)
-        if version is None:
-            continue
+    latest = finding_queries.latest_readings(session, [row.id for row, _, _ in rows])
+    for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
         since = max(latest[row.id].at, version.state_since) if row.id in latest else version.state_since  # fmt: skip
         if now - since <= timedelta(days=row.every_days):

@@ -13,6 +13,7 @@ from workflows.policy.inventory import EvidenceRules, Inventory
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
 from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.readings import Readings
 from workflows.policy.registry import RegistryRules
 from workflows.policy.statements import Statements
 from workflows.policy.terms import Member, Section
@@ -38,6 +39,7 @@ class Policy(Section):
     maturity: Maturity = Maturity()
     inventory: Inventory = Inventory()
     evidence: EvidenceRules = EvidenceRules()
+    readings: Readings = Readings()
     registry: RegistryRules = RegistryRules()
     statements: Statements = Statements()
 

@@ -1,0 +1,85 @@
+"""Reading what is watched in use from Prometheus, in a thread of its own."""
+
+import logging
+import time
+from datetime import timedelta
+
+from bot.context import Deps
+from bot.repeating import Repeating
+from bot.settings import Settings
+from workflows.errors import GovernanceError
+from workflows.inventory import asking
+from workflows.inventory.asking import Asked
+from workflows.sources.prometheus import Prometheus, PrometheusTrouble
+
+log = logging.getLogger("mlgov")
+
+PAUSE = 10.0
+"""Seconds between questions whether a reading is due."""
+AGAIN = timedelta(minutes=5)
+"""After which time a query that gave nothing is tried again."""
+MOST = 500
+"""Measures asked for in one round; the rest in the next."""
+
+
+def client(settings: Settings) -> Prometheus | None:
+    """The Prometheus that the settings name; None when they name none."""
+    if settings.mlgov_prometheus_url is None:
+        return None
+    token = settings.mlgov_prometheus_token
+    return Prometheus(settings.mlgov_prometheus_url, token=token.get_secret_value() if token else None)  # fmt: skip
+
+
+class Watch:
+    """Asks for the readings that are due. Several processes may: each keeps the same reading of the same instant once.
+
+    A value that does not come is no reading; the plan's own time says when that becomes a finding.
+    """
+
+    def __init__(self, deps: Deps, prometheus: Prometheus) -> None:
+        self._deps = deps
+        self._prometheus = prometheus
+        self._waits: dict[int, float] = {}
+        """Measure → monotonic time before which it is not asked for again."""
+        self._rounds = Repeating("the reading of measures", self.look, PAUSE)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._rounds.start()
+
+    def stop(self) -> None:
+        """End, after what is under way."""
+        self._rounds.stop()
+        self._prometheus.close()
+
+    def look(self) -> int:
+        """Ask for what is due; how many readings were kept."""
+        deps = self._deps
+        with deps.db.read() as session:
+            wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
+        clock = time.monotonic()
+        wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
+        values = {}
+        for one in wanted[:MOST]:
+            if self._rounds.is_stopping:
+                break
+            try:
+                values[one] = self._prometheus.value(one.query, one.at)
+            except PrometheusTrouble as error:
+                log.warning("no reading was taken: %s", error.sentence)
+                self._later(*wanted)
+                break
+            except GovernanceError as error:
+                log.warning("no reading of %s: %s", one.words, error.sentence)
+                self._later(one)
+        if values:
+            deps.db.run(
+                lambda session: asking.keep(
+                    session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
+                )
+            )  # fmt: skip
+        return len(values)
+
+    def _later(self, *asked: Asked) -> None:
+        until = time.monotonic() + AGAIN.total_seconds()
+        self._waits |= {one.metric_id: until for one in asked}
