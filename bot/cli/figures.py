@@ -21,7 +21,7 @@ VERDICTS = {"clear": "clear", "flagged": "flagged", "insufficient": "insufficien
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def refused() -> Iterator[None]:
     """A refusal is one sentence."""
     from pydantic import ValidationError
 
@@ -56,7 +56,7 @@ def fairness(
     from workflows.policy.inventory import FairnessRules
     from workflows.sources import predictions
 
-    with _refused():
+    with refused():
         rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
         cells = predictions.read(file, predictions.Columns(truth, prediction, tuple(group), positive, threshold))  # fmt: skip
         counts = figures.counts(cells, least)
@@ -66,7 +66,7 @@ def fairness(
     else:
         _show(judged)
     if submit:
-        _hand_in(submit, {"type": "fairness_report", "fairness": counts.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+        hand_in(submit, {"type": "fairness_report", "fairness": counts.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
     if judged.flags:
         raise typer.Exit(FLAGGED)
 
@@ -76,7 +76,7 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     from workflows.evidence import explaining
     from workflows.sources import explanations
 
-    with _refused():
+    with refused():
         read = explanations.read(file.read_bytes(), name=file.name)
         found = explaining.Explained.model_validate(read)
     if as_json:
@@ -85,10 +85,11 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
         for sentence in explaining.reading(found):
             say(sentence)
     if submit:
-        _hand_in(submit, {"type": "explainability_report", "explained": found.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+        hand_in(submit, {"type": "explainability_report", "explained": found.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
 
 
-def _hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
+def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
+    """Evidence for a version, and what is still missing for it."""
     from bot.cli.calling import caller, once
     from bot.cli.models import split
 

@@ -12,6 +12,7 @@ from bot.cli import (
     digest,
     figures,
     gate,
+    importance,
     importing,
     maturity,
     models,
@@ -47,6 +48,7 @@ app.add_typer(models.app, name="model")
 app.add_typer(registry.app, name="registry")
 app.command()(figures.fairness)
 app.command()(figures.explain)
+app.command()(importance.importance)
 app.command()(statements.verify)
 app.add_typer(statements.keys_app, name="keys")
 app.add_typer(statements.app, name="statements")

@@ -3,19 +3,25 @@
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
-from storage.enums import ModelState
+from storage.enums import ModelState, Scope
+from tests import cli
+from tests.api.conftest import Api
 from tests.conftest import fresh_url
 from tests.registry.server import Mlflow, served
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
 from tests.stories.test_models import MODELS, Person, record, world
 from tests.stories.test_road import verified
+from workflows.inventory import standings
 from workflows.registry import reads
 from workflows.sources.mlflow.client import MlflowClient
 
@@ -210,3 +216,52 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except OSError:
         return -1
+
+
+LOGGED = """
+import sys, mlflow, pandas
+from sklearn.linear_model import LogisticRegression
+mlflow.set_tracking_uri(sys.argv[1])
+frame = pandas.read_csv(sys.argv[2])
+with mlflow.start_run():
+    mlflow.sklearn.log_model(LogisticRegression().fit(frame[["income", "age"]], frame["fraud"]), name="model", registered_model_name="scored")
+"""
+
+
+def test_a_model_that_mlflow_itself_saved_is_tried_and_handed_in(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:  # fmt: skip
+    table = tmp_path / "cases.csv"
+    table.write_text("income,age,fraud\n" + "".join(f"{one % 17},{one % 5},{int(one % 17 > 8)}\n" for one in range(200)))  # fmt: skip
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "NO_PROXY": "127.0.0.1", "GIT_PYTHON_REFRESH": "quiet"}  # fmt: skip
+    logged = subprocess.run([sys.executable, "-c", LOGGED, mlflow.url, str(table)], env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    assert logged.returncode == 0, logged.stderr
+    registry = MlflowClient(mlflow.url)
+    digest = registry.digest("scored", "1").sha256
+    registry.close()
+
+    ola = Person(office, OLA)
+    ola.ask("models")
+    ola.press("models.register")
+    assert ola.fill(name="Fraud score", purpose="Scores claims.", exposure="medium", purpose_class="decision_support", eu_class="minimal", project="ticket-triage").ok  # fmt: skip
+    ola.ask("model fraud-score")
+    ola.pick("version")
+    assert ola.fill(version="1", developers=TIM, digest=digest).ok
+
+    with httpx.Client(base_url=str(office.base_url)) as http:
+        api = Api(office, http)
+        token = api.token("ci", scopes=(Scope.MODELS_READ, Scope.MODELS))
+        code, said = cli.run(
+            "importance", str(table), "--model", "scored:1", "--target", "fraud", "--submit", "fraud-score:1",
+            MLGOV_URL=str(office.base_url), MLGOV_TOKEN=token, MLGOV_MLFLOW_URL=mlflow.url,
+        )  # fmt: skip
+    if "cannot be taken away" in said:
+        pytest.skip("this machine lets no process leave its network")
+    assert code == 0, said
+    assert said.startswith("scored:1: LogisticRegression, made with scikit-learn ")
+    assert "its answers are moved most by income (" in said
+    assert "Handed in for fraud-score 1." in said
+    (version,) = record(office).versions
+    with office.db.read() as session:
+        item = standings.items_of(session, version.id)["explainability_report"]
+    assert item.explained is not None
+    assert item.explained.drivers[0].feature == "income"
+    assert item.summary == f"Of scored:1 in MLflow, whose contents are those on the record (sha256:{digest[:12]}…)."  # type: ignore[index]  # fmt: skip

@@ -74,7 +74,8 @@ def _json(found: Any, name: str) -> dict[str, Any]:
         spread = found.get("importances_std")
         spreads = _numbers(spread, len(features), name) if spread is not None else [None] * len(features)  # fmt: skip
         drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
-        return {"method": "permutation importance", "drivers": drivers}
+        limits = {"limits": str(found["limits"])} if found.get("limits") else {}
+        return {"method": "permutation importance", "drivers": drivers, **limits}
     if "values" in found:
         return _shap(found, features, name)
     raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")  # fmt: skip

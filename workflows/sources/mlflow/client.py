@@ -6,6 +6,8 @@ What it answers was tried against MLflow 3.17; docs/mlflow.md says what mlgov ne
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -141,6 +143,13 @@ class MlflowClient:
         The address never counts, so a copy elsewhere has the same digest. Raises RegistryTrouble when the server does
         not answer; what cannot be read for good is a Digest without one, which says why.
         """
+        return self._contents(name, version, None)
+
+    def download(self, name: str, version: str, into: Path) -> Digest:
+        """Every file of a version, below that folder, and the digest of exactly those bytes; as `digest`."""
+        return self._contents(name, version, into)
+
+    def _contents(self, name: str, version: str, into: Path | None) -> Digest:
         answer = self._call("GET", "model-versions/get-download-uri", params={"name": name, "version": version})  # fmt: skip
         uri = urlsplit(str(answer.get("artifact_uri") or ""))
         if uri.scheme != _ARTIFACTS:
@@ -153,7 +162,7 @@ class MlflowClient:
             whole = hashlib.sha256()
             left = MOST_ARTIFACT_BYTES
             for path in files:
-                held, size = self._file_digest(f"{root}/{path}", left)
+                held, size = self._fetch(f"{root}/{path}", left, into / path if into else None)  # fmt: skip
                 left -= size
                 whole.update(f"{path}\n{held}\n".encode())
         except _TooMuch as error:
@@ -182,7 +191,10 @@ class MlflowClient:
                     raise _TooMuch(f"it has more than {MOST_ARTIFACTS:,} files")
         return found
 
-    def _file_digest(self, path: str, most: int) -> tuple[str, int]:
+    def _fetch(self, path: str, most: int, copy: Path | None) -> tuple[str, int]:
+        """SHA-256 and size of a file; its bytes also go to `copy`."""
+        if copy is not None:
+            copy.parent.mkdir(parents=True, exist_ok=True)
         asked = self._http.build_request("GET", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}")  # fmt: skip
         held, size = hashlib.sha256(), 0
         try:
@@ -192,11 +204,14 @@ class MlflowClient:
         try:
             if answer.status_code != 200:
                 raise RegistryMissing(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {answer.status_code}).")  # fmt: skip
-            for part in answer.iter_bytes():
-                size += len(part)
-                if size > most:
-                    raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB")  # fmt: skip
-                held.update(part)
+            with copy.open("xb") if copy else nullcontext() as kept:
+                for part in answer.iter_bytes():
+                    size += len(part)
+                    if size > most:
+                        raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB")  # fmt: skip
+                    held.update(part)
+                    if kept is not None:
+                        kept.write(part)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         finally:

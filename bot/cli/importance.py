@@ -1,0 +1,102 @@
+"""`mlgov importance`: permutation importance of a model in the registry, computed on this machine."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.base import Json, fail, say
+from bot.cli.figures import File, Submit, hand_in, refused
+
+
+def importance(
+    file: File,
+    model: Annotated[str, typer.Option(help="The model as MLflow names it, with its version, like fraud-score:7.")],
+    target: Annotated[str, typer.Option(help="The column with what was true.")],
+    scoring: Annotated[str | None, typer.Option(help="One of scikit-learn's scorers, like roc_auc; the model's own score when left out.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each column is shuffled.")] = 5,
+    rows: Annotated[int, typer.Option(min=10, max=1_000_000, help="At most so many cases, drawn at random.")] = 10_000,
+    run_code: Annotated[bool, typer.Option("--run-code", help="Let code run that the model brings along, as every pickle does.")] = False,
+    with_network: Annotated[bool, typer.Option("--with-network", help="Go on where the network cannot be taken away from the model.")] = False,
+    memory: Annotated[int, typer.Option(min=512, help="Megabytes that the model may use.")] = 4096,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long it may be tried.")] = 300,
+    submit: Submit = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Load a scikit-learn model from MLflow and see what shuffling each input does to its score on a table of cases.
+
+    The model runs in a process of its own, without credentials, network or more memory than it is granted; the table stays here.
+    """
+    from workflows.evidence import explaining
+    from workflows.sources import explanations
+    from workflows.sources.permutation import trying
+
+    folder = Path(tempfile.mkdtemp(prefix="mlgov-registry-"))
+    try:
+        with refused():
+            digest = _download(model, folder)
+            same = _compared(submit, folder, digest) if submit else ""
+            made_with = trying.described(folder)[2]
+            found = trying.tried(
+                folder, file, seconds=seconds, target=target, scoring=scoring, repeats=repeats, rows=rows, run_code=run_code,
+                memory_mb=memory, needs_isolation=not with_network,
+            )  # fmt: skip
+            told = json.dumps(trying.as_file(found, file)).encode()
+            explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if as_json:
+        say(explained.model_dump_json(indent=2))
+    else:
+        say(f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…")  # fmt: skip
+        for sentence in (*explaining.reading(explained), explained.limits):
+            say(sentence)
+        for warning in found.warnings:
+            say(f"Warning: {warning}")
+    if submit:
+        body = {"type": "explainability_report", "explained": explained.model_dump(mode="json"), "summary": f"Of {model} in MLflow, {same}"}  # fmt: skip
+        hand_in(submit, body, quiet=as_json)
+
+
+def _download(model: str, folder: Path) -> str:
+    """The contents of the version, and their digest."""
+    from bot.cli.base import settings
+    from bot.registry import syncing
+
+    name, _, version = model.rpartition(":")
+    if not name:
+        raise fail(f"Name the model with its version, like {model}:7.", 2)
+    registry = syncing.client(settings())
+    if registry is None:
+        raise fail("MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com.")  # fmt: skip
+    try:
+        found = registry.download(name, version, folder)
+    finally:
+        registry.close()
+    if found.sha256 is None:
+        raise fail(f"{model} cannot be read: {found.why}.")
+    return found.sha256
+
+
+def _compared(submit: str, folder: Path, digest: str) -> str:
+    """Whether what is tried is what the record names: all of it, or one of its files, as a pipeline may have digested it."""
+    from bot.cli.calling import caller, once
+    from bot.cli.models import split
+
+    key, version = split(submit)
+    with caller() as api:
+        told = once(api, "GET", f"/models/{key}")
+    held = next((one["digest"] for one in told["versions"] if one["version"] == version), None)  # fmt: skip
+    if held is None:
+        return (
+            f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
+        )
+    held = held.removeprefix("sha256:")
+    files = (hashlib.sha256(one.read_bytes()).hexdigest() for one in folder.rglob("*") if one.is_file())  # fmt: skip
+    if held == digest or held in files:
+        return f"whose contents are those on the record (sha256:{held[:12]}…)."
+    return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{held[:12]}…)."

@@ -1,0 +1,207 @@
+"""A model is loaded in a process of its own: what it may, what it answers, and how it ends."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+import pytest
+import skops.io
+import yaml
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+
+from workflows.errors import InvalidInput
+from workflows.evidence import explaining
+from workflows.sources import explanations
+from workflows.sources.permutation import trying
+from workflows.sources.permutation.records import Answered
+
+SEED = numpy.random.RandomState(7)
+FRAME = pandas.DataFrame({"income": SEED.normal(size=400), "age": SEED.normal(size=400), "noise": SEED.normal(size=400)})  # fmt: skip
+TRUTH = (2 * FRAME.income + FRAME.age > 0).astype(int)
+FITTED = LogisticRegression().fit(FRAME, TRUTH)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    made = tmp_path / "cases.csv"
+    FRAME.assign(fraud=TRUTH).to_csv(made, index=False)
+    return made
+
+
+def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Path:
+    """A folder as MLflow keeps it."""
+    folder = place / "model"
+    folder.mkdir(exist_ok=True)
+    if format_ == "skops":
+        skops.io.dump(model, folder / "model.file")
+    else:
+        (folder / "model.file").write_bytes(pickle.dumps(model))
+    told = {"pickled_model": "model.file", "serialization_format": format_, "sklearn_version": "1.5.0"}  # fmt: skip
+    (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": told | flavor}}))  # fmt: skip
+    return folder
+
+
+def tried(folder: Path, table: Path, **more: Any) -> Answered:
+    asked = {"target": "fraud", "seconds": 60.0, "needs_isolation": False} | more
+    return trying.tried(folder, table, **asked)
+
+
+@pytest.mark.parametrize("format_", ["skops", "pickle"])
+def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str) -> None:  # fmt: skip
+    found = tried(saved(tmp_path, FITTED, format_), table, run_code=format_ == "pickle")
+    own = permutation_importance(FITTED, FRAME, TRUTH, n_repeats=5, random_state=0)
+    assert found.features == ("income", "age", "noise")
+    assert found.rows == 400
+    assert (found.kind, found.scored_by) == ("LogisticRegression", "accuracy")
+    assert found.score == pytest.approx(FITTED.score(FRAME, TRUTH))
+    # The cases come in another order than they stand in the file, so the shuffles differ.
+    assert found.mean == pytest.approx(own["importances_mean"], abs=0.05)
+    assert found.mean[0] > found.mean[1] > abs(found.mean[2])
+
+
+def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:  # fmt: skip
+    found = tried(saved(tmp_path, FITTED, "skops"), table, rows=100, scoring="roc_auc")
+    assert found.rows == 100
+    told = trying.as_file(found, table)
+    import json
+
+    explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))  # fmt: skip
+    assert explaining.reading(explained)[0].startswith("By permutation importance, its answers are moved most by income (")  # fmt: skip
+    assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits
+    assert "how far the roc_auc of" in explained.limits
+
+
+class Spy:
+    """Looks around while it is loaded, and while it answers."""
+
+    def __init__(self, does: str) -> None:
+        self.does = does
+
+    def __reduce__(self) -> Any:
+        return (exec, (self.does,))
+
+
+def refusal(folder: Path, table: Path, **more: Any) -> str:
+    with pytest.raises(InvalidInput) as raised:
+        tried(folder, table, **more)
+    return raised.value.sentence
+
+
+def test_a_pickle_is_loaded_only_where_somebody_says_so(tmp_path: Path, table: Path) -> None:  # fmt: skip
+    mark = tmp_path / "ran"
+    folder = saved(tmp_path, Spy(f"open({str(mark)!r}, 'w')"))
+    assert "add --run-code" in refusal(folder, table)
+    assert not mark.exists()
+    assert "has no score of its own" in refusal(folder, table, run_code=True)
+    assert mark.exists()
+
+
+def test_a_model_sees_no_credential(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setenv("MLGOV_TOKEN", "sesame")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
+    mark = tmp_path / "seen"
+    does = f"import os; open({str(mark)!r}, 'w').write(repr(dict(os.environ)))"
+    refusal(saved(tmp_path, Spy(does)), table, run_code=True)
+    assert "sesame" not in mark.read_text()
+    assert "HOME" in mark.read_text()
+
+
+def test_a_model_reaches_no_network(tmp_path: Path, table: Path) -> None:
+    mark = tmp_path / "reached"
+    does = (
+        "import socket\n"
+        "try:\n    socket.create_connection(('127.0.0.1', 1), 2)\n"
+        f"except OSError as error:\n    open({str(mark)!r}, 'w').write(str(error.errno))\n"
+    )
+    said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, needs_isolation=True)  # fmt: skip
+    if "cannot be taken away" in said:
+        pytest.skip("this machine lets no process leave its network")
+    # Even the loopback is down: 101 is "network is unreachable", where an open one refuses with 111.
+    assert mark.read_text() == "101"
+
+
+def test_one_that_never_ends_is_ended_with_what_it_started(tmp_path: Path, table: Path) -> None:  # fmt: skip
+    mark = tmp_path / "pid"
+    does = f"import subprocess, time\nheld = subprocess.Popen(['sleep', '600'])\nopen({str(mark)!r}, 'w').write(str(held.pid))\ntime.sleep(600)"
+    said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, seconds=6.0)
+    assert said.startswith("It took longer than 6 seconds.")
+    with pytest.raises(OSError, match=r"No such process|No such file"):
+        _alive(int(mark.read_text()))
+
+
+def _alive(pid: int) -> None:
+    os.kill(pid, 0)
+    state = Path(f"/proc/{pid}/stat").read_text().split()[2]
+    if state == "Z":
+        raise ProcessLookupError(
+            "No such process: it is dead, and waits for its parent"
+        )
+
+
+def test_one_that_takes_all_memory_is_told(tmp_path: Path, table: Path) -> None:
+    said = refusal(saved(tmp_path, Spy("x = bytearray(8_000_000_000)")), table, run_code=True)  # fmt: skip
+    assert "more than 4,096 MB" in said
+
+
+def test_one_that_dies_is_told(tmp_path: Path, table: Path) -> None:
+    said = refusal(saved(tmp_path, Spy("import os; print('bye', flush=True); os._exit(3)")), table, run_code=True)  # fmt: skip
+    assert "ended without an answer (code 3: bye)" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"target": "truth"}, "no column 'truth'. It has: income, age, noise, fraud"),
+        ({"scoring": "best"}, "no scorer 'best'"),
+        ({"scoring": "r3"}, "no scorer"),
+    ],
+)
+def test_what_does_not_fit_is_said(tmp_path: Path, table: Path, more: dict[str, str], words: str) -> None:  # fmt: skip
+    assert words in refusal(saved(tmp_path, FITTED, "skops"), table, **more)
+
+
+def test_columns_that_the_model_takes_and_the_table_lacks(tmp_path: Path) -> None:
+    table = tmp_path / "few.csv"
+    FRAME[["income"]].assign(fraud=TRUTH).to_csv(table, index=False)
+    folder = saved(tmp_path, FITTED, "skops")
+    assert "lacks columns that the model takes: age, noise" in refusal(folder, table)
+    table.write_bytes(b"\x00\xff\xfe,")
+    assert refusal(folder, table)
+    table.write_bytes(b"")
+    assert "is empty" in refusal(folder, table)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no MLmodel file"),
+        ("flavors: {pytorch: {}}", "no scikit-learn model"),
+        ("- 1", "no scikit-learn model"),
+        ("flavors: {sklearn: {pickled_model: ../../secret}}", "not there"),
+        ("flavors: {sklearn: {pickled_model: model.file, serialization_format: dill}}", "serialized as 'dill'"),
+        ("flavors: [", "no MLmodel file"),
+    ],
+)  # fmt: skip
+def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, words: str) -> None:  # fmt: skip
+    folder = saved(tmp_path, FITTED, "skops")
+    (tmp_path / "secret").write_text("x")
+    if text is None:
+        (folder / "MLmodel").unlink()
+    else:
+        (folder / "MLmodel").write_text(text)
+    assert words in refusal(folder, table)
+
+
+def test_types_that_skops_does_not_know_need_a_word(tmp_path: Path, table: Path) -> None:  # fmt: skip
+    folder = saved(tmp_path, Own().fit(FRAME, TRUTH), "skops")
+    said = refusal(folder, table)
+    assert "types that skops does not know" in said
+    assert "Own" in said
+
+
+class Own(LogisticRegression):
+    """A class that no library knows."""

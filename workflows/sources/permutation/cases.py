@@ -1,0 +1,35 @@
+"""A table of cases that a model answers: CSV (also gzipped) or Parquet, as many rows as wanted."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflows.sources import sealed
+from workflows.sources.sealed import literal
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Unreadable(Exception):
+    """The file is no table, as a sentence."""
+
+
+def read(path: Path, rows: int, seed: int) -> "DataFrame":
+    """The table, with its own types; of more rows than wanted a sample, the same each time."""
+    import duckdb
+
+    with path.open("rb") as opened:
+        begins = opened.read(4)
+    place = literal(str(path.resolve()))
+    packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
+    source = f"read_parquet({place})" if begins == b"PAR1" else f"read_csv({place}, header=true, sample_size=-1, compression={literal(packed)})"  # fmt: skip
+    spill = tempfile.mkdtemp(prefix="mlgov-cases-")
+    try:
+        with sealed.connect([path], spill, memory_mb=512, threads=1, max_spill_gb=4) as base:  # fmt: skip
+            return base.execute(f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})").df()  # noqa: S608  # fmt: skip
+    except duckdb.Error as error:
+        raise Unreadable(f"{path.name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.") from None  # fmt: skip
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
