@@ -152,7 +152,19 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.close()
     desk.sit(TIM)
     desk.hand_in("Explainability")
-    desk.hand_in("Security")
+    paper = tmp_path / "security.pdf"
+    paper.write_bytes(b"%PDF-1.7 threat model")
+    desk.more("Hand in evidence")
+    desk.pick("models.evidence_type", "Security")
+    page.get_by_test_id("file-file").set_input_files(str(paper))
+    expect(desk.modal).to_contain_text("security.pdf")
+    page.get_by_label("Remove security.pdf").click()
+    expect(desk.modal).not_to_contain_text("security.pdf")
+    page.get_by_test_id("file-file").set_input_files(str(paper))
+    expect(desk.modal).to_contain_text("security.pdf")
+    desk.shot("2b-file")
+    desk.send("Handed in: security assessment.")
+    desk.close()
     desk.step()
     desk.pick("validator", "Fay")
     desk.send("sent to validation")
@@ -173,6 +185,11 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     for box in desk.modal.get_by_label("I looked at it").all():
         box.check()
     desk.shot("3-look")
+    desk.modal.get_by_label("Send me the security assessment").click()
+    expect(desk.modal).to_contain_text("It is on its way")
+    desk.shot("3b-sent")
+    page.get_by_test_id("modal-back").click()
+    expect(desk.modal.get_by_label("I looked at it").first).to_be_checked()
     page.get_by_test_id("modal-submit").click()
     expect(desk.modal.get_by_test_id("field-error")).to_contain_text("why it can be accepted all the same")  # fmt: skip
     desk.fill(word="Women applied for other posts; by post it is even.")
@@ -182,6 +199,14 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.fill(reason="It holds on the night shift, too.")
     desk.send("Asked: request #1 waits for Model risk")
     desk.close()
+
+    desk.sit(FAY, office.sandbox.seat(FAY).dm().id)
+    sent = page.get_by_test_id("file-card").last
+    expect(sent).to_contain_text("security-assessment.pdf")
+    desk.shot("3c-received")
+    with page.expect_download() as download:
+        sent.click()
+    assert Path(download.value.path()).read_bytes() == paper.read_bytes()
 
     desk.sit(FRED, office.sandbox.seat(FRED).dm().id)
     expect(page.get_by_test_id("message").last).to_contain_text("(tier 2, 8 items of evidence, 1 flagged)")  # fmt: skip
