@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +18,13 @@ import anyio
 from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PAGE = Path(__file__).with_name("page")
+_WAITING = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Opening…</title><p role="status">{}</p><script src="/sandbox/page/waiting.js"></script></html>'
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -91,6 +99,9 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
 
     async def index(request: Request) -> Response:
         refused = _foreign(sandbox, request)
+        if refused is None and sandbox.prepares:
+            page = _WAITING.format(escape(sandbox.prepares))
+            return HTMLResponse(page, 503, _HEADERS | {"retry-after": "1"})  # fmt: skip
         return refused or FileResponse(PAGE / "index.html", headers=_HEADERS)
 
     async def events(request: Request) -> Response:

@@ -92,6 +92,8 @@ class Sandbox:
         self.faults = faults or Faults()
         self.inspector = Inspector()
         self.strip = strip
+        self.prepares = ""
+        """What is still being made ready; while it says something the page waits for it, and opens by itself."""
         self.installation = Installation(
             world,
             self.manifest,

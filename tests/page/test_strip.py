@@ -158,3 +158,17 @@ def test_a_step_that_cannot_answer_is_not_done(office: Office) -> None:
     story = httpx.get(f"{office.sandbox.url}/sandbox/strip").json()
     assert story["steps"][0]["done"] is False
     assert story["steps"][0]["go"] is None
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_page_that_is_opened_too_early_opens_by_itself(
+    open_page: Opener, office: Office
+) -> None:
+    page = open_page("#/U0MAYA/C0TRIAGE")
+    office.sandbox.prepares = "The story <so far> is being told."
+    page.reload()
+    expect(page.get_by_role("status")).to_have_text("The story <so far> is being told.")
+    office.sandbox.prepares = ""
+    expect(page.get_by_test_id("composer")).to_be_visible()
+    assert page.url.endswith("#/U0MAYA/C0TRIAGE")

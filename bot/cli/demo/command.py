@@ -94,6 +94,7 @@ class Demo:
         finally:
             database.close()
         self._policy.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")
+        self.sandbox.prepares = "The story so far is being told; this page opens by itself in a few seconds."
         self.sandbox.start()
         if not self._empty:
             # What happened before is told at once: nobody waits for Slack's pace in the past.
@@ -105,6 +106,7 @@ class Demo:
         self._web = WebServer(self._run().web(serve_slack=False), "127.0.0.1", 0)
         self._web.start()
         self.sandbox.strip = story.strip(self, is_empty=self._empty)
+        self.sandbox.prepares = ""
 
     def _run(self, *, hurry: float = 1.0) -> app.Bot:
         """Start a bot. `hurry` shrinks its waiting; how long it waits for an answer of Slack stays."""
