@@ -56,6 +56,7 @@ class RegistryModelRow(Base):
     written_alias: Mapped[str | None]
     """The version at which mlgov itself last pointed the alias."""
     seen_at: Mapped[datetime]
+    """When it was first seen, or came back."""
     gone_at: Mapped[datetime | None]
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from storage.db import Database
 from storage.enums import FindingSource, ModelState
@@ -443,3 +444,25 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
     yard.db.run(lambda session: service.hint(session, now=yard.now))
     assert begin()
     assert begin(after=timedelta(minutes=11)), "a turn that nobody gave back ends"
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions(shelf: Shelf, many: int) -> None:  # fmt: skip
+    for place in range(many):
+        shelf.put(f"model-{place}", "1", "2", "3", alias="3")
+    shelf.look()
+    shelf.accept()
+    shelf.look()
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    engine = shelf.yard.db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        shelf.look()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert len(said) < 30
+    assert not [one for one in said if "UPDATE registry_model" in one or "UPDATE registry_version" in one]  # fmt: skip

@@ -1,6 +1,6 @@
 """What follows from one look at the registry, once its baseline is accepted: what is new, and where it differs."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from storage.enums import FindingSource, ModelState, Severity
 from storage.inventory import finding_queries
 from storage.inventory.tables import Model, ModelVersion
-from storage.registry import queries
 from storage.registry.tables import (
     RegistryModelRow,
     RegistryState,
@@ -24,14 +23,11 @@ from workflows.inventory import telling as model_telling
 from workflows.inventory.forms import AddVersion, slug
 from workflows.people import service as people
 from workflows.policy import Policy
-from workflows.registry import rules, seeing, telling
+from workflows.registry import rules, telling
 from workflows.registry.notices import DriftFound, TooMuchMoved
 from workflows.registry.rules import Drift, Seen
-from workflows.registry.seeing import Changes
+from workflows.registry.seeing import Changes, Inventory, Sight
 from workflows.sources.text import folded_email
-
-Inventory = Mapping[str, tuple[Model, Mapping[str, ModelVersion]]]
-"""Registered name → the inventory's model and its versions by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +45,17 @@ class Around:
 
 
 def apply(
-    session: Session, state: RegistryState, changes: Changes, around: Around
-) -> None:
+    session: Session, state: RegistryState, sight: Sight, changes: Changes, around: Around
+) -> None:  # fmt: skip
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
-    held = seeing.link(session)
-    by_name = {one.name: one for one in seeing.side_by_side(session, held, alias=around.alias)}  # fmt: skip
+    by_name = {one.name: one for one in sight.side_by_side(around.alias)}
     moved = [
         f"{row.name}: {around.alias} stands at version {row.aliases[around.alias]}"
         for row in changes.moved
         if row.name in by_name and rules.is_unapproved(by_name[row.name])
     ]
-    strangers = [row for row in queries.models(session) if row.gone_at is None and row.name not in held]  # fmt: skip
+    strangers = sight.strangers
     told = [*moved, *(f"{row.name} is new" for row in strangers)]
     if rules.is_storm(told, around.policy.registry.storm):
         state.frozen_at, state.frozen = now, told[:200]
@@ -70,14 +65,16 @@ def apply(
     for row in strangers:
         model_id = adopt(session, row, org_key=around.org_key, now=now)
         _file(session, Drift.UNKNOWN, model_id, None, {"name": row.name}, f"unknown:{row.name}", around)  # fmt: skip
-    _add_versions(session, seeing.link(session), around)
-    held = seeing.link(session)
-    _contents(session, held, around)
-    since = {row.name: row.alias_since for row in queries.models(session)}
-    for seen in seeing.side_by_side(session, held, alias=around.alias):
-        _watch_alias(session, seen, held, since[seen.name], around)
-    _gone(session, changes, held, around)
-    _recovered(session, held, around)
+    if strangers:
+        sight.link()
+    if _add_versions(session, sight, around):
+        sight.link()
+    _contents(session, sight, around)
+    compared = sight.side_by_side(around.alias)
+    for seen in compared:
+        _watch_alias(session, seen, sight.held, sight.models[seen.name].alias_since, around)  # fmt: skip
+    _gone(session, changes, sight.held, around)
+    _recovered(session, compared, sight.held, around)
 
 
 def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:  # fmt: skip
@@ -95,14 +92,15 @@ def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetim
     )  # fmt: skip
 
 
-def _add_versions(session: Session, held: Inventory, around: Around) -> None:
-    """The newest version of each model that the inventory knows, where the registry says who made it.
+def _add_versions(session: Session, sight: Sight, around: Around) -> int:
+    """The newest version of each model that the inventory knows, where the registry says who made it; how many.
 
     Those before it are history, and others wait for somebody to add them.
     """
-    newest = {row.name: row for row in queries.versions(session) if row.gone_at is None}
+    newest = {row.name: row for row in sight.versions.values() if row.gone_at is None}
+    added = 0
     for row in newest.values():
-        known = held.get(row.name)
+        known = sight.held.get(row.name)
         if known is None or row.version_id is not None or not row.developer:
             continue
         try:
@@ -111,16 +109,19 @@ def _add_versions(session: Session, held: Inventory, around: Around) -> None:
             versions.add_version(session, SYSTEM, form, policy=around.policy, now=around.now, org_key=around.org_key)  # fmt: skip
         except (GovernanceError, ValueError):
             continue
+        added += 1
+    return added
 
 
-def _contents(session: Session, held: Inventory, around: Around) -> None:
-    for row in queries.versions(session):
-        known = held.get(row.name)
+def _contents(session: Session, sight: Sight, around: Around) -> None:
+    for row in sight.versions.values():
+        known = sight.held.get(row.name)
         version = known[1].get(row.version) if known else None
         if known is None or version is None or row.digest is None or row.gone_at is not None:  # fmt: skip
             continue
         if version.digest == row.digest:
-            row.kept_digest = row.digest
+            if row.kept_digest != row.digest:
+                row.kept_digest = row.digest
         elif version.state != ModelState.RETIRED:
             _other_contents(session, row, row.digest, known[0], version, around)
 
@@ -198,9 +199,9 @@ def _file(
     )  # fmt: skip
 
 
-def _recovered(session: Session, held: Inventory, around: Around) -> None:
+def _recovered(session: Session, compared: Sequence[Seen], held: Inventory, around: Around) -> None:  # fmt: skip
     """Findings about an alias, or about something gone, that no longer hold are resolved by what is seen."""
-    seen = {held[one.name][0].id: one for one in seeing.side_by_side(session, held, alias=around.alias) if one.name in held}  # fmt: skip
+    seen = {held[one.name][0].id: one for one in compared if one.name in held}  # fmt: skip
     for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value):
         what, one = row.facts.get("what"), seen.get(row.model_id)
         if one is None:

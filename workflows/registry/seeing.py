@@ -30,8 +30,75 @@ class Changes:
     """Models whose governed alias stands elsewhere now."""
 
 
+Inventory = Mapping[str, tuple[Model, Mapping[str, ModelVersion]]]
+"""Registered name → model of the inventory, and its versions by name."""
+
+
+class Sight:
+    """The registry as last seen beside the inventory, for one transaction. Each row is loaded once, however many there are."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.models = {row.name: row for row in queries.models(session)}
+        self.versions = {(row.name, row.version): row for row in queries.versions(session)}  # fmt: skip
+        self.held: Inventory = {}
+
+    @property
+    def strangers(self) -> list[RegistryModelRow]:
+        """Registered models that the inventory does not know, by name."""
+        return [row for name, row in sorted(self.models.items()) if row.gone_at is None and name not in self.held]  # fmt: skip
+
+    def link(self) -> "Sight":
+        """Join registered models and versions to the inventory's by name; once more when the inventory has changed."""
+        held: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
+        for model, version in queries.inventory(self._session):
+            entry = held.setdefault(model.id, (model, {}))
+            if version is not None:
+                entry[1][version.version] = version
+        self.held = {model.registry_name: (model, versions) for model, versions in held.values() if model.registry_name}  # fmt: skip
+        for row in self.models.values():
+            known = self.held.get(row.name)
+            model_id = known[0].id if known else None
+            if row.model_id != model_id:
+                row.model_id = model_id
+        self._session.flush()
+        for each in self.versions.values():
+            known = self.held.get(each.name)
+            version = known[1].get(each.version) if known else None
+            version_id = version.id if version else None
+            if each.version_id != version_id:
+                each.version_id = version_id
+        self._session.flush()
+        return self
+
+    def side_by_side(self, alias: str) -> list[Seen]:
+        """Every registered model that is there, with what the inventory knows."""
+        tags: dict[str, dict[str, dict[str, str]]] = {}
+        for row in self.versions.values():
+            if row.gone_at is None:
+                tags.setdefault(row.name, {})[row.version] = row.tags
+        found = []
+        for name, model in sorted(self.models.items()):
+            if model.gone_at is not None:
+                continue
+            known = self.held.get(name)
+            found.append(
+                Seen(
+                    name=name,
+                    key=known[0].key if known else None,
+                    alias=model.aliases.get(alias),
+                    alias_known=model.alias_known,
+                    written=model.written_alias,
+                    held={key: _held(known[0], one) for key, one in known[1].items()} if known else {},
+                    tags=tags.get(name, {}),
+                )
+            )  # fmt: skip
+        return found
+
+
 def keep(
     session: Session,
+    sight: Sight,
     snapshot: Snapshot,
     runs: Runs,
     digests: Digests,
@@ -40,32 +107,31 @@ def keep(
     now: datetime,
 ) -> Changes:
     """Bring what was last seen up to date; what is different."""
-    rows = {row.name: row for row in queries.models(session)}
-    versions = {(row.name, row.version): row for row in queries.versions(session)}
     changes = Changes([], [], [])
     for found in snapshot.models:
-        row = rows.get(found.name)
+        row = sight.models.get(found.name)
         if row is None:
             row = RegistryModelRow(name=found.name, tags={}, aliases={}, alias_since=now, alias_known=False, seen_at=now)  # fmt: skip
             session.add(row)
+            sight.models[found.name] = row
             if alias in found.aliases:
                 changes.moved.append(row)
         elif row.aliases.get(alias) != found.aliases.get(alias):
             row.alias_since = now
             row.alias_known = found.aliases.get(alias) == row.written_alias
             changes.moved.append(row)
-        row.tags, row.aliases = dict(found.tags), dict(found.aliases)
-        row.description = found.description
-        row.seen_at, row.gone_at = now, None
-        session.flush()
-        _keep_versions(session, found, versions, runs, digests, now=now)
+        _back(row, now)
+        _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)  # fmt: skip
+    session.flush()
+    for found in snapshot.models:
+        _keep_versions(session, sight, found, runs, digests, now=now)
     names = set(snapshot.by_name)
-    for name, row in rows.items():
+    for name, row in sight.models.items():
         if name not in names and row.gone_at is None:
             row.gone_at = now
             changes.gone_models.append(row)
     seen = {(one.name, version.version) for one in snapshot.models for version in one.versions}  # fmt: skip
-    for key, row_ in versions.items():
+    for key, row_ in sight.versions.items():
         if key not in seen and row_.gone_at is None:
             row_.gone_at = now
             if key[0] in names:
@@ -74,10 +140,22 @@ def keep(
     return changes
 
 
+def _set(row: RegistryModelRow | RegistryVersionRow, **values: object) -> None:
+    """Give a row what differs, so that what stayed the same is not written again."""
+    for name, value in values.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+
+
+def _back(row: RegistryModelRow | RegistryVersionRow, now: datetime) -> None:
+    if row.gone_at is not None:
+        row.seen_at, row.gone_at = now, None
+
+
 def _keep_versions(
     session: Session,
+    sight: Sight,
     found: RegistryModel,
-    versions: dict[tuple[str, str], RegistryVersionRow],
     runs: Runs,
     digests: Digests,
     *,
@@ -85,73 +163,24 @@ def _keep_versions(
 ) -> None:
     # The oldest first, so that rows have the order of versions.
     for one in reversed(found.versions):
-        row = versions.get((found.name, one.version))
+        row = sight.versions.get((found.name, one.version))
         if row is None:
             row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)  # fmt: skip
             session.add(row)
-        row.tags, row.run_id = dict(one.tags), one.run_id
-        row.seen_at, row.gone_at = now, None
+            sight.versions[found.name, one.version] = row
+        _back(row, now)
+        _set(row, tags=dict(one.tags), run_id=one.run_id)
         if one.run_id is not None and one.run_id in runs:
             metrics, user = runs[one.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
             row.developer = folded_email(user or "") or row.developer
         named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
-        row.developer = folded_email(named or "") or row.developer
+        _set(row, developer=folded_email(named or "") or row.developer)
         read = digests.get((found.name, one.version))
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None
             row.verified_at = now
-
-
-def link(session: Session) -> dict[str, tuple[Model, dict[str, ModelVersion]]]:
-    """Join registered models and versions to the inventory's by name; registered name → model and its versions by name."""
-    held: dict[int, tuple[Model, dict[str, ModelVersion]]] = {}
-    for model, version in queries.inventory(session):
-        entry = held.setdefault(model.id, (model, {}))
-        if version is not None:
-            entry[1][version.version] = version
-    by_name = {model.registry_name: (model, versions) for model, versions in held.values() if model.registry_name}  # fmt: skip
-    for row in queries.models(session):
-        known = by_name.get(row.name)
-        row.model_id = known[0].id if known else None
-    session.flush()
-    for each in queries.versions(session):
-        known = by_name.get(each.name)
-        version = known[1].get(each.version) if known else None
-        each.version_id = version.id if version else None
-    session.flush()
-    return by_name
-
-
-def side_by_side(
-    session: Session,
-    held: Mapping[str, tuple[Model, Mapping[str, ModelVersion]]],
-    *,
-    alias: str,
-) -> list[Seen]:
-    """Every registered model that is there, with what the inventory knows."""
-    tags: dict[str, dict[str, dict[str, str]]] = {}
-    for row in queries.versions(session):
-        if row.gone_at is None:
-            tags.setdefault(row.name, {})[row.version] = row.tags
-    found = []
-    for model in queries.models(session):
-        if model.gone_at is not None:
-            continue
-        known = held.get(model.name)
-        found.append(
-            Seen(
-                name=model.name,
-                key=known[0].key if known else None,
-                alias=model.aliases.get(alias),
-                alias_known=model.alias_known,
-                written=model.written_alias,
-                held={name: _held(known[0], one) for name, one in known[1].items()} if known else {},
-                tags=tags.get(model.name, {}),
-            )
-        )  # fmt: skip
-    return found
 
 
 def _held(model: Model, version: ModelVersion) -> Held:

@@ -17,7 +17,7 @@ from workflows.policy import Policy
 from workflows.registry import drifting, rules, seeing, telling
 from workflows.registry.drifting import Around
 from workflows.registry.notices import BaselineRead, RegistryTroubled
-from workflows.registry.seeing import Digests, Runs
+from workflows.registry.seeing import Digests, Runs, Sight
 from workflows.sources.mlflow.records import Snapshot
 from workflows.wording import counted
 
@@ -119,13 +119,14 @@ def take(
 ) -> None:
     """Everything that follows from one look at the registry."""
     state = queries.state(session)
-    live = {row.name for row in queries.models(session) if row.gone_at is None}
+    sight = Sight(session)
+    live = {row.name for row in sight.models.values() if row.gone_at is None}
     left = len(live & set(snapshot.by_name))
     if rules.is_emptied(len(live), left):
         failed(session, f"It shows {left} of {len(live)} models that were there. If that is meant, accept it.", policy=policy, org_key=org_key, now=now)  # fmt: skip
         return
-    changes = seeing.keep(session, snapshot, runs, digests, alias=policy.registry.alias, now=now)  # fmt: skip
-    held = seeing.link(session)
+    changes = seeing.keep(session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now)  # fmt: skip
+    sight.link()
     state.looked_at = now
     was_troubled = state.alarmed_at is not None
     state.failures, state.failure, state.alarmed_at = 0, None, None
@@ -133,11 +134,11 @@ def take(
         audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
         telling.follow(session, now=now)
     if state.accepted_at is None:
-        _baseline(session, state, snapshot, held, policy=policy, org_key=org_key, now=now)  # fmt: skip
+        _baseline(session, state, snapshot, sight.held, policy=policy, org_key=org_key, now=now)  # fmt: skip
         return
     if state.frozen_at is not None:
         return
-    drifting.apply(session, state, changes, Around(policy, org_key, now))
+    drifting.apply(session, state, sight, changes, Around(policy, org_key, now))
 
 
 def _baseline(
@@ -209,9 +210,9 @@ def accept(session: Session, actor: Actor, *, policy: Policy, org_key: str, now:
 
 def _adopt_all(session: Session, *, org_key: str, now: datetime) -> int:
     """Put everything that the registry has and the inventory does not know on the inventory, without findings."""
-    held = seeing.link(session)
-    strangers = [row for row in queries.models(session) if row.name not in held and row.gone_at is None]  # fmt: skip
+    sight = Sight(session).link()
+    strangers = sight.strangers
     for row in strangers:
         drifting.adopt(session, row, org_key=org_key, now=now)
-    seeing.link(session)
+    sight.link()
     return len(strangers)

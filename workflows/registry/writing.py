@@ -9,9 +9,10 @@ from storage.registry.tables import RegistryWrite
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.policy import Policy
-from workflows.registry import rules, seeing, telling
+from workflows.registry import rules, telling
 from workflows.registry.notices import WriteGivenUp
 from workflows.registry.rules import Write
+from workflows.registry.seeing import Sight
 
 _ORDER = {"unalias": 0, "alias": 1, "untag": 2, "tag": 3}
 
@@ -22,11 +23,11 @@ def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Writ
     if state is None or state.accepted_at is None or state.frozen_at is not None or state.failure is not None:  # fmt: skip
         return []
     room = policy.registry.writes_per_hour - queries.written_since(session, real_now - timedelta(hours=1))  # fmt: skip
-    held = seeing.link(session)
+    sight = Sight(session).link()
     resting = {row.what for row in queries.open_writes(session) if row.dead_at is not None or row.next_at > real_now}  # fmt: skip
     found = [
         write
-        for seen in seeing.side_by_side(session, held, alias=policy.registry.alias)
+        for seen in sight.side_by_side(policy.registry.alias)
         if seen.key is not None
         for write in rules.wanted(seen, policy.registry.alias, restore=policy.registry.restore_alias)
         if write.what not in resting
