@@ -453,6 +453,7 @@ def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions
     shelf.look()
     shelf.accept()
     shelf.look()
+    shelf.digests.clear()
     said: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
