@@ -268,7 +268,12 @@ def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(
     with pytest.raises(GovernanceError, match="its record stays"):
         yard.hand_in(OLA, version, "model_card")
     young = yard.version(yard.model("young"))
+    with pytest.raises(NotAllowed, match="missing: decommission plan"):
+        yard.step(OLA, young, "retire")
+    yard.complete(young, "retirement")
     yard.step(OLA, young, "retire")
+    assert yard.state_of(young) is S.DEVELOPMENT, "one of two"
+    yard.step(RISK, young, "retire")
     assert yard.state_of(young) is S.RETIRED
 
 

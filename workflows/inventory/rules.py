@@ -100,14 +100,10 @@ MOVES: tuple[Move, ...] = (
     _move("validate_again", "Validate again…", S.SUSPENDED, S.VALIDATION, Who.MODEL_RISK, guards=(Guard.VALIDATOR_NAMED,), why=True, done="sent to validation again"),
     *(
         _move(RETIRE, "Retire…", source, S.RETIRED, Who.OWNER, Who.MODEL_RISK, guards=(Guard.NO_DEPENDANTS,), evidence="retirement", why=True, both=True, done="retired")
-        for source in (S.IN_USE, S.SUSPENDED)
-    ),
-    *(
-        _move(RETIRE, "Retire…", source, S.RETIRED, Who.OWNER, Who.MODEL_RISK, why=True, done="retired")
-        for source in (S.APPROVED, S.DEVELOPMENT)
+        for source in (S.IN_USE, S.SUSPENDED, S.APPROVED, S.DEVELOPMENT)
     ),
 )  # fmt: skip
-"""Every step there is; anything else is refused. What was never used is retired by one person without a plan."""
+"""Every step there is; anything else is refused."""
 
 _BY = {(move.source, move.verb): move for move in MOVES}
 
