@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,8 +45,14 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
 
 
 @pytest.fixture
-def office(request: pytest.FixtureRequest, tmp_path: Path, mlflow: Mlflow) -> Iterator[Office]:  # fmt: skip
-    url = fresh_url("sqlite", request, tmp_path)
+def empty(tmp_path: Path) -> Iterator[Mlflow]:
+    """A server of its own, for a story that begins with an empty registry."""
+    with served(tmp_path / "mlflow") as running:
+        yield running
+
+
+@contextmanager
+def beside(mlflow: Mlflow, url: str, tmp_path: Path) -> Iterator[Office]:
     with opened(
         url, tmp_path, policy=POLICY, world=world(), mlgov_mlflow_url=mlflow.url, mlgov_mlflow_webhook_secret=SecretStr(SECRET)
     ) as running:  # fmt: skip
@@ -66,7 +73,13 @@ def look(office: Office) -> None:
     office.settle()
 
 
-def test_from_a_run_to_its_alias_drift_and_recovery(office: Office, mlflow: Mlflow) -> None:  # fmt: skip
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_from_a_run_to_its_alias_drift_and_recovery(request: pytest.FixtureRequest, tmp_path: Path, empty: Mlflow, kind: str) -> None:  # fmt: skip
+    with beside(empty, fresh_url(kind, request, tmp_path), tmp_path) as office:
+        _the_life(office, empty)
+
+
+def _the_life(office: Office, mlflow: Mlflow) -> None:
     mlflow.call("registered-models/create", name="fraud-score", description="Ranks claims.", tags=[{"key": "mlgov.owner", "value": "ola@acme.test"}, {"key": "mlgov.project", "value": "ticket-triage"}])  # fmt: skip
     run_id, source = mlflow.trained("fraud", b"weights", "tim@acme.test", accuracy=0.91)
     mlflow.version("fraud-score", source, run_id)
@@ -228,7 +241,12 @@ with mlflow.start_run():
 """
 
 
-def test_a_model_that_mlflow_itself_saved_is_tried_and_handed_in(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:  # fmt: skip
+def test_a_model_that_mlflow_itself_saved_is_tried_and_handed_in(request: pytest.FixtureRequest, mlflow: Mlflow, tmp_path: Path) -> None:  # fmt: skip
+    with beside(mlflow, fresh_url("sqlite", request, tmp_path), tmp_path) as office:
+        _tried(office, mlflow, tmp_path)
+
+
+def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
     table = tmp_path / "cases.csv"
     table.write_text("income,age,fraud\n" + "".join(f"{one % 17},{one % 5},{int(one % 17 > 8)}\n" for one in range(200)))  # fmt: skip
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "NO_PROXY": "127.0.0.1", "GIT_PYTHON_REFRESH": "quiet"}  # fmt: skip
