@@ -37,7 +37,7 @@ test: $(STAMP) ## All tests that need nothing but this checkout (browser tests s
 test-fast: $(STAMP) ## The quick ones, under a minute
 	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
-test-all: $(HEAVY) ## Every test, also those that start heavy real servers
+test-all: $(HEAVY) ## Every test, also those that start heavy real servers or take long
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Formatting, lint, types and import contracts

@@ -28,7 +28,7 @@ def read_file(click: Click) -> Reply:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
         item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
-    file_id = slack_files.id_of(item.uri)
+    file_id = words.file_of(item)
     if file_id is None:
         raise InvalidInput("This item is no file in Slack: its link leads to it.")
 
@@ -41,8 +41,8 @@ def read_file(click: Click) -> Reply:
     name = deps.policy.evidence.words(item.type)
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
-    words = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"  # fmt: skip
-    return Send(f"{name.replace(' ', '-')}{ending}", make, words)
+    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"  # fmt: skip
+    return Send(f"{name.replace(' ', '-')}{ending}", make, told)
 
 
 def model_card(click: Click) -> Reply:

@@ -1,5 +1,6 @@
 """Files shared with the bot become evidence, and menus over many models and projects are looked up."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -145,6 +146,8 @@ def _columns(submission: Submission) -> Columns:
     cut = said(windows.CUT)
     try:
         threshold = float(cut) if cut else None
+        if threshold is not None and not math.isfinite(threshold):
+            raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
     groups = tuple(one.strip() for one in said(windows.GROUPS).split(",") if one.strip())  # fmt: skip

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from bot import blocks, slack_files
+from bot import blocks
 from bot.blocks import Block, Element
 from bot.inventory import figures, words
 from bot.pictures import Picture
@@ -244,7 +244,7 @@ def evidence(
     """One item: how it stands, and where it has figures, those as a picture and in words."""
     button = (
         blocks.button("Read the file", words.READ_FILE, str(one.id), hint=f"Send me the {policy.evidence.words(one.type)}")
-        if slack_files.id_of(one.uri)
+        if words.file_of(one)
         else None
     )  # fmt: skip
     shown = [blocks.section(words.item(one, policy, today), accessory=button)]

@@ -2,7 +2,12 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+from sqlalchemy.orm import Session
 
 from bot.context import Deps
 from bot.repeating import Repeating
@@ -20,6 +25,8 @@ AGAIN = timedelta(minutes=5)
 """After which time a query that gave nothing is tried again."""
 MOST = 500
 """Measures asked for in one round; the rest in the next."""
+BATCH = 50
+"""Readings kept in one transaction, so that no click waits for many."""
 
 
 def client(settings: Settings) -> Prometheus | None:
@@ -59,7 +66,7 @@ class Watch:
             wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
-        values = {}
+        values: dict[Asked, Decimal] = {}
         for one in wanted[:MOST]:
             if self._rounds.is_stopping:
                 break
@@ -72,13 +79,14 @@ class Watch:
             except GovernanceError as error:
                 log.warning("no reading of %s: %s", one.words, error.sentence)
                 self._later(one)
-        if values:
-            deps.db.run(
-                lambda session: asking.keep(
-                    session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
-                )
-            )  # fmt: skip
+        kept = list(values.items())
+        for start in range(0, len(kept), BATCH):
+            deps.db.run(partial(self._keep, values=dict(kept[start : start + BATCH])))
         return len(values)
+
+    def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
+        deps = self._deps
+        asking.keep(session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session))  # fmt: skip
 
     def _later(self, *asked: Asked) -> None:
         until = time.monotonic() + AGAIN.total_seconds()

@@ -239,7 +239,7 @@ def item(one: Item, policy: Policy, today: date) -> str:
     """One item of evidence in a line or two: what it is, how it stands, what it measured."""
     name = blocks.escape(policy.evidence.words(one.type).capitalize(), 60)
     # Slack shows a file that was handed in to nobody but who shared it, so its link leads nowhere for others.
-    has_link = one.uri and one.uri.startswith("http") and not slack_files.id_of(one.uri)
+    has_link = one.uri and one.uri.startswith("http") and file_of(one) is None
     head = f"<{one.uri}|{name}>" if has_link else name
     told = [f"*{head}*", status(one, today)]
     if one.outcome:
@@ -255,6 +255,11 @@ def item(one: Item, policy: Policy, today: date) -> str:
     if one.word:
         lines.append(f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”")  # fmt: skip
     return "\n".join(lines)
+
+
+def file_of(one: Item) -> str | None:
+    """Slack's id of the file that an item is, where it was handed in as one: its link and its digest are on the record."""
+    return slack_files.id_of(one.uri) if one.sha256 else None
 
 
 def status(one: Item, today: date) -> str:

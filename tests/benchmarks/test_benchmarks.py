@@ -14,8 +14,15 @@ from benchmarks.__main__ import NAMES
 ROOT = Path(__file__).parents[2]
 
 
+LONG = ("clicks", "card", "delivery")
+"""They start several servers each, and wait for Slack's pace."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=pytest.mark.heavy if one in LONG else ()) for one in NAMES],
+)  # fmt: skip
 def test_it_runs_and_prints_its_ratios(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", name, "--small"],

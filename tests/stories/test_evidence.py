@@ -298,3 +298,13 @@ def test_the_window_has_no_field_for_files_that_mlgov_may_not_read(request: pyte
         assert ola.seat.click(view_id=view.id, action_id="models.evidence_type", selected="datasheet").ok  # fmt: skip
         assert "file_input" not in ola.window()
         assert "A link, on which its readers find it." in ola.window()
+
+
+def test_a_link_into_slack_without_a_digest_stays_a_link(office: Office) -> None:
+    link = "https://acme.slack.com/files/U0TIM/F0AAAAAAAA/notes.txt"
+    Person(office, TIM).hand_in("datasheet", uri=link)
+    fred = Person(office, FRED)
+    fred.ask("model fraud-score")
+    fred.press("models.open")
+    assert f"<{link}|Datasheet>" in fred.window()
+    assert "models.file" not in fred.window()
