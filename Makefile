@@ -5,7 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 ARGS ?=
 # Three at once: many tests wait for a process or a page. Whole files, in the order of tests/conftest.py.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+FILES := --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 3 $(FILES)
 
 .PHONY: help demo run test test-fast test-all check format bench
 
@@ -35,7 +36,7 @@ test: $(STAMP) ## All tests that need nothing but this checkout (browser tests s
 	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy" $(ARGS)
 
 test-fast: $(STAMP) ## The quick ones, under a minute
-	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy and not slow and not browser and not crash" $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(FILES) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
 test-all: $(HEAVY) ## Every test, also those that start heavy real servers or take long
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

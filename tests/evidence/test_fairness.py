@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from fairlearn import metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,9 +58,12 @@ def test_the_worked_example_of_the_docs() -> None:
 _ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()), min_size=1, max_size=120)  # fmt: skip
 
 
+@pytest.mark.slow
 @given(_ROWS)
 @settings(deadline=None)
 def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> None:
+    from fairlearn import metrics  # a second that the other tests need not wait for
+
     found = _judged(rows)
     sizes = defaultdict(int)
     for row in rows:

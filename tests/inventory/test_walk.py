@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -171,6 +172,7 @@ def fresh(database: Database) -> Yard:
     return known
 
 
+@pytest.mark.slow
 def test_whatever_people_try_what_is_in_use_was_earned(
     sqlite_template: Path, tmp_path: Path
 ) -> None:

@@ -1,17 +1,14 @@
 """A model is loaded in a process of its own: what it may, what it answers, and how it ends."""
 
+import json
 import os
 import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy
-import pandas
 import pytest
-import skops.io
 import yaml
-from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression
 
 from workflows.errors import InvalidInput
 from workflows.evidence import explaining
@@ -19,16 +16,32 @@ from workflows.sources import explanations
 from workflows.sources.permutation import trying
 from workflows.sources.permutation.records import Answered
 
-SEED = numpy.random.RandomState(7)
-FRAME = pandas.DataFrame({"income": SEED.normal(size=400), "age": SEED.normal(size=400), "noise": SEED.normal(size=400)})  # fmt: skip
-TRUTH = (2 * FRAME.income + FRAME.age > 0).astype(int)
-FITTED = LogisticRegression().fit(FRAME, TRUTH)
+pytestmark = pytest.mark.slow
+
+
+@cache
+def cases() -> tuple[Any, Any]:
+    """Inputs and truth. Libraries that take a second to import are imported where they are used."""
+    import numpy
+    import pandas
+
+    seed = numpy.random.RandomState(7)
+    frame = pandas.DataFrame({one: seed.normal(size=400) for one in ("income", "age", "noise")})  # fmt: skip
+    return frame, (2 * frame.income + frame.age > 0).astype(int)
+
+
+@cache
+def fitted() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(*cases())
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     made = tmp_path / "cases.csv"
-    FRAME.assign(fraud=TRUTH).to_csv(made, index=False)
+    frame, truth = cases()
+    frame.assign(fraud=truth).to_csv(made, index=False)
     return made
 
 
@@ -37,6 +50,8 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
     folder = place / "model"
     folder.mkdir(exist_ok=True)
     if format_ == "skops":
+        import skops.io
+
         skops.io.dump(model, folder / "model.file")
     else:
         (folder / "model.file").write_bytes(pickle.dumps(model))
@@ -52,23 +67,27 @@ def tried(folder: Path, table: Path, **more: Any) -> Answered:
 
 @pytest.mark.parametrize("format_", ["skops", "pickle"])
 def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str) -> None:  # fmt: skip
-    found = tried(saved(tmp_path, FITTED, format_), table, run_code=format_ == "pickle")
-    own = permutation_importance(FITTED, FRAME, TRUTH, n_repeats=5, random_state=0)
+    found = tried(
+        saved(tmp_path, fitted(), format_), table, run_code=format_ == "pickle"
+    )
+    from sklearn.inspection import permutation_importance
+
+    own = permutation_importance(fitted(), *cases(), n_repeats=5, random_state=0)
     assert found.features == ("income", "age", "noise")
     assert found.rows == 400
     assert (found.kind, found.scored_by) == ("LogisticRegression", "accuracy")
-    assert found.score == pytest.approx(FITTED.score(FRAME, TRUTH))
+    assert found.score == pytest.approx(fitted().score(*cases()))
     # The cases come in another order than they stand in the file, so the shuffles differ.
     assert found.mean == pytest.approx(own["importances_mean"], abs=0.05)
     assert found.mean[0] > found.mean[1] > abs(found.mean[2])
 
 
 def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:  # fmt: skip
-    found = tried(saved(tmp_path, FITTED, "skops"), table, rows=100, scoring="roc_auc")
+    found = tried(
+        saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc"
+    )
     assert found.rows == 100
     told = trying.as_file(found, table)
-    import json
-
     explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))  # fmt: skip
     assert explaining.reading(explained)[0].startswith("By permutation importance, its answers are moved most by income (")  # fmt: skip
     assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits
@@ -161,13 +180,14 @@ def test_one_that_dies_is_told(tmp_path: Path, table: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_said(tmp_path: Path, table: Path, more: dict[str, str], words: str) -> None:  # fmt: skip
-    assert words in refusal(saved(tmp_path, FITTED, "skops"), table, **more)
+    assert words in refusal(saved(tmp_path, fitted(), "skops"), table, **more)
 
 
 def test_columns_that_the_model_takes_and_the_table_lacks(tmp_path: Path) -> None:
     table = tmp_path / "few.csv"
-    FRAME[["income"]].assign(fraud=TRUTH).to_csv(table, index=False)
-    folder = saved(tmp_path, FITTED, "skops")
+    frame, truth = cases()
+    frame[["income"]].assign(fraud=truth).to_csv(table, index=False)
+    folder = saved(tmp_path, fitted(), "skops")
     assert "lacks columns that the model takes: age, noise" in refusal(folder, table)
     table.write_bytes(b"\x00\xff\xfe,")
     assert refusal(folder, table)
@@ -187,7 +207,7 @@ def test_columns_that_the_model_takes_and_the_table_lacks(tmp_path: Path) -> Non
     ],
 )  # fmt: skip
 def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, words: str) -> None:  # fmt: skip
-    folder = saved(tmp_path, FITTED, "skops")
+    folder = saved(tmp_path, fitted(), "skops")
     (tmp_path / "secret").write_text("x")
     if text is None:
         (folder / "MLmodel").unlink()
@@ -197,11 +217,10 @@ def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, wo
 
 
 def test_types_that_skops_does_not_know_need_a_word(tmp_path: Path, table: Path) -> None:  # fmt: skip
-    folder = saved(tmp_path, Own().fit(FRAME, TRUTH), "skops")
+    from sklearn.linear_model import LogisticRegression
+
+    own = type("Own", (LogisticRegression,), {"__module__": "somebodys.code"})
+    folder = saved(tmp_path, own().fit(*cases()), "skops")
     said = refusal(folder, table)
     assert "types that skops does not know" in said
-    assert "Own" in said
-
-
-class Own(LogisticRegression):
-    """A class that no library knows."""
+    assert "somebodys.code.Own" in said
