@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 """CLONE_NEWUSER and CLONE_NEWNET of Linux."""
 MOST_FILE = 1_000_000_000
+_OURS = ("sklearn", "skops", "cloudpickle")
 SEED = 0
 
 
@@ -37,7 +38,8 @@ def main(asked: Path, answered: Path) -> None:
     except Refused as error:
         told = Answered(error=str(error))
     except ModuleNotFoundError as error:
-        told = Answered(error=f"The model needs the package {error.name}, which is not installed here.")  # fmt: skip
+        own = " `pip install 'mlgov[models]'` brings it." if error.name in _OURS else ""
+        told = Answered(error=f"The model needs the package {error.name}, which is not installed here.{own}")  # fmt: skip
     except MemoryError:
         told = Answered(error=f"It needs more than {wanted.memory_mb:,} MB. Take fewer rows, or give it more with --memory.")  # fmt: skip
     except Exception as error:
