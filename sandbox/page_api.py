@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PAGE = Path(__file__).with_name("page")
-_WAITING = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Opening…</title><p role="status">{}</p><script src="/sandbox/page/waiting.js"></script></html>'
+_WAITING = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Opening…</title><link rel="stylesheet" href="/sandbox/page/waiting.css"><p role="status">{}</p><script src="/sandbox/page/waiting.js"></script></html>'
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -325,7 +325,7 @@ def model_card(card: Card, at: str) -> Block:
         told += [f"{blocks.escape(label, 60)}: {blocks.escape(value, 600)}" for label, value in one.facts]  # fmt: skip
         if one.text:
             told.append(blocks.quote(one.text, 1200))
-        told += [_row(row) for table in one.tables for row in table.rows[:12]]
+        told += [_row(table.columns, row) for table in one.tables for row in table.rows[:12]]  # fmt: skip
         if one.is_missing:
             told.append("_Missing: nobody said this yet._")
         shown += blocks.sections(told)
@@ -337,8 +337,14 @@ def model_card(card: Card, at: str) -> Block:
     return blocks.modal("Model card", shown, callback_id="notice", close="Close")
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "• " + " · ".join(blocks.escape(cell, 80) for cell in cells if cell)
+def _row(columns: Sequence[str], cells: Sequence[str]) -> str:
+    """`• north: people 523 · selected 0.178`: a table has no place on a phone, so each figure says what it is."""
+    named = [
+        f"{name[:1].lower() + name[1:] if not name.isupper() else name} {blocks.escape(cell, 80)}".strip()
+        for name, cell in zip(columns[1:], cells[1:], strict=True)
+        if cell
+    ]  # fmt: skip
+    return f"• {blocks.escape(cells[0], 80)}: {' · '.join(named)}"
 
 
 def waive(found: ModelCard, policy: Policy, today: date, metadata: str) -> Block:

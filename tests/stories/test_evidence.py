@@ -159,7 +159,7 @@ def test_rows_of_people_are_not_taken_in_slack(office: Office) -> None:
     again = hand_in(office, TIM, said, "data_lineage_and_quality", summary="As told")
     assert again.ok, "as a document, by its digest, it is taken"
     found = items(office)["data_lineage_and_quality"]
-    assert found.content == {}
+    assert found.content == {"digest_of": "file"}
     assert found.sha256 is not None
 
 
@@ -242,9 +242,14 @@ def test_a_file_that_is_another_one_by_now_is_not_sent(office: Office) -> None:
 
 def test_the_card_and_the_pack_come_as_files(office: Office) -> None:
     tim = Person(office, TIM)
+    assert put(office, TIM, "fairness_report", "groups.json", json.dumps(UNFAIR).encode()).ok  # fmt: skip
+    tim.hand_in("performance_report", metrics="accuracy = 0.91 >= 0.85")
     tim.ask("model fraud-score")
     tim.pick("card")
     view = tim.seat.modals()[-1].id
+    assert "• women: people 100 · selected 0.400 · of the highest 0.600 · TPR 0.600 · FPR 0.200" in tim.window()  # fmt: skip
+    assert "• not said: people too few to be judged" in tim.window()
+    assert "• accuracy: value 0.91 · threshold 0.85 · met" in tim.window()
     assert tim.seat.click(view_id=view, action_id="models.send_card").ok
     message, file = received(office, TIM)
     assert file.name == "fraud-score-7-card.html"

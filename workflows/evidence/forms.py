@@ -146,4 +146,6 @@ class SubmitEvidence(BaseModel):
             made["card"] = self.card.model_dump(mode="json", exclude_defaults=True)
         if self.explained:
             made["explained"] = self.explained.model_dump(mode="json")
+        if self.sha256:
+            made["digest_of"] = "file"
         return made

@@ -70,6 +70,11 @@ class Item:
         return CardText.model_validate(held) if held else None
 
     @property
+    def is_file(self) -> bool:
+        """Whether the digest is that of a file; else it stands for its figures, its link and its words."""
+        return self.content.get("digest_of") == "file"
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """What nobody accepts without words, each a phrase."""
         return tuple(self.content.get("flags", ()))
