@@ -22,6 +22,14 @@ _PERMALINK = re.compile(
 )
 
 
+class NotFetched(InvalidInput):
+    """A file that cannot be had. Its sentence is for who hands it in; `why` alone is for others."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}. Nothing was kept; you can share it again.", field="file")  # fmt: skip
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A file as it was when it was fetched. Its name is a stranger's words."""
@@ -44,7 +52,7 @@ def id_of(permalink: str | None) -> str | None:
 
 
 def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
-    """A file with its bytes. Raises InvalidInput with what the person who shared it can do.
+    """A file with its bytes. Raises NotFetched with what the person who shared it can do.
 
     `seconds` is how long its server may be silent.
     """
@@ -53,19 +61,19 @@ def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
     except SlackApiError as error:
         code = str(error.response.get("error"))
         if code == "missing_scope":
-            raise _unread("mlgov may not read files here: an administrator adds the scope `files:read` to the app") from None  # fmt: skip
-        raise _unread(f"Slack does not show it to mlgov ({code[:60]})") from None
+            raise NotFetched("mlgov may not read files here: an administrator adds the scope `files:read` to the app") from None  # fmt: skip
+        raise NotFetched(f"Slack does not show it to mlgov ({code[:60]})") from None
     except OSError:
-        raise _unread("Slack did not answer") from None
+        raise NotFetched("Slack did not answer") from None
     told = answer["file"]
     name = str(told.get("name") or told.get("title") or "The file")[:120]
     url = str(told.get("url_private_download") or told.get("url_private") or "")
     if told.get("is_external") or not url:
-        raise _unread(f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*")  # fmt: skip
+        raise NotFetched(f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*")  # fmt: skip
     if int(told.get("size") or 0) > MOST_BYTES:
-        raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
+        raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
     if not is_slack(url, deps.settings.slack_api_url):
-        raise _unread(f"{name} lies on another server than Slack's")
+        raise NotFetched(f"{name} lies on another server than Slack's")
     data = _download(url, deps.slack.token or "", name, seconds)
     return Fetched(file_id, name, str(told.get("permalink") or ""), data)
 
@@ -85,16 +93,14 @@ def _download(url: str, token: str, name: str, seconds: float) -> bytes:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
         with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=seconds, follow_redirects=False) as answer:  # fmt: skip
             if answer.status_code != 200:
-                raise _unread(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
+                raise NotFetched(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
             for part in answer.iter_bytes():
                 size += len(part)
                 if size > MOST_BYTES:
-                    raise _unread(f"{name} is larger than {MOST_BYTES // 1_000_000} MB")
+                    raise NotFetched(
+                        f"{name} is larger than {MOST_BYTES // 1_000_000} MB"
+                    )
                 parts.append(part)
     except httpx.HTTPError as error:
-        raise _unread(f"{name} could not be fetched from Slack ({type(error).__name__})") from None  # fmt: skip
+        raise NotFetched(f"{name} could not be fetched from Slack ({type(error).__name__})") from None  # fmt: skip
     return b"".join(parts)
-
-
-def _unread(why: str) -> InvalidInput:
-    return InvalidInput(f"{why}. Nothing was kept; you can share it again.", field="file")  # fmt: skip

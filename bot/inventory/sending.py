@@ -6,6 +6,7 @@ from bot.inventory.acting import OTHER_RELEASE, look
 from bot.replies import Reply, Send
 from bot.requests import Click
 from bot.router import Router
+from bot.slack_files import NotFetched
 from workflows.errors import InvalidInput
 from workflows.inventory import evidencing, model_cards, reads
 from workflows.inventory.records import ModelCard
@@ -32,13 +33,17 @@ def read_file(click: Click) -> Reply:
     if file_id is None:
         raise InvalidInput("This item is no file in Slack: its link leads to it.")
 
+    name = deps.policy.evidence.words(item.type)
+
     def make() -> bytes:
-        fetched = slack_files.fetch(deps, file_id)
+        try:
+            fetched = slack_files.fetch(deps, file_id)
+        except NotFetched as error:
+            raise InvalidInput(f"The {name} cannot be had: {error.why}. Its digest stays on the record; ask {item.producer or 'who handed it in'} for it.") from None  # fmt: skip
         if fetched.sha256 != item.sha256:
             raise InvalidInput(f"{fetched.name} is not the file any more that was handed in: its digest is another one. It was not sent.")  # fmt: skip
         return fetched.data
 
-    name = deps.policy.evidence.words(item.type)
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
     told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"  # fmt: skip
