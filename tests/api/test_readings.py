@@ -110,6 +110,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
     answers("0.7123456789012345678")
     assert watch.look() == 0, "what gave nothing is asked again later"
     assert len(server.seen) == 1
+    watch.stop()
     watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
     assert watch.look() == 1
     assert watch.look() == 0, "once a round"
@@ -121,6 +122,7 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
     server.stop()
     api.office.sandbox.clock.advance(timedelta(hours=1))
     assert watch.look() == 0, "a server that is down costs nothing but the reading"
+    watch.stop()
 
 
 def test_doctor_asks_every_query_once(api: Api, token: str, tmp_path: Path) -> None:
