@@ -67,18 +67,18 @@ class Watch:
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
         values: dict[Asked, Decimal] = {}
+        missed: dict[Asked, str] = {}
         for one in wanted[:MOST]:
             if self._rounds.is_stopping:
                 break
             try:
                 values[one] = self._prometheus.value(one.query, one.at)
             except PrometheusTrouble as error:
-                log.warning("no reading was taken: %s", error.sentence)
-                self._later(*wanted)
+                missed |= dict.fromkeys((each for each in wanted if each not in values), error.sentence)  # fmt: skip
                 break
             except GovernanceError as error:
-                log.warning("no reading of %s: %s", one.words, error.sentence)
-                self._later(one)
+                missed[one] = error.sentence
+        self._miss(missed)
         kept = list(values.items())
         for start in range(0, len(kept), BATCH):
             deps.db.run(partial(self._keep, values=dict(kept[start : start + BATCH])))
@@ -88,6 +88,12 @@ class Watch:
         deps = self._deps
         asking.keep(session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session))  # fmt: skip
 
-    def _later(self, *asked: Asked) -> None:
+    def _miss(self, why: Mapping[Asked, str]) -> None:
+        """Try these again later, and say why meanwhile."""
+        if not why:
+            return
         until = time.monotonic() + AGAIN.total_seconds()
-        self._waits |= {one.metric_id: until for one in asked}
+        self._waits |= {one.metric_id: until for one in why}
+        first = next(iter(why))
+        log.warning("%s measures were not read; %s: %s", len(why), first.words, why[first])  # fmt: skip
+        self._deps.db.run(lambda session: asking.missed(session, why))

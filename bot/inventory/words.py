@@ -292,10 +292,11 @@ def reading(one: Reading) -> str:
     """The latest value of a measure in use, against its threshold."""
     limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"  # fmt: skip
     name = blocks.escape(one.metric, 60)
+    why = f" · ⚠️ not read: {blocks.escape(one.trouble, 200)}" if one.trouble else ""
     if one.value is None or one.at is None:
-        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')})"  # fmt: skip
+        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"  # fmt: skip
     breach = " · *breach*" if one.is_breach else ""
-    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}"  # fmt: skip
+    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}{why}"  # fmt: skip
 
 
 def label(verb: str) -> str:

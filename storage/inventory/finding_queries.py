@@ -127,6 +127,11 @@ def metrics(session: Session, version_ids: Collection[int]) -> Sequence[ModelMet
     )
 
 
+def find_metric(session: Session, metric_id: int) -> ModelMetric | None:
+    """A measure by its id."""
+    return session.get(ModelMetric, metric_id)
+
+
 def metrics_in_use(
     session: Session,
 ) -> list[tuple[ModelMetric, ModelVersion, Model]]:

@@ -222,6 +222,8 @@ class ModelMetric(Base):
     """`higher`: below the threshold is a breach; `lower`: above it is one."""
     every_days: Mapped[int]
     """Days within which a reading has to come."""
+    trouble: Mapped[str | None]
+    """Why mlgov itself could not read it when it last tried; none once a reading came."""
     dropped_at: Mapped[datetime | None]
 
 

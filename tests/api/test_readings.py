@@ -15,8 +15,8 @@ from storage.inventory.tables import ModelMetric, ModelVersion
 from tests.api.conftest import Api
 from tests.api.test_models import BOTH, NEW, call, mlgov, on_sqlite
 from tests.registry.test_client import Server
-from tests.stories.office import POLICY
-from tests.stories.test_models import record
+from tests.stories.office import OLA, POLICY
+from tests.stories.test_models import Person, record
 from workflows import policy
 from workflows.sources.prometheus import Prometheus
 
@@ -110,18 +110,26 @@ def test_mlgov_asks_prometheus_itself(api: Api, token: str) -> None:
     answers("0.7123456789012345678")
     assert watch.look() == 0, "what gave nothing is asked again later"
     assert len(server.seen) == 1
+    ola = Person(api.office, OLA)
+    ola.ask("model fraud-score")
+    ola.press("models.open")
+    assert "accuracy: no reading yet (at least 0.85, every 7 days) · ⚠️ not read: The query gives NaN, which is no reading." in ola.window()  # fmt: skip
     watch.stop()
     watch = watching.Watch(deps, Prometheus(server.url, token="sesame"))
     assert watch.look() == 1
     assert watch.look() == 0, "once a round"
+    ola.press("models.open")
+    assert "not read" not in ola.window()
     _, path, credentials = server.seen[-1]
     assert credentials == "Bearer sesame"
     assert parse_qs(urlsplit(path).query)["query"] == ['acc{m="fraud-score",v="7"}']
     assert parse_qs(urlsplit(path).query)["time"][0].endswith("00.000")
     assert [one.words for one in record(api.office).findings] == ["accuracy is 0.712345678901, below the 0.85 of its monitoring plan"]  # fmt: skip
     server.stop()
-    api.office.sandbox.clock.advance(timedelta(hours=1))
+    api.office.move(timedelta(hours=1))
     assert watch.look() == 0, "a server that is down costs nothing but the reading"
+    ola.press("models.open")
+    assert "⚠️ not read: Prometheus does not answer (ConnectError)." in ola.window()
     watch.stop()
 
 

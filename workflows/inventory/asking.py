@@ -13,6 +13,10 @@ from workflows.errors import InvalidInput
 from workflows.inventory import monitoring
 from workflows.inventory.forms import GiveReading
 from workflows.policy import Policy
+from workflows.sources.text import storable
+
+MOST = 300
+"""Characters of a reason that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,11 @@ def keep(session: Session, values: Mapping[Asked, Decimal], *, policy: Policy, o
             monitoring.take(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)  # fmt: skip
         except InvalidInput:
             continue
+
+
+def missed(session: Session, why: Mapping[Asked, str]) -> None:
+    """Remember why measures could not be read; whoever looks at the model reads it until a reading comes."""
+    for asked, sentence in why.items():
+        row = finding_queries.find_metric(session, asked.metric_id)
+        if row is not None:
+            row.trouble = storable(sentence, MOST)

@@ -91,6 +91,7 @@ def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading,
             latest[row.id].value if row.id in latest else None,
             latest[row.id].at if row.id in latest else None,
             row.id in latest and latest[row.id].is_breach,
+            row.trouble or "",
         )
         for row in rows
     )

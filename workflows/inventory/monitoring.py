@@ -64,6 +64,7 @@ def take(
             raise InvalidInput(f"There is another value of {row.name} for that time already: {known.value.normalize():f}.", field="value")  # fmt: skip
         return known.is_breach
     is_breach = form.value < row.threshold if row.better == "higher" else form.value > row.threshold  # fmt: skip
+    row.trouble = None
     session.add(ModelReading(metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=now))  # fmt: skip
     audit.record(
         session, actor, "model_version.reading", ("model_version", version.id), now=now,

@@ -146,6 +146,8 @@ class Reading:
     value: Decimal | None
     at: datetime | None
     is_breach: bool
+    trouble: str = ""
+    """Why mlgov itself could not read it when it last tried; a server's words, unescaped."""
 
 
 @dataclass(frozen=True, slots=True)
