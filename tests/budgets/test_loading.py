@@ -18,6 +18,8 @@ from workflows.budgets import costs, service
 from workflows.budgets.allocation import reallocate
 from workflows.budgets.forms import SummaryForm
 
+pytestmark = pytest.mark.slow
+
 JANUARY = date(2026, 1, 1)
 
 

@@ -18,6 +18,8 @@ from tests.delivery.workplace import CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
 from workflows.outbox import Subject
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Delivery]
 
 

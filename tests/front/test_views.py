@@ -23,6 +23,8 @@ from workflows import status
 from workflows.errors import InvalidInput, NotFound
 from workflows.status import pages
 
+pytestmark = pytest.mark.slow
+
 
 def portfolio(house: House, number: int) -> None:
     """So many projects of Ola's, each with a budget; the last ones are named to be hard on a list."""

@@ -12,6 +12,8 @@ from tests.registry.test_client import Answer, Server
 from tests.stories.office import Office, opened
 from tests.stories.test_models import MODELS, world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:

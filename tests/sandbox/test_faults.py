@@ -15,6 +15,8 @@ from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import client_of
 from tests.sandbox.test_web_api import refused
 
+pytestmark = pytest.mark.slow
+
 LOST = (http.client.RemoteDisconnected, ConnectionResetError, urllib.error.URLError)
 
 

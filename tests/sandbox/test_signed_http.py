@@ -12,6 +12,8 @@ from sandbox import NotPossible, Sandbox
 from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MakeSandbox
 
+pytestmark = pytest.mark.slow
+
 BUTTON = {
     "type": "actions",
     "block_id": "row",

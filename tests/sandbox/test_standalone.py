@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from slack_sdk import WebClient
 
 from tests.sandbox.conftest import MANIFEST, ORG
+
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "sandbox"]
 

@@ -5,12 +5,15 @@ from collections import defaultdict
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sources.bill import row, write
 from workflows.sources import focus
 from workflows.sources.focus import ReadOptions
+
+pytestmark = pytest.mark.slow
 
 EXACT = Context(prec=60)
 amounts = st.decimals(
