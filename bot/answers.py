@@ -10,7 +10,7 @@ import httpx
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot import pictures
+from bot import errors, pictures
 from bot.blocks import escape
 from bot.context import Deps
 from bot.replies import Open, Private, Send, Show
@@ -18,7 +18,6 @@ from bot.uploads import Later, Uploads
 from storage.db import DatabaseBusy
 from workflows import outbox
 from workflows.delivery.pace import Pace
-from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 
 log = logging.getLogger("mlgov")
@@ -145,13 +144,15 @@ class Answers:
             log.warning("a file was not sent: %s", _code(error))
             return
         try:
-            self._uploads.share(channel, reply.name, reply.make(), reply.words)
+            data = reply.make()
+        except Exception as error:
+            self._say(channel, errors.private(error, self._deps, None))
+            return
+        try:
+            self._uploads.share(channel, reply.name, data, reply.words)
         except Later as later:
             seconds = max(1, round(later.wait.total_seconds()))
             why = f"Slack takes no more files for {seconds} seconds"
-        except GovernanceError as error:
-            self._say(channel, Private(escape(error.sentence, 1000)))
-            return
         except Exception as error:
             log.warning("a file was not sent: %s", _code(error))
             why = (

@@ -1,6 +1,5 @@
 """`mlgov importance`: permutation importance of a model in the registry, computed on this machine."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -85,7 +84,7 @@ def _download(model: str, folder: Path) -> str:
 def _compared(submit: str, folder: Path, digest: str) -> str:
     """Whether what is tried is what the record names: all of it, or one of its files, as a pipeline may have digested it."""
     from bot.cli.calling import caller, once
-    from bot.cli.models import split
+    from bot.cli.models import digest_of, split
 
     key, version = split(submit)
     with caller() as api:
@@ -96,7 +95,7 @@ def _compared(submit: str, folder: Path, digest: str) -> str:
             f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."
         )
     held = held.removeprefix("sha256:")
-    files = (hashlib.sha256(one.read_bytes()).hexdigest() for one in folder.rglob("*") if one.is_file())  # fmt: skip
-    if held == digest or held in files:
+    files = (digest_of(one) for one in folder.rglob("*") if one.is_file())
+    if held == digest or f"sha256:{held}" in files:
         return f"whose contents are those on the record (sha256:{held[:12]}…)."
     return f"whose contents are sha256:{digest[:12]}…: NOT the digest on the record (sha256:{held[:12]}…)."

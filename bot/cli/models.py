@@ -110,7 +110,7 @@ def version(
 
     model, name = split(named)
     body = {
-        "version": name, "digest": _digest(file) if file else digest, "developers": developer, "contributors": contributor,
+        "version": name, "digest": digest_of(file) if file else digest, "developers": developer, "contributors": contributor,
         "run_id": run_id,
     }  # fmt: skip
     with caller() as api:
@@ -164,7 +164,7 @@ def evidence(
 
     model, name = split(named)
     body = {
-        "type": type_.replace("-", "_"), "sha256": _digest(file) if file else None, "uri": uri, "summary": summary,
+        "type": type_.replace("-", "_"), "sha256": digest_of(file) if file else None, "uri": uri, "summary": summary,
         "metrics": metric, "watched": watch, "outcome": outcome, "valid_until": valid_until,
     }  # fmt: skip
     body |= _figures(type_.replace("-", "_"), file) if file else {}
@@ -259,6 +259,7 @@ def _given(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, "", [])}
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """`sha256:…` of a file's bytes, however large."""
     with file.open("rb") as opened:
         return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"

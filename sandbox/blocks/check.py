@@ -6,6 +6,7 @@ import string
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.blocks.elements import MODAL_ONLY
 from sandbox.blocks.layout import BLOCKS, NOT_COVERED, Surface
 from sandbox.blocks.spec import Findings, boolean, finding, one_of, plain_text, record
 from sandbox.blocks.spec import string as string_check
@@ -157,14 +158,10 @@ def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
         else:
             check(block, pointer, found)
             part = block.get("element")
-            if (
-                surface != "modal"
-                and isinstance(part, dict)
-                and part.get("type") == "file_input"
-            ):
-                where = f"{pointer}/element/type"
-                text = f"unsupported type: file_input (not in a {surface})"
-                found.append(finding(text, where))
+            name = part.get("type") if isinstance(part, dict) else None
+            if surface != "modal" and name in MODAL_ONLY:
+                text = f"unsupported type: {name} (not in a {surface})"
+                found.append(finding(text, f"{pointer}/element/type"))
     elif isinstance(kind, str) and kind in NOT_COVERED:
         found.append(
             finding(

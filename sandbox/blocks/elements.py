@@ -325,6 +325,7 @@ IN_ACTIONS = _SELECTS | _PICKERS | {"button", "overflow", "datetimepicker"}
 IN_INPUT = _SELECTS | _PICKERS | {
     "datetimepicker", "plain_text_input", "number_input", "email_text_input", "url_text_input", "file_input",
 }  # fmt: skip
+MODAL_ONLY = frozenset({"file_input"})
 IN_CONTEXT_ACTIONS = frozenset({"feedback_buttons", "icon_button"})
 
 

@@ -1,6 +1,6 @@
 /** Files that a person picks, on their way to the sandbox. */
 
-export const MOST_BYTES = 8_000_000;
+const MOST_BYTES = 8_000_000;
 
 /** The bytes of a picked file as base64; rejects with words for a person. */
 export async function bytesOf(chosen) {

@@ -67,7 +67,7 @@ def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
     spill = tempfile.mkdtemp(prefix="mlgov-predictions-")
     try:
         with sealed.connect([path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB) as base:  # fmt: skip
-            return _count(base, _source(path), columns, name)
+            return _count(base, sealed.table(path, "all_varchar=true"), columns, name)
     except duckdb.Error as error:
         raise InvalidInput(f"{name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.", field="file") from None  # fmt: skip
     finally:
@@ -80,16 +80,6 @@ def read_bytes(data: bytes, columns: Columns, *, name: str) -> Cells:
         held.write(data)
         held.flush()
         return read(Path(held.name), columns, name=name)
-
-
-def _source(path: Path) -> str:
-    with path.open("rb") as opened:
-        begins = opened.read(4)
-    place = literal(str(path.resolve()))
-    if begins == b"PAR1":
-        return f"read_parquet({place})"
-    packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
-    return f"read_csv({place}, all_varchar=true, header=true, compression={literal(packed)})"
 
 
 def _count(

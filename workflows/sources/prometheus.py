@@ -1,4 +1,4 @@
-"""One number from Prometheus, or from whatever speaks its HTTP API (Thanos, Mimir, VictoriaMetrics)."""
+"""One number from Prometheus, over its HTTP API."""
 
 from datetime import datetime
 from decimal import Decimal, InvalidOperation

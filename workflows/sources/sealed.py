@@ -57,3 +57,16 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """A column's name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def table(path: Path, csv_options: str) -> str:
+    """How SQL reads a file: Parquet by what it begins with, else CSV (also gzipped) with a heading and these options."""
+    with path.open("rb") as opened:
+        begins = opened.read(4)
+    place = literal(str(path.resolve()))
+    if begins == b"PAR1":
+        return f"read_parquet({place})"
+    packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
+    return (
+        f"read_csv({place}, header=true, compression={literal(packed)}, {csv_options})"
+    )

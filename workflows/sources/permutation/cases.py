@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.sources import sealed
-from workflows.sources.sealed import literal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,11 +19,7 @@ def read(path: Path, rows: int, seed: int) -> "DataFrame":
     """The table, with its own types; of more rows than wanted a sample, the same each time."""
     import duckdb
 
-    with path.open("rb") as opened:
-        begins = opened.read(4)
-    place = literal(str(path.resolve()))
-    packed = "gzip" if begins.startswith(b"\x1f\x8b") else "none"
-    source = f"read_parquet({place})" if begins == b"PAR1" else f"read_csv({place}, header=true, sample_size=-1, compression={literal(packed)})"  # fmt: skip
+    source = sealed.table(path, "sample_size=-1")
     spill = tempfile.mkdtemp(prefix="mlgov-cases-")
     try:
         with sealed.connect([path], spill, memory_mb=512, threads=1, max_spill_gb=4) as base:  # fmt: skip

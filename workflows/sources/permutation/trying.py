@@ -92,7 +92,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def as_file(found: Answered, table: Path) -> dict[str, Any]:
     """The result in the shape that evidence is read from, with what it does not tell."""
-    digest = hashlib.sha256(table.read_bytes()).hexdigest()
+    with table.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return {
         "method": "permutation importance",
         "feature_names": list(found.features),
