@@ -94,14 +94,14 @@ def test_who_cannot_be_asked_about_is_not_waved_through(
     if how == "limited":
         faults.rate_limit("users.info", retry_after=30)
     elif how == "slow":
-        faults.slow("users.info", seconds=0.9)
+        faults.slow("users.info", seconds=2.5)
     elif how == "broken":
         faults.fail_before("users.info")
     asked = "U0NOBODY" if how == "unknown" else "U0NEW"
     began = time.monotonic()
     with pytest.raises(CannotVerify, match="try again in a minute"):
         who(acme, asked)
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 2.2
 
 
 def test_without_a_mirror_people_are_met_one_by_one(open_place: Opened) -> None:
