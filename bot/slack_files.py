@@ -10,6 +10,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.context import Deps
 from workflows.errors import InvalidInput
+from workflows.sources import bounded
+from workflows.sources.bounded import TooLong
 
 MOST_BYTES = 10_000_000
 """As much as Slack takes in a form."""
@@ -88,19 +90,13 @@ def is_slack(url: str, api: str) -> bool:
 
 
 def _download(url: str, token: str, name: str, seconds: float) -> bytes:
-    parts, size = [], 0
     try:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
         with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=seconds, follow_redirects=False) as answer:  # fmt: skip
             if answer.status_code != 200:
                 raise NotFetched(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
-            for part in answer.iter_bytes():
-                size += len(part)
-                if size > MOST_BYTES:
-                    raise NotFetched(
-                        f"{name} is larger than {MOST_BYTES // 1_000_000} MB"
-                    )
-                parts.append(part)
+            return b"".join(bounded.pieces(answer, MOST_BYTES))
+    except TooLong:
+        raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB") from None  # fmt: skip
     except httpx.HTTPError as error:
         raise NotFetched(f"{name} could not be fetched from Slack ({type(error).__name__})") from None  # fmt: skip
-    return b"".join(parts)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -48,6 +48,8 @@ class Watch:
         self._prometheus = prometheus
         self._waits: dict[int, float] = {}
         """Measure → monotonic time before which it is not asked for again."""
+        self._asked: dict[int, float] = {}
+        """Measure → monotonic time when it was last asked for."""
         self._rounds = Repeating("the reading of measures", self.look, PAUSE)
 
     def start(self) -> None:
@@ -66,23 +68,36 @@ class Watch:
             wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
+        # What was asked for longest ago goes first: one that takes the whole round with it holds up no other twice.
+        wanted.sort(key=lambda one: self._asked.get(one.metric_id, 0.0))
+        kept, trouble = 0, ""
+        for start in range(0, min(len(wanted), MOST), BATCH):
+            values, missed, trouble = self._ask(wanted[start : start + BATCH])
+            if trouble:
+                missed |= dict.fromkeys(wanted[start + BATCH :], trouble)
+            self._miss(missed)
+            if values:
+                deps.db.run(partial(self._keep, values=values))
+            kept += len(values)
+            if trouble or self._rounds.is_stopping:
+                break
+        return kept
+
+    def _ask(self, some: Sequence[Asked]) -> tuple[dict[Asked, Decimal], dict[Asked, str], str]:  # fmt: skip
+        """Values, why others have none, and what is wrong with the server, if anything."""
         values: dict[Asked, Decimal] = {}
         missed: dict[Asked, str] = {}
-        for one in wanted[:MOST]:
+        for place, one in enumerate(some):
             if self._rounds.is_stopping:
                 break
+            self._asked[one.metric_id] = time.monotonic()
             try:
                 values[one] = self._prometheus.value(one.query, one.at)
             except PrometheusTrouble as error:
-                missed |= dict.fromkeys((each for each in wanted if each not in values), error.sentence)  # fmt: skip
-                break
+                return values, missed | dict.fromkeys(some[place:], error.sentence), error.sentence  # fmt: skip
             except GovernanceError as error:
                 missed[one] = error.sentence
-        self._miss(missed)
-        kept = list(values.items())
-        for start in range(0, len(kept), BATCH):
-            deps.db.run(partial(self._keep, values=dict(kept[start : start + BATCH])))
-        return len(values)
+        return values, missed, ""
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps

@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
+from bot.registry.reading import Reader
 from bot.repeating import Repeating
 from bot.settings import Settings
 from storage import runtime
@@ -13,13 +14,9 @@ from workflows.errors import GovernanceError
 from workflows.registry import service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.client import MlflowClient
-from workflows.sources.mlflow.errors import RegistryTrouble
-from workflows.sources.mlflow.records import Digest
 
 PAUSE = 2.0
 """Seconds between questions whether a look is due."""
-RUNS, CONTENTS = 500, 50
-"""Runs and contents read in one look; the rest in the next."""
 
 
 def client(settings: Settings) -> MlflowClient | None:
@@ -42,6 +39,7 @@ class Registrar:
     def __init__(self, deps: Deps, registry: MlflowClient) -> None:
         self._deps = deps
         self._registry = registry
+        self._reader = Reader(registry)
         self._rounds = Repeating("registry", self.look, PAUSE)
 
     def start(self) -> None:
@@ -74,16 +72,13 @@ class Registrar:
         deps, org = self._deps, self._deps.team.org_key
         try:
             snapshot = self._registry.snapshot()
-            with deps.db.read() as session:
-                runs, contents = service.to_read(session, snapshot, policy=deps.policy, now=deps.now(session))  # fmt: skip
-            measured = {one: self._run(one) for one in runs[:RUNS]}
-            digests: dict[tuple[str, str], Digest] = {}
-            for name, version in contents[:CONTENTS]:
-                digests[name, version] = self._digest(name, version)
         except GovernanceError as error:
             sentence = error.sentence
             deps.db.run(lambda session: service.failed(session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)))  # fmt: skip
             return sentence
+        with deps.db.read() as session:
+            runs, contents = service.to_read(session, snapshot, policy=deps.policy, now=deps.now(session))  # fmt: skip
+        measured, digests = self._reader.runs(runs), self._reader.contents(contents)
         deps.db.run(
             lambda session: service.take(
                 session, snapshot, measured, digests, policy=deps.policy, org_key=org, now=deps.now(session)
@@ -91,23 +86,6 @@ class Registrar:
         )  # fmt: skip
         with deps.db.read() as session:
             return service.failure(session)
-
-    def _run(self, run_id: str) -> tuple[dict[str, float], str | None]:
-        """What a run measured, and who ran it; nothing for one that is gone, which is no trouble of the registry's."""
-        try:
-            return self._registry.run(run_id)
-        except RegistryTrouble:
-            raise
-        except GovernanceError:
-            return {}, None
-
-    def _digest(self, name: str, version: str) -> Digest:
-        try:
-            return self._registry.digest(name, version)
-        except RegistryTrouble:
-            raise
-        except GovernanceError as error:
-            return Digest(None, error.sentence)
 
     def _write(self) -> None:
         deps, org = self._deps, self._deps.team.org_key

@@ -55,7 +55,7 @@ def test_one_reading_and_one_from_prometheus(api: Api, token: str) -> None:
     answers({"resultType": "scalar", "result": [1.0, "0.93"]})
     assert mlgov(api, token, *given, *asked) == (0, "Prometheus says 0.93.\nKept.\n")
     for data, status, words in (
-        ({"resultType": "vector", "result": []}, "success", "gives 0 values"),
+        ({"resultType": "vector", "result": []}, "success", "gives no value: no series matches"),
         ({"resultType": "vector", "result": [{"value": [1, "NaN"]}]}, "success", "gives NaN, which is no reading"),
         ({}, "error", "refuses the query: parse error"),
     ):  # fmt: skip
@@ -159,6 +159,6 @@ def test_doctor_asks_every_query_once(api: Api, token: str, tmp_path: Path) -> N
     good = False
     ok, words = found()
     assert not ok
-    assert "fraud-score:7 accuracy: The query gives 0 values" in words
+    assert "fraud-score:7 accuracy: The query gives no value" in words
     server.stop()
     assert found() == (False, "Prometheus does not answer (ConnectError).")

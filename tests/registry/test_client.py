@@ -1,7 +1,9 @@
 """Reading a registry that is down, slow, wrong, endless or elsewhere."""
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +28,8 @@ class Server:
     def __init__(self) -> None:
         self.answer: Callable[[str, str], Answer] = lambda method, path: (200, {}, b"{}")  # fmt: skip
         self.seen: list[tuple[str, str, str | None]] = []
+        self.drips = 0.0
+        """Seconds between two bytes of an answer; 0 gives it at once."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +43,13 @@ class Server:
                 if "content-length" not in headers:
                     self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if not outer.drips:
+                    self.wfile.write(body)
+                    return
+                with contextlib.suppress(OSError):
+                    for byte in body:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(outer.drips)
 
             do_GET = do_POST = do_DELETE = _do
 
@@ -71,7 +81,7 @@ def registry(server: Server) -> Iterator[MlflowClient]:
     made.close()
 
 
-def _json(found: object, status: int = 200) -> Answer:
+def answer_json(found: object, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(found).encode()
 
 
@@ -100,15 +110,15 @@ def test_user_and_password_are_sent_as_basic_auth(server: Server) -> None:
         ((200, {}, b"<html>sign in</html>"), RegistryTrouble, "no JSON"),
         ((200, {}, b'{"registered_models": [{"name": "a"'), RegistryTrouble, "no JSON"),
         ((200, {"content-length": "900"}, b'{"registered_models": []}'), RegistryTrouble, "does not answer"),
-        (_json({"registered_models": "many"}), RegistryTrouble, "no list of registered_models"),
-        (_json({"registered_models": [{"aliases": []}]}), RegistryTrouble, "lacks a name"),
-        (_json([]), RegistryTrouble, "no JSON"),
+        (answer_json({"registered_models": "many"}), RegistryTrouble, "no list of registered_models"),
+        (answer_json({"registered_models": [{"aliases": []}]}), RegistryTrouble, "lacks a name"),
+        (answer_json([]), RegistryTrouble, "no JSON"),
         ((503, {}, b"busy"), RegistryTrouble, "HTTP 503"),
         ((429, {}, b""), RegistryTrouble, "HTTP 429"),
         ((401, {}, b""), RegistryRefused, "MLGOV_MLFLOW_TOKEN"),
         ((403, {}, b""), RegistryRefused, "credentials"),
-        (_json({"error_code": "INVALID_PARAMETER_VALUE", "message": "no 'x'"}, 400), RegistryRefused, "INVALID_PARAMETER_VALUE"),
-        (_json({"error_code": "RESOURCE_DOES_NOT_EXIST"}, 404), RegistryMissing, "does not have"),
+        (answer_json({"error_code": "INVALID_PARAMETER_VALUE", "message": "no 'x'"}, 400), RegistryRefused, "INVALID_PARAMETER_VALUE"),
+        (answer_json({"error_code": "RESOURCE_DOES_NOT_EXIST"}, 404), RegistryMissing, "does not have"),
     ],
 )  # fmt: skip
 def test_wrong_answers_are_told_apart_and_quote_no_secret(
@@ -125,7 +135,7 @@ def test_a_server_that_is_down_or_slow(server: Server, registry: MlflowClient) -
 
     def slow(method: str, path: str) -> Answer:
         done.wait(2)
-        return _json({})
+        return answer_json({})
 
     server.answer = slow
     with pytest.raises(RegistryTrouble, match="takes too long"):
@@ -140,15 +150,15 @@ def test_a_server_that_is_down_or_slow(server: Server, registry: MlflowClient) -
 def test_pages_are_followed_and_end(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     def paged(method: str, path: str) -> Answer:
         if "model-versions" in path:
-            return _json({})
+            return answer_json({})
         second = "page_token=more" in urlsplit(path).query
         name = "b" if second else "a"
-        return _json({"registered_models": [{"name": name, "aliases": [{"alias": "champion", "version": "3"}]}], **({} if second else {"next_page_token": "more"})})  # fmt: skip
+        return answer_json({"registered_models": [{"name": name, "aliases": [{"alias": "champion", "version": "3"}]}], **({} if second else {"next_page_token": "more"})})  # fmt: skip
 
     server.answer = paged
     assert [(one.name, one.aliases) for one in registry.snapshot().models] == [("a", {"champion": "3"}), ("b", {"champion": "3"})]  # fmt: skip
     numbers = iter(range(100))
-    server.answer = lambda method, path: _json({"registered_models": [], "next_page_token": str(next(numbers))})  # fmt: skip
+    server.answer = lambda method, path: answer_json({"registered_models": [], "next_page_token": str(next(numbers))})  # fmt: skip
     monkeypatch.setattr(module, "MOST_PAGES", 5)
     with pytest.raises(RegistryTrouble, match="no end"):
         registry.snapshot()
@@ -157,9 +167,9 @@ def test_pages_are_followed_and_end(server: Server, registry: MlflowClient, monk
 def test_prompts_are_no_models_and_names_cannot_break_the_filter(server: Server, registry: MlflowClient) -> None:  # fmt: skip
     def answer(method: str, path: str) -> Answer:
         if "registered-models" in path:
-            return _json({"registered_models": [{"name": "p", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}, {"name": "it's"}]})  # fmt: skip
+            return answer_json({"registered_models": [{"name": "p", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}, {"name": "it's"}]})  # fmt: skip
         assert "name%3D%22it%27s%22" in path
-        return _json({"model_versions": [{"name": "other", "version": "1"}, {"name": "it's", "version": 2}]})  # fmt: skip
+        return answer_json({"model_versions": [{"name": "other", "version": "1"}, {"name": "it's", "version": 2}]})  # fmt: skip
 
     server.answer = answer
     (model,) = registry.snapshot().models
@@ -177,14 +187,14 @@ def _artifacts(files: dict[str, bytes], root: str = "1/run/artifacts/model") -> 
     def answer(method: str, path: str) -> Answer:
         parsed = urlsplit(path)
         if "get-download-uri" in path:
-            return _json({"artifact_uri": f"mlflow-artifacts:/{root}"})
+            return answer_json({"artifact_uri": f"mlflow-artifacts:/{root}"})
         below = parsed.path.removeprefix("/api/2.0/mlflow-artifacts/artifacts").strip("/")  # fmt: skip
         if below:
             return 200, {}, files[below.removeprefix(f"{root}/")]
         place = parsed.query.removeprefix("path=").replace("%2F", "/").removeprefix(root).strip("/")  # fmt: skip
         inside = [one for one in files if one.startswith(f"{place}/" if place else "")]
         names = {one.removeprefix(place).strip("/").split("/")[0]: "/" in one.removeprefix(place).strip("/") for one in inside}  # fmt: skip
-        return _json({"files": [{"path": name, "is_dir": is_dir} for name, is_dir in names.items()]})  # fmt: skip
+        return answer_json({"files": [{"path": name, "is_dir": is_dir} for name, is_dir in names.items()]})  # fmt: skip
 
     return answer
 
@@ -202,7 +212,9 @@ def test_the_digest_is_over_contents_and_never_their_address(server: Server, reg
     monkeypatch.setattr(module, "MOST_ARTIFACT_BYTES", 3)
     assert "larger than" in registry.digest("m", "1").why
     monkeypatch.undo()
-    server.answer = lambda method, path: _json({"artifact_uri": "s3://bucket/model"})
+    server.answer = lambda method, path: answer_json(
+        {"artifact_uri": "s3://bucket/model"}
+    )
     assert registry.digest("m", "1") == module.Digest(None, "its artefacts lie at s3:, which the server does not hand out")  # fmt: skip
     server.answer = _artifacts({})
     assert registry.digest("m", "1").why == "the server lists no files of it"

@@ -180,7 +180,7 @@ def _keep_versions(
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None
-            row.verified_at = now
+            row.verified_at = row.verified_at if read.for_now else now
 
 
 def _held(model: Model, version: ModelVersion) -> Held:

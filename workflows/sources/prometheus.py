@@ -1,5 +1,6 @@
 """One number from Prometheus, over its HTTP API."""
 
+import json
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -7,11 +8,16 @@ from typing import Any
 import httpx
 
 from workflows.errors import GovernanceError, InvalidInput
+from workflows.sources import bounded
+from workflows.sources.bounded import TooLong
 
 SECONDS = 15.0
 MOST_BYTES = 1_000_000
 PLACES, MOST_DIGITS = 12, 12
 """Decimal places, and digits before them, that a reading has in the record."""
+_OF_THE_QUERY = ("bad_data", "execution", "timeout", None)
+"""Types of error that say nothing of other queries (prometheus.io/docs/prometheus/latest/querying/api); a time-out is of
+the query too, since Prometheus is asked to give up before this client does."""
 
 
 class PrometheusTrouble(GovernanceError):
@@ -25,6 +31,7 @@ class Prometheus:
         self, url: str, *, token: str | None = None, timeout: float = SECONDS
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._patience = timeout * 0.8
         self._url = f"{url.rstrip('/')}/api/v1/query"
         self._http = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)  # fmt: skip
 
@@ -35,25 +42,35 @@ class Prometheus:
     def value(self, query: str, at: datetime | None = None) -> Decimal:
         """The one number that a query gives, now or at that time.
 
-        Raises InvalidInput for a query that is refused or gives no single number, PrometheusTrouble for a server that
-        does not answer.
+        Raises InvalidInput for a query that is refused, takes too long or gives no single number, PrometheusTrouble
+        for a server that does not answer.
         """
-        asked = {"query": query} | ({"time": f"{at.timestamp():.3f}"} if at else {})
+        asked = {"query": query, "timeout": f"{self._patience:.3f}s"}
+        if at is not None:
+            asked["time"] = f"{at.timestamp():.3f}"
         found = self._asked(asked)
-        if found.get("status") != "success":
-            raise InvalidInput(f"Prometheus refuses the query: {str(found.get('error', 'no reason'))[:200]}", field="query")  # fmt: skip
-        return _number(found.get("data"))
+        if found.get("status") == "success":
+            return _number(found.get("data"))
+        why = str(found.get("error", "no reason"))[:200]
+        if found.get("errorType") in _OF_THE_QUERY:
+            raise InvalidInput(f"Prometheus refuses the query: {why}", field="query")
+        raise PrometheusTrouble(f"Prometheus cannot answer: {why}")
 
     def _asked(self, asked: dict[str, str]) -> dict[str, Any]:
         try:
-            answer = self._http.get(self._url, params=asked)
-            found = answer.json() if len(answer.content) <= MOST_BYTES else None
+            request = self._http.build_request("GET", self._url, params=asked)
+            status, body = bounded.whole(self._http, request, MOST_BYTES)
+            found = json.loads(body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusTrouble(f"Prometheus does not answer ({type(error).__name__}).") from None  # fmt: skip
-        except ValueError:
+        except TooLong:
+            raise InvalidInput(f"The query gives more than {MOST_BYTES // 1_000_000} MB where one number is needed. Aggregate it.", field="query") from None  # fmt: skip
+        except (ValueError, RecursionError):
             found = None
+        if status in (401, 403):
+            raise PrometheusTrouble(f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN.")  # fmt: skip
         if not isinstance(found, dict):
-            raise PrometheusTrouble(f"That is no Prometheus: HTTP {answer.status_code} without its JSON.")  # fmt: skip
+            raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")  # fmt: skip
         return found
 
 
@@ -62,6 +79,8 @@ def _number(data: Any) -> Decimal:
     kind, result = data.get("resultType"), data.get("result") or []
     if kind == "scalar":
         result = [{"value": result}]
+    if kind == "vector" and not result:
+        raise InvalidInput("The query gives no value: no series matches it, or none was scraped in the five minutes before.", field="query")  # fmt: skip
     if kind not in ("scalar", "vector") or len(result) != 1:
         number = len(result) if kind in ("scalar", "vector") else f"a {kind}, not"
         raise InvalidInput(f"The query gives {number} values where one is needed. Aggregate it, or choose one series.", field="query")  # fmt: skip

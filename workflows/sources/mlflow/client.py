@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from workflows.sources import bounded
+from workflows.sources.bounded import TooLong
 from workflows.sources.mlflow.errors import (
     RegistryMissing,
     RegistryRefused,
@@ -158,7 +160,7 @@ class MlflowClient:
         try:
             files = sorted(self._files(root))
             if not files:
-                return Digest(None, "the server lists no files of it")
+                return Digest(None, "the server lists no files of it", for_now=True)
             whole = hashlib.sha256()
             left = MOST_ARTIFACT_BYTES
             for path in files:
@@ -174,7 +176,9 @@ class MlflowClient:
     def _files(self, root: str) -> list[str]:
         found: list[str] = []
         waiting = [""]
+        listed = 0
         while waiting:
+            listed += 1
             place = waiting.pop()
             path = f"{root}/{place}".rstrip("/")
             answer = self._json(self._http.build_request("GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}))  # fmt: skip
@@ -187,7 +191,7 @@ class MlflowClient:
                     waiting.append(below)
                 else:
                     found.append(below)
-                if len(found) + len(waiting) > MOST_ARTIFACTS:
+                if len(found) + len(waiting) + listed > MOST_ARTIFACTS:
                     raise _TooMuch(f"it has more than {MOST_ARTIFACTS:,} files")
         return found
 
@@ -203,17 +207,17 @@ class MlflowClient:
             raise _trouble(error) from None
         try:
             if answer.status_code != 200:
-                raise RegistryMissing(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {answer.status_code}).")  # fmt: skip
+                raise _withheld(path, answer.status_code)
             with copy.open("xb") if copy else nullcontext() as kept:
-                for part in answer.iter_bytes():
+                for part in bounded.pieces(answer, most):
                     size += len(part)
-                    if size > most:
-                        raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB")  # fmt: skip
                     held.update(part)
                     if kept is not None:
                         kept.write(part)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
+        except TooLong:
+            raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB") from None  # fmt: skip
         finally:
             answer.close()
         return held.hexdigest(), size
@@ -243,20 +247,13 @@ class MlflowClient:
         return self._json(self._http.build_request(method, f"{PREFIX}/{path}", params=params, json=body))  # fmt: skip
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
-        parts, size = [], 0
         try:
-            answer = self._http.send(asked, stream=True)
-            try:
-                for part in answer.iter_bytes():
-                    size += len(part)
-                    if size > MOST_BYTES:
-                        raise RegistryTrouble("MLflow's answer is too long to be one.")
-                    parts.append(part)
-            finally:
-                answer.close()
+            status, body = bounded.whole(self._http, asked, MOST_BYTES)
         except httpx.HTTPError as error:
             raise _trouble(error) from None
-        return _read(answer.status_code, b"".join(parts))
+        except TooLong:
+            raise RegistryTrouble("MLflow's answer is too long to be one.") from None
+        return _read(status, body)
 
 
 class _TooMuch(Exception):
@@ -266,6 +263,11 @@ class _TooMuch(Exception):
 def _trouble(error: httpx.HTTPError) -> RegistryTrouble:
     slow = isinstance(error, httpx.TimeoutException)
     return RegistryTrouble(f"MLflow {'takes too long to answer' if slow else 'does not answer'} ({type(error).__name__}).")  # fmt: skip
+
+
+def _withheld(path: str, status: int) -> RegistryTrouble | RegistryMissing:
+    kind = RegistryTrouble if status == 429 or status >= 500 else RegistryMissing
+    return kind(f"MLflow does not hand out {path.rsplit('/', 1)[-1]} (HTTP {status}).")
 
 
 def _read(status: int, raw: bytes) -> dict[str, Any]:

@@ -46,3 +46,5 @@ class Digest:
     sha256: str | None
     why: str = ""
     """Why it is unverified."""
+    for_now: bool = False
+    """Whether that may have passed when it is tried again soon."""

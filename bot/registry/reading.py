@@ -1,0 +1,75 @@
+"""What a look reads beside the registry's lists: what its runs measured, and the contents of its versions."""
+
+import time
+from collections.abc import Hashable, Iterable
+from itertools import islice
+from typing import TypeVar
+
+from workflows.errors import GovernanceError
+from workflows.sources.mlflow.client import MlflowClient
+from workflows.sources.mlflow.errors import RegistryTrouble
+from workflows.sources.mlflow.records import Digest
+
+RUNS, CONTENTS = 500, 50
+"""Runs and contents read in one look; the rest in the next."""
+TROUBLES = 3
+"""After so many that the server failed to give, the rest of a look is left for the next."""
+AGAIN = 900.0
+"""Seconds after which what could not be read is asked for again, so that it does not hold up the others."""
+
+Measured = tuple[dict[str, float], str | None]
+"""What a run measured, and who ran it."""
+Key = TypeVar("Key", bound=Hashable)
+Version = tuple[str, str]
+"""Registered model and version."""
+
+
+class Reader:
+    """Reads them one by one. A store of artefacts that is broken costs its own versions their digest, and no look."""
+
+    def __init__(self, registry: MlflowClient) -> None:
+        self._registry = registry
+        self._later: dict[Hashable, float] = {}
+        """Run or version → monotonic time before which it is not asked for again."""
+
+    def runs(self, wanted: Iterable[str]) -> dict[str, Measured]:
+        """What runs measured; nothing for one that is gone. One that the server fails to give is not among them."""
+        found: dict[str, Measured] = {}
+        left = TROUBLES
+        for run_id in self._now(wanted, RUNS):
+            try:
+                found[run_id] = self._registry.run(run_id)
+            except RegistryTrouble:
+                self._put_off(run_id)
+                left -= 1
+            except GovernanceError:
+                found[run_id] = {}, None
+            if not left:
+                break
+        return found
+
+    def contents(self, wanted: Iterable[Version]) -> dict[Version, Digest]:
+        """The digests of versions; without one, and with the reason, where it cannot be read."""
+        found: dict[Version, Digest] = {}
+        left = TROUBLES
+        for one in self._now(wanted, CONTENTS):
+            try:
+                found[one] = self._registry.digest(*one)
+            except RegistryTrouble as error:
+                found[one] = Digest(None, error.sentence, for_now=True)
+                left -= 1
+            except GovernanceError as error:
+                found[one] = Digest(None, error.sentence)
+            if found[one].for_now:
+                self._put_off(one)
+            if not left:
+                break
+        return found
+
+    def _now(self, wanted: Iterable[Key], most: int) -> list[Key]:
+        now = time.monotonic()
+        self._later = {one: until for one, until in self._later.items() if until > now}
+        return list(islice((one for one in wanted if one not in self._later), most))
+
+    def _put_off(self, one: Hashable) -> None:
+        self._later[one] = time.monotonic() + AGAIN
