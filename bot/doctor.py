@@ -23,6 +23,7 @@ from workflows import clock, policy
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import asking
 from workflows.inventory.asking import Asked
+from workflows.sources.prometheus import NOTHING
 
 SKEW_SECONDS = 60
 """Slack refuses signatures that are five minutes off; a minute is the time to mend it."""
@@ -207,7 +208,7 @@ def _prometheus(settings: Settings) -> Check:
         if prometheus is None:
             return "none"
         try:
-            prometheus.value("vector(1)")
+            prometheus.value(NOTHING)
             asked = _measures(settings)
             wrong = []
             for one in asked:

@@ -1,6 +1,8 @@
 """Readings from the command line: one, from Prometheus, and from a table."""
 
 import json
+import time
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +16,12 @@ from storage.enums import ModelState
 from storage.inventory.tables import ModelMetric, ModelVersion
 from tests.api.conftest import Api
 from tests.api.test_models import BOTH, NEW, call, mlgov, on_sqlite
-from tests.registry.test_client import Server
+from tests.registry.test_client import Answer, Server
 from tests.stories.office import OLA, POLICY
 from tests.stories.test_models import Person, record
 from workflows import policy
-from workflows.sources.prometheus import Prometheus
+from workflows.errors import InvalidInput
+from workflows.sources.prometheus import Prometheus, PrometheusTrouble
 
 api = on_sqlite
 
@@ -162,3 +165,65 @@ def test_doctor_asks_every_query_once(api: Api, token: str, tmp_path: Path) -> N
     assert "fraud-score:7 accuracy: The query gives no value" in words
     server.stop()
     assert found() == (False, "Prometheus does not answer (ConnectError).")
+
+
+def test_one_slow_query_is_told_from_a_server_that_is_silent() -> None:
+    server = Server()
+    one = {"resultType": "vector", "result": [{"value": [1, "0.9"]}]}
+    good = 200, {}, json.dumps({"status": "success", "data": one}).encode()
+
+    def answer(method: str, path: str) -> Answer:
+        if "slow" in path or silent:
+            time.sleep(0.8)
+        return good
+
+    silent = False
+    server.answer = answer
+    with closing(Prometheus(server.url, timeout=0.4)) as prometheus:
+        with pytest.raises(InvalidInput, match=r"takes longer than 0\.4 s over the query"):  # fmt: skip
+            prometheus.value("slow")
+        assert prometheus.value("quick") == Decimal("0.9")
+        silent = True
+        with pytest.raises(PrometheusTrouble, match="ReadTimeout"):
+            prometheus.value("slow")
+        silent = False
+        for status, body, kind in (
+            (503, {"status": "error", "errorType": "unavailable", "error": "starting"}, "cannot answer: starting"),
+            (500, {"status": "error", "errorType": "internal", "error": "disk"}, "cannot answer: disk"),
+            (401, "no", r"refuses the token \(HTTP 401\)"),
+            (503, "Service Unavailable", "That is no Prometheus: HTTP 503"),
+        ):  # fmt: skip
+            told = status, {}, json.dumps(body).encode()
+            server.answer = lambda method, path, told=told: told
+            with pytest.raises(PrometheusTrouble, match=kind):
+                prometheus.value("up")
+    server.stop()
+
+
+def test_what_holds_up_a_round_holds_up_no_other_twice(api: Api, token: str) -> None:
+    """The server falls silent at one query, behind which another waits: that one goes first the next time."""
+    deps = api.office.bot.deps
+    found = policy.parse(f"{POLICY}readings:\n  every: 1h\n  prometheus: {{accuracy: bad, latency: good}}\n")  # fmt: skip
+    deps.holder.swap(found, deps.holder.version_id)
+    (version,) = record(api.office).versions
+    with deps.db.begin() as session:
+        session.add(ModelMetric(version_id=version.id, name="latency", threshold=Decimal("0.85"), better="higher", every_days=7))  # fmt: skip
+        row = session.get_one(ModelVersion, version.id)
+        row.state, row.state_since = ModelState.IN_USE.value, deps.now(session) - timedelta(hours=2)  # fmt: skip
+    server = Server()
+    one = {"resultType": "vector", "result": [{"value": [1, "0.9"]}]}
+    answers = {"bad": (500, {"status": "error", "errorType": "internal", "error": "disk"}), "good": (200, {"status": "success", "data": one})}  # fmt: skip
+
+    def answer(method: str, path: str) -> Answer:
+        status, body = answers[parse_qs(urlsplit(path).query)["query"][0]]
+        return status, {}, json.dumps(body).encode()
+
+    server.answer = answer
+    watch = watching.Watch(deps, Prometheus(server.url))
+    assert watch.look() == 0
+    assert len(server.seen) == 1, "trouble ends the round"
+    watch._waits.clear()
+    assert watch.look() == 1
+    assert "query=good" in server.seen[1][1]
+    watch.stop()
+    server.stop()

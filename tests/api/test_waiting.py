@@ -35,7 +35,7 @@ def test_many_wait_and_all_hear_of_it(
         asked = api.ask(pipeline).json()
         found, seconds = ran(_wait(api, pipeline, ola, asked, waiting))
     assert found == ["rejected"] * waiting
-    assert seconds < 10
+    assert seconds < 35, "they heard of it, and did not wait to the end"
 
 
 async def _wait(
@@ -45,7 +45,7 @@ async def _wait(
     async with httpx.AsyncClient(
         base_url=f"{api.office.base_url}/api/v1",
         trust_env=False,
-        timeout=60,
+        timeout=90,
         limits=limits,
     ) as http:
         path = f"/approvals/{asked['id']}"
@@ -86,7 +86,7 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
 
         began = time.monotonic()
         assert ran(both()) == "withdrawn"
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 35
         assert api.get("/approvals/1", ola).json()["state"] == "withdrawn"
     finally:
         elsewhere.close()

@@ -19,6 +19,7 @@ LONG = ("clicks", "card", "delivery")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(one, marks=pytest.mark.heavy if one in LONG else ()) for one in NAMES],
@@ -30,7 +31,7 @@ def test_it_runs_and_prints_its_ratios(name: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     found = json.loads((report.RESULTS / f"{name}-small.json").read_text())

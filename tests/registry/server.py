@@ -1,6 +1,7 @@
 """A real MLflow server, started by the tests."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -85,8 +86,12 @@ def served(work: Path, port: int | None = None) -> Iterator[Mlflow]:
         yield made
     finally:
         made.http.close()
-        os.killpg(process.pid, 15)
-        process.wait(20)
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _await(made: Mlflow, process: "subprocess.Popen[bytes]", work: Path) -> None:

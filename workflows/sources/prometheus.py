@@ -15,9 +15,10 @@ SECONDS = 15.0
 MOST_BYTES = 1_000_000
 PLACES, MOST_DIGITS = 12, 12
 """Decimal places, and digits before them, that a reading has in the record."""
+NOTHING = "vector(1)"
 _OF_THE_QUERY = ("bad_data", "execution", "timeout", None)
 """Types of error that say nothing of other queries (prometheus.io/docs/prometheus/latest/querying/api); a time-out is of
-the query too, since Prometheus is asked to give up before this client does."""
+the query too, since Prometheus is asked to give up before this client does, and mostly can."""
 
 
 class PrometheusTrouble(GovernanceError):
@@ -31,7 +32,7 @@ class Prometheus:
         self, url: str, *, token: str | None = None, timeout: float = SECONDS
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._patience = timeout * 0.8
+        self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
         self._http = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)  # fmt: skip
 
@@ -45,7 +46,10 @@ class Prometheus:
         Raises InvalidInput for a query that is refused, takes too long or gives no single number, PrometheusTrouble
         for a server that does not answer.
         """
-        asked = {"query": query, "timeout": f"{self._patience:.3f}s"}
+        asked = {
+            "query": query,
+            "timeout": f"{self._seconds * 800:.0f}ms",
+        }  # its durations have no decimal point
         if at is not None:
             asked["time"] = f"{at.timestamp():.3f}"
         found = self._asked(asked)
@@ -61,6 +65,10 @@ class Prometheus:
             request = self._http.build_request("GET", self._url, params=asked)
             status, body = bounded.whole(self._http, request, MOST_BYTES)
             found = json.loads(body)
+        except httpx.ReadTimeout:
+            if asked["query"] != NOTHING and self._is_there():
+                raise InvalidInput(f"Prometheus takes longer than {self._seconds:g} s over the query.", field="query") from None  # fmt: skip
+            raise PrometheusTrouble("Prometheus does not answer (ReadTimeout).") from None  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusTrouble(f"Prometheus does not answer ({type(error).__name__}).") from None  # fmt: skip
         except TooLong:
@@ -72,6 +80,14 @@ class Prometheus:
         if not isinstance(found, dict):
             raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")  # fmt: skip
         return found
+
+    def _is_there(self) -> bool:
+        """Whether it answers a query that costs nothing: then a slow one is no trouble of the server's."""
+        try:
+            self.value(NOTHING)
+        except PrometheusTrouble:
+            return False
+        return True
 
 
 def _number(data: Any) -> Decimal:
