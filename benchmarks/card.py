@@ -33,7 +33,10 @@ def _one(
     report: Report, kind: str, work: Path, alone: int, burst: int, rest: float
 ) -> None:
     limits = office.CountedLimits()
-    with office.slack(rooms=ROOMS, limits=limits) as slack, databases.fresh(kind, work) as url:  # fmt: skip
+    with (
+        office.slack(rooms=ROOMS, limits=limits) as slack,
+        databases.fresh(kind, work) as url,
+    ):
         seeding.open_requests(slack, url, work, alone + burst, rooms=ROOMS)
         places = [(channel, card.ts) for channel, card in seeding.cards(slack, ROOMS)]
         bodies = seeding.clicks(slack, ROOMS, work, 1)

@@ -81,16 +81,38 @@ def run(*, small: bool) -> Report:
         for at_once, level in levels.items():
             share = level.rate / bare[at_once].rate
             report.rows.append(
-                (name, at_once, level.rate, share, *(level.ms(s) for s in (0.5, 0.95, 0.99)))
-            )  # fmt: skip
+                (
+                    name,
+                    at_once,
+                    level.rate,
+                    share,
+                    *(level.ms(s) for s in (0.5, 0.95, 0.99)),
+                )
+            )
     sqlite = found["mlgov, sqlite"]
     report.ratios = [
-        Ratio("SQLite, rate of bare Bolt's, 8 at once", sqlite[8].rate / bare[8].rate, 0.5, is_least=True),
-        Ratio("SQLite, rate of bare Bolt's with a bare commit, 8 at once", sqlite[8].rate / committing[8].rate),
+        Ratio(
+            "SQLite, rate of bare Bolt's, 8 at once",
+            sqlite[8].rate / bare[8].rate,
+            0.5,
+            is_least=True,
+        ),
+        Ratio(
+            "SQLite, rate of bare Bolt's with a bare commit, 8 at once",
+            sqlite[8].rate / committing[8].rate,
+        ),
         Ratio("SQLite, p99 at 8 at once", sqlite[8].ms(0.99), 50.0, unit=" ms"),
-        Ratio("PostgreSQL, rate of bare Bolt's, 8 at once", found["mlgov, postgresql"][8].rate / bare[8].rate),
-    ]  # fmt: skip
-    levels_of_ours = [level for name in found if name.startswith("mlgov") for level in found[name].values()]  # fmt: skip
+        Ratio(
+            "PostgreSQL, rate of bare Bolt's, 8 at once",
+            found["mlgov, postgresql"][8].rate / bare[8].rate,
+        ),
+    ]
+    levels_of_ours = [
+        level
+        for name in found
+        if name.startswith("mlgov")
+        for level in found[name].values()
+    ]
     report.notes.append(
         f"{sum(one.decided for one in levels_of_ours):,} decisions found committed; clicks that were answered but decided "
         f"nothing, and do not count: {sum(one.undecided for one in levels_of_ours):,}"

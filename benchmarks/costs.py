@@ -71,9 +71,12 @@ def _measure(rows: int, rounds: int, folder: Path) -> Report:
         report.rows.append((name, seconds[name], cpu, shares[name], memory[name]))
     report.ratios = [
         Ratio("time of DuckDB's, at its own settings", shares[ALONE], 1.2),
-        Ratio("time of DuckDB's, with as much memory and as many threads", shares[ALONE_ONE]),
+        Ratio(
+            "time of DuckDB's, with as much memory and as many threads",
+            shares[ALONE_ONE],
+        ),
         Ratio("peak memory", memory[OURS], 320.0, unit=" MB"),
-    ]  # fmt: skip
+    ]
     report.notes.append("The three databases hold the same groups, to the last digit.")
     report.raw = dict(found)
     return report

@@ -52,9 +52,18 @@ def run(*, small: bool) -> Report:
         report.raw[number] = found
         is_default = number == WORKERS[0]
         report.ratios += [
-            Ratio(f"{number} workers, of one a second per channel, median", found["median"], 0.97 if is_default else None, is_least=True),
-            Ratio(f"{number} workers, requests refused with 429", found["refused"], 0 if is_default else None),
-        ]  # fmt: skip
+            Ratio(
+                f"{number} workers, of one a second per channel, median",
+                found["median"],
+                0.97 if is_default else None,
+                is_least=True,
+            ),
+            Ratio(
+                f"{number} workers, requests refused with 429",
+                found["refused"],
+                0 if is_default else None,
+            ),
+        ]
     report.notes.append(
         "pace: messages a second from a channel's first to its last, as Slack saw them; as a whole: all channels"
         " from the first message of all to the last"

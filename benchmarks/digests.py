@@ -32,7 +32,9 @@ def run(*, small: bool) -> Report:
         name: statistics.median(run["seconds"] for run in runs)
         for name, runs in found.items()
     }
-    memory = {name: max(run["megabytes"] for run in runs) for name, runs in found.items()}  # fmt: skip
+    memory = {
+        name: max(run["megabytes"] for run in runs) for name, runs in found.items()
+    }
     report = Report(
         "digests",
         f"Digests: {shape.readers:,} readers ({portfolio.LEADERS} see all) over {shape.projects:,} projects and "
@@ -55,9 +57,11 @@ def run(*, small: bool) -> Report:
         f"A picture takes {picture * 1000:.0f} ms to draw, once for all who see the same; it is not in the figures above.",
     ]
     report.raw = {
-        name: [{key: run[key] for key in ("seconds", "megabytes", "cpu")} for run in runs]
+        name: [
+            {key: run[key] for key in ("seconds", "megabytes", "cpu")} for run in runs
+        ]
         for name, runs in found.items()
-    }  # fmt: skip
+    }
     return report
 
 

@@ -74,21 +74,29 @@ def _ask(record: sqlite3.Connection, person: str, sees_all: bool) -> dict[str, s
     until = int(portfolio.NOW.timestamp()) * 1_000_000 - 9 * 3_600_000_000
     week = 7 * 24 * 3_600_000_000
     values: dict[str, Any] = {
-        "person": person, "until": until, "since": until - week, "month": until - 4 * week,
-    }  # fmt: skip
+        "person": person,
+        "until": until,
+        "since": until - week,
+        "month": until - 4 * week,
+    }
     within = {"k": "", "b": "", "a": "", "x": "", "m": ""}
     if not sees_all:
         mine = ", ".join(str(id_) for (id_,) in record.execute(_BELOW, values))
         within = {
-            "k": f"AND k.project_id IN ({mine})", "b": f"AND b.project_id IN ({mine})", "a": f"AND project_id IN ({mine})",
-            "x": f"AND a.project_id IN ({mine})", "m": f"AND m.project_id IN ({mine})",
-        }  # fmt: skip
+            "k": f"AND k.project_id IN ({mine})",
+            "b": f"AND b.project_id IN ({mine})",
+            "a": f"AND project_id IN ({mine})",
+            "x": f"AND a.project_id IN ({mine})",
+            "m": f"AND m.project_id IN ({mine})",
+        }
     totals: dict[str, Decimal] = {}
     for place, question in enumerate(_QUESTIONS):
         rows = record.execute(question.format(**within), values).fetchall()
         if place == 0:
             for _, _, _, currency, _, spent in rows:
-                totals[currency] = totals.get(currency, Decimal(0)) + Decimal(spent or 0)  # fmt: skip
+                totals[currency] = totals.get(currency, Decimal(0)) + Decimal(
+                    spent or 0
+                )
     return {currency: money_text(total) for currency, total in totals.items()}
 
 

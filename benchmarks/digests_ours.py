@@ -34,8 +34,13 @@ def main() -> None:
             if actor is None:
                 raise RuntimeError(f"reader {number} is not there")
             content = making.make(
-                session, actor, first_day=portfolio.FIRST_DAY, zone=ZoneInfo("UTC"), policy=found, now=portfolio.NOW,
-            )  # fmt: skip
+                session,
+                actor,
+                first_day=portfolio.FIRST_DAY,
+                zone=ZoneInfo("UTC"),
+                policy=found,
+                now=portfolio.NOW,
+            )
         messages.digest(Shown(number + 1, content, ()), approval_views.in_digest)
         said[actor.id] = {
             one["currency"]: one["spent"] for one in content.figures["money"]

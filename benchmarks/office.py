@@ -41,19 +41,38 @@ def room(number: int) -> str:
 def organisation(rooms: int) -> dict[str, Any]:
     """An administrator, 16 approvers in one user group, 16 who ask, and `rooms` channels of projects."""
     people = (ADMIN, *APPROVERS, *REQUESTERS)
-    channels = [("C0GOV", "ml-governance"), ("C0AUDIT", "ml-audit"), ("C0ADMIN", "mlgov-admin")]  # fmt: skip
+    channels = [
+        ("C0GOV", "ml-governance"),
+        ("C0AUDIT", "ml-audit"),
+        ("C0ADMIN", "mlgov-admin"),
+    ]
     channels += [(room(number), f"room-{number:03}") for number in range(rooms)]
     return {
         "teams": [{"id": TEAM, "name": "Acme", "domain": "acme"}],
-        "app": {"id": "A0MLGOV", "name": "mlgov", "bot_user_id": "U0MLGOV", "bot_id": "B0MLGOV", "team": TEAM},
-        "users": [{"id": id_, "name": id_.lower(), "real_name": f"Person {id_}", "team": TEAM} for id_ in people],
+        "app": {
+            "id": "A0MLGOV",
+            "name": "mlgov",
+            "bot_user_id": "U0MLGOV",
+            "bot_id": "B0MLGOV",
+            "team": TEAM,
+        },
+        "users": [
+            {"id": id_, "name": id_.lower(), "real_name": f"Person {id_}", "team": TEAM}
+            for id_ in people
+        ],
         "channels": [
-            {"id": id_, "name": name, "members": list(people), "app": True} for id_, name in channels
+            {"id": id_, "name": name, "members": list(people), "app": True}
+            for id_, name in channels
         ],
         "usergroups": [
-            {"id": "S0FINANCE", "handle": "finance", "name": "Finance", "users": list(APPROVERS)}
+            {
+                "id": "S0FINANCE",
+                "handle": "finance",
+                "name": "Finance",
+                "users": list(APPROVERS),
+            }
         ],
-    }  # fmt: skip
+    }
 
 
 class CountedLimits(RateLimits):

@@ -83,10 +83,21 @@ def _tables(
         "person",
         "id, org_key, slack_id, name, title, tz, is_bot, is_guest, is_stranger, is_deactivated",
         [
-            (reader(n), office.TEAM, f"U0READER{n:04}", f"Reader {n}", "", "UTC", 0, 0, 0, 0)
+            (
+                reader(n),
+                office.TEAM,
+                f"U0READER{n:04}",
+                f"Reader {n}",
+                "",
+                "UTC",
+                0,
+                0,
+                0,
+                0,
+            )
             for n in range(shape.readers)
         ],
-    )  # fmt: skip
+    )
     yield "policy_version", "id, sha256, text, applied_at", [(1, "0", POLICY, now)]
     yield (
         "project",
@@ -100,10 +111,20 @@ def _tables(
         "budget",
         "id, project_id, period, starts, currency, basis, thresholds, revision, created_at",
         [
-            (n, n, "month", "2025-01-01", "EUR" if n % 10 else "USD", "effective", "[50, 80, 100]", 1, now)
+            (
+                n,
+                n,
+                "month",
+                "2025-01-01",
+                "EUR" if n % 10 else "USD",
+                "effective",
+                "[50, 80, 100]",
+                1,
+                now,
+            )
             for n in range(1, shape.projects + 1)
         ],
-    )  # fmt: skip
+    )
     yield (
         "budget_revision",
         "budget_id, revision, amount, valid_from, created_at",
@@ -129,10 +150,18 @@ def _cost(
         "cost_load",
         "id, source, billing_period, sha256, rows, charges_through, loaded_at",
         [
-            (load_of[m], "cloud", m.isoformat(), str(load_of[m]), 1, max(d for d in days if d.replace(day=1) == m).isoformat(), now)
+            (
+                load_of[m],
+                "cloud",
+                m.isoformat(),
+                str(load_of[m]),
+                1,
+                max(d for d in days if d.replace(day=1) == m).isoformat(),
+                now,
+            )
             for m in months
         ],
-    )  # fmt: skip
+    )
     yield (
         "allocation_key",
         "id, sub_account_id, sub_account_name, tags, project_id",
@@ -144,11 +173,21 @@ def _cost(
         "cost_entry",
         "load_id, charge_date, allocation_key_id, service, category, currency, billed, effective, rows",
         (
-            (load, text, n, "GPU", "Usage", "EUR" if n % 10 else "USD", _amount(cents[n - 1], number), _amount(cents[n - 1], number), 1)
+            (
+                load,
+                text,
+                n,
+                "GPU",
+                "Usage",
+                "EUR" if n % 10 else "USD",
+                _amount(cents[n - 1], number),
+                _amount(cents[n - 1], number),
+                1,
+            )
             for n in range(1, shape.projects + 1)
             for text, load, number in texts
         ),
-    )  # fmt: skip
+    )
     numbers = {m: [d.day for d in days if d.replace(day=1) == m] for m in months}
     yield (
         "cost_month",
@@ -178,7 +217,19 @@ def _milestones(
     for n in range(1, 2 * shape.projects + 1):
         due = FIRST_DAY + timedelta(days=luck.randrange(-200, 200))
         met = due.isoformat() if due < FIRST_DAY + timedelta(days=3) else None
-        rows.append((n, (n - 1) % shape.projects + 1, f"Milestone {n}", "other", due.isoformat(), due.isoformat(), met, 1, now))  # fmt: skip
+        rows.append(
+            (
+                n,
+                (n - 1) % shape.projects + 1,
+                f"Milestone {n}",
+                "other",
+                due.isoformat(),
+                due.isoformat(),
+                met,
+                1,
+                now,
+            )
+        )
     yield (
         "milestone",
         "id, project_id, title, type, baseline, forecast, actual, revision, created_at",
@@ -188,8 +239,11 @@ def _milestones(
     yield (
         "milestone_move",
         "milestone_id, old, new, created_at",
-        [(n, "2026-02-01", "2026-03-01", moved) for n in range(1, 2 * shape.projects + 1, 40)],
-    )  # fmt: skip
+        [
+            (n, "2026-02-01", "2026-03-01", moved)
+            for n in range(1, 2 * shape.projects + 1, 40)
+        ],
+    )
 
 
 def _requests(
@@ -203,8 +257,35 @@ def _requests(
         is_open = n % 10 == 0 or ended >= NOW
         state = "pending" if is_open else ("approved", "rejected", "expired")[n % 3]
         asks = owners[(project + 3) % shape.projects]
-        requests.append((n, f"r{n}", "budget_increase", "budget", project, project, '{"budget_id": 1, "from_revision": 1, "old": "1", "new": "2", "currency": "EUR", "basis": "effective", "scope": "period", "period": "January", "period_start": "2026-01-01", "period_end": "2026-01-31"}', owners[project - 1], 1, state, 0, 1, _micro(asked), _micro(NOW + timedelta(days=3)), None if is_open else _micro(ended)))  # fmt: skip
-        stages.append((n, 0, "Finance", f'[{{"rule": "subject.owner", "who": ["person:{asks}"]}}]', 1, "dm"))  # fmt: skip
+        requests.append(
+            (
+                n,
+                f"r{n}",
+                "budget_increase",
+                "budget",
+                project,
+                project,
+                '{"budget_id": 1, "from_revision": 1, "old": "1", "new": "2", "currency": "EUR", "basis": "effective", "scope": "period", "period": "January", "period_start": "2026-01-01", "period_end": "2026-01-31"}',
+                owners[project - 1],
+                1,
+                state,
+                0,
+                1,
+                _micro(asked),
+                _micro(NOW + timedelta(days=3)),
+                None if is_open else _micro(ended),
+            )
+        )
+        stages.append(
+            (
+                n,
+                0,
+                "Finance",
+                f'[{{"rule": "subject.owner", "who": ["person:{asks}"]}}]',
+                1,
+                "dm",
+            )
+        )
         if state in ("approved", "rejected"):
             decisions.append((n, asks, 0, "approve", "subject.owner", _micro(ended)))
     yield (

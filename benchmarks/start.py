@@ -62,9 +62,17 @@ def _measure(rounds: int, folder: Path) -> Report:
             (name, seconds, seconds / bare, seconds / libraries, memory[name])
         )
     report.ratios = [
-        Ratio("mlgov --help, of importing the libraries", took["mlgov --help"] / libraries),
-        Ratio("mlgov run until ready, of importing the libraries", took["mlgov run, until ready"] / libraries),
-        Ratio("mlgov run, memory of importing the libraries", memory["mlgov run, until ready"] / libraries_mb),
-    ]  # fmt: skip
+        Ratio(
+            "mlgov --help, of importing the libraries", took["mlgov --help"] / libraries
+        ),
+        Ratio(
+            "mlgov run until ready, of importing the libraries",
+            took["mlgov run, until ready"] / libraries,
+        ),
+        Ratio(
+            "mlgov run, memory of importing the libraries",
+            memory["mlgov run, until ready"] / libraries_mb,
+        ),
+    ]
     report.raw = {"seconds": times | {"mlgov run": ready}, "megabytes": memory}
     return report

@@ -47,9 +47,12 @@ def run(*, small: bool) -> Report:
             (name, *(percentile(took, share) for share in (0.5, 0.95)), max(took))
         )
     report.ratios = [
-        Ratio("time of the raw SQL's", statistics.median(times[OURS]) / statistics.median(times[ALONE])),
+        Ratio(
+            "time of the raw SQL's",
+            statistics.median(times[OURS]) / statistics.median(times[ALONE]),
+        ),
         Ratio("p95", percentile(times[OURS], 0.95), unit=" ms"),
-    ]  # fmt: skip
+    ]
     report.notes.append(f"{looks} looks of a leader, each at another project.")
     report.raw = dict(times)
     return report
@@ -69,8 +72,12 @@ def _measure(path: Path, shape: Shape, looks: int) -> dict[str, list[float]]:
             if actor is None:
                 raise RuntimeError("nobody reads")
             status.project(
-                session, actor, f"project-{number:05}", policy=found, now=portfolio.NOW,
-            )  # fmt: skip
+                session,
+                actor,
+                f"project-{number:05}",
+                policy=found,
+                now=portfolio.NOW,
+            )
 
     def alone(number: int) -> None:
         values = {"key": f"project-{number:05}", "id": number}

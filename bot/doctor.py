@@ -220,7 +220,9 @@ def _prometheus(settings: Settings) -> Check:
             prometheus.close()
         told = f"answers; {len(asked)} measure{'s' if len(asked) != 1 else ''} in use {'are' if len(asked) != 1 else 'is'} read from it"
         if wrong:
-            raise GovernanceError(f"{told}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}")  # fmt: skip
+            raise GovernanceError(
+                f"{told}, {len(wrong)} of them without a value. {'; '.join(wrong[:3])}"
+            )
         return told
 
     return _guarded("prometheus", look)

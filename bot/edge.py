@@ -295,7 +295,9 @@ class Edge:
         except Exception as error:
             errors.private(error, self.deps, actor)
             return []
-        return [blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]]  # fmt: skip
+        return [
+            blocks.option(text, value) for value, text in found[: blocks.SELECT_OPTIONS]
+        ]
 
     # --- modals
 

@@ -28,7 +28,9 @@ class NotFetched(InvalidInput):
     """A file that cannot be had. Its sentence is for who hands it in; `why` alone is for others."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"{why}. Nothing was kept; you can share it again.", field="file")  # fmt: skip
+        super().__init__(
+            f"{why}. Nothing was kept; you can share it again.", field="file"
+        )
         self.why = why
 
 
@@ -63,7 +65,9 @@ def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
     except SlackApiError as error:
         code = str(error.response.get("error"))
         if code == "missing_scope":
-            raise NotFetched("mlgov may not read files here: an administrator adds the scope `files:read` to the app") from None  # fmt: skip
+            raise NotFetched(
+                "mlgov may not read files here: an administrator adds the scope `files:read` to the app"
+            ) from None
         raise NotFetched(f"Slack does not show it to mlgov ({code[:60]})") from None
     except OSError:
         raise NotFetched("Slack did not answer") from None
@@ -71,9 +75,13 @@ def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
     name = str(told.get("name") or told.get("title") or "The file")[:120]
     url = str(told.get("url_private_download") or told.get("url_private") or "")
     if told.get("is_external") or not url:
-        raise NotFetched(f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*")  # fmt: skip
+        raise NotFetched(
+            f"{name} does not lie in Slack. Share the file itself, or give its link by *Hand in evidence*"
+        )
     if int(told.get("size") or 0) > MOST_BYTES:
-        raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest")  # fmt: skip
+        raise NotFetched(
+            f"{name} is larger than {MOST_BYTES // 1_000_000} MB. Keep it where it is: `mlgov model evidence NAME:VERSION TYPE --file FILE` takes its digest"
+        )
     if not is_slack(url, deps.settings.slack_api_url):
         raise NotFetched(f"{name} lies on another server than Slack's")
     data = _download(url, deps.slack.token or "", name, seconds)
@@ -92,11 +100,23 @@ def is_slack(url: str, api: str) -> bool:
 def _download(url: str, token: str, name: str, seconds: float) -> bytes:
     try:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
-        with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=seconds, follow_redirects=False) as answer:  # fmt: skip
+        with httpx.stream(
+            "GET",
+            url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=seconds,
+            follow_redirects=False,
+        ) as answer:
             if answer.status_code != 200:
-                raise NotFetched(f"Slack did not hand out {name} (HTTP {answer.status_code})")  # fmt: skip
+                raise NotFetched(
+                    f"Slack did not hand out {name} (HTTP {answer.status_code})"
+                )
             return b"".join(bounded.pieces(answer, MOST_BYTES))
     except TooLong:
-        raise NotFetched(f"{name} is larger than {MOST_BYTES // 1_000_000} MB") from None  # fmt: skip
+        raise NotFetched(
+            f"{name} is larger than {MOST_BYTES // 1_000_000} MB"
+        ) from None
     except httpx.HTTPError as error:
-        raise NotFetched(f"{name} could not be fetched from Slack ({type(error).__name__})") from None  # fmt: skip
+        raise NotFetched(
+            f"{name} could not be fetched from Slack ({type(error).__name__})"
+        ) from None

@@ -81,9 +81,19 @@ class Inspector:
         with self._lock:
             self._last += 1
             raw = _Raw(
-                self._last, at, direction, transport, method, path, headers, body, status, answer,
-                ms, note,
-            )  # fmt: skip
+                self._last,
+                at,
+                direction,
+                transport,
+                method,
+                path,
+                headers,
+                body,
+                status,
+                answer,
+                ms,
+                note,
+            )
             self._items.append(raw)
             return raw.n
 

@@ -88,10 +88,21 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
     acts: dict[str, Callable[[Request, Json], Json]] = {
         act.__name__: lambda request, body, act=act: act(sandbox, body)  # type: ignore[misc]
         for act in (
-            page_acts.say, page_acts.share, page_acts.upload, page_acts.slash, page_acts.shortcut, page_acts.click, page_acts.options, page_acts.submit,
-            page_acts.close, page_acts.home, page_acts.read, page_acts.dismiss, page_acts.join,
+            page_acts.say,
+            page_acts.share,
+            page_acts.upload,
+            page_acts.slash,
+            page_acts.shortcut,
+            page_acts.click,
+            page_acts.options,
+            page_acts.submit,
+            page_acts.close,
+            page_acts.home,
+            page_acts.read,
+            page_acts.dismiss,
+            page_acts.join,
         )
-    }  # fmt: skip
+    }
     acts["clock"] = lambda request, body: desk.move(body)
     acts["strip/actions/{id}"] = lambda request, body: desk.act(
         request.path_params["id"]
@@ -101,7 +112,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         refused = _foreign(sandbox, request)
         if refused is None and sandbox.prepares:
             page = _WAITING.format(escape(sandbox.prepares))
-            return HTMLResponse(page, 503, _HEADERS | {"retry-after": "1"})  # fmt: skip
+            return HTMLResponse(page, 503, _HEADERS | {"retry-after": "1"})
         return refused or FileResponse(PAGE / "index.html", headers=_HEADERS)
 
     async def events(request: Request) -> Response:
@@ -122,7 +133,10 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         file = sandbox.world.files.find(request.path_params["id"])
         if file is None or file.data is None:
             return _refused(404, "There is no such file.")
-        kept = {"cache-control": "private, max-age=3600", "cross-origin-resource-policy": "same-origin"}  # fmt: skip
+        kept = {
+            "cache-control": "private, max-age=3600",
+            "cross-origin-resource-policy": "same-origin",
+        }
         if not file.is_picture:
             # A page that somebody shared must not run as one of ours.
             kept |= {"content-disposition": "attachment"}

@@ -9,7 +9,11 @@ from bot.cli.main import app
 
 def run(*words: str, **settings: str) -> tuple[int, str]:
     """Exit code, and everything that was printed, of `mlgov words` under these settings and no others."""
-    own = {name: None for name in os.environ if name.startswith(("MLGOV_", "SLACK_")) or name.casefold().endswith("_proxy")}  # fmt: skip
+    own = {
+        name: None
+        for name in os.environ
+        if name.startswith(("MLGOV_", "SLACK_")) or name.casefold().endswith("_proxy")
+    }
     done = CliRunner().invoke(
         app, list(words), env={**own, "COLUMNS": "160", **settings}
     )

@@ -19,11 +19,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package installed into a folder of its own; its dependencies are those of this environment."""
     target = tmp_path_factory.mktemp("site")
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--target", str(target), str(ROOT)],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--disable-pip-version-check",
+            "--target",
+            str(target),
+            str(ROOT),
+        ],
         check=True,
         capture_output=True,
         timeout=110,
-    )  # fmt: skip
+    )
     return target
 
 
@@ -102,7 +114,12 @@ def test_help_is_quick_because_it_loads_neither_slack_nor_the_database(
         "print('HEAVY', sorted(heavy))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(installed)},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert "HEAVY []" in done.stdout

@@ -87,9 +87,14 @@ def plan(
         )
         session.flush()
         audit.record(
-            session, actor, "maturity.action_planned", ("milestone", milestone_id), now=now,
-            cycle=found.result.cycle_id, statement=form.statement,
-        )  # fmt: skip
+            session,
+            actor,
+            "maturity.action_planned",
+            ("milestone", milestone_id),
+            now=now,
+            cycle=found.result.cycle_id,
+            statement=form.statement,
+        )
     return maturity.targets(session, unit, policy=policy, now=now)
 
 

@@ -129,9 +129,13 @@ def handle(api: FastAPI, deps: Deps) -> None:
         if isinstance(error, CannotVerify):
             return problem(503, "unverified", sentence, headers={"Retry-After": "60"})
         status, code = next(
-            ((status, code) for kind, status, code in _STATUS if isinstance(error, kind)),
+            (
+                (status, code)
+                for kind, status, code in _STATUS
+                if isinstance(error, kind)
+            ),
             (409, "not-taken"),
-        )  # fmt: skip
+        )
         faults = [Fault(where=error.field, why=sentence)] if error.field else []
         return problem(status, code, sentence, faults=faults)
 
@@ -145,9 +149,7 @@ def handle(api: FastAPI, deps: Deps) -> None:
             for fault in error.errors()[:20]
         ]
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
-            return problem(
-                400, "not-json", "The body is no JSON.", faults=faults[:1]
-            )  # fmt: skip
+            return problem(400, "not-json", "The body is no JSON.", faults=faults[:1])
         first = faults[0] if faults else Fault(where="body", why="it cannot be used")
         return problem(422, "invalid", f"{first.where}: {first.why}", faults=faults)
 
@@ -172,7 +174,11 @@ def handle(api: FastAPI, deps: Deps) -> None:
     @api.exception_handler(Exception)
     def broke(request: Request, error: Exception) -> JSONResponse:
         reference = secrets.token_hex(3)
-        log.error("the API broke (ref %s)\n%s", reference, "".join(traceback.format_exception(error)))  # fmt: skip
+        log.error(
+            "the API broke (ref %s)\n%s",
+            reference,
+            "".join(traceback.format_exception(error)),
+        )
         return problem(
             500,
             "broken",

@@ -119,7 +119,11 @@ def escalation(step: Escalated) -> str:
     who = listed(list(step.who)) or "nobody else"
     if step.way == "notify":
         return f"a message goes to {who}"
-    return f"this goes to {who} instead" if step.way == "replace" else f"this also goes to {who}"  # fmt: skip
+    return (
+        f"this goes to {who} instead"
+        if step.way == "replace"
+        else f"this also goes to {who}"
+    )
 
 
 def left_out(card: Card) -> str:
@@ -382,7 +386,11 @@ def again_button(card: Card) -> Element:
 
 def can_ask_again(card: Card) -> bool:
     """Whether a request that ended without what it asked can be asked again from where it says so."""
-    return card.is_editable and not card.is_pending and card.state is not ApprovalState.APPROVED  # fmt: skip
+    return (
+        card.is_editable
+        and not card.is_pending
+        and card.state is not ApprovalState.APPROVED
+    )
 
 
 def take_back_button(card: Card) -> Element:

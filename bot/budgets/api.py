@@ -37,9 +37,12 @@ Text = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=200)]
 Amount = Annotated[
     Decimal,
     Field(
-        ge=Decimal(-(10**15)), le=Decimal(10**15), decimal_places=12, allow_inf_nan=False
+        ge=Decimal(-(10**15)),
+        le=Decimal(10**15),
+        decimal_places=12,
+        allow_inf_nan=False,
     ),
-]  # fmt: skip
+]
 
 
 class CostRow(BaseModel):

@@ -81,14 +81,46 @@ class Bars:
             colour = ground.marked if row.is_marked else ground.plain
             axes.barh(place, longest, height=0.32, color=ground.soft, alpha=0.16)
             axes.barh(place, max(row.value, 0.0), height=0.32, color=colour)
-            axes.text(0, place + 0.25, _safe(_fitting(row)), color=ground.ink, fontsize=style.MEDIUM, fontweight="bold", va="bottom", family=style.FONT)  # fmt: skip
-            axes.text(longest, place + 0.25, _safe(row.words), color=ground.ink, fontsize=style.SMALL, ha="right", va="bottom", family=style.FONT)  # fmt: skip
+            axes.text(
+                0,
+                place + 0.25,
+                _safe(_fitting(row)),
+                color=ground.ink,
+                fontsize=style.MEDIUM,
+                fontweight="bold",
+                va="bottom",
+                family=style.FONT,
+            )
+            axes.text(
+                longest,
+                place + 0.25,
+                _safe(row.words),
+                color=ground.ink,
+                fontsize=style.SMALL,
+                ha="right",
+                va="bottom",
+                family=style.FONT,
+            )
         if self.limit is not None:
             for place in range(count):
-                axes.plot([self.limit] * 2, [place - 0.22, place + 0.22], color=ground.ink, linewidth=2)  # fmt: skip
+                axes.plot(
+                    [self.limit] * 2,
+                    [place - 0.22, place + 0.22],
+                    color=ground.ink,
+                    linewidth=2,
+                )
             is_far = self.limit > longest * 0.6
             words = f"{self.limit_words} |" if is_far else f"| {self.limit_words}"
-            axes.text(self.limit, -0.28, words, color=ground.soft, fontsize=style.SMALL, ha="right" if is_far else "left", va="top", family=style.FONT)  # fmt: skip
+            axes.text(
+                self.limit,
+                -0.28,
+                words,
+                color=ground.soft,
+                fontsize=style.SMALL,
+                ha="right" if is_far else "left",
+                va="top",
+                family=style.FONT,
+            )
         held = io.BytesIO()
         figure.savefig(
             held, format="png", facecolor=ground.paper, metadata={"Software": None}

@@ -67,9 +67,21 @@ class Radar:
             _name(axes, spoke, angle)
         for ring, level in enumerate(LEVELS, 1):
             axes.text(
-                0.1, ring - 0.2, level, color="#5c6670", fontsize=11, va="top", ha="left", zorder=4,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2},
-            )  # fmt: skip
+                0.1,
+                ring - 0.2,
+                level,
+                color="#5c6670",
+                fontsize=11,
+                va="top",
+                ha="left",
+                zorder=4,
+                bbox={
+                    "facecolor": "white",
+                    "edgecolor": "none",
+                    "alpha": 0.85,
+                    "pad": 1.2,
+                },
+            )
         axes.text(-4.8, -3.8, f"— {self.label}", color=NOW, fontsize=13, weight="bold")
         if self.before_label:
             axes.text(-4.8, -3.3, f"- - {self.before_label}", color=BEFORE, fontsize=13)
@@ -127,5 +139,12 @@ def _name(axes: "object", spoke: Spoke, angle: float) -> None:
     level = "not told" if spoke.now is None else LEVELS[spoke.now]
     vertical = "bottom" if y > 2 else "top" if y < -2 else "center"
     axes.text(  # type: ignore[attr-defined]
-        x, y, f"{name}\n{level}", ha=side, va=vertical, fontsize=13.5, color=INK, linespacing=1.15,
-    )  # fmt: skip
+        x,
+        y,
+        f"{name}\n{level}",
+        ha=side,
+        va=vertical,
+        fontsize=13.5,
+        color=INK,
+        linespacing=1.15,
+    )

@@ -50,17 +50,29 @@ class Spend:
         axes.set_xlim(0, end + 0.5)
         axes.set_ylim(0, max(budget, spent) * 1.18 or 1)
         axes.text(
-            0, budget, f"Budget {style.short(self.budget)} {self.currency}",
-            va="bottom", ha="left", fontsize=style.MEDIUM, color=style.INK, family=style.FONT,
-        )  # fmt: skip
+            0,
+            budget,
+            f"Budget {style.short(self.budget)} {self.currency}",
+            va="bottom",
+            ha="left",
+            fontsize=style.MEDIUM,
+            color=style.INK,
+            family=style.FONT,
+        )
         late = x[-1] > end / 2
         under = abs(spent - budget) < 0.12 * max(budget, spent)
         axes.annotate(
-            f"{style.short(self.days[-1][1])} spent", (x[-1], spent),
-            xytext=(-12 if late else 12, -64 if under else 10), textcoords="offset points",
-            va="top" if under else "bottom", ha="right" if late else "left",
-            fontsize=style.MEDIUM, color=colour, weight="bold", family=style.FONT,
-        )  # fmt: skip
+            f"{style.short(self.days[-1][1])} spent",
+            (x[-1], spent),
+            xytext=(-12 if late else 12, -64 if under else 10),
+            textcoords="offset points",
+            va="top" if under else "bottom",
+            ha="right" if late else "left",
+            fontsize=style.MEDIUM,
+            color=colour,
+            weight="bold",
+            family=style.FONT,
+        )
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: style.short(value))
@@ -80,4 +92,8 @@ class Spend:
 def _ticks(first: date, last: date) -> list[date]:
     """At most five days along a round."""
     step = max(1, (last - first).days // 4)
-    return [first + timedelta(days=step * n) for n in range(5) if first + timedelta(days=step * n) <= last]  # fmt: skip
+    return [
+        first + timedelta(days=step * n)
+        for n in range(5)
+        if first + timedelta(days=step * n) <= last
+    ]

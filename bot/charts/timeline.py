@@ -83,8 +83,14 @@ class Timeline:
         axes.spines["bottom"].set_color("#d5d9de")
         axes.axvline(self.today.toordinal(), color=INK, linewidth=1.1, zorder=1)
         axes.text(
-            self.today.toordinal(), -0.78, "today", color=INK, fontsize=12, ha="center", va="bottom"
-        )  # fmt: skip
+            self.today.toordinal(),
+            -0.78,
+            "today",
+            color=INK,
+            fontsize=12,
+            ha="center",
+            va="bottom",
+        )
         for row, bar in enumerate(self.bars):
             self._row(axes, row, bar)
         out = io.BytesIO()
@@ -108,18 +114,31 @@ class Timeline:
         name = bar.label + (f" · {bar.project}" if bar.project else "")
         axes.axhline(row, color="#eef0f2", linewidth=1, zorder=0)
         axes.text(
-            left, row - 0.2, name, color=INK, fontsize=13, ha="left", va="bottom", zorder=5,
+            left,
+            row - 0.2,
+            name,
+            color=INK,
+            fontsize=13,
+            ha="left",
+            va="bottom",
+            zorder=5,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )  # fmt: skip
+        )
         base, at, expected = (
             day.toordinal() for day in (bar.baseline, bar.at, bar.expected)
         )
         if base != at:
             axes.plot([base, at], [row, row], color=colour, linewidth=2.2, zorder=2)
             axes.plot(
-                base, row, MARKS[bar.state], markersize=7, color=PLAN,
-                markerfacecolor="white", markeredgewidth=1.6, zorder=3,
-            )  # fmt: skip
+                base,
+                row,
+                MARKS[bar.state],
+                markersize=7,
+                color=PLAN,
+                markerfacecolor="white",
+                markeredgewidth=1.6,
+                zorder=3,
+            )
         if expected > at:
             axes.plot(
                 [at, expected], [row, row], ":", color=colour, linewidth=2.2, zorder=2

@@ -19,11 +19,16 @@ RequestId = Annotated[int, typer.Argument(help="The request's number.", min=1)]
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="pending, approved, rejected, expired or withdrawn.")] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Only what waits for you.")] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(help="pending, approved, rejected, expired or withdrawn."),
+    ] = None,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="Only what waits for you.")
+    ] = False,
     gate: Annotated[str | None, typer.Option(help="Only at this gate.")] = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """List requests, newest first."""
     from rich.console import Console
     from rich.table import Table
@@ -42,7 +47,13 @@ def list_(
         return
     table = Table("id", "gate", "what", "how it stands", "decide by")
     for one in found:
-        table.add_row(str(one["id"]), one["gate"], one["asks"], one["news"], _minute(one["decide_by"]))  # fmt: skip
+        table.add_row(
+            str(one["id"]),
+            one["gate"],
+            one["asks"],
+            one["news"],
+            _minute(one["decide_by"]),
+        )
     Console().print(table)
 
 
@@ -66,7 +77,7 @@ def decide(
     verdict: Annotated[str, typer.Argument(help="approve or reject.")],
     reason: Annotated[str, typer.Option(help="Why; a rejection needs it.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Approve or reject as yourself. It counts exactly as a click in Slack does."""
     from bot.cli.calling import caller, once
 

@@ -39,7 +39,18 @@ def verify(
     with opened() as database, database.read() as session:
         found = heads.verify(session, kept)
     if as_json:
-        say(json.dumps({"holds": found.holds, "entries": found.entries, "head": found.hash, "compared": found.compared, "broken": found.broken, "reason": found.reason}))  # fmt: skip
+        say(
+            json.dumps(
+                {
+                    "holds": found.holds,
+                    "entries": found.entries,
+                    "head": found.hash,
+                    "compared": found.compared,
+                    "broken": found.broken,
+                    "reason": found.reason,
+                }
+            )
+        )
     elif found.holds:
         outside = (
             f"{found.compared} published heads agree"

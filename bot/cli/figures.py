@@ -14,10 +14,21 @@ if TYPE_CHECKING:
     from workflows.evidence.fairness import Judged
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
-Submit = Annotated[str | None, typer.Option("--submit", help="Hand the result in as evidence of this version, like fraud-score:7.")]  # fmt: skip
+Submit = Annotated[
+    str | None,
+    typer.Option(
+        "--submit",
+        help="Hand the result in as evidence of this version, like fraud-score:7.",
+    ),
+]
 FLAGGED = 20
 """The exit code of a comparison that is not clear."""
-VERDICTS = {"clear": "clear", "flagged": "flagged", "insufficient": "insufficient data", "undefined": "not defined"}  # fmt: skip
+VERDICTS = {
+    "clear": "clear",
+    "flagged": "flagged",
+    "insufficient": "insufficient data",
+    "undefined": "not defined",
+}
 
 
 @contextmanager
@@ -39,15 +50,35 @@ def refused() -> Iterator[None]:
 def fairness(
     file: File,
     truth: Annotated[str, typer.Option(help="The column with what was true.")],
-    prediction: Annotated[str, typer.Option(help="The column with what the model said.")],
-    group: Annotated[list[str], typer.Option(help="A column of groups, like sex; may be given more than once, and is crossed then as well.")],
-    positive: Annotated[str | None, typer.Option(help="The word that means yes, like approved.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="From which a score means yes.")] = None,
-    least: Annotated[int, typer.Option(min=2, help="People that a group needs to be judged.")] = 30,
-    ratio: Annotated[float, typer.Option(min=0.01, max=1, help="The lowest selection rate, of the highest, that is not flagged.")] = 0.8,
+    prediction: Annotated[
+        str, typer.Option(help="The column with what the model said.")
+    ],
+    group: Annotated[
+        list[str],
+        typer.Option(
+            help="A column of groups, like sex; may be given more than once, and is crossed then as well."
+        ),
+    ],
+    positive: Annotated[
+        str | None, typer.Option(help="The word that means yes, like approved.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="From which a score means yes.")
+    ] = None,
+    least: Annotated[
+        int, typer.Option(min=2, help="People that a group needs to be judged.")
+    ] = 30,
+    ratio: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="The lowest selection rate, of the highest, that is not flagged.",
+        ),
+    ] = 0.8,
     submit: Submit = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Compare how a model treats groups of people. Nothing leaves this machine but, with --submit, how many people each group has.
 
     TPR and FPR are the rates at which those with a true, and those with a false truth are selected. Exit 20 when something is flagged, or cannot be told.
@@ -58,7 +89,10 @@ def fairness(
 
     with refused():
         rules = FairnessRules(least=least, ratio=Decimal(str(ratio)))
-        cells = predictions.read(file, predictions.Columns(truth, prediction, tuple(group), positive, threshold))  # fmt: skip
+        cells = predictions.read(
+            file,
+            predictions.Columns(truth, prediction, tuple(group), positive, threshold),
+        )
         counts = figures.counts(cells, least)
         judged = figures.judge(counts, rules)
     if as_json:
@@ -66,7 +100,11 @@ def fairness(
     else:
         _show(judged)
     if submit:
-        hand_in(submit, {"type": "fairness_report", "fairness": counts.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+        hand_in(
+            submit,
+            {"type": "fairness_report", "fairness": counts.model_dump(mode="json")},
+            quiet=as_json,
+        )
     if judged.flags:
         raise typer.Exit(FLAGGED)
 
@@ -85,7 +123,14 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
         for sentence in explaining.reading(found):
             say(sentence)
     if submit:
-        hand_in(submit, {"type": "explainability_report", "explained": found.model_dump(mode="json")}, quiet=as_json)  # fmt: skip
+        hand_in(
+            submit,
+            {
+                "type": "explainability_report",
+                "explained": found.model_dump(mode="json"),
+            },
+            quiet=as_json,
+        )
 
 
 def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
@@ -95,11 +140,17 @@ def hand_in(named: str, body: dict[str, Any], *, quiet: bool) -> None:
 
     model, version = split(named)
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{version}/evidence", body=body)  # fmt: skip
+        found = once(
+            api, "POST", f"/models/{model}/versions/{version}/evidence", body=body
+        )
     if quiet:
         return
     missing = found["check"]["missing"]
-    left = f" Still missing for {found['check']['next_step']}: {', '.join(missing)}." if missing else ""  # fmt: skip
+    left = (
+        f" Still missing for {found['check']['next_step']}: {', '.join(missing)}."
+        if missing
+        else ""
+    )
     say(f"Handed in for {model} {version}.{left}")
 
 
@@ -110,12 +161,27 @@ def _show(found: "Judged") -> None:
 
     console = Console()
     for one in found.compared:
-        table = Table(escape(one.name), "people", "selected", "of the highest", "TPR", "FPR", title_justify="left")  # fmt: skip
+        table = Table(
+            escape(one.name),
+            "people",
+            "selected",
+            "of the highest",
+            "TPR",
+            "FPR",
+            title_justify="left",
+        )
         for column in table.columns[1:]:
             column.justify = "right"
         for each in one.groups:
-            rates = (each.selection_rate, each.impact_ratio, each.true_positive_rate, each.false_positive_rate)  # fmt: skip
-            table.add_row(escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates))  # fmt: skip
+            rates = (
+                each.selection_rate,
+                each.impact_ratio,
+                each.true_positive_rate,
+                each.false_positive_rate,
+            )
+            table.add_row(
+                escape(each.name), f"{each.count:,}", *(_figure(rate) for rate in rates)
+            )
         console.print(table)
         console.print(
             f"demographic parity: difference {_figure(one.demographic_parity_difference)}, ratio {_figure(one.demographic_parity_ratio)} · "
@@ -127,7 +193,10 @@ def _show(found: "Judged") -> None:
             console.print(f"- {escape(flag)}", highlight=False)
         console.print()
     if found.counts.left_out:
-        console.print(f"{found.counts.left_out:,} rows lack a truth, a prediction or a group and are left out.", highlight=False)  # fmt: skip
+        console.print(
+            f"{found.counts.left_out:,} rows lack a truth, a prediction or a group and are left out.",
+            highlight=False,
+        )
 
 
 def _figure(value: Decimal | None) -> str:

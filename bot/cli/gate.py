@@ -28,25 +28,77 @@ HEARTBEAT = 300.0
 
 
 def gate(
-    gate: Annotated[str, typer.Option(help="The gate of governance.yml, like production-release.")],
-    subject: Annotated[str, typer.Option(help="What is to be released, with its version: fraud-model:7.")],
+    gate: Annotated[
+        str, typer.Option(help="The gate of governance.yml, like production-release.")
+    ],
+    subject: Annotated[
+        str,
+        typer.Option(help="What is to be released, with its version: fraud-model:7."),
+    ],
     digest: Annotated[str, typer.Option(help="sha256:… of exactly that.")],
-    project: Annotated[str | None, typer.Option(help="The project's key; not needed when the token is bound to one.")] = None,
-    commit: Annotated[str | None, typer.Option(help="The commit it was built from.")] = None,
-    environment: Annotated[str | None, typer.Option(help="Where it is to go, like production.")] = None,
-    tier: Annotated[int | None, typer.Option(help="The model's risk tier, where the gate decides by it.")] = None,
-    data_class: Annotated[str | None, typer.Option("--data-class", help="The class of its data, where the gate decides by it.")] = None,
-    region: Annotated[str | None, typer.Option(help="Where it runs, where the gate decides by it.")] = None,
-    developer: Annotated[str | None, typer.Option(help="Who developed it (Slack id or e-mail), where the gate keeps developers apart.")] = None,
-    validator: Annotated[str | None, typer.Option(help="Who validated it, where the gate keeps validators apart.")] = None,
-    contributor: Annotated[list[str] | None, typer.Option(help="Who else wrote it, once for each, where the gate keeps contributors apart.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where the run can be looked at.")] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            help="The project's key; not needed when the token is bound to one."
+        ),
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="The commit it was built from.")
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Where it is to go, like production.")
+    ] = None,
+    tier: Annotated[
+        int | None,
+        typer.Option(help="The model's risk tier, where the gate decides by it."),
+    ] = None,
+    data_class: Annotated[
+        str | None,
+        typer.Option(
+            "--data-class", help="The class of its data, where the gate decides by it."
+        ),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where it runs, where the gate decides by it.")
+    ] = None,
+    developer: Annotated[
+        str | None,
+        typer.Option(
+            help="Who developed it (Slack id or e-mail), where the gate keeps developers apart."
+        ),
+    ] = None,
+    validator: Annotated[
+        str | None,
+        typer.Option(help="Who validated it, where the gate keeps validators apart."),
+    ] = None,
+    contributor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who else wrote it, once for each, where the gate keeps contributors apart."
+        ),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the run can be looked at.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why; those who decide read it.")] = "",
-    run_id: Annotated[str, typer.Option("--run-id", help="Names this run: the same run never asks twice, another one asks anew.")] = "",
-    timeout: Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")] = "2h",
-    statement: Annotated[Path | None, typer.Option("--statement", help="Keep the signed statement in this file once approved.")] = None,
+    run_id: Annotated[
+        str,
+        typer.Option(
+            "--run-id",
+            help="Names this run: the same run never asks twice, another one asks anew.",
+        ),
+    ] = "",
+    timeout: Annotated[
+        str, typer.Option(help="How long to wait: 90s, 30m, 2h, 1d.")
+    ] = "2h",
+    statement: Annotated[
+        Path | None,
+        typer.Option(
+            "--statement", help="Keep the signed statement in this file once approved."
+        ),
+    ] = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Ask at a gate, wait, and exit 0 approved, 10 rejected, 11 expired, 12 withdrawn, 13 still pending at the time-out.
 
     1 is an error and 2 a wrong call. A restart of mlgov or of this command loses nothing: the same call goes on waiting.
@@ -59,10 +111,21 @@ def gate(
     except ValueError as error:
         raise fail(f"--timeout {timeout}: {error}.", 2) from None
     asked = {
-        "gate": gate, "subject": subject, "digest": digest, "project": project, "commit": commit,
-        "environment": environment, "tier": tier, "data_class": data_class, "region": region, "developer": developer,
-        "validator": validator, "contributors": contributor, "url": url, "reason": reason,
-    }  # fmt: skip
+        "gate": gate,
+        "subject": subject,
+        "digest": digest,
+        "project": project,
+        "commit": commit,
+        "environment": environment,
+        "tier": tier,
+        "data_class": data_class,
+        "region": region,
+        "developer": developer,
+        "validator": validator,
+        "contributors": contributor,
+        "url": url,
+        "reason": reason,
+    }
     wrong = _wrong(asked, forms.AskRelease)
     if wrong:
         raise fail(wrong, 2)
@@ -134,7 +197,9 @@ def _wait(
         try:
             if found is None:
                 headers = {"Idempotency-Key": key}
-                found = api.call("POST", "/approvals", body=body, headers=headers).json()  # fmt: skip
+                found = api.call(
+                    "POST", "/approvals", body=body, headers=headers
+                ).json()
                 _progress(f"Request {found['id']} at {found['gate']}: {found['asks']}.")
             elif left > 0:
                 wait = max(1, min(LOOK, int(left)))

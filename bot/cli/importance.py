@@ -14,18 +14,51 @@ from bot.cli.figures import File, Submit, hand_in, refused
 
 def importance(
     file: File,
-    model: Annotated[str, typer.Option(help="The model as MLflow names it, with its version, like fraud-score:7.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The model as MLflow names it, with its version, like fraud-score:7."
+        ),
+    ],
     target: Annotated[str, typer.Option(help="The column with what was true.")],
-    scoring: Annotated[str | None, typer.Option(help="One of scikit-learn's scorers, like roc_auc; the model's own score when left out.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each column is shuffled.")] = 5,
-    rows: Annotated[int, typer.Option(min=10, max=1_000_000, help="At most so many cases, drawn at random.")] = 10_000,
-    run_code: Annotated[bool, typer.Option("--run-code", help="Let code run that the model brings along, as every pickle does.")] = False,
-    with_network: Annotated[bool, typer.Option("--with-network", help="Go on where the network cannot be taken away from the model.")] = False,
-    memory: Annotated[int, typer.Option(min=512, help="Megabytes that the model may use.")] = 4096,
-    seconds: Annotated[float, typer.Option(min=1, help="For how long it may be tried.")] = 300,
+    scoring: Annotated[
+        str | None,
+        typer.Option(
+            help="One of scikit-learn's scorers, like roc_auc; the model's own score when left out."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=100, help="How often each column is shuffled.")
+    ] = 5,
+    rows: Annotated[
+        int,
+        typer.Option(
+            min=10, max=1_000_000, help="At most so many cases, drawn at random."
+        ),
+    ] = 10_000,
+    run_code: Annotated[
+        bool,
+        typer.Option(
+            "--run-code",
+            help="Let code run that the model brings along, as every pickle does.",
+        ),
+    ] = False,
+    with_network: Annotated[
+        bool,
+        typer.Option(
+            "--with-network",
+            help="Go on where the network cannot be taken away from the model.",
+        ),
+    ] = False,
+    memory: Annotated[
+        int, typer.Option(min=512, help="Megabytes that the model may use.")
+    ] = 4096,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="For how long it may be tried.")
+    ] = 300,
     submit: Submit = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Load a scikit-learn model from MLflow and see what shuffling each input does to its score on a table of cases.
 
     The model runs in a process of its own, without credentials, network or more memory than it is granted; the table stays here.
@@ -41,23 +74,39 @@ def importance(
             same = _compared(submit, folder, digest) if submit else ""
             made_with = trying.described(folder)[2]
             found = trying.tried(
-                folder, file, seconds=seconds, target=target, scoring=scoring, repeats=repeats, rows=rows, run_code=run_code,
-                memory_mb=memory, needs_isolation=not with_network,
-            )  # fmt: skip
+                folder,
+                file,
+                seconds=seconds,
+                target=target,
+                scoring=scoring,
+                repeats=repeats,
+                rows=rows,
+                run_code=run_code,
+                memory_mb=memory,
+                needs_isolation=not with_network,
+            )
             told = json.dumps(trying.as_file(found, file)).encode()
-            explained = explaining.Explained.model_validate(explanations.read(told, name=file.name))  # fmt: skip
+            explained = explaining.Explained.model_validate(
+                explanations.read(told, name=file.name)
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         say(explained.model_dump_json(indent=2))
     else:
-        say(f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…")  # fmt: skip
+        say(
+            f"{model}: {found.kind}, made with scikit-learn {made_with or 'of an unknown version'}; contents sha256:{digest[:12]}…"
+        )
         for sentence in (*explaining.reading(explained), explained.limits):
             say(sentence)
         for warning in found.warnings:
             say(f"Warning: {warning}")
     if submit:
-        body = {"type": "explainability_report", "explained": explained.model_dump(mode="json"), "summary": f"Of {model} in MLflow, {same}"}  # fmt: skip
+        body = {
+            "type": "explainability_report",
+            "explained": explained.model_dump(mode="json"),
+            "summary": f"Of {model} in MLflow, {same}",
+        }
         hand_in(submit, body, quiet=as_json)
 
 
@@ -71,7 +120,9 @@ def _download(model: str, folder: Path) -> str:
         raise fail(f"Name the model with its version, like {model}:7.", 2)
     registry = syncing.client(settings())
     if registry is None:
-        raise fail("MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com.")  # fmt: skip
+        raise fail(
+            "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
+        )
     try:
         found = registry.download(name, version, folder)
     finally:
@@ -89,7 +140,9 @@ def _compared(submit: str, folder: Path, digest: str) -> str:
     key, version = split(submit)
     with caller() as api:
         told = once(api, "GET", f"/models/{key}")
-    held = next((one["digest"] for one in told["versions"] if one["version"] == version), None)  # fmt: skip
+    held = next(
+        (one["digest"] for one in told["versions"] if one["version"] == version), None
+    )
     if held is None:
         return (
             f"whose contents are sha256:{digest[:12]}…; the record has no digest of it."

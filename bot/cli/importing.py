@@ -66,13 +66,27 @@ def budgets(
 
 @app.command()
 def milestones(
-    file: Annotated[Path, typer.Argument(help="A CSV, XLSX or GitHub JSON file.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A CSV, XLSX or GitHub JSON file.", show_default=False),
+    ],
     dry_run: DryRun = False,
     map_: Map = None,
     skip_bad_rows: SkipBad = False,
-    project: Annotated[str | None, typer.Option(help="Whose the milestones in GitHub JSON are; by default the project with the repository's name as its key.")] = None,
-    list_to: Annotated[str | None, typer.Option("--list-to", help="Slack id or e-mail of whom those that are overdue already are shown to; by default each project's manager.")] = None,
-) -> None:  # fmt: skip
+    project: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose the milestones in GitHub JSON are; by default the project with the repository's name as its key."
+        ),
+    ] = None,
+    list_to: Annotated[
+        str | None,
+        typer.Option(
+            "--list-to",
+            help="Slack id or e-mail of whom those that are overdue already are shown to; by default each project's manager.",
+        ),
+    ] = None,
+) -> None:
     """Milestones: project, title, type, owner, baseline, forecast, actual, needs; or GitHub's webhooks and lists."""
     _table("milestones", file, dry_run, map_, skip_bad_rows, project, list_to)
 
@@ -134,12 +148,26 @@ def _mapping(item: str) -> tuple[str, str]:
 
 @app.command()
 def costs(
-    files: Annotated[list[Path], typer.Argument(help="FOCUS files (CSV, gzip, Parquet) or folders of them.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="FOCUS files (CSV, gzip, Parquet) or folders of them."),
+    ],
     dry_run: DryRun = False,
-    source: Annotated[str | None, typer.Option(help="A name for where this bill comes from; by default provider and billing account.")] = None,
-    replace_period: Annotated[bool, typer.Option("--replace-period", help="Accept a load that drops much of what a period held.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="A name for where this bill comes from; by default provider and billing account."
+        ),
+    ] = None,
+    replace_period: Annotated[
+        bool,
+        typer.Option(
+            "--replace-period",
+            help="Accept a load that drops much of what a period held.",
+        ),
+    ] = False,
     skip_bad_rows: SkipBad = False,
-) -> None:  # fmt: skip
+) -> None:
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
     from bot.cli.cost_tables import report_lines
     from bot.cli.progress import reading

@@ -26,9 +26,11 @@ MISSING = 20
 
 @app.command("list")
 def list_(
-    word: Annotated[str, typer.Argument(help="Words of name, vendor, technique or owner.")] = "",
+    word: Annotated[
+        str, typer.Argument(help="Words of name, vendor, technique or owner.")
+    ] = "",
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """List the models that you see."""
     from rich.console import Console
     from rich.table import Table
@@ -36,19 +38,36 @@ def list_(
     from bot.cli.calling import caller, once
 
     with caller() as api:
-        found = once(api, "GET", "/models", params={"q": word} if word else None)["models"]  # fmt: skip
+        found = once(api, "GET", "/models", params={"q": word} if word else None)[
+            "models"
+        ]
     if as_json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
         return
     if not found:
         say("There are no such models.")
         return
-    table = Table("key", "name", "state", "tier", "owner", "project", "open findings", "next review")  # fmt: skip
+    table = Table(
+        "key",
+        "name",
+        "state",
+        "tier",
+        "owner",
+        "project",
+        "open findings",
+        "next review",
+    )
     for one in found:
         table.add_row(
-            one["key"], one["name"], one["state"].replace("_", " "), str(one["tier"] or "—"), one["owner"] or "—",
-            one["project"] or "—", str(one["open_findings"]), one["next_review"] or "—",
-        )  # fmt: skip
+            one["key"],
+            one["name"],
+            one["state"].replace("_", " "),
+            str(one["tier"] or "—"),
+            one["owner"] or "—",
+            one["project"] or "—",
+            str(one["open_findings"]),
+            one["next_review"] or "—",
+        )
     Console().print(table)
 
 
@@ -62,57 +81,112 @@ def show(model: Model, as_json: Json = False) -> None:
     if as_json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    say(f"{found['name']}: {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}")  # fmt: skip
+    say(
+        f"{found['name']}: {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}"
+    )
     say(f"owned by {found['owner'] or 'nobody'}, project {found['project'] or 'none'}")
     if found["purpose"]:
         say(found["purpose"])
     for one in found["versions"]:
-        until = f", approved until {one['approved_until'][:10]}" if one["approved_until"] else ""  # fmt: skip
-        say(f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}")  # fmt: skip
+        until = (
+            f", approved until {one['approved_until'][:10]}"
+            if one["approved_until"]
+            else ""
+        )
+        say(
+            f"  {one['version']}: {one['state'].replace('_', ' ')}{until}; leads on: {', '.join(one['steps']) or 'nothing'}"
+        )
 
 
 @app.command()
 def register(
     name: Annotated[str, typer.Argument(help="As people call it.")],
-    key: Annotated[str | None, typer.Option(help="What people type; made from the name when left out.")] = None,
-    kind: Annotated[str, typer.Option(help="internal, vendor or generative.")] = "internal",
-    vendor: Annotated[str | None, typer.Option(help="For a model that is not your own.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="What people type; made from the name when left out."),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="internal, vendor or generative.")
+    ] = "internal",
+    vendor: Annotated[
+        str | None, typer.Option(help="For a model that is not your own.")
+    ] = None,
     project: Annotated[str | None, typer.Option(help="The key of its project.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Who answers for it: Slack id or e-mail; the project's owner when left out.")] = None,
-    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence or two.")] = "",
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            help="Who answers for it: Slack id or e-mail; the project's owner when left out."
+        ),
+    ] = None,
+    purpose: Annotated[
+        str, typer.Option(help="What it is for, in a sentence or two.")
+    ] = "",
     exposure: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
-    purpose_class: Annotated[str | None, typer.Option("--use", help="informational, decision_support or automated.")] = None,
-    eu_class: Annotated[str | None, typer.Option("--eu", help="minimal, limited, high or prohibited.")] = None,
-) -> None:  # fmt: skip
+    purpose_class: Annotated[
+        str | None,
+        typer.Option("--use", help="informational, decision_support or automated."),
+    ] = None,
+    eu_class: Annotated[
+        str | None, typer.Option("--eu", help="minimal, limited, high or prohibited.")
+    ] = None,
+) -> None:
     """Put a model on the inventory. The same call again changes nothing."""
     from bot.cli.calling import caller, once
 
     body = {
-        "name": name, "key": key, "kind": kind, "vendor": vendor, "project": project, "owner": owner, "purpose": purpose,
-        "exposure": exposure, "purpose_class": purpose_class, "eu_class": eu_class,
-    }  # fmt: skip
+        "name": name,
+        "key": key,
+        "kind": kind,
+        "vendor": vendor,
+        "project": project,
+        "owner": owner,
+        "purpose": purpose,
+        "exposure": exposure,
+        "purpose_class": purpose_class,
+        "eu_class": eu_class,
+    }
     with caller() as api:
         found = once(api, "POST", "/models", body=_given(body))
-    say(f"{found['name']} is in the inventory as {found['key']}, tier {found['tier'] or 'not assessed'}.")  # fmt: skip
+    say(
+        f"{found['name']} is in the inventory as {found['key']}, tier {found['tier'] or 'not assessed'}."
+    )
 
 
 @app.command()
 def version(
     named: Named,
-    digest: Annotated[str | None, typer.Option(help="sha256:… of what will be deployed.")] = None,
-    file: Annotated[Path | None, typer.Option(help="Take the digest of this file.", exists=True, dir_okay=False)] = None,
-    developer: Annotated[list[str] | None, typer.Option(help="Who made it (Slack id or e-mail); may be given more than once.")] = None,
-    contributor: Annotated[list[str] | None, typer.Option(help="Who else wrote it; may be given more than once.")] = None,
-    run_id: Annotated[str | None, typer.Option("--run", help="The run that made it.")] = None,
-) -> None:  # fmt: skip
+    digest: Annotated[
+        str | None, typer.Option(help="sha256:… of what will be deployed.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Take the digest of this file.", exists=True, dir_okay=False),
+    ] = None,
+    developer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who made it (Slack id or e-mail); may be given more than once."
+        ),
+    ] = None,
+    contributor: Annotated[
+        list[str] | None,
+        typer.Option(help="Who else wrote it; may be given more than once."),
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run that made it.")
+    ] = None,
+) -> None:
     """Add a version, in development. The same version with the same digest again changes nothing."""
     from bot.cli.calling import caller, once
 
     model, name = split(named)
     body = {
-        "version": name, "digest": digest_of(file) if file else digest, "developers": developer, "contributors": contributor,
+        "version": name,
+        "digest": digest_of(file) if file else digest,
+        "developers": developer,
+        "contributors": contributor,
         "run_id": run_id,
-    }  # fmt: skip
+    }
     with caller() as api:
         found = once(api, "POST", f"/models/{model}/versions", body=_given(body))
     say(f"{model} {found['version']} is {found['state'].replace('_', ' ')}.")
@@ -136,7 +210,9 @@ def check(named: Named, as_json: Json = False) -> None:
 
 def _tell(found: dict[str, Any]) -> None:
     step = found["next_step"]
-    say(f"{found['model']} {found['version']} is {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}.")  # fmt: skip
+    say(
+        f"{found['model']} {found['version']} is {found['state'].replace('_', ' ')}, tier {found['tier'] or 'not assessed'}."
+    )
     if found["missing"]:
         say(f"Missing for {step}: {', '.join(found['missing'])}")
     elif step:
@@ -150,26 +226,58 @@ def _tell(found: dict[str, Any]) -> None:
 @app.command()
 def evidence(
     named: Named,
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Like model_card or performance_report.")],
-    file: Annotated[Path | None, typer.Option(help="The document: its digest is kept, not its bytes.", exists=True, dir_okay=False)] = None,
+    type_: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="Like model_card or performance_report."),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The document: its digest is kept, not its bytes.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     uri: Annotated[str | None, typer.Option(help="Where it is kept.")] = None,
-    summary: Annotated[str, typer.Option(help="What it shows; approvers read it.")] = "",
-    metric: Annotated[list[str] | None, typer.Option(help="'accuracy = 0.91 >= 0.85'; may be given more than once.")] = None,
-    watch: Annotated[list[str] | None, typer.Option(help="For a monitoring plan: 'accuracy >= 0.85 every 7'.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="For a validation report: pass, conditional or fail.")] = None,
-    valid_until: Annotated[str | None, typer.Option(help="The last day on which it is good, like 2027-01-31.")] = None,
-) -> None:  # fmt: skip
+    summary: Annotated[
+        str, typer.Option(help="What it shows; approvers read it.")
+    ] = "",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="'accuracy = 0.91 >= 0.85'; may be given more than once."),
+    ] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(help="For a monitoring plan: 'accuracy >= 0.85 every 7'."),
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(help="For a validation report: pass, conditional or fail."),
+    ] = None,
+    valid_until: Annotated[
+        str | None,
+        typer.Option(help="The last day on which it is good, like 2027-01-31."),
+    ] = None,
+) -> None:
     """Hand in evidence, and say what is still missing. The same evidence again changes nothing."""
     from bot.cli.calling import caller, once
 
     model, name = split(named)
     body = {
-        "type": type_.replace("-", "_"), "sha256": digest_of(file) if file else None, "uri": uri, "summary": summary,
-        "metrics": metric, "watched": watch, "outcome": outcome, "valid_until": valid_until,
-    }  # fmt: skip
+        "type": type_.replace("-", "_"),
+        "sha256": digest_of(file) if file else None,
+        "uri": uri,
+        "summary": summary,
+        "metrics": metric,
+        "watched": watch,
+        "outcome": outcome,
+        "valid_until": valid_until,
+    }
     body |= _figures(type_.replace("-", "_"), file) if file else {}
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body))  # fmt: skip
+        found = once(
+            api, "POST", f"/models/{model}/versions/{name}/evidence", body=_given(body)
+        )
     _tell(found["check"])
 
 
@@ -180,16 +288,25 @@ def _figures(type_: str, file: Path) -> dict[str, Any]:
     if file.stat().st_size > sharing.MOST_READ:
         return {}
     content = sharing.read(file.name, file.read_bytes())
-    field = {"model_card": "card", "explainability_report": "explained", "fairness_report": "fairness"}.get(type_)  # fmt: skip
+    field = {
+        "model_card": "card",
+        "explainability_report": "explained",
+        "fairness_report": "fairness",
+    }.get(type_)
     return {field: content[field]} if field in content else {}
 
 
 @app.command()
 def card(
     named: Named,
-    format_: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")] = None,
-) -> None:  # fmt: skip
+    format_: Annotated[
+        str, typer.Option("--format", help="html or markdown.")
+    ] = "html",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write it there; else it is printed."),
+    ] = None,
+) -> None:
     """Make the model card of a version from the record; what is missing is shown as missing."""
     _write(_document(named, "card", {"format": format_}), out)
 
@@ -198,8 +315,11 @@ def card(
 def pack(
     named: Named,
     format_: Annotated[str, typer.Option("--format", help="html or json.")] = "html",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it there; else it is printed.")] = None,
-) -> None:  # fmt: skip
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write it there; else it is printed."),
+    ] = None,
+) -> None:
     """Make the approval pack of a version: one file with everything that an auditor asks."""
     if format_ not in ("html", "json"):
         raise fail(f"{format_}: say html or json.", 2)
@@ -212,7 +332,9 @@ def _document(named: str, what: str, params: dict[str, str | int]) -> str:
     model, name = split(named)
     with caller() as api:
         try:
-            return api.call("GET", f"/models/{model}/versions/{name}/{what}", params=params).text  # fmt: skip
+            return api.call(
+                "GET", f"/models/{model}/versions/{name}/{what}", params=params
+            ).text
         except Passing as passing:
             raise fail(f"{passing}. Try again.") from None
 
@@ -231,19 +353,40 @@ def _write(text: str, out: Path | None) -> None:
 @app.command()
 def move(
     named: Named,
-    step: Annotated[str, typer.Argument(help="Like submit, pass, implement, deploy, suspend or retire; `show` lists those that lead on.")],
+    step: Annotated[
+        str,
+        typer.Argument(
+            help="Like submit, pass, implement, deploy, suspend or retire; `show` lists those that lead on."
+        ),
+    ],
     reason: Annotated[str, typer.Option(help="Why; it stays with the record.")] = "",
-    validator: Annotated[str | None, typer.Option(help="Who validates it (Slack id or e-mail), for submit.")] = None,
-    change_class: Annotated[str | None, typer.Option("--class", help="For change: editorial, minor or material.")] = None,
-    new_version: Annotated[str | None, typer.Option(help="For a material change: the new version's name.")] = None,
-) -> None:  # fmt: skip
+    validator: Annotated[
+        str | None,
+        typer.Option(help="Who validates it (Slack id or e-mail), for submit."),
+    ] = None,
+    change_class: Annotated[
+        str | None,
+        typer.Option("--class", help="For change: editorial, minor or material."),
+    ] = None,
+    new_version: Annotated[
+        str | None, typer.Option(help="For a material change: the new version's name.")
+    ] = None,
+) -> None:
     """Take a step of a version, as yourself: with a token from `/mlgov token`."""
     from bot.cli.calling import caller, once
 
     model, name = split(named)
-    body = {"step": step, "reason": reason, "validator": validator, "change_class": change_class, "new_version": new_version}  # fmt: skip
+    body = {
+        "step": step,
+        "reason": reason,
+        "validator": validator,
+        "change_class": change_class,
+        "new_version": new_version,
+    }
     with caller() as api:
-        found = once(api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body))  # fmt: skip
+        found = once(
+            api, "POST", f"/models/{model}/versions/{name}/steps", body=_given(body)
+        )
     say(found["said"])
 
 

@@ -17,9 +17,14 @@ RowId = Annotated[
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="pending, sending, sent, dead or cancelled; all but sent by default.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="pending, sending, sent, dead or cancelled; all but sent by default."
+        ),
+    ] = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """List rows that are not sent yet, dead letters first."""
     import json
 
@@ -38,7 +43,15 @@ def list_(
         return
     table = Table("id", "state", "what", "to", "due", "tries", "why")
     for row in rows:
-        table.add_row(str(row.id), row.state, f"{row.op} {row.kind}", row.lane_key, f"{row.due_at:%d %b %H:%M}", str(row.attempts), row.last_error or "")  # fmt: skip
+        table.add_row(
+            str(row.id),
+            row.state,
+            f"{row.op} {row.kind}",
+            row.lane_key,
+            f"{row.due_at:%d %b %H:%M}",
+            str(row.attempts),
+            row.last_error or "",
+        )
     Console().print(table)
 
 

@@ -18,12 +18,27 @@ BATCH = 500
 
 def reading(
     named: Named,
-    metric: Annotated[str, typer.Argument(help="The measure, as the monitoring plan names it.")],
-    value: Annotated[str | None, typer.Argument(help="Its value; left out with --prometheus.")] = None,
-    at: Annotated[str | None, typer.Option(help="When it was measured, with its zone; now when left out.")] = None,
-    prometheus: Annotated[str | None, typer.Option(help="Ask this Prometheus for the value, like http://prometheus:9090.")] = None,
-    query: Annotated[str | None, typer.Option(help="The PromQL that gives one number, for --prometheus.")] = None,
-) -> None:  # fmt: skip
+    metric: Annotated[
+        str, typer.Argument(help="The measure, as the monitoring plan names it.")
+    ],
+    value: Annotated[
+        str | None, typer.Argument(help="Its value; left out with --prometheus.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="When it was measured, with its zone; now when left out."),
+    ] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this Prometheus for the value, like http://prometheus:9090."
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(help="The PromQL that gives one number, for --prometheus."),
+    ] = None,
+) -> None:
     """Give a reading of what is watched in use. A breach is said, opens a finding, and exits with 21."""
     if (value is None) == (prometheus is None) or (prometheus is None) != (
         query is None
@@ -40,15 +55,34 @@ def reading(
     say("Kept.")
 
 
-def readings(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV with the columns model, version, metric, value and at.")]) -> None:  # fmt: skip
+def readings(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="CSV with the columns model, version, metric, value and at.",
+        ),
+    ],
+) -> None:
     """Give the readings of a table; those of one version are kept together or not at all. The same again changes nothing."""
     groups: dict[str, list[dict[str, Any]]] = {}
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             for line, row in enumerate(csv.DictReader(opened), start=2):
-                _add(groups, {str(key or "").strip().casefold(): (held or "").strip() for key, held in row.items() if isinstance(held, str | None)}, line)  # fmt: skip
+                _add(
+                    groups,
+                    {
+                        str(key or "").strip().casefold(): (held or "").strip()
+                        for key, held in row.items()
+                        if isinstance(held, str | None)
+                    },
+                    line,
+                )
                 if line > MOST_ROWS:
-                    raise fail(f"{file.name} has more than {MOST_ROWS:,} rows; give it in parts.")  # fmt: skip
+                    raise fail(
+                        f"{file.name} has more than {MOST_ROWS:,} rows; give it in parts."
+                    )
     except (UnicodeDecodeError, csv.Error):
         raise fail(f"{file.name} is no CSV in UTF-8. Export it again.") from None
     if not groups:
@@ -59,17 +93,27 @@ def readings(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, h
             found = _give(named, rows[start : start + BATCH])
             number += len(found)
             breaches += sum(one["is_breach"] for one in found)
-    say(f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach.")  # fmt: skip
+    say(
+        f"Kept: {number:,} reading{'s' if number != 1 else ''}, {breaches:,} of them a breach."
+    )
     if breaches:
         raise typer.Exit(BREACH)
 
 
-def _add(groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int) -> None:  # fmt: skip
-    missing = [one for one in ("model", "version", "metric", "value", "at") if not row.get(one)]  # fmt: skip
+def _add(
+    groups: dict[str, list[dict[str, Any]]], row: dict[str, str], line: int
+) -> None:
+    missing = [
+        one for one in ("model", "version", "metric", "value", "at") if not row.get(one)
+    ]
     if missing:
-        raise fail(f"Line {line} has no {', '.join(missing)}. The columns are model, version, metric, value and at; nothing was sent.")  # fmt: skip
+        raise fail(
+            f"Line {line} has no {', '.join(missing)}. The columns are model, version, metric, value and at; nothing was sent."
+        )
     named = f"{row['model'].casefold()}:{row['version']}"
-    groups.setdefault(named, []).append({key: row[key] for key in ("metric", "value", "at")})  # fmt: skip
+    groups.setdefault(named, []).append(
+        {key: row[key] for key in ("metric", "value", "at")}
+    )
 
 
 def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -78,7 +122,9 @@ def _give(named: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     model, version = split(named)
     with caller() as api:
-        found: list[dict[str, Any]] = once(api, "POST", f"/models/{model}/versions/{version}/readings", body=rows)  # fmt: skip
+        found: list[dict[str, Any]] = once(
+            api, "POST", f"/models/{model}/versions/{version}/readings", body=rows
+        )
     return found
 
 

@@ -7,7 +7,10 @@ import typer
 
 from bot.cli.base import Json, fail, opened, org_key, policy_text, say
 
-app = typer.Typer(help="The model registry that mlgov reads and that follows it (MLflow).", no_args_is_help=True)  # fmt: skip
+app = typer.Typer(
+    help="The model registry that mlgov reads and that follows it (MLflow).",
+    no_args_is_help=True,
+)
 
 
 @app.command()
@@ -20,21 +23,38 @@ def status(as_json: Json = False) -> None:
         found = reads.status(session)
         lost = reads.all_given_up(session)
     if as_json:
-        say(json.dumps(asdict(found) | {"writes_given_up": [asdict(one) for one in lost]}, default=str, indent=2))  # fmt: skip
+        say(
+            json.dumps(
+                asdict(found) | {"writes_given_up": [asdict(one) for one in lost]},
+                default=str,
+                indent=2,
+            )
+        )
         return
     if found.baseline_at is None:
-        say(found.failure or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says.")  # fmt: skip
+        say(
+            found.failure
+            or "The registry was not read yet. `mlgov run` reads it where MLGOV_MLFLOW_URL says."
+        )
         return
-    say(f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {counted(found.models, 'model')}, {counted(found.versions, 'version')}.")  # fmt: skip
+    say(
+        f"Read {found.looked_at:%Y-%m-%d %H:%M} UTC: {counted(found.models, 'model')}, {counted(found.versions, 'version')}."
+    )
     if found.failure:
         say(f"It cannot be read now: {found.failure}")
     if found.accepted_at is None:
-        say("Its baseline waits for somebody to accept it: `mlgov registry accept`, or the button in Slack.")  # fmt: skip
+        say(
+            "Its baseline waits for somebody to accept it: `mlgov registry accept`, or the button in Slack."
+        )
     if found.frozen_at is not None:
-        say(f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because {len(found.frozen)} things moved at once:")  # fmt: skip
+        say(
+            f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because {len(found.frozen)} things moved at once:"
+        )
         for one in found.frozen[:20]:
             say(f"  {one}")
-    say(f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}.")  # fmt: skip
+    say(
+        f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}."
+    )
     for each in lost:
         say(f"Given up: {each.what} ({each.error})")
 
@@ -52,7 +72,9 @@ def sync() -> None:
     read = settings()
     registry = syncing.client(read)
     if registry is None:
-        raise fail("MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com.")  # fmt: skip
+        raise fail(
+            "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
+        )
     text = policy_text()
     with opened() as database:
         slack = installation.client(read, timeout=3)
@@ -82,5 +104,9 @@ def accept() -> None:
     policy = policy_text().policy
     with opened() as database:
         org = org_key(database)
-        said = database.run(lambda session: service.accept(session, OPERATOR, policy=policy, org_key=org, now=clock.now(session)))  # fmt: skip
+        said = database.run(
+            lambda session: service.accept(
+                session, OPERATOR, policy=policy, org_key=org, now=clock.now(session)
+            )
+        )
     say(said)

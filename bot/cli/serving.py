@@ -19,10 +19,18 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    http: Annotated[bool, typer.Option("--http", help="Take Slack's requests over HTTP instead of Socket Mode.")] = False,
+    http: Annotated[
+        bool,
+        typer.Option(
+            "--http", help="Take Slack's requests over HTTP instead of Socket Mode."
+        ),
+    ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8766,
-) -> None:  # fmt: skip
+    port: Annotated[
+        int,
+        typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535),
+    ] = 8766,
+) -> None:
     """Run mlgov against Slack: over Socket Mode when SLACK_APP_TOKEN is set, else with --http at /slack/events."""
     from bot import serving
     from bot.settings import SettingsRefused
@@ -47,12 +55,26 @@ def run(
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.", min=0, max=65535)] = 8765,
-    at: Annotated[str, typer.Option(help="When the story opens, with its zone.")] = DEMO_OPENS,
-    database: Annotated[str | None, typer.Option(help="A database for the demo alone; a fresh SQLite file by default.")] = None,
-    empty: Annotated[bool, typer.Option("--empty", help="A workspace with nobody governed yet.")] = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
-) -> None:  # fmt: skip
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the page; 0 takes a free one.", min=0, max=65535),
+    ] = 8765,
+    at: Annotated[
+        str, typer.Option(help="When the story opens, with its zone.")
+    ] = DEMO_OPENS,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="A database for the demo alone; a fresh SQLite file by default."
+        ),
+    ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="A workspace with nobody governed yet.")
+    ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address.")
+    ] = False,
+) -> None:
     """Open a local stand-in for Slack with mlgov in it, and a story to walk through."""
     from bot.cli.demo import command
     from bot.settings import SettingsRefused
@@ -82,8 +104,14 @@ def demo(
 
 
 def manifest(
-    http: Annotated[str | None, typer.Option("--http", help="The public https URL at which `mlgov run --http` is reached.")] = None,
-) -> None:  # fmt: skip
+    http: Annotated[
+        str | None,
+        typer.Option(
+            "--http",
+            help="The public https URL at which `mlgov run --http` is reached.",
+        ),
+    ] = None,
+) -> None:
     """Print the Slack app's manifest, for Socket Mode or for HTTP."""
     from bot import manifest as made
 

@@ -18,23 +18,48 @@ app = typer.Typer(
 )
 
 Out = Annotated[
-    Path, typer.Option("--out", help="Where the private key is kept; never the database.")
-]  # fmt: skip
+    Path,
+    typer.Option("--out", help="Where the private key is kept; never the database."),
+]
 StatementId = Annotated[
     str, typer.Argument(help="st_…, as `mlgov statements list` shows it.")
 ]
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The statement, as `mlgov gate --statement` keeps it.")],
-    key: Annotated[list[Path], typer.Option("--key", help="Public keys: PEM, or what GET /api/v1/keys answers; may be given more than once.")],
-    digest: Annotated[str | None, typer.Option(help="It must be about this sha256:….")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="The statement, as `mlgov gate --statement` keeps it."),
+    ],
+    key: Annotated[
+        list[Path],
+        typer.Option(
+            "--key",
+            help="Public keys: PEM, or what GET /api/v1/keys answers; may be given more than once.",
+        ),
+    ],
+    digest: Annotated[
+        str | None, typer.Option(help="It must be about this sha256:….")
+    ] = None,
     gate: Annotated[str | None, typer.Option(help="It must be of this gate.")] = None,
-    subject: Annotated[str | None, typer.Option(help="It must be about this subject.")] = None,
-    environment: Annotated[str | None, typer.Option(help="It must be for this environment.")] = None,
-    status: Annotated[str | None, typer.Option("--status", help="Where mlgov is reached, to ask whether it was suspended or withdrawn.")] = None,
-    at: Annotated[str | None, typer.Option(help="Check as of this moment, with its zone; now by default.")] = None,
-) -> None:  # fmt: skip
+    subject: Annotated[
+        str | None, typer.Option(help="It must be about this subject.")
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="It must be for this environment.")
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            "--status",
+            help="Where mlgov is reached, to ask whether it was suspended or withdrawn.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="Check as of this moment, with its zone; now by default."),
+    ] = None,
+) -> None:
     """Check a signed statement without asking anybody: exit 0 when it holds, 1 and why when it does not."""
     from workflows.errors import GovernanceError
     from workflows.statements import checking, envelopes

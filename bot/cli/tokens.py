@@ -15,12 +15,27 @@ SCOPES = "approvals:ask, approvals:read, costs:write, status:read, models:read o
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the token is for, like release-pipeline; cards show it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="What the token is for, like release-pipeline; cards show it."
+        ),
+    ],
     scope: Annotated[list[str], typer.Option("--scope", help=SCOPES)],
-    expires: Annotated[str, typer.Option("--expires", help="How long it lasts: 90m, 24h, 30d, 12w.")] = "90d",
-    project: Annotated[list[str] | None, typer.Option("--project", help="Only for this project; may be given more than once.")] = None,
-    gate: Annotated[list[str] | None, typer.Option("--gate", help="Only for this gate; may be given more than once.")] = None,
-) -> None:  # fmt: skip
+    expires: Annotated[
+        str, typer.Option("--expires", help="How long it lasts: 90m, 24h, 30d, 12w.")
+    ] = "90d",
+    project: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--project", help="Only for this project; may be given more than once."
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option("--gate", help="Only for this gate; may be given more than once."),
+    ] = None,
+) -> None:
     """Make a token and print it, once. It is not kept: who loses it makes a new one."""
     from pydantic import ValidationError
 
@@ -110,14 +125,25 @@ def list_(as_json: Json = False) -> None:
     for token in found:
         bound = ", ".join((*token.projects, *token.gates)) or "everything"
         last = f"{token.last_used_at:%d %b %H:%M}" if token.last_used_at else "never"
-        table.add_row(token.prefix, token.whose, ", ".join(token.scopes), bound, token.state(now), f"{token.expires_at:%d %b %Y}", last)  # fmt: skip
+        table.add_row(
+            token.prefix,
+            token.whose,
+            ", ".join(token.scopes),
+            bound,
+            token.state(now),
+            f"{token.expires_at:%d %b %Y}",
+            last,
+        )
     Console().print(table)
 
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(help="Its first characters, as `mlgov token list` shows them.")],
-) -> None:  # fmt: skip
+    token: Annotated[
+        str,
+        typer.Argument(help="Its first characters, as `mlgov token list` shows them."),
+    ],
+) -> None:
     """End a token at once, a program's or a person's."""
     from workflows import clock
     from workflows.actors import OPERATOR

@@ -10,14 +10,22 @@ app = typer.Typer(
     help="Let tickets and operations follow what happens.", no_args_is_help=True
 )
 
-WebhookId = Annotated[str, typer.Argument(help="wh_…, as `mlgov webhook list` shows it.")]  # fmt: skip
+WebhookId = Annotated[
+    str, typer.Argument(help="wh_…, as `mlgov webhook list` shows it.")
+]
 
 
 @app.command()
 def add(
     url: Annotated[str, typer.Argument(help="Where events are sent: https.")],
-    event: Annotated[list[str], typer.Option("--event", help="An action of the ledger, like approval.approved, approval.* or *; may be given more than once.")],
-) -> None:  # fmt: skip
+    event: Annotated[
+        list[str],
+        typer.Option(
+            "--event",
+            help="An action of the ledger, like approval.approved, approval.* or *; may be given more than once.",
+        ),
+    ],
+) -> None:
     """Send events there from now on, and print the secret that proves them."""
     from workflows import clock
     from workflows.actors import OPERATOR

@@ -62,14 +62,18 @@ def _render(
 ) -> str:
     content = record.content
     zone = ZoneInfo(content.tz)
-    return templates.environment("bot.digests").get_template(template).render(
-        content=content,
-        organisation=organisation,
-        reader=reader,
-        as_of=blocks.instant(content.as_of, zone),
-        decisions=[_decision(card, zone) for card in record.decisions],
-        parts=_parts(content, with_pictures),
-    )  # fmt: skip
+    return (
+        templates.environment("bot.digests")
+        .get_template(template)
+        .render(
+            content=content,
+            organisation=organisation,
+            reader=reader,
+            as_of=blocks.instant(content.as_of, zone),
+            decisions=[_decision(card, zone) for card in record.decisions],
+            parts=_parts(content, with_pictures),
+        )
+    )
 
 
 def _decision(card: Card, zone: ZoneInfo) -> dict[str, Any]:
@@ -95,7 +99,9 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
     return [
         Part(
             LABELS.get(name, name.title()),
-            tuple((line.label, line.text) for line in content.lines if line.part == name),
+            tuple(
+                (line.label, line.text) for line in content.lines if line.part == name
+            ),
             tuple(
                 _image(picture)
                 for picture in content.pictures
@@ -108,7 +114,7 @@ def _parts(content: Content, with_pictures: bool) -> Sequence[Part]:
             ),
         )
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def _image(picture: PictureFacts) -> Image:

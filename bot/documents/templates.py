@@ -23,12 +23,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!])")
 def environment(package: str) -> Environment:
     """Templates of a package, which extend `base.html.j2` of this one."""
     made = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("bot.documents", ".")]),
+        loader=ChoiceLoader(
+            [PackageLoader(package, "."), PackageLoader("bot.documents", ".")]
+        ),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     made.filters["clean"] = blocks.clean
     made.filters["markdown"] = markdown
     made.filters["plain"] = plain
@@ -37,7 +39,9 @@ def environment(package: str) -> Environment:
     made.filters["words"] = lambda value: str(value).replace("_", " ")
     made.filters["moment"] = lambda at: f"{at:%d %b %Y %H:%M} UTC" if at else ""
     made.filters["number"] = lambda value: f"{value.normalize():f}"
-    made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)  # fmt: skip
+    made.filters["pretty"] = lambda value: json.dumps(
+        value, indent=2, ensure_ascii=False
+    )
     return made
 
 

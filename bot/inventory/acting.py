@@ -41,7 +41,13 @@ class At:
         parts = value.split(":")
         try:
             verb, model, revision, version, version_revision = parts[:5]
-            return cls(verb, int(model), int(revision), int(version) or None, int(version_revision))  # fmt: skip
+            return cls(
+                verb,
+                int(model),
+                int(revision),
+                int(version) or None,
+                int(version_revision),
+            )
         except ValueError:
             raise InvalidInput(OTHER_RELEASE) from None
 
@@ -72,7 +78,11 @@ def prefilled(
     earlier = [one for one in found.model.versions if one.id < version.id]
     with deps.db.read() as session:
         seen = registry_reads.of_version(session, version.id)
-        items = standings.items_of(session, max(one.id for one in earlier)) if earlier else {}  # fmt: skip
+        items = (
+            standings.items_of(session, max(one.id for one in earlier))
+            if earlier
+            else {}
+        )
     return seen, items.get("performance_report")
 
 
@@ -86,12 +96,16 @@ def file_of(metadata: str) -> str | None:
     return ":".join(metadata.split(":")[7:]) or None
 
 
-def look(deps: Deps, actor: Actor, model_id: int, version_id: int | None = None) -> tuple[ModelCard, str]:  # fmt: skip
+def look(
+    deps: Deps, actor: Actor, model_id: int, version_id: int | None = None
+) -> tuple[ModelCard, str]:
     """A model before somebody who sees it, and what its project spent."""
     with deps.db.read() as session:
         reads.require_sight(session, actor, model_id, policy=deps.policy)
         now = deps.now(session)
-        found = cards.card(session, actor, model_id, version_id, policy=deps.policy, now=now)  # fmt: skip
+        found = cards.card(
+            session, actor, model_id, version_id, policy=deps.policy, now=now
+        )
         return found, spend(session, deps, found)
 
 
@@ -100,9 +114,16 @@ def spend(session: Session, deps: Deps, found: ModelCard) -> str:
     project_id = found.model.project_id
     if project_id is None:
         return ""
-    burns = budgets.burn(session, [project_id], policy=deps.policy, now=deps.now(session))  # fmt: skip
-    told = [spent(one.spent, one.amount, one.currency, one.basis.value) for one in burns.get(project_id, [])[:2]]  # fmt: skip
-    return f"Its project spent {'; '.join(told)}" if told else "Its project has no budget"  # fmt: skip
+    burns = budgets.burn(
+        session, [project_id], policy=deps.policy, now=deps.now(session)
+    )
+    told = [
+        spent(one.spent, one.amount, one.currency, one.basis.value)
+        for one in burns.get(project_id, [])[:2]
+    ]
+    return (
+        f"Its project spent {'; '.join(told)}" if told else "Its project has no budget"
+    )
 
 
 def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str:
@@ -112,8 +133,14 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str
         now = deps.now(session)
         if form.verb != rules.PASS:
             return moving.take(
-                session, actor, form, policy=deps.policy, now=now, org_key=deps.team.org_key, clicked=clicked
-            )  # fmt: skip
+                session,
+                actor,
+                form,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
         request = decisions.submit(
             session,
             actor,

@@ -74,8 +74,13 @@ def router(deps: Deps, door: Door) -> APIRouter:
     @made.get("", responses=answers(400, 401, 403, 422))
     def list_(
         caller: Calls,
-        q: Annotated[str, Query(max_length=80, description="Words of name, vendor, technique or owner.")] = "",
-    ) -> ModelsTold:  # fmt: skip
+        q: Annotated[
+            str,
+            Query(
+                max_length=80, description="Words of name, vendor, technique or owner."
+            ),
+        ] = "",
+    ) -> ModelsTold:
         """The models in the caller's sight, by name."""
         door.require(caller, Scope.MODELS_READ)
         with deps.db.read() as session:
@@ -83,8 +88,12 @@ def router(deps: Deps, door: Door) -> APIRouter:
             found = reads.list_(session, caller.actor, q, policy=deps.policy)
             bound = caller.token.projects
             return ModelsTold(
-                models=[resources.model(one, today) for one in found if not bound or one.project_key in bound]
-            )  # fmt: skip
+                models=[
+                    resources.model(one, today)
+                    for one in found
+                    if not bound or one.project_key in bound
+                ]
+            )
 
     @made.get("/{key}", responses=told_errors)
     def show(key: Key, caller: Calls) -> ModelTold:
@@ -94,7 +103,9 @@ def router(deps: Deps, door: Door) -> APIRouter:
             return shown(session, found.id)
 
     @made.post("", status_code=201, responses=told_errors)
-    def register(form: NewModel, caller: Calls, response: Response, key: IdempotencyKey = None) -> ModelTold:  # fmt: skip
+    def register(
+        form: NewModel, caller: Calls, response: Response, key: IdempotencyKey = None
+    ) -> ModelTold:
         """Register a model; one of that key that this caller registered before is answered as it stands."""
         door.require(caller, Scope.MODELS)
         door.require(caller, Scope.MODELS, project=form.project or UNBOUND)
@@ -103,9 +114,23 @@ def router(deps: Deps, door: Door) -> APIRouter:
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
-            values = form.model_dump(exclude={"owner", "key"})  # fmt: skip
-            request = RegisterModel.model_validate({**values, "key": wanted, "owner_id": owner[0], "request_key": call_name(caller, key, "model", wanted)})  # fmt: skip
-            model_id = service.register(session, caller.actor, request, policy=deps.policy, now=now, org_key=deps.team.org_key)  # fmt: skip
+            values = form.model_dump(exclude={"owner", "key"})
+            request = RegisterModel.model_validate(
+                {
+                    **values,
+                    "key": wanted,
+                    "owner_id": owner[0],
+                    "request_key": call_name(caller, key, "model", wanted),
+                }
+            )
+            model_id = service.register(
+                session,
+                caller.actor,
+                request,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+            )
             return shown(session, model_id)
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"
@@ -118,11 +143,27 @@ def router(deps: Deps, door: Door) -> APIRouter:
         def work(session: Session) -> VersionTold:
             found, _ = at.model(session, caller, Scope.MODELS, key)
             request = AddVersion(
-                model_id=found.id, version=form.version, digest=form.digest, generative=form.generative, run_id=form.run_id,
-                developers=ids(session, form.developers, "developers"), contributors=ids(session, form.contributors, "contributors"),
-            )  # fmt: skip
-            version_id = versions.add_version(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key)  # fmt: skip
-            return next(resources.version(one) for one in reads.one(session, found.id).versions if one.id == version_id)  # fmt: skip
+                model_id=found.id,
+                version=form.version,
+                digest=form.digest,
+                generative=form.generative,
+                run_id=form.run_id,
+                developers=ids(session, form.developers, "developers"),
+                contributors=ids(session, form.contributors, "contributors"),
+            )
+            version_id = versions.add_version(
+                session,
+                caller.actor,
+                request,
+                policy=deps.policy,
+                now=deps.now(session),
+                org_key=deps.team.org_key,
+            )
+            return next(
+                resources.version(one)
+                for one in reads.one(session, found.id).versions
+                if one.id == version_id
+            )
 
         return deps.db.run(checked(work))
 
@@ -131,10 +172,22 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return resources.check(evidencing.check(session, one.id, policy=deps.policy, now=deps.now(session)))  # fmt: skip
+            return resources.check(
+                evidencing.check(
+                    session, one.id, policy=deps.policy, now=deps.now(session)
+                )
+            )
 
-    @made.post("/{key}/versions/{version}/evidence", status_code=201, responses=told_errors)  # fmt: skip
-    def hand_in(key: Key, version: Version, form: NewEvidence, caller: Calls, request: IdempotencyKey = None) -> EvidenceTold:  # fmt: skip
+    @made.post(
+        "/{key}/versions/{version}/evidence", status_code=201, responses=told_errors
+    )
+    def hand_in(
+        key: Key,
+        version: Version,
+        form: NewEvidence,
+        caller: Calls,
+        request: IdempotencyKey = None,
+    ) -> EvidenceTold:
         """Hand in evidence; the same content again changes nothing."""
         if form.fairness is not None:
             fairness.ready()
@@ -143,25 +196,68 @@ def router(deps: Deps, door: Door) -> APIRouter:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
             kept = evidencing.submit(
-                session, caller.actor, one.id, form.form(), call_name(caller, request, "evidence", key, version, form.model_dump_json()),
-                policy=deps.policy, now=now,
-            )  # fmt: skip
-            return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
+                session,
+                caller.actor,
+                one.id,
+                form.form(),
+                call_name(
+                    caller, request, "evidence", key, version, form.model_dump_json()
+                ),
+                policy=deps.policy,
+                now=now,
+            )
+            return EvidenceTold(
+                id=kept,
+                check=resources.check(
+                    evidencing.check(session, one.id, policy=deps.policy, now=now)
+                ),
+            )
 
         return deps.db.run(checked(work))
 
     @made.post(
-        "/{key}/versions/{version}/predictions", status_code=201, responses=told_errors,
-        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
-    )  # fmt: skip
+        "/{key}/versions/{version}/predictions",
+        status_code=201,
+        responses=told_errors,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/octet-stream": {
+                        "schema": {"type": "string", "format": "binary"}
+                    }
+                },
+            }
+        },
+    )
     def compare(
-        key: Key, version: Version, caller: Calls, file: Annotated[bytes, Depends(_body)],
-        truth: Annotated[str, Query(max_length=120, description="The column with what was true.")],
-        prediction: Annotated[str, Query(max_length=120, description="The column with what the model said.")],
-        group: Annotated[list[str], Query(min_length=1, max_length=4, description="A column of groups, like sex; several are crossed as well.")],
-        positive: Annotated[str | None, Query(max_length=60, description="The word that means yes.")] = None,
-        threshold: Annotated[float | None, Query(allow_inf_nan=False, description="From which a score means yes.")] = None,
-    ) -> EvidenceTold:  # fmt: skip
+        key: Key,
+        version: Version,
+        caller: Calls,
+        file: Annotated[bytes, Depends(_body)],
+        truth: Annotated[
+            str, Query(max_length=120, description="The column with what was true.")
+        ],
+        prediction: Annotated[
+            str,
+            Query(max_length=120, description="The column with what the model said."),
+        ],
+        group: Annotated[
+            list[str],
+            Query(
+                min_length=1,
+                max_length=4,
+                description="A column of groups, like sex; several are crossed as well.",
+            ),
+        ],
+        positive: Annotated[
+            str | None, Query(max_length=60, description="The word that means yes.")
+        ] = None,
+        threshold: Annotated[
+            float | None,
+            Query(allow_inf_nan=False, description="From which a score means yes."),
+        ] = None,
+    ) -> EvidenceTold:
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
         fairness.ready()
@@ -175,32 +271,69 @@ def router(deps: Deps, door: Door) -> APIRouter:
             _, one = at.version(session, caller, Scope.MODELS, key, version)
             now = deps.now(session)
             kept = evidencing.submit(
-                session, caller.actor, one.id, form, call_name(caller, None, "evidence", key, version, form.model_dump_json()),
-                policy=deps.policy, now=now,
-            )  # fmt: skip
-            return EvidenceTold(id=kept, check=resources.check(evidencing.check(session, one.id, policy=deps.policy, now=now)))  # fmt: skip
+                session,
+                caller.actor,
+                one.id,
+                form,
+                call_name(
+                    caller, None, "evidence", key, version, form.model_dump_json()
+                ),
+                policy=deps.policy,
+                now=now,
+            )
+            return EvidenceTold(
+                id=kept,
+                check=resources.check(
+                    evidencing.check(session, one.id, policy=deps.policy, now=now)
+                ),
+            )
 
         return deps.db.run(checked(work))
 
     @made.post("/{key}/versions/{version}/steps", responses=told_errors)
-    def step(key: Key, version: Version, form: NewStep, caller: Calls, request: IdempotencyKey = None) -> StepTold:  # fmt: skip
+    def step(
+        key: Key,
+        version: Version,
+        form: NewStep,
+        caller: Calls,
+        request: IdempotencyKey = None,
+    ) -> StepTold:
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
         with deps.db.read() as session:
             found, one = at.version(session, caller, Scope.MODELS, key, version)
-            validator = ids(session, [form.validator], "validator")[0] if form.validator else None  # fmt: skip
+            validator = (
+                ids(session, [form.validator], "validator")[0]
+                if form.validator
+                else None
+            )
         revision = form.revision or one.revision
         taken = TakeStep(
-            version_id=one.id, revision=revision, verb=form.step, reason=form.reason, validator_id=validator,
-            change_class=form.change_class, new_version=form.new_version,
-            request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
-        )  # fmt: skip
+            version_id=one.id,
+            revision=revision,
+            verb=form.step,
+            reason=form.reason,
+            validator_id=validator,
+            change_class=form.change_class,
+            new_version=form.new_version,
+            request_key=call_name(
+                caller, request, "step", key, version, form.step, str(revision)
+            ),
+        )
         said = acting.take_step(deps, caller.actor, taken, None)
         with deps.db.read() as session:
-            now = next(each for each in reads.one(session, found.id).versions if each.id == one.id)  # fmt: skip
+            now = next(
+                each
+                for each in reads.one(session, found.id).versions
+                if each.id == one.id
+            )
         return StepTold(said=said, version=resources.version(now))
 
-    @made.post("/{key}/versions/{version}/readings", status_code=201, responses=told_errors)  # fmt: skip
-    def read(key: Key, version: Version, form: list[NewReading], caller: Calls) -> list[ReadingTold]:  # fmt: skip
+    @made.post(
+        "/{key}/versions/{version}/readings", status_code=201, responses=told_errors
+    )
+    def read(
+        key: Key, version: Version, form: list[NewReading], caller: Calls
+    ) -> list[ReadingTold]:
         """Give readings of what is watched in use; all of them are kept, or none."""
         if len(form) > 500:
             raise InvalidInput("At most 500 readings in one call.")
@@ -212,12 +345,17 @@ def router(deps: Deps, door: Door) -> APIRouter:
                 ReadingTold(
                     metric=each.metric,
                     is_breach=monitoring.take(
-                        session, caller.actor, row, GiveReading(metric=each.metric, value=each.value, at=each.at),
-                        policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key,
+                        session,
+                        caller.actor,
+                        row,
+                        GiveReading(metric=each.metric, value=each.value, at=each.at),
+                        policy=deps.policy,
+                        now=deps.now(session),
+                        org_key=deps.team.org_key,
                     ),
                 )
                 for each in form
-            ]  # fmt: skip
+            ]
 
         return deps.db.run(checked(work))
 
@@ -230,10 +368,23 @@ def router(deps: Deps, door: Door) -> APIRouter:
                 session, caller, Scope.MODELS, key, form.version or ""
             )
             request = FileFinding(
-                model_id=found.id, version_id=one.id if one else None, words=form.words, severity=form.severity,
-                owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None, due=form.due,
-            )  # fmt: skip
-            return FindingTold(id=findings.file(session, caller.actor, request, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key))  # fmt: skip
+                model_id=found.id,
+                version_id=one.id if one else None,
+                words=form.words,
+                severity=form.severity,
+                owner_id=ids(session, [form.owner], "owner")[0] if form.owner else None,
+                due=form.due,
+            )
+            return FindingTold(
+                id=findings.file(
+                    session,
+                    caller.actor,
+                    request,
+                    policy=deps.policy,
+                    now=deps.now(session),
+                    org_key=deps.team.org_key,
+                )
+            )
 
         return deps.db.run(checked(work))
 

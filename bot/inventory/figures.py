@@ -42,7 +42,9 @@ def lines(one: Item) -> list[str]:
     if explained is not None:
         told = [blocks.escape(each, 400) for each in explaining.reading(explained)]
         if explained.limits:
-            told.append(f"What it does not tell: “{blocks.escape(explained.limits, 300)}”")  # fmt: skip
+            told.append(
+                f"What it does not tell: “{blocks.escape(explained.limits, 300)}”"
+            )
         return told
     return []
 
@@ -50,14 +52,20 @@ def lines(one: Item) -> list[str]:
 def _compared(found: Judged) -> list[str]:
     told = []
     for one in found.compared:
-        told.append(f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}")  # fmt: skip
+        told.append(
+            f"*{blocks.escape(one.name, 100)}*: {VERDICTS[one.verdict]} · {_figures(one)}"
+        )
         told += [f"• {_rates(each)}" for each in _shown(one)]
         rest = len(one.groups) - MOST_ROWS
         if rest > 0:
             told.append(f"…and {blocks.counted(rest, 'group')} in between")
-        told += [f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in one.flags]  # fmt: skip
+        told += [
+            f"⚠️ {blocks.escape(flag[:1].upper() + flag[1:], 240)}" for flag in one.flags
+        ]
     if found.counts.left_out:
-        told.append(f"{found.counts.left_out:,} rows lacked a truth, a prediction or a group and are left out.")  # fmt: skip
+        told.append(
+            f"{found.counts.left_out:,} rows lacked a truth, a prediction or a group and are left out."
+        )
     return told
 
 
@@ -76,10 +84,14 @@ def _figures(one: Compared) -> str:
 
 
 def _rates(one: Rates) -> str:
-    told = [f"{blocks.escape(one.name, 80)}: {_percent(one.selection_rate)} of {one.count:,} selected"]  # fmt: skip
+    told = [
+        f"{blocks.escape(one.name, 80)}: {_percent(one.selection_rate)} of {one.count:,} selected"
+    ]
     if one.impact_ratio is not None:
         told.append(f"{_figure(one.impact_ratio)} of the highest")
-    told.append(f"TPR {_figure(one.true_positive_rate)}, FPR {_figure(one.false_positive_rate)}")  # fmt: skip
+    told.append(
+        f"TPR {_figure(one.true_positive_rate)}, FPR {_figure(one.false_positive_rate)}"
+    )
     return " · ".join(told)
 
 
@@ -93,7 +105,10 @@ def _percent(value: Decimal) -> str:
 
 def _groups(found: Judged) -> Picture | None:
     """The comparison that needs looking at most, as bars with the line of four fifths."""
-    ranked = sorted((one for one in found.compared if one.groups), key=lambda one: _WEIGHT[one.verdict])  # fmt: skip
+    ranked = sorted(
+        (one for one in found.compared if one.groups),
+        key=lambda one: _WEIGHT[one.verdict],
+    )
     if not ranked:
         return None
     one = ranked[0]
@@ -101,12 +116,23 @@ def _groups(found: Judged) -> Picture | None:
     highest = max(each.selection_rate for each in shown)
     limit = highest * found.ratio
     rows = tuple(
-        Row(each.name, float(each.selection_rate), f"{_percent(each.selection_rate)} of {each.count:,}", each.selection_rate < limit)
+        Row(
+            each.name,
+            float(each.selection_rate),
+            f"{_percent(each.selection_rate)} of {each.count:,}",
+            each.selection_rate < limit,
+        )
         for each in reversed(shown)
-    )  # fmt: skip
-    title = one.flags[0] if one.flags else f"No group of {one.name} is selected much less than another"  # fmt: skip
+    )
+    title = (
+        one.flags[0]
+        if one.flags
+        else f"No group of {one.name} is selected much less than another"
+    )
     title = f"{title[:1].upper()}{title[1:]}"
-    alt = f"Share of people selected, by {one.name}. " + "; ".join(f"{row.name}: {row.words}" for row in rows)  # fmt: skip
+    alt = f"Share of people selected, by {one.name}. " + "; ".join(
+        f"{row.name}: {row.words}" for row in rows
+    )
     words = f"{found.ratio.normalize():f} of the highest"
     chart = Bars(rows, float(limit), words) if highest else Bars(rows)
     return Picture(chart, title[:200], alt)
@@ -117,7 +143,15 @@ _WEIGHT = {"flagged": 0, "undefined": 1, "insufficient": 2, "clear": 3}
 
 def _drivers(found: Explained) -> Picture:
     ranked = found.ranked[:8]
-    rows = tuple(Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked)  # fmt: skip
-    title = f"“{ranked[0][0].feature}” moves its answers most" if ranked[0][1] else "No input moves its answers"  # fmt: skip
-    alt = f"Share of what moves the answers, by {found.method}. " + "; ".join(f"{row.name}: {row.words}" for row in rows)  # fmt: skip
+    rows = tuple(
+        Row(one.feature, float(share), f"{share * 100:.0f} %") for one, share in ranked
+    )
+    title = (
+        f"“{ranked[0][0].feature}” moves its answers most"
+        if ranked[0][1]
+        else "No input moves its answers"
+    )
+    alt = f"Share of what moves the answers, by {found.method}. " + "; ".join(
+        f"{row.name}: {row.words}" for row in rows
+    )
     return Picture(Bars(rows), title[:200], alt)

@@ -43,8 +43,18 @@ def register(router: Router) -> None:
     submissions.register(router)
     sharing.register(router)
     sending.register(router)
-    router.word("models", "models [word]", "the inventory: which models there are, and how they stand", models)  # fmt: skip
-    router.word("model", "model NAME[:VERSION]", "one model: state, tier, evidence, approvals, findings and spend", model)  # fmt: skip
+    router.word(
+        "models",
+        "models [word]",
+        "the inventory: which models there are, and how they stand",
+        models,
+    )
+    router.word(
+        "model",
+        "model NAME[:VERSION]",
+        "one model: state, tier, evidence, approvals, findings and spend",
+        model,
+    )
 
 
 def models(command: Command) -> Reply:
@@ -62,22 +72,30 @@ def model(command: Command) -> Reply:
         return models(command)
     deps = command.deps
     with deps.db.read() as session:
-        found, version = reads.find(session, command.actor, " ".join(command.words), policy=deps.policy)  # fmt: skip
+        found, version = reads.find(
+            session, command.actor, " ".join(command.words), policy=deps.policy
+        )
         today = reads.today_of(deps.policy, deps.now(session))
-    card, spend = acting.look(deps, command.actor, found.id, version.id if version else None)  # fmt: skip
+    card, spend = acting.look(
+        deps, command.actor, found.id, version.id if version else None
+    )
     return Private(
         words.news(card.model, card.version),
         views.card(card, deps.policy, today, spend),
     )
 
 
-def _present(click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()) -> Reply:  # fmt: skip
+def _present(
+    click: Click, view: dict[str, Any], drawn: tuple[Picture, ...] = ()
+) -> Reply:
     """In place of the window that was clicked in, so that windows never pile up; else a new one."""
     in_modal = click.view is not None and click.view.get("type") == "modal"
     return Show(view, drawn) if in_modal else Open(view, drawn)
 
 
-def _details(click: Click, model_id: int, version_id: int | None, said: str = "") -> Reply:  # fmt: skip
+def _details(
+    click: Click, model_id: int, version_id: int | None, said: str = ""
+) -> Reply:
     made = submissions.details(click.deps, click.actor, model_id, version_id, said)
     return _present(click, made.view, made.pictures)
 
@@ -100,13 +118,19 @@ def open_register(click: Click) -> Reply:
 def from_message(shortcut: Shortcut) -> Reply:
     """What somebody wrote about a model becomes an entry; the window is filled in from the message."""
     with shortcut.deps.db.read() as session:
-        here = [(one.key, one.name) for one in projects.list_all(session, shortcut.actor) if one.channel == shortcut.channel]  # fmt: skip
+        here = [
+            (one.key, one.name)
+            for one in projects.list_all(session, shortcut.actor)
+            if one.channel == shortcut.channel
+        ]
     text = blocks.plain(shortcut.text, 600)
     return Open(
         windows.register(
-            purpose="" if text == "—" else text, owner=shortcut.actor.slack_id, chosen=here[0] if here else None
+            purpose="" if text == "—" else text,
+            owner=shortcut.actor.slack_id,
+            chosen=here[0] if here else None,
         )
-    )  # fmt: skip
+    )
 
 
 # --- steps and the menu
@@ -133,20 +157,38 @@ def _open_step(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     choice = next((one for one in found.choices if one.move.verb == at.verb), None)
     if choice is None or found.version is None:
-        return _details(click, at.model_id, at.version_id, "It moved on since it was shown to you.")  # fmt: skip
+        return _details(
+            click, at.model_id, at.version_id, "It moved on since it was shown to you."
+        )
     if choice.refusals:
-        raise NotAllowed(f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}.")  # fmt: skip
+        raise NotAllowed(
+            f"{found.model.name} {found.version.version} can't go on yet: {'; '.join(choice.refusals)}."
+        )
     route = _route(click, found) if at.verb == rules.PASS else ""
-    return _present(click, windows.step(found, choice.move, route=route, metadata=acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click,
+        windows.step(
+            found, choice.move, route=route, metadata=acting.remember(at, click)
+        ),
+    )
 
 
 def _route(click: Click, found: ModelCard) -> str:
     deps = click.deps
     if found.version is None or approving.GATE not in deps.policy.gates:
-        raise InvalidInput("The policy has no gate `model_approval`, so nobody could decide. An administrator can add it to governance.yml.")  # fmt: skip
+        raise InvalidInput(
+            "The policy has no gate `model_approval`, so nobody could decide. An administrator can add it to governance.yml."
+        )
     with deps.db.read() as session:
         people = approving.MODEL_APPROVAL.people(session, found.version.id)
-        route = decisions.route(session, click.actor, approving.GATE, people, policy=deps.policy, org_key=deps.team.org_key)  # fmt: skip
+        route = decisions.route(
+            session,
+            click.actor,
+            approving.GATE,
+            people,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
     return routes.words(route)
 
 
@@ -159,18 +201,36 @@ def _describe(click: Click, at: At) -> Reply:
 
 def _assess(click: Click, at: At) -> Reply:
     found = _seen(click, at)
-    return _present(click, windows.assess(found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click,
+        windows.assess(
+            found.model, can_risk=found.can_risk, metadata=acting.remember(at, click)
+        ),
+    )
 
 
 def _version(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     with click.deps.db.read() as session:
         seen = registry.offered(session, found.model.registry_name)
-    return _present(click, windows.version(found.model, maker=click.actor.slack_id, metadata=acting.remember(at, click), seen=seen))  # fmt: skip
+    return _present(
+        click,
+        windows.version(
+            found.model,
+            maker=click.actor.slack_id,
+            metadata=acting.remember(at, click),
+            seen=seen,
+        ),
+    )
 
 
 def _evidence(click: Click, at: At) -> Reply:
-    return _present(click, windows.evidence(_seen(click, at), click.deps.policy, None, acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click,
+        windows.evidence(
+            _seen(click, at), click.deps.policy, None, acting.remember(at, click)
+        ),
+    )
 
 
 def pick_type(click: Click) -> Reply:
@@ -178,7 +238,17 @@ def pick_type(click: Click) -> Reply:
     metadata = str((click.view or {}).get("private_metadata") or "")
     at = At.read(metadata)
     found = _seen(click, at)
-    return Show(windows.evidence(found, click.deps.policy, click.value, metadata, sharing.of(click), *acting.prefilled(click.deps, found), takes_files=acting.takes_files(click.deps)))  # fmt: skip
+    return Show(
+        windows.evidence(
+            found,
+            click.deps.policy,
+            click.value,
+            metadata,
+            sharing.of(click),
+            *acting.prefilled(click.deps, found),
+            takes_files=acting.takes_files(click.deps),
+        )
+    )
 
 
 def _look(click: Click, at: At) -> Reply:
@@ -188,7 +258,9 @@ def _look(click: Click, at: At) -> Reply:
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     drawn = figures.pictures(found.can_accept)
-    shown = windows.look(found.can_accept, deps.policy, today, drawn, acting.remember(at, click))  # fmt: skip
+    shown = windows.look(
+        found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
+    )
     return _present(click, shown, tuple(drawn.values()))
 
 
@@ -196,11 +268,16 @@ def _waive(click: Click, at: At) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
-    return _present(click, windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click,
+        windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)),
+    )
 
 
 def _finding(click: Click, at: At) -> Reply:
-    return _present(click, windows.finding(_seen(click, at), acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click, windows.finding(_seen(click, at), acting.remember(at, click))
+    )
 
 
 def open_settle(click: Click) -> Reply:
@@ -218,7 +295,9 @@ def open_settle(click: Click) -> Reply:
             raise InvalidInput("This finding is not in the record any more.")
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
-    return _present(click, windows.settle(found, today, metadata=acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click, windows.settle(found, today, metadata=acting.remember(at, click))
+    )
 
 
 def _review(click: Click, at: At) -> Reply:
@@ -226,7 +305,9 @@ def _review(click: Click, at: At) -> Reply:
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     due = found.model.next_review.isoformat() if found.model.next_review else ""
-    return _present(click, windows.review(found.model, today, f"{acting.remember(at, click)}:{due}"))  # fmt: skip
+    return _present(
+        click, windows.review(found.model, today, f"{acting.remember(at, click)}:{due}")
+    )
 
 
 def _card(click: Click, at: At) -> Reply:
@@ -241,7 +322,12 @@ def _card(click: Click, at: At) -> Reply:
 def _classify(click: Click, at: At) -> Reply:
     found = _seen(click, at)
     is_model = found.model.own_state.value == "not_a_model"
-    return _present(click, windows.classify(found.model, is_model=is_model, metadata=acting.remember(at, click)))  # fmt: skip
+    return _present(
+        click,
+        windows.classify(
+            found.model, is_model=is_model, metadata=acting.remember(at, click)
+        ),
+    )
 
 
 _MENU: dict[str, Callable[[Click, At], Reply]] = {

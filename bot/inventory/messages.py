@@ -30,11 +30,20 @@ def _today(scene: Scene) -> date:
     return scene.now.astimezone(scene.policy.organisation.zone).date()
 
 
-def _open(model_id: int, version_id: int | None = None, *, primary: bool = False) -> Block:  # fmt: skip
+def _open(
+    model_id: int, version_id: int | None = None, *, primary: bool = False
+) -> Block:
     return blocks.actions(
-        [blocks.button("Open", words.OPEN, f"{model_id}:{version_id or 0}", style="primary" if primary else None)],
+        [
+            blocks.button(
+                "Open",
+                words.OPEN,
+                f"{model_id}:{version_id or 0}",
+                style="primary" if primary else None,
+            )
+        ],
         block_id=f"model-{model_id}-{version_id or 0}",
-    )  # fmt: skip
+    )
 
 
 def shown(record: ModelRecord, notice: ModelShown, scene: Scene) -> Rendered:
@@ -61,17 +70,32 @@ def step(
     model, taken = found
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)], is_final=True)
-    move = next((one for one in rules.MOVES if one.verb == taken.verb and one.source is taken.source), None)  # fmt: skip
+    move = next(
+        (
+            one
+            for one in rules.MOVES
+            if one.verb == taken.verb and one.source is taken.source
+        ),
+        None,
+    )
     done = move.done if move else taken.target.value.replace("_", " ")
-    name = f"{blocks.escape(model.name, 100)} {blocks.escape(taken.version, 40)}".strip()  # fmt: skip
+    name = (
+        f"{blocks.escape(model.name, 100)} {blocks.escape(taken.version, 40)}".strip()
+    )
     news = f"{name}: {done}"
     told = [f"*{news}* · by {blocks.escape(taken.actor, 60)}, {blocks.when(taken.at)}"]
     if taken.reason:
         told.append(f"“{blocks.escape(taken.reason, 600)}”")
     made = [blocks.section("\n".join(told))]
     if taken.verb == rules.SUSPEND:
-        down = blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""  # fmt: skip
-        made.append(blocks.context(f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"))  # fmt: skip
+        down = (
+            blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""
+        )
+        made.append(
+            blocks.context(
+                f"Only model risk resumes it. {f'Takes its output: {down}.' if down else 'No other model takes its output.'}"
+            )
+        )
         made.append(_open(model.id))
     return Rendered(news, made, is_final=True)
 
@@ -81,12 +105,17 @@ def validation(found: ModelCard, notice: ValidationAsked, scene: Scene) -> Rende
     model, version = found.model, found.version
     name = words.named(model, version)
     state = version.state if version else model.own_state
-    is_mine = version is not None and any(one.id == scene.reader_id for one in version.named(Part.VALIDATOR))  # fmt: skip
+    is_mine = version is not None and any(
+        one.id == scene.reader_id for one in version.named(Part.VALIDATOR)
+    )
     if state is not ModelState.VALIDATION or not is_mine:
         told = f"{name} {words.STANDS[state]}: nothing left to validate here"
         return Rendered(told, [blocks.section(told)])
     news = f"{name} waits for your validation · {words.tier(model)}"
-    lines = [f"*{news}*", f"Made by {words.people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.person(model.owner)}"]  # fmt: skip
+    lines = [
+        f"*{news}*",
+        f"Made by {words.people(version.named(Part.DEVELOPER) if version else ())}, owned by {words.person(model.owner)}",
+    ]
     lines.append(words.missing(found))
     made = [blocks.section("\n".join(lines)), *views.buttons(found)]
     made.append(
@@ -110,7 +139,11 @@ def agreement(found: ModelCard, notice: AgreementAsked, scene: Scene) -> Rendere
     news = f"{name}: {what} needs you, too"
     lines = [f"*{news}*", *(blocks.escape(one, 200) for one in found.agreed)]
     made = [blocks.section("\n".join(lines)), *views.buttons(found)]
-    made.append(blocks.context(f"It needs two people, {' and '.join(sorted(rules.WHO_WORDS[one] for one in choice.move.who))}. Until then it stays as it is."))  # fmt: skip
+    made.append(
+        blocks.context(
+            f"It needs two people, {' and '.join(sorted(rules.WHO_WORDS[one] for one in choice.move.who))}. Until then it stays as it is."
+        )
+    )
     return Rendered(news, made)
 
 
@@ -119,34 +152,56 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
     today = _today(scene)
     due = record.next_review
     if due is None or due > today:
-        told = f"{words.named(record, record.lead)} was reviewed" + (f" · next on {words.day(due, today)}" if due else "")  # fmt: skip
+        told = f"{words.named(record, record.lead)} was reviewed" + (
+            f" · next on {words.day(due, today)}" if due else ""
+        )
         return Rendered(told, [blocks.section(f"✅ {told}")])
     late = (today - due).days
-    how = f"was due {words.day(due, today)}, {blocks.counted(late, 'day')} ago" if late else "is due today"  # fmt: skip
-    news = f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"  # fmt: skip
-    why = "You own it." if record.owner and record.owner.id == scene.reader_id else "You are told because nobody did it in time, and you are model risk."  # fmt: skip
+    how = (
+        f"was due {words.day(due, today)}, {blocks.counted(late, 'day')} ago"
+        if late
+        else "is due today"
+    )
+    news = (
+        f"The review of {words.named(record, record.lead)} {how} · {words.tier(record)}"
+    )
+    why = (
+        "You own it."
+        if record.owner and record.owner.id == scene.reader_id
+        else "You are told because nobody did it in time, and you are model risk."
+    )
     grace = blocks.counted(scene.policy.inventory.review_grace.days, "day")
     return Rendered(
         news,
         [
-            blocks.section(f"*{news}*\n{words.findings(record, today) or 'No open finding'}"),
+            blocks.section(
+                f"*{news}*\n{words.findings(record, today) or 'No open finding'}"
+            ),
             _open(record.id, primary=True),
-            blocks.context(f"{why} Open it, look, and say what you saw. If nobody does, it is said again every {grace}, to model risk as well; nothing is approved by that."),
+            blocks.context(
+                f"{why} Open it, look, and say what you saw. If nobody does, it is said again every {grace}, to model risk as well; nothing is approved by that."
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Rendered:
     """A finding, to who mends it."""
     today = _today(scene)
-    name = f"{blocks.escape(record.model, 100)} {blocks.escape(record.version, 40)}".strip()  # fmt: skip
+    name = f"{blocks.escape(record.model, 100)} {blocks.escape(record.version, 40)}".strip()
     if not record.is_open(today):
         told = f"{name}: a finding is {words.FINDINGS[record.status]}"
-        return Rendered(told, [blocks.section(f"{told}\n{words.finding(record, today)}")])  # fmt: skip
+        return Rendered(
+            told, [blocks.section(f"{told}\n{words.finding(record, today)}")]
+        )
     by = f", to be mended by {words.day(record.due, today)}" if record.due else ""
     news = f"{name} has a {record.severity.value} finding{by}"
     is_mine = record.owner is not None and record.owner.id == scene.reader_id
-    why = "You are asked because it is yours to mend." if is_mine else "You accepted it until now."  # fmt: skip
+    why = (
+        "You are asked because it is yours to mend."
+        if is_mine
+        else "You accepted it until now."
+    )
     if record.status is FindingStatus.IN_PROGRESS:
         why += " Somebody is on it."
     return Rendered(
@@ -155,11 +210,16 @@ def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Render
             blocks.section(f"*{news}*\n{blocks.escape(record.words, 600)}"),
             blocks.actions(
                 [
-                    blocks.button("Settle…", words.SETTLE, f"{record.id}:{record.revision}", style="primary"),
+                    blocks.button(
+                        "Settle…",
+                        words.SETTLE,
+                        f"{record.id}:{record.revision}",
+                        style="primary",
+                    ),
                     blocks.button("Open", words.OPEN, f"{record.model_id}:0"),
                 ],
                 block_id=f"finding-{record.id}",
             ),
             blocks.context(why),
         ],
-    )  # fmt: skip
+    )

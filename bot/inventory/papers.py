@@ -28,34 +28,63 @@ def router(deps: Deps, door: Door) -> APIRouter:
     told_errors = answers(400, 401, 403, 404, 422)
     at = Reach(deps, door)
 
-    @made.get("/{key}/versions/{version}/card", response_class=Response, responses={**told_errors, 200: {"content": {"text/html": {"schema": {"type": "string"}}, "text/markdown": {"schema": {"type": "string"}}}}})  # fmt: skip
+    @made.get(
+        "/{key}/versions/{version}/card",
+        response_class=Response,
+        responses={
+            **told_errors,
+            200: {
+                "content": {
+                    "text/html": {"schema": {"type": "string"}},
+                    "text/markdown": {"schema": {"type": "string"}},
+                }
+            },
+        },
+    )
     def card(
-        key: Key, version: Version, caller: Calls,
-        format: Annotated[Literal["html", "markdown"], Query(description="How it is written.")] = "html",
-    ) -> Response:  # fmt: skip
+        key: Key,
+        version: Version,
+        caller: Calls,
+        format: Annotated[
+            Literal["html", "markdown"], Query(description="How it is written.")
+        ] = "html",
+    ) -> Response:
         """The model card, made from the record; what is missing is shown as missing."""
         with deps.db.read() as session:
             model, one = at.version(session, caller, Scope.MODELS_READ, key, version)
             now = deps.now(session)
             today = reads.today_of(deps.policy, now)
-            found = cards.card(session, caller.actor, model.id, one.id, policy=deps.policy, now=now)  # fmt: skip
+            found = cards.card(
+                session, caller.actor, model.id, one.id, policy=deps.policy, now=now
+            )
         built = model_cards.build(found, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
-            return PlainTextResponse(pages.card_markdown(built, organisation=organisation, today=today), media_type="text/markdown")  # fmt: skip
-        return HTMLResponse(pages.card_html(built, organisation=organisation, today=today))  # fmt: skip
+            return PlainTextResponse(
+                pages.card_markdown(built, organisation=organisation, today=today),
+                media_type="text/markdown",
+            )
+        return HTMLResponse(
+            pages.card_html(built, organisation=organisation, today=today)
+        )
 
     def packed(caller: Caller, key: str, version: str) -> Pack:
         with deps.db.read() as session:
             _, one = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return packs.make(session, caller.actor, one.id, policy=deps.policy, now=deps.now(session))  # fmt: skip
+            return packs.make(
+                session, caller.actor, one.id, policy=deps.policy, now=deps.now(session)
+            )
 
     @made.get("/{key}/versions/{version}/pack", responses=told_errors)
     def pack(key: Key, version: Version, caller: Calls) -> Pack:
         """Everything that an auditor asks about a version: evidence, decisions, policy text, findings, ledger entries."""
         return packed(caller, key, version)
 
-    @made.get("/{key}/versions/{version}/pack.html", response_class=HTMLResponse, responses={**told_errors, 200: _PAGE})  # fmt: skip
+    @made.get(
+        "/{key}/versions/{version}/pack.html",
+        response_class=HTMLResponse,
+        responses={**told_errors, 200: _PAGE},
+    )
     def pack_page(key: Key, version: Version, caller: Calls) -> HTMLResponse:
         """The same as a page that stands alone, with its JSON inside."""
         return HTMLResponse(pages.pack_html(packed(caller, key, version)))

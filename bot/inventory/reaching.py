@@ -34,8 +34,13 @@ class Reach:
     door: Door
 
     def model(
-        self, session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
-    ) -> tuple[ModelRecord, VersionRecord | None]:  # fmt: skip
+        self,
+        session: Session,
+        caller: Caller,
+        scope: Scope,
+        key: str,
+        version: str = "",
+    ) -> tuple[ModelRecord, VersionRecord | None]:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
@@ -60,7 +65,10 @@ def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:
         try:
             found.append(people.look_up(session, word).id)
         except GovernanceError:
-            raise InvalidInput(f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.", field=field) from None  # fmt: skip
+            raise InvalidInput(
+                f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
+                field=field,
+            ) from None
     return tuple(found)
 
 

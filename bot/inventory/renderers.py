@@ -23,19 +23,33 @@ from workflows.inventory.records import (
 )
 
 
-def _model(session: Session, notice: ModelShown | ReviewDue, scene: Scene) -> ModelRecord:  # fmt: skip
+def _model(
+    session: Session, notice: ModelShown | ReviewDue, scene: Scene
+) -> ModelRecord:
     return reads.one(session, notice.model_id)
 
 
-def _card(session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene) -> ModelCard | None:  # fmt: skip
-    return cards.of_version(session, scene.reader_id or "", notice.version_id, policy=scene.policy, now=scene.now)  # fmt: skip
+def _card(
+    session: Session, notice: ValidationAsked | AgreementAsked, scene: Scene
+) -> ModelCard | None:
+    return cards.of_version(
+        session,
+        scene.reader_id or "",
+        notice.version_id,
+        policy=scene.policy,
+        now=scene.now,
+    )
 
 
-def _step(session: Session, notice: StepTold, scene: Scene) -> tuple[ModelRecord, StepTaken] | None:  # fmt: skip
+def _step(
+    session: Session, notice: StepTold, scene: Scene
+) -> tuple[ModelRecord, StepTaken] | None:
     return cards.step(session, notice.step_id)
 
 
-def _finding(session: Session, notice: FindingFiled, scene: Scene) -> FindingRecord | None:  # fmt: skip
+def _finding(
+    session: Session, notice: FindingFiled, scene: Scene
+) -> FindingRecord | None:
     return reads.finding(session, notice.finding_id)
 
 

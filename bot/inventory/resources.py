@@ -31,7 +31,9 @@ from workflows.inventory.forms import (
 from workflows.inventory.forms import Words as Text
 from workflows.inventory.records import Check, ModelRecord, VersionRecord
 
-Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)]  # fmt: skip
+Who = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=254)
+]
 """A Slack id or an e-mail address."""
 
 
@@ -53,11 +55,16 @@ class NewModel(Body):
     """A model for the inventory."""
 
     name: Annotated[Line, Field(min_length=2)]
-    key: Annotated[str, Field(pattern=KEY)] | None = Field(default=None, description="What people type; made from the name when left out.")  # fmt: skip
+    key: Annotated[str, Field(pattern=KEY)] | None = Field(
+        default=None, description="What people type; made from the name when left out."
+    )
     kind: ModelKind = ModelKind.INTERNAL
     vendor: Line | None = None
     project: Line | None = Field(default=None, description="Key of its project.")
-    owner: Who | None = Field(default=None, description="Who answers for it: a Slack id or e-mail address. The project's owner when left out.")  # fmt: skip
+    owner: Who | None = Field(
+        default=None,
+        description="Who answers for it: a Slack id or e-mail address. The project's owner when left out.",
+    )
     purpose: Text = ""
     intended_use: Text = ""
     out_of_scope: Text = ""
@@ -118,14 +125,20 @@ class NewStep(Body):
     validator: Who | None = None
     change_class: ChangeClass | None = None
     new_version: VersionName | None = None
-    revision: int | None = Field(default=None, ge=1, description="The revision that was seen; the present one when left out.")  # fmt: skip
+    revision: int | None = Field(
+        default=None,
+        ge=1,
+        description="The revision that was seen; the present one when left out.",
+    )
 
 
 class NewReading(Body):
     """A value of a measure of the monitoring plan."""
 
     metric: Annotated[str, Field(min_length=1, max_length=60)]
-    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
+    value: Annotated[
+        Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
+    ]
     at: datetime | None = None
 
 
@@ -150,7 +163,9 @@ class VersionTold(BaseModel):
     approved_until: datetime | None
     developers: list[str]
     validators: list[str]
-    steps: list[str] = Field(description="The steps that lead on from here, whoever takes them.")  # fmt: skip
+    steps: list[str] = Field(
+        description="The steps that lead on from here, whoever takes them."
+    )
     revision: int
 
 

@@ -39,14 +39,18 @@ def read_file(click: Click) -> Reply:
         try:
             fetched = slack_files.fetch(deps, file_id)
         except NotFetched as error:
-            raise InvalidInput(f"The {name} cannot be had: {error.why}. Its digest stays on the record; ask {item.producer or 'who handed it in'} for it.") from None  # fmt: skip
+            raise InvalidInput(
+                f"The {name} cannot be had: {error.why}. Its digest stays on the record; ask {item.producer or 'who handed it in'} for it."
+            ) from None
         if fetched.sha256 != item.sha256:
-            raise InvalidInput(f"{fetched.name} is not the file any more that was handed in: its digest is another one. It was not sent.")  # fmt: skip
+            raise InvalidInput(
+                f"{fetched.name} is not the file any more that was handed in: its digest is another one. It was not sent."
+            )
         return fetched.data
 
     ending = (item.uri or "").rpartition(".")[2]
     ending = f".{ending}" if ending.isalnum() and len(ending) <= 8 else ""
-    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"  # fmt: skip
+    told = f"The {blocks.escape(name, 60)} as it was handed in by {blocks.escape(item.producer, 60)} · `sha256:{(item.sha256 or '')[:12]}…`"
     return Send(f"{name.replace(' ', '-')}{ending}", make, told)
 
 
@@ -58,7 +62,9 @@ def model_card(click: Click) -> Reply:
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
         built = model_cards.build(found, deps.policy, today)
-        return pages.card_html(built, organisation=deps.policy.organisation.name, today=today).encode()  # fmt: skip
+        return pages.card_html(
+            built, organisation=deps.policy.organisation.name, today=today
+        ).encode()
 
     named = words.named(found.model, found.version)
     return Send(f"{name}-card.html", make, f"The model card of {named}, as of now.")
@@ -73,11 +79,21 @@ def pack(click: Click) -> Reply:
 
     def make() -> bytes:
         with deps.db.read() as session:
-            made = packs.make(session, click.actor, version.id, policy=deps.policy, now=deps.now(session))  # fmt: skip
+            made = packs.make(
+                session,
+                click.actor,
+                version.id,
+                policy=deps.policy,
+                now=deps.now(session),
+            )
         return pages.pack_html(made).encode()
 
     named = words.named(found.model, version)
-    return Send(f"{name}-pack.html", make, f"The approval pack of {named}: evidence, decisions, policy and ledger, as of now.")  # fmt: skip
+    return Send(
+        f"{name}-pack.html",
+        make,
+        f"The approval pack of {named}: evidence, decisions, policy and ledger, as of now.",
+    )
 
 
 def _asked(click: Click) -> tuple[ModelCard, str]:
@@ -87,4 +103,6 @@ def _asked(click: Click) -> tuple[ModelCard, str]:
     except ValueError:
         raise InvalidInput(OTHER_RELEASE) from None
     found, _ = look(click.deps, click.actor, model_id, version_id or None)
-    return found, "-".join([found.model.key, *([found.version.version] if found.version else [])])  # fmt: skip
+    return found, "-".join(
+        [found.model.key, *([found.version.version] if found.version else [])]
+    )

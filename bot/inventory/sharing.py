@@ -50,28 +50,45 @@ def shared(event: FileShared) -> Reply:
     content = sharing.read(fetched.name, fetched.data)
     found = deps.db.run(
         lambda session: sharing.keep(
-            session, actor, slack_id=fetched.id, name=fetched.name, data_size=len(fetched.data), sha256=fetched.sha256,
-            permalink=fetched.permalink, content=content, now=deps.now(session),
+            session,
+            actor,
+            slack_id=fetched.id,
+            name=fetched.name,
+            data_size=len(fetched.data),
+            sha256=fetched.sha256,
+            permalink=fetched.permalink,
+            content=content,
+            now=deps.now(session),
         )
-    )  # fmt: skip
+    )
     return Private(f"{found.name}: which evidence is it?", _offer(found))
 
 
 def _offer(found: Shared) -> list[Block]:
-    told = [f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"]  # fmt: skip
+    told = [
+        f"*{blocks.escape(found.name, 120)}* · {_size(found.size)} · `sha256:{found.sha256[:12]}…`"
+    ]
     told += [blocks.escape(one, 400) for one in found.said]
-    button = blocks.button("Hand it in as evidence…", words.SHARED, found.slack_id, style="primary")  # fmt: skip
+    button = blocks.button(
+        "Hand it in as evidence…", words.SHARED, found.slack_id, style="primary"
+    )
     return [
         *blocks.sections(told),
         blocks.actions([button], block_id=f"file-{found.slack_id}"),
-        blocks.context("Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."),
-    ]  # fmt: skip
+        blocks.context(
+            "Without the button nothing is handed in. With it, its digest and its link are kept, not the file, and whoever sees the model may ask me for it."
+        ),
+    ]
 
 
 def _size(number: int) -> str:
     if number < 1000:
         return f"{number} bytes"
-    return f"{number / 1000:.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"  # fmt: skip
+    return (
+        f"{number / 1000:.0f} KB"
+        if number < 1_000_000
+        else f"{number / 1_000_000:.1f} MB"
+    )
 
 
 def open_shared(click: Click) -> Reply:
@@ -80,7 +97,9 @@ def open_shared(click: Click) -> Reply:
     with deps.db.read() as session:
         found = sharing.find(session, click.actor, click.value)
         if not reads.list_(session, click.actor, policy=deps.policy):
-            raise NotAllowed("You see no model that it could be for. `/mlgov models` registers one.")  # fmt: skip
+            raise NotAllowed(
+                "You see no model that it could be for. `/mlgov models` registers one."
+            )
     return Open(windows.shared(found))
 
 
@@ -99,13 +118,25 @@ def pick_version(click: Click) -> Reply:
     if version is None:
         raise InvalidInput(OTHER_RELEASE)
     at = At(words.EVIDENCE, model_id, card.model.revision, version_id, version.revision)
-    view = windows.evidence(card, deps.policy, found.type, f"{at.text}:::{found.slack_id}", found, *acting.prefilled(deps, card), takes_files=acting.takes_files(deps))  # fmt: skip
+    view = windows.evidence(
+        card,
+        deps.policy,
+        found.type,
+        f"{at.text}:::{found.slack_id}",
+        found,
+        *acting.prefilled(deps, card),
+        takes_files=acting.takes_files(deps),
+    )
     return Show(view)
 
 
 def of(asked: Submission | Click) -> Shared | None:
     """The file that a window of evidence was opened for, if it was."""
-    metadata = asked.metadata if isinstance(asked, Submission) else str((asked.view or {}).get("private_metadata") or "")  # fmt: skip
+    metadata = (
+        asked.metadata
+        if isinstance(asked, Submission)
+        else str((asked.view or {}).get("private_metadata") or "")
+    )
     file_id = acting.file_of(metadata)
     if file_id is None:
         return None
@@ -122,12 +153,26 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
         fetched = slack_files.fetch(deps, put[0], seconds=slack_files.QUICK)
         data = fetched.data
         content = sharing.read(fetched.name, data)
-        found = Shared(fetched.id, fetched.name, len(data), fetched.sha256, fetched.permalink, content)  # fmt: skip
+        found = Shared(
+            fetched.id,
+            fetched.name,
+            len(data),
+            fetched.sha256,
+            fetched.permalink,
+            content,
+        )
     if found is None:
         return {}
     counted = None
-    if type_ == FAIRNESS and found.has_rows and deps.policy.evidence.fairness.rows_in_slack:  # fmt: skip
-        data = data or slack_files.fetch(deps, found.slack_id, seconds=slack_files.QUICK).data  # fmt: skip
+    if (
+        type_ == FAIRNESS
+        and found.has_rows
+        and deps.policy.evidence.fairness.rows_in_slack
+    ):
+        data = (
+            data
+            or slack_files.fetch(deps, found.slack_id, seconds=slack_files.QUICK).data
+        )
         cells = predictions.read_bytes(data, _columns(submission), name=found.name)
         counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
     return sharing.fields(found, type_, counted)
@@ -150,10 +195,20 @@ def _columns(submission: Submission) -> Columns:
             raise ValueError
     except ValueError:
         raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
-    groups = tuple(one.strip() for one in said(windows.GROUPS).split(",") if one.strip())  # fmt: skip
+    groups = tuple(
+        one.strip() for one in said(windows.GROUPS).split(",") if one.strip()
+    )
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
-        raise InvalidInput("Name one to four columns of groups, like sex, age.", field=windows.GROUPS)  # fmt: skip
-    return Columns(said(windows.TRUTH), said(windows.PREDICTION), groups, said(windows.POSITIVE) or None, threshold)  # fmt: skip
+        raise InvalidInput(
+            "Name one to four columns of groups, like sex, age.", field=windows.GROUPS
+        )
+    return Columns(
+        said(windows.TRUTH),
+        said(windows.PREDICTION),
+        groups,
+        said(windows.POSITIVE) or None,
+        threshold,
+    )
 
 
 # --- menus
@@ -162,20 +217,27 @@ def _columns(submission: Submission) -> Columns:
 def versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)  # fmt: skip
+        found = reads.list_(
+            session, search.actor, search.query, policy=search.deps.policy
+        )
     return [
-        (f"{model.id}:{one.id}", f"{model.name} {one.version} · {words.STATES[one.state]}")
+        (
+            f"{model.id}:{one.id}",
+            f"{model.name} {one.version} · {words.STATES[one.state]}",
+        )
         for model in found
         for one in model.versions
         if one.state not in _CLOSED
-    ]  # fmt: skip
+    ]
 
 
 def models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = At.read(str(search.view.get("private_metadata") or "")).model_id
     with search.deps.db.read() as session:
-        found = reads.list_(session, search.actor, search.query, policy=search.deps.policy)  # fmt: skip
+        found = reads.list_(
+            session, search.actor, search.query, policy=search.deps.policy
+        )
     return [(one.key, one.name) for one in found if one.id != own]
 
 

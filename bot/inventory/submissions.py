@@ -59,14 +59,21 @@ def register(router: Router) -> None:
         router.submission(callback, _told(handler))
 
 
-def details(deps: Deps, actor: Actor, model_id: int, version_id: int | None, said: str = "") -> Show:  # fmt: skip
+def details(
+    deps: Deps, actor: Actor, model_id: int, version_id: int | None, said: str = ""
+) -> Show:
     """The window with everything about a model; `said` is what just happened."""
     found, spend = acting.look(deps, actor, model_id, version_id)
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     seen, _ = acting.prefilled(deps, found)
     drawn = figures.pictures(found.evidence.values())
-    return Show(views.details(found, deps.policy, today, drawn, spend=spend, said=said, seen=seen), tuple(drawn.values()))  # fmt: skip
+    return Show(
+        views.details(
+            found, deps.policy, today, drawn, spend=spend, said=said, seen=seen
+        ),
+        tuple(drawn.values()),
+    )
 
 
 def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Reply]:
@@ -82,12 +89,21 @@ def _told(handler: Callable[[Submission], Reply]) -> Callable[[Submission], Repl
     return answer
 
 
-_PLACES = {"key": windows.NAME, "words": windows.WORD, "generative": windows.BASE, "watched": windows.METRICS, "model": windows.BASE, "": windows.SUMMARY}  # fmt: skip
+_PLACES = {
+    "key": windows.NAME,
+    "words": windows.WORD,
+    "generative": windows.BASE,
+    "watched": windows.METRICS,
+    "model": windows.BASE,
+    "": windows.SUMMARY,
+}
 
 
 def _field(submission: Submission, place: str) -> str:
     """The block of a field, or the last one of the window for what stands in none."""
-    ids = [one["block_id"] for one in submission.view["blocks"] if one["type"] == "input"]  # fmt: skip
+    ids = [
+        one["block_id"] for one in submission.view["blocks"] if one["type"] == "input"
+    ]
     wanted = _PLACES.get(place, place)
     return wanted if wanted in ids else ids[-1]
 
@@ -98,7 +114,9 @@ def text(submission: Submission, block: str) -> str:
 
 
 def _listed(submission: Submission, block: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text(submission, block).split(",") if one.strip())  # fmt: skip
+    return tuple(
+        one.strip() for one in text(submission, block).split(",") if one.strip()
+    )
 
 
 def _day(submission: Submission, block: str) -> date | None:
@@ -113,12 +131,14 @@ def _person(session: Session, submission: Submission, block: str) -> str | None:
         return None
     found = people.find_by_slack_id(session, submission.deps.team.org_key, str(picked))
     if found is None:
-        raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)  # fmt: skip
+        raise InvalidInput(
+            "Choose somebody else: mlgov does not know that person.", field=block
+        )
     return found.id
 
 
 def _done(submission: Submission, at: At, said: str) -> Reply:
-    return details(submission.deps, submission.actor, at.model_id, at.version_id, said)  # fmt: skip
+    return details(submission.deps, submission.actor, at.model_id, at.version_id, said)
 
 
 def _run(submission: Submission, work: Callable[[Session], Any]) -> Any:
@@ -147,7 +167,14 @@ def new(submission: Submission) -> Reply:
             eu_class=submission.values.get(windows.EU),
             request_key=submission.key,
         )
-        return service.register(session, submission.actor, form, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key)  # fmt: skip
+        return service.register(
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+        )
 
     model_id = _run(submission, work)
     return _done(submission, At("", model_id, 0, None, 0), "Registered.")
@@ -189,9 +216,16 @@ def describe(submission: Submission) -> Reply:
             request_key=submission.key,
         )
         service.edit(
-            session, submission.actor, at.model_id, at.model_revision, form, policy=deps.policy, now=deps.now(session),
-            org_key=deps.team.org_key, clicked=acting.clicked_of(submission.metadata),
-        )  # fmt: skip
+            session,
+            submission.actor,
+            at.model_id,
+            at.model_revision,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            clicked=acting.clicked_of(submission.metadata),
+        )
 
     _run(submission, work)
     return _done(submission, at, "Kept.")
@@ -204,10 +238,14 @@ def assess(submission: Submission) -> Reply:
     tier = _run(
         submission,
         lambda session: service.assess(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session),
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
             clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, at, f"It is tier {tier}.")
 
 
@@ -225,20 +263,29 @@ def version(submission: Submission) -> Reply:
             digest=text(submission, windows.DIGEST).lower() or None,
             generative=Generative(
                 model=base,
-                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest() if prompt else None,
+                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest()
+                if prompt
+                else None,
                 tools=_listed(submission, windows.TOOLS),
             )
             if base
             else None,
             developers=(maker,) if maker else (),
-        )  # fmt: skip
+        )
         return versions.add_version(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key,
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
             clicked=acting.clicked_of(submission.metadata),
-        )  # fmt: skip
+        )
 
     version_id = _run(submission, work)
-    return details(deps, submission.actor, at.model_id, version_id, "It is in development.")  # fmt: skip
+    return details(
+        deps, submission.actor, at.model_id, version_id, "It is in development."
+    )
 
 
 def classify(submission: Submission) -> Reply:
@@ -248,10 +295,17 @@ def classify(submission: Submission) -> Reply:
     _run(
         submission,
         lambda session: service.say_what_it_is(
-            session, submission.actor, at.model_id, at.model_revision, is_model=is_model, reason=text(submission, windows.REASON),
-            policy=deps.policy, now=deps.now(session), clicked=acting.clicked_of(submission.metadata),
+            session,
+            submission.actor,
+            at.model_id,
+            at.model_revision,
+            is_model=is_model,
+            reason=text(submission, windows.REASON),
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, at, "Kept.")
 
 
@@ -275,7 +329,9 @@ def step(submission: Submission) -> Reply:
             "request_key": submission.key,
         }
     )
-    said = acting.take_step(deps, submission.actor, form, acting.clicked_of(submission.metadata))  # fmt: skip
+    said = acting.take_step(
+        deps, submission.actor, form, acting.clicked_of(submission.metadata)
+    )
     return _done(submission, at, said)
 
 
@@ -283,7 +339,9 @@ def evidence(submission: Submission) -> Reply:
     """An item of evidence."""
     deps, at = submission.deps, At.read(submission.metadata)
     type_ = str(submission.values.get(windows.TYPE) or "")
-    lines = [one for one in text(submission, windows.METRICS).splitlines() if one.strip()]  # fmt: skip
+    lines = [
+        one for one in text(submission, windows.METRICS).splitlines() if one.strip()
+    ]
     try:
         is_plan = type_ == "monitoring_plan"
         watched = tuple(Watched.read(one) for one in lines) if is_plan else ()
@@ -291,7 +349,11 @@ def evidence(submission: Submission) -> Reply:
     except ArithmeticError:
         return FieldErrors({windows.METRICS: "A number in there is not written right."})
     except ValueError as error:
-        words = str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])  # fmt: skip
+        words = (
+            str(error)
+            if not isinstance(error, ValidationError)
+            else str(error.errors()[0]["msg"])
+        )
         return FieldErrors({windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
     link = text(submission, windows.URI)
     form = SubmitEvidence.model_validate(
@@ -311,29 +373,49 @@ def evidence(submission: Submission) -> Reply:
     _run(
         submission,
         lambda session: evidencing.submit(
-            session, submission.actor, at.version_id or 0, form, submission.key, policy=deps.policy, now=deps.now(session),
+            session,
+            submission.actor,
+            at.version_id or 0,
+            form,
+            submission.key,
+            policy=deps.policy,
+            now=deps.now(session),
             clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
 
 
 def look(submission: Submission) -> Reply:
     """Evidence accepted or rejected, all that was ticked at once."""
     deps, at = submission.deps, At.read(submission.metadata)
-    ticked = [block for block, value in submission.values.items() if block.startswith(f"{windows.PICK}:") and value]  # fmt: skip
+    ticked = [
+        block
+        for block, value in submission.values.items()
+        if block.startswith(f"{windows.PICK}:") and value
+    ]
     if not ticked:
-        first = next(one["block_id"] for one in submission.view["blocks"] if one.get("block_id", "").startswith(f"{windows.PICK}:"))  # fmt: skip
+        first = next(
+            one["block_id"]
+            for one in submission.view["blocks"]
+            if one.get("block_id", "").startswith(f"{windows.PICK}:")
+        )
         return FieldErrors({first: "Tick what you looked at, or close the window."})
     chosen = [(int(one.split(":")[1]), int(one.split(":")[2])) for one in ticked]
     accept = submission.values.get(windows.VERDICT) != "reject"
     _run(
         submission,
         lambda session: evidencing.decide(
-            session, submission.actor, chosen, accept=accept, word=text(submission, windows.WORD), policy=deps.policy,
-            now=deps.now(session), clicked=acting.clicked_of(submission.metadata),
+            session,
+            submission.actor,
+            chosen,
+            accept=accept,
+            word=text(submission, windows.WORD),
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
     return _done(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
 
@@ -347,10 +429,17 @@ def waive(submission: Submission) -> Reply:
     _run(
         submission,
         lambda session: evidencing.waive(
-            session, submission.actor, at.version_id or 0, str(submission.values[windows.TYPE]), reason=text(submission, windows.REASON),
-            until=until, policy=deps.policy, now=deps.now(session), clicked=acting.clicked_of(submission.metadata),
+            session,
+            submission.actor,
+            at.version_id or 0,
+            str(submission.values[windows.TYPE]),
+            reason=text(submission, windows.REASON),
+            until=until,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, at, "Waived; it is shown as waived, with your name.")
 
 
@@ -373,9 +462,14 @@ def finding(submission: Submission) -> Reply:
             }
         )
         return findings.file(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session), org_key=deps.team.org_key,
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
             clicked=acting.clicked_of(submission.metadata),
-        )  # fmt: skip
+        )
 
     _run(submission, work)
     return _done(submission, at, "Filed. Who mends it is told.")
@@ -396,10 +490,14 @@ def settle(submission: Submission) -> Reply:
     said = _run(
         submission,
         lambda session: findings.settle(
-            session, submission.actor, form, policy=deps.policy, now=deps.now(session),
+            session,
+            submission.actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
             clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, At("", at.model_id, 0, None, 0), said)
 
 
@@ -410,8 +508,14 @@ def review(submission: Submission) -> Reply:
     said = _run(
         submission,
         lambda session: reviews.done(
-            session, submission.actor, at.model_id, due, words=text(submission, windows.WORD), policy=deps.policy,
-            now=deps.now(session), clicked=acting.clicked_of(submission.metadata),
+            session,
+            submission.actor,
+            at.model_id,
+            due,
+            words=text(submission, windows.WORD),
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=acting.clicked_of(submission.metadata),
         ),
-    )  # fmt: skip
+    )
     return _done(submission, at, said)

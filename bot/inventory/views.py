@@ -24,7 +24,11 @@ MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate
 def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
     """Models in a list: the news in a line, then each with a button, those that need somebody first."""
     if not found:
-        told = f"No model fits “{blocks.escape(asked, 60)}”." if asked else "No model is in the inventory yet. Register the first."  # fmt: skip
+        told = (
+            f"No model fits “{blocks.escape(asked, 60)}”."
+            if asked
+            else "No model is in the inventory yet. Register the first."
+        )
         return Private(told, [blocks.section(told), blocks.actions([_register()])])
     counts = Counter(one.state for one in found)
     told = ", ".join(
@@ -38,19 +42,29 @@ def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
         if counts[state]
     )
     news = f"{blocks.counted(len(found), 'model')}{' for “' + blocks.escape(asked, 40) + '”' if asked else ''}{': ' + told if told else ''}"
-    ordered = sorted(found, key=lambda one: (_ORDER.get(one.state, 9), one.name.casefold()))  # fmt: skip
+    ordered = sorted(
+        found, key=lambda one: (_ORDER.get(one.state, 9), one.name.casefold())
+    )
     shown: list[Block] = [blocks.section(f"*{news}*")]
     shown += [
         blocks.section(
             words.line(one, today),
-            accessory=blocks.button("Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"),
+            accessory=blocks.button(
+                "Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"
+            ),
         )
         for one in ordered[:MOST_ROWS]
-    ]  # fmt: skip
-    rest = [f"• {words.line(one, today).splitlines()[0]}" for one in ordered[MOST_ROWS:]]  # fmt: skip
+    ]
+    rest = [
+        f"• {words.line(one, today).splitlines()[0]}" for one in ordered[MOST_ROWS:]
+    ]
     if rest:
         shown.append(blocks.section("\n".join(words.some(rest, MOST_LINES))))
-        shown.append(blocks.context("`/mlgov models WORD` finds one; `/mlgov model NAME` shows it."))  # fmt: skip
+        shown.append(
+            blocks.context(
+                "`/mlgov models WORD` finds one; `/mlgov model NAME` shows it."
+            )
+        )
     shown.append(blocks.actions([_register()]))
     return Private(news, shown)
 
@@ -83,7 +97,13 @@ def card(
         told.append(f"“{blocks.escape(model.purpose, 280)}”")
     told += _suspended(found)
     shown = [blocks.section("\n".join(told))]
-    facts = [words.missing(found), _evidence(found), words.findings(model, today), _approval(found, today), spend]  # fmt: skip
+    facts = [
+        words.missing(found),
+        _evidence(found),
+        words.findings(model, today),
+        _approval(found, today),
+        spend,
+    ]
     shown.append(blocks.section("\n".join(filter(None, facts)) or "No evidence yet."))
     shown += buttons(found, leads_on=leads_on)
     why = _why_not(found)
@@ -93,7 +113,11 @@ def card(
 
 
 def _whose(model: ModelRecord) -> str:
-    told = [f"For {blocks.escape(model.project, 80)}" if model.project else "Without a project"]  # fmt: skip
+    told = [
+        f"For {blocks.escape(model.project, 80)}"
+        if model.project
+        else "Without a project"
+    ]
     told.append(f"owned by {words.person(model.owner)}")
     if model.vendor:
         told.append(f"from {blocks.escape(model.vendor, 60)}")
@@ -107,7 +131,9 @@ def _suspended(found: ModelCard) -> list[str]:
     last = next((one for one in found.history if one.verb == rules.SUSPEND), None)
     if last is None:
         return []
-    return [f"⚠️ Suspended by {blocks.escape(last.actor, 60)}, {blocks.when(last.at)}: “{blocks.escape(last.reason, 300)}”"]  # fmt: skip
+    return [
+        f"⚠️ Suspended by {blocks.escape(last.actor, 60)}, {blocks.when(last.at)}: “{blocks.escape(last.reason, 300)}”"
+    ]
 
 
 def _evidence(found: ModelCard) -> str:
@@ -129,7 +155,11 @@ def _approval(found: ModelCard, today: date) -> str:
     version = found.version
     told = []
     if version is not None and version.approval_id is not None:
-        until = f" until {words.day(version.approved_until.date(), today)}" if version.approved_until else ""  # fmt: skip
+        until = (
+            f" until {words.day(version.approved_until.date(), today)}"
+            if version.approved_until
+            else ""
+        )
         told.append(f"Approved by request #{version.approval_id}{until}")
     if version is not None and version.digest_changed:
         told.append("⚠️ its contents are not those that were approved")
@@ -142,17 +172,39 @@ def _approval(found: ModelCard, today: date) -> str:
 def buttons(found: ModelCard, *, leads_on: bool = True) -> list[Block]:
     """The next step where the reader can take it, and a menu with everything else that they can do."""
     model, version = found.model, found.version
-    at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"  # fmt: skip
+    at = f"{model.id}:{model.revision}:{version.id if version else 0}:{version.revision if version else 0}"
     row: list[Element] = []
-    main = next((one for one in found.choices if one.is_free and one.move.verb in MAIN), None)  # fmt: skip
+    main = next(
+        (one for one in found.choices if one.is_free and one.move.verb in MAIN), None
+    )
     if main is not None:
-        row.append(blocks.button(main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary"))  # fmt: skip
+        row.append(
+            blocks.button(
+                main.move.label, words.STEP, f"{main.move.verb}:{at}", style="primary"
+            )
+        )
     if found.can_accept:
         number = len(found.can_accept)
-        row.append(blocks.button(f"Look at evidence ({number})", f"{words.STEP}_look", f"{words.LOOK}:{at}"))  # fmt: skip
+        row.append(
+            blocks.button(
+                f"Look at evidence ({number})",
+                f"{words.STEP}_look",
+                f"{words.LOOK}:{at}",
+            )
+        )
     if leads_on:
-        row.append(blocks.button("Details", words.OPEN, f"{model.id}:{version.id if version else 0}"))  # fmt: skip
-    row.append(blocks.select(words.MORE, [blocks.option(label, f"{verb}:{at}") for verb, label in menu(found)], placeholder="More…"))  # fmt: skip
+        row.append(
+            blocks.button(
+                "Details", words.OPEN, f"{model.id}:{version.id if version else 0}"
+            )
+        )
+    row.append(
+        blocks.select(
+            words.MORE,
+            [blocks.option(label, f"{verb}:{at}") for verb, label in menu(found)],
+            placeholder="More…",
+        )
+    )
     return [blocks.actions(row, block_id=f"model-{at}")]
 
 
@@ -165,7 +217,11 @@ def menu(found: ModelCard) -> list[tuple[str, str]]:
         offered.append((words.EVIDENCE, "Hand in evidence…"))
     offered.append((words.FINDING, "File a finding…"))
     offered.append((words.CARD, "Model card"))
-    offered += [(one.move.verb, one.move.label) for one in found.choices if one.is_free and one.move.verb != rules.START and one.move.verb not in MAIN]  # fmt: skip
+    offered += [
+        (one.move.verb, one.move.label)
+        for one in found.choices
+        if one.is_free and one.move.verb != rules.START and one.move.verb not in MAIN
+    ]
     if found.can_edit:
         offered += [
             (words.VERSION, "Add a version…"),
@@ -177,7 +233,14 @@ def menu(found: ModelCard) -> list[tuple[str, str]]:
     if found.can_risk and found.version is not None and not is_asked and not is_over:
         offered.append((words.WAIVE, "Waive evidence…"))
     if found.can_risk and found.version is None:
-        offered.append((words.CLASSIFY, "It is no model…" if found.model.own_state is not ModelState.NOT_A_MODEL else "It is a model…"))  # fmt: skip
+        offered.append(
+            (
+                words.CLASSIFY,
+                "It is no model…"
+                if found.model.own_state is not ModelState.NOT_A_MODEL
+                else "It is a model…",
+            )
+        )
     return offered
 
 
@@ -187,7 +250,11 @@ def _why_not(found: ModelCard) -> list[str]:
     main = [one for one in found.choices if one.move.verb in MAIN]
     if main and not any(one.is_free for one in main):
         own = [one for one in main[0].refusals if not one.startswith("missing:")]
-        told.insert(0, f"Next: {main[0].move.label.rstrip('…').lower()}" + (f" · {blocks.escape('; '.join(own), 400)}" if own else ""))  # fmt: skip
+        told.insert(
+            0,
+            f"Next: {main[0].move.label.rstrip('…').lower()}"
+            + (f" · {blocks.escape('; '.join(own), 400)}" if own else ""),
+        )
     return told
 
 
@@ -222,19 +289,29 @@ def details(
         shown += [
             blocks.section(
                 words.finding(one, today),
-                accessory=blocks.button("Settle…", words.SETTLE, f"{one.id}:{one.revision}", hint=f"Settle finding {one.id}"),
+                accessory=blocks.button(
+                    "Settle…",
+                    words.SETTLE,
+                    f"{one.id}:{one.revision}",
+                    hint=f"Settle finding {one.id}",
+                ),
                 block_id=f"finding-{one.id}",
             )
             for one in open_[:10]
-        ]  # fmt: skip
+        ]
     if found.readings:
         lines = [f"• {words.reading(one)}" for one in found.readings]
         shown.append(blocks.section("*In use*\n" + "\n".join(words.some(lines, 10))))
     if len(model.versions) > 1 and version is not None:
-        lines = [f"• {blocks.escape(one.version, 40)} · {words.STATES[one.state]}" for one in model.versions]  # fmt: skip
+        lines = [
+            f"• {blocks.escape(one.version, 40)} · {words.STATES[one.state]}"
+            for one in model.versions
+        ]
         shown.append(blocks.section("*Versions*\n" + "\n".join(words.some(lines, 8))))
     if found.history:
-        shown.append(blocks.section("*How it came here*\n" + "\n".join(_history(found))))  # fmt: skip
+        shown.append(
+            blocks.section("*How it came here*\n" + "\n".join(_history(found)))
+        )
     return blocks.modal(model.name, shown, callback_id="notice", close="Close")
 
 
@@ -243,10 +320,15 @@ def evidence(
 ) -> list[Block]:
     """One item: how it stands, and where it has figures, those as a picture and in words."""
     button = (
-        blocks.button("Read the file", words.READ_FILE, str(one.id), hint=f"Send me the {policy.evidence.words(one.type)}")
+        blocks.button(
+            "Read the file",
+            words.READ_FILE,
+            str(one.id),
+            hint=f"Send me the {policy.evidence.words(one.type)}",
+        )
         if words.file_of(one)
         else None
-    )  # fmt: skip
+    )
     shown = [blocks.section(words.item(one, policy, today), accessory=button)]
     if one.id in drawn:
         shown.append(drawn[one.id].block())
@@ -261,7 +343,13 @@ def _registry(model: ModelRecord, seen: Found | None) -> str:
     name = blocks.escape(model.registry_name, 120)
     if seen is None:
         return name
-    why = f"unverified: {blocks.escape(seen.unverified, 160)}" if seen.unverified else "its contents were read" if seen.digest else "its contents were not read yet"  # fmt: skip
+    why = (
+        f"unverified: {blocks.escape(seen.unverified, 160)}"
+        if seen.unverified
+        else "its contents were read"
+        if seen.digest
+        else "its contents were not read yet"
+    )
     return f"{name}, version {blocks.escape(seen.version, 40)} · {why}"
 
 
@@ -269,23 +357,57 @@ def _about(model: ModelRecord, found: ModelCard, seen: Found | None) -> list[str
     version = found.version
     told = [
         ("Kind", words.KINDS[model.kind]),
-        ("Intended use", blocks.escape(model.intended_use, 400) if model.intended_use else ""),
-        ("Not meant for", blocks.escape(model.out_of_scope, 400) if model.out_of_scope else ""),
+        (
+            "Intended use",
+            blocks.escape(model.intended_use, 400) if model.intended_use else "",
+        ),
+        (
+            "Not meant for",
+            blocks.escape(model.out_of_scope, 400) if model.out_of_scope else "",
+        ),
         ("Technique", blocks.escape(model.technique, 120) if model.technique else ""),
-        ("Data", blocks.escape(", ".join(model.data_sources), 300) if model.data_sources else ""),
+        (
+            "Data",
+            blocks.escape(", ".join(model.data_sources), 300)
+            if model.data_sources
+            else "",
+        ),
         ("Tier", _tier(model)),
-        ("Takes the output of", blocks.escape(", ".join(model.upstream), 300) if model.upstream else ""),
-        ("Its output goes to", blocks.escape(", ".join(model.downstream), 300) if model.downstream else ""),
+        (
+            "Takes the output of",
+            blocks.escape(", ".join(model.upstream), 300) if model.upstream else "",
+        ),
+        (
+            "Its output goes to",
+            blocks.escape(", ".join(model.downstream), 300) if model.downstream else "",
+        ),
         ("In the registry", _registry(model, seen)),
-    ]  # fmt: skip
+    ]
     if version is not None:
         told += [
             ("Developed by", words.people(version.named(Part.DEVELOPER))),
             ("Validated by", words.people(version.named(Part.VALIDATOR))),
-            ("Contents", f"`sha256:{version.digest[:16]}…`" if version.digest else "not proved: no digest was given"),
-        ]  # fmt: skip
+            (
+                "Contents",
+                f"`sha256:{version.digest[:16]}…`"
+                if version.digest
+                else "not proved: no digest was given",
+            ),
+        ]
         if version.about:
-            told.append(("Consists of", blocks.escape(", ".join(f"{key} {value}" for key, value in version.about.items() if value), 300)))  # fmt: skip
+            told.append(
+                (
+                    "Consists of",
+                    blocks.escape(
+                        ", ".join(
+                            f"{key} {value}"
+                            for key, value in version.about.items()
+                            if value
+                        ),
+                        300,
+                    ),
+                )
+            )
     return [f"*{label}:* {value}" for label, value in told if value]
 
 
@@ -301,10 +423,19 @@ def _tier(model: ModelRecord) -> str:
 def _history(found: ModelCard) -> list[str]:
     lines = []
     for one in found.history:
-        move = next((each for each in rules.MOVES if each.verb == one.verb and each.source is one.source), None)  # fmt: skip
+        move = next(
+            (
+                each
+                for each in rules.MOVES
+                if each.verb == one.verb and each.source is one.source
+            ),
+            None,
+        )
         what = move.done if move else one.target.value.replace("_", " ")
         why = f": “{blocks.escape(one.reason, 160)}”" if one.reason else ""
-        lines.append(f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}")  # fmt: skip
+        lines.append(
+            f"• {blocks.when(one.at)} · {blocks.escape(one.actor, 60)} · {what}{why}"
+        )
     return words.some(lines, 8)
 
 
@@ -317,18 +448,33 @@ def needing(found: Sequence[Need], today: date) -> list[Block]:
     shown = [
         blocks.section(
             f"*{words.named(one.model, one.version)}* {_needs(one, today)} · {words.tier(one.model)}",
-            accessory=blocks.button("Open", words.OPEN, f"{one.model.id}:{one.version.id if one.version else 0}", hint=f"Open {one.model.name}"),
+            accessory=blocks.button(
+                "Open",
+                words.OPEN,
+                f"{one.model.id}:{one.version.id if one.version else 0}",
+                hint=f"Open {one.model.name}",
+            ),
             block_id=f"need-{one.why}-{one.model.id}-{one.version.id if one.version else 0}",
         )
         for one in found[:MOST_NEEDING]
-    ]  # fmt: skip
+    ]
     if len(found) > MOST_NEEDING:
-        shown.append(blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`"))  # fmt: skip
+        shown.append(
+            blocks.context(f"…and {len(found) - MOST_NEEDING} more: `/mlgov models`")
+        )
     return shown
 
 
 def _needs(one: Need, today: date) -> str:
     if one.why == "validation":
         return "waits for your validation"
-    by = f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}" if one.due else ""  # fmt: skip
-    return f"is due for its review{by}" if one.why == "review" else f"has findings that are yours to mend{by}"  # fmt: skip
+    by = (
+        f", {'was ' if one.due < today else ''}due {words.day(one.due, today)}"
+        if one.due
+        else ""
+    )
+    return (
+        f"is due for its review{by}"
+        if one.why == "review"
+        else f"has findings that are yours to mend{by}"
+    )

@@ -34,7 +34,9 @@ def client(settings: Settings) -> Prometheus | None:
     if settings.mlgov_prometheus_url is None:
         return None
     token = settings.mlgov_prometheus_token
-    return Prometheus(settings.mlgov_prometheus_url, token=token.get_secret_value() if token else None)  # fmt: skip
+    return Prometheus(
+        settings.mlgov_prometheus_url, token=token.get_secret_value() if token else None
+    )
 
 
 class Watch:
@@ -83,7 +85,9 @@ class Watch:
                 break
         return kept
 
-    def _ask(self, some: Sequence[Asked]) -> tuple[dict[Asked, Decimal], dict[Asked, str], str]:  # fmt: skip
+    def _ask(
+        self, some: Sequence[Asked]
+    ) -> tuple[dict[Asked, Decimal], dict[Asked, str], str]:
         """Values, why others have none, and what is wrong with the server, if anything."""
         values: dict[Asked, Decimal] = {}
         missed: dict[Asked, str] = {}
@@ -94,14 +98,24 @@ class Watch:
             try:
                 values[one] = self._prometheus.value(one.query, one.at)
             except PrometheusTrouble as error:
-                return values, missed | dict.fromkeys(some[place:], error.sentence), error.sentence  # fmt: skip
+                return (
+                    values,
+                    missed | dict.fromkeys(some[place:], error.sentence),
+                    error.sentence,
+                )
             except GovernanceError as error:
                 missed[one] = error.sentence
         return values, missed, ""
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
         deps = self._deps
-        asking.keep(session, values, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session))  # fmt: skip
+        asking.keep(
+            session,
+            values,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+        )
 
     def _miss(self, why: Mapping[Asked, str]) -> None:
         """Try these again later, and say why meanwhile."""
@@ -110,5 +124,7 @@ class Watch:
         until = time.monotonic() + AGAIN.total_seconds()
         self._waits |= {one.metric_id: until for one in why}
         first = next(iter(why))
-        log.warning("%s measures were not read; %s: %s", len(why), first.words, why[first])  # fmt: skip
+        log.warning(
+            "%s measures were not read; %s: %s", len(why), first.words, why[first]
+        )
         self._deps.db.run(lambda session: asking.missed(session, why))

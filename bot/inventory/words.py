@@ -188,14 +188,19 @@ def line(model: ModelRecord, today: date) -> str:
         under.append(found)
     if model.next_review is not None:
         late = model.next_review < today
-        under.append(f"review {'was ' if late else ''}due {day(model.next_review, today)}")  # fmt: skip
+        under.append(
+            f"review {'was ' if late else ''}due {day(model.next_review, today)}"
+        )
     return f"{' · '.join(told)}\n{' · '.join(under)}"
 
 
 def findings(model: ModelRecord, today: date) -> str:
     """`1 critical, 2 medium findings`; empty without any that is open."""
     open_ = [one for one in model.findings if one.is_open(today)]
-    counts = [(sum(one.severity is each for one in open_), each.value) for each in reversed(Severity)]  # fmt: skip
+    counts = [
+        (sum(one.severity is each for one in open_), each.value)
+        for each in reversed(Severity)
+    ]
     told = ", ".join(f"{number} {word}" for number, word in counts if number)
     return f"{told} finding{'s' if len(open_) != 1 else ''}" if told else ""
 
@@ -207,7 +212,9 @@ def finding(one: FindingRecord, today: date) -> str:
     if one.due is not None:
         under.append(f"{'was due' if one.due < today else 'by'} {day(one.due, today)}")
     if one.status is FindingStatus.ACCEPTED and one.accepted_until is not None:
-        under = [f"accepted until {day(one.accepted_until, today)} by {person(one.accepter)}: “{blocks.escape(one.word, 200)}”"]  # fmt: skip
+        under = [
+            f"accepted until {day(one.accepted_until, today)} by {person(one.accepter)}: “{blocks.escape(one.word, 200)}”"
+        ]
     if one.version:
         under.append(f"version {blocks.escape(one.version, 40)}")
     return f"{told[0]}\n{' · '.join(under)}"
@@ -244,7 +251,11 @@ def item(one: Item, policy: Policy, today: date) -> str:
     told = [f"*{head}*", status(one, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")
-    if one.type == FAIRNESS and one.fairness is None and one.status is not EvidenceStatus.WAIVED:  # fmt: skip
+    if (
+        one.type == FAIRNESS
+        and one.fairness is None
+        and one.status is not EvidenceStatus.WAIVED
+    ):
         told.append("a document, not computed by mlgov")
     lines = [" · ".join(told)]
     measured = metrics(one)
@@ -253,7 +264,9 @@ def item(one: Item, policy: Policy, today: date) -> str:
     if one.summary:
         lines.append(f"“{blocks.escape(one.summary, 200)}”")
     if one.word:
-        lines.append(f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”")  # fmt: skip
+        lines.append(
+            f"{blocks.escape(one.decider, 60)}: “{blocks.escape(one.word, 200)}”"
+        )
     return "\n".join(lines)
 
 
@@ -290,13 +303,13 @@ def metrics(one: Item) -> str:
 
 def reading(one: Reading) -> str:
     """The latest value of a measure in use, against its threshold."""
-    limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"  # fmt: skip
+    limit = f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}"
     name = blocks.escape(one.metric, 60)
     why = f" · ⚠️ not read: {blocks.escape(one.trouble, 200)}" if one.trouble else ""
     if one.value is None or one.at is None:
-        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"  # fmt: skip
+        return f"{name}: no reading yet ({limit}, every {blocks.counted(one.every_days, 'day')}){why}"
     breach = " · *breach*" if one.is_breach else ""
-    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}{why}"  # fmt: skip
+    return f"{name}: {one.value.normalize():f} ({limit}) · {blocks.when(one.at)}{breach}{why}"
 
 
 def label(verb: str) -> str:

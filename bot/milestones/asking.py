@@ -64,7 +64,12 @@ def open_again(click: Click) -> Reply:
                 "Somebody else asked for this. `/mlgov milestones` has a button to ask yourself."
             )
         milestone = _milestone(session, card, click)
-    return window(click, milestone, f"{milestone.id}:{milestone.revision}::", before=_entered(card))  # fmt: skip
+    return window(
+        click,
+        milestone,
+        f"{milestone.id}:{milestone.revision}::",
+        before=_entered(card),
+    )
 
 
 def window(

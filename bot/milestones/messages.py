@@ -136,7 +136,11 @@ def _silence(live: Sequence[Line], today: date, scene: Scene) -> str:
         why += "."
         if line.next_on is None:
             return why
-        also = f", and then {_name(line.next_also)} hears of it too" if line.next_also else ""  # fmt: skip
+        also = (
+            f", and then {_name(line.next_also)} hears of it too"
+            if line.next_also
+            else ""
+        )
         return f"{why} If nothing changes, the next reminder comes on {words.day(line.next_on, today)}{also}."
     every = scene.policy.milestones.overdue_every.days
     return (
@@ -219,7 +223,9 @@ def _coming(scene: Scene) -> str:
         )
         if part
     )
-    return f"You are reminded {told}." if told else "You are reminded when it is overdue."  # fmt: skip
+    return (
+        f"You are reminded {told}." if told else "You are reminded when it is overdue."
+    )
 
 
 # --- what was overdue when it was imported
@@ -242,7 +248,9 @@ def overdue(card: OverdueList, notice: OverdueFound, scene: Scene) -> Rendered:
     if many > LINES:
         lines.append(f"…and {many - LINES} more: `/mlgov milestones`")
     them = "it" if many == 1 else "them"
-    facts = [f"Nobody was reminded of {them}. Close or reschedule what is settled first, then start."]  # fmt: skip
+    facts = [
+        f"Nobody was reminded of {them}. Close or reschedule what is settled first, then start."
+    ]
     if card.handled:
         facts.append(f"{card.handled} settled since")
     return Rendered(

@@ -10,7 +10,15 @@ from bot.milestones import words
 from storage.enums import MilestoneType
 from workflows.milestones.records import Detail, MilestoneRecord, SnoozeChoice
 
-SUBMIT_ADD, SUBMIT_DONE, SUBMIT_RISK, SUBMIT_MOVE, SUBMIT_SNOOZE, SUBMIT_HAND, SUBMIT_DROP = (
+(
+    SUBMIT_ADD,
+    SUBMIT_DONE,
+    SUBMIT_RISK,
+    SUBMIT_MOVE,
+    SUBMIT_SNOOZE,
+    SUBMIT_HAND,
+    SUBMIT_DROP,
+) = (
     "milestones.submit_add",
     "milestones.submit_done",
     "milestones.submit_risk",
@@ -18,7 +26,7 @@ SUBMIT_ADD, SUBMIT_DONE, SUBMIT_RISK, SUBMIT_MOVE, SUBMIT_SNOOZE, SUBMIT_HAND, S
     "milestones.submit_snooze",
     "milestones.submit_hand",
     "milestones.submit_drop",
-)  # fmt: skip
+)
 SUBMIT_CHANGE = "milestones.submit_change"
 PROJECT, TITLE, DUE, TYPE, OWNER, NEEDS = (
     "project",
@@ -161,12 +169,15 @@ def at_risk(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
         "At risk",
         [
             _about(milestone, today),
-            _reason("What stands in the way?", "Everybody who follows it reads this. The day stays; reschedule to move it."),
+            _reason(
+                "What stands in the way?",
+                "Everybody who follows it reads this. The day stays; reschedule to move it.",
+            ),
         ],
         callback_id=SUBMIT_RISK,
         submit="Mark at risk",
         metadata=metadata,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +243,9 @@ def snooze(
         blocks.option(_choice(one, today), one.until.isoformat()) for one in choices
     ]
     if snoozed_until is not None:
-        options.insert(0, blocks.option("Remind me again from now on", today.isoformat()))  # fmt: skip
+        options.insert(
+            0, blocks.option("Remind me again from now on", today.isoformat())
+        )
     return blocks.modal(
         "Snooze",
         [
@@ -288,12 +301,15 @@ def drop(milestone: MilestoneRecord, today: date, *, metadata: str) -> Block:
         "Drop this milestone",
         [
             _about(milestone, today),
-            _reason("Why is it not wanted any more?", "It leaves every list and reminder. The ledger keeps that it was dropped."),
+            _reason(
+                "Why is it not wanted any more?",
+                "It leaves every list and reminder. The ledger keeps that it was dropped.",
+            ),
         ],
         callback_id=SUBMIT_DROP,
         submit="Drop",
         metadata=metadata,
-    )  # fmt: skip
+    )
 
 
 def details(found: Detail, today: date) -> Block:

@@ -105,7 +105,11 @@ def slipped(milestone: MilestoneRecord) -> str | None:
     moved = (milestone.forecast - milestone.baseline).days
     if milestone.actual is not None or not moved:
         return None
-    return f"slipped {days(moved)}" if moved > 0 else f"{days(-moved)} earlier than planned"  # fmt: skip
+    return (
+        f"slipped {days(moved)}"
+        if moved > 0
+        else f"{days(-moved)} earlier than planned"
+    )
 
 
 def moves(pushes: Sequence[Pushed], project: str, today: date) -> str | None:

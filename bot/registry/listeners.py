@@ -19,7 +19,11 @@ def accept(click: Click) -> Reply:
     permissions.require_member(click.actor, "registry.accept")
     said = deps.db.run(
         lambda session: service.accept(
-            session, click.actor, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session)
+            session,
+            click.actor,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
         )
-    )  # fmt: skip
+    )
     return Private(said)

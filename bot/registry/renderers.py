@@ -19,11 +19,17 @@ from workflows.registry.notices import (
 from workflows.registry.records import GivenUp, RegistryStatus
 
 
-def _status(session: Session, notice: BaselineRead | RegistryTroubled | TooMuchMoved, scene: Scene) -> RegistryStatus:  # fmt: skip
+def _status(
+    session: Session,
+    notice: BaselineRead | RegistryTroubled | TooMuchMoved,
+    scene: Scene,
+) -> RegistryStatus:
     return reads.status(session)
 
 
-def _finding(session: Session, notice: DriftFound, scene: Scene) -> FindingRecord | None:  # fmt: skip
+def _finding(
+    session: Session, notice: DriftFound, scene: Scene
+) -> FindingRecord | None:
     return inventory.finding(session, notice.finding_id)
 
 

@@ -54,7 +54,15 @@ class Registrar:
     def look(self, *, force: bool = False) -> str:
         """One look, when it is due or `force`d: read, compare, write. Empty when it went well, else why not."""
         deps = self._deps
-        if not deps.db.run(lambda session: service.begin(session, policy=deps.policy, now=deps.now(session), real_now=runtime.real_now(session), force=force)):  # fmt: skip
+        if not deps.db.run(
+            lambda session: service.begin(
+                session,
+                policy=deps.policy,
+                now=deps.now(session),
+                real_now=runtime.real_now(session),
+                force=force,
+            )
+        ):
             return (
                 ""
                 if not force
@@ -74,22 +82,42 @@ class Registrar:
             snapshot = self._registry.snapshot()
         except GovernanceError as error:
             sentence = error.sentence
-            deps.db.run(lambda session: service.failed(session, sentence, policy=deps.policy, org_key=org, now=deps.now(session)))  # fmt: skip
+            deps.db.run(
+                lambda session: service.failed(
+                    session,
+                    sentence,
+                    policy=deps.policy,
+                    org_key=org,
+                    now=deps.now(session),
+                )
+            )
             return sentence
         with deps.db.read() as session:
-            runs, contents = service.to_read(session, snapshot, policy=deps.policy, now=deps.now(session))  # fmt: skip
+            runs, contents = service.to_read(
+                session, snapshot, policy=deps.policy, now=deps.now(session)
+            )
         measured, digests = self._reader.runs(runs), self._reader.contents(contents)
         deps.db.run(
             lambda session: service.take(
-                session, snapshot, measured, digests, policy=deps.policy, org_key=org, now=deps.now(session)
+                session,
+                snapshot,
+                measured,
+                digests,
+                policy=deps.policy,
+                org_key=org,
+                now=deps.now(session),
             )
-        )  # fmt: skip
+        )
         with deps.db.read() as session:
             return service.failure(session)
 
     def _write(self) -> None:
         deps, org = self._deps, self._deps.team.org_key
-        wanted = deps.db.run(lambda session: writing.wanted(session, policy=deps.policy, real_now=runtime.real_now(session)))  # fmt: skip
+        wanted = deps.db.run(
+            lambda session: writing.wanted(
+                session, policy=deps.policy, real_now=runtime.real_now(session)
+            )
+        )
         for write in wanted:
             if self._rounds.is_stopping:
                 return
@@ -98,22 +126,38 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            deps.db.run(partial(_settled, write=write, error=error, deps=deps, org_key=org))  # fmt: skip
+            deps.db.run(
+                partial(_settled, write=write, error=error, deps=deps, org_key=org)
+            )
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
 
     def _carry_out(self, write: Write) -> None:
         doing: dict[str, Callable[[], None]] = {
-            "tag": lambda: self._registry.set_version_tag(write.name, write.version, write.key, write.value),
-            "untag": lambda: self._registry.delete_version_tag(write.name, write.version, write.key),
-            "alias": lambda: self._registry.set_alias(write.name, write.key, write.version),
+            "tag": lambda: self._registry.set_version_tag(
+                write.name, write.version, write.key, write.value
+            ),
+            "untag": lambda: self._registry.delete_version_tag(
+                write.name, write.version, write.key
+            ),
+            "alias": lambda: self._registry.set_alias(
+                write.name, write.key, write.version
+            ),
             "unalias": lambda: self._registry.delete_alias(write.name, write.key),
-        }  # fmt: skip
+        }
         doing[write.kind]()
 
 
-def _settled(session: Session, *, write: Write, error: str, deps: Deps, org_key: str) -> None:  # fmt: skip
+def _settled(
+    session: Session, *, write: Write, error: str, deps: Deps, org_key: str
+) -> None:
     writing.settle(
-        session, write, error, policy=deps.policy, org_key=org_key, now=deps.now(session), real_now=runtime.real_now(session)
-    )  # fmt: skip
+        session,
+        write,
+        error,
+        policy=deps.policy,
+        org_key=org_key,
+        now=deps.now(session),
+        real_now=runtime.real_now(session),
+    )

@@ -24,7 +24,9 @@ def router(deps: Deps) -> APIRouter | None:
             now = runtime.real_now(session)
         why = webhooks.fault(secret.get_secret_value(), headers, body, now)
         if why:
-            return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")  # fmt: skip
+            return Response(
+                f"Not taken: {why}.", status_code=401, media_type="text/plain"
+            )
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
         if deps.db.run(lambda session: inbox.first_seen(session, name)):
             deps.db.run(lambda session: service.hint(session, now=deps.now(session)))

@@ -70,9 +70,14 @@ class WebApi:
         )
         fault = self._installation.faults.draw(
             request.name,
-            "fail_before", "refuse", "rate_limit", "lose_answer", "fail_after", "slow",
+            "fail_before",
+            "refuse",
+            "rate_limit",
+            "lose_answer",
+            "fail_after",
+            "slow",
             "accept_late",
-        )  # fmt: skip
+        )
         if fault is None:
             reply: Reply | None = self.answer(request)
         else:

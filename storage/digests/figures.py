@@ -196,7 +196,7 @@ def cost_of_two_weeks(
         .join(Project, Project.id == AllocationKey.project_id)
         .where(CostEntry.charge_date >= before, CostEntry.charge_date <= last)
         .group_by(AllocationKey.project_id, Project.name, CostEntry.currency)
-    )  # fmt: skip
+    )
     return _rows(session, statement, AllocationKey.project_id, within)
 
 

@@ -105,13 +105,14 @@ _WITHHELD = (
 )
 _KINDS = (
     select(
-        Withheld.kind, func.count().label("messages"),
+        Withheld.kind,
+        func.count().label("messages"),
         func.count(Withheld.person_id.distinct()).label("people"),
     )
     .where(Withheld.withheld_at > bindparam("since"))
     .group_by(Withheld.kind)
     .order_by(func.count().desc(), Withheld.kind)
-)  # fmt: skip
+)
 _REACHED = select(func.count(Withheld.person_id.distinct())).where(
     Withheld.withheld_at > bindparam("since")
 )

@@ -109,10 +109,16 @@ def search(
             or_(
                 *(
                     func.lower(column).contains(words.casefold(), autoescape=True)
-                    for column in (Model.key, Model.name, Model.vendor, Model.technique, Person.name)
+                    for column in (
+                        Model.key,
+                        Model.name,
+                        Model.vendor,
+                        Model.technique,
+                        Person.name,
+                    )
                 )
             )
-        )  # fmt: skip
+        )
     if within is not None:
         asked = asked.where(
             or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside)))

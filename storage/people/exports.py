@@ -59,27 +59,51 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
     """What stands in each table about the person, oldest first."""
     me = person.id
     return {
-        "person": _rows(session, select(*Person.__table__.columns).where(Person.id == me)),
+        "person": _rows(
+            session, select(*Person.__table__.columns).where(Person.id == me)
+        ),
         "reports": _rows(
-            session, select(Person.id).where(Person.manager_id == me).order_by(Person.id)
+            session,
+            select(Person.id).where(Person.manager_id == me).order_by(Person.id),
         ),
         "groups": _rows(
             session,
-            select(UserGroup.slack_id, UserGroup.handle, UserGroup.name, UserGroupMember.since)
+            select(
+                UserGroup.slack_id,
+                UserGroup.handle,
+                UserGroup.name,
+                UserGroupMember.since,
+            )
             .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
             .where(UserGroupMember.person_id == me)
             .order_by(UserGroup.id),
         ),
         "projects": _rows(
             session,
-            select(Project.key, Project.name, Project.owner_id, Project.sponsor_id, Project.manager_id)
-            .where(or_(Project.owner_id == me, Project.sponsor_id == me, Project.manager_id == me))
+            select(
+                Project.key,
+                Project.name,
+                Project.owner_id,
+                Project.sponsor_id,
+                Project.manager_id,
+            )
+            .where(
+                or_(
+                    Project.owner_id == me,
+                    Project.sponsor_id == me,
+                    Project.manager_id == me,
+                )
+            )
             .order_by(Project.id),
         ),
         "models": _rows(
             session,
-            select(Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by)
-            .where(or_(Model.owner_id == me, Model.tier_by == me, Model.created_by == me))
+            select(
+                Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by
+            )
+            .where(
+                or_(Model.owner_id == me, Model.tier_by == me, Model.created_by == me)
+            )
             .order_by(Model.id),
         ),
         "model_versions": _rows(
@@ -103,7 +127,13 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "findings": _rows(
             session,
             select(*Finding.__table__.columns)
-            .where(or_(Finding.owner_id == me, Finding.created_by == me, Finding.accepted_by == me))
+            .where(
+                or_(
+                    Finding.owner_id == me,
+                    Finding.created_by == me,
+                    Finding.accepted_by == me,
+                )
+            )
             .order_by(Finding.id),
         ),
         "evidence": _rows(
@@ -119,16 +149,27 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(SharedFile.id),
         ),
         "budgets": _rows(
-            session, select(*Budget.__table__.columns).where(Budget.owner_id == me).order_by(Budget.id)
+            session,
+            select(*Budget.__table__.columns)
+            .where(Budget.owner_id == me)
+            .order_by(Budget.id),
         ),
         "acknowledged": _rows(
             session,
-            select(BudgetAlert.id, BudgetAlert.budget_id, BudgetAlert.threshold, BudgetAlert.acknowledged_at)
+            select(
+                BudgetAlert.id,
+                BudgetAlert.budget_id,
+                BudgetAlert.threshold,
+                BudgetAlert.acknowledged_at,
+            )
             .where(BudgetAlert.acknowledged_by == me)
             .order_by(BudgetAlert.id),
         ),
         "requests": _rows(
-            session, select(*Approval.__table__.columns).where(Approval.requester_id == me).order_by(Approval.id)
+            session,
+            select(*Approval.__table__.columns)
+            .where(Approval.requester_id == me)
+            .order_by(Approval.id),
         ),
         "approval_reminders": _rows(
             session,
@@ -137,7 +178,10 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(ApprovalReminder.id),
         ),
         "decisions": _rows(
-            session, select(*Decision.__table__.columns).where(Decision.person_id == me).order_by(Decision.id)
+            session,
+            select(*Decision.__table__.columns)
+            .where(Decision.person_id == me)
+            .order_by(Decision.id),
         ),
         "questions": _rows(
             session,
@@ -164,32 +208,49 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .order_by(Absence.id),
         ),
         "decided_in_their_place": _rows(
-            session, select(*Decision.__table__.columns).where(Decision.for_id == me).order_by(Decision.id)
+            session,
+            select(*Decision.__table__.columns)
+            .where(Decision.for_id == me)
+            .order_by(Decision.id),
         ),
         "conditions": _rows(
             session,
             select(*ApprovalCondition.__table__.columns)
-            .where(or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me))
+            .where(
+                or_(ApprovalCondition.set_by == me, ApprovalCondition.owner_id == me)
+            )
             .order_by(ApprovalCondition.id),
         ),
         "broken_glass": _rows(
             session,
             select(*ApprovalReview.__table__.columns)
-            .where(or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me))
+            .where(
+                or_(ApprovalReview.broken_by == me, ApprovalReview.reviewed_by == me)
+            )
             .order_by(ApprovalReview.approval_id),
         ),
         "texts": _rows(
             session,
-            select(PrivateText.id, PrivateText.text, PrivateText.created_at, PrivateText.erased_at)
+            select(
+                PrivateText.id,
+                PrivateText.text,
+                PrivateText.created_at,
+                PrivateText.erased_at,
+            )
             .where(PrivateText.author_id == me)
             .order_by(PrivateText.id),
         ),
         "check_ins": _rows(
             session,
             select(
-                MaturityInvitation.id, MaturityInvitation.cycle_id, MaturityInvitation.asked_as,
-                MaturityInvitation.business_unit, MaturityInvitation.state, MaturityInvitation.invited_at,
-                MaturityInvitation.ended_at, MaturityInvitation.skip_reason_id,
+                MaturityInvitation.id,
+                MaturityInvitation.cycle_id,
+                MaturityInvitation.asked_as,
+                MaturityInvitation.business_unit,
+                MaturityInvitation.state,
+                MaturityInvitation.invited_at,
+                MaturityInvitation.ended_at,
+                MaturityInvitation.skip_reason_id,
             )
             .where(MaturityInvitation.person_id == me)
             .order_by(MaturityInvitation.id),
@@ -197,16 +258,29 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "check_in_answers": _rows(
             session,
             select(
-                MaturityAnswer.invitation_id, MaturityAnswer.statement, MaturityAnswer.answer, MaturityAnswer.answered_at
+                MaturityAnswer.invitation_id,
+                MaturityAnswer.statement,
+                MaturityAnswer.answer,
+                MaturityAnswer.answered_at,
             )
-            .join(MaturityInvitation, MaturityInvitation.id == MaturityAnswer.invitation_id)
+            .join(
+                MaturityInvitation,
+                MaturityInvitation.id == MaturityAnswer.invitation_id,
+            )
             .where(MaturityInvitation.person_id == me)
             .order_by(MaturityAnswer.id),
         ),
         "check_in_notes": _rows(
             session,
-            select(MaturityNote.invitation_id, MaturityNote.dimension, MaturityNote.comment_id, MaturityNote.link_id)
-            .join(MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id)
+            select(
+                MaturityNote.invitation_id,
+                MaturityNote.dimension,
+                MaturityNote.comment_id,
+                MaturityNote.link_id,
+            )
+            .join(
+                MaturityInvitation, MaturityInvitation.id == MaturityNote.invitation_id
+            )
             .where(MaturityInvitation.person_id == me)
             .order_by(MaturityNote.id),
         ),
@@ -218,14 +292,23 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         ),
         "maturity_targets": _rows(
             session,
-            select(MaturityTarget.business_unit, MaturityTarget.dimension, MaturityTarget.level, MaturityTarget.set_at)
+            select(
+                MaturityTarget.business_unit,
+                MaturityTarget.dimension,
+                MaturityTarget.level,
+                MaturityTarget.set_at,
+            )
             .where(MaturityTarget.set_by == me)
             .order_by(MaturityTarget.id),
         ),
         "tokens": _rows(
             session,
             select(
-                ApiToken.prefix, ApiToken.scopes, ApiToken.created_at, ApiToken.expires_at, ApiToken.revoked_at,
+                ApiToken.prefix,
+                ApiToken.scopes,
+                ApiToken.created_at,
+                ApiToken.expires_at,
+                ApiToken.revoked_at,
                 ApiToken.last_used_at,
             )
             .where(ApiToken.person_id == me)
@@ -234,12 +317,20 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "milestones": _rows(
             session,
             select(*Milestone.__table__.columns)
-            .where(or_(Milestone.owner_id == me, Milestone.created_by == me, Milestone.done_by == me))
+            .where(
+                or_(
+                    Milestone.owner_id == me,
+                    Milestone.created_by == me,
+                    Milestone.done_by == me,
+                )
+            )
             .order_by(Milestone.id),
         ),
         "milestones_moved": _rows(
             session,
-            select(*MilestoneMove.__table__.columns).where(MilestoneMove.moved_by == me).order_by(MilestoneMove.id),
+            select(*MilestoneMove.__table__.columns)
+            .where(MilestoneMove.moved_by == me)
+            .order_by(MilestoneMove.id),
         ),
         "milestones_snoozed": _rows(
             session,
@@ -250,43 +341,76 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
         "milestone_lists": _rows(
             session,
             select(*MilestoneImport.__table__.columns)
-            .where(or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me))
+            .where(
+                or_(MilestoneImport.person_id == me, MilestoneImport.started_by == me)
+            )
             .order_by(MilestoneImport.id),
         ),
         "reminders": _rows(
             session,
-            select(ReminderItem.milestone_id, ReminderItem.due, ReminderItem.step, Reminder.day)
+            select(
+                ReminderItem.milestone_id,
+                ReminderItem.due,
+                ReminderItem.step,
+                Reminder.day,
+            )
             .outerjoin(Reminder, Reminder.id == ReminderItem.reminder_id)
             .where(ReminderItem.person_id == me)
-            .order_by(ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step),
+            .order_by(
+                ReminderItem.created_at, ReminderItem.milestone_id, ReminderItem.step
+            ),
         ),
         "digests": _rows(
             session,
             select(
-                Digest.kind, Digest.week, Digest.state, Digest.audience, Digest.tz, Digest.planned_at,
-                Digest.built_at, Digest.content,
+                Digest.kind,
+                Digest.week,
+                Digest.state,
+                Digest.audience,
+                Digest.tz,
+                Digest.planned_at,
+                Digest.built_at,
+                Digest.content,
             )
             .where(Digest.person_id == me)
             .order_by(Digest.week, Digest.id),
         ),
         "digest_subscriptions": _rows(
             session,
-            select(DigestSubscription.kind, DigestSubscription.is_wanted, DigestSubscription.decided_at)
+            select(
+                DigestSubscription.kind,
+                DigestSubscription.is_wanted,
+                DigestSubscription.decided_at,
+            )
             .where(DigestSubscription.person_id == me)
             .order_by(DigestSubscription.kind),
         ),
         "digests_released": _rows(
             session,
-            select(DigestRelease.kind, DigestRelease.audience, DigestRelease.week, DigestRelease.state, DigestRelease.decided_at)
+            select(
+                DigestRelease.kind,
+                DigestRelease.audience,
+                DigestRelease.week,
+                DigestRelease.state,
+                DigestRelease.decided_at,
+            )
             .where(DigestRelease.decided_by == me)
             .order_by(DigestRelease.id),
         ),
         "messages": _messages(session, person),
-        "met": _rows(session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)),
+        "met": _rows(
+            session, select(Meeting.met_at, Meeting.way).where(Meeting.person_id == me)
+        ),
         "home": _rows(session, select(HomeTab.pages).where(HomeTab.person_id == me)),
         "withheld": _rows(
             session,
-            select(Withheld.kind, Withheld.subject_type, Withheld.subject_id, Withheld.rollout, Withheld.withheld_at)
+            select(
+                Withheld.kind,
+                Withheld.subject_type,
+                Withheld.subject_id,
+                Withheld.rollout,
+                Withheld.withheld_at,
+            )
             .where(Withheld.person_id == me)
             .order_by(Withheld.id),
         ),
@@ -296,13 +420,14 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
             .where(
                 or_(
                     AuditEntry.actor_id == me,
-                    (AuditEntry.subject_type == "person") & (AuditEntry.subject_id == me),
+                    (AuditEntry.subject_type == "person")
+                    & (AuditEntry.subject_id == me),
                     AuditEntry.body.contains(me, autoescape=True),
                 )
             )
             .order_by(AuditEntry.seq),
         ),
-    }  # fmt: skip
+    }
 
 
 def _messages(session: Session, person: Person) -> list[dict[str, Any]]:

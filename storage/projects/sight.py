@@ -7,8 +7,10 @@ from storage.people.tables import Person
 from storage.projects.tables import Project
 
 _below = (
-    select(Person.id).where(Person.id == bindparam("person")).cte("below", recursive=True)
-)  # fmt: skip
+    select(Person.id)
+    .where(Person.id == bindparam("person"))
+    .cte("below", recursive=True)
+)
 # UNION and not UNION ALL: people who manage each other, by mistake in an import, end the recursion.
 _below = _below.union(select(Person.id).join(_below, Person.manager_id == _below.c.id))
 _ids = select(_below.c.id)

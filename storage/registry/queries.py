@@ -38,12 +38,20 @@ def look(session: Session) -> RegistryState | None:
 
 def models(session: Session) -> Sequence[RegistryModelRow]:
     """Every registered model that was seen, by name."""
-    return session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name)).scalars().all()  # fmt: skip
+    return (
+        session.execute(select(RegistryModelRow).order_by(RegistryModelRow.name))
+        .scalars()
+        .all()
+    )
 
 
 def versions(session: Session) -> Sequence[RegistryVersionRow]:
     """Every version that was seen."""
-    return session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id)).scalars().all()  # fmt: skip
+    return (
+        session.execute(select(RegistryVersionRow).order_by(RegistryVersionRow.id))
+        .scalars()
+        .all()
+    )
 
 
 def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
@@ -51,12 +59,14 @@ def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     return (
         session.execute(
             select(RegistryVersionRow)
-            .where(RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None))
+            .where(
+                RegistryVersionRow.name == name, RegistryVersionRow.gone_at.is_(None)
+            )
             .order_by(RegistryVersionRow.id.desc())
         )
         .scalars()
         .all()
-    )  # fmt: skip
+    )
 
 
 def inventory(session: Session) -> Sequence[Any]:
@@ -77,7 +87,11 @@ def find_write(session: Session, what: str) -> RegistryWrite | None:
 
 def open_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that are not done: tried again later, or given up."""
-    return session.execute(select(RegistryWrite).where(RegistryWrite.done_at.is_(None))).scalars().all()  # fmt: skip
+    return (
+        session.execute(select(RegistryWrite).where(RegistryWrite.done_at.is_(None)))
+        .scalars()
+        .all()
+    )
 
 
 def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
@@ -88,10 +102,20 @@ def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
 def written_since(session: Session, since: datetime) -> int:
     """How many writes were done since."""
     return session.execute(
-        select(func.count()).select_from(RegistryWrite).where(RegistryWrite.done_at >= since)
-    ).scalar_one()  # fmt: skip
+        select(func.count())
+        .select_from(RegistryWrite)
+        .where(RegistryWrite.done_at >= since)
+    ).scalar_one()
 
 
 def dead_writes(session: Session) -> Sequence[RegistryWrite]:
     """Writes that were given up."""
-    return session.execute(select(RegistryWrite).where(RegistryWrite.dead_at.is_not(None)).order_by(RegistryWrite.id)).scalars().all()  # fmt: skip
+    return (
+        session.execute(
+            select(RegistryWrite)
+            .where(RegistryWrite.dead_at.is_not(None))
+            .order_by(RegistryWrite.id)
+        )
+        .scalars()
+        .all()
+    )

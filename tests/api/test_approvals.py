@@ -177,10 +177,20 @@ def test_cost_comes_in_once(api: Api) -> None:
     body = {
         "source": "gpu-farm",
         "rows": [
-            {"day": "2026-01-20", "amount": "700.10", "currency": "EUR", "project": "triage"},
-            {"day": "2026-01-21", "amount": 200, "currency": "EUR", "project": "triage"},
+            {
+                "day": "2026-01-20",
+                "amount": "700.10",
+                "currency": "EUR",
+                "project": "triage",
+            },
+            {
+                "day": "2026-01-21",
+                "amount": 200,
+                "currency": "EUR",
+                "project": "triage",
+            },
         ],
-    }  # fmt: skip
+    }
     first = api.post("/costs", pipeline, body)
     assert first.status_code == 200, first.text
     assert first.json()["months"][0]["what"] == "new"
@@ -194,13 +204,20 @@ def test_cost_comes_in_once(api: Api) -> None:
         True,
     )
     focus = {
-        "BilledCost": 5, "EffectiveCost": "4.5", "BillingCurrency": "EUR", "BillingAccountId": "a",
-        "BillingPeriodStart": "2026-01-01T00:00:00Z", "ChargePeriodStart": "2026-01-22T00:00:00Z",
-        "ChargeCategory": "Usage", "Tags": {"project": "triage"},
-    }  # fmt: skip
+        "BilledCost": 5,
+        "EffectiveCost": "4.5",
+        "BillingCurrency": "EUR",
+        "BillingAccountId": "a",
+        "BillingPeriodStart": "2026-01-01T00:00:00Z",
+        "ChargePeriodStart": "2026-01-22T00:00:00Z",
+        "ChargeCategory": "Usage",
+        "Tags": {"project": "triage"},
+    }
     taken = api.post("/costs", pipeline, {"source": "cloud", "focus": [focus]})
     assert taken.status_code == 200, taken.text
-    bad = api.post("/costs", pipeline, {"source": "c", "focus": [focus | {"BilledCost": "x"}]})  # fmt: skip
+    bad = api.post(
+        "/costs", pipeline, {"source": "c", "focus": [focus | {"BilledCost": "x"}]}
+    )
     assert (bad.status_code, "bad" in bad.json()["detail"]) == (422, True)
     eventually(
         lambda: (

@@ -40,8 +40,12 @@ class Process:
     def __init__(self, env: dict[str, str], cwd: Path, *words: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "bot.cli.main", *words],
-            env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+            env=env,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         self._lines: queue.Queue[str] = queue.Queue()
         self.said = ""
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -90,8 +94,14 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with Sandbox(World.from_dict(organisation()), manifest.data(), limits=False) as slack:  # fmt: skip
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLACK_", "MLGOV_"))}  # fmt: skip
+    with Sandbox(
+        World.from_dict(organisation()), manifest.data(), limits=False
+    ) as slack:
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("SLACK_", "MLGOV_"))
+        }
         env = kept | {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -104,8 +114,13 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
         def mlgov(*words: str) -> str:
             done = subprocess.run(
                 [sys.executable, "-m", "bot.cli.main", *words],
-                env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
+                env=env,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
             assert done.returncode == 0, done.stderr
             return done.stdout
 
@@ -120,15 +135,29 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
             (tmp_path / "pub.pem").write_text(mlgov("keys", "new", "--out", "key.pem"))
             bot = started()
             mlgov("import", "projects", "projects.csv")
-            token = mlgov("token", "create", "ci", "--scope", "approvals:ask", "--scope", "approvals:read", "--project", "triage").strip()  # fmt: skip
+            token = mlgov(
+                "token",
+                "create",
+                "ci",
+                "--scope",
+                "approvals:ask",
+                "--scope",
+                "approvals:read",
+                "--project",
+                "triage",
+            ).strip()
             env |= {"MLGOV_URL": url, "MLGOV_TOKEN": token}
             made.append(Process(env, tmp_path, *GATE))
             first = made[-1]
             first.until("Request 1 at")
             ola = slack.seat(OLA)
             eventually(
-                lambda: words.APPROVE in str([m.blocks for m in ola.messages(ola.dm().id)]), "the card comes", 20
-            )  # fmt: skip
+                lambda: (
+                    words.APPROVE in str([m.blocks for m in ola.messages(ola.dm().id)])
+                ),
+                "the card comes",
+                20,
+            )
             bot.kill()
             first.until("Trying again")
             bot = started()
@@ -138,14 +167,20 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
             second = made[-1]
             second.until("Request 1 at")
             second.until("Waiting for Owner")
-            (card,) = [m for m in ola.messages(ola.dm().id) if words.APPROVE in str(m.blocks)]  # fmt: skip
-            pressed = ola.click(channel_id=ola.dm().id, ts=card.ts, action_id=words.APPROVE)  # fmt: skip
+            (card,) = [
+                m for m in ola.messages(ola.dm().id) if words.APPROVE in str(m.blocks)
+            ]
+            pressed = ola.click(
+                channel_id=ola.dm().id, ts=card.ts, action_id=words.APPROVE
+            )
             assert pressed.ok
             second.until("Approved by Ola")
             assert second.process.wait(20) == 0
             listed = httpx.get(
-                f"{url}/api/v1/approvals", headers={"Authorization": f"Bearer {token}"}, trust_env=False
-            ).json()["approvals"]  # fmt: skip
+                f"{url}/api/v1/approvals",
+                headers={"Authorization": f"Bearer {token}"},
+                trust_env=False,
+            ).json()["approvals"]
             assert [one["id"] for one in listed] == [1]
             bot.kill()
         held = mlgov("verify", "statement.json", "--key", "pub.pem", "--digest", DIGEST)

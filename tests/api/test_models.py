@@ -17,18 +17,26 @@ from tests.stories.test_road import verified
 
 BOTH = (Scope.MODELS_READ, Scope.MODELS)
 NEW = {
-    "name": "Fraud score", "project": "triage", "purpose": "Scores claims.", "exposure": "medium",
-    "purpose_class": "decision_support", "eu_class": "minimal",
-}  # fmt: skip
+    "name": "Fraud score",
+    "project": "triage",
+    "purpose": "Scores claims.",
+    "exposure": "medium",
+    "purpose_class": "decision_support",
+    "eu_class": "minimal",
+}
 
 
 @contextmanager
 def _served(kind: str, request: pytest.FixtureRequest, work: Path) -> Iterator[Api]:
     """An office with one project, and its API."""
-    with opened(fresh_url(kind, request, work), work, policy=MODELS, world=world()) as office:  # fmt: skip
+    with opened(
+        fresh_url(kind, request, work), work, policy=MODELS, world=world()
+    ) as office:
         office.project("triage", "Ticket triage")
         assert office.base_url is not None
-        with httpx.Client(base_url=office.base_url, trust_env=False, timeout=70) as http:  # fmt: skip
+        with httpx.Client(
+            base_url=office.base_url, trust_env=False, timeout=70
+        ) as http:
             yield Api(office, http)
 
 
@@ -54,45 +62,117 @@ def call(api: Api, token: str, path: str, body: object, expected: int = 201) -> 
 def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
     program = api.token("ci", scopes=BOTH, projects=("triage",))
     made = call(api, program, "", NEW)
-    assert (made["key"], made["state"], made["tier"], made["owner"]) == ("fraud-score", "inventoried", 2, "Ola")  # fmt: skip
+    assert (made["key"], made["state"], made["tier"], made["owner"]) == (
+        "fraud-score",
+        "inventoried",
+        2,
+        "Ola",
+    )
     assert call(api, program, "", NEW) == made, "the same again changes nothing"
-    version = {"version": "7", "digest": "sha256:" + "a" * 64, "developers": ["tim@acme.test"]}  # fmt: skip
-    assert call(api, program, "/fraud-score/versions", version)["state"] == "development"  # fmt: skip
+    version = {
+        "version": "7",
+        "digest": "sha256:" + "a" * 64,
+        "developers": ["tim@acme.test"],
+    }
+    assert (
+        call(api, program, "/fraud-score/versions", version)["state"] == "development"
+    )
     assert call(api, program, "/fraud-score/versions", version)["developers"] == ["Tim"]
-    other = call(api, program, "/fraud-score/versions", version | {"digest": "b" * 64}, 422)  # fmt: skip
+    other = call(
+        api, program, "/fraud-score/versions", version | {"digest": "b" * 64}, 422
+    )
     assert "with other contents" in other["detail"]
 
     at = "/fraud-score/versions/7"
     found = api.get(f"/models{at}/check", program).json()
     assert (found["is_complete"], found["next_step"]) == (False, "validation")
     assert "performance report" in found["missing"]
-    bad = call(api, program, f"{at}/evidence", {"type": "performance_report", "metrics": ["accuracy is fine"]}, 422)  # fmt: skip
+    bad = call(
+        api,
+        program,
+        f"{at}/evidence",
+        {"type": "performance_report", "metrics": ["accuracy is fine"]},
+        422,
+    )
     assert "a metric is written like" in str(bad)
-    none = call(api, program, f"{at}/evidence", {"type": "performance_report", "summary": "Fine"}, 422)  # fmt: skip
+    none = call(
+        api,
+        program,
+        f"{at}/evidence",
+        {"type": "performance_report", "summary": "Fine"},
+        422,
+    )
     assert "at least one metric" in none["detail"]
-    unknown = call(api, program, f"{at}/evidence", {"type": "horoscope", "summary": "Fine"}, 422)  # fmt: skip
+    unknown = call(
+        api, program, f"{at}/evidence", {"type": "horoscope", "summary": "Fine"}, 422
+    )
     assert "There is no evidence of the type 'horoscope'" in unknown["detail"]
     for type_ in ("model_card", "datasheet", "data_lineage_and_quality"):
-        call(api, program, f"{at}/evidence", {"type": type_, "uri": "https://docs.acme.test/x"})  # fmt: skip
-    told = call(api, program, f"{at}/evidence", {"type": "performance_report", "metrics": ["accuracy = 0.91 >= 0.85"]})  # fmt: skip
+        call(
+            api,
+            program,
+            f"{at}/evidence",
+            {"type": type_, "uri": "https://docs.acme.test/x"},
+        )
+    told = call(
+        api,
+        program,
+        f"{at}/evidence",
+        {"type": "performance_report", "metrics": ["accuracy = 0.91 >= 0.85"]},
+    )
     assert told["check"]["is_complete"] is True
-    again = call(api, program, f"{at}/evidence", {"type": "performance_report", "metrics": ["accuracy = 0.91 >= 0.85"]})  # fmt: skip
+    again = call(
+        api,
+        program,
+        f"{at}/evidence",
+        {"type": "performance_report", "metrics": ["accuracy = 0.91 >= 0.85"]},
+    )
     assert again["id"] == told["id"]
 
-    refused = call(api, program, f"{at}/steps", {"step": "submit", "validator": "fay@acme.test"}, 403)  # fmt: skip
+    refused = call(
+        api,
+        program,
+        f"{at}/steps",
+        {"step": "submit", "validator": "fay@acme.test"},
+        403,
+    )
     assert "this is for a developer of it" in refused["detail"]
-    nobody = call(api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": "who@acme.test"}, 422)  # fmt: skip
+    nobody = call(
+        api,
+        api.personal(TIM),
+        f"{at}/steps",
+        {"step": "submit", "validator": "who@acme.test"},
+        422,
+    )
     assert "Nobody here is 'who@acme.test'" in nobody["detail"]
-    done = call(api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": FAY}, 200)  # fmt: skip
-    assert (done["version"]["state"], done["version"]["validators"]) == ("validation", ["Fay"])  # fmt: skip
+    done = call(
+        api, api.personal(TIM), f"{at}/steps", {"step": "submit", "validator": FAY}, 200
+    )
+    assert (done["version"]["state"], done["version"]["validators"]) == (
+        "validation",
+        ["Fay"],
+    )
     api.office.settle()
     fay = api.office.sandbox.seat(FAY)
     assert "waits for your validation" in fay.messages(fay.dm().id)[-1].text
-    stale = call(api, api.personal(FAY), f"{at}/steps", {"step": "pass", "reason": "Good", "revision": 1}, 409)  # fmt: skip
+    stale = call(
+        api,
+        api.personal(FAY),
+        f"{at}/steps",
+        {"step": "pass", "reason": "Good", "revision": 1},
+        409,
+    )
     assert "changed since it was shown" in stale["detail"]
-    missing = call(api, api.personal(FAY), f"{at}/steps", {"step": "pass", "reason": "Good"}, 403)  # fmt: skip
+    missing = call(
+        api, api.personal(FAY), f"{at}/steps", {"step": "pass", "reason": "Good"}, 403
+    )
     assert "missing: model card (not accepted yet)" in missing["detail"]
-    grave = call(api, api.personal(FRED), "/fraud-score/findings", {"words": "Wrong at night", "severity": "critical", "version": "7"})  # fmt: skip
+    grave = call(
+        api,
+        api.personal(FRED),
+        "/fraud-score/findings",
+        {"words": "Wrong at night", "severity": "critical", "version": "7"},
+    )
     assert grave["id"] == 1
     assert verified(api.office)
 
@@ -107,10 +187,14 @@ def test_tokens_are_for_what_they_say(api: Api) -> None:
     call(api, program, "", NEW)
     assert api.get("/models/fraud-score", elsewhere).status_code == 403
     assert api.get("/models", elsewhere).json() == {"models": []}
-    assert api.get("/models", api.token("o", scopes=(Scope.STATUS,))).status_code == 403  # fmt: skip
+    assert api.get("/models", api.token("o", scopes=(Scope.STATUS,))).status_code == 403
     assert api.get("/models/nothing", program).status_code == 404
-    assert [one["key"] for one in api.get("/models", api.personal(FRED)).json()["models"]] == ["fraud-score"]  # fmt: skip
-    half = api.post("/models", program, {"name": "Other", "project": "triage", "exposure": "low"})  # fmt: skip
+    assert [
+        one["key"] for one in api.get("/models", api.personal(FRED)).json()["models"]
+    ] == ["fraud-score"]
+    half = api.post(
+        "/models", program, {"name": "Other", "project": "triage", "exposure": "low"}
+    )
     assert half.status_code == 422
     assert "together, or none" in half.json()["detail"]
     loose = api.post("/models", program, {"name": "Loose"})
@@ -125,24 +209,85 @@ def test_the_command_line_checks_in_ci_and_moves_as_oneself(
     api: Api, tmp_path: Path
 ) -> None:
     program = api.token("ci", scopes=BOTH, projects=("triage",))
-    code, said = mlgov(api, program, "model", "register", "Fraud score", "--project", "triage", "--purpose", "Scores.", "--exposure", "low", "--use", "informational", "--eu", "minimal")  # fmt: skip
-    assert (code, said) == (0, "Fraud score is in the inventory as fraud-score, tier 3.\n")  # fmt: skip
+    code, said = mlgov(
+        api,
+        program,
+        "model",
+        "register",
+        "Fraud score",
+        "--project",
+        "triage",
+        "--purpose",
+        "Scores.",
+        "--exposure",
+        "low",
+        "--use",
+        "informational",
+        "--eu",
+        "minimal",
+    )
+    assert (code, said) == (
+        0,
+        "Fraud score is in the inventory as fraud-score, tier 3.\n",
+    )
     weights = tmp_path / "model.bin"
     weights.write_bytes(b"weights")
-    code, said = mlgov(api, program, "model", "version", "fraud-score:7", "--file", str(weights), "--developer", TIM)  # fmt: skip
+    code, said = mlgov(
+        api,
+        program,
+        "model",
+        "version",
+        "fraud-score:7",
+        "--file",
+        str(weights),
+        "--developer",
+        TIM,
+    )
     assert (code, said) == (0, "fraud-score 7 is development.\n")
     code, said = mlgov(api, program, "model", "check", "fraud-score:7")
     assert code == 20
-    assert "Missing for validation: model card, data lineage and quality, performance report" in said  # fmt: skip
+    assert (
+        "Missing for validation: model card, data lineage and quality, performance report"
+        in said
+    )
     for type_ in ("model-card", "data_lineage_and_quality"):
-        mlgov(api, program, "model", "evidence", "fraud-score:7", type_, "--file", str(weights))  # fmt: skip
-    code, said = mlgov(api, program, "model", "evidence", "fraud-score:7", "performance_report", "--metric", "auc = 0.9 >= 0.8")  # fmt: skip
+        mlgov(
+            api,
+            program,
+            "model",
+            "evidence",
+            "fraud-score:7",
+            type_,
+            "--file",
+            str(weights),
+        )
+    code, said = mlgov(
+        api,
+        program,
+        "model",
+        "evidence",
+        "fraud-score:7",
+        "performance_report",
+        "--metric",
+        "auc = 0.9 >= 0.8",
+    )
     assert (code, "Nothing is missing for validation." in said) == (0, True)
     code, said = mlgov(api, program, "model", "check", "fraud-score:7")
     assert code == 0
-    code, said = mlgov(api, api.personal(TIM), "model", "move", "fraud-score:7", "submit", "--validator", FAY)  # fmt: skip
+    code, said = mlgov(
+        api,
+        api.personal(TIM),
+        "model",
+        "move",
+        "fraud-score:7",
+        "submit",
+        "--validator",
+        FAY,
+    )
     assert (code, said) == (0, "Fraud score 7: sent to validation.\n")
-    code, said = mlgov(api, api.personal(OLA), "model", "move", "fraud-score:7", "deploy")  # fmt: skip
+    code, said = mlgov(
+        api, api.personal(OLA), "model", "move", "fraud-score:7", "deploy"
+    )
     assert code == 1
     assert "is in validation; from there that step does not exist" in said
     code, said = mlgov(api, api.personal(ADA), "model", "list")

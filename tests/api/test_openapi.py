@@ -38,16 +38,30 @@ def test_it_describes_every_endpoint(running: Api) -> None:
         for method in methods
     }
     assert told == {
-        "POST /approvals", "GET /approvals", "GET /approvals/{approval_id}", "GET /approvals/{approval_id}/statement",
-        "POST /approvals/{approval_id}/decisions", "POST /approvals/{approval_id}/withdraw", "POST /costs",
-        "GET /status/{project}", "GET /keys", "GET /statements/{statement_id}", "GET /models", "POST /models", "GET /models/{key}",
-        "POST /models/{key}/versions", "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",
+        "POST /approvals",
+        "GET /approvals",
+        "GET /approvals/{approval_id}",
+        "GET /approvals/{approval_id}/statement",
+        "POST /approvals/{approval_id}/decisions",
+        "POST /approvals/{approval_id}/withdraw",
+        "POST /costs",
+        "GET /status/{project}",
+        "GET /keys",
+        "GET /statements/{statement_id}",
+        "GET /models",
+        "POST /models",
+        "GET /models/{key}",
+        "POST /models/{key}/versions",
+        "GET /models/{key}/versions/{version}/check",
+        "POST /models/{key}/versions/{version}/evidence",
         "POST /models/{key}/versions/{version}/predictions",
         "GET /models/{key}/versions/{version}/card",
         "GET /models/{key}/versions/{version}/pack",
         "GET /models/{key}/versions/{version}/pack.html",
-        "POST /models/{key}/versions/{version}/steps", "POST /models/{key}/versions/{version}/readings", "POST /models/{key}/findings",
-    }  # fmt: skip
+        "POST /models/{key}/versions/{version}/steps",
+        "POST /models/{key}/versions/{version}/readings",
+        "POST /models/{key}/findings",
+    }
     for name in set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document))):
         assert name in document["components"]["schemas"]
     for path, methods in document["paths"].items():
@@ -62,7 +76,11 @@ def test_it_describes_every_endpoint(running: Api) -> None:
 )  # of schemathesis' own strategies
 def test_nothing_that_follows_from_it_breaks_the_api(running: Api) -> None:
     running.office.project("vision", "Lane vision")
-    shown = [running.token(), running.personal(OLA), running.token("r", scopes=(Scope.READ,))]  # fmt: skip
+    shown = [
+        running.token(),
+        running.personal(OLA),
+        running.token("r", scopes=(Scope.READ,)),
+    ]
     running.ask(shown[0])
     schema = schemathesis.openapi.from_dict(running.get("/openapi.json").json())
     tried = 0

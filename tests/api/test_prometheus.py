@@ -55,10 +55,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     begins = OPENS - timedelta(hours=12)
     for version, value in (("7", "0.7123456789012345"), ("8", "0.91")):
         labels = f'model="fraud-score",version="{version}"'
-        lines += [f"model_accuracy{{{labels}}} {value} {(begins + timedelta(minutes=one)).timestamp():.0f}" for one in range(24 * 60)]  # fmt: skip
+        lines += [
+            f"model_accuracy{{{labels}}} {value} {(begins + timedelta(minutes=one)).timestamp():.0f}"
+            for one in range(24 * 60)
+        ]
     (work / "samples").write_text("\n".join([*lines, "# EOF", ""]))
     (work / "prometheus.yml").write_text("global: {}\n")
-    subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", work / "samples", work / "data"], check=True, capture_output=True)  # fmt: skip
+    subprocess.run(
+        [
+            "promtool",
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            work / "samples",
+            work / "data",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return work
 
 
@@ -75,11 +89,15 @@ def served(data: Path, port: int) -> Iterator[str]:
     with (data / "log").open("ab") as log:
         process = subprocess.Popen(
             [
-                "prometheus", f"--config.file={data / 'prometheus.yml'}", f"--storage.tsdb.path={data / 'data'}",
-                "--storage.tsdb.retention.time=100y", f"--web.listen-address=127.0.0.1:{port}",
+                "prometheus",
+                f"--config.file={data / 'prometheus.yml'}",
+                f"--storage.tsdb.path={data / 'data'}",
+                "--storage.tsdb.retention.time=100y",
+                f"--web.listen-address=127.0.0.1:{port}",
             ],
-            stdout=log, stderr=log,
-        )  # fmt: skip
+            stdout=log,
+            stderr=log,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         end = time.monotonic() + 60
@@ -110,16 +128,34 @@ def in_use(api: Api) -> None:
     deps.holder.swap(policy.parse(POLICY + QUERIES), deps.holder.version_id)
     program = api.token("ci", scopes=BOTH, projects=("triage",))
     call(api, program, "", NEW)
-    call(api, program, "/fraud-score/versions", {"version": "7", "developers": ["tim@acme.test"]})  # fmt: skip
+    call(
+        api,
+        program,
+        "/fraud-score/versions",
+        {"version": "7", "developers": ["tim@acme.test"]},
+    )
     (version,) = record(api.office).versions
     with deps.db.begin() as session:
         row = session.get_one(ModelVersion, version.id)
-        row.state, row.state_since = ModelState.IN_USE.value, deps.now(session) - timedelta(hours=6)  # fmt: skip
+        row.state, row.state_since = (
+            ModelState.IN_USE.value,
+            deps.now(session) - timedelta(hours=6),
+        )
         for one in MEASURES:
-            session.add(ModelMetric(version_id=version.id, name=one, threshold=Decimal("0.85"), better="higher", every_days=7))  # fmt: skip
+            session.add(
+                ModelMetric(
+                    version_id=version.id,
+                    name=one,
+                    threshold=Decimal("0.85"),
+                    better="higher",
+                    every_days=7,
+                )
+            )
 
 
-def test_what_is_watched_is_read_from_it(api: Api, data: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:  # fmt: skip
+def test_what_is_watched_is_read_from_it(
+    api: Api, data: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     port = free_port()
     in_use(api)
     ola = Person(api.office, OLA)
@@ -132,7 +168,9 @@ def test_what_is_watched_is_read_from_it(api: Api, data: Path, tmp_path: Path, r
     with served(data, port) as url:
         watch = watcher(url)
         assert watch.look() == 1
-        assert [one.words for one in record(api.office).findings] == ["accuracy is 0.712345678901, below the 0.85 of its monitoring plan"]  # fmt: skip
+        assert [one.words for one in record(api.office).findings] == [
+            "accuracy is 0.712345678901, below the 0.85 of its monitoring plan"
+        ]
         ola.ask("model fraud-score")
         ola.press("models.open")
         said = ola.window()
@@ -140,13 +178,17 @@ def test_what_is_watched_is_read_from_it(api: Api, data: Path, tmp_path: Path, r
             "latency: no reading yet (at least 0.85, every 7 days) · ⚠️ not read: The query gives no value: no series matches it",
             "⚠️ not read: The query gives 2 values where one is needed.",
             "⚠️ not read: Prometheus refuses the query: found duplicate series for the match group",
-        ):  # fmt: skip
+        ):
             assert words in said
         file = tmp_path / "asks.yml"
         file.write_text(POLICY + QUERIES)
-        settings = api.office.bot.deps.settings.model_copy(update={"mlgov_prometheus_url": url, "mlgov_policy": file})  # fmt: skip
+        settings = api.office.bot.deps.settings.model_copy(
+            update={"mlgov_prometheus_url": url, "mlgov_policy": file}
+        )
         (check,) = (one for one in doctor.run(settings) if one.name == "prometheus")
-        assert check.words.startswith("answers; 4 measures in use are read from it, 4 of them without a value"), "at this moment nothing is scraped"  # fmt: skip
+        assert check.words.startswith(
+            "answers; 4 measures in use are read from it, 4 of them without a value"
+        ), "at this moment nothing is scraped"
     api.office.move(timedelta(hours=1))
     assert watch.look() == 0
     ola.press("models.open")
@@ -162,12 +204,17 @@ def test_what_is_watched_is_read_from_it(api: Api, data: Path, tmp_path: Path, r
 
 def test_a_query_that_takes_too_long_is_of_that_query_alone(data: Path) -> None:
     with served(data, free_port()) as url:
-        with closing(Prometheus(url, timeout=1.0)) as hasty, pytest.raises(InvalidInput, match=r"takes longer than 1 s over|timed out"):  # fmt: skip
+        with (
+            closing(Prometheus(url, timeout=1.0)) as hasty,
+            pytest.raises(InvalidInput, match=r"takes longer than 1 s over|timed out"),
+        ):
             hasty.value("sum(sum_over_time(model_accuracy[12h:10ms]))", OPENS)
         with closing(Prometheus(url)) as prometheus:
             with pytest.raises(InvalidInput, match="parse error"):
                 prometheus.value("model_accuracy{", OPENS)
             with pytest.raises(InvalidInput, match="gives a string, not values"):
                 prometheus.value('"x"', OPENS)
-            assert prometheus.value('model_accuracy{version="8"}', OPENS) == Decimal("0.91")  # fmt: skip
+            assert prometheus.value('model_accuracy{version="8"}', OPENS) == Decimal(
+                "0.91"
+            )
             assert prometheus.value("scalar(count(model_accuracy))", OPENS) == 2

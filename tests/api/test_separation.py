@@ -29,17 +29,31 @@ def test_who_had_a_part_does_not_decide(
             ({}, "developer"),
             ({"developer": TIM}, "validator"),
             ({"developer": TIM, "validator": FRED}, "contributors"),
-            ({"developer": "nobody@acme.test", "validator": FRED, "contributors": []}, "developer"),
-            ({"developer": TIM, "validator": FRED, "contributors": ["U0NOBODY"]}, "contributors"),
-        ):  # fmt: skip
+            (
+                {
+                    "developer": "nobody@acme.test",
+                    "validator": FRED,
+                    "contributors": [],
+                },
+                "developer",
+            ),
+            (
+                {"developer": TIM, "validator": FRED, "contributors": ["U0NOBODY"]},
+                "contributors",
+            ),
+        ):
             refused = api.ask(pipeline, **gate, **said)
             assert refused.status_code == 422, refused.json()
             assert refused.json()["faults"][0]["where"] == where
         same = api.ask(pipeline, **gate, developer=TIM, validator=TIM, contributors=[])
         assert "The same person developed and validated this" in same.json()["detail"]
         asked = api.ask(
-            pipeline, **gate, developer=TIM, validator=FRED, contributors=["Fay@ACME.test", TIM],
-        )  # fmt: skip
+            pipeline,
+            **gate,
+            developer=TIM,
+            validator=FRED,
+            contributors=["Fay@ACME.test", TIM],
+        )
         assert asked.status_code == 201, asked.json()
         number = asked.json()["id"]
         api.office.settle()

@@ -36,13 +36,21 @@ STATEMENT: dict[str, Any] = {
 ENVELOPE = envelopes.sign(STATEMENT, KEY).encode()
 
 
-def check(envelope: bytes, *, at: datetime = DECIDED, keys: Any = KEYS, **wanted: str) -> checking.Proven:  # fmt: skip
+def check(
+    envelope: bytes, *, at: datetime = DECIDED, keys: Any = KEYS, **wanted: str
+) -> checking.Proven:
     return checking.check(envelope, keys, Wanted(**wanted), at=at)
 
 
 def test_it_proves_what_it_says() -> None:
     for envelope in (ENVELOPE, ENVELOPE + b"\n"):
-        proven = check(envelope, digest=DIGEST, gate="production_release", subject="fraud-model:7", environment="production")  # fmt: skip
+        proven = check(
+            envelope,
+            digest=DIGEST,
+            gate="production_release",
+            subject="fraud-model:7",
+            environment="production",
+        )
         assert (proven.approval, proven.deciders) == (7, 1)
 
 
@@ -99,7 +107,9 @@ def test_another_key_digest_gate_or_time_is_refused() -> None:
 
 
 def test_what_else_the_key_signed_is_no_approval() -> None:
-    other = copy.deepcopy(STATEMENT) | {"predicateType": "https://slsa.dev/provenance/v1"}  # fmt: skip
+    other = copy.deepcopy(STATEMENT) | {
+        "predicateType": "https://slsa.dev/provenance/v1"
+    }
     with pytest.raises(StatementRefused, match="no statement about an approval"):
         check(envelopes.sign(other, KEY).encode())
     lacking = copy.deepcopy(STATEMENT)
@@ -108,7 +118,9 @@ def test_what_else_the_key_signed_is_no_approval() -> None:
         check(envelopes.sign(lacking, KEY).encode())
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"keys": [{}]}', "-----END PUBLIC KEY-----", "[" * 100_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"keys": [{}]}', "-----END PUBLIC KEY-----", "[" * 100_000]
+)
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(KeyRefused):
         envelopes.public_keys(text)
@@ -120,7 +132,12 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 def test_the_signature_is_dsses() -> None:
     """Against the specification's own encoding, written out."""
     payload = base64.b64decode(json.loads(ENVELOPE)["payload"])
-    signed = b"DSSEv1 28 application/vnd.in-toto+json " + str(len(payload)).encode() + b" " + payload  # fmt: skip
+    signed = (
+        b"DSSEv1 28 application/vnd.in-toto+json "
+        + str(len(payload)).encode()
+        + b" "
+        + payload
+    )
     assert envelopes.encoded(payload) == signed
     sig = base64.b64decode(json.loads(ENVELOPE)["signatures"][0]["sig"])
     KEY.public_key().verify(sig, signed)

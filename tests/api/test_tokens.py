@@ -31,15 +31,23 @@ ANA = Actor("p_ana", ActorKind.PERSON, "Ana", "U0ANA")
 def db(database: Database) -> Database:
     with database.begin() as session:
         session.add(Person(id="p_ana", org_key=ORG, slack_id="U0ANA", name="Ana"))
-        session.add(Project(key="triage", name="Ticket triage", status="live", created_at=NOW))  # fmt: skip
+        session.add(
+            Project(key="triage", name="Ticket triage", status="live", created_at=NOW)
+        )
     return database
 
 
 def create(db: Database, **changes: object) -> tuple[str, Token]:
-    given: dict[str, object] = {"name": "ci", "scopes": MACHINE_SCOPES, "lasts": timedelta(days=30)}  # fmt: skip
+    given: dict[str, object] = {
+        "name": "ci",
+        "scopes": MACHINE_SCOPES,
+        "lasts": timedelta(days=30),
+    }
     form = NewToken.model_validate(given | changes)
     with db.begin() as session:
-        return service.create(session, OPERATOR, form, policy=POLICY, org_key=ORG, now=NOW)  # fmt: skip
+        return service.create(
+            session, OPERATOR, form, policy=POLICY, org_key=ORG, now=NOW
+        )
 
 
 def personal(db: Database, lasts: timedelta = timedelta(days=7)) -> str:
@@ -47,24 +55,34 @@ def personal(db: Database, lasts: timedelta = timedelta(days=7)) -> str:
         return service.create_personal(session, ANA, lasts=lasts, now=NOW)[0]
 
 
-def why(db: Database, text: str | None, at: datetime = NOW, org: str = ORG) -> str | None:  # fmt: skip
+def why(
+    db: Database, text: str | None, at: datetime = NOW, org: str = ORG
+) -> str | None:
     """Why a token is refused; None when it is not."""
     try:
         with db.read() as session:
             service.recognise(session, text, org_key=org, now=at)
     except TokenRefused as refused:
-        return "told" if text and len(text) > 20 and text in refused.sentence else refused.code  # fmt: skip
+        return (
+            "told"
+            if text and len(text) > 20 and text in refused.sentence
+            else refused.code
+        )
     return None
 
 
 def test_a_token_is_known_by_its_digest_alone(db: Database) -> None:
     secret, token = create(db)
     with db.read() as session:
-        kept = str(session.execute(select(ApiToken.__table__)).all())  # fmt: skip
+        kept = str(session.execute(select(ApiToken.__table__)).all())
         found, actor = service.recognise(session, secret, org_key=ORG, now=NOW)
     assert secret[17:] not in kept
     assert (found.prefix, found.scopes) == (token.prefix, MACHINE_SCOPES)
-    assert (actor.kind, actor.is_member, actor.is_bot) == (ActorKind.PROGRAM, False, True)  # fmt: skip
+    assert (actor.kind, actor.is_member, actor.is_bot) == (
+        ActorKind.PROGRAM,
+        False,
+        True,
+    )
     assert actor.name == f"ci (token {token.prefix})"
 
 
@@ -73,9 +91,16 @@ def test_what_opens_nothing(db: Database) -> None:
     other, _ = create(db, name="other")
     mixed = secret[:17] + other[17:]
     for text, code in [
-        (None, "missing"), ("", "missing"), ("x", "unknown"), (secret[:-1], "unknown"), (secret + "a", "unknown"),
-        (secret.upper(), "unknown"), (f" {secret}", "unknown"), (mixed, "unknown"), (secret, None),
-    ]:  # fmt: skip
+        (None, "missing"),
+        ("", "missing"),
+        ("x", "unknown"),
+        (secret[:-1], "unknown"),
+        (secret + "a", "unknown"),
+        (secret.upper(), "unknown"),
+        (f" {secret}", "unknown"),
+        (mixed, "unknown"),
+        (secret, None),
+    ]:
         assert why(db, text) == code, text
     assert why(db, secret, at=NOW + timedelta(days=30)) == "expired"
     assert why(db, secret, at=NOW + timedelta(days=30, microseconds=-1)) is None
@@ -86,8 +111,12 @@ def test_what_opens_nothing(db: Database) -> None:
     assert why(db, secret) == "revoked"
 
 
-@pytest.mark.parametrize("flag", ["is_deactivated", "is_guest", "is_stranger", "is_bot"])  # fmt: skip
-def test_a_persons_token_lives_as_long_as_they_are_a_member(db: Database, flag: str) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    "flag", ["is_deactivated", "is_guest", "is_stranger", "is_bot"]
+)
+def test_a_persons_token_lives_as_long_as_they_are_a_member(
+    db: Database, flag: str
+) -> None:
     secret = personal(db)
     assert why(db, secret) is None
     with db.begin() as session:
@@ -108,7 +137,9 @@ def test_erasing_a_person_ends_and_forgets_their_tokens(db: Database) -> None:
 
 
 def test_scopes_and_bounds(db: Database) -> None:
-    _, token = create(db, scopes=[Scope.ASK], projects=["triage"], gates=["production_release"])  # fmt: skip
+    _, token = create(
+        db, scopes=[Scope.ASK], projects=["triage"], gates=["production_release"]
+    )
     service.require(token, Scope.ASK, project="triage", gate="production_release")
     for scope, project, gate, code in [
         (Scope.READ, None, None, "scope"),
@@ -128,7 +159,12 @@ def test_who_makes_and_ends_which(db: Database) -> None:
     for changes in ({"projects": ["none"]}, {"gates": ["none"]}):
         with pytest.raises(GovernanceError):
             create(db, **changes)
-    for changes in ({"scopes": ["approvals:decide"]}, {"scopes": []}, {"lasts": timedelta(days=400)}, {"name": "<!here>"}):  # fmt: skip
+    for changes in (
+        {"scopes": ["approvals:decide"]},
+        {"scopes": []},
+        {"lasts": timedelta(days=400)},
+        {"name": "<!here>"},
+    ):
         with pytest.raises(ValidationError):
             create(db, **changes)
     _, machine = create(db)

@@ -73,9 +73,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 def follow(office: Office, url: str, *events: str) -> str:
     with office.db.begin(patient=True) as session:
-        return service.add(
-            session, OPERATOR, url, events, now=clock.now(session)
-        ).id  # fmt: skip
+        return service.add(session, OPERATOR, url, events, now=clock.now(session)).id
 
 
 def happen(office: Office, *actions: str) -> None:
@@ -83,7 +81,14 @@ def happen(office: Office, *actions: str) -> None:
 
     for action in actions:
         with office.db.begin(patient=True) as session:
-            audit.record(session, OPERATOR, action, ("approval", 7), now=clock.now(session), digest=ASK["digest"])  # fmt: skip
+            audit.record(
+                session,
+                OPERATOR,
+                action,
+                ("approval", 7),
+                now=clock.now(session),
+                digest=ASK["digest"],
+            )
 
 
 def test_what_is_followed_arrives_signed_and_in_order(
@@ -100,18 +105,25 @@ def test_what_is_followed_arrives_signed_and_in_order(
         happen(office, "approval.opened")
         webhook = follow(office, receiver.url, "approval.*", "budget.raised")
         receiver.answers = [500, 302, 429]
-        happen(office, "approval.opened", "policy.adopted", "budget.raised", "outbox.dead")  # fmt: skip
+        happen(
+            office, "approval.opened", "policy.adopted", "budget.raised", "outbox.dead"
+        )
         happen(office, "approval.approved")
         office.settle()
         eventually(lambda: len(receiver.told) >= 6, "all arrived", 10)
         office.settle()
-        assert receiver.actions == ["approval.opened"] * 4 + ["budget.raised", "approval.approved"]  # fmt: skip
+        assert receiver.actions == ["approval.opened"] * 4 + [
+            "budget.raised",
+            "approval.approved",
+        ]
         headers, body = receiver.told[-1]
         told = json.loads(body)
         assert told["data"]["link"] == "/api/v1/approvals/7"
         assert told["data"]["facts"] == {"digest": ASK["digest"]}
         key = base64.b64decode(service.secret(ROOT, webhook).removeprefix("whsec_"))
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body  # fmt: skip
+        signed = (
+            f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        )
         proof = hmac.new(key, signed, hashlib.sha256).digest()
         assert headers["webhook-signature"] == f"v1,{base64.b64encode(proof).decode()}"
         ids = [one["webhook-id"] for one, _ in receiver.told]
@@ -178,4 +190,6 @@ def test_public_addresses_are_resolved_once() -> None:
 def test_what_is_no_event_is_refused(database: Database) -> None:
     for event in ("", "approval", "approval.approved.*", "Approval.*", "*.*", "a b.c"):
         with pytest.raises(InvalidInput), database.begin() as session:
-            service.add(session, OPERATOR, "https://x.test/", [event], now=clock.now(session))  # fmt: skip
+            service.add(
+                session, OPERATOR, "https://x.test/", [event], now=clock.now(session)
+            )

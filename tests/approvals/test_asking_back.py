@@ -43,10 +43,13 @@ def test_the_clock_stands_still_until_the_answer_is_there(house: House) -> None:
     assert due(house) == [card.expires_at]
     house.decide("ola", asked)
     assert house.card(asked).stage == 1
-    assert [(row.notice["what"], row.notice["person_id"]) for row in house.sent("approval.note")] == [
+    assert [
+        (row.notice["what"], row.notice["person_id"])
+        for row in house.sent("approval.note")
+    ] == [
         ("question", "p-tim"),
         ("answer", "p-ola"),
-    ]  # fmt: skip
+    ]
     assert house.told("approval.told") == ["C0LANE", "C0LANE"]
     house.ledger_holds()
 

@@ -151,7 +151,9 @@ def says(house: House, until: datetime | None) -> None:
     with house.db.begin() as session:
         ola = people.find_person(session, "p-ola")
         assert ola is not None
-        seen = PersonSeen(ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until)  # fmt: skip
+        seen = PersonSeen(
+            ola.org_key, "U0OLA", ola.team_id, ola.name, status_away_until=until
+        )
         service.upsert_from_slack(session, [seen], read_at=house.now, now=house.now)
 
 

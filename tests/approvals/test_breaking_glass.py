@@ -14,8 +14,9 @@ from workflows.approvals.forms import BreakGlass, ReviewGlass
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
 GLASS = POLICY.replace(
-    "    expires_after", "    break_glass: {by: [U0NED, U0TIM], review_within: 2d}\n    expires_after"
-).replace('{audit: "#ml-audit"}', '{audit: "#ml-audit", governance: "#ml-governance"}')  # fmt: skip
+    "    expires_after",
+    "    break_glass: {by: [U0NED, U0TIM], review_within: 2d}\n    expires_after",
+).replace('{audit: "#ml-audit"}', '{audit: "#ml-audit", governance: "#ml-governance"}')
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +25,13 @@ def named(house: House) -> None:
     with house.db.begin() as session:
         session.add(
             Channel(
-                org_key=ORG, slack_id="C0GOV", name="ml-governance", bot_is_member=True, refreshed_at=START
+                org_key=ORG,
+                slack_id="C0GOV",
+                name="ml-governance",
+                bot_is_member=True,
+                refreshed_at=START,
             )
-        )  # fmt: skip
+        )
 
 
 def late(house: House) -> None:
@@ -40,8 +45,12 @@ def late(house: House) -> None:
         ).scalars():
             timer.state = "done"
             decisions.review_due(
-                session, int(timer.subject_id), policy=house.policy, now=house.now, org_key=ORG
-            )  # fmt: skip
+                session,
+                int(timer.subject_id),
+                policy=house.policy,
+                now=house.now,
+                org_key=ORG,
+            )
 
 
 def test_it_is_approved_at_once_and_reviewed_by_somebody_else(house: House) -> None:

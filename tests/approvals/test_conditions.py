@@ -44,8 +44,14 @@ def ticks(house: House) -> None:
             timer.state = "done"
             asked, seq, kind = int(timer.subject_id), timer.seq, timer.kind
             decisions.condition_due(
-                session, asked, seq, kind, policy=house.policy, now=house.now, org_key=ORG
-            )  # fmt: skip
+                session,
+                asked,
+                seq,
+                kind,
+                policy=house.policy,
+                now=house.now,
+                org_key=ORG,
+            )
 
 
 def notes(house: House) -> list[tuple[str, str]]:
@@ -120,7 +126,9 @@ def test_unmet_by_its_day_the_approval_lapses_and_everybody_is_told(
     house.now = START.replace(day=31, hour=0, minute=0)
     ticks(house)
     assert (house.state(asked), house.status(project)) == ("lapsed", "draft")
-    assert sorted(notes(house)[-3:]) == [("lapsed", one) for one in ("ned", "ola", "tim")]  # fmt: skip
+    assert sorted(notes(house)[-3:]) == [
+        ("lapsed", one) for one in ("ned", "ola", "tim")
+    ]
     assert house.entries(asked)[-1] == "approval.lapsed"
     one = house.card(asked).conditions[0]
     with pytest.raises(GovernanceError, match="not approved any more"):
@@ -136,7 +144,10 @@ def test_said_to_be_met_in_time_it_waits_two_more_days_for_its_setter(
     house.act("tim", ClaimMet(approval_id=asked, condition_id=one.id, proof="Done"))
     house.now = START.replace(day=31, hour=1)
     ticks(house)
-    assert (house.state(asked), notes(house)[-1]) == ("approved", ("unconfirmed", "ola"))  # fmt: skip
+    assert (house.state(asked), notes(house)[-1]) == (
+        "approved",
+        ("unconfirmed", "ola"),
+    )
     house.later(timedelta(days=2))
     ticks(house)
     assert house.state(asked) == "lapsed"
@@ -160,7 +171,11 @@ def test_conditions_bind_nobody_before_the_last_stage_or_after_a_rejection(
 
 def test_a_condition_needs_a_member_and_a_day_to_come(house: House) -> None:
     asked = house.submit("tim", house.project())
-    for wrong in (owed(owner="U0GUS"), owed(by=date(2026, 1, 25)), owed(by=date(2027, 6, 1))):  # fmt: skip
+    for wrong in (
+        owed(owner="U0GUS"),
+        owed(by=date(2026, 1, 25)),
+        owed(by=date(2027, 6, 1)),
+    ):
         with pytest.raises(InvalidInput):
             house.decide("ola", asked, conditions=wrong)
     assert house.deciders(asked) == []

@@ -149,10 +149,19 @@ class Engine(RuleBasedStateMachine):
         first = 0
         if gate_.change_reopens:
             self.partly = True
-            first = next((one.position for one in card.rounds if one.name == gate_.change_reopens), len(card.rounds))  # fmt: skip
+            first = next(
+                (
+                    one.position
+                    for one in card.rounds
+                    if one.name == gate_.change_reopens
+                ),
+                len(card.rounds),
+            )
         kept = {
-            who: vote for who, vote in self.lawful.items() if not card.by_rule and vote[0] < first
-        }  # fmt: skip
+            who: vote
+            for who, vote in self.lawful.items()
+            if not card.by_rule and vote[0] < first
+        }
         now = {one[0] for one in self.house.deciders(self.id)}
         assert now <= set(kept), "a verdict outlived what it was about"
         self.lawful = {who: vote for who, vote in kept.items() if who in now}
@@ -168,7 +177,9 @@ class Engine(RuleBasedStateMachine):
             self.house.take_back(name, self.id)
         except GovernanceError:
             return
-        gone = {who for who, vote in self.lawful.items() if vote[0] > mine and mine < stage}  # fmt: skip
+        gone = {
+            who for who, vote in self.lawful.items() if vote[0] > mine and mine < stage
+        }
         for who in {name, *gone}:
             del self.lawful[who]
         _seen.add("taken back")
@@ -230,9 +241,13 @@ class Engine(RuleBasedStateMachine):
         try:
             with self.house.db.begin() as session:
                 absences.plan(
-                    session, self.house.actor(who), form,
-                    policy=self.house.policy, org_key=ORG, now=self.house.now,
-                )  # fmt: skip
+                    session,
+                    self.house.actor(who),
+                    form,
+                    policy=self.house.policy,
+                    org_key=ORG,
+                    now=self.house.now,
+                )
         except GovernanceError:
             return
         self.absences += 1
@@ -262,14 +277,27 @@ class Engine(RuleBasedStateMachine):
             and self.house.now < card.expires_at
         )
         terms_ = (
-            Terms(text="Plan it.", owner="U0TIM", due=(self.house.now + timedelta(days=owed)).date()),
-        ) if owed and verdict == "approve" else ()  # fmt: skip
+            (
+                Terms(
+                    text="Plan it.",
+                    owner="U0TIM",
+                    due=(self.house.now + timedelta(days=owed)).date(),
+                ),
+            )
+            if owed and verdict == "approve"
+            else ()
+        )
         revision = max(1, card.revision - behind)
         comment = not card.round.comment or bool(reason) or verdict == "reject"
         try:
             self.house.decide(
-                name, self.id, verdict, revision=revision, reason=reason, conditions=terms_
-            )  # fmt: skip
+                name,
+                self.id,
+                verdict,
+                revision=revision,
+                reason=reason,
+                conditions=terms_,
+            )
         except GovernanceError:
             assert self.house.deciders(self.id) == before
             return False
@@ -298,7 +326,10 @@ class Engine(RuleBasedStateMachine):
         self.house.flag(name, is_deactivated=True)
         self.left.add(name)
 
-    @rule(handle=st.sampled_from(["finance", "risk"]), name=st.sampled_from(["eve", "tim"]))  # fmt: skip
+    @rule(
+        handle=st.sampled_from(["finance", "risk"]),
+        name=st.sampled_from(["eve", "tim"]),
+    )
     def join_a_group(self, handle: str, name: str) -> None:
         if (handle, name) not in self.moved:
             self.house.joins(handle, name)
@@ -316,9 +347,14 @@ class Engine(RuleBasedStateMachine):
         if moves and self.ended is None:
             with self.house.db.begin() as session:
                 moved = decisions.reroute(
-                    session, OPERATOR, self.id, policy=found.policy,
-                    policy_id=version, now=self.house.now, org_key=ORG,
-                )  # fmt: skip
+                    session,
+                    OPERATOR,
+                    self.id,
+                    policy=found.policy,
+                    policy_id=version,
+                    now=self.house.now,
+                    org_key=ORG,
+                )
             _seen.add("moved" if moved.moved else "stayed")
 
     @rule()
@@ -333,7 +369,10 @@ class Engine(RuleBasedStateMachine):
                 .where(ApprovalStage.approval_id == self.id)
                 .order_by(ApprovalStage.position)
             ).scalars()
-            return [json.dumps([row.name, row.approvers, row.quorum, row.rules]) for row in rows]  # fmt: skip
+            return [
+                json.dumps([row.name, row.approvers, row.quorum, row.rules])
+                for row in rows
+            ]
 
     def _rendered(self) -> dict[int, str]:
         """What every copy of the request would say now."""
@@ -370,7 +409,9 @@ class Engine(RuleBasedStateMachine):
             )
         for copy, told in self._rendered().items():
             if told != self.shown.get(copy, told):
-                assert copy in waiting, "a copy shows what is not so, and nothing mends it"  # fmt: skip
+                assert copy in waiting, (
+                    "a copy shows what is not so, and nothing mends it"
+                )
 
     @invariant()
     def nothing_is_decided_against_the_rules(self) -> None:
@@ -378,7 +419,15 @@ class Engine(RuleBasedStateMachine):
             return
         with self.house.db.read() as session:
             request = session.get_one(Approval, self.id)
-            every = session.execute(select(Decision).where(Decision.approval_id == self.id).order_by(Decision.id)).scalars().all()  # fmt: skip
+            every = (
+                session.execute(
+                    select(Decision)
+                    .where(Decision.approval_id == self.id)
+                    .order_by(Decision.id)
+                )
+                .scalars()
+                .all()
+            )
             rows = [row for row in every if row.taken_back_at is None]
             stages = [
                 Stage.of(row)
@@ -390,13 +439,20 @@ class Engine(RuleBasedStateMachine):
             ]
             state, bound = request.state, request.bound or {}
             decided = [
-                (row.person_id.removeprefix("p-"), row.position, row.verdict, tuple(row.parties or (0,)))
+                (
+                    row.person_id.removeprefix("p-"),
+                    row.position,
+                    row.verdict,
+                    tuple(row.parties or (0,)),
+                )
                 for row in rows
-            ]  # fmt: skip
+            ]
             assert all(row.decided_at < request.expires_at for row in rows)
             if state == "approved" and not self.partly:
                 now = rules.digest(request.facts)
-                assert all(row.shown in (now, None) for row in rows), "approved on what was asked before"  # fmt: skip
+                assert all(row.shown in (now, None) for row in rows), (
+                    "approved on what was asked before"
+                )
             for_whom = [row.for_id for row in rows if row.for_id]
         names = [one[0] for one in decided]
         places = [*names, *(one.removeprefix("p-") for one in for_whom)]
@@ -411,7 +467,10 @@ class Engine(RuleBasedStateMachine):
             and not self.broken_by
         ):
             for position, stage in enumerate(stages):
-                _require_quorum(stage, [d[3] for d in decided if d[1] == position and d[2] == "approve"])  # fmt: skip
+                _require_quorum(
+                    stage,
+                    [d[3] for d in decided if d[1] == position and d[2] == "approve"],
+                )
         if bound["by_rule"]:
             assert (state, names) == ("approved", [])
         if self.broken_by:
@@ -420,7 +479,9 @@ class Engine(RuleBasedStateMachine):
         assert (self.house.status(self.project) == "live") == (state == "approved")
         if self.ended is not None:
             lapses = (self.ended[0], state) == ("approved", "lapsed")
-            assert (state, decided) == self.ended or (lapses and decided == self.ended[1]), "it changed after its end"  # fmt: skip
+            assert (state, decided) == self.ended or (
+                lapses and decided == self.ended[1]
+            ), "it changed after its end"
         self.ended = (state, decided) if state in FINAL else None
 
     def teardown(self) -> None:
@@ -466,8 +527,12 @@ def _require_quorum(stage: Stage, voters: list[tuple[int, ...]]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "examples"),
-    [("sqlite", 30), ("postgres", 6), pytest.param("sqlite", 150, marks=pytest.mark.heavy)],
-)  # fmt: skip
+    [
+        ("sqlite", 30),
+        ("postgres", 6),
+        pytest.param("sqlite", 150, marks=pytest.mark.heavy),
+    ],
+)
 def test_no_order_of_events_breaks_a_rule(
     backend: str, examples: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -492,6 +557,16 @@ def test_no_order_of_events_breaks_a_rule(
         database.close()
     if examples >= 150:
         assert _seen >= {
-            "approved", "expired", "asked", "by rule", "reworded", "changed", "taken back",
-            "questioned", "handed over", "broken", "away", "lapsed",
-        }, _seen  # fmt: skip
+            "approved",
+            "expired",
+            "asked",
+            "by rule",
+            "reworded",
+            "changed",
+            "taken back",
+            "questioned",
+            "handed over",
+            "broken",
+            "away",
+            "lapsed",
+        }, _seen

@@ -17,8 +17,9 @@ from workflows.approvals.forms import BreakGlass, ClaimMet, ReviewGlass
 from workflows.people import service as people
 
 GLASS = POLICY.replace(
-    "    expires_after", "    break_glass: {by: [U0NED], review_within: 2d}\n    expires_after"
-)  # fmt: skip
+    "    expires_after",
+    "    break_glass: {by: [U0NED], review_within: 2d}\n    expires_after",
+)
 
 
 def asks(house: House) -> None:
@@ -41,7 +42,9 @@ def hands_over(house: House) -> None:
 def sets_a_condition(house: House) -> None:
     asked = house.submit("tim", house.project())
     (one,) = owed()
-    house.decide("ola", asked, conditions=(one.model_copy(update={"text": "MARK of ola"}),))  # fmt: skip
+    house.decide(
+        "ola", asked, conditions=(one.model_copy(update={"text": "MARK of ola"}),)
+    )
 
 
 def meets_a_condition(house: House) -> None:
@@ -50,7 +53,9 @@ def meets_a_condition(house: House) -> None:
     house.decide("fay", asked)
     house.decide("fred", asked)
     (one,) = house.card(asked).conditions
-    house.act("tim", ClaimMet(approval_id=asked, condition_id=one.id, proof="MARK of tim"))  # fmt: skip
+    house.act(
+        "tim", ClaimMet(approval_id=asked, condition_id=one.id, proof="MARK of tim")
+    )
 
 
 def breaks_the_glass(house: House) -> None:

@@ -113,11 +113,15 @@ def test_reminders_and_escalation_reach_people_and_follow(office: Office) -> Non
     assert "Nothing of this waits for you" in str(after.blocks)
     office.move(timedelta(days=1))
     ada = office.sandbox.seat(ADA)
-    eventually(lambda: "asks to raise" in ada.messages(ada.dm().id)[-1].text, "Ada is asked")  # fmt: skip
+    eventually(
+        lambda: "asks to raise" in ada.messages(ada.dm().id)[-1].text, "Ada is asked"
+    )
 
 
 def test_a_running_bot_takes_up_a_policy_that_was_applied(office: Office) -> None:
-    new = policy.parse(RULES.replace("increase.percent < 5.0", "increase.percent < 60.0"))  # fmt: skip
+    new = policy.parse(
+        RULES.replace("increase.percent < 5.0", "increase.percent < 60.0")
+    )
     with office.db.begin() as session:
         version = policies.adopt(session, OPERATOR, new, now=office.now())
     office.settle()

@@ -22,8 +22,11 @@ LONG = ("clicks", "card", "delivery")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(one, marks=pytest.mark.heavy if one in LONG else ()) for one in NAMES],
-)  # fmt: skip
+    [
+        pytest.param(one, marks=pytest.mark.heavy if one in LONG else ())
+        for one in NAMES
+    ],
+)
 def test_it_runs_and_prints_its_ratios(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", name, "--small"],

@@ -54,11 +54,22 @@ def bill(path: Path, charges: Iterable[Charge]) -> Path:
             following = (first + timedelta(days=32)).replace(day=1)
             writer.writerow(
                 [
-                    charge.cost, charge.cost, charge.currency, "acme", f"{first}T00:00:00Z", f"{following}T00:00:00Z",
-                    f"{charge.day}T00:00:00Z", f"{charge.day + timedelta(days=1)}T00:00:00Z", "Usage", "Cloud",
-                    charge.service, charge.account, charge.account, charge.tags,
+                    charge.cost,
+                    charge.cost,
+                    charge.currency,
+                    "acme",
+                    f"{first}T00:00:00Z",
+                    f"{following}T00:00:00Z",
+                    f"{charge.day}T00:00:00Z",
+                    f"{charge.day + timedelta(days=1)}T00:00:00Z",
+                    "Usage",
+                    "Cloud",
+                    charge.service,
+                    charge.account,
+                    charge.account,
+                    charge.tags,
                 ]
-            )  # fmt: skip
+            )
     return path
 
 

@@ -77,10 +77,18 @@ def deliver(money: Money) -> list[str]:
 
 def copy_of(row: Outbox) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "outbox_id": row.id, "lane_key": row.lane_key, "channel": row.lane_key.rsplit(":", 1)[-1], "ts": row.dedupe_key,
-        "kind": row.kind, "notice": row.notice, "notice_version": row.notice_version, "subject_type": row.subject_type,
-        "subject_id": row.subject_id, "shown_hash": "", "shown_at": row.due_at,
-    }  # fmt: skip
+        "outbox_id": row.id,
+        "lane_key": row.lane_key,
+        "channel": row.lane_key.rsplit(":", 1)[-1],
+        "ts": row.dedupe_key,
+        "kind": row.kind,
+        "notice": row.notice,
+        "notice_version": row.notice_version,
+        "subject_type": row.subject_type,
+        "subject_id": row.subject_id,
+        "shown_hash": "",
+        "shown_at": row.due_at,
+    }
     return values
 
 
@@ -228,8 +236,11 @@ def test_names_from_files_are_only_text_and_stay_within_limits(money: Money) -> 
 def test_a_break_down_adds_up_to_the_last_digit(money: Money) -> None:
     money.budget()
     money.costs(
-        [Charge(JANUARY, "1234.567", service="A"), Charge(JANUARY, "0.0000000001", service="B")]
-    )  # fmt: skip
+        [
+            Charge(JANUARY, "1234.567", service="A"),
+            Charge(JANUARY, "0.0000000001", service="B"),
+        ]
+    )
     with money.db.read() as session:
         found = service.breakdown(session, OLA, 1, policy=money.policy, now=NOW)
     words = json.dumps(views.break_down(found), ensure_ascii=False)

@@ -100,9 +100,17 @@ def test_the_words_say_from_what_to_what_for_how_long(money: Money) -> None:
     money.budget()
     money.costs(days(JANUARY, 20, "45"))
     facts = {
-        "old": "1000", "new": "1250", "currency": "EUR", "basis": "effective", "scope": "onwards", "period": "January",
-        "period_start": "2026-01-01", "period_end": "2026-01-31", "budget_id": 1, "from_revision": 1,
-    }  # fmt: skip
+        "old": "1000",
+        "new": "1250",
+        "currency": "EUR",
+        "basis": "effective",
+        "scope": "onwards",
+        "period": "January",
+        "period_start": "2026-01-01",
+        "period_end": "2026-01-31",
+        "budget_id": 1,
+        "from_revision": 1,
+    }
     with money.db.read() as session:
         words = BUDGET_INCREASE.words(
             session, 1, facts, policy=money.policy, now=money.now + timedelta(days=1)

@@ -109,9 +109,11 @@ def test_a_later_start_follows_on_so_that_no_cost_counts_twice(money: Money) -> 
     assert [o.what for o in apply(money, *rows)] == ["created"] * 3
     assert [o.what for o in apply(money, *rows)] == ["unchanged"] * 3
     by_month = {
-        month: [burn.amount for burn in burns(replace(money, now=NOW.replace(month=month)))]
+        month: [
+            burn.amount for burn in burns(replace(money, now=NOW.replace(month=month)))
+        ]
         for month in (1, 2, 3, 4)
-    }  # fmt: skip
+    }
     assert by_month == {1: [1001], 2: [1002], 3: [1003], 4: [1003]}
 
 

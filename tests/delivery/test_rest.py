@@ -19,7 +19,9 @@ def test_after_hours_without_a_call_the_whole_burst_is_there(
 
     def waits(session: Session) -> bool:
         now = clock.real_now(session)
-        found = gates.take(session, KEY, real_now=now, interval=minute, tolerance=minute)  # fmt: skip
+        found = gates.take(
+            session, KEY, real_now=now, interval=minute, tolerance=minute
+        )
         return found > timedelta(0)
 
     with database.begin() as session:

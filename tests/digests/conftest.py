@@ -64,18 +64,26 @@ class Firm:
         with self.db.begin() as session:
             session.add(
                 Person(
-                    id=f"p-{name}", org_key=ORG, slack_id=f"U0{name.upper()}", name=name.title(),
-                    tz=more.pop("tz", "Europe/London"), refreshed_at=NOW, **more,
+                    id=f"p-{name}",
+                    org_key=ORG,
+                    slack_id=f"U0{name.upper()}",
+                    name=name.title(),
+                    tz=more.pop("tz", "Europe/London"),
+                    refreshed_at=NOW,
+                    **more,
                 )
-            )  # fmt: skip
+            )
         return f"p-{name}"
 
     def project(self, name: str, **parts: str) -> int:
         with self.db.begin() as session:
             made = Project(
-                key=f"k{next(self.numbers)}", name=name, status="live", created_at=NOW,
+                key=f"k{next(self.numbers)}",
+                name=name,
+                status="live",
+                created_at=NOW,
                 **{f"{part}_id": f"p-{who}" for part, who in parts.items()},
-            )  # fmt: skip
+            )
             session.add(made)
             session.flush()
             return made.id
@@ -96,10 +104,14 @@ class Firm:
             session.flush()
             session.add(
                 BudgetRevision(
-                    budget_id=made.id, revision=1, amount=Decimal(amount), valid_from=values["starts"],
-                    valid_until=None, created_at=NOW,
+                    budget_id=made.id,
+                    revision=1,
+                    amount=Decimal(amount),
+                    valid_from=values["starts"],
+                    valid_until=None,
+                    created_at=NOW,
                 )
-            )  # fmt: skip
+            )
             return made.id
 
     def revision(
@@ -113,10 +125,14 @@ class Firm:
         with self.db.begin() as session:
             session.add(
                 BudgetRevision(
-                    budget_id=budget, revision=number, amount=Decimal(amount), valid_from=first,
-                    valid_until=last, created_at=NOW,
+                    budget_id=budget,
+                    revision=number,
+                    amount=Decimal(amount),
+                    valid_from=first,
+                    valid_until=last,
+                    created_at=NOW,
                 )
-            )  # fmt: skip
+            )
 
     def cost(
         self,
@@ -140,11 +156,20 @@ class Firm:
             session.add(key)
             session.flush()
             for month, its in sorted(by_month.items()):
-                load = session.query(CostLoad).filter_by(source=source, billing_period=month).first()  # fmt: skip
+                load = (
+                    session.query(CostLoad)
+                    .filter_by(source=source, billing_period=month)
+                    .first()
+                )
                 if load is None:
                     load = CostLoad(
-                        source=source, billing_period=month, sha256="0", rows=0, charges_through=max(its), loaded_at=NOW,
-                    )  # fmt: skip
+                        source=source,
+                        billing_period=month,
+                        sha256="0",
+                        rows=0,
+                        charges_through=max(its),
+                        loaded_at=NOW,
+                    )
                     session.add(load)
                     session.flush()
                 load.charges_through = max(load.charges_through, *its)
@@ -152,27 +177,47 @@ class Firm:
                     amount = Decimal(days[day])
                     session.add(
                         CostEntry(
-                            load_id=load.id, charge_date=day, allocation_key_id=key.id, service="GPU", category="Usage",
-                            currency=currency, billed=amount + 1, effective=amount, rows=1,
+                            load_id=load.id,
+                            charge_date=day,
+                            allocation_key_id=key.id,
+                            service="GPU",
+                            category="Usage",
+                            currency=currency,
+                            billed=amount + 1,
+                            effective=amount,
+                            rows=1,
                         )
-                    )  # fmt: skip
+                    )
                 amounts = [Decimal(days[day]) for day in its]
                 session.add(
                     CostMonth(
-                        load_id=load.id, allocation_key_id=key.id, month=month, currency=currency,
-                        billed=exact_sum(one + 1 for one in amounts), effective=exact_sum(amounts),
+                        load_id=load.id,
+                        allocation_key_id=key.id,
+                        month=month,
+                        currency=currency,
+                        billed=exact_sum(one + 1 for one in amounts),
+                        effective=exact_sum(amounts),
                     )
-                )  # fmt: skip
+                )
 
     def crossed(self, budget: int, threshold: int, at: datetime) -> None:
         with self.db.begin() as session:
             session.add(
                 BudgetAlert(
-                    budget_id=budget, revision=1, period_start=date(2026, 1, 1), period_end=date(2026, 1, 31),
-                    threshold=threshold, basis="effective", amount=Decimal(1), spent=Decimal(1),
-                    crossed_on=at.date(), data_through=at.date(), told=True, created_at=at,
+                    budget_id=budget,
+                    revision=1,
+                    period_start=date(2026, 1, 1),
+                    period_end=date(2026, 1, 31),
+                    threshold=threshold,
+                    basis="effective",
+                    amount=Decimal(1),
+                    spent=Decimal(1),
+                    crossed_on=at.date(),
+                    data_through=at.date(),
+                    told=True,
+                    created_at=at,
                 )
-            )  # fmt: skip
+            )
 
     def request(
         self,
@@ -190,15 +235,32 @@ class Firm:
         ended = asked + timedelta(hours=max(hours, default=1.0))
         with self.db.begin() as session:
             made = Approval(
-                request_key=f"r{next(self.numbers)}", gate="budget_increase", subject_type="budget",
-                subject_id=budget or 0, project_id=project,
+                request_key=f"r{next(self.numbers)}",
+                gate="budget_increase",
+                subject_type="budget",
+                subject_id=budget or 0,
+                project_id=project,
                 facts={
-                    "budget_id": budget or 0, "from_revision": 1, "old": "1", "new": "2", "currency": "EUR", "basis": "effective",
-                    "scope": "period", "period": "January", "period_start": "2026-01-01", "period_end": "2026-01-31",
+                    "budget_id": budget or 0,
+                    "from_revision": 1,
+                    "old": "1",
+                    "new": "2",
+                    "currency": "EUR",
+                    "basis": "effective",
+                    "scope": "period",
+                    "period": "January",
+                    "period_start": "2026-01-01",
+                    "period_end": "2026-01-31",
                 },
-                requester_id=f"p-{by}", policy_id=1, state=state, stage=0, revision=1, created_at=asked,
-                expires_at=NOW + timedelta(days=2), decided_at=None if state == "pending" else ended,
-            )  # fmt: skip
+                requester_id=f"p-{by}",
+                policy_id=1,
+                state=state,
+                stage=0,
+                revision=1,
+                created_at=asked,
+                expires_at=NOW + timedelta(days=2),
+                decided_at=None if state == "pending" else ended,
+            )
             session.add(made)
             session.flush()
             named = stages or (("Finance", ()),)
@@ -206,17 +268,25 @@ class Firm:
                 who = [f"person:p-{asks}"] if asks else ["role:finance"]
                 session.add(
                     ApprovalStage(
-                        approval_id=made.id, position=position, name=name, quorum=1, ask="dm",
+                        approval_id=made.id,
+                        position=position,
+                        name=name,
+                        quorum=1,
+                        ask="dm",
                         approvers=[{"rule": "subject.owner", "who": who}],
                     )
-                )  # fmt: skip
+                )
                 for person, hour in votes:
                     session.add(
                         Decision(
-                            approval_id=made.id, person_id=f"p-{person}", position=position, verdict="approve",
-                            rule="x", decided_at=asked + timedelta(hours=hour),
+                            approval_id=made.id,
+                            person_id=f"p-{person}",
+                            position=position,
+                            verdict="approve",
+                            rule="x",
+                            decided_at=asked + timedelta(hours=hour),
                         )
-                    )  # fmt: skip
+                    )
             return made.id
 
     def milestone(
@@ -233,15 +303,26 @@ class Firm:
         """A milestone, and a move of its forecast when one is told."""
         with self.db.begin() as session:
             made = Milestone(
-                project_id=project, title=title, type=more.pop("type", "other"), baseline=more.pop("baseline", forecast),
-                forecast=forecast, actual=actual, created_at=NOW, **more,
-            )  # fmt: skip
+                project_id=project,
+                title=title,
+                type=more.pop("type", "other"),
+                baseline=more.pop("baseline", forecast),
+                forecast=forecast,
+                actual=actual,
+                created_at=NOW,
+                **more,
+            )
             session.add(made)
             session.flush()
             if moved is not None:
                 session.add(
-                    MilestoneMove(milestone_id=made.id, old=moved[0], new=moved[1], created_at=moved_at)
-                )  # fmt: skip
+                    MilestoneMove(
+                        milestone_id=made.id,
+                        old=moved[0],
+                        new=moved[1],
+                        created_at=moved_at,
+                    )
+                )
             return made.id
 
     def actor(self, name: str) -> Actor:
@@ -257,17 +338,24 @@ class Firm:
         """What this person's digest of week 4 says."""
         with self.db.read() as session:
             return making.make(
-                session, self.actor(name), first_day=FIRST_DAY, zone=LONDON, policy=self.policy, now=now,
-            )  # fmt: skip
+                session,
+                self.actor(name),
+                first_day=FIRST_DAY,
+                zone=LONDON,
+                policy=self.policy,
+                now=now,
+            )
 
     def sql(self, statement: str, **values: Any) -> Any:
         """An independent look, in plain SQL; `SUM(` is exact on both databases."""
         if self.db.is_sqlite:
             statement = statement.replace("SUM(", "money_sum(")
             values = {
-                name: int(value.timestamp() * 1_000_000) if isinstance(value, datetime) else value
+                name: int(value.timestamp() * 1_000_000)
+                if isinstance(value, datetime)
+                else value
                 for name, value in values.items()
-            }  # fmt: skip
+            }
         with self.db.read() as session:
             found = session.execute(text(statement), values).scalar_one()
         return found

@@ -24,16 +24,27 @@ def ready(firm: Firm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
     with firm.db.begin() as session:
         session.add(
             Digest(
-                kind="weekly", person_id="p-lea", week="2026-W05", audience="role:leader", state=DigestState.SENT,
-                first_day=FIRST_DAY, tz="Europe/London", planned_at=NOW, late_at=NOW + timedelta(days=4),
-                built_at=NOW, content=firm.digest().stored(), created_at=NOW,
+                kind="weekly",
+                person_id="p-lea",
+                week="2026-W05",
+                audience="role:leader",
+                state=DigestState.SENT,
+                first_day=FIRST_DAY,
+                tz="Europe/London",
+                planned_at=NOW,
+                late_at=NOW + timedelta(days=4),
+                built_at=NOW,
+                content=firm.digest().stored(),
+                created_at=NOW,
             )
-        )  # fmt: skip
+        )
         session.execute(text("UPDATE project SET name = 'Renamed'"))
     policy = tmp_path / "governance.yml"
     policy.write_text(POLICY, encoding="utf-8")
     monkeypatch.setenv("MLGOV_POLICY", str(policy))
-    monkeypatch.setenv("MLGOV_DATABASE_URL", firm.db.url.render_as_string(hide_password=False))  # fmt: skip
+    monkeypatch.setenv(
+        "MLGOV_DATABASE_URL", firm.db.url.render_as_string(hide_password=False)
+    )
     return firm
 
 
@@ -51,7 +62,9 @@ def test_one_that_was_sent_is_printed_as_it_was_sent(ready: Firm) -> None:
     page = rendered("--person", "U0LEA", "--at", "2026-01-26", "--format", "html")
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
-    blocks = json.loads(rendered("--person", "p-lea", "--at", "2026-01-26", "--format", "slack"))  # fmt: skip
+    blocks = json.loads(
+        rendered("--person", "p-lea", "--at", "2026-01-26", "--format", "slack")
+    )
     assert blocks["blocks"][0]["type"] == "header"
 
 
@@ -64,7 +77,9 @@ def test_one_that_was_not_sent_is_made_over_what_the_person_may_see(
     assert "you own, sponsor or manage no project yet" in hers
     with ready.db.read() as session:
         assert session.query(Digest).count() == 1
-        assert session.execute(text("SELECT count(*) FROM audit_entry")).scalar_one() == 0  # fmt: skip
+        assert (
+            session.execute(text("SELECT count(*) FROM audit_entry")).scalar_one() == 0
+        )
 
 
 def test_what_cannot_be_is_said_in_a_sentence(ready: Firm) -> None:

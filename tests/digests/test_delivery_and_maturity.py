@@ -18,15 +18,38 @@ def lines(content: Content, part: str) -> list[str]:
 
 def test_milestones_of_the_week(firm: Firm) -> None:
     lane = firm.project("Lane vision", owner="ola")
-    firm.milestone(lane, "Launch", date(2026, 2, 16), moved=(date(2026, 2, 4), date(2026, 2, 16)), type="deployed")  # fmt: skip
+    firm.milestone(
+        lane,
+        "Launch",
+        date(2026, 2, 16),
+        moved=(date(2026, 2, 4), date(2026, 2, 16)),
+        type="deployed",
+    )
     firm.milestone(lane, "Data sheet", date(2026, 1, 23))
-    firm.milestone(lane, "Prototype", date(2026, 1, 20), actual=date(2026, 1, 22), baseline=date(2026, 1, 20))  # fmt: skip
+    firm.milestone(
+        lane,
+        "Prototype",
+        date(2026, 1, 20),
+        actual=date(2026, 1, 22),
+        baseline=date(2026, 1, 20),
+    )
     firm.milestone(lane, "Long overdue", date(2025, 12, 1))
     firm.milestone(lane, "Review", date(2026, 1, 30))
     firm.milestone(lane, "Far away", date(2026, 3, 1))
     firm.milestone(lane, "Met before", date(2026, 1, 2), actual=date(2026, 1, 3))
-    firm.milestone(lane, "Moved before", date(2026, 3, 2), moved=(date(2026, 2, 2), date(2026, 3, 2)), moved_at=NOW - timedelta(days=9))  # fmt: skip
-    firm.milestone(lane, "Brought forward", date(2026, 3, 2), moved=(date(2026, 4, 2), date(2026, 3, 2)))  # fmt: skip
+    firm.milestone(
+        lane,
+        "Moved before",
+        date(2026, 3, 2),
+        moved=(date(2026, 2, 2), date(2026, 3, 2)),
+        moved_at=NOW - timedelta(days=9),
+    )
+    firm.milestone(
+        lane,
+        "Brought forward",
+        date(2026, 3, 2),
+        moved=(date(2026, 4, 2), date(2026, 3, 2)),
+    )
     firm.milestone(lane, "Dropped", date(2026, 1, 22), dropped_at=NOW)
     found = firm.digest()
     assert found.headline == "Week 4: two milestones slipped."
@@ -57,7 +80,14 @@ def test_milestones_of_the_week(firm: Firm) -> None:
 
 def test_one_launch_slipped(firm: Firm) -> None:
     lane = firm.project("Lane vision", owner="ola")
-    firm.milestone(lane, "Launch", date(2026, 2, 16), moved=(date(2026, 2, 4), date(2026, 2, 16)), type="deployed", owner_id="p-tim")  # fmt: skip
+    firm.milestone(
+        lane,
+        "Launch",
+        date(2026, 2, 16),
+        moved=(date(2026, 2, 4), date(2026, 2, 16)),
+        type="deployed",
+        owner_id="p-tim",
+    )
     firm.budget(lane, "1000")
     firm.cost(lane, {date(2026, 1, 20): "10"})
     firm.request(lane, asks="lea")
@@ -71,14 +101,29 @@ def test_one_launch_slipped(firm: Firm) -> None:
 def result(cycle: int, level: Level, people: int = 6) -> CycleResult:
     names = ("Data", "Training", "Deployment")
     return CycleResult(
-        cycle_id=cycle, label="Q1 2026", business_unit=None, as_of=datetime(2026, 1, 22, 9, tzinfo=UTC), is_early=False,
-        invited=20, answered=14, fewest=5,
+        cycle_id=cycle,
+        label="Q1 2026",
+        business_unit=None,
+        as_of=datetime(2026, 1, 22, 9, tzinfo=UTC),
+        is_early=False,
+        invited=20,
+        answered=14,
+        fewest=5,
         dimensions=tuple(
-            DimensionResult(name.lower(), name, level if name == "Deployment" else Level.HIGH, people, before=Level.LOW)
+            DimensionResult(
+                name.lower(),
+                name,
+                level if name == "Deployment" else Level.HIGH,
+                people,
+                before=Level.LOW,
+            )
             for name in names
         ),
-        overall=level, median=Level.HIGH, before=Level.LOW, before_label="Q4 2025",
-    )  # fmt: skip
+        overall=level,
+        median=Level.HIGH,
+        before=Level.LOW,
+        before_label="Q4 2025",
+    )
 
 
 @pytest.mark.parametrize("name", ["lea", "fay"])
@@ -90,9 +135,14 @@ def test_a_check_in_that_was_closed_is_news_for_those_who_may_see_it(
         session.add(rubric)
         session.flush()
         cycle = MaturityCycle(
-            rubric_id=rubric.id, state="closed", seen_by="nobody", minimum_group=5, opened_at=NOW, closes_at=NOW,
+            rubric_id=rubric.id,
+            state="closed",
+            seen_by="nobody",
+            minimum_group=5,
+            opened_at=NOW,
+            closes_at=NOW,
             closed_at=NOW - timedelta(days=4),
-        )  # fmt: skip
+        )
         session.add(cycle)
         session.flush()
         cycle.result = results.as_json(result(cycle.id, Level.MEDIUM))

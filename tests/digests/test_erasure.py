@@ -19,21 +19,39 @@ def sent(firm: Firm) -> None:
     firm.budget(project, "1000")
     content = firm.digest().stored()
     with firm.db.begin() as session:
-        service.subscribe(session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW)  # fmt: skip
+        service.subscribe(
+            session, firm.actor("lea"), "weekly", True, policy=firm.policy, now=NOW
+        )
         readers.enrol(session, policy=firm.policy, org_key=ORG, now=NOW)
         session.add(
             Digest(
-                kind="weekly", person_id="p-lea", week="2026-W05", audience="role:leader", state=DigestState.SENT,
-                first_day=FIRST_DAY, tz="Europe/London", planned_at=NOW, late_at=NOW + timedelta(days=4),
-                built_at=NOW, content=content, created_at=NOW,
+                kind="weekly",
+                person_id="p-lea",
+                week="2026-W05",
+                audience="role:leader",
+                state=DigestState.SENT,
+                first_day=FIRST_DAY,
+                tz="Europe/London",
+                planned_at=NOW,
+                late_at=NOW + timedelta(days=4),
+                built_at=NOW,
+                content=content,
+                created_at=NOW,
             )
-        )  # fmt: skip
+        )
         session.add(
             DigestRelease(
-                kind="weekly", audience="role:leader", week="2026-W05", state=ReleaseState.SENT, first_day=FIRST_DAY,
-                contents={"p-lea": content, "p-ada": content}, decided_by="p-lea", decided_at=NOW, created_at=NOW,
+                kind="weekly",
+                audience="role:leader",
+                week="2026-W05",
+                state=ReleaseState.SENT,
+                first_day=FIRST_DAY,
+                contents={"p-lea": content, "p-ada": content},
+                decided_by="p-lea",
+                decided_at=NOW,
+                created_at=NOW,
             )
-        )  # fmt: skip
+        )
 
 
 def test_an_erased_person_leaves_no_digest_behind(firm: Firm) -> None:
@@ -46,7 +64,12 @@ def test_an_erased_person_leaves_no_digest_behind(firm: Firm) -> None:
         (release,) = session.query(DigestRelease)
         assert list(release.contents) == ["p-ada"]
         assert session.query(Schedule).filter_by(owner="p-lea").count() == 0
-        assert session.execute(text("SELECT count(*) FROM digest_subscription")).scalar_one() == 0  # fmt: skip
+        assert (
+            session.execute(
+                text("SELECT count(*) FROM digest_subscription")
+            ).scalar_one()
+            == 0
+        )
 
 
 def test_an_export_holds_the_digests_and_what_was_said_about_them(firm: Firm) -> None:

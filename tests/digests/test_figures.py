@@ -71,11 +71,16 @@ def test_a_busy_week(firm: Firm) -> None:
         "Week 4: Lane vision spends faster than planned, one request was approved, and one decision waits for you."
     )
     assert found.decisions == (waits,)
-    for project, currency, column in ((triage, "EUR", "effective"), (lane, "USD", "billed")):  # fmt: skip
+    for project, currency, column in (
+        (triage, "EUR", "effective"),
+        (lane, "USD", "billed"),
+    ):
         money = group(found, currency)
         assert number(money["spent"]) == firm.money(
-            SPENT.replace("e.effective", f"e.{column}"), project=project, currency=currency
-        )  # fmt: skip
+            SPENT.replace("e.effective", f"e.{column}"),
+            project=project,
+            currency=currency,
+        )
     assert found.figures["approvals"]["approved"] == firm.sql(
         "SELECT count(*) FROM approval WHERE state = 'approved' AND decided_at >= :since AND decided_at < :until",
         since=datetime(2026, 1, 19, tzinfo=UTC),
@@ -94,7 +99,9 @@ def test_a_terrible_week(firm: Firm) -> None:
     """Everything at once still fits on one screen, and the figures are those of the record."""
     crossed = []
     for n in range(14):
-        project = firm.project(f"Project {n:02} with a name that goes on and on", owner="ola")  # fmt: skip
+        project = firm.project(
+            f"Project {n:02} with a name that goes on and on", owner="ola"
+        )
         budget = firm.budget(project, "100")
         firm.cost(project, {day: str(1 + n) + ".123456789" for day in JANUARY})
         if (1 + n) * 25 > 100:
@@ -144,8 +151,12 @@ def test_rounds_and_revisions_are_those_that_are_open(firm: Firm) -> None:
     firm.revision(budget, 2, "1500", date(2026, 1, 1), date(2026, 1, 31))
     firm.revision(budget, 3, "9000", date(2026, 2, 1))
     firm.budget(project, "7", starts=date(2026, 2, 1), ends=None, basis="billed")
-    firm.budget(project, "8", period="fixed", starts=date(2026, 1, 2), ends=date(2026, 1, 20))  # fmt: skip
-    firm.budget(project, "40", period="fixed", starts=date(2026, 1, 20), ends=date(2026, 3, 1))  # fmt: skip
+    firm.budget(
+        project, "8", period="fixed", starts=date(2026, 1, 2), ends=date(2026, 1, 20)
+    )
+    firm.budget(
+        project, "40", period="fixed", starts=date(2026, 1, 20), ends=date(2026, 3, 1)
+    )
     firm.budget(project, "90", period="quarter", starts=date(2025, 1, 1))
     firm.cost(project, JANUARY)
     found = {one["words"]: one for one in firm.digest().figures["money"]}
@@ -183,18 +194,30 @@ def test_how_long_decisions_take_needs_five_people(firm: Firm) -> None:
     project = firm.project("Ticket triage", owner="ola")
     names = [firm.person(f"x{n}").removeprefix("p-") for n in range(5)]
     for n, name in enumerate(names[:4]):
-        firm.request(project, state="approved", stages=(("Owner", (("ola", 1),)), ("Finance", ((name, 9 + n),))))  # fmt: skip
+        firm.request(
+            project,
+            state="approved",
+            stages=(("Owner", (("ola", 1),)), ("Finance", ((name, 9 + n),))),
+        )
     found = firm.digest().figures["approvals"]
     assert found["median"] is not None, (
         "five decided in all: four of finance and the owner"
     )
     assert found["slowest"] is None, "but no stage was decided by five"
-    firm.request(project, state="approved", stages=(("Owner", (("ola", 1),)), ("Finance", ((names[4], 13),))))  # fmt: skip
+    firm.request(
+        project,
+        state="approved",
+        stages=(("Owner", (("ola", 1),)), ("Finance", ((names[4], 13),))),
+    )
     found = firm.digest().figures["approvals"]
     assert found["slowest"] is None, "the owner's pace would follow from the whole"
     assert found["median"] == 11 * 3600
     for n, name in enumerate(names):
-        firm.request(project, state="approved", stages=(("Owner", ((name, 2),)), ("Finance", ((names[n - 1], 30),))))  # fmt: skip
+        firm.request(
+            project,
+            state="approved",
+            stages=(("Owner", ((name, 2),)), ("Finance", ((names[n - 1], 30),))),
+        )
     digest = firm.digest()
     assert digest.figures["approvals"]["slowest"] == ["Finance", 20 * 3600]
     assert "slowest stage: Finance, 20 h" in told(digest)

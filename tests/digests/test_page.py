@@ -50,7 +50,9 @@ def test_a_digest_is_read_and_acted_on(
     page = look(browser, office, phone=phone)
     (message,) = digests(office, OLA)
     shown = page.locator(f"[data-ts='{message.ts}']").first
-    expect(shown).to_contain_text("Week 4: Ticket triage went over budget and one decision waits for you.")  # fmt: skip
+    expect(shown).to_contain_text(
+        "Week 4: Ticket triage went over budget and one decision waits for you."
+    )
     picture = shown.locator("img[alt*='Ticket triage 112 %']")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") > 400
@@ -58,13 +60,17 @@ def test_a_digest_is_read_and_acted_on(
     assert not too_wide
     shown.get_by_test_id(f"action-{words.OPEN}").first.click()
     modal = page.get_by_test_id("modal")
-    expect(modal).to_contain_text("Ticket triage: 1,125 of 1,000 EUR (112 %), over budget")  # fmt: skip
+    expect(modal).to_contain_text(
+        "Ticket triage: 1,125 of 1,000 EUR (112 %), over budget"
+    )
     page.keyboard.press("Escape")
     expect(modal).to_have_count(0)
     shown.get_by_test_id(f"action-{APPROVE}").click()
     expect(shown).to_contain_text("You approved")
     expect(shown.get_by_test_id(f"action-{APPROVE}")).to_have_count(0)
-    expect(shown).to_contain_text("Week 4: Ticket triage went over budget and one decision waits for you.")  # fmt: skip
+    expect(shown).to_contain_text(
+        "Week 4: Ticket triage went over budget and one decision waits for you."
+    )
     page.context.close()
 
 
@@ -75,7 +81,9 @@ def test_the_page_in_light_in_dark_and_on_paper(
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.last(session, found[0], "weekly", policy=deps.policy, now=office.now())  # fmt: skip
+        record = service.last(
+            session, found[0], "weekly", policy=deps.policy, now=office.now()
+        )
     assert record is not None
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="Acme", reader="Ola"))
@@ -89,7 +97,9 @@ def test_the_page_in_light_in_dark_and_on_paper(
         asked: list[str] = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto(path.as_uri())
-        expect(page.get_by_role("heading", level=1)).to_contain_text("Week 4: Ticket triage went over budget")  # fmt: skip
+        expect(page.get_by_role("heading", level=1)).to_contain_text(
+            "Week 4: Ticket triage went over budget"
+        )
         image = page.locator("img").first
         assert image.evaluate("image => image.naturalWidth") > 400
         grounds[scheme] = (
@@ -102,28 +112,39 @@ def test_the_page_in_light_in_dark_and_on_paper(
         assert all(url.startswith(("file:", "data:")) for url in asked)
         context.close()
     assert grounds["light"][0] != grounds["dark"][0]
-    assert grounds["light"][1] != grounds["dark"][1], "the picture is drawn for the dark, too"  # fmt: skip
+    assert grounds["light"][1] != grounds["dark"][1], (
+        "the picture is drawn for the dark, too"
+    )
     context = browser.new_context()
     page = context.new_page()
     page.goto(path.as_uri())
     page.emulate_media(media="print")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"  # fmt: skip
+    assert (
+        page.evaluate("getComputedStyle(document.body).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
     expect(page.locator("details li").first).to_be_visible()
     assert len(page.pdf()) > 10_000
     context.close()
 
 
-def test_nothing_in_a_page_comes_alive(office: Office, browser: Browser, tmp_path: Path) -> None:  # fmt: skip
+def test_nothing_in_a_page_comes_alive(
+    office: Office, browser: Browser, tmp_path: Path
+) -> None:
     """Names from files are shown as they are, never run."""
     from storage.projects.tables import Project
 
     with office.db.begin(patient=True) as session:
-        session.query(Project).update({"name": "<script>window.bad=1</script><img src=x onerror=bad>"})  # fmt: skip
+        session.query(Project).update(
+            {"name": "<script>window.bad=1</script><img src=x onerror=bad>"}
+        )
     deps = office.bot.deps
     with office.db.read() as session:
         found = people.actor_by_slack_id(session, deps.team.org_key, OLA)
         assert found is not None
-        record = service.preview(session, found[0], policy=deps.policy, now=office.now())  # fmt: skip
+        record = service.preview(
+            session, found[0], policy=deps.policy, now=office.now()
+        )
     path = tmp_path / "digest.html"
     path.write_text(pages.html(record, organisation="<b>Acme</b>", reader="Ola"))
     page = browser.new_page()

@@ -17,9 +17,13 @@ LONDON = ZoneInfo("Europe/London")
 
 def calendar(*off: str, country: str | None = None) -> WorkingCalendar:
     return WorkingCalendar(
-        LONDON, frozenset(range(5)), time(9), time(17, 30), country,
+        LONDON,
+        frozenset(range(5)),
+        time(9),
+        time(17, 30),
+        country,
         frozenset(date.fromisoformat(day) for day in off),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,10 +51,14 @@ def test_a_day_off_moves_it_to_the_next_working_day_of_the_week(
         ("2026-01-26T09:00", ("2026-01-30",), "2026-01-29T17:30"),
         ("2026-01-30T16:00", (), "2026-01-30T17:30"),
         ("2026-01-30T18:00", (), "2026-01-31T06:00"),
-        ("2026-01-26T09:00", tuple(f"2026-01-{n}" for n in range(26, 31)), "2026-01-26T21:00"),
+        (
+            "2026-01-26T09:00",
+            tuple(f"2026-01-{n}" for n in range(26, 31)),
+            "2026-01-26T21:00",
+        ),
         ("2026-03-28T09:00", (), "2026-03-28T21:00"),
     ],
-)  # fmt: skip
+)
 def test_how_late_it_may_come(planned: str, off: tuple[str, ...], until: str) -> None:
     def at(words: str) -> datetime:
         moment = datetime.fromisoformat(words)
@@ -110,9 +118,12 @@ def test_what_is_ahead_of_its_time(
     spent: str, through: str | None, ahead: bool
 ) -> None:
     found = rules.is_ahead(
-        Decimal(spent), Decimal(100), date(2026, 1, 1), date(2026, 1, 31),
+        Decimal(spent),
+        Decimal(100),
+        date(2026, 1, 1),
+        date(2026, 1, 31),
         date.fromisoformat(through) if through else None,
-    )  # fmt: skip
+    )
     assert found is ahead
 
 

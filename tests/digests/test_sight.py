@@ -26,11 +26,13 @@ _project = st.fixed_dictionaries(
         "sponsor": st.sampled_from([None, *NAMES]),
         "cost": st.integers(0, 300),
         "currency": st.sampled_from(["EUR", "USD"]),
-        "requests": st.lists(st.sampled_from(["pending", "approved", "expired"]), max_size=3),
+        "requests": st.lists(
+            st.sampled_from(["pending", "approved", "expired"]), max_size=3
+        ),
         "asks": st.sampled_from([None, *NAMES]),
         "deciders": st.lists(st.sampled_from(NAMES), max_size=6),
     }
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,11 @@ def seeded(db: Database, managers: list[str | None], projects: list[dict]) -> Fi
         project = firm.project(f"Secret {number:03}", **parts)
         firm.budget(project, "100", currency=one["currency"])
         firm.milestone(project, f"Step {number:03}", date(2026, 1, 21))
-        firm.cost(project, {date(2026, 1, 20): f"{one['cost']}.{number:03}1"}, currency=one["currency"])  # fmt: skip
+        firm.cost(
+            project,
+            {date(2026, 1, 20): f"{one['cost']}.{number:03}1"},
+            currency=one["currency"],
+        )
         for state in one["requests"]:
             votes = tuple((who, 3.0) for who in dict.fromkeys(one["deciders"]))
             stages = (("Finance", votes),) if votes and state == "approved" else ()
@@ -98,9 +104,14 @@ def look(
 ) -> None:
     content = firm.digest(name)
     below = {name}
-    while more := {
-        one for one, manager in zip(NAMES, managers, strict=True) if manager in below and manager != one
-    } - below:  # fmt: skip
+    while (
+        more := {
+            one
+            for one, manager in zip(NAMES, managers, strict=True)
+            if manager in below and manager != one
+        }
+        - below
+    ):
         below |= more
     with firm.db.read() as session:
         sight = visibility.sight(session, f"p-{name}", policy=firm.policy)

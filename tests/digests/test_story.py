@@ -97,7 +97,9 @@ def test_the_owner_reads_a_preview_and_sends_the_first_ones(office: Office) -> N
     office.move(timedelta(hours=6))
     assert len(digests(office, FAY)) == 1
     office.move(timedelta(days=7))
-    assert len(digests(office, OLA)) == len(digests(office, FAY)) == 2, "later weeks come by themselves"  # fmt: skip
+    assert len(digests(office, OLA)) == len(digests(office, FAY)) == 2, (
+        "later weeks come by themselves"
+    )
 
 
 def test_only_the_owner_sends_and_only_once(office: Office) -> None:
@@ -122,13 +124,17 @@ def test_a_decision_taken_in_the_digest_shows_its_outcome_there(office: Office) 
     released(office)
     (before,) = digests(office, OLA)
     assert before.text == ("Week 4: spend is on plan and one decision waits for you.")
-    figures = [block for block in before.blocks or () if "money" in str(block.get("block_id"))]  # fmt: skip
+    figures = [
+        block for block in before.blocks or () if "money" in str(block.get("block_id"))
+    ]
     ola.click(channel_id=ola.dm().id, ts=before.ts, action_id=APPROVE)
     office.settle()
     (after,) = digests(office, OLA)
     assert after.ts == before.ts
     assert after.text == before.text, "words and figures stay as they were sent"
-    assert [b for b in after.blocks or () if "money" in str(b.get("block_id"))] == figures  # fmt: skip
+    assert [
+        b for b in after.blocks or () if "money" in str(b.get("block_id"))
+    ] == figures
     assert "*You approved*" in said(after)
     assert APPROVE not in said(after)
     fay = office.sandbox.seat(FAY)

@@ -81,14 +81,26 @@ def settled(db: Database) -> None:
         runtime.set_made_by(session, "demo")
         for name, (zone, country) in PLACES.items():
             session.add(
-                Person(id=f"p-{name}", org_key=ORG, slack_id=f"U0{name.upper()}", name=name, tz=zone, country=country)
-            )  # fmt: skip
+                Person(
+                    id=f"p-{name}",
+                    org_key=ORG,
+                    slack_id=f"U0{name.upper()}",
+                    name=name,
+                    tz=zone,
+                    country=country,
+                )
+            )
         session.add(
             DigestRelease(
-                kind="weekly", audience="role:leader", week="2025-W50", state=ReleaseState.SENT, contents={},
-                first_day=STARTS.date(), created_at=STARTS,
+                kind="weekly",
+                audience="role:leader",
+                week="2025-W50",
+                state=ReleaseState.SENT,
+                contents={},
+                first_day=STARTS.date(),
+                created_at=STARTS,
             )
-        )  # fmt: skip
+        )
     be_at(db, STARTS)
     with db.begin() as session:
         readers.enrol(session, policy=POLICY, org_key=ORG, now=clock.now(session))
@@ -122,7 +134,9 @@ def travel(db: Database, name: str, zone: str) -> None:
 def live(db: Database, until: datetime, luck: random.Random) -> Counter[str]:
     """Go from one thing that is due to the next, with all that happens in between; how often it was killed where."""
     killed: Counter[str] = Counter()
-    pauses = {_utc(at): timedelta(days=1) for at in DOWN} | {_utc(LONG_DOWN): timedelta(days=9)}  # fmt: skip
+    pauses = {_utc(at): timedelta(days=1) for at in DOWN} | {
+        _utc(LONG_DOWN): timedelta(days=9)
+    }
     trips = {_utc(at): trip for at, trip in JOURNEYS.items()}
     runner = make_runner(db, luck, killed)
     now = STARTS

@@ -32,23 +32,69 @@ def one_workspace() -> dict[str, Any]:
         ],
         "app": {"bot_user_id": "U0BOT", "team": "T0ACME"},
         "users": [
-            {"id": OLA, "name": "ola", "real_name": "Ola", "email": "Ola@Acme.test", "team": "T0ACME"},
-            {"id": FAY, "name": "fay", "real_name": "Fay", "tz": "Asia/Tokyo", "team": "T0ACME"},
+            {
+                "id": OLA,
+                "name": "ola",
+                "real_name": "Ola",
+                "email": "Ola@Acme.test",
+                "team": "T0ACME",
+            },
+            {
+                "id": FAY,
+                "name": "fay",
+                "real_name": "Fay",
+                "tz": "Asia/Tokyo",
+                "team": "T0ACME",
+            },
             {"id": FRED, "name": "fred", "real_name": "Fred", "team": "T0ACME"},
-            {"id": GUS, "name": "gus", "real_name": "Gus", "team": "T0ACME", "is_restricted": True},
-            {"id": BEN, "name": "ben", "real_name": "Ben", "team": "T0ACME", "deleted": True},
+            {
+                "id": GUS,
+                "name": "gus",
+                "real_name": "Gus",
+                "team": "T0ACME",
+                "is_restricted": True,
+            },
+            {
+                "id": BEN,
+                "name": "ben",
+                "real_name": "Ben",
+                "team": "T0ACME",
+                "deleted": True,
+            },
             {"id": SAM, "name": "sam", "real_name": "Sam", "team": "T0ELSE"},
         ],
         "channels": [
-            {"id": "C0GOV", "name": "ml-governance", "members": [OLA, FAY], "app": True},
-            {"id": "C0GUEST", "name": "with-a-guest", "members": [OLA, GUS], "app": True},
-            {"id": "C0SHARED", "name": "with-else", "members": [OLA, SAM], "teams": ["T0ACME", "T0ELSE"], "app": True},
+            {
+                "id": "C0GOV",
+                "name": "ml-governance",
+                "members": [OLA, FAY],
+                "app": True,
+            },
+            {
+                "id": "C0GUEST",
+                "name": "with-a-guest",
+                "members": [OLA, GUS],
+                "app": True,
+            },
+            {
+                "id": "C0SHARED",
+                "name": "with-else",
+                "members": [OLA, SAM],
+                "teams": ["T0ACME", "T0ELSE"],
+                "app": True,
+            },
             {"id": "C0ALONE", "name": "without-the-bot", "members": [OLA]},
         ],
         "usergroups": [
-            {"id": "S0FIN", "handle": "finance", "name": "Finance", "users": [FAY, FRED], "team": "T0ACME"},
+            {
+                "id": "S0FIN",
+                "handle": "finance",
+                "name": "Finance",
+                "users": [FAY, FRED],
+                "team": "T0ACME",
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def grid() -> dict[str, Any]:
@@ -62,14 +108,26 @@ def grid() -> dict[str, Any]:
         ],
         "app": {"bot_user_id": "U0BOT", "team": "T0ONE"},
         "users": [
-            {"id": "W0BOTH", "name": "both", "real_name": "Both", "team": "T0ONE", "teams": ["T0ONE", "T0TWO"]},
+            {
+                "id": "W0BOTH",
+                "name": "both",
+                "real_name": "Both",
+                "team": "T0ONE",
+                "teams": ["T0ONE", "T0TWO"],
+            },
             {"id": "W0TWO", "name": "two", "real_name": "Two", "team": "T0TWO"},
             {"id": SAM, "name": "sam", "real_name": "Sam", "team": "T0ELSE"},
         ],
         "channels": [
-            {"id": "C0ORG", "name": "org-shared", "teams": ["T0ONE", "T0TWO"], "members": ["W0BOTH", "W0TWO"], "app": True},
+            {
+                "id": "C0ORG",
+                "name": "org-shared",
+                "teams": ["T0ONE", "T0TWO"],
+                "members": ["W0BOTH", "W0TWO"],
+                "app": True,
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 @dataclass(slots=True)

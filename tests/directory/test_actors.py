@@ -41,8 +41,13 @@ def test_a_member_is_known_from_the_mirror_without_asking(acme: Place) -> None:
 
 @pytest.mark.parametrize(
     ("user_id", "team", "why"),
-    [(GUS, "T0ACME", "guest"), (BEN, "T0ACME", "deactivated"), (SAM, "T0ELSE", "stranger"), ("U0BOT", "T0ACME", "bot")],
-)  # fmt: skip
+    [
+        (GUS, "T0ACME", "guest"),
+        (BEN, "T0ACME", "deactivated"),
+        (SAM, "T0ELSE", "stranger"),
+        ("U0BOT", "T0ACME", "bot"),
+    ],
+)
 def test_who_is_no_member_is_told_apart(
     acme: Place, user_id: str, team: str, why: str
 ) -> None:

@@ -237,12 +237,16 @@ def test_events_about_strangers_we_never_met_write_nothing(acme: Place) -> None:
         {"type": "user_change"},
         {"type": "user_change", "user": "U0OLA"},
         {"type": "subteam_updated", "subteam": None},
-        {"type": "subteam_members_changed", "subteam_id": "S0NOWHERE", "added_users": ["U0OLA"]},
+        {
+            "type": "subteam_members_changed",
+            "subteam_id": "S0NOWHERE",
+            "added_users": ["U0OLA"],
+        },
         {"type": "member_joined_channel", "channel": "C0NOWHERE", "user": "U0NOBODY"},
         {"type": "something_else"},
         {},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_odd_events_break_nothing(acme: Place, event: dict[str, object]) -> None:
     acme.directory.handle_event(event)
@@ -254,9 +258,14 @@ def test_a_newcomer_is_mirrored(acme: Place) -> None:
     acme.directory.handle_event(
         {
             "type": "team_join",
-            "user": {"id": "U0NEW", "team_id": "T0ACME", "name": "nia", "profile": {"real_name": "Nia"}},
+            "user": {
+                "id": "U0NEW",
+                "team_id": "T0ACME",
+                "name": "nia",
+                "profile": {"real_name": "Nia"},
+            },
         }
-    )  # fmt: skip
+    )
     with acme.db.read() as session:
         nia = people.find_by_slack_id(session, "T0ACME", "U0NEW")
     assert nia is not None

@@ -18,10 +18,16 @@ def test_the_table_of_types_is_the_default() -> None:
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| `") and len(cells) == 4:
-            tiers = (1, 2, 3) if cells[2] == "all" else tuple(int(one) for one in re.findall(r"\b[123]\b", cells[2]))  # fmt: skip
+            tiers = (
+                (1, 2, 3)
+                if cells[2] == "all"
+                else tuple(int(one) for one in re.findall(r"\b[123]\b", cells[2]))
+            )
             for name in re.findall(r"`(\w+)`", cells[0]):
                 told[name] = (cells[1], tiers, "people" in cells[2])
-    assert told == {name: (one.before, one.tiers, one.people) for name, one in DEFAULT.items()}  # fmt: skip
+    assert told == {
+        name: (one.before, one.tiers, one.people) for name, one in DEFAULT.items()
+    }
 
 
 def test_the_policy_in_the_page_is_the_default() -> None:
@@ -30,15 +36,22 @@ def test_the_policy_in_the_page_is_the_default() -> None:
 
 
 def test_the_example_by_hand() -> None:
-    cells = predictions.read(Path(__file__).parent / "hired.csv", Columns("truth", "prediction", ("sex",)))  # fmt: skip
+    cells = predictions.read(
+        Path(__file__).parent / "hired.csv", Columns("truth", "prediction", ("sex",))
+    )
     (one,) = fairness.judge(fairness.counts(cells, 30), FairnessRules()).compared
     assert one.demographic_parity_difference is not None
     assert f"the difference is {one.demographic_parity_difference:.3f}" in PAGE
     assert f"= {one.demographic_parity_ratio:.3f}, so it is flagged" in PAGE
-    assert f"larger difference is {one.equalized_odds_difference}, the smaller ratio is 0.2 ÷ 0.4 = {one.equalized_odds_ratio}" in PAGE  # fmt: skip
+    assert (
+        f"larger difference is {one.equalized_odds_difference}, the smaller ratio is 0.2 ÷ 0.4 = {one.equalized_odds_ratio}"
+        in PAGE
+    )
 
 
 def test_the_shapes_of_explanations_are_read() -> None:
     (kept,) = re.findall(r'`(\{"method".*?\})`;', PAGE)
     found = explaining.Explained.model_validate(explanations.read(kept.encode()))
-    assert explaining.reading(found)[1].startswith("For “applicant A” the answer 0.41 is above")  # fmt: skip
+    assert explaining.reading(found)[1].startswith(
+        "For “applicant A” the answer 0.41 is above"
+    )

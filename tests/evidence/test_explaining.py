@@ -17,9 +17,21 @@ def _read(data: object) -> Explained:
 
 def test_permutation_importance_of_scikit_learn() -> None:
     """As `permutation_importance` returns it; an input whose shuffling did no harm has no share."""
-    found = _read({"feature_names": ["income", "age", "zip"], "importances_mean": [0.06, 0.02, -0.001], "importances_std": [0.01, 0.002, 0.001]})  # fmt: skip
-    assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [("income", "0.75"), ("age", "0.25"), ("zip", "0.00")]  # fmt: skip
-    assert explaining.reading(found) == ("By permutation importance, its answers are moved most by income (75 %) and age (25 %).",)  # fmt: skip
+    found = _read(
+        {
+            "feature_names": ["income", "age", "zip"],
+            "importances_mean": [0.06, 0.02, -0.001],
+            "importances_std": [0.01, 0.002, 0.001],
+        }
+    )
+    assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [
+        ("income", "0.75"),
+        ("age", "0.25"),
+        ("zip", "0.00"),
+    ]
+    assert explaining.reading(found) == (
+        "By permutation importance, its answers are moved most by income (75 %) and age (25 %).",
+    )
 
 
 def test_a_shap_explanation_gives_drivers_and_examples() -> None:
@@ -33,28 +45,48 @@ def test_a_shap_explanation_gives_drivers_and_examples() -> None:
         }
     )
     first, case, _ = explaining.reading(found)
-    assert first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."  # fmt: skip
-    assert case == "For “applicant A” the answer 0.41 is above the usual 0.31: income 52000 moved it up by 0.2 and age 31 moved it down by 0.1."  # fmt: skip
+    assert (
+        first == "By SHAP, its answers are moved most by income (80 %) and age (20 %)."
+    )
+    assert (
+        case
+        == "For “applicant A” the answer 0.41 is above the usual 0.31: income 52000 moved it up by 0.2 and age 31 moved it down by 0.1."
+    )
 
 
 @pytest.mark.parametrize(
     "text",
-    ["feature,importance,std\nincome,0.3,0.1\nage,0.1,\n", "income,age\n0.3,-0.1\n-0.3,0.1\n", '[{"feature": "income", "importance": 0.3}, {"feature": "age", "importance": "0.1"}]'],
-)  # fmt: skip
+    [
+        "feature,importance,std\nincome,0.3,0.1\nage,0.1,\n",
+        "income,age\n0.3,-0.1\n-0.3,0.1\n",
+        '[{"feature": "income", "importance": 0.3}, {"feature": "age", "importance": "0.1"}]',
+    ],
+)
 def test_tables_and_plain_drivers(text: str) -> None:
     found = _read(text)
-    assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [("income", "0.75"), ("age", "0.25")]  # fmt: skip
+    assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [
+        ("income", "0.75"),
+        ("age", "0.25"),
+    ]
 
 
 def test_very_many_features_are_kept_as_the_strongest_and_the_rest() -> None:
-    found = _read("feature,importance\n" + "".join(f"f{n},1\n" for n in range(500)) + "top,500\n")  # fmt: skip
-    assert (len(found.drivers), found.drivers[0].feature, found.drivers[-1].feature) == (200, "top", "302 other features")  # fmt: skip
+    found = _read(
+        "feature,importance\n" + "".join(f"f{n},1\n" for n in range(500)) + "top,500\n"
+    )
+    assert (
+        len(found.drivers),
+        found.drivers[0].feature,
+        found.drivers[-1].feature,
+    ) == (200, "top", "302 other features")
     assert found.ranked[0][1] == found.ranked[0][1].quantize(found.ranked[0][1])
     assert f"{found.ranked[0][1]:.2f}" == "0.50"
 
 
 def test_nothing_moves_it() -> None:
-    assert explaining.reading(_read("feature,importance\na,0\nb,-1\n")) == ("By feature importance, no input moves its answers.",)  # fmt: skip
+    assert explaining.reading(_read("feature,importance\na,0\nb,-1\n")) == (
+        "By feature importance, no input moves its answers.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +96,10 @@ def test_nothing_moves_it() -> None:
         ("{", "is not whole JSON"),
         ("{}", "names no features"),
         ('{"features": ["a"]}', "holds neither `drivers`"),
-        ('{"features": ["a", "b"], "importances_mean": [1]}', "one number for each of its 2 features"),
+        (
+            '{"features": ["a", "b"], "importances_mean": [1]}',
+            "one number for each of its 2 features",
+        ),
         ('{"features": ["a"], "values": []}', "holds no SHAP values"),
         ("feature,importance\na,much\n", "'much' where a number belongs"),
         ("feature,importance\na,inf\n", "not finite"),
@@ -72,7 +107,7 @@ def test_nothing_moves_it() -> None:
         ("a,b\n1\n", "one number for each of its 2 features"),
         ("[" * 100_000, "is not whole JSON"),
     ],
-)  # fmt: skip
+)
 def test_wrong_files_say_what_to_do(text: str, said: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         _read(text)

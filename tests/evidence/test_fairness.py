@@ -26,12 +26,19 @@ def _judged(rows: list[Row], rules: FairnessRules = RULES) -> Compared:
     tally: dict[Row, int] = defaultdict(int)
     for row in rows:
         tally[row] += 1
-    cells = tuple(Cell((name,), truth, said, count) for (name, truth, said), count in tally.items())  # fmt: skip
-    (found,) = fairness.judge(fairness.counts(Cells(("g",), cells, 0), rules.least), rules).compared  # fmt: skip
+    cells = tuple(
+        Cell((name,), truth, said, count)
+        for (name, truth, said), count in tally.items()
+    )
+    (found,) = fairness.judge(
+        fairness.counts(Cells(("g",), cells, 0), rules.least), rules
+    ).compared
     return found
 
 
-def _read(path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object) -> Judged:  # fmt: skip
+def _read(
+    path: Path, *groups: str, rules: FairnessRules = DEFAULT, **more: object
+) -> Judged:
     cells = predictions.read(path, Columns("truth", "prediction", groups, **more))  # type: ignore[arg-type]
     return fairness.judge(fairness.counts(cells, rules.least), rules)
 
@@ -41,10 +48,24 @@ def test_the_worked_example_of_the_docs() -> None:
     found = _read(HAND, "sex")
     (one,) = found.compared
     men, women = one.groups
-    assert (women.count, women.selection_rate, women.impact_ratio) == (100, Decimal("0.4"), Decimal("0.6"))  # fmt: skip
-    assert (men.count, men.selection_rate, men.impact_ratio) == (90, Decimal("0.666667"), Decimal("1.0"))  # fmt: skip
-    assert (women.true_positive_rate, men.true_positive_rate) == (Decimal("0.6"), Decimal("0.8"))  # fmt: skip
-    assert (women.false_positive_rate, men.false_positive_rate) == (Decimal("0.2"), Decimal("0.4"))  # fmt: skip
+    assert (women.count, women.selection_rate, women.impact_ratio) == (
+        100,
+        Decimal("0.4"),
+        Decimal("0.6"),
+    )
+    assert (men.count, men.selection_rate, men.impact_ratio) == (
+        90,
+        Decimal("0.666667"),
+        Decimal("1.0"),
+    )
+    assert (women.true_positive_rate, men.true_positive_rate) == (
+        Decimal("0.6"),
+        Decimal("0.8"),
+    )
+    assert (women.false_positive_rate, men.false_positive_rate) == (
+        Decimal("0.2"),
+        Decimal("0.4"),
+    )
     assert one.demographic_parity_difference == Decimal("0.266667")
     assert one.demographic_parity_ratio == Decimal("0.6")
     assert one.equalized_odds_difference == Decimal("0.2")
@@ -55,7 +76,11 @@ def test_the_worked_example_of_the_docs() -> None:
     )
 
 
-_ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()), min_size=1, max_size=120)  # fmt: skip
+_ROWS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=120,
+)
 
 
 @pytest.mark.slow
@@ -77,11 +102,20 @@ def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> Non
     names, truth, said = ([row[at] for row in large] for at in range(3))
     for one in found.groups:
         own = [row for row in large if row[0] == one.name]
-        assert float(one.selection_rate) == pytest.approx(metrics.selection_rate([row[1] for row in own], [row[2] for row in own], pos_label=True), abs=1e-6)  # fmt: skip
+        assert float(one.selection_rate) == pytest.approx(
+            metrics.selection_rate(
+                [row[1] for row in own], [row[2] for row in own], pos_label=True
+            ),
+            abs=1e-6,
+        )
 
     def same(figure: Decimal | None, of: object) -> None:
         if figure is not None:
-            told = of([int(one) for one in truth], [int(one) for one in said], sensitive_features=names)  # type: ignore[operator]  # fmt: skip
+            told = of(
+                [int(one) for one in truth],
+                [int(one) for one in said],
+                sensitive_features=names,
+            )  # type: ignore[operator]
             assert float(figure) == pytest.approx(told, abs=1e-6)
 
     same(found.demographic_parity_difference, metrics.demographic_parity_difference)
@@ -91,7 +125,10 @@ def test_figures_are_those_of_fairlearn_on_the_same_rows(rows: list[Row]) -> Non
     assert (found.demographic_parity_ratio is None) == (not any(said))
     is_clear = found.verdict == "clear"
     assert is_clear <= (not found.small and found.demographic_parity_ratio is not None)
-    assert is_clear <= all(one.impact_ratio is not None and one.impact_ratio >= RULES.ratio for one in found.groups)  # fmt: skip
+    assert is_clear <= all(
+        one.impact_ratio is not None and one.impact_ratio >= RULES.ratio
+        for one in found.groups
+    )
 
 
 def test_groups_of_nobody_and_of_one_are_never_passed() -> None:
@@ -108,16 +145,27 @@ def test_groups_of_nobody_and_of_one_are_never_passed() -> None:
 def test_one_class_only_and_nobody_selected_are_said_not_passed() -> None:
     true_only = _judged([(name, True, said) for name in "ab" for said in (True, False)])
     assert true_only.equalized_odds_difference is None
-    assert true_only.flags == ("equalized odds cannot be told: a has no case that is false in truth",)  # fmt: skip
+    assert true_only.flags == (
+        "equalized odds cannot be told: a has no case that is false in truth",
+    )
     nobody = _judged([(name, truth, False) for name in "ab" for truth in (True, False)])
     assert (nobody.verdict, nobody.demographic_parity_ratio) == ("undefined", None)
-    perfect = _judged([(name, truth, truth) for name in "ab" for truth in (True, False)])  # fmt: skip
-    assert (perfect.equalized_odds_difference, perfect.equalized_odds_ratio) == (Decimal("0.0"), None)  # fmt: skip
+    perfect = _judged(
+        [(name, truth, truth) for name in "ab" for truth in (True, False)]
+    )
+    assert (perfect.equalized_odds_difference, perfect.equalized_odds_ratio) == (
+        Decimal("0.0"),
+        None,
+    )
     assert perfect.verdict == "clear"
 
 
 def test_small_groups_leave_the_machine_by_name_alone() -> None:
-    cells = Cells(("sex", "age"), (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)), 3)  # fmt: skip
+    cells = Cells(
+        ("sex", "age"),
+        (Cell(("f", "18"), True, True, 29), Cell(("m", "60"), False, True, 500)),
+        3,
+    )
     told = fairness.counts(cells, 30).model_dump_json()
     assert "29" not in told
     assert '"small":[["f","18"]]' in told
@@ -127,11 +175,19 @@ def test_small_groups_leave_the_machine_by_name_alone() -> None:
 def test_columns_are_crossed(tmp_path: Path) -> None:
     """Nothing is wrong by sex alone here; it is where sex meets age."""
     path = tmp_path / "p.csv"
-    path.write_text("truth,prediction,sex,age\n" + "1,1,f,old\n0,0,f,old\n1,1,f,young\n0,0,f,young\n1,1,m,old\n0,1,m,old\n1,0,m,young\n0,0,m,young\n")  # fmt: skip
+    path.write_text(
+        "truth,prediction,sex,age\n"
+        + "1,1,f,old\n0,0,f,old\n1,1,f,young\n0,0,f,young\n1,1,m,old\n0,1,m,old\n1,0,m,young\n0,0,m,young\n"
+    )
     found = _read(path, "sex", "AGE", rules=RULES)
     assert [one.name for one in found.compared] == ["sex", "age", "sex × age"]
     crossed = found.compared[-1]
-    assert [(one.name, one.selection_rate) for one in crossed.groups] == [("f · old", Decimal("0.5")), ("f · young", Decimal("0.5")), ("m · old", Decimal("1.0")), ("m · young", Decimal("0.0"))]  # fmt: skip
+    assert [(one.name, one.selection_rate) for one in crossed.groups] == [
+        ("f · old", Decimal("0.5")),
+        ("f · young", Decimal("0.5")),
+        ("m · old", Decimal("1.0")),
+        ("m · young", Decimal("0.0")),
+    ]
     assert [one.verdict for one in found.compared] == ["clear", "flagged", "flagged"]
 
 
@@ -141,13 +197,17 @@ def test_parquet_and_packed_csv_give_the_same(tmp_path: Path, kind: str) -> None
     if kind == "gzip":
         path.write_bytes(gzip.compress(HAND.read_bytes()))
     else:
-        duckdb.sql(f"COPY (SELECT sex, truth = 1 AS truth, prediction::DOUBLE AS prediction FROM read_csv('{HAND}')) TO '{path}' (FORMAT parquet)")  # fmt: skip
+        duckdb.sql(
+            f"COPY (SELECT sex, truth = 1 AS truth, prediction::DOUBLE AS prediction FROM read_csv('{HAND}')) TO '{path}' (FORMAT parquet)"
+        )
     assert _read(path, "sex") == _read(HAND, "sex")
 
 
 def test_missing_values_are_counted_out(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    path.write_text("truth,prediction,sex\n1,1,f\n0,0,f\n,1,f\n1,,m\n1,1,\n1,1,m\n0,nan,m\n0,0,m\n1,1,NaN\n")  # fmt: skip
+    path.write_text(
+        "truth,prediction,sex\n1,1,f\n0,0,f\n,1,f\n1,,m\n1,1,\n1,1,m\n0,nan,m\n0,0,m\n1,1,NaN\n"
+    )
     found = _read(path, "sex", rules=RULES)
     assert found.counts.left_out == 5
     assert [one.count for one in found.compared[0].groups] == [2, 2]
@@ -155,10 +215,18 @@ def test_missing_values_are_counted_out(tmp_path: Path) -> None:
 
 def test_scores_and_words_are_read_as_one_says(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    path.write_text("truth,prediction,sex\nGranted,0.9,f\nrefused,0.2,f\ngranted,0.5,m\nrefused,0.49,m\n")  # fmt: skip
+    path.write_text(
+        "truth,prediction,sex\nGranted,0.9,f\nrefused,0.2,f\ngranted,0.5,m\nrefused,0.49,m\n"
+    )
     (one,) = _read(path, "sex", rules=RULES, positive="granted", threshold=0.5).compared
-    assert [each.selection_rate for each in one.groups] == [Decimal("0.5"), Decimal("0.5")]  # fmt: skip
-    assert [each.true_positive_rate for each in one.groups] == [Decimal("1.0"), Decimal("1.0")]  # fmt: skip
+    assert [each.selection_rate for each in one.groups] == [
+        Decimal("0.5"),
+        Decimal("0.5"),
+    ]
+    assert [each.true_positive_rate for each in one.groups] == [
+        Decimal("1.0"),
+        Decimal("1.0"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +260,9 @@ def test_a_million_rows(tmp_path: Path) -> None:
     duckdb.sql(
         f"COPY (SELECT range AS id, range % 2 AS truth, (range % 10) / 10 AS prediction, 'g' || range % 3 AS g, 'h' || range % 7 AS h FROM range(1000000)) TO '{path}'"
     )
-    cells = predictions.read(path, Columns("truth", "prediction", ("g", "h"), threshold=0.5))  # fmt: skip
+    cells = predictions.read(
+        path, Columns("truth", "prediction", ("g", "h"), threshold=0.5)
+    )
     assert sum(one.count for one in cells.cells) == 1_000_000
     found = fairness.judge(fairness.counts(cells, 30), FairnessRules())
     assert [one.verdict for one in found.compared] == ["clear", "clear", "clear"]

@@ -101,10 +101,15 @@ def test_what_the_front_door_knows_of_a_person_is_exported_and_erased(
         queries.withhold(
             session,
             {
-                "dedupe_key": "nudge:1:p-tim", "person_id": "p-tim", "kind": "nudge", "subject_type": None,
-                "subject_id": None, "rollout": "me", "withheld_at": house.now,
+                "dedupe_key": "nudge:1:p-tim",
+                "person_id": "p-tim",
+                "kind": "nudge",
+                "subject_type": None,
+                "subject_id": None,
+                "rollout": "me",
+                "withheld_at": house.now,
             },
-        )  # fmt: skip
+        )
     with house.db.read() as session:
         kept = people.export(session, "p-tim")
     assert (kept["met"][0]["way"], kept["home"][0]["pages"]) == (

@@ -119,8 +119,14 @@ def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
             number = 0
             while True:
                 found = status.portfolio(
-                    session, actor, policy=rules, org_key=ORG, now=START, number=number, everything=True,
-                )  # fmt: skip
+                    session,
+                    actor,
+                    policy=rules,
+                    org_key=ORG,
+                    now=START,
+                    number=number,
+                    everything=True,
+                )
                 shown += str(messages.portfolio(found).blocks)
                 number += 1
                 if not found.lines.has_next or number > 50:

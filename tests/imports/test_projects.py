@@ -44,7 +44,11 @@ def test_projects_are_added(desk: Desk) -> None:
     with desk.db.read() as session:
         names = {row.id: row.name for row in session.execute(select(Person)).scalars()}
     assert (names[triage.owner_id], names[triage.sponsor_id]) == ("Ana", "Bo")
-    assert (triage.category, triage.status, triage.channel) == ("decision", "in_progress", "C0IN")  # fmt: skip
+    assert (triage.category, triage.status, triage.channel) == (
+        "decision",
+        "in_progress",
+        "C0IN",
+    )
     assert project(desk, "lane-vision").status == "on_hold"
     assert accounts(desk) == {
         "atlas orion": "ticket-triage",
@@ -157,18 +161,29 @@ def test_an_account_stays_when_the_row_that_gives_it_up_is_left_out(desk: Desk) 
 def test_cost_that_is_there_goes_to_its_project(desk: Desk) -> None:
     with desk.db.begin() as session:
         load = CostLoad(
-            source="bill", billing_period=date(2026, 1, 1), sha256="x", rows=1,
-            charges_through=date(2026, 1, 25), loaded_at=NOW,
-        )  # fmt: skip
+            source="bill",
+            billing_period=date(2026, 1, 1),
+            sha256="x",
+            rows=1,
+            charges_through=date(2026, 1, 25),
+            loaded_at=NOW,
+        )
         key = AllocationKey(sub_account_id="1234", sub_account_name="Orion", tags="{}")
         session.add_all([load, key])
         session.flush()
         session.add(
             CostEntry(
-                load_id=load.id, charge_date=date(2026, 1, 2), allocation_key_id=key.id, service="EC2",
-                category="Usage", currency="USD", billed=Decimal(1), effective=Decimal(1), rows=1,
+                load_id=load.id,
+                charge_date=date(2026, 1, 2),
+                allocation_key_id=key.id,
+                service="EC2",
+                category="Usage",
+                currency="USD",
+                billed=Decimal(1),
+                effective=Decimal(1),
+                rows=1,
             )
-        )  # fmt: skip
+        )
     preview = desk.bring("projects", FILE, dry_run=True)
     assert preview.reallocated == 1
     report = desk.bring("projects", FILE)
@@ -186,19 +201,37 @@ def test_hostile_names_are_only_text(desk: Desk) -> None:
 
 def test_a_low_maturity_is_said_beside_planned_innovation(desk: Desk) -> None:
     told = CycleResult(
-        cycle_id=1, label="October 2025", business_unit=None, as_of=NOW, is_early=False,
-        invited=6, answered=6, fewest=5, overall=Level.LOW, median=Level.MEDIUM, before=None, before_label=None,
-        dimensions=(DimensionResult("data", "Data", Level.LOW, 6), DimensionResult("training", "Training", Level.HIGH, 6)),
-    )  # fmt: skip
+        cycle_id=1,
+        label="October 2025",
+        business_unit=None,
+        as_of=NOW,
+        is_early=False,
+        invited=6,
+        answered=6,
+        fewest=5,
+        overall=Level.LOW,
+        median=Level.MEDIUM,
+        before=None,
+        before_label=None,
+        dimensions=(
+            DimensionResult("data", "Data", Level.LOW, 6),
+            DimensionResult("training", "Training", Level.HIGH, 6),
+        ),
+    )
     with desk.db.begin() as session:
         session.add(MaturityRubric(id=1, sha256="x", text="", adopted_at=NOW))
         session.flush()
         session.add(
             MaturityCycle(
-                rubric_id=1, state="closed", seen_by="nobody", minimum_group=5, opened_at=NOW, closes_at=NOW,
+                rubric_id=1,
+                state="closed",
+                seen_by="nobody",
+                minimum_group=5,
+                opened_at=NOW,
+                closes_at=NOW,
                 result=as_json(told),
             )
-        )  # fmt: skip
+        )
     text = said(desk.bring("projects", FILE, dry_run=True))
     assert "lane-vision plans business-model innovation" in text
     assert "October 2025 found low maturity overall, held back by Data." in text

@@ -61,8 +61,12 @@ def book(tmp_path: Path, *rows: list[Any]) -> Path:
 @settings(max_examples=150, deadline=None)
 @given(TABLES, st.sampled_from(",;\t|"), st.booleans(), st.sampled_from(["\n", "\r\n"]))
 def test_csv_comes_out_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], separator: str, mark: bool, end: str
-) -> None:  # fmt: skip
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[list[str]],
+    separator: str,
+    mark: bool,
+    end: str,
+) -> None:
     headings = [f"h{at}" for at in range(len(table[0]))]
     out = io.StringIO()
     csv.writer(
@@ -213,7 +217,7 @@ def test_workbook_values_are_as_they_would_be_typed(tmp_path: Path) -> None:
         (b"a\n" + b"x" * 200_000 + b"\n", "131,072"),
         (b"PK\x03\x04 and then nothing", "damaged or cut-off workbook"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_is_refused_in_words(
     tmp_path: Path, raw: bytes, words: str
 ) -> None:

@@ -83,18 +83,40 @@ class Yard(House):
         key = f"lane-{next(self.keys)}"
         with self.db.begin() as session:
             made = Project(
-                key=key, name="Lane vision", owner_id="p-ola", sponsor_id="p-spo", status=status, channel="C0LANE",
+                key=key,
+                name="Lane vision",
+                owner_id="p-ola",
+                sponsor_id="p-spo",
+                status=status,
+                channel="C0LANE",
                 created_at=START,
-            )  # fmt: skip
+            )
             session.add(made)
             session.flush()
             if budget:
                 session.add(
-                    Budget(project_id=made.id, owner_id="p-ola", period="month", starts=TODAY, thresholds=[50, 80, 100], currency="EUR", basis="effective", created_at=START)
-                )  # fmt: skip
+                    Budget(
+                        project_id=made.id,
+                        owner_id="p-ola",
+                        period="month",
+                        starts=TODAY,
+                        thresholds=[50, 80, 100],
+                        currency="EUR",
+                        basis="effective",
+                        created_at=START,
+                    )
+                )
         return key
 
-    def model(self, key: str = "fraud", *, tier: int | None = 2, project: str | None = "", owner: str = OLA, **more: Any) -> int:  # fmt: skip
+    def model(
+        self,
+        key: str = "fraud",
+        *,
+        tier: int | None = 2,
+        project: str | None = "",
+        owner: str = OLA,
+        **more: Any,
+    ) -> int:
         """A model of a new project, assessed."""
         form = RegisterModel(
             key=key,
@@ -104,7 +126,16 @@ class Yard(House):
             request_key=f"key-{next(self.keys)}",
             **more,
         )
-        model_id = self.db.run(lambda session: service.register(session, self.actor(owner), form, policy=self.policy, now=self.now, org_key=ORG))  # fmt: skip
+        model_id = self.db.run(
+            lambda session: service.register(
+                session,
+                self.actor(owner),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
         if tier is not None:
             self.assess(model_id, tier, owner)
         return model_id
@@ -116,14 +147,37 @@ class Yard(House):
             revision=self.look(model_id).revision,
             **{"exposure": exposure, "purpose_class": purpose, "eu_class": eu} | more,
         )
-        return self.db.run(lambda session: service.assess(session, self.actor(who), form, policy=self.policy, now=self.now))  # fmt: skip
+        return self.db.run(
+            lambda session: service.assess(
+                session, self.actor(who), form, policy=self.policy, now=self.now
+            )
+        )
 
-    def version(self, model_id: int, name: str = "1", who: str = OLA, developers: tuple[str, ...] = (DEV,), **more: Any) -> int:  # fmt: skip
+    def version(
+        self,
+        model_id: int,
+        name: str = "1",
+        who: str = OLA,
+        developers: tuple[str, ...] = (DEV,),
+        **more: Any,
+    ) -> int:
         form = AddVersion(
-            model_id=model_id, version=name, digest=more.pop("digest", "a" * 64),
-            developers=tuple(f"p-{one}" for one in developers), **more,
-        )  # fmt: skip
-        return self.db.run(lambda session: versions.add_version(session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG))  # fmt: skip
+            model_id=model_id,
+            version=name,
+            digest=more.pop("digest", "a" * 64),
+            developers=tuple(f"p-{one}" for one in developers),
+            **more,
+        )
+        return self.db.run(
+            lambda session: versions.add_version(
+                session,
+                self.actor(who),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
 
     def look(self, model_id: int) -> ModelRecord:
         with self.db.read() as session:
@@ -142,9 +196,23 @@ class Yard(House):
 
     def seen(self, who: str, model_id: int, version_id: int | None = None) -> ModelCard:
         with self.db.read() as session:
-            return cards.card(session, self.actor(who), model_id, version_id, policy=self.policy, now=self.now)  # fmt: skip
+            return cards.card(
+                session,
+                self.actor(who),
+                model_id,
+                version_id,
+                policy=self.policy,
+                now=self.now,
+            )
 
-    def step(self, who: str, version_id: int, verb: str, reason: str = "Because.", **more: Any) -> str:  # fmt: skip
+    def step(
+        self,
+        who: str,
+        version_id: int,
+        verb: str,
+        reason: str = "Because.",
+        **more: Any,
+    ) -> str:
         form = TakeStep(
             version_id=version_id,
             revision=more.pop("revision", None) or self.at(version_id).revision,
@@ -154,7 +222,16 @@ class Yard(House):
             request_key=f"key-{next(self.keys)}",
             **more,
         )
-        return self.db.run(lambda session: moving.take(session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG))  # fmt: skip
+        return self.db.run(
+            lambda session: moving.take(
+                session,
+                self.actor(who),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
 
     def ask(self, who: str, version_id: int) -> int:
         """Ask for approval at the gate; the request's id."""
@@ -169,9 +246,15 @@ class Yard(House):
         )
         return self.db.run(
             lambda session: decisions.submit(
-                session, self.actor(who), form, policy=self.policy, policy_id=1, now=self.now, org_key=ORG
+                session,
+                self.actor(who),
+                form,
+                policy=self.policy,
+                policy_id=1,
+                now=self.now,
+                org_key=ORG,
             )
-        )  # fmt: skip
+        )
 
     def hand_in(self, who: str, version_id: int, type_: str, **more: Any) -> int:
         if type_ == "performance_report":
@@ -184,31 +267,70 @@ class Yard(House):
         form = SubmitEvidence(type=type_, **more)
         return self.db.run(
             lambda session: evidencing.submit(
-                session, self.actor(who), version_id, form, f"key-{next(self.keys)}", policy=self.policy, now=self.now
+                session,
+                self.actor(who),
+                version_id,
+                form,
+                f"key-{next(self.keys)}",
+                policy=self.policy,
+                now=self.now,
             )
-        )  # fmt: skip
+        )
 
-    def decide_evidence(self, who: str, *items: int, accept: bool = True, word: str = "", revision: int = 1) -> None:  # fmt: skip
+    def decide_evidence(
+        self,
+        who: str,
+        *items: int,
+        accept: bool = True,
+        word: str = "",
+        revision: int = 1,
+    ) -> None:
         self.db.run(
             lambda session: evidencing.decide(
-                session, self.actor(who), [(one, revision) for one in items], accept=accept, word=word,
-                policy=self.policy, now=self.now,
+                session,
+                self.actor(who),
+                [(one, revision) for one in items],
+                accept=accept,
+                word=word,
+                policy=self.policy,
+                now=self.now,
             )
-        )  # fmt: skip
+        )
 
-    def waive(self, who: str, version_id: int, type_: str, days: int = 30, reason: str = "No training set yet.") -> int:  # fmt: skip
+    def waive(
+        self,
+        who: str,
+        version_id: int,
+        type_: str,
+        days: int = 30,
+        reason: str = "No training set yet.",
+    ) -> int:
         return self.db.run(
             lambda session: evidencing.waive(
-                session, self.actor(who), version_id, type_, reason=reason, until=self.now.date() + timedelta(days=days),
-                policy=self.policy, now=self.now,
+                session,
+                self.actor(who),
+                version_id,
+                type_,
+                reason=reason,
+                until=self.now.date() + timedelta(days=days),
+                policy=self.policy,
+                now=self.now,
             )
-        )  # fmt: skip
+        )
 
-    def complete(self, version_id: int, *steps: Step, by: str = DEV, accepted_by: str | None = None) -> None:  # fmt: skip
+    def complete(
+        self,
+        version_id: int,
+        *steps: Step,
+        by: str = DEV,
+        accepted_by: str | None = None,
+    ) -> None:
         """Hand in all that these steps ask for; the validator writes the report."""
         model = self.look(self._model_of(version_id))
         for step in steps or STEPS:
-            for type_ in self.policy.evidence.required(step, model.tier or 1, affects_people=model.affects_people):  # fmt: skip
+            for type_ in self.policy.evidence.required(
+                step, model.tier or 1, affects_people=model.affects_people
+            ):
                 who = VAL if type_ == "validation_report" else by
                 item = self.hand_in(who, version_id, type_)
                 if accepted_by and type_ != "validation_report":
@@ -251,23 +373,63 @@ class Yard(House):
         assert self.state_of(version) is ModelState.IN_USE
         return version
 
-    def find(self, who: str, model_id: int, severity: Severity = Severity.HIGH, version_id: int | None = None, **more: Any) -> int:  # fmt: skip
-        form = FileFinding(model_id=model_id, version_id=version_id, words="It is wrong at night.", severity=severity, **more)  # fmt: skip
-        return self.db.run(lambda session: findings.file(session, self.actor(who), form, policy=self.policy, now=self.now, org_key=ORG))  # fmt: skip
+    def find(
+        self,
+        who: str,
+        model_id: int,
+        severity: Severity = Severity.HIGH,
+        version_id: int | None = None,
+        **more: Any,
+    ) -> int:
+        form = FileFinding(
+            model_id=model_id,
+            version_id=version_id,
+            words="It is wrong at night.",
+            severity=severity,
+            **more,
+        )
+        return self.db.run(
+            lambda session: findings.file(
+                session,
+                self.actor(who),
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=ORG,
+            )
+        )
 
-    def settle(self, who: str, finding_id: int, how: str, word: str = "Mended.", **more: Any) -> str:  # fmt: skip
+    def settle(
+        self, who: str, finding_id: int, how: str, word: str = "Mended.", **more: Any
+    ) -> str:
         with self.db.read() as session:
             found = reads.finding(session, finding_id)
         assert found is not None
-        form = SettleFinding.model_validate({"finding_id": finding_id, "revision": found.revision, "how": how, "word": word, **more})  # fmt: skip
-        return self.db.run(lambda session: findings.settle(session, self.actor(who), form, policy=self.policy, now=self.now))  # fmt: skip
+        form = SettleFinding.model_validate(
+            {
+                "finding_id": finding_id,
+                "revision": found.revision,
+                "how": how,
+                "word": word,
+                **more,
+            }
+        )
+        return self.db.run(
+            lambda session: findings.settle(
+                session, self.actor(who), form, policy=self.policy, now=self.now
+            )
+        )
 
     def morning(self, days: int = 1) -> None:
         """The daily look, after so many days."""
         self.now += timedelta(days=days)
         slot = DueSlot("organisation", "inventory.look", str(self.now.date()), self.now)
         occasion = Occasion(self.now, self.policy, 1, ORG)
-        self.db.run(lambda session: jobs.REGISTRY.schedules["inventory.look"](session, slot, occasion))  # fmt: skip
+        self.db.run(
+            lambda session: jobs.REGISTRY.schedules["inventory.look"](
+                session, slot, occasion
+            )
+        )
 
 
 @pytest.fixture
@@ -282,9 +444,15 @@ def settled(database: Database) -> Yard:
     with database.begin() as session:
         session.add(PolicyVersion(sha256="0" * 64, text=POLICY, applied_at=START))
         session.add_all(
-            Channel(org_key=ORG, slack_id=id_, name=name, bot_is_member=True, refreshed_at=START)
+            Channel(
+                org_key=ORG,
+                slack_id=id_,
+                name=name,
+                bot_is_member=True,
+                refreshed_at=START,
+            )
             for id_, name in (("C0LANE", "lane-vision"), ("C0GOV", "ml-governance"))
-        )  # fmt: skip
+        )
     for name in (OLA, DEV, VAL, RISK, OPS, SPO, "rita", "otto", "ned"):
         yard.person(name)
     yard.person("gus", is_guest=True)

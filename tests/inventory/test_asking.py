@@ -39,14 +39,23 @@ def due(yard: Yard) -> list[Asked]:
 
 def keep(yard: Yard, **values: Decimal) -> None:
     found = {one: values[one.metric] for one in due(yard)}
-    yard.db.run(lambda session: asking.keep(session, found, policy=yard.policy, org_key=ORG, now=yard.now))  # fmt: skip
+    yard.db.run(
+        lambda session: asking.keep(
+            session, found, policy=yard.policy, org_key=ORG, now=yard.now
+        )
+    )
 
 
-def test_a_measure_is_asked_for_once_a_round_from_when_it_is_in_use(asked: Yard) -> None:  # fmt: skip
+def test_a_measure_is_asked_for_once_a_round_from_when_it_is_in_use(
+    asked: Yard,
+) -> None:
     assert due(asked) == [], "the round began before it was in use"
     asked.now += timedelta(hours=6)
     (one,) = due(asked)
-    assert one.query == 'avg(model_accuracy{model="fraud", version="1", measure="accuracy"})'  # fmt: skip
+    assert (
+        one.query
+        == 'avg(model_accuracy{model="fraud", version="1", measure="accuracy"})'
+    )
     assert one.words == "fraud:1 accuracy"
     assert (one.at.hour % 6, one.at.minute, one.at <= asked.now) == (0, 0, True)
     keep(asked, accuracy=Decimal("0.9"))
@@ -54,7 +63,9 @@ def test_a_measure_is_asked_for_once_a_round_from_when_it_is_in_use(asked: Yard)
     asked.now += timedelta(hours=6)
     keep(asked, accuracy=Decimal("0.5"))
     model = asked.look(MODEL)
-    assert [one.words for one in model.findings] == ["accuracy is 0.5, below the 0.85 of its monitoring plan"]  # fmt: skip
+    assert [one.words for one in model.findings] == [
+        "accuracy is 0.5, below the 0.85 of its monitoring plan"
+    ]
 
 
 def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
@@ -62,11 +73,19 @@ def test_two_processes_keep_a_reading_once(asked: Yard) -> None:
     (one,) = due(asked)
     for value in ("0.9", "0.8123"):
         values = {one: Decimal(value)}
-        asked.db.run(lambda session, values=values: asking.keep(session, values, policy=asked.policy, org_key=ORG, now=asked.now))  # fmt: skip
+        asked.db.run(
+            lambda session, values=values: asking.keep(
+                session, values, policy=asked.policy, org_key=ORG, now=asked.now
+            )
+        )
     (reading,) = asked.seen(OLA, MODEL).readings
     assert reading.value == Decimal("0.9")
     gone = {replace(one, metric="dropped since"): Decimal(1)}
-    asked.db.run(lambda session: asking.keep(session, gone, policy=asked.policy, org_key=ORG, now=asked.now))  # fmt: skip
+    asked.db.run(
+        lambda session: asking.keep(
+            session, gone, policy=asked.policy, org_key=ORG, now=asked.now
+        )
+    )
 
 
 def test_what_is_suspended_is_not_asked_for(asked: Yard) -> None:
@@ -83,7 +102,12 @@ def test_rounds_begin_at_the_same_instants_everywhere() -> None:
 
 
 def test_a_models_own_query_goes_first_and_dollars_are_promqls() -> None:
-    read = Readings.model_validate({"prometheus": {"a": 'x{m="$model"}', "b": 'y{n=~"a$$"}'}, "models": {"m": {"A": "own"}}})  # fmt: skip
+    read = Readings.model_validate(
+        {
+            "prometheus": {"a": 'x{m="$model"}', "b": 'y{n=~"a$$"}'},
+            "models": {"m": {"A": "own"}},
+        }
+    )
     assert read.query("m", "1", "a") == "own"
     assert read.query("other", "1", "A") == 'x{m="other"}'
     assert read.query("m", "1", "b") == 'y{n=~"a$"}'
@@ -93,11 +117,17 @@ def test_a_models_own_query_goes_first_and_dollars_are_promqls() -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ('{prometheus: {a: "x{m=\\"$mode\\"}"}}', "$mode is not known; there are $model, $version and $metric"),
-        ('{prometheus: {a: "x{m=~\\"b$\\"}"}}', "a `$` of PromQL itself is written `$$`"),
+        (
+            '{prometheus: {a: "x{m=\\"$mode\\"}"}}',
+            "$mode is not known; there are $model, $version and $metric",
+        ),
+        (
+            '{prometheus: {a: "x{m=~\\"b$\\"}"}}',
+            "a `$` of PromQL itself is written `$$`",
+        ),
         ("{every: 60d}", "a time from 1m to 31d"),
     ],
-)  # fmt: skip
+)
 def test_a_query_that_cannot_be_filled_in_is_refused(section: str, said: str) -> None:
     with pytest.raises(policy.PolicyRefused) as raised:
         policy.parse(f"{POLICY}readings: {section}\n")

@@ -20,12 +20,24 @@ def register(yard: Yard, who: str = OLA, **more: Any) -> int:
     form = RegisterModel(
         **{"key": "fraud", "name": "Fraud", "request_key": "one"} | more
     )
-    return yard.db.run(lambda session: service.register(session, yard.actor(who), form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+    return yard.db.run(
+        lambda session: service.register(
+            session,
+            yard.actor(who),
+            form,
+            policy=yard.policy,
+            now=yard.now,
+            org_key=ORG,
+        )
+    )
 
 
 def found(yard: Yard, who: str, words: str = "") -> list[str]:
     with yard.db.read() as session:
-        return [one.key for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)]  # fmt: skip
+        return [
+            one.key
+            for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)
+        ]
 
 
 def test_registering_twice_registers_once(yard: Yard) -> None:
@@ -46,7 +58,16 @@ def test_registering_twice_registers_once(yard: Yard) -> None:
 
 def register_by_guest(yard: Yard) -> None:
     form = RegisterModel(key="x", name="Xx", request_key="g")
-    yard.db.run(lambda session: service.register(session, yard.actor("gus", is_guest=True), form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+    yard.db.run(
+        lambda session: service.register(
+            session,
+            yard.actor("gus", is_guest=True),
+            form,
+            policy=yard.policy,
+            now=yard.now,
+            org_key=ORG,
+        )
+    )
 
 
 def test_a_vendor_and_a_generative_use_are_entries_with_what_they_consist_of(
@@ -58,8 +79,18 @@ def test_a_vendor_and_a_generative_use_are_entries_with_what_they_consist_of(
         RegisterModel(key="v", name="Vee", kind=ModelKind.VENDOR, request_key="r")
     model = yard.model("assistant", kind=ModelKind.GENERATIVE, vendor="Acme AI")
     parts = {"model": "large-2026-01", "prompt_sha256": "c" * 64}
-    first = yard.version(model, "1", digest=None, generative=Generative(**parts, tools=("search", "calculator")))  # fmt: skip
-    same = yard.version(model, "1", digest=None, generative=Generative(**parts, tools=("calculator", "search")))  # fmt: skip
+    first = yard.version(
+        model,
+        "1",
+        digest=None,
+        generative=Generative(**parts, tools=("search", "calculator")),
+    )
+    same = yard.version(
+        model,
+        "1",
+        digest=None,
+        generative=Generative(**parts, tools=("calculator", "search")),
+    )
     assert same == first
     with pytest.raises(InvalidInput, match="with other contents"):
         yard.version(model, "1", digest=None, generative=Generative(**parts))
@@ -74,12 +105,40 @@ def test_upstream_models_never_go_round(yard: Yard) -> None:
     c = yard.model("cc", upstream=("bb",))
     record = yard.look(c)
     assert record.upstream == ("Bb",)
-    form = RegisterModel(key="aa", name="Aa", request_key="x", upstream=("cc",), project=record.project_key)  # fmt: skip
+    form = RegisterModel(
+        key="aa",
+        name="Aa",
+        request_key="x",
+        upstream=("cc",),
+        project=record.project_key,
+    )
     a = yard.look(1)
     with pytest.raises(InvalidInput, match="round in a circle"):
-        yard.db.run(lambda session: service.edit(session, yard.actor(OLA), a.id, a.revision, form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+        yard.db.run(
+            lambda session: service.edit(
+                session,
+                yard.actor(OLA),
+                a.id,
+                a.revision,
+                form,
+                policy=yard.policy,
+                now=yard.now,
+                org_key=ORG,
+            )
+        )
     with pytest.raises(Stale):
-        yard.db.run(lambda session: service.edit(session, yard.actor(OLA), a.id, 99, form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+        yard.db.run(
+            lambda session: service.edit(
+                session,
+                yard.actor(OLA),
+                a.id,
+                99,
+                form,
+                policy=yard.policy,
+                now=yard.now,
+                org_key=ORG,
+            )
+        )
 
 
 def test_another_tier_is_model_risks_with_a_reason(yard: Yard) -> None:
@@ -91,7 +150,11 @@ def test_another_tier_is_model_risks_with_a_reason(yard: Yard) -> None:
         yard.assess(model, 2, RISK, override=1)
     assert yard.assess(model, 2, RISK, override=1, reason="The press watches it.") == 1
     record = yard.look(model)
-    assert (record.tier, record.tier_follows, record.tier_reason) == (1, 2, "The press watches it.")  # fmt: skip
+    assert (record.tier, record.tier_follows, record.tier_reason) == (
+        1,
+        2,
+        "The press watches it.",
+    )
     from storage.enums import EuClass
 
     with pytest.raises(InvalidInput, match="tier 1 in any case"):
@@ -104,7 +167,18 @@ def test_what_is_no_model_is_said_by_model_risk_and_kept(yard: Yard) -> None:
     model = yard.model("rules")
 
     def say(who: str, is_model: bool, reason: str = "A fixed table.") -> None:
-        yard.db.run(lambda session: service.say_what_it_is(session, yard.actor(who), model, yard.look(model).revision, is_model=is_model, reason=reason, policy=yard.policy, now=yard.now))  # fmt: skip
+        yard.db.run(
+            lambda session: service.say_what_it_is(
+                session,
+                yard.actor(who),
+                model,
+                yard.look(model).revision,
+                is_model=is_model,
+                reason=reason,
+                policy=yard.policy,
+                now=yard.now,
+            )
+        )
 
     with pytest.raises(NotAllowed, match="Only model risk"):
         say(OLA, False)
@@ -157,7 +231,9 @@ def test_a_finding_has_an_owner_a_day_and_an_end(yard: Yard) -> None:
         yard.settle("ned", finding, "resolve")
     with pytest.raises(InvalidInput, match="how one can see it"):
         yard.settle(OLA, finding, "resolve", "")
-    yard.settle(RISK, finding, "accept", "Known, and rare.", until=TODAY + timedelta(days=30))  # fmt: skip
+    yard.settle(
+        RISK, finding, "accept", "Known, and rare.", until=TODAY + timedelta(days=30)
+    )
     assert not yard.look(model).findings[0].is_open(TODAY)
     yard.morning(31)
     assert yard.look(model).findings[0].status is FindingStatus.OPEN
@@ -220,9 +296,15 @@ def test_a_review_is_asked_for_told_on_and_never_done_by_silence(yard: Yard) -> 
 def reviewed(yard: Yard, who: str, model: int, due: date) -> str:
     return yard.db.run(
         lambda session: reviews.done(
-            session, yard.actor(who), model, due, words="Looked at drift and complaints.", policy=yard.policy, now=yard.now
+            session,
+            yard.actor(who),
+            model,
+            due,
+            words="Looked at drift and complaints.",
+            policy=yard.policy,
+            now=yard.now,
         )
-    )  # fmt: skip
+    )
 
 
 def test_in_use_after_its_approval_ended_is_a_finding_and_a_review(yard: Yard) -> None:
@@ -238,15 +320,23 @@ def test_in_use_after_its_approval_ended_is_a_finding_and_a_review(yard: Yard) -
 # --- readings
 
 
-def read(yard: Yard, version: int, value: str, metric: str = "accuracy", **more: Any) -> bool:  # fmt: skip
+def read(
+    yard: Yard, version: int, value: str, metric: str = "accuracy", **more: Any
+) -> bool:
     from storage.inventory.tables import ModelVersion
 
     form = GiveReading(metric=metric, value=Decimal(value), **more)
     return yard.db.run(
         lambda session: monitoring.take(
-            session, OPERATOR, session.get_one(ModelVersion, version), form, policy=yard.policy, now=yard.now, org_key=ORG
+            session,
+            OPERATOR,
+            session.get_one(ModelVersion, version),
+            form,
+            policy=yard.policy,
+            now=yard.now,
+            org_key=ORG,
         )
-    )  # fmt: skip
+    )
 
 
 def test_a_reading_under_the_plan_opens_a_finding_once(yard: Yard) -> None:
@@ -270,7 +360,10 @@ def test_a_reading_under_the_plan_opens_a_finding_once(yard: Yard) -> None:
         "accuracy is 0.8, below the 0.85 of its monitoring plan",
     )
     card = yard.seen(OLA, model)
-    assert (card.readings[0].value, card.readings[0].is_breach) == (Decimal("0.79"), True)  # fmt: skip
+    assert (card.readings[0].value, card.readings[0].is_breach) == (
+        Decimal("0.79"),
+        True,
+    )
 
 
 def test_a_reading_that_does_not_come_opens_one_finding_for_each_silence(
@@ -295,7 +388,12 @@ def test_a_reading_that_does_not_come_opens_one_finding_for_each_silence(
 def test_another_plan_in_use_is_watched_from_then_on(yard: Yard) -> None:
     model = yard.model()
     version = yard.in_use(model)
-    yard.hand_in(OPS, version, "monitoring_plan", watched=(Watched.read("latency_ms <= 120 every 1"),))  # fmt: skip
+    yard.hand_in(
+        OPS,
+        version,
+        "monitoring_plan",
+        watched=(Watched.read("latency_ms <= 120 every 1"),),
+    )
     assert [one.metric for one in yard.seen(OLA, model).readings] == ["latency_ms"]
     assert read(yard, version, "121", metric="LATENCY_MS") is True
 
@@ -305,13 +403,21 @@ def test_another_plan_in_use_is_watched_from_then_on(yard: Yard) -> None:
 
 @pytest.mark.parametrize(
     ("text", "met"),
-    [("accuracy = 0.91 >= 0.85", True), ("accuracy=0.85>=0.85", True), ("drift = 0.2 <= 0.1", False), ("p99 ms = 80 < 120", True)],
-)  # fmt: skip
+    [
+        ("accuracy = 0.91 >= 0.85", True),
+        ("accuracy=0.85>=0.85", True),
+        ("drift = 0.2 <= 0.1", False),
+        ("p99 ms = 80 < 120", True),
+    ],
+)
 def test_metrics_are_judged(text: str, met: bool) -> None:
     assert Measure.read(text).is_met is met
 
 
-@pytest.mark.parametrize("text", ["accuracy", "accuracy = good >= 1", "= 1 >= 2", "a = 1 == 2", "a = 1..2 >= 3"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["accuracy", "accuracy = good >= 1", "= 1 >= 2", "a = 1 == 2", "a = 1..2 >= 3"],
+)
 def test_what_is_no_metric_is_refused(text: str) -> None:
     with pytest.raises((ValueError, ArithmeticError)):
         Measure.read(text)
@@ -338,7 +444,12 @@ def test_evidence_that_says_nothing_is_refused(given: dict[str, Any], why: str) 
 def test_home_shows_who_is_needed(yard: Yard) -> None:
     def needs(who: str) -> list[tuple[str, str]]:
         with yard.db.read() as session:
-            return [(one.model.key, one.why) for one in reads.needing(session, yard.actor(who), policy=yard.policy, now=yard.now)]  # fmt: skip
+            return [
+                (one.model.key, one.why)
+                for one in reads.needing(
+                    session, yard.actor(who), policy=yard.policy, now=yard.now
+                )
+            ]
 
     model = yard.model()
     yard.in_validation(model)
@@ -380,10 +491,23 @@ def test_what_asks_less_of_versions_is_model_risks_to_say(yard: Yard) -> None:
     with pytest.raises(NotAllowed, match="only model risk can say it"):
         yard.assess(model, 3)
     record = yard.look(model)
-    form = RegisterModel(key="fraud", name="Fraud", request_key="x", project=record.project_key)  # fmt: skip
+    form = RegisterModel(
+        key="fraud", name="Fraud", request_key="x", project=record.project_key
+    )
 
     def edit(who: str) -> None:
-        yard.db.run(lambda session: service.edit(session, yard.actor(who), model, record.revision, form, policy=yard.policy, now=yard.now, org_key=ORG))  # fmt: skip
+        yard.db.run(
+            lambda session: service.edit(
+                session,
+                yard.actor(who),
+                model,
+                record.revision,
+                form,
+                policy=yard.policy,
+                now=yard.now,
+                org_key=ORG,
+            )
+        )
 
     with pytest.raises(NotAllowed, match="only model risk can say it"):
         edit(OLA)

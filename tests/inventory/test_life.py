@@ -61,8 +61,15 @@ def test_a_metric_under_its_threshold_holds_a_version_up(yard: Yard) -> None:
 
     version = yard.version(yard.model(tier=3))
     yard.complete(version, "validation")
-    yard.hand_in(DEV, version, "performance_report", metrics=(Measure.read("accuracy = 0.81 >= 0.85"),))  # fmt: skip
-    with pytest.raises(NotAllowed, match=r"performance report \(accuracy 0\.81 is below 0\.85\)"):  # fmt: skip
+    yard.hand_in(
+        DEV,
+        version,
+        "performance_report",
+        metrics=(Measure.read("accuracy = 0.81 >= 0.85"),),
+    )
+    with pytest.raises(
+        NotAllowed, match=r"performance report \(accuracy 0\.81 is below 0\.85\)"
+    ):
         yard.step(DEV, version, "submit", validator=VAL)
     yard.hand_in(DEV, version, "performance_report")
     yard.step(DEV, version, "submit", validator=VAL)
@@ -80,7 +87,9 @@ def test_evidence_is_accepted_by_the_validator_and_never_by_who_made_it(
     with pytest.raises(InvalidInput, match="why you reject"):
         yard.decide_evidence(VAL, item.id, accept=False)
     yard.decide_evidence(VAL, item.id, accept=False, word="It names no data.")
-    assert f"{item.type.replace('_', ' ')} (rejected)" in [one.words for one in yard.seen(VAL, model).lacks["approval"]]  # fmt: skip
+    assert f"{item.type.replace('_', ' ')} (rejected)" in [
+        one.words for one in yard.seen(VAL, model).lacks["approval"]
+    ]
     with pytest.raises(Stale):
         yard.decide_evidence(VAL, item.id)
     again = yard.hand_in(DEV, version, item.type)
@@ -109,7 +118,9 @@ def test_a_waiver_is_model_risks_with_an_end_and_is_never_a_pass(yard: Yard) -> 
     assert "by Risk: No training set yet." in facts["Validation report"]
     yard.withdraw(VAL, request)
     yard.now += timedelta(days=32)
-    assert "validation report (waiver over)" in [one.words for one in yard.seen(VAL, model).lacks["approval"]]  # fmt: skip
+    assert "validation report (waiver over)" in [
+        one.words for one in yard.seen(VAL, model).lacks["approval"]
+    ]
 
 
 def test_a_tier_3_version_with_complete_evidence_passes_by_rule(yard: Yard) -> None:
@@ -161,7 +172,9 @@ def test_contents_that_changed_since_are_not_approved(yard: Yard) -> None:
 
 
 def test_who_made_or_validated_it_does_not_approve_it(yard: Yard) -> None:
-    yard.text = yard.text.replace("[role:model_risk]}", '["U0DEV", "U0VAL", "U0CON", "U0RISK"], quorum: 1}')  # fmt: skip
+    yard.text = yard.text.replace(
+        "[role:model_risk]}", '["U0DEV", "U0VAL", "U0CON", "U0RISK"], quorum: 1}'
+    )
     yard.person("con")
     model = yard.model()
     version = yard.version(model, contributors=("p-con",))
@@ -196,7 +209,9 @@ def test_two_people_take_it_into_use_and_one_suspends_it(yard: Yard) -> None:
     assert yard.state_of(version) is S.IN_USE
     with pytest.raises(InvalidInput, match="Say in a sentence why"):
         yard.step(RISK, version, "suspend", "")
-    with pytest.raises(NotAllowed, match="this is for its owner, operations or model risk"):  # fmt: skip
+    with pytest.raises(
+        NotAllowed, match="this is for its owner, operations or model risk"
+    ):
         yard.step(DEV, version, "suspend")
     yard.step("rita", version, "suspend", "It refuses everybody from Leeds.")
     assert yard.look(model).state is S.SUSPENDED
@@ -230,7 +245,9 @@ def test_changes_by_class(yard: Yard) -> None:
     assert yard.state_of(version) is S.IN_USE
     with pytest.raises(InvalidInput, match="name it"):
         yard.step(OLA, version, "change", change_class=ChangeClass.MATERIAL)
-    yard.step(OLA, version, "change", change_class=ChangeClass.MATERIAL, new_version="2")  # fmt: skip
+    yard.step(
+        OLA, version, "change", change_class=ChangeClass.MATERIAL, new_version="2"
+    )
     record = yard.look(model)
     assert [(one.version, one.state) for one in record.versions] == [
         ("2", S.DEVELOPMENT),
@@ -256,7 +273,9 @@ def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(
     model = yard.model()
     down = yard.model("triage", upstream=("fraud",))
     version, lower = yard.in_use(model), yard.in_use(down)
-    with pytest.raises(NotAllowed, match="missing: decommission plan; still used by Triage"):  # fmt: skip
+    with pytest.raises(
+        NotAllowed, match="missing: decommission plan; still used by Triage"
+    ):
         yard.step(OLA, version, "retire")
     for one in (lower, version):
         yard.complete(one, "retirement")
@@ -279,7 +298,10 @@ def test_retiring_needs_a_plan_two_people_and_nobody_who_depends_on_it(
 
 def test_a_model_starts_only_assessed_in_an_approved_project(yard: Yard) -> None:
     loose = yard.model("loose", tier=None, project=None)
-    with pytest.raises(GovernanceError, match="its tier is not assessed yet; it belongs to no project yet"):  # fmt: skip
+    with pytest.raises(
+        GovernanceError,
+        match="its tier is not assessed yet; it belongs to no project yet",
+    ):
         yard.version(loose)
     early = yard.model("early", project=yard.governed("submitted"))
     with pytest.raises(GovernanceError, match="its project is submitted, not approved"):

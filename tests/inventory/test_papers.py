@@ -58,22 +58,39 @@ Precision.
 
 def test_a_card_file_is_told_apart_into_its_sections() -> None:
     found = files.read(CARD.encode())
-    assert set(found) == {"details", "intended_use", "ethics", "training_data", "evaluation_data", "metrics", "analyses"}  # fmt: skip
+    assert set(found) == {
+        "details",
+        "intended_use",
+        "ethics",
+        "training_data",
+        "evaluation_data",
+        "metrics",
+        "analyses",
+    }
     assert found["details"] == "A gradient boosted tree."
-    assert found["intended_use"] == "**Direct Use**\n\nRanks claims.\n\n**Out-of-Scope Use**\n\nNever rejects anybody."  # fmt: skip
+    assert (
+        found["intended_use"]
+        == "**Direct Use**\n\nRanks claims.\n\n**Out-of-Scope Use**\n\nNever rejects anybody."
+    )
     assert found["analyses"] == "**Results**\n\n0.88."
-    assert CardText.model_validate(found).missing == ("Factors", "Caveats and recommendations")  # fmt: skip
+    assert CardText.model_validate(found).missing == (
+        "Factors",
+        "Caveats and recommendations",
+    )
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"just words", "none of a model card's headings"),
-        (b"## Intended use\n\n[More Information Needed]\n", "none of a model card's headings"),
+        (
+            b"## Intended use\n\n[More Information Needed]\n",
+            "none of a model card's headings",
+        ),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (b"x" * 1_000_001, "is larger than a model card is"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_card_says_so(data: bytes, said: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         files.read(data)
@@ -81,12 +98,26 @@ def test_what_is_no_card_says_so(data: bytes, said: str) -> None:
 
 
 def test_the_card_is_made_from_the_record_and_says_what_is_missing(yard: Yard) -> None:
-    model = yard.model(technique="Gradient boosting", data_sources=("claims",), purpose="Ranks claims.")  # fmt: skip
+    model = yard.model(
+        technique="Gradient boosting", data_sources=("claims",), purpose="Ranks claims."
+    )
     version = yard.version(model)
     bare = model_cards.build(yard.seen(OLA, model, version), yard.policy, TODAY)
     assert [one.title for one in bare.sections] == list(TITLES.values())
-    assert bare.missing == ("Factors", "Metrics", "Evaluation data", "Quantitative analyses", "Ethical considerations", "Caveats and recommendations")  # fmt: skip
-    yard.hand_in(DEV, version, "model_card", card=CardText.model_validate(files.read(CARD.encode())))  # fmt: skip
+    assert bare.missing == (
+        "Factors",
+        "Metrics",
+        "Evaluation data",
+        "Quantitative analyses",
+        "Ethical considerations",
+        "Caveats and recommendations",
+    )
+    yard.hand_in(
+        DEV,
+        version,
+        "model_card",
+        card=CardText.model_validate(files.read(CARD.encode())),
+    )
     yard.hand_in(DEV, version, "performance_report")
     yard.waive(RISK, version, "datasheet")
     yard.find(RISK, model, Severity.LOW, version)
@@ -117,7 +148,19 @@ def test_a_pack_holds_what_an_auditor_asks(yard: Yard) -> None:
     yard.model("claims", name="Claims <i>")
     model = yard.model(tier=1, upstream=("claims",))
     version = yard.in_validation(model)
-    counts = Counts.model_validate({"counted": [{"columns": ["sex"], "groups": [{"names": ["f"], "tp": 30, "fp": 10, "fn": 20, "tn": 40}, {"names": ["m"], "tp": 48, "fp": 12, "fn": 12, "tn": 18}]}]})  # fmt: skip
+    counts = Counts.model_validate(
+        {
+            "counted": [
+                {
+                    "columns": ["sex"],
+                    "groups": [
+                        {"names": ["f"], "tp": 30, "fp": 10, "fn": 20, "tn": 40},
+                        {"names": ["m"], "tp": 48, "fp": 12, "fn": 12, "tn": 18},
+                    ],
+                }
+            ]
+        }
+    )
     first = yard.hand_in(DEV, version, "fairness_report", fairness=counts)
     yard.decide_evidence(VAL, first, accept=False, word="Too small a sample.")
     yard.complete(version, "approval")
@@ -128,23 +171,47 @@ def test_a_pack_holds_what_an_auditor_asks(yard: Yard) -> None:
     yard.find(RISK, model, Severity.LOW, version)
     pack = _pack(yard, version)
     subject = pack.subject
-    assert (subject.state, subject.contents, subject.digest) == ("approved", "as approved", f"sha256:{'a' * 64}")  # fmt: skip
-    assert (subject.developers, subject.validators, subject.owner) == (("Dev",), ("Val",), "Ola")  # fmt: skip
+    assert (subject.state, subject.contents, subject.digest) == (
+        "approved",
+        "as approved",
+        f"sha256:{'a' * 64}",
+    )
+    assert (subject.developers, subject.validators, subject.owner) == (
+        ("Dev",),
+        ("Val",),
+        "Ola",
+    )
     assert pack.lineage.upstream == ("Claims <i>",)
     assert pack.tier.tier == 1
     rejected = next(one for one in pack.evidence if one.id == first)
-    assert (rejected.counts, rejected.status, rejected.word) == (False, "rejected", "Too small a sample.")  # fmt: skip
+    assert (rejected.counts, rejected.status, rejected.word) == (
+        False,
+        "rejected",
+        "Too small a sample.",
+    )
     assert len([one for one in pack.evidence if one.counts]) == len(pack.evidence) - 1
     (asked,) = pack.requests
-    assert [(one.by, one.verdict, one.rule) for one in asked.votes] == [("Risk", "approve", "role:model_risk"), ("Spo", "approve", "subject.sponsor")]  # fmt: skip
+    assert [(one.by, one.verdict, one.rule) for one in asked.votes] == [
+        ("Risk", "approve", "role:model_risk"),
+        ("Spo", "approve", "subject.sponsor"),
+    ]
     assert asked.votes[0].group
     assert asked.votes[0].membership_read_at
     assert asked.told["model.tier"] == 1
     assert [one.text for one in pack.policies] == [yard.text]
     assert [one.words for one in pack.findings] == ["It is wrong at night."]
-    assert [(one.step, one.by) for one in pack.steps] == [("start", "Ola"), ("submit", "Dev"), ("pass", "Val"), ("approve", "Spo")]  # fmt: skip
-    assert all(one.evidence_sha256 for one in pack.steps if one.step in ("submit", "pass"))  # fmt: skip
-    assert {"GOVERN 1.6", "MEASURE 2.11", "MANAGE 2.4"} <= {one.nist.split(":")[0] for one in pack.crosswalk}  # fmt: skip
+    assert [(one.step, one.by) for one in pack.steps] == [
+        ("start", "Ola"),
+        ("submit", "Dev"),
+        ("pass", "Val"),
+        ("approve", "Spo"),
+    ]
+    assert all(
+        one.evidence_sha256 for one in pack.steps if one.step in ("submit", "pass")
+    )
+    assert {"GOVERN 1.6", "MEASURE 2.11", "MANAGE 2.4"} <= {
+        one.nist.split(":")[0] for one in pack.crosswalk
+    }
 
 
 def test_the_ledger_in_a_pack_can_be_checked_by_itself(yard: Yard) -> None:
@@ -168,8 +235,12 @@ def test_the_page_stands_alone_and_holds_its_json(yard: Yard) -> None:
     html = pages.pack_html(pack)
     assert "alert(1)</script>" not in html.replace("&lt;/script&gt;", "")
     assert "default-src 'none'" in html
-    assert not re.search(r'(src|href)="(?!data:)', html), "nothing is loaded from elsewhere"  # fmt: skip
-    held = re.search(r'<script type="application/json" id="pack">(.*?)</script>', html, re.DOTALL)  # fmt: skip
+    assert not re.search(r'(src|href)="(?!data:)', html), (
+        "nothing is loaded from elsewhere"
+    )
+    held = re.search(
+        r'<script type="application/json" id="pack">(.*?)</script>', html, re.DOTALL
+    )
     assert held is not None
     assert Pack.model_validate(json.loads(held[1])) == pack
     assert hashlib.sha256(held[1].encode()).hexdigest() in html

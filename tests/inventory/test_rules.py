@@ -21,7 +21,12 @@ PARTS = [one for one in Who if one is not Who.REQUEST]
 
 
 def every_set(parts: list[Who]) -> list[frozenset[Who]]:
-    return [frozenset(one) for one in chain.from_iterable(combinations(parts, size) for size in range(len(parts) + 1))]  # fmt: skip
+    return [
+        frozenset(one)
+        for one in chain.from_iterable(
+            combinations(parts, size) for size in range(len(parts) + 1)
+        )
+    ]
 
 
 def test_each_step_stands_once_and_retired_is_the_end() -> None:
@@ -36,10 +41,16 @@ def test_every_way_into_use_leads_through_validation_and_a_request() -> None:
     while waiting:
         at = waiting.pop()
         for move in MOVES:
-            if move.source is at and move.verb != rules.APPROVED and move.target not in reached:  # fmt: skip
+            if (
+                move.source is at
+                and move.verb != rules.APPROVED
+                and move.target not in reached
+            ):
                 reached.add(move.target)
                 waiting.append(move.target)
-    assert reached.isdisjoint({S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.SUSPENDED, S.MODIFICATION})  # fmt: skip
+    assert reached.isdisjoint(
+        {S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.SUSPENDED, S.MODIFICATION}
+    )
     for move in MOVES:
         if move.target is S.APPROVED and move.source is not S.IMPLEMENTATION:
             assert move.source is S.APPROVAL
@@ -49,7 +60,9 @@ def test_every_way_into_use_leads_through_validation_and_a_request() -> None:
             assert move.evidence == "approval"
 
 
-@pytest.mark.parametrize("parts", every_set(PARTS), ids=lambda one: "+".join(sorted(one)) or "nobody")  # fmt: skip
+@pytest.mark.parametrize(
+    "parts", every_set(PARTS), ids=lambda one: "+".join(sorted(one)) or "nobody"
+)
 @pytest.mark.parametrize("made", ["", "developed", "contributed"])
 def test_nobody_validates_what_they_own_or_made(
     parts: frozenset[Who], made: str
@@ -94,12 +107,16 @@ NONE: frozenset[Who] = frozenset()
         ([OPS], OPS, False),
     ],
 )
-def test_two_people_for_two_parts(agreed: list[frozenset[Who]], alone: frozenset[Who], enough: bool) -> None:  # fmt: skip
+def test_two_people_for_two_parts(
+    agreed: list[frozenset[Who]], alone: frozenset[Who], enough: bool
+) -> None:
     assert isinstance(DEPLOY, Move)
     assert rules.completes(DEPLOY, agreed, alone) is enough
 
 
-@given(st.sampled_from(Exposure), st.sampled_from(PurposeClass), st.sampled_from(EuClass))  # fmt: skip
+@given(
+    st.sampled_from(Exposure), st.sampled_from(PurposeClass), st.sampled_from(EuClass)
+)
 def test_more_exposure_or_purpose_is_never_a_lighter_tier(
     exposure: Exposure, purpose: PurposeClass, eu: EuClass
 ) -> None:
@@ -113,7 +130,10 @@ def test_more_exposure_or_purpose_is_never_a_lighter_tier(
 
 
 def test_the_matrix_of_tiers() -> None:
-    made = [[rules.tier(exposure, purpose, EuClass.MINIMAL) for purpose in PurposeClass] for exposure in Exposure]  # fmt: skip
+    made = [
+        [rules.tier(exposure, purpose, EuClass.MINIMAL) for purpose in PurposeClass]
+        for exposure in Exposure
+    ]
     assert made == [[3, 3, 2], [3, 2, 1], [2, 1, 1]]
 
 

@@ -29,7 +29,10 @@ S = ModelState
 PEOPLE = (OLA, DEV, VAL, RISK, "rita", OPS, "otto", SPO, "ned")
 VERBS = sorted({move.verb for move in rules.MOVES})
 STEPS = ("validation", "approval", "implementation", "retirement")
-ASKED = {(S.VALIDATION, S.APPROVAL): "approval", (S.APPROVED, S.IMPLEMENTATION): "implementation"}  # fmt: skip
+ASKED = {
+    (S.VALIDATION, S.APPROVAL): "approval",
+    (S.APPROVED, S.IMPLEMENTATION): "implementation",
+}
 who = st.sampled_from(PEOPLE)
 
 
@@ -44,7 +47,10 @@ class Life(RuleBasedStateMachine):
         self.yard: Yard
         self.requests: list[int] = []
 
-    @initialize(tier=st.sampled_from((1, 2, 3)), made_by=st.sampled_from(((DEV,), (DEV, VAL), (VAL,))))  # fmt: skip
+    @initialize(
+        tier=st.sampled_from((1, 2, 3)),
+        made_by=st.sampled_from(((DEV,), (DEV, VAL), (VAL,))),
+    )
     def begin(self, tier: int, made_by: tuple[str, ...]) -> None:
         self.yard = fresh(self.database)
         self.model = self.yard.model(f"m{next(self.yard.keys)}", tier=tier)
@@ -57,11 +63,20 @@ class Life(RuleBasedStateMachine):
         except GovernanceError:
             return None
 
-    @rule(actor=who, verb=st.sampled_from(VERBS), validator=st.none() | who, change=st.sampled_from(ChangeClass))  # fmt: skip
-    def step(self, actor: str, verb: str, validator: str | None, change: ChangeClass) -> None:  # fmt: skip
+    @rule(
+        actor=who,
+        verb=st.sampled_from(VERBS),
+        validator=st.none() | who,
+        change=st.sampled_from(ChangeClass),
+    )
+    def step(
+        self, actor: str, verb: str, validator: str | None, change: ChangeClass
+    ) -> None:
         more = {"validator": validator} if validator else {}
         if verb != rules.PASS:
-            self.attempt(self.yard.step, actor, self.version, verb, change_class=change, **more)  # fmt: skip
+            self.attempt(
+                self.yard.step, actor, self.version, verb, change_class=change, **more
+            )
 
     @rule()
     def go_on(self) -> None:
@@ -76,7 +91,19 @@ class Life(RuleBasedStateMachine):
                 self.decide(actor, "approve")
         for actor in PEOPLE:
             card = self.yard.seen(actor, self.model, self.version)
-            free = [one.move for one in card.choices if one.is_free and one.move.verb not in (rules.SUSPEND, rules.RETIRE, "return", "roll_back", rules.CHANGE)]  # fmt: skip
+            free = [
+                one.move
+                for one in card.choices
+                if one.is_free
+                and one.move.verb
+                not in (
+                    rules.SUSPEND,
+                    rules.RETIRE,
+                    "return",
+                    "roll_back",
+                    rules.CHANGE,
+                )
+            ]
             for move in free:
                 if move.verb == rules.PASS:
                     if request := self.attempt(self.yard.ask, actor, self.version):
@@ -124,16 +151,32 @@ class Life(RuleBasedStateMachine):
             return
         yard = self.yard
         with yard.db.read() as session:
-            steps = session.execute(
-                select(ModelTransition).where(ModelTransition.version_id == self.version).order_by(ModelTransition.id)
-            ).scalars().all()  # fmt: skip
+            steps = (
+                session.execute(
+                    select(ModelTransition)
+                    .where(ModelTransition.version_id == self.version)
+                    .order_by(ModelTransition.id)
+                )
+                .scalars()
+                .all()
+            )
             row = session.get_one(ModelVersion, self.version)
             record = yard.look(self.model)
             items = standings.items_of(session, self.version)
-            made = {one.person_id for one in session.execute(select(ModelPerson).where(ModelPerson.version_id == self.version, ModelPerson.part != "validator")).scalars()}  # fmt: skip
+            made = {
+                one.person_id
+                for one in session.execute(
+                    select(ModelPerson).where(
+                        ModelPerson.version_id == self.version,
+                        ModelPerson.part != "validator",
+                    )
+                ).scalars()
+            }
             at = S.INVENTORIED
             for step in steps:
-                assert step.source == at, "no step starts where the one before did not end"  # fmt: skip
+                assert step.source == at, (
+                    "no step starts where the one before did not end"
+                )
                 at = S(step.target)
                 if step.target == S.APPROVAL:
                     assert step.actor_id not in made | {"p-ola"}
@@ -141,7 +184,14 @@ class Life(RuleBasedStateMachine):
             for step in steps[self.seen :]:
                 asked = ASKED.get((S(step.source), S(step.target)))
                 if asked and step is steps[-1]:
-                    lacks = evidence_rules.lacking(items, asked, record.tier or 1, affects_people=False, rules=yard.policy.evidence, now=yard.now)  # type: ignore[arg-type]  # fmt: skip
+                    lacks = evidence_rules.lacking(
+                        items,
+                        asked,
+                        record.tier or 1,
+                        affects_people=False,
+                        rules=yard.policy.evidence,
+                        now=yard.now,
+                    )  # type: ignore[arg-type]
                     assert not lacks
             self.seen = len(steps)
             self.reached.add(at)
@@ -149,7 +199,12 @@ class Life(RuleBasedStateMachine):
                 assert row.approval_id is not None
                 approval = session.get_one(Approval, row.approval_id)
                 assert approval.state == "approved"
-                deciders = {one.person_id for one in session.execute(select(Decision).where(Decision.approval_id == approval.id)).scalars()}  # fmt: skip
+                deciders = {
+                    one.person_id
+                    for one in session.execute(
+                        select(Decision).where(Decision.approval_id == approval.id)
+                    ).scalars()
+                }
                 assert deciders.isdisjoint(made | {approval.requester_id})
                 assert deciders or record.tier == 3, "only tier 3 passes by rule"
                 if record.tier == 1:
@@ -183,8 +238,13 @@ def test_whatever_people_try_what_is_in_use_was_earned(
     try:
         run_state_machine_as_test(
             machine,
-            settings=settings(max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
-        )  # fmt: skip
+            settings=settings(
+                max_examples=10,
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
     finally:
         database.close()
     assert S.IN_USE in Life.reached, "the walk gets there at all"

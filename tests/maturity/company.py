@@ -38,10 +38,22 @@ def world(number: int) -> dict[str, Any]:
     ids = staff(number)
     return {
         "teams": [{"id": ORG, "name": "Acme", "domain": "acme"}],
-        "app": {"id": "A0MLGOV", "name": "mlgov", "bot_user_id": "U0MLGOV", "bot_id": "B0MLGOV", "team": ORG},
+        "app": {
+            "id": "A0MLGOV",
+            "name": "mlgov",
+            "bot_user_id": "U0MLGOV",
+            "bot_id": "B0MLGOV",
+            "team": ORG,
+        },
         "users": [
-            {"id": id_, "name": id_.casefold(), "real_name": f"Person {n}", "email": f"{id_.casefold()}@acme.test",
-             "tz": ZONES[n % len(ZONES)], "team": ORG}
+            {
+                "id": id_,
+                "name": id_.casefold(),
+                "real_name": f"Person {n}",
+                "email": f"{id_.casefold()}@acme.test",
+                "tz": ZONES[n % len(ZONES)],
+                "team": ORG,
+            }
             for n, id_ in enumerate(ids)
         ],
         "channels": [
@@ -49,7 +61,7 @@ def world(number: int) -> dict[str, Any]:
             {"id": "C0AUDIT", "name": "ml-audit", "members": ids[:1], "app": True},
             {"id": "C0ADMIN", "name": "mlgov-admin", "members": ids[:1], "app": True},
         ],
-    }  # fmt: skip
+    }
 
 
 def give_personas(session: Session, leaders: int) -> None:

@@ -43,10 +43,16 @@ class House:
         with self.db.begin() as session:
             session.add(
                 Person(
-                    id=f"p_{name}", org_key=ORG, slack_id=f"U0{name.upper()}", team_id=ORG,
-                    name=name, persona=persona, business_unit=unit, **more,
+                    id=f"p_{name}",
+                    org_key=ORG,
+                    slack_id=f"U0{name.upper()}",
+                    team_id=ORG,
+                    name=name,
+                    persona=persona,
+                    business_unit=unit,
+                    **more,
                 )
-            )  # fmt: skip
+            )
 
     def crowd(
         self, leaders: int, practitioners: int, unit: str | None = "Care"
@@ -71,9 +77,13 @@ class House:
         """The first leader starts a check-in."""
         with self.db.begin() as session:
             return service.start(
-                session, self.actor("b0"), unit,
-                policy=self.policy, org_key=ORG, now=self.now,
-            )  # fmt: skip
+                session,
+                self.actor("b0"),
+                unit,
+                policy=self.policy,
+                org_key=ORG,
+                now=self.now,
+            )
 
     def mine(self, name: str) -> MyCheckIn:
         """Somebody's check-in."""
@@ -102,13 +112,17 @@ class House:
                 )
             for statement, answer in answers.items():
                 mine = service.answer(
-                    session, actor,
+                    session,
+                    actor,
                     GiveAnswer(
-                        invitation_id=mine.id, statement=statement,
-                        answer=Answer(answer), stamp=f"{self.now.timestamp():.6f}",
+                        invitation_id=mine.id,
+                        statement=statement,
+                        answer=Answer(answer),
+                        stamp=f"{self.now.timestamp():.6f}",
                     ),
-                    policy=self.policy, now=self.now,
-                )  # fmt: skip
+                    policy=self.policy,
+                    now=self.now,
+                )
         return mine
 
     def close(self, cycle: int) -> CycleResult:
@@ -126,9 +140,13 @@ class House:
         """A leader looks before it closes."""
         with self.db.begin() as session:
             return service.early(
-                session, self.actor("b0"), cycle,
-                policy=self.policy, org_key=ORG, now=self.now,
-            )  # fmt: skip
+                session,
+                self.actor("b0"),
+                cycle,
+                policy=self.policy,
+                org_key=ORG,
+                now=self.now,
+            )
 
     def states(self) -> dict[str, str]:
         """How each person stands."""

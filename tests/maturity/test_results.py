@@ -180,12 +180,22 @@ def test_targets_and_what_is_missing(house: House) -> None:
     form = SetTargets(levels={"data": Level.HIGH, "governance": Level.MEDIUM})
     with house.db.begin() as session, pytest.raises(NotAllowed):
         service.set_targets(
-            session, house.actor("d0"), form, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
+            session,
+            house.actor("d0"),
+            form,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
     with house.db.begin() as session:
         found = service.set_targets(
-            session, house.actor("b0"), form, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
+            session,
+            house.actor("b0"),
+            form,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
     (gap,) = found.gaps
     assert (gap.dimension, gap.level, gap.target) == ("data", Level.LOW, Level.HIGH)
     assert tuple(one.text for one in gap.missing) == (
@@ -194,8 +204,13 @@ def test_targets_and_what_is_missing(house: House) -> None:
     )
     with house.db.begin() as session:
         found = service.set_targets(
-            session, house.actor("b0"), SetTargets(levels={}), policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
+            session,
+            house.actor("b0"),
+            SetTargets(levels={}),
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
     assert found.levels == {}
 
 
@@ -207,19 +222,31 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     house.close(cycle)
     with house.db.begin() as session:
         service.set_targets(
-            session, house.actor("b0"), SetTargets(levels={"data": Level.MEDIUM}),
-            policy=house.policy, org_key=ORG, now=house.now,
-        )  # fmt: skip
+            session,
+            house.actor("b0"),
+            SetTargets(levels={"data": Level.MEDIUM}),
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
 
     def plan(who: str, key: str, statement: str = "data.owner") -> None:
         form = gaps.PlanAction(
-            statement=statement, title="Name an owner per data set",
-            due=house.now.date() + timedelta(days=60), owner_id="p_d1", request_key=key,
-        )  # fmt: skip
+            statement=statement,
+            title="Name an owner per data set",
+            due=house.now.date() + timedelta(days=60),
+            owner_id="p_d1",
+            request_key=key,
+        )
         with house.db.begin() as session:
             gaps.plan(
-                session, house.actor(who), form, policy=house.policy, org_key=ORG, now=house.now
-            )  # fmt: skip
+                session,
+                house.actor(who),
+                form,
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            )
 
     plan("b0", "view:1")
     plan("b0", "view:1")
@@ -231,7 +258,10 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
         (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
         (action,) = gap.missing[0].actions
         assert gap.missing[0].id == "data.owner"
-        assert (action.title, action.owner) == ("Name an owner per data set", ("U0D1", "d1"))  # fmt: skip
+        assert (action.title, action.owner) == (
+            "Name an owner per data set",
+            ("U0D1", "d1"),
+        )
         mine = milestones.open_for(
             session, house.actor("d1"), policy=house.policy, now=house.now
         )
@@ -243,7 +273,9 @@ def test_a_gap_becomes_a_milestone(house: House) -> None:
     house.close(again)
     with house.db.read() as session:
         (gap,) = service.targets(session, None, policy=house.policy, now=house.now).gaps
-        assert [one.title for one in gap.missing[0].actions] == ["Name an owner per data set"]  # fmt: skip
+        assert [one.title for one in gap.missing[0].actions] == [
+            "Name an owner per data set"
+        ]
 
 
 def test_a_low_level_is_said_beside_planned_innovation(house: House) -> None:

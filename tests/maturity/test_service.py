@@ -28,25 +28,41 @@ def test_whom_it_asks(house: House) -> None:
     house.person("gone", "leader", "Care", is_deactivated=True)
     with house.db.read() as session:
         found = service.plan(
-            session, house.actor("b0"), None,
-            policy=house.policy, org_key=ORG, now=house.now,
-        )  # fmt: skip
+            session,
+            house.actor("b0"),
+            None,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
         assert (found.leaders, found.practitioners) == (3, 4)
         with pytest.raises(InvalidInput, match="Only 1 people in Supply"):
             service.plan(
-                session, house.actor("b0"), "supply",
-                policy=house.policy, org_key=ORG, now=house.now,
-            )  # fmt: skip
+                session,
+                house.actor("b0"),
+                "supply",
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            )
         with pytest.raises(NotFound, match="There are: “Care”, “Supply”"):
             service.plan(
-                session, house.actor("b0"), "Suply",
-                policy=house.policy, org_key=ORG, now=house.now,
-            )  # fmt: skip
+                session,
+                house.actor("b0"),
+                "Suply",
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            )
         with pytest.raises(NotAllowed, match="That is for leaders"):
             service.plan(
-                session, house.actor("d0"), None,
-                policy=house.policy, org_key=ORG, now=house.now,
-            )  # fmt: skip
+                session,
+                house.actor("d0"),
+                None,
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            )
 
 
 def test_nobody_is_asked_by_two_at_once(house: House) -> None:
@@ -103,9 +119,13 @@ def test_a_window_keeps_what_no_tap_told_and_takes_nothing_back(house: House) ->
     }
     with house.db.begin() as session:
         mine = service.catch_up(
-            session, house.actor("d0"), house.mine("d0").id, shown,
-            policy=house.policy, now=house.now,
-        )  # fmt: skip
+            session,
+            house.actor("d0"),
+            house.mine("d0").id,
+            shown,
+            policy=house.policy,
+            now=house.now,
+        )
     said = {one.id: one.answer for one in mine.dimensions[1].statements}
     assert said == {
         "data.owner": "no",
@@ -125,9 +145,12 @@ def test_nobody_reaches_the_check_in_of_another(house: House) -> None:
         service.get(session, house.actor("d0"), theirs, policy=house.policy)
     with house.db.begin() as session, pytest.raises(NotFound, match="not yours"):
         service.skip(
-            session, house.actor("d0"), Skip(invitation_id=theirs, reason="no time"),
-            policy=house.policy, now=house.now,
-        )  # fmt: skip
+            session,
+            house.actor("d0"),
+            Skip(invitation_id=theirs, reason="no time"),
+            policy=house.policy,
+            now=house.now,
+        )
 
 
 def test_skipping_ends_reminders_and_can_be_taken_back(house: House) -> None:
@@ -137,9 +160,12 @@ def test_skipping_ends_reminders_and_can_be_taken_back(house: House) -> None:
     mine = house.mine("d0")
     with house.db.begin() as session:
         service.skip(
-            session, house.actor("d0"), Skip(invitation_id=mine.id, reason="On leave"),
-            policy=house.policy, now=house.now,
-        )  # fmt: skip
+            session,
+            house.actor("d0"),
+            Skip(invitation_id=mine.id, reason="On leave"),
+            policy=house.policy,
+            now=house.now,
+        )
     assert house.mine("d0").skip_reason == "On leave"
     assert waiting_reminders(house) == 2 * 5
     house.say("d0", {"data.owner": "yes"})
@@ -155,8 +181,13 @@ def test_finishing_ends_reminders(house: House) -> None:
     assert waiting_reminders(house) == 2 * 5
     with house.db.begin() as session:
         service.remind(
-            session, house.mine("d0").id, 1, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
+            session,
+            house.mine("d0").id,
+            1,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
     assert kinds(house).count("maturity.reminder") == 0
 
 
@@ -166,7 +197,10 @@ def test_an_invitation_that_waits_is_not_sent_to_who_has_finished(house: House) 
     invite(house, cycle)
     mine = house.say("d0", "yes")
     with house.db.read() as session:
-        assert service.to_send(session, mine.id, "maturity.asked", 0, policy=house.policy) is None  # fmt: skip
+        assert (
+            service.to_send(session, mine.id, "maturity.asked", 0, policy=house.policy)
+            is None
+        )
         other = house.mine("d1").id
         assert service.to_send(session, other, "maturity.asked", 0, policy=house.policy)
 
@@ -181,8 +215,13 @@ def test_who_leaves_is_counted_nowhere(house: House) -> None:
         session.get_one(Person, "p_d0").is_deactivated = True
     with house.db.begin() as session:
         service.remind(
-            session, house.mine("b1").id, 1, policy=house.policy, org_key=ORG, now=house.now
-        )  # fmt: skip
+            session,
+            house.mine("b1").id,
+            1,
+            policy=house.policy,
+            org_key=ORG,
+            now=house.now,
+        )
     found = house.close(cycle)
     assert (found.invited, found.answered) == (7, 5)
     assert found.dimensions[0].people == 5
@@ -203,15 +242,22 @@ def test_comments_and_proof(house: House) -> None:
     house.start()
     mine = house.mine("d0")
     form = WriteNote(
-        invitation_id=mine.id, dimension="data", comment=" Only vision ", link="https://w.test/x"
-    )  # fmt: skip
+        invitation_id=mine.id,
+        dimension="data",
+        comment=" Only vision ",
+        link="https://w.test/x",
+    )
     with house.db.begin() as session:
-        service.note(session, house.actor("d0"), form, policy=house.policy, now=house.now)  # fmt: skip
+        service.note(
+            session, house.actor("d0"), form, policy=house.policy, now=house.now
+        )
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("Only vision", "https://w.test/x")
     empty = WriteNote(invitation_id=mine.id, dimension="data")
     with house.db.begin() as session:
-        service.note(session, house.actor("d0"), empty, policy=house.policy, now=house.now)  # fmt: skip
+        service.note(
+            session, house.actor("d0"), empty, policy=house.policy, now=house.now
+        )
     part = house.mine("d0").dimensions[1]
     assert (part.comment, part.link) == ("", "")
 
@@ -274,9 +320,12 @@ def test_periods_follow_the_fiscal_year(
 def open_due(house: House, day: date) -> int | None:
     with house.db.begin() as session:
         return service.open_due(
-            session, day, policy=house.policy, org_key=ORG,
+            session,
+            day,
+            policy=house.policy,
+            org_key=ORG,
             now=datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
-        )  # fmt: skip
+        )
 
 
 def test_the_schedule_opens_one_on_the_first_working_day(house: House) -> None:

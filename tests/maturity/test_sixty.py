@@ -87,8 +87,11 @@ class Company:
     def tap(self, seat: Seat, statement: str, answer: str) -> bool:
         """Whether mlgov acknowledged the tap."""
         outcome = seat.click(
-            view_id=seat.modals()[-1].id, action_id=words.ANSWER, block_id=statement, selected=answer,
-        )  # fmt: skip
+            view_id=seat.modals()[-1].id,
+            action_id=words.ANSWER,
+            block_id=statement,
+            selected=answer,
+        )
         if outcome.ok:
             self.said[seat.user_id][statement] = answer
             self.doubt.get(seat.user_id, {}).pop(statement, None)

@@ -117,12 +117,15 @@ class Team:
         """When the next timer, schedule or waiting message falls due."""
         with self.db.read() as session:
             found = session.execute(
-                select(func.min(Timer.due_at)).where(Timer.state == "due")
+                select(func.min(Timer.due_at))
+                .where(Timer.state == "due")
                 .union_all(
                     select(func.min(Schedule.next_at)),
-                    select(func.min(Outbox.due_at)).where(Outbox.state == "pending", Outbox.op == "post"),
+                    select(func.min(Outbox.due_at)).where(
+                        Outbox.state == "pending", Outbox.op == "post"
+                    ),
                 )
-            ).scalars()  # fmt: skip
+            ).scalars()
             return min((moment for moment in found if moment), default=NEVER)
 
     def live(self, until: datetime) -> None:
@@ -154,8 +157,13 @@ class Team:
                 self.probe("send.after")
                 with self.db.begin() as session:
                     settling.write(
-                        session, errand, outcome, pace=PACE, org_key=ORG, admin=lambda _: None
-                    )  # fmt: skip
+                        session,
+                        errand,
+                        outcome,
+                        pace=PACE,
+                        org_key=ORG,
+                        admin=lambda _: None,
+                    )
             if not claimed.errands:
                 time.sleep(0.002)
 
@@ -193,8 +201,13 @@ class Team:
     # --- the organisation
 
     def project(
-        self, key: str, *, owner: str = "leo", manager: str = "nora", sponsor: str = "kiran"
-    ) -> int:  # fmt: skip
+        self,
+        key: str,
+        *,
+        owner: str = "leo",
+        manager: str = "nora",
+        sponsor: str = "kiran",
+    ) -> int:
         with self.db.begin() as session:
             made = Project(
                 key=key,

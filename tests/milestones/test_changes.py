@@ -41,8 +41,10 @@ def refused(
 def ledger(team: Team) -> list[tuple[str, dict[str, Any]]]:
     with team.db.read() as session:
         rows = session.execute(
-            text("SELECT action, body FROM audit_entry WHERE action LIKE 'milestone.%' ORDER BY seq")
-        )  # fmt: skip
+            text(
+                "SELECT action, body FROM audit_entry WHERE action LIKE 'milestone.%' ORDER BY seq"
+            )
+        )
         return [(action, json.loads(body)) for action, body in rows]
 
 
@@ -57,9 +59,15 @@ def test_others_are_told_whom_to_ask_and_the_ledger_hears_of_it(lane: Team) -> N
         lane,
         NotAllowed,
         lambda session: changes.at_risk(
-            session, actor("apa"), 1, revision=1, reason="x", policy=lane.policy, now=clock.now(session)
+            session,
+            actor("apa"),
+            1,
+            revision=1,
+            reason="x",
+            policy=lane.policy,
+            now=clock.now(session),
         ),
-    )  # fmt: skip
+    )
     assert (
         error.sentence
         == "Only those who answer for this milestone can change it. Ask Hana or Nora or Leo or Kiran."
@@ -74,18 +82,30 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
         lane,
         Stale,
         lambda session: changes.drop(
-            session, actor("hana"), 1, revision=1, reason="x", policy=lane.policy, now=clock.now(session)
+            session,
+            actor("hana"),
+            1,
+            revision=1,
+            reason="x",
+            policy=lane.policy,
+            now=clock.now(session),
         ),
-    )  # fmt: skip
+    )
     assert "changed since it was shown" in error.sentence
     lane.act(changes.done, "hana", 1, proof="seen")
     error = refused(
         lane,
         Stale,
         lambda session: changes.done(
-            session, actor("leo"), 1, revision=3, proof="x", policy=lane.policy, now=clock.now(session)
+            session,
+            actor("leo"),
+            1,
+            revision=3,
+            proof="x",
+            policy=lane.policy,
+            now=clock.now(session),
         ),
-    )  # fmt: skip
+    )
     assert "done already" in error.sentence
 
 
@@ -101,18 +121,36 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_added(
-    lane: Team, by: str, values: dict[str, Any], kind: type[GovernanceError], field: str, sentence: str
-) -> None:  # fmt: skip
+    lane: Team,
+    by: str,
+    values: dict[str, Any],
+    kind: type[GovernanceError],
+    field: str,
+    sentence: str,
+) -> None:
     form = AddMilestone(
-        **({"project": "lane", "title": "Launch", "due": date(2026, 3, 2), "request_key": "k"} | values)
-    )  # fmt: skip
+        **(
+            {
+                "project": "lane",
+                "title": "Launch",
+                "due": date(2026, 3, 2),
+                "request_key": "k",
+            }
+            | values
+        )
+    )
     error = refused(
         lane,
         kind,
         lambda session: changes.add(
-            session, actor(by), form, policy=lane.policy, now=clock.now(session), org_key=ORG
+            session,
+            actor(by),
+            form,
+            policy=lane.policy,
+            now=clock.now(session),
+            org_key=ORG,
         ),
-    )  # fmt: skip
+    )
     assert (error.field, sentence in error.sentence) == (field, True), error.sentence
 
 
@@ -127,7 +165,9 @@ def test_a_member_adds_for_themselves_alone(lane: Team) -> None:
     assert lane.milestone(3).owner.name == "Apa"  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("flag", ["is_guest", "is_bot", "is_deactivated", "is_stranger"])  # fmt: skip
+@pytest.mark.parametrize(
+    "flag", ["is_guest", "is_bot", "is_deactivated", "is_stranger"]
+)
 def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
     with lane.db.begin() as session:
         person = session.get(Person, "p_apa")
@@ -137,9 +177,16 @@ def test_it_is_handed_to_members_only(lane: Team, flag: str) -> None:
         lane,
         InvalidInput,
         lambda session: changes.hand_over(
-            session, actor("hana"), 1, revision=1, to="p_apa", policy=lane.policy, now=clock.now(session), org_key=ORG
+            session,
+            actor("hana"),
+            1,
+            revision=1,
+            to="p_apa",
+            policy=lane.policy,
+            now=clock.now(session),
+            org_key=ORG,
         ),
-    )  # fmt: skip
+    )
     assert error.field == "to"
 
 
@@ -149,27 +196,46 @@ def test_the_ledger_keeps_every_change_and_no_words(lane: Team) -> None:
     with lane.db.begin() as session:
         form = Reschedule(milestone_id=1, revision=3, new=date(2026, 2, 9))
         changes.reschedule(
-            session, actor("hana"), form, reason="she is ill", policy=lane.policy, now=clock.now(session)
-        )  # fmt: skip
+            session,
+            actor("hana"),
+            form,
+            reason="she is ill",
+            policy=lane.policy,
+            now=clock.now(session),
+        )
     lane.act(changes.hand_over, "hana", 1, to="p_leo", org_key=ORG)
     with lane.db.begin() as session:
         choices = snoozing.choices(
             session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
         )
         snoozing.snooze(
-            session, actor("leo"), 1, until=choices[0].until, policy=lane.policy, now=clock.now(session)
-        )  # fmt: skip
+            session,
+            actor("leo"),
+            1,
+            until=choices[0].until,
+            policy=lane.policy,
+            now=clock.now(session),
+        )
     lane.act(changes.done, "leo", 1, proof="seen by Mum")
     kept = ledger(lane)
     assert [action for action, _ in kept] == [
-        "milestone.added", "milestone.at_risk", "milestone.on_track", "milestone.rescheduled",
-        "milestone.handed_over", "milestone.snoozed", "milestone.done",
-    ]  # fmt: skip
+        "milestone.added",
+        "milestone.at_risk",
+        "milestone.on_track",
+        "milestone.rescheduled",
+        "milestone.handed_over",
+        "milestone.snoozed",
+        "milestone.done",
+    ]
     assert "ill" not in str(kept)
     assert "Mum" not in str(kept)
     assert "Data sheet" not in str(kept)
     moved = kept[3][1]["facts"]
-    assert (moved["old"], moved["new"], moved["slip"]) == ("2026-02-02", "2026-02-09", 7)  # fmt: skip
+    assert (moved["old"], moved["new"], moved["slip"]) == (
+        "2026-02-02",
+        "2026-02-09",
+        7,
+    )
 
 
 def test_what_is_mine_and_due(lane: Team) -> None:

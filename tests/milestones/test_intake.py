@@ -121,7 +121,7 @@ def test_a_workbook(lane: Team) -> None:
         ("lane,Launch,2026-03-02,Nothing", "there is no milestone 'Nothing' in lane"),
         ("lane,Launch,2026-03-02,Launch", "needs this one itself"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_taken_is_said_and_nothing_is_written(
     lane: Team, row: str, sentence: str
 ) -> None:
@@ -201,7 +201,7 @@ def github(team: Team, *payloads: dict[str, Any], **options: Any) -> imports.Rep
         ("2026-05-23T06:59:00Z", date(2026, 5, 22)),
         ("2026-10-09T23:39:01Z", date(2026, 10, 9)),
     ],
-)  # fmt: skip
+)
 def test_the_day_a_github_milestone_is_due(lane: Team, due_on: str, day: date) -> None:
     assert github(lane, MINIMAL | {"due_on": due_on}).added == 1
     assert listed(lane)["v1.0"].forecast == day
@@ -211,8 +211,10 @@ def test_a_github_milestone_is_closed_opened_and_deleted(lane: Team) -> None:
     github(lane, MINIMAL, MINIMAL | {"number": 2, "title": "v2.0"})
     repository = {"full_name": "acme/lane"}
     closed = MINIMAL | {
-        "state": "closed", "closed_at": "2026-01-04T23:30:00Z", "updated_at": "2026-01-04T23:30:00Z",
-    }  # fmt: skip
+        "state": "closed",
+        "closed_at": "2026-01-04T23:30:00Z",
+        "updated_at": "2026-01-04T23:30:00Z",
+    }
     github(lane, {"action": "closed", "milestone": closed, "repository": repository})
     assert listed(lane)["v1.0"].actual == date(2026, 1, 4)
     github(lane, {"action": "opened", "milestone": MINIMAL, "repository": repository})
@@ -252,7 +254,7 @@ def test_a_list_keeps_the_newest_and_says_what_has_no_day(lane: Team) -> None:
         ("[]", "holds no milestone with a due date"),
         ("[" * 100_000, "is no JSON that can be read"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_github_milestone(
     lane: Team, content: str, sentence: str
 ) -> None:

@@ -68,10 +68,13 @@ def test_what_is_done_or_moved_is_not_reminded_of(team: Team) -> None:
     team.act(changes.done, "leo", done, proof="https://example.test/report")
     with team.db.begin() as session:
         changes.reschedule(
-            session, actor("leo"),
-            Reschedule(milestone_id=moved, revision=1, new=date(2026, 1, 13)), reason="sooner",
-            policy=team.policy, now=at("2026-01-05T07:00+00:00"),
-        )  # fmt: skip
+            session,
+            actor("leo"),
+            Reschedule(milestone_id=moved, revision=1, new=date(2026, 1, 13)),
+            reason="sooner",
+            policy=team.policy,
+            now=at("2026-01-05T07:00+00:00"),
+        )
     found = through(team, "2026-01-05T08:00+00:00", "2026-01-16T00:00+00:00")
     assert found == [
         ("leo", "01-06 09", [-7]),

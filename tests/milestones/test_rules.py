@@ -83,7 +83,7 @@ def test_what_a_slip_moves_goes_through_others_and_leaves_out_what_another_holds
         (node("02-01", "02-01"), "02-02", False, MilestoneStatus.AT_RISK),
         (node("01-01", "01-01", "01-20"), "01-20", True, MilestoneStatus.DONE),
     ],
-)  # fmt: skip
+)
 def test_how_it_stands(
     milestone: Node, expected: str, said: bool, status: MilestoneStatus
 ) -> None:

@@ -54,7 +54,11 @@ def working(name: str, day: date, step: int = -1) -> date:
 def expected(promise: Promise) -> Iterator[tuple[str, int, date]]:
     """(who, which step, on which of their days) of everything that has to be told."""
     for before in BEFORE:
-        yield promise.people[0], -before, working(promise.people[0], promise.due - timedelta(days=before))  # fmt: skip
+        yield (
+            promise.people[0],
+            -before,
+            working(promise.people[0], promise.due - timedelta(days=before)),
+        )
     for number in range(1, 200):
         day = promise.due + timedelta(days=EVERY * number)
         if day > promise.until + timedelta(days=40):
@@ -80,7 +84,10 @@ def test_each_reminder_once_and_none_outside_working_hours(team: Team) -> None:
     names = list(PEOPLE)
     parts: dict[str, tuple[str, str, str]] = {}
     for name in names:
-        owner, manager, sponsor = name, *chance.sample([n for n in names if n != name], 2)  # fmt: skip
+        owner, manager, sponsor = (
+            name,
+            *chance.sample([n for n in names if n != name], 2),
+        )
         team.project(f"of-{name}", owner=owner, manager=manager, sponsor=sponsor)
         parts[name] = (owner, manager, sponsor)
     journeys = sorted(
@@ -97,7 +104,10 @@ def test_each_reminder_once_and_none_outside_working_hours(team: Team) -> None:
         for _ in range(15)
     )
     # The very hours in which clocks change, and a day of downtime over them.
-    down += [datetime(2026, 3, 7, 20, tzinfo=UTC), datetime(2026, 10, 24, 20, tzinfo=UTC)]  # fmt: skip
+    down += [
+        datetime(2026, 3, 7, 20, tzinfo=UTC),
+        datetime(2026, 10, 24, 20, tzinfo=UTC),
+    ]
     crashes = {
         STARTS + timedelta(days=chance.randrange(5, 720)): point
         for point in POINTS
@@ -191,7 +201,9 @@ def _check(
     told: dict[tuple[int, str, int], list[datetime]] = {}
     for sent in team.sent:
         zone = [z for at, name, z in zones if name == sent.person and at <= sent.at][-1]
-        assert at_work(sent.person, zone, sent.at), f"{sent.person} at {sent.at} in {zone}"  # fmt: skip
+        assert at_work(sent.person, zone, sent.at), (
+            f"{sent.person} at {sent.at} in {zone}"
+        )
         for id_, _, step in sent.told:
             told.setdefault((id_, sent.person, step), []).append(sent.at)
     twice = {key: when for key, when in told.items() if len(when) > 1}

@@ -246,16 +246,44 @@ class Office:
             headline="A budget is running over, and one decision waits for you.",
             start=Go("U0MAYA", "C0TRIAGE"),
             steps=[
-                Step("approve", "Approve the increase", "Ticket triage asks for 12,000 EUR more. You own the budget: press Approve on its card.", self.approved.is_set, lambda: Go("U0MAYA", "C0TRIAGE", self.card)),
-                Step("requester", "See it as the requester", "Act as Tom: every copy of the card has followed.", lambda: False, Go("U0TOM", "C0TRIAGE")),
-                Step("home", "Open the Home tab", "What waits for you, in one place.", lambda: False, Go("U0MAYA", HOME)),
+                Step(
+                    "approve",
+                    "Approve the increase",
+                    "Ticket triage asks for 12,000 EUR more. You own the budget: press Approve on its card.",
+                    self.approved.is_set,
+                    lambda: Go("U0MAYA", "C0TRIAGE", self.card),
+                ),
+                Step(
+                    "requester",
+                    "See it as the requester",
+                    "Act as Tom: every copy of the card has followed.",
+                    lambda: False,
+                    Go("U0TOM", "C0TRIAGE"),
+                ),
+                Step(
+                    "home",
+                    "Open the Home tab",
+                    "What waits for you, in one place.",
+                    lambda: False,
+                    Go("U0MAYA", HOME),
+                ),
             ],
             actions=[
-                StripAction("verify", "Verify the ledger", "Checks every entry against its hash", lambda: ActionResult(True, "214 entries verified, none changed.")),
-                StripAction("break", "Change an entry", "Changes one entry behind the bot’s back", lambda: ActionResult(False, "Entry 118 does not match its hash.")),
+                StripAction(
+                    "verify",
+                    "Verify the ledger",
+                    "Checks every entry against its hash",
+                    lambda: ActionResult(True, "214 entries verified, none changed."),
+                ),
+                StripAction(
+                    "break",
+                    "Change an entry",
+                    "Changes one entry behind the bot’s back",
+                    lambda: ActionResult(False, "Entry 118 does not match its hash."),
+                ),
             ],
             settle=self._settle,
-        )  # fmt: skip
+        )
 
     def _settle(self) -> None:
         if self.clock.now() >= self._due:

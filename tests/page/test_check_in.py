@@ -48,8 +48,13 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
             boss = people.actor_by_slack_id(session, ORG, BOSS)
             assert boss is not None
             service.start(
-                session, boss[0], None, policy=deps.policy, org_key=ORG, now=office.now()
-            )  # fmt: skip
+                session,
+                boss[0],
+                None,
+                policy=deps.policy,
+                org_key=ORG,
+                now=office.now(),
+            )
         office.settle()
         office.move(timedelta(hours=24))
         said = {
@@ -64,8 +69,13 @@ def company(sqlite_template: Path, tmp_path: Path) -> Iterator[Office]:
                 assert mine is not None
                 if slack_id != ME:
                     service.catch_up(
-                        session, found[0], mine.id, said, policy=deps.policy, now=office.now()
-                    )  # fmt: skip
+                        session,
+                        found[0],
+                        mine.id,
+                        said,
+                        policy=deps.policy,
+                        now=office.now(),
+                    )
         office.settle()
         yield office
 

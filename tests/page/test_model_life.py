@@ -108,7 +108,9 @@ class Desk:
             self.page.screenshot(path=f"{self.shots}/model-{name}.png")
 
 
-def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: Any, tmp_path: Path) -> None:  # fmt: skip
+def test_from_a_registered_version_to_a_suspended_one(
+    office: Office, browser: Any, tmp_path: Path
+) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(20_000)
     errors: list[str] = []
@@ -175,7 +177,9 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.pick("models.evidence_type", "Validation report")
     desk.pick("outcome", "It passed")
     page.get_by_test_id("modal-submit").click()
-    expect(desk.modal.get_by_test_id("field-error")).to_contain_text("say in words what it shows")  # fmt: skip
+    expect(desk.modal.get_by_test_id("field-error")).to_contain_text(
+        "say in words what it shows"
+    )
     desk.fill(summary="Rebuilt from the notebook; it holds.")
     desk.send("Handed in")
     desk.close()
@@ -191,7 +195,9 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     page.get_by_test_id("modal-back").click()
     expect(desk.modal.get_by_label("I looked at it").first).to_be_checked()
     page.get_by_test_id("modal-submit").click()
-    expect(desk.modal.get_by_test_id("field-error")).to_contain_text("why it can be accepted all the same")  # fmt: skip
+    expect(desk.modal.get_by_test_id("field-error")).to_contain_text(
+        "why it can be accepted all the same"
+    )
     desk.fill(word="Women applied for other posts; by post it is even.")
     desk.send("items accepted.")
     desk.close()
@@ -209,7 +215,9 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     assert Path(download.value.path()).read_bytes() == paper.read_bytes()
 
     desk.sit(FRED, office.sandbox.seat(FRED).dm().id)
-    expect(page.get_by_test_id("message").last).to_contain_text("(tier 2, 8 items of evidence, 1 flagged)")  # fmt: skip
+    expect(page.get_by_test_id("message").last).to_contain_text(
+        "(tier 2, 8 items of evidence, 1 flagged)"
+    )
     desk.shot("4-approve")
     desk.press("approvals.approve")
     eventually(lambda: _state(office) is ModelState.APPROVED, "it is approved")
@@ -241,9 +249,15 @@ def test_from_a_registered_version_to_a_suspended_one(office: Office, browser: A
     desk.shot("6-suspended")
     desk.close()
     office.settle()
-    expect(page.get_by_test_id("message").last).to_contain_text("Fraud score 7: suspended")  # fmt: skip
-    expect(page.get_by_test_id("message").last).to_contain_text("No other model takes its output.")  # fmt: skip
-    expect(page.get_by_test_id("message").last).to_contain_text("It rejects everybody from Leeds.")  # fmt: skip
+    expect(page.get_by_test_id("message").last).to_contain_text(
+        "Fraud score 7: suspended"
+    )
+    expect(page.get_by_test_id("message").last).to_contain_text(
+        "No other model takes its output."
+    )
+    expect(page.get_by_test_id("message").last).to_contain_text(
+        "It rejects everybody from Leeds."
+    )
     desk.shot("7-channel")
     assert _state(office) is ModelState.SUSPENDED
     assert verified(office)

@@ -128,10 +128,21 @@ def test_only_its_own_page_may_ask(office: Office) -> None:
         ("clock", {"seconds": -5}, 409),
         ("clock", {"to": "yesterday"}, 400),
         ("clock", {"to": AT.isoformat()}, 409),
-        ("click", {"user": "U0MAYA", "channel": "C0TRIAGE", "ts": "1.1", "action_id": "approve", "type": "button", "fields": {}}, 409),
+        (
+            "click",
+            {
+                "user": "U0MAYA",
+                "channel": "C0TRIAGE",
+                "ts": "1.1",
+                "action_id": "approve",
+                "type": "button",
+                "fields": {},
+            },
+            409,
+        ),
         ("strip/actions/none", {}, 409),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused_in_words(
     office: Office, path: str, body: dict[str, object], status: int
 ) -> None:

@@ -46,17 +46,27 @@ class Scene:
 
 def seed(session: Session, *, state: str = "approved") -> Scene:
     seen = [
-        PersonSeen(ORG, ANA, ORG, "Ana Costa", "ana@acme.test", "Chief of Labels", "Europe/Lisbon"),
+        PersonSeen(
+            ORG,
+            ANA,
+            ORG,
+            "Ana Costa",
+            "ana@acme.test",
+            "Chief of Labels",
+            "Europe/Lisbon",
+        ),
         PersonSeen(ORG, ANAB, ORG, "Anab", "anab@acme.test"),
         PersonSeen(ORG, BO, ORG, "Bo"),
-    ]  # fmt: skip
+    ]
     ids = people.upsert_from_slack(session, seen, read_at=NOW, now=NOW).ids
     ana, anab, bo = (ids[(ORG, one)] for one in (ANA, ANAB, BO))
     people.upsert_groups(
         session,
         [GroupSeen("S0FIN", "finance", "Finance", members=(ANA, ANAB))],
-        org_key=ORG, read_at=NOW, now=NOW,
-    )  # fmt: skip
+        org_key=ORG,
+        read_at=NOW,
+        now=NOW,
+    )
     row = session.get_one(Person, ana)
     row.business_unit, row.persona, row.country = "Labelling", "leader", "PT"
     row.home_opened_at = NOW
@@ -71,43 +81,83 @@ def seed(session: Session, *, state: str = "approved") -> Scene:
     assert actor is not None
     reason = audit.write_text(session, actor, WORDS, now=NOW)
     approval = Approval(
-        request_key="view:V1", gate="budget_increase", subject_type="budget", subject_id=1,
-        project_id=project.id, facts={}, requester_id=bo, policy_id=policy.id, state=state,
-        created_at=NOW, expires_at=NOW + timedelta(days=7),
-    )  # fmt: skip
+        request_key="view:V1",
+        gate="budget_increase",
+        subject_type="budget",
+        subject_id=1,
+        project_id=project.id,
+        facts={},
+        requester_id=bo,
+        policy_id=policy.id,
+        state=state,
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=7),
+    )
     session.add(approval)
     session.flush()
     session.add_all(
         [
             ApprovalStage(
-                approval_id=approval.id, position=0, name="Finance", quorum=1, ask="dm",
+                approval_id=approval.id,
+                position=0,
+                name="Finance",
+                quorum=1,
+                ask="dm",
                 approvers=[{"rule": ANA, "who": [ANA, ANAB, f"person:{ana}"]}],
             ),
             Decision(
-                approval_id=approval.id, person_id=ana, position=0, verdict="approve",
-                reason_id=reason.id, rule=ANA, decided_at=NOW,
+                approval_id=approval.id,
+                person_id=ana,
+                position=0,
+                verdict="approve",
+                reason_id=reason.id,
+                rule=ANA,
+                decided_at=NOW,
             ),
         ]
-    )  # fmt: skip
-    audit.record(session, actor, "approval.decided", ("approval", approval.id), now=NOW, reason=audit.text_fact(reason))  # fmt: skip
+    )
+    audit.record(
+        session,
+        actor,
+        "approval.decided",
+        ("approval", approval.id),
+        now=NOW,
+        reason=audit.text_fact(reason),
+    )
     for slack_id in (ANA, ANAB):
         to = Destination.person(ORG, slack_id)
         outbox.post(session, Told(to.key), to=to, dedupe_key=f"dead:{to.key}", now=NOW)
         outbox.publish_home(session, ids[(ORG, slack_id)], to=to, now=NOW)
         session.add(
             Message(
-                subject_type="outbox_lane", subject_id=to.key, kind="told", notice={"lane": to.key},
-                notice_version=1, lane_key=to.key, channel=f"D{slack_id}", ts="1.1", shown_hash="h", shown_at=NOW,
+                subject_type="outbox_lane",
+                subject_id=to.key,
+                kind="told",
+                notice={"lane": to.key},
+                notice_version=1,
+                lane_key=to.key,
+                channel=f"D{slack_id}",
+                ts="1.1",
+                shown_hash="h",
+                shown_at=NOW,
             )
-        )  # fmt: skip
+        )
     channel = Destination.channel(ORG, "C0GOV")
     outbox.post(session, Told("x"), to=channel, dedupe_key="card", now=NOW)
     session.add(
         Message(
-            subject_type="approval", subject_id=str(approval.id), kind="told", notice={"lane": "x"},
-            notice_version=1, lane_key=channel.key, channel="C0GOV", ts="2.2", shown_hash="h", shown_at=NOW,
+            subject_type="approval",
+            subject_id=str(approval.id),
+            kind="told",
+            notice={"lane": "x"},
+            notice_version=1,
+            lane_key=channel.key,
+            channel="C0GOV",
+            ts="2.2",
+            shown_hash="h",
+            shown_at=NOW,
         )
-    )  # fmt: skip
+    )
     session.flush()
     return Scene(ana, anab, bo, approval.id)
 
@@ -126,7 +176,15 @@ def test_nothing_that_identifies_the_person_is_left(database: Database) -> None:
         scene = seed(session)
     with database.read() as session:
         before = everything(session)
-    traces = ("Ana Costa", "ana@acme.test", "Chief of Labels", "Lisbon", "Labelling", WORDS, "'DU0ANA'")  # fmt: skip
+    traces = (
+        "Ana Costa",
+        "ana@acme.test",
+        "Chief of Labels",
+        "Lisbon",
+        "Labelling",
+        WORDS,
+        "'DU0ANA'",
+    )
     assert all(trace in before for trace in traces)
     with database.begin() as session:
         report = people.erase(session, OPERATOR, scene.ana, now=NOW)
@@ -154,11 +212,15 @@ def test_others_keep_what_is_theirs(database: Database) -> None:
             select(Outbox.lane_key).where(Outbox.state == OutboxState.PENDING)
         ).scalars()
         assert sorted(set(waiting)) == [
-            f"home:slack:{ORG}:{ANAB}", f"slack:{ORG}:C0GOV", f"slack:{ORG}:{ANAB}",
-        ]  # fmt: skip
+            f"home:slack:{ORG}:{ANAB}",
+            f"slack:{ORG}:C0GOV",
+            f"slack:{ORG}:{ANAB}",
+        ]
         lanes = set(session.execute(select(Lane.key)).scalars())
         assert f"slack:{ORG}:{ANA}" not in lanes
-        copy = session.execute(select(Message).where(Message.ts == "1.1", Message.channel == f"D{ANAB}")).scalar_one()  # fmt: skip
+        copy = session.execute(
+            select(Message).where(Message.ts == "1.1", Message.channel == f"D{ANAB}")
+        ).scalar_one()
         assert copy.live
 
 
@@ -170,7 +232,10 @@ def test_cards_that_showed_the_person_are_shown_anew(database: Database) -> None
         (update,) = session.execute(
             select(Outbox).where(Outbox.op == "update")
         ).scalars()
-        assert (update.subject_type, update.subject_id) == ("approval", str(scene.approval))  # fmt: skip
+        assert (update.subject_type, update.subject_id) == (
+            "approval",
+            str(scene.approval),
+        )
 
 
 def test_an_erased_person_is_met_again_as_somebody_new(database: Database) -> None:

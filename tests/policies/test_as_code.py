@@ -64,7 +64,11 @@ def test_a_fault_is_told_with_line_and_cause(stage: str, line: int, cause: str) 
             "auto_approve: increase.percent <= 5.0",
             "what meets its condition passes by rule before",
         ),
-        (OWNER, "auto_approve: increase.percent > 1.0 || increase.percent <= 1.0", "no stage is ever reached"),
+        (
+            OWNER,
+            "auto_approve: increase.percent > 1.0 || increase.percent <= 1.0",
+            "no stage is ever reached",
+        ),
         (LARGE, "", "nobody is asked when increase.percent is"),
         ("{name: A, approvers: [U0FAY], quorum: 2}", "", "needs 2 people and names 1"),
         (
@@ -73,7 +77,7 @@ def test_a_fault_is_told_with_line_and_cause(stage: str, line: int, cause: str) 
             "U0FAY is needed in A and in B",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_can_be_told_from_the_file_alone(
     stages: str, more: str, words: str | None
 ) -> None:
@@ -118,7 +122,10 @@ def test_two_policies_in_words() -> None:
     assert "gate budget_increase: the stage Owner is gone" in told
     assert "gate budget_increase: the stage Risk is new: 1 of role:risk" in told
     assert any("quorum was 1, is now 2" in one for one in told)
-    assert any("when was increase.percent > 20.0" in one and "is now not set" in one for one in told)  # fmt: skip
+    assert any(
+        "when was increase.percent > 20.0" in one and "is now not set" in one
+        for one in told
+    )
     assert "gate budget_increase: expires_after was 7 d, is now 3 d" in told
     assert "role finance gains U0NED" in told
     assert "role finance loses U0EVE" in told
@@ -167,9 +174,14 @@ def test_open_requests_stay_on_their_version_unless_they_are_moved(
     for id_ in (fresh, begun):
         with house.db.begin() as session:
             moved[id_] = decisions.reroute(
-                session, OPERATOR, id_, policy=new.policy, policy_id=version,
-                now=house.now, org_key=ORG,
-            )  # fmt: skip
+                session,
+                OPERATOR,
+                id_,
+                policy=new.policy,
+                policy_id=version,
+                now=house.now,
+                org_key=ORG,
+            )
     assert (moved[fresh].moved, moved[begun].moved) == (True, False)
     assert "people have decided" in moved[begun].why
     assert [one.name for one in house.card(fresh).rounds] == ["Lead", "Owner"]
@@ -188,9 +200,14 @@ def test_a_request_that_was_moved_expires_by_its_new_time(house: House) -> None:
     with house.db.begin() as session:
         version = policies.adopt(session, OPERATOR, new, now=house.now)
         decisions.reroute(
-            session, OPERATOR, id_, policy=new.policy, policy_id=version,
-            now=house.now, org_key=ORG,
-        )  # fmt: skip
+            session,
+            OPERATOR,
+            id_,
+            policy=new.policy,
+            policy_id=version,
+            now=house.now,
+            org_key=ORG,
+        )
     house.until(START + timedelta(days=2, minutes=1))
     assert house.state(id_) == "expired"
 

@@ -25,11 +25,15 @@ def ana(database: Database) -> Actor:
         rows = [
             Project(key=key, name=name, status="live", created_at=NOW, **parts)
             for key, name, parts in [
-                ("ticket-triage", "Ticket triage", {"owner_id": ana.id, "manager_id": ana.id}),
+                (
+                    "ticket-triage",
+                    "Ticket triage",
+                    {"owner_id": ana.id, "manager_id": ana.id},
+                ),
                 ("lane-vision", "Lane vision", {"sponsor_id": ana.id}),
                 ("atlas", "Straße & <b>", {}),
             ]
-        ]  # fmt: skip
+        ]
         session.add_all(rows)
         session.flush()
         session.add(ProjectAccount(account="1234", project_id=rows[0].id))
@@ -40,8 +44,10 @@ def test_mine_are_those_i_have_a_part_in(database: Database, ana: Actor) -> None
     with database.read() as session:
         lane, ticket = projects.list_for(session, ana)
         assert [one.key for one in projects.list_all(session, ana)] == [
-            "lane-vision", "atlas", "ticket-triage",
-        ]  # fmt: skip
+            "lane-vision",
+            "atlas",
+            "ticket-triage",
+        ]
     assert (lane.key, ticket.key) == ("lane-vision", "ticket-triage")
     assert ticket.owner is not None
     assert (ticket.owner.slack_id, ticket.owner.name) == ("U0ANA", "Ana")

@@ -26,12 +26,25 @@ class Mlflow:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def trained(self, experiment: str, contents: bytes, user: str, **metrics: float) -> tuple[str, str]:  # fmt: skip
+    def trained(
+        self, experiment: str, contents: bytes, user: str, **metrics: float
+    ) -> tuple[str, str]:
         """A run that logged metrics and a model; its id and the model's address."""
         found = self.call("experiments/create", name=experiment)["experiment_id"]
-        run = self.call("runs/create", experiment_id=found, tags=[{"key": "mlflow.user", "value": user}])["run"]["info"]  # fmt: skip
+        run = self.call(
+            "runs/create",
+            experiment_id=found,
+            tags=[{"key": "mlflow.user", "value": user}],
+        )["run"]["info"]
         for key, value in metrics.items():
-            self.call("runs/log-metric", run_id=run["run_id"], key=key, value=value, timestamp=1, step=0)  # fmt: skip
+            self.call(
+                "runs/log-metric",
+                run_id=run["run_id"],
+                key=key,
+                value=value,
+                timestamp=1,
+                step=0,
+            )
         source = f"{run['artifact_uri']}/model"
         self.upload(source, contents)
         return run["run_id"], source
@@ -39,22 +52,41 @@ class Mlflow:
     def upload(self, source: str, contents: bytes) -> None:
         """Put the weights where a model lies; again is another version of them."""
         root = source.removeprefix("mlflow-artifacts:/")
-        answer = self.http.put(f"/api/2.0/mlflow-artifacts/artifacts/{root}/data/weights.bin", content=contents)  # fmt: skip
+        answer = self.http.put(
+            f"/api/2.0/mlflow-artifacts/artifacts/{root}/data/weights.bin",
+            content=contents,
+        )
         assert answer.status_code == 200, answer.text
 
     def version(self, name: str, source: str, run_id: str) -> str:
-        return str(self.call("model-versions/create", name=name, source=source, run_id=run_id)["model_version"]["version"])  # fmt: skip
+        return str(
+            self.call("model-versions/create", name=name, source=source, run_id=run_id)[
+                "model_version"
+            ]["version"]
+        )
 
     def alias(self, name: str, version: str) -> None:
-        self.call("registered-models/alias", name=name, alias="champion", version=version)  # fmt: skip
+        self.call(
+            "registered-models/alias", name=name, alias="champion", version=version
+        )
 
     def aliases(self, name: str) -> dict[str, str]:
-        found = self.http.get("/api/2.0/mlflow/registered-models/get", params={"name": name}).json()  # fmt: skip
-        return {one["alias"]: str(one["version"]) for one in found["registered_model"].get("aliases", ())}  # fmt: skip
+        found = self.http.get(
+            "/api/2.0/mlflow/registered-models/get", params={"name": name}
+        ).json()
+        return {
+            one["alias"]: str(one["version"])
+            for one in found["registered_model"].get("aliases", ())
+        }
 
     def tags(self, name: str, version: str) -> dict[str, str]:
-        found = self.http.get("/api/2.0/mlflow/model-versions/get", params={"name": name, "version": version}).json()  # fmt: skip
-        return {one["key"]: one["value"] for one in found["model_version"].get("tags", ())}  # fmt: skip
+        found = self.http.get(
+            "/api/2.0/mlflow/model-versions/get",
+            params={"name": name, "version": version},
+        ).json()
+        return {
+            one["key"]: one["value"] for one in found["model_version"].get("tags", ())
+        }
 
 
 @contextmanager
@@ -75,11 +107,26 @@ def served(work: Path, port: int | None = None) -> Iterator[Mlflow]:
     with (work / "mlflow.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-                "--backend-store-uri", f"sqlite:///{work}/mlflow.db", "--artifacts-destination", str(work / "artifacts"),
+                sys.executable,
+                "-m",
+                "mlflow",
+                "server",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+                "--workers",
+                "1",
+                "--backend-store-uri",
+                f"sqlite:///{work}/mlflow.db",
+                "--artifacts-destination",
+                str(work / "artifacts"),
             ],
-            env=environment, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     made = Mlflow(f"http://127.0.0.1:{port}")
     try:
         _await(made, process, work)
@@ -103,4 +150,6 @@ def _await(made: Mlflow, process: "subprocess.Popen[bytes]", work: Path) -> None
                 return
         except httpx.HTTPError:
             time.sleep(0.2)
-    raise AssertionError(f"MLflow did not start: {(work / 'mlflow.log').read_text()[-2000:]}")  # fmt: skip
+    raise AssertionError(
+        f"MLflow did not start: {(work / 'mlflow.log').read_text()[-2000:]}"
+    )

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    with opened(fresh_url("sqlite", request, tmp_path), tmp_path, policy=MODELS, world=world()) as running:  # fmt: skip
+    with opened(
+        fresh_url("sqlite", request, tmp_path), tmp_path, policy=MODELS, world=world()
+    ) as running:
         yield running
 
 
@@ -28,7 +30,14 @@ def mlflow() -> Iterator[Server]:
     def answer(method: str, path: str) -> Answer:
         found: object = {}
         if "registered-models/search" in path:
-            found = {"registered_models": [{"name": "fraud score", "aliases": [{"alias": "champion", "version": "1"}]}]}  # fmt: skip
+            found = {
+                "registered_models": [
+                    {
+                        "name": "fraud score",
+                        "aliases": [{"alias": "champion", "version": "1"}],
+                    }
+                ]
+            }
         elif "model-versions/search" in path:
             found = {"model_versions": [{"name": "fraud score", "version": "1"}]}
         elif "get-download-uri" in path:
@@ -52,12 +61,17 @@ def mlgov(office: Office, *words: str, **more: str) -> tuple[int, str]:
     return cli.run(*words, **given | more)
 
 
-def test_an_operator_reads_accepts_and_sees_how_it_stands(office: Office, mlflow: Server) -> None:  # fmt: skip
+def test_an_operator_reads_accepts_and_sees_how_it_stands(
+    office: Office, mlflow: Server
+) -> None:
     where = {"MLGOV_MLFLOW_URL": mlflow.url}
     code, said = mlgov(office, "registry", "status")
     assert (code, "was not read yet" in said) == (0, True)
     code, said = mlgov(office, "registry", "accept")
-    assert (code, said) == (1, "The registry was not read yet, so there is nothing to accept.\n")  # fmt: skip
+    assert (code, said) == (
+        1,
+        "The registry was not read yet, so there is nothing to accept.\n",
+    )
     code, said = mlgov(office, "registry", "sync")
     assert (code, "MLGOV_MLFLOW_URL is not set" in said) == (1, True)
     code, said = mlgov(office, "registry", "sync", **where)
@@ -77,6 +91,9 @@ def test_an_operator_reads_accepts_and_sees_how_it_stands(office: Office, mlflow
 
 def test_the_doctor_says_whether_mlflow_answers(office: Office, mlflow: Server) -> None:
     assert "registry" not in mlgov(office, "doctor")[1]
-    assert "MLflow answers, and has 1 model" in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]  # fmt: skip
+    assert (
+        "MLflow answers, and has 1 model"
+        in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]
+    )
     mlflow.answer = lambda method, path: (200, {}, b"<html>")
     assert "no JSON" in mlgov(office, "doctor", MLGOV_MLFLOW_URL=mlflow.url)[1]

@@ -26,7 +26,11 @@ class Server:
     """Answers as a test says; remembers what was asked, and with which credentials."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[str, str], Answer] = lambda method, path: (200, {}, b"{}")  # fmt: skip
+        self.answer: Callable[[str, str], Answer] = lambda method, path: (
+            200,
+            {},
+            b"{}",
+        )
         self.seen: list[tuple[str, str, str | None]] = []
         self.drips = 0.0
         """Seconds between two bytes of an answer; 0 gives it at once."""
@@ -35,7 +39,9 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def _do(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length") or 0))
-                outer.seen.append((self.command, self.path, self.headers.get("authorization")))  # fmt: skip
+                outer.seen.append(
+                    (self.command, self.path, self.headers.get("authorization"))
+                )
                 status, headers, body = outer.answer(self.command, self.path)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -58,7 +64,9 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        self._thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)  # fmt: skip
+        self._thread = threading.Thread(
+            target=self.http.serve_forever, args=(0.01,), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,7 +93,9 @@ def answer_json(found: object, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(found).encode()
 
 
-def test_credentials_never_follow_a_redirect(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_credentials_never_follow_a_redirect(
+    server: Server, registry: MlflowClient
+) -> None:
     other = Server()
     server.answer = lambda method, path: (302, {"location": f"{other.url}{path}"}, b"")
     with pytest.raises(RegistryRefused, match="credentials follow no redirect"):
@@ -122,8 +132,12 @@ def test_user_and_password_are_sent_as_basic_auth(server: Server) -> None:
     ],
 )  # fmt: skip
 def test_wrong_answers_are_told_apart_and_quote_no_secret(
-    server: Server, registry: MlflowClient, answer: Answer, kind: type[Exception], said: str
-) -> None:  # fmt: skip
+    server: Server,
+    registry: MlflowClient,
+    answer: Answer,
+    kind: type[Exception],
+    said: str,
+) -> None:
     server.answer = lambda method, path: answer
     with pytest.raises(kind, match=said) as failed:
         registry.snapshot()
@@ -147,59 +161,117 @@ def test_a_server_that_is_down_or_slow(server: Server, registry: MlflowClient) -
     gone.close()
 
 
-def test_pages_are_followed_and_end(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_pages_are_followed_and_end(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def paged(method: str, path: str) -> Answer:
         if "model-versions" in path:
             return answer_json({})
         second = "page_token=more" in urlsplit(path).query
         name = "b" if second else "a"
-        return answer_json({"registered_models": [{"name": name, "aliases": [{"alias": "champion", "version": "3"}]}], **({} if second else {"next_page_token": "more"})})  # fmt: skip
+        return answer_json(
+            {
+                "registered_models": [
+                    {"name": name, "aliases": [{"alias": "champion", "version": "3"}]}
+                ],
+                **({} if second else {"next_page_token": "more"}),
+            }
+        )
 
     server.answer = paged
-    assert [(one.name, one.aliases) for one in registry.snapshot().models] == [("a", {"champion": "3"}), ("b", {"champion": "3"})]  # fmt: skip
+    assert [(one.name, one.aliases) for one in registry.snapshot().models] == [
+        ("a", {"champion": "3"}),
+        ("b", {"champion": "3"}),
+    ]
     numbers = iter(range(100))
-    server.answer = lambda method, path: answer_json({"registered_models": [], "next_page_token": str(next(numbers))})  # fmt: skip
+    server.answer = lambda method, path: answer_json(
+        {"registered_models": [], "next_page_token": str(next(numbers))}
+    )
     monkeypatch.setattr(module, "MOST_PAGES", 5)
     with pytest.raises(RegistryTrouble, match="no end"):
         registry.snapshot()
 
 
-def test_prompts_are_no_models_and_names_cannot_break_the_filter(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_prompts_are_no_models_and_names_cannot_break_the_filter(
+    server: Server, registry: MlflowClient
+) -> None:
     def answer(method: str, path: str) -> Answer:
         if "registered-models" in path:
-            return answer_json({"registered_models": [{"name": "p", "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}, {"name": "it's"}]})  # fmt: skip
+            return answer_json(
+                {
+                    "registered_models": [
+                        {
+                            "name": "p",
+                            "tags": [
+                                {"key": "mlflow.prompt.is_prompt", "value": "true"}
+                            ],
+                        },
+                        {"name": "it's"},
+                    ]
+                }
+            )
         assert "name%3D%22it%27s%22" in path
-        return answer_json({"model_versions": [{"name": "other", "version": "1"}, {"name": "it's", "version": 2}]})  # fmt: skip
+        return answer_json(
+            {
+                "model_versions": [
+                    {"name": "other", "version": "1"},
+                    {"name": "it's", "version": 2},
+                ]
+            }
+        )
 
     server.answer = answer
     (model,) = registry.snapshot().models
     assert [one.version for one in model.versions] == ["2"]
 
 
-def test_answers_have_a_limit(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_answers_have_a_limit(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 1000)
     server.answer = lambda method, path: (200, {}, b" " * 5000)
     with pytest.raises(RegistryTrouble, match="too long"):
         registry.snapshot()
 
 
-def _artifacts(files: dict[str, bytes], root: str = "1/run/artifacts/model") -> Callable[[str, str], Answer]:  # fmt: skip
+def _artifacts(
+    files: dict[str, bytes], root: str = "1/run/artifacts/model"
+) -> Callable[[str, str], Answer]:
     def answer(method: str, path: str) -> Answer:
         parsed = urlsplit(path)
         if "get-download-uri" in path:
             return answer_json({"artifact_uri": f"mlflow-artifacts:/{root}"})
-        below = parsed.path.removeprefix("/api/2.0/mlflow-artifacts/artifacts").strip("/")  # fmt: skip
+        below = parsed.path.removeprefix("/api/2.0/mlflow-artifacts/artifacts").strip(
+            "/"
+        )
         if below:
             return 200, {}, files[below.removeprefix(f"{root}/")]
-        place = parsed.query.removeprefix("path=").replace("%2F", "/").removeprefix(root).strip("/")  # fmt: skip
+        place = (
+            parsed.query.removeprefix("path=")
+            .replace("%2F", "/")
+            .removeprefix(root)
+            .strip("/")
+        )
         inside = [one for one in files if one.startswith(f"{place}/" if place else "")]
-        names = {one.removeprefix(place).strip("/").split("/")[0]: "/" in one.removeprefix(place).strip("/") for one in inside}  # fmt: skip
-        return answer_json({"files": [{"path": name, "is_dir": is_dir} for name, is_dir in names.items()]})  # fmt: skip
+        names = {
+            one.removeprefix(place).strip("/").split("/")[0]: "/"
+            in one.removeprefix(place).strip("/")
+            for one in inside
+        }
+        return answer_json(
+            {
+                "files": [
+                    {"path": name, "is_dir": is_dir} for name, is_dir in names.items()
+                ]
+            }
+        )
 
     return answer
 
 
-def test_the_digest_is_over_contents_and_never_their_address(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_the_digest_is_over_contents_and_never_their_address(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {"MLmodel": b"flavors", "data/model.pkl": b"weights"}
     server.answer = _artifacts(files)
     first = registry.digest("m", "1")
@@ -208,13 +280,17 @@ def test_the_digest_is_over_contents_and_never_their_address(server: Server, reg
     server.answer = _artifacts(files | {"data/model.pkl": b"Weights"})
     assert registry.digest("m", "1").sha256 != first.sha256
     server.answer = _artifacts({"MLmodel": b"flavors", "model.pkl": b"weights"})
-    assert registry.digest("m", "1").sha256 != first.sha256, "where a file lies inside counts"  # fmt: skip
+    assert registry.digest("m", "1").sha256 != first.sha256, (
+        "where a file lies inside counts"
+    )
     monkeypatch.setattr(module, "MOST_ARTIFACT_BYTES", 3)
     assert "larger than" in registry.digest("m", "1").why
     monkeypatch.undo()
     server.answer = lambda method, path: answer_json(
         {"artifact_uri": "s3://bucket/model"}
     )
-    assert registry.digest("m", "1") == module.Digest(None, "its artefacts lie at s3:, which the server does not hand out")  # fmt: skip
+    assert registry.digest("m", "1") == module.Digest(
+        None, "its artefacts lie at s3:, which the server does not hand out"
+    )
     server.answer = _artifacts({})
     assert registry.digest("m", "1").why == "the server lists no files of it"

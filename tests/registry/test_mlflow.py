@@ -30,11 +30,14 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.slow,
     pytest.mark.timeout(240),
-    pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed: make test-all installs it"),
-]  # fmt: skip
-POLICY = MODELS.replace("    valid_for: 365d\n", "    valid_for: 365d\n    auto_approve: model.tier == 3\n").replace(
-    "gates:\n", "inventory: {}\ngates:\n"
-)  # fmt: skip
+    pytest.mark.skipif(
+        importlib.util.find_spec("mlflow") is None,
+        reason="MLflow is not installed: make test-all installs it",
+    ),
+]
+POLICY = MODELS.replace(
+    "    valid_for: 365d\n", "    valid_for: 365d\n    auto_approve: model.tier == 3\n"
+).replace("gates:\n", "inventory: {}\ngates:\n")
 SECRET = "a-secret-of-ours"
 
 
@@ -54,8 +57,13 @@ def empty(tmp_path: Path) -> Iterator[Mlflow]:
 @contextmanager
 def beside(mlflow: Mlflow, url: str, tmp_path: Path) -> Iterator[Office]:
     with opened(
-        url, tmp_path, policy=POLICY, world=world(), mlgov_mlflow_url=mlflow.url, mlgov_mlflow_webhook_secret=SecretStr(SECRET)
-    ) as running:  # fmt: skip
+        url,
+        tmp_path,
+        policy=POLICY,
+        world=world(),
+        mlgov_mlflow_url=mlflow.url,
+        mlgov_mlflow_webhook_secret=SecretStr(SECRET),
+    ) as running:
         running.project("ticket-triage", "Ticket triage")
         yield running
 
@@ -74,32 +82,58 @@ def look(office: Office) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_from_a_run_to_its_alias_drift_and_recovery(request: pytest.FixtureRequest, tmp_path: Path, empty: Mlflow, kind: str) -> None:  # fmt: skip
+def test_from_a_run_to_its_alias_drift_and_recovery(
+    request: pytest.FixtureRequest, tmp_path: Path, empty: Mlflow, kind: str
+) -> None:
     with beside(empty, fresh_url(kind, request, tmp_path), tmp_path) as office:
         _the_life(office, empty)
 
 
 def _the_life(office: Office, mlflow: Mlflow) -> None:
-    mlflow.call("registered-models/create", name="fraud-score", description="Ranks claims.", tags=[{"key": "mlgov.owner", "value": "ola@acme.test"}, {"key": "mlgov.project", "value": "ticket-triage"}])  # fmt: skip
+    mlflow.call(
+        "registered-models/create",
+        name="fraud-score",
+        description="Ranks claims.",
+        tags=[
+            {"key": "mlgov.owner", "value": "ola@acme.test"},
+            {"key": "mlgov.project", "value": "ticket-triage"},
+        ],
+    )
     run_id, source = mlflow.trained("fraud", b"weights", "tim@acme.test", accuracy=0.91)
     mlflow.version("fraud-score", source, run_id)
     look(office)
-    fred, ola, tim, fay, ada = (Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA))  # fmt: skip
+    fred, ola, tim, fay, ada = (
+        Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA)
+    )
     card = office.card(fred.seat, "C0GOV", "registry.accept")
     assert card.text == "The model registry was read: 1 model, 1 version"
-    assert mlflow.tags("fraud-score", "1") == {}, "nothing is written before somebody accepts"  # fmt: skip
-    assert fred.seat.click(channel_id="C0GOV", ts=card.ts, action_id="registry.accept").ok  # fmt: skip
+    assert mlflow.tags("fraud-score", "1") == {}, (
+        "nothing is written before somebody accepts"
+    )
+    assert fred.seat.click(
+        channel_id="C0GOV", ts=card.ts, action_id="registry.accept"
+    ).ok
     office.private(fred.seat, "Accepted. 1 model is new in the inventory")
     look(office)
     found = record(office)
-    assert (found.name, found.purpose, found.owner.name if found.owner else "") == ("fraud-score", "Ranks claims.", "Ola")  # fmt: skip
+    assert (found.name, found.purpose, found.owner.name if found.owner else "") == (
+        "fraud-score",
+        "Ranks claims.",
+        "Ola",
+    )
 
     ola.ask("model fraud-score")
     ola.pick("assess")
-    assert ola.fill(exposure="low", purpose_class="informational", eu_class="minimal").ok  # fmt: skip
+    assert ola.fill(
+        exposure="low", purpose_class="informational", eu_class="minimal"
+    ).ok
     look(office)
     (version,) = record(office).versions
-    assert (version.version, version.state, version.run_id) == ("1", ModelState.DEVELOPMENT, run_id)  # fmt: skip
+    assert (version.version, version.state, version.run_id) == (
+        "1",
+        ModelState.DEVELOPMENT,
+        run_id,
+    )
     assert version.digest is not None, "its contents were read"
     with office.db.read() as session:
         offered = reads.of_version(session, version.id)
@@ -115,7 +149,11 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
     fay.hand_in("validation_report", outcome="pass")
     fay.ask("model fraud-score")
     fay.press("models.step_look")
-    boxes = {one["block_id"]: {"pick": ["yes"]} for one in fay.seat.modals()[-1].as_json()["blocks"] if one["block_id"].startswith("pick:")}  # fmt: skip
+    boxes = {
+        one["block_id"]: {"pick": ["yes"]}
+        for one in fay.seat.modals()[-1].as_json()["blocks"]
+        if one["block_id"].startswith("pick:")
+    }
     assert fay.seat.submit(fay.seat.modals()[-1].id, boxes).ok
     fay.ask("model fraud-score")
     fay.press("models.step")
@@ -123,7 +161,11 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
     assert record(office).versions[0].state is ModelState.APPROVED
     look(office)
     tags = mlflow.tags("fraud-score", "1")
-    assert (tags["mlgov.state"], tags["mlgov.model_id"], tags["mlgov.risk_tier"]) == ("approved", "fraud-score", "3")  # fmt: skip
+    assert (tags["mlgov.state"], tags["mlgov.model_id"], tags["mlgov.risk_tier"]) == (
+        "approved",
+        "fraud-score",
+        "3",
+    )
     assert tags["mlgov.approval_id"] == "1"
     assert mlflow.aliases("fraud-score") == {}
 
@@ -137,7 +179,14 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
     assert mlflow.aliases("fraud-score") == {"champion": "1"}
     assert mlflow.tags("fraud-score", "1")["mlgov.state"] == "in_use"
 
-    mlflow.call("webhooks", name="mlgov", url=f"{office.base_url}/mlflow/webhook", events=[{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}], secret=SECRET, status="ACTIVE")  # fmt: skip
+    mlflow.call(
+        "webhooks",
+        name="mlgov",
+        url=f"{office.base_url}/mlflow/webhook",
+        events=[{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}],
+        secret=SECRET,
+        status="ACTIVE",
+    )
     other_run, other = mlflow.trained("fraud-2", b"other weights", "stranger@else.test")
     second = mlflow.version("fraud-score", other, other_run)
     mlflow.alias("fraud-score", second)
@@ -145,9 +194,14 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
     def open_words() -> list[str]:
         return [one.words for one in record(office).findings]
 
-    eventually(lambda: any("champion stands at version 2" in one for one in open_words()), "the webhook brings the look forward")  # fmt: skip
+    eventually(
+        lambda: any("champion stands at version 2" in one for one in open_words()),
+        "the webhook brings the look forward",
+    )
     office.settle()
-    assert "fraud-score: the registry differs from the record" in str([one.text for one in ola.seat.messages("C0TRIAGE")])  # fmt: skip
+    assert "fraud-score: the registry differs from the record" in str(
+        [one.text for one in ola.seat.messages("C0TRIAGE")]
+    )
     mlflow.alias("fraud-score", "1")
     look(office)
     assert open_words() == []
@@ -155,7 +209,9 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
     mlflow.upload(source, b"tampered weights")
     office.move(timedelta(days=1, hours=1))
     look(office)
-    assert open_words() == ["In the registry, the contents of version 1 are not those that were approved"]  # fmt: skip
+    assert open_words() == [
+        "In the registry, the contents of version 1 are not those that were approved"
+    ]
     ada.ask("model fraud-score")
     ada.pick("suspend")
     assert ada.fill(reason="Whose weights are these?").ok
@@ -171,7 +227,9 @@ def test_names_that_the_filter_cannot_say(mlflow: Mlflow, name: str) -> None:
     run_id, source = mlflow.trained(f"of {name}", b"weights", "dev@acme.test")
     mlflow.version(name, source, run_id)
     registry = MlflowClient(mlflow.url)
-    assert [(one.version, one.run_id) for one in registry.versions(name)] == [("1", run_id)]  # fmt: skip
+    assert [(one.version, one.run_id) for one in registry.versions(name)] == [
+        ("1", run_id)
+    ]
     assert registry.digest(name, "1").sha256 is not None
     registry.set_alias(name, "champion", "1")
     assert registry.snapshot().by_name[name].aliases == {"champion": "1"}
@@ -179,13 +237,22 @@ def test_names_that_the_filter_cannot_say(mlflow: Mlflow, name: str) -> None:
     mlflow.call("registered-models/delete", "DELETE", name=name)
 
 
-def test_a_server_that_goes_away_and_comes_back(request: pytest.FixtureRequest, tmp_path: Path) -> None:  # fmt: skip
+def test_a_server_that_goes_away_and_comes_back(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     url = fresh_url("sqlite", request, tmp_path)
     work = tmp_path / "registry"
     with served(work) as first:
         port = int(first.url.rsplit(":", 1)[1])
         first.call("registered-models/create", name="churn")
-        with opened(url, tmp_path, policy=POLICY, world=world(), mlgov_mlflow_url=first.url, mlgov_http_timeout_seconds=2) as office:  # fmt: skip
+        with opened(
+            url,
+            tmp_path,
+            policy=POLICY,
+            world=world(),
+            mlgov_mlflow_url=first.url,
+            mlgov_http_timeout_seconds=2,
+        ) as office:
             registrar = office.bot.registrar
             assert registrar is not None
             look(office)
@@ -221,7 +288,11 @@ def _pids(port: int) -> list[int]:
         except OSError:
             continue
     group = found[0]
-    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _group(int(one.name)) == group]  # fmt: skip
+    return [
+        int(one.name)
+        for one in Path("/proc").iterdir()
+        if one.name.isdigit() and _group(int(one.name)) == group
+    ]
 
 
 def _group(pid: int) -> int:
@@ -241,16 +312,31 @@ with mlflow.start_run():
 """
 
 
-def test_a_model_that_mlflow_itself_saved_is_tried_and_handed_in(request: pytest.FixtureRequest, mlflow: Mlflow, tmp_path: Path) -> None:  # fmt: skip
+def test_a_model_that_mlflow_itself_saved_is_tried_and_handed_in(
+    request: pytest.FixtureRequest, mlflow: Mlflow, tmp_path: Path
+) -> None:
     with beside(mlflow, fresh_url("sqlite", request, tmp_path), tmp_path) as office:
         _tried(office, mlflow, tmp_path)
 
 
 def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
     table = tmp_path / "cases.csv"
-    table.write_text("income,age,fraud\n" + "".join(f"{one % 17},{one % 5},{int(one % 17 > 8)}\n" for one in range(200)))  # fmt: skip
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "NO_PROXY": "127.0.0.1", "GIT_PYTHON_REFRESH": "quiet"}  # fmt: skip
-    logged = subprocess.run([sys.executable, "-c", LOGGED, mlflow.url, str(table)], env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    table.write_text(
+        "income,age,fraud\n"
+        + "".join(f"{one % 17},{one % 5},{int(one % 17 > 8)}\n" for one in range(200))
+    )
+    environment = os.environ | {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NO_PROXY": "127.0.0.1",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+    logged = subprocess.run(
+        [sys.executable, "-c", LOGGED, mlflow.url, str(table)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert logged.returncode == 0, logged.stderr
     registry = MlflowClient(mlflow.url)
     digest = registry.digest("scored", "1").sha256
@@ -259,7 +345,14 @@ def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
     ola = Person(office, OLA)
     ola.ask("models")
     ola.press("models.register")
-    assert ola.fill(name="Fraud score", purpose="Scores claims.", exposure="medium", purpose_class="decision_support", eu_class="minimal", project="ticket-triage").ok  # fmt: skip
+    assert ola.fill(
+        name="Fraud score",
+        purpose="Scores claims.",
+        exposure="medium",
+        purpose_class="decision_support",
+        eu_class="minimal",
+        project="ticket-triage",
+    ).ok
     ola.ask("model fraud-score")
     ola.pick("version")
     assert ola.fill(version="1", developers=TIM, digest=digest).ok
@@ -268,9 +361,18 @@ def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
         api = Api(office, http)
         token = api.token("ci", scopes=(Scope.MODELS_READ, Scope.MODELS))
         code, said = cli.run(
-            "importance", str(table), "--model", "scored:1", "--target", "fraud", "--submit", "fraud-score:1",
-            MLGOV_URL=str(office.base_url), MLGOV_TOKEN=token, MLGOV_MLFLOW_URL=mlflow.url,
-        )  # fmt: skip
+            "importance",
+            str(table),
+            "--model",
+            "scored:1",
+            "--target",
+            "fraud",
+            "--submit",
+            "fraud-score:1",
+            MLGOV_URL=str(office.base_url),
+            MLGOV_TOKEN=token,
+            MLGOV_MLFLOW_URL=mlflow.url,
+        )
     if "cannot be taken away" in said:
         pytest.skip("this machine lets no process leave its network")
     assert code == 0, said
@@ -282,4 +384,7 @@ def _tried(office: Office, mlflow: Mlflow, tmp_path: Path) -> None:
         item = standings.items_of(session, version.id)["explainability_report"]
     assert item.explained is not None
     assert item.explained.drivers[0].feature == "income"
-    assert item.summary == f"Of scored:1 in MLflow, whose contents are those on the record (sha256:{digest[:12]}…)."  # type: ignore[index]  # fmt: skip
+    assert (
+        item.summary
+        == f"Of scored:1 in MLflow, whose contents are those on the record (sha256:{digest[:12]}…)."
+    )  # type: ignore[index]

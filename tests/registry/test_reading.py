@@ -39,26 +39,41 @@ def contents(broken: tuple[str, ...], below: bytes = b"weights") -> Any:
             return answer_json({"artifact_uri": f"mlflow-artifacts:/{version}"})
         if "?path=" in path:
             version = path.rsplit("path=", 1)[1]
-            return BROKEN if version in broken else answer_json({"files": [{"path": "model.bin"}]})  # fmt: skip
+            return (
+                BROKEN
+                if version in broken
+                else answer_json({"files": [{"path": "model.bin"}]})
+            )
         return 200, {}, below
 
     return answer
 
 
-def test_a_broken_store_costs_its_own_versions_their_digest(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_a_broken_store_costs_its_own_versions_their_digest(
+    server: Server, registry: MlflowClient
+) -> None:
     reader = Reader(registry)
     server.answer = contents(("1", "3"))
     wanted = [("m", one) for one in "1234"]
     found = reader.contents(wanted)
-    assert [found[one].sha256 is not None for one in wanted] == [False, True, False, True]  # fmt: skip
+    assert [found[one].sha256 is not None for one in wanted] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     assert found["m", "1"].why == "MLflow answers HTTP 500."
     assert found["m", "1"].for_now
     server.answer = contents(())
     assert set(reader.contents(wanted)) == {("m", "2"), ("m", "4")}, "not at every look"
-    assert Reader(registry).contents(wanted[:1])["m", "1"].sha256 == found["m", "2"].sha256  # fmt: skip
+    assert (
+        Reader(registry).contents(wanted[:1])["m", "1"].sha256 == found["m", "2"].sha256
+    )
 
 
-def test_a_file_that_fails_is_tried_again_and_one_that_is_refused_is_not(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_a_file_that_fails_is_tried_again_and_one_that_is_refused_is_not(
+    server: Server, registry: MlflowClient
+) -> None:
     good = contents(())
     status = 503
 
@@ -66,9 +81,15 @@ def test_a_file_that_fails_is_tried_again_and_one_that_is_refused_is_not(server:
         return (status, {}, b"") if path.endswith("model.bin") else good(method, path)
 
     server.answer = answer
-    assert registry_digest(registry) == ("trouble", "MLflow does not hand out model.bin (HTTP 503).")  # fmt: skip
+    assert registry_digest(registry) == (
+        "trouble",
+        "MLflow does not hand out model.bin (HTTP 503).",
+    )
     status = 403
-    assert registry_digest(registry) == ("unverified", "MLflow does not hand out model.bin (HTTP 403).")  # fmt: skip
+    assert registry_digest(registry) == (
+        "unverified",
+        "MLflow does not hand out model.bin (HTTP 403).",
+    )
 
 
 def registry_digest(registry: MlflowClient) -> tuple[str, str]:
@@ -78,16 +99,22 @@ def registry_digest(registry: MlflowClient) -> tuple[str, str]:
         return "trouble", error.sentence
 
 
-def test_after_some_troubles_the_rest_waits_for_the_next_look(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_after_some_troubles_the_rest_waits_for_the_next_look(
+    server: Server, registry: MlflowClient
+) -> None:
     reader = Reader(registry)
     server.answer = lambda method, path: BROKEN
     wanted = [("m", str(one)) for one in range(8)]
     assert len(reader.contents(wanted)) == reading.TROUBLES
     assert len(server.seen) == reading.TROUBLES
-    assert set(reader.contents(wanted)) == set(wanted[3:6]), "those that failed let others go first"  # fmt: skip
+    assert set(reader.contents(wanted)) == set(wanted[3:6]), (
+        "those that failed let others go first"
+    )
 
 
-def test_a_run_that_fails_holds_up_no_other(server: Server, registry: MlflowClient) -> None:  # fmt: skip
+def test_a_run_that_fails_holds_up_no_other(
+    server: Server, registry: MlflowClient
+) -> None:
     reader = Reader(registry)
 
     def answer(method: str, path: str) -> Answer:
@@ -96,7 +123,9 @@ def test_a_run_that_fails_holds_up_no_other(server: Server, registry: MlflowClie
             return BROKEN
         if run == "gone":
             return answer_json({"error_code": "RESOURCE_DOES_NOT_EXIST"}, 404)
-        return answer_json({"run": {"data": {"metrics": [{"key": "auc", "value": 0.9}]}}})  # fmt: skip
+        return answer_json(
+            {"run": {"data": {"metrics": [{"key": "auc", "value": 0.9}]}}}
+        )
 
     server.answer = answer
     found = reader.runs(["bad", "gone", "good"])
@@ -108,7 +137,9 @@ def test_a_run_that_fails_holds_up_no_other(server: Server, registry: MlflowClie
     assert sum("=r" in one[1] for one in server.seen) == reading.TROUBLES
 
 
-def test_folders_without_an_end_have_one(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_folders_without_an_end_have_one(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_ARTIFACTS", 20)
 
     def answer(method: str, path: str) -> Answer:
@@ -121,7 +152,9 @@ def test_folders_without_an_end_have_one(server: Server, registry: MlflowClient,
     assert len(server.seen) < 25
 
 
-def test_an_answer_that_drips_is_given_up(server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_an_answer_that_drips_is_given_up(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bounded, "PATIENCE", 0.3)
     server.drips = 0.05
     server.answer = lambda method, path: (200, {}, b" " * 200)

@@ -16,9 +16,15 @@ VERSIONS = ("1", "2", "3")
 @st.composite
 def seens(draw: st.DrawFn) -> Seen:
     held = {
-        name: Held(place, name, draw(st.sampled_from(list(ModelState))), tier=2, approval_id=draw(st.one_of(st.none(), st.just(4))))
+        name: Held(
+            place,
+            name,
+            draw(st.sampled_from(list(ModelState))),
+            tier=2,
+            approval_id=draw(st.one_of(st.none(), st.just(4))),
+        )
         for place, name in enumerate(draw(st.sets(st.sampled_from(VERSIONS))))
-    }  # fmt: skip
+    }
     there = draw(st.sets(st.sampled_from(VERSIONS)))
     alias = draw(st.one_of(st.none(), st.sampled_from(VERSIONS)))
     return Seen(
@@ -40,18 +46,24 @@ def carried_out(seen: Seen, writes: tuple[Write, ...]) -> Seen:
         elif one.kind == "untag":
             tags[one.version].pop(one.key, None)
         elif one.kind == "alias":
-            seen = replace(seen, alias=one.version, alias_known=True, written=one.version)  # fmt: skip
+            seen = replace(
+                seen, alias=one.version, alias_known=True, written=one.version
+            )
         else:
             seen = replace(seen, alias=None, alias_known=True, written=None)
     return replace(seen, tags=tags)
 
 
 @given(seens(), st.booleans())
-def test_the_alias_is_only_ever_pointed_at_what_is_in_use(seen: Seen, restore: bool) -> None:  # fmt: skip
+def test_the_alias_is_only_ever_pointed_at_what_is_in_use(
+    seen: Seen, restore: bool
+) -> None:
     for one in rules.wanted(seen, "champion", restore=restore):
         if one.kind == "alias":
             assert seen.held[one.version].state in USED
-            assert one.version in seen.tags, "what the registry does not have is not named there"  # fmt: skip
+            assert one.version in seen.tags, (
+                "what the registry does not have is not named there"
+            )
         if one.kind == "unalias":
             assert seen.held[one.version].state not in ENTITLED
 
@@ -66,7 +78,9 @@ def test_it_comes_to_rest(seen: Seen, restore: bool) -> None:
 
 @given(seens())
 def test_what_somebody_else_moved_is_left_unless_the_policy_says(seen: Seen) -> None:
-    is_foreign = seen.alias is not None and seen.alias != seen.written and not seen.alias_known  # fmt: skip
+    is_foreign = (
+        seen.alias is not None and seen.alias != seen.written and not seen.alias_known
+    )
     writes = rules.wanted(seen, "champion", restore=False)
     if is_foreign:
         assert not [one for one in writes if one.kind in ("alias", "unalias")]
@@ -88,10 +102,24 @@ def _seen(alias: str | None, state: ModelState, **more: object) -> Seen:
         ("2", ModelState.IN_USE, True),
     ],
 )
-def test_where_the_alias_may_stand(alias: str | None, state: ModelState, is_wrong: bool) -> None:  # fmt: skip
+def test_where_the_alias_may_stand(
+    alias: str | None, state: ModelState, is_wrong: bool
+) -> None:
     assert rules.is_unapproved(_seen(alias, state)) is is_wrong
 
 
-@pytest.mark.parametrize(("known", "left", "is_it"), [(0, 0, False), (1, 0, True), (3, 2, False), (4, 2, False), (4, 1, True), (100, 49, True)])  # fmt: skip
-def test_when_a_registry_is_emptied_and_not_its_models_gone(known: int, left: int, is_it: bool) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("known", "left", "is_it"),
+    [
+        (0, 0, False),
+        (1, 0, True),
+        (3, 2, False),
+        (4, 2, False),
+        (4, 1, True),
+        (100, 49, True),
+    ],
+)
+def test_when_a_registry_is_emptied_and_not_its_models_gone(
+    known: int, left: int, is_it: bool
+) -> None:
     assert rules.is_emptied(known, left) is is_it

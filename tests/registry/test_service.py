@@ -38,14 +38,32 @@ class Shelf:
     runs: dict[str, tuple[dict[str, float], str | None]] = field(default_factory=dict)
     refuses: str = ""
 
-    def put(self, name: str, *versions: str, alias: str | None = None, tags: Mapping[str, str] | None = None, user: str | None = None) -> None:  # fmt: skip
-        made = tuple(RegistryVersion(name, one, None, {"mlgov.developer": user} if user else {}) for one in reversed(versions))  # fmt: skip
-        self.models[name] = RegistryModel(name, f"About {name}", tags or {}, {"champion": alias} if alias else {}, made)  # fmt: skip
+    def put(
+        self,
+        name: str,
+        *versions: str,
+        alias: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        made = tuple(
+            RegistryVersion(name, one, None, {"mlgov.developer": user} if user else {})
+            for one in reversed(versions)
+        )
+        self.models[name] = RegistryModel(
+            name,
+            f"About {name}",
+            tags or {},
+            {"champion": alias} if alias else {},
+            made,
+        )
         for one in versions:
             self.digests.setdefault((name, one), f"{len(self.digests) + 10:064x}")
 
     def alias(self, name: str, version: str | None) -> None:
-        self.models[name] = replace(self.models[name], aliases={"champion": version} if version else {})  # fmt: skip
+        self.models[name] = replace(
+            self.models[name], aliases={"champion": version} if version else {}
+        )
 
     def look(self, after: timedelta = timedelta(minutes=10)) -> None:
         """Read the registry, and write what is wanted."""
@@ -53,16 +71,40 @@ class Shelf:
         yard.now += after
         digests = {key: Digest(value) for key, value in self.digests.items()}
         snapshot = Snapshot(tuple(self.models.values()))
-        yard.db.run(lambda session: service.take(session, snapshot, self.runs, digests, policy=yard.policy, org_key=ORG, now=yard.now))  # fmt: skip
+        yard.db.run(
+            lambda session: service.take(
+                session,
+                snapshot,
+                self.runs,
+                digests,
+                policy=yard.policy,
+                org_key=ORG,
+                now=yard.now,
+            )
+        )
         for write in self.wanted():
             error = self.refuses
             if not error:
                 self.carry_out(write)
-            yard.db.run(lambda session, write=write, error=error: writing.settle(session, write, error, policy=yard.policy, org_key=ORG, now=yard.now, real_now=yard.now))  # fmt: skip
+            yard.db.run(
+                lambda session, write=write, error=error: writing.settle(
+                    session,
+                    write,
+                    error,
+                    policy=yard.policy,
+                    org_key=ORG,
+                    now=yard.now,
+                    real_now=yard.now,
+                )
+            )
 
     def wanted(self) -> list[Write]:
         yard = self.yard
-        return yard.db.run(lambda session: writing.wanted(session, policy=yard.policy, real_now=yard.now))  # fmt: skip
+        return yard.db.run(
+            lambda session: writing.wanted(
+                session, policy=yard.policy, real_now=yard.now
+            )
+        )
 
     def carry_out(self, write: Write) -> None:
         model = self.models[write.name]
@@ -73,13 +115,21 @@ class Shelf:
         for one in model.versions:
             tags = {key: value for key, value in one.tags.items() if key != write.key}
             if one.version == write.version:
-                one = replace(one, tags=tags | ({write.key: write.value} if write.kind == "tag" else {}))  # fmt: skip
+                one = replace(
+                    one,
+                    tags=tags
+                    | ({write.key: write.value} if write.kind == "tag" else {}),
+                )
             made.append(one)
         self.models[write.name] = replace(model, versions=tuple(made))
 
     def accept(self, who: str = RISK) -> str:
         yard = self.yard
-        return yard.db.run(lambda session: service.accept(session, yard.actor(who), policy=yard.policy, org_key=ORG, now=yard.now))  # fmt: skip
+        return yard.db.run(
+            lambda session: service.accept(
+                session, yard.actor(who), policy=yard.policy, org_key=ORG, now=yard.now
+            )
+        )
 
     def accepted(self) -> None:
         self.look()
@@ -89,12 +139,24 @@ class Shelf:
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
             self.yard.now += timedelta(minutes=5)
-            self.yard.db.run(lambda session: service.failed(session, "MLflow does not answer.", policy=self.yard.policy, org_key=ORG, now=self.yard.now))  # fmt: skip
+            self.yard.db.run(
+                lambda session: service.failed(
+                    session,
+                    "MLflow does not answer.",
+                    policy=self.yard.policy,
+                    org_key=ORG,
+                    now=self.yard.now,
+                )
+            )
 
     def findings(self) -> list[FindingRecord]:
         with self.yard.db.read() as session:
             rows = finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
-            return [found for row in rows if (found := inventory.finding(session, row.id)) is not None]  # fmt: skip
+            return [
+                found
+                for row in rows
+                if (found := inventory.finding(session, row.id)) is not None
+            ]
 
     def words(self) -> list[str]:
         return [one.words for one in self.findings()]
@@ -108,7 +170,9 @@ def shelf(database: Database) -> Shelf:
     return Shelf(settled(database))
 
 
-def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(shelf: Shelf) -> None:  # fmt: skip
+def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
+    shelf: Shelf,
+) -> None:
     shelf.put("fraud", "1", "2", alias="2", tags={"owner": "nobody@else.test"})
     shelf.put("churn", "1")
     shelf.look()
@@ -117,20 +181,34 @@ def test_the_first_look_is_a_baseline_and_nothing_is_filed_until_it_is_accepted(
     assert shelf.words() == []
     assert shelf.wanted() == []
     (notice,) = shelf.told("registry.baseline")
-    assert (notice["models"], notice["versions"], notice["aliases"], notice["unknown"]) == (2, 3, 1, 2)  # fmt: skip
+    assert (
+        notice["models"],
+        notice["versions"],
+        notice["aliases"],
+        notice["unknown"],
+    ) == (2, 3, 1, 2)
     with pytest.raises(NotAllowed, match="for model risk"):
         shelf.accept(DEV)
-    assert shelf.accept() == "Accepted. 2 models are new in the inventory; from now on what differs is a finding."  # fmt: skip
+    assert (
+        shelf.accept()
+        == "Accepted. 2 models are new in the inventory; from now on what differs is a finding."
+    )
     shelf.look()
     assert shelf.words() == [], "what stood there is accepted"
     with shelf.yard.db.read() as session:
         found, _ = inventory.find(session, OPERATOR, "fraud", policy=shelf.yard.policy)
-    assert (found.registry_name, found.purpose, found.owner) == ("fraud", "About fraud", None)  # fmt: skip
+    assert (found.registry_name, found.purpose, found.owner) == (
+        "fraud",
+        "About fraud",
+        None,
+    )
     shelf.alias("churn", None)
     shelf.look()
     shelf.alias("churn", "1")
     shelf.look()
-    assert shelf.words() == ["In the registry, champion stands at version 1, which was not approved"]  # fmt: skip
+    assert shelf.words() == [
+        "In the registry, champion stands at version 1, which was not approved"
+    ]
 
 
 def test_nothing_is_accepted_before_it_was_read(shelf: Shelf) -> None:
@@ -143,11 +221,15 @@ def test_what_is_new_is_put_on_the_inventory_with_a_finding(shelf: Shelf) -> Non
     shelf.accepted()
     shelf.put("Fraud Score (EU)", "1", tags={"mlgov.project": "none-such"})
     shelf.look()
-    assert shelf.words() == ["The registry has it as Fraud Score (EU), and the inventory did not know it"]  # fmt: skip
+    assert shelf.words() == [
+        "The registry has it as Fraud Score (EU), and the inventory did not know it"
+    ]
     shelf.look()
     assert len(shelf.words()) == 1, "said once"
     with shelf.yard.db.read() as session:
-        found, _ = inventory.find(session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy)  # fmt: skip
+        found, _ = inventory.find(
+            session, OPERATOR, "fraud-score-eu", policy=shelf.yard.policy
+        )
     assert found.own_state is ModelState.INVENTORIED
 
 
@@ -205,11 +287,15 @@ def test_the_registry_follows_approval_use_and_suspension(shelf: Shelf) -> None:
     assert shelf.words() == []
 
 
-def test_an_alias_moved_to_what_nobody_approved_is_told_and_left_and_comes_back(shelf: Shelf) -> None:  # fmt: skip
+def test_an_alias_moved_to_what_nobody_approved_is_told_and_left_and_comes_back(
+    shelf: Shelf,
+) -> None:
     _used(shelf)
     shelf.alias("fraud", "2")
     shelf.look()
-    assert shelf.words() == ["In the registry, champion stands at version 2, which was not approved"]  # fmt: skip
+    assert shelf.words() == [
+        "In the registry, champion stands at version 2, which was not approved"
+    ]
     assert len(shelf.told("registry.drift")) == 1
     shelf.look()
     assert shelf.models["fraud"].aliases == {"champion": "2"}, "left, by default"
@@ -239,7 +325,9 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
     version = _used(shelf)
     shelf.digests["fraud", "1"] = "f" * 64
     shelf.look()
-    assert shelf.words() == ["In the registry, the contents of version 1 are not those that were approved"]  # fmt: skip
+    assert shelf.words() == [
+        "In the registry, the contents of version 1 are not those that were approved"
+    ]
     assert shelf.yard.at(version).digest_changed
     shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
     with pytest.raises(
@@ -248,7 +336,9 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
         shelf.yard.step(RISK, version, "resume", "It is fine.")
 
 
-def test_a_pipelines_own_digest_is_kept_and_the_registry_compared_from_its_approval(shelf: Shelf) -> None:  # fmt: skip
+def test_a_pipelines_own_digest_is_kept_and_the_registry_compared_from_its_approval(
+    shelf: Shelf,
+) -> None:
     yard = shelf.yard
     model = yard.model("fraud", registry_name="fraud")
     shelf.put("fraud", "1")
@@ -279,7 +369,11 @@ def test_a_version_whose_maker_is_known_starts_by_itself(shelf: Shelf) -> None:
     shelf.accepted()
     shelf.look()
     (one,) = yard.look(model).versions
-    assert (one.version, one.state, one.digest) == ("3", ModelState.DEVELOPMENT, shelf.digests["fraud", "3"])  # fmt: skip
+    assert (one.version, one.state, one.digest) == (
+        "3",
+        ModelState.DEVELOPMENT,
+        shelf.digests["fraud", "3"],
+    )
     shelf.put("fraud", "1", "2", "3", "4", "5")
     shelf.look()
     assert len(yard.look(model).versions) == 1, "nobody says who made it: it waits"
@@ -316,10 +410,14 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     shelf.runs = {"fraud-1": ({}, None), "fraud-3": ({"auc": 0.9}, None)}
     shelf.look()
     yard.now += timedelta(days=30)
-    assert to_read() == ([], []), "a run without metrics is not asked for again, nor contents of what is not approved"  # fmt: skip
+    assert to_read() == ([], []), (
+        "a run without metrics is not asked for again, nor contents of what is not approved"
+    )
 
 
-def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(shelf: Shelf) -> None:  # fmt: skip
+def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(
+    shelf: Shelf,
+) -> None:
     version = _used(shelf)
     for name in ("a", "b", "c", "d"):
         shelf.put(name, "1")
@@ -332,7 +430,9 @@ def test_what_vanishes_is_a_finding_and_nothing_is_retired_in_silence(shelf: She
     shelf.look()
     words = shelf.words()
     assert "The registry does not have fraud any more" not in words
-    assert "The registry does not have version 1 of fraud any more" not in words, "it went with its model, which was told"  # fmt: skip
+    assert "The registry does not have version 1 of fraud any more" not in words, (
+        "it went with its model, which was told"
+    )
     shelf.models["fraud"] = gone
     shelf.look()
     shelf.models["fraud"] = replace(gone, versions=gone.versions[:-1])
@@ -366,7 +466,9 @@ def test_an_emptied_registry_loses_nothing_and_alarms_once(shelf: Shelf) -> None
         assert reads.status(session).models == 1, "a person said that it is meant"
 
 
-def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(shelf: Shelf) -> None:  # fmt: skip
+def test_a_registry_that_is_down_alarms_once_and_says_when_it_is_back(
+    shelf: Shelf,
+) -> None:
     shelf.put("a", "1")
     shelf.accepted()
     shelf.fail(2)
@@ -407,7 +509,9 @@ def test_many_moves_at_once_are_one_alarm_and_no_writes(shelf: Shelf) -> None:
 
 def _version_of(shelf: Shelf, name: str) -> int:
     with shelf.yard.db.read() as session:
-        found, version = inventory.find(session, OPERATOR, f"fraud:{name}", policy=shelf.yard.policy)  # fmt: skip
+        found, version = inventory.find(
+            session, OPERATOR, f"fraud:{name}", policy=shelf.yard.policy
+        )
     assert found
     assert version is not None
     return version.id
@@ -435,7 +539,15 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
 
     def begin(force: bool = False, after: timedelta = timedelta(0)) -> bool:
         yard.now += after
-        return yard.db.run(lambda session: service.begin(session, policy=yard.policy, now=yard.now, real_now=yard.now, force=force))  # fmt: skip
+        return yard.db.run(
+            lambda session: service.begin(
+                session,
+                policy=yard.policy,
+                now=yard.now,
+                real_now=yard.now,
+                force=force,
+            )
+        )
 
     assert begin()
     assert not begin(force=True), "another one has the turn"
@@ -447,7 +559,9 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("many", [3, 40])
-def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions(shelf: Shelf, many: int) -> None:  # fmt: skip
+def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions(
+    shelf: Shelf, many: int
+) -> None:
     for place in range(many):
         shelf.put(f"model-{place}", "1", "2", "3", alias="3")
     shelf.look()
@@ -466,4 +580,8 @@ def test_a_look_that_finds_nothing_new_asks_and_writes_no_more_for_many_versions
     finally:
         event.remove(engine, "before_cursor_execute", note)
     assert len(said) < 30
-    assert not [one for one in said if "UPDATE registry_model" in one or "UPDATE registry_version" in one]  # fmt: skip
+    assert not [
+        one
+        for one in said
+        if "UPDATE registry_model" in one or "UPDATE registry_version" in one
+    ]

@@ -20,7 +20,9 @@ SECRET = "a-secret-of-ours"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def _headers(body: bytes, *, delivery: str = "d-1", at: datetime = NOW, secret: str = SECRET) -> dict[str, str]:  # fmt: skip
+def _headers(
+    body: bytes, *, delivery: str = "d-1", at: datetime = NOW, secret: str = SECRET
+) -> dict[str, str]:
     timestamp = str(int(at.timestamp()))
     return {
         "x-mlflow-delivery-id": delivery,
@@ -34,24 +36,42 @@ def test_only_what_is_signed_and_fresh_is_taken() -> None:
     sound = _headers(body)
     assert webhooks.fault(SECRET, sound, body, NOW) == ""
     assert webhooks.fault(SECRET, sound, body + b" ", NOW) == "its signature is wrong"
-    assert webhooks.fault(SECRET, _headers(body, secret="other"), body, NOW) == "its signature is wrong"  # fmt: skip
-    assert webhooks.fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW) == "its signature is wrong"  # fmt: skip
+    assert (
+        webhooks.fault(SECRET, _headers(body, secret="other"), body, NOW)
+        == "its signature is wrong"
+    )
+    assert (
+        webhooks.fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW)
+        == "its signature is wrong"
+    )
     for off in (timedelta(minutes=6), -timedelta(minutes=6)):
-        assert "too old" in webhooks.fault(SECRET, _headers(body, at=NOW + off), body, NOW)  # fmt: skip
+        assert "too old" in webhooks.fault(
+            SECRET, _headers(body, at=NOW + off), body, NOW
+        )
     assert webhooks.fault(SECRET, {}, body, NOW) == "it is not signed"
-    assert webhooks.fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW) == "its timestamp is no number"  # fmt: skip
+    assert (
+        webhooks.fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
+        == "its timestamp is no number"
+    )
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the captured deliveries are not beside the project")  # fmt: skip
+@pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the captured deliveries are not beside the project"
+)
 def test_captured_deliveries_verify() -> None:
-    deliveries = [json.loads(one.read_text()) for one in sorted(SAMPLES.glob("webhook_*.json"))]  # fmt: skip
+    deliveries = [
+        json.loads(one.read_text()) for one in sorted(SAMPLES.glob("webhook_*.json"))
+    ]
     assert deliveries
     for one in deliveries:
         headers = {key.casefold(): value for key, value in one["headers"].items()}
         at = datetime.fromtimestamp(one["received_at"], UTC)
         body = one["body"].encode()
         assert webhooks.fault("mlgov-test-secret", headers, body, at) == ""
-        assert webhooks.fault("another-secret", headers, body, at) == "its signature is wrong"  # fmt: skip
+        assert (
+            webhooks.fault("another-secret", headers, body, at)
+            == "its signature is wrong"
+        )
     retried = [one["headers"]["X-MLflow-Delivery-Id"] for one in deliveries[-3:]]
     assert len(set(retried)) == 1, "a repetition has the same id, so it counts once"
 
@@ -59,7 +79,13 @@ def test_captured_deliveries_verify() -> None:
 @pytest.fixture(params=["sqlite", "postgres"])
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     url = fresh_url(request.param, request, tmp_path)
-    with opened(url, tmp_path, policy=MODELS, world=world(), mlgov_mlflow_webhook_secret=SecretStr(SECRET)) as running:  # fmt: skip
+    with opened(
+        url,
+        tmp_path,
+        policy=MODELS,
+        world=world(),
+        mlgov_mlflow_webhook_secret=SecretStr(SECRET),
+    ) as running:
         yield running
 
 
@@ -69,7 +95,9 @@ def test_a_delivery_is_a_hint_that_counts_once(office: Office) -> None:
     with httpx.Client(base_url=str(office.base_url), trust_env=False) as http:
 
         def send(headers: dict[str, str]) -> int:
-            return http.post("/mlflow/webhook", content=body, headers=headers).status_code  # fmt: skip
+            return http.post(
+                "/mlflow/webhook", content=body, headers=headers
+            ).status_code
 
         def hinted() -> bool:
             with office.db.begin() as session:

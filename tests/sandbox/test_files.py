@@ -134,7 +134,10 @@ def test_bytes_come_once_and_as_many_as_announced(client: WebClient) -> None:
     assert refused(finish, files=[{"id": file_id}]) == "file_update_failed"
     assert refused(finish, files=[{"id": "F0NOBODY1"}]) == "file_not_found"
     assert refused(finish, files=[]) == "invalid_arguments"
-    assert refused(finish, files=[{"id": file_id}], channels="C0GENERAL") == "invalid_arguments"  # fmt: skip
+    assert (
+        refused(finish, files=[{"id": file_id}], channels="C0GENERAL")
+        == "invalid_arguments"
+    )
 
 
 def test_bytes_may_come_as_a_form(client: WebClient) -> None:

@@ -16,11 +16,16 @@ def held_by(element: dict[str, Any], entered: Any) -> Any:
 @pytest.mark.parametrize(
     ("kind", "key", "good", "bad"),
     [
-        ("datepicker", "selected_date", "2026-02-28", ["2026-02-30", "20260228", "2026-W09-6", "28.2.2026", "tomorrow"]),
+        (
+            "datepicker",
+            "selected_date",
+            "2026-02-28",
+            ["2026-02-30", "20260228", "2026-W09-6", "28.2.2026", "tomorrow"],
+        ),
         ("timepicker", "selected_time", "09:05", ["9:05", "24:00", "09:60", "noon"]),
         ("datetimepicker", "selected_date_time", 1_769_590_800, [5, 10**10]),
     ],
-)  # fmt: skip
+)
 def test_a_picker_gives_only_what_slacks_can(
     kind: str, key: str, good: Any, bad: list[Any]
 ) -> None:
@@ -41,11 +46,17 @@ def test_a_picker_gives_only_what_slacks_can(
     [
         ({"type": "datepicker", "initial_date": "20260228"}, "must be a valid date"),
         ({"type": "timepicker", "initial_time": "9:00"}, "must be a valid time"),
-        ({"type": "timepicker", "timezone": "Mars/Base"}, "must be a valid IANA time zone"),
+        (
+            {"type": "timepicker", "timezone": "Mars/Base"},
+            "must be a valid IANA time zone",
+        ),
         ({"type": "datetimepicker", "initial_date_time": 5}, "must be greater"),
-        ({"type": "datetimepicker", "initial_date_time": "1769590800"}, "must provide an integer"),
+        (
+            {"type": "datetimepicker", "initial_date_time": "1769590800"},
+            "must provide an integer",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_picker_cannot_begin_with(element: dict[str, Any], words: str) -> None:
     with pytest.raises(SlackError) as raised:
         check.message_blocks([{"type": "actions", "elements": [element]}])

@@ -197,8 +197,11 @@ def test_a_click_on_a_message(sandbox: Sandbox, app: App, http: HttpApp) -> None
     assert sandbox.seat("U0BOB").click(**place, action_id="go", value="7").ok
     body = bodies[0]
     assert body["user"] == {
-        "id": "U0BOB", "username": "bob", "name": "bob", "team_id": "T0ACME",
-    }  # fmt: skip
+        "id": "U0BOB",
+        "username": "bob",
+        "name": "bob",
+        "team_id": "T0ACME",
+    }
     assert body["container"] == {
         "type": "message",
         "message_ts": posted["ts"],

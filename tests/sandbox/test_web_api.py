@@ -207,8 +207,12 @@ def test_lists_come_in_pages(client: WebClient) -> None:
     ]
     # Not the private one that the app is not in.
     assert {one["id"] for one in channels} == {
-        "C0GENERAL", "C0OUTSIDE", "C0PRIVATE", "C0OLD", "C0SHARED",
-    }  # fmt: skip
+        "C0GENERAL",
+        "C0OUTSIDE",
+        "C0PRIVATE",
+        "C0OLD",
+        "C0SHARED",
+    }
     assert refused(client.users_list, cursor="bm9uc2Vuc2U=") == "invalid_cursor"
     assert refused(client.conversations_list, limit=1001) == "invalid_limit"
     own = client.users_conversations(exclude_archived=True)["channels"]

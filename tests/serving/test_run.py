@@ -59,8 +59,14 @@ def mlgov(
     env: dict[str, str], cwd: Path, *words: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bot.cli.main", *words], env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
-    )  # fmt: skip
+        [sys.executable, "-m", "bot.cli.main", *words],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @contextmanager
@@ -70,8 +76,12 @@ def running(
     """The process, and the address it serves at."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "bot.cli.main", "run", "--port", "0", *words],
-        env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        env=env,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         assert process.stdout is not None
         line = ""

@@ -26,7 +26,9 @@ def cases() -> tuple[Any, Any]:
     import pandas
 
     seed = numpy.random.RandomState(7)
-    frame = pandas.DataFrame({one: seed.normal(size=400) for one in ("income", "age", "noise")})  # fmt: skip
+    frame = pandas.DataFrame(
+        {one: seed.normal(size=400) for one in ("income", "age", "noise")}
+    )
     return frame, (2 * frame.income + frame.age > 0).astype(int)
 
 
@@ -55,8 +57,14 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
         skops.io.dump(model, folder / "model.file")
     else:
         (folder / "model.file").write_bytes(pickle.dumps(model))
-    told = {"pickled_model": "model.file", "serialization_format": format_, "sklearn_version": "1.5.0"}  # fmt: skip
-    (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": told | flavor}}))  # fmt: skip
+    told = {
+        "pickled_model": "model.file",
+        "serialization_format": format_,
+        "sklearn_version": "1.5.0",
+    }
+    (folder / "MLmodel").write_text(
+        yaml.safe_dump({"flavors": {"sklearn": told | flavor}})
+    )
     return folder
 
 
@@ -66,7 +74,9 @@ def tried(folder: Path, table: Path, **more: Any) -> Answered:
 
 
 @pytest.mark.parametrize("format_", ["skops", "pickle"])
-def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str) -> None:  # fmt: skip
+def test_the_figures_are_scikit_learns(
+    tmp_path: Path, table: Path, format_: str
+) -> None:
     found = tried(
         saved(tmp_path, fitted(), format_), table, run_code=format_ == "pickle"
     )
@@ -82,14 +92,20 @@ def test_the_figures_are_scikit_learns(tmp_path: Path, table: Path, format_: str
     assert found.mean[0] > found.mean[1] > abs(found.mean[2])
 
 
-def test_what_is_handed_in_says_what_it_does_not_tell(tmp_path: Path, table: Path) -> None:  # fmt: skip
+def test_what_is_handed_in_says_what_it_does_not_tell(
+    tmp_path: Path, table: Path
+) -> None:
     found = tried(
         saved(tmp_path, fitted(), "skops"), table, rows=100, scoring="roc_auc"
     )
     assert found.rows == 100
     told = trying.as_file(found, table)
-    explained = explaining.Explained.model_validate(explanations.read(json.dumps(told).encode()))  # fmt: skip
-    assert explaining.reading(explained)[0].startswith("By permutation importance, its answers are moved most by income (")  # fmt: skip
+    explained = explaining.Explained.model_validate(
+        explanations.read(json.dumps(told).encode())
+    )
+    assert explaining.reading(explained)[0].startswith(
+        "By permutation importance, its answers are moved most by income ("
+    )
     assert "Computed by mlgov on 100 cases of cases.csv" in explained.limits
     assert "how far the roc_auc of" in explained.limits
 
@@ -110,7 +126,9 @@ def refusal(folder: Path, table: Path, **more: Any) -> str:
     return raised.value.sentence
 
 
-def test_a_pickle_is_loaded_only_where_somebody_says_so(tmp_path: Path, table: Path) -> None:  # fmt: skip
+def test_a_pickle_is_loaded_only_where_somebody_says_so(
+    tmp_path: Path, table: Path
+) -> None:
     mark = tmp_path / "ran"
     folder = saved(tmp_path, Spy(f"open({str(mark)!r}, 'w')"))
     assert "add --run-code" in refusal(folder, table)
@@ -119,7 +137,9 @@ def test_a_pickle_is_loaded_only_where_somebody_says_so(tmp_path: Path, table: P
     assert mark.exists()
 
 
-def test_a_model_sees_no_credential(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_model_sees_no_credential(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLGOV_TOKEN", "sesame")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
     mark = tmp_path / "seen"
@@ -136,14 +156,18 @@ def test_a_model_reaches_no_network(tmp_path: Path, table: Path) -> None:
         "try:\n    socket.create_connection(('127.0.0.1', 1), 2)\n"
         f"except OSError as error:\n    open({str(mark)!r}, 'w').write(str(error.errno))\n"
     )
-    said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, needs_isolation=True)  # fmt: skip
+    said = refusal(
+        saved(tmp_path, Spy(does)), table, run_code=True, needs_isolation=True
+    )
     if "cannot be taken away" in said:
         pytest.skip("this machine lets no process leave its network")
     # Even the loopback is down: 101 is "network is unreachable", where an open one refuses with 111.
     assert mark.read_text() == "101"
 
 
-def test_one_that_never_ends_is_ended_with_what_it_started(tmp_path: Path, table: Path) -> None:  # fmt: skip
+def test_one_that_never_ends_is_ended_with_what_it_started(
+    tmp_path: Path, table: Path
+) -> None:
     mark = tmp_path / "pid"
     does = f"import subprocess, time\nheld = subprocess.Popen(['sleep', '600'])\nopen({str(mark)!r}, 'w').write(str(held.pid))\ntime.sleep(600)"
     said = refusal(saved(tmp_path, Spy(does)), table, run_code=True, seconds=6.0)
@@ -162,12 +186,18 @@ def _alive(pid: int) -> None:
 
 
 def test_one_that_takes_all_memory_is_told(tmp_path: Path, table: Path) -> None:
-    said = refusal(saved(tmp_path, Spy("x = bytearray(8_000_000_000)")), table, run_code=True)  # fmt: skip
+    said = refusal(
+        saved(tmp_path, Spy("x = bytearray(8_000_000_000)")), table, run_code=True
+    )
     assert "more than 4,096 MB" in said
 
 
 def test_one_that_dies_is_told(tmp_path: Path, table: Path) -> None:
-    said = refusal(saved(tmp_path, Spy("import os; print('bye', flush=True); os._exit(3)")), table, run_code=True)  # fmt: skip
+    said = refusal(
+        saved(tmp_path, Spy("import os; print('bye', flush=True); os._exit(3)")),
+        table,
+        run_code=True,
+    )
     assert "ended without an answer (code 3: bye)" in said
 
 
@@ -179,7 +209,9 @@ def test_one_that_dies_is_told(tmp_path: Path, table: Path) -> None:
         ({"scoring": "r3"}, "no scorer"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, table: Path, more: dict[str, str], words: str) -> None:  # fmt: skip
+def test_what_does_not_fit_is_said(
+    tmp_path: Path, table: Path, more: dict[str, str], words: str
+) -> None:
     assert words in refusal(saved(tmp_path, fitted(), "skops"), table, **more)
 
 
@@ -202,11 +234,16 @@ def test_columns_that_the_model_takes_and_the_table_lacks(tmp_path: Path) -> Non
         ("flavors: {pytorch: {}}", "no scikit-learn model"),
         ("- 1", "no scikit-learn model"),
         ("flavors: {sklearn: {pickled_model: ../../secret}}", "not there"),
-        ("flavors: {sklearn: {pickled_model: model.file, serialization_format: dill}}", "serialized as 'dill'"),
+        (
+            "flavors: {sklearn: {pickled_model: model.file, serialization_format: dill}}",
+            "serialized as 'dill'",
+        ),
         ("flavors: [", "no MLmodel file"),
     ],
-)  # fmt: skip
-def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, words: str) -> None:  # fmt: skip
+)
+def test_what_is_no_such_model(
+    tmp_path: Path, table: Path, text: str | None, words: str
+) -> None:
     folder = saved(tmp_path, fitted(), "skops")
     (tmp_path / "secret").write_text("x")
     if text is None:
@@ -216,7 +253,9 @@ def test_what_is_no_such_model(tmp_path: Path, table: Path, text: str | None, wo
     assert words in refusal(folder, table)
 
 
-def test_types_that_skops_does_not_know_need_a_word(tmp_path: Path, table: Path) -> None:  # fmt: skip
+def test_types_that_skops_does_not_know_need_a_word(
+    tmp_path: Path, table: Path
+) -> None:
     from sklearn.linear_model import LogisticRegression
 
     own = type("Own", (LogisticRegression,), {"__module__": "somebodys.code"})

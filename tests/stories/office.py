@@ -62,12 +62,30 @@ def organisation() -> dict[str, Any]:
     return {
         "teams": [
             {"id": "T0ACME", "name": "Acme", "domain": "acme"},
-            {"id": "T0ELSE", "name": "Elsewhere", "domain": "elsewhere", "foreign": True},
+            {
+                "id": "T0ELSE",
+                "name": "Elsewhere",
+                "domain": "elsewhere",
+                "foreign": True,
+            },
         ],
-        "app": {"id": "A0MLGOV", "name": "mlgov", "bot_user_id": "U0MLGOV", "bot_id": "B0MLGOV", "team": "T0ACME"},
+        "app": {
+            "id": "A0MLGOV",
+            "name": "mlgov",
+            "bot_user_id": "U0MLGOV",
+            "bot_id": "B0MLGOV",
+            "team": "T0ACME",
+        },
         "users": [
             *(
-                {"id": id_, "name": name.casefold(), "real_name": name, "email": f"{name.casefold()}@acme.test", "tz": zone, "team": "T0ACME"}
+                {
+                    "id": id_,
+                    "name": name.casefold(),
+                    "real_name": name,
+                    "email": f"{name.casefold()}@acme.test",
+                    "tz": zone,
+                    "team": "T0ACME",
+                }
                 for id_, name, zone in [
                     (OLA, "Ola", "Europe/London"),
                     (TIM, "Tim", "Europe/London"),
@@ -76,21 +94,50 @@ def organisation() -> dict[str, Any]:
                     (ADA, "Ada", "Europe/London"),
                 ]
             ),
-            {"id": GUS, "name": "gus", "real_name": "Gus", "tz": "Europe/London", "team": "T0ACME", "is_restricted": True},
-            {"id": SAM, "name": "sam", "real_name": "Sam", "tz": "Europe/London", "team": "T0ELSE"},
+            {
+                "id": GUS,
+                "name": "gus",
+                "real_name": "Gus",
+                "tz": "Europe/London",
+                "team": "T0ACME",
+                "is_restricted": True,
+            },
+            {
+                "id": SAM,
+                "name": "sam",
+                "real_name": "Sam",
+                "tz": "Europe/London",
+                "team": "T0ELSE",
+            },
         ],
         "channels": [
             {"id": "C0GOV", "name": "ml-governance", "members": members, "app": True},
             {"id": "C0AUDIT", "name": "ml-audit", "members": [ADA], "app": True},
             {"id": "C0ADMIN", "name": "mlgov-admin", "members": [ADA], "app": True},
-            {"id": "C0TRIAGE", "name": "ticket-triage", "members": [OLA, TIM, FAY], "app": True},
-            {"id": "C0SHARED", "name": "with-elsewhere", "members": [OLA, TIM, GUS, SAM], "teams": ["T0ACME", "T0ELSE"], "app": True},
+            {
+                "id": "C0TRIAGE",
+                "name": "ticket-triage",
+                "members": [OLA, TIM, FAY],
+                "app": True,
+            },
+            {
+                "id": "C0SHARED",
+                "name": "with-elsewhere",
+                "members": [OLA, TIM, GUS, SAM],
+                "teams": ["T0ACME", "T0ELSE"],
+                "app": True,
+            },
         ],
         "usergroups": [
-            {"id": "S0FIN", "handle": "finance", "name": "Finance", "users": [FAY, FRED]},
+            {
+                "id": "S0FIN",
+                "handle": "finance",
+                "name": "Finance",
+                "users": [FAY, FRED],
+            },
             {"id": "S0ADM", "handle": "mlgov-admins", "name": "Admins", "users": [ADA]},
         ],
-    }  # fmt: skip
+    }
 
 
 @dataclass(slots=True)

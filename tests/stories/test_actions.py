@@ -51,8 +51,9 @@ def more(office: Office, user: str, verb: str, revision: int = 1) -> Any:
 def fill(office: Office, user: str, **values: Any) -> Any:
     seat = office.sandbox.seat(user)
     outcome = seat.submit(
-        seat.modals()[-1].id, {block: {block.split("_")[0]: value} for block, value in values.items()}
-    )  # fmt: skip
+        seat.modals()[-1].id,
+        {block: {block.split("_")[0]: value} for block, value in values.items()},
+    )
     office.settle()
     return outcome
 
@@ -67,13 +68,19 @@ def test_ask_answer_approve_on_a_condition_and_meet_it(office: Office) -> None:
     assert fill(office, OLA, question="Why twice as much?").ok
     assert "asks you before deciding: “Why twice as much?”" in texts(office, TIM)[-1]
     assert "Waiting for the requester" in str(
-        office.card(office.sandbox.seat(OLA), office.sandbox.seat(OLA).dm().id, "approvals.unask").blocks
-    )  # fmt: skip
+        office.card(
+            office.sandbox.seat(OLA),
+            office.sandbox.seat(OLA).dm().id,
+            "approvals.unask",
+        ).blocks
+    )
     press(office, TIM, "approvals.answer")
     assert fill(office, TIM, answer="The recall doubled the backlog.").ok
     assert "The recall doubled the backlog." in texts(office, OLA)[-1]
     more(office, OLA, "conditions", revision=3)
-    assert fill(office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30").ok  # fmt: skip
+    assert fill(
+        office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30"
+    ).ok
     decide(office, FAY)
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
     assert "An approval depends on you until" in str(texts(office, TIM)[-2:])
@@ -87,14 +94,21 @@ def test_ask_answer_approve_on_a_condition_and_meet_it(office: Office) -> None:
     tim = office.sandbox.seat(TIM)
     card = next(m for m in tim.messages("C0TRIAGE") if "✅ met" in str(m.blocks))
     story = str([reply.text for reply in tim.replies("C0TRIAGE", card.ts)])
-    for told in ("asks", "answered", "says that the condition is met", "confirmed that"):  # fmt: skip
+    for told in (
+        "asks",
+        "answered",
+        "says that the condition is met",
+        "confirmed that",
+    ):
         assert told in story
     assert verified(office)
 
 
 def test_an_unmet_condition_takes_the_money_back(office: Office) -> None:
     more(office, OLA, "conditions")
-    assert fill(office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30").ok  # fmt: skip
+    assert fill(
+        office, OLA, text_0="Plan the clean-up", owner_0=TIM, due_0="2026-01-30"
+    ).ok
     decide(office, FAY)
     assert amount(office) == Decimal(1500)
     office.move(timedelta(days=5))
@@ -130,8 +144,11 @@ def test_take_back_hand_over_and_nudge(office: Office) -> None:
     assert "not among those who may decide" in str(refused.errors)
     assert fill(office, FAY, to=FRED, note="You know the vendor").ok
     assert "You handed this over to Fred" in str(
-        [m.blocks for m in office.sandbox.seat(FAY).messages(office.sandbox.seat(FAY).dm().id)]
-    )  # fmt: skip
+        [
+            m.blocks
+            for m in office.sandbox.seat(FAY).messages(office.sandbox.seat(FAY).dm().id)
+        ]
+    )
     decide(office, FRED)
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
     assert verified(office)

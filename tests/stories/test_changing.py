@@ -49,7 +49,9 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
         yield running
 
 
-def changed(office: Office, amount_: str, reason: str, action: str = "budget.change") -> Any:  # fmt: skip
+def changed(
+    office: Office, amount_: str, reason: str, action: str = "budget.change"
+) -> Any:
     press(office, TIM, action)
     tim = office.sandbox.seat(TIM)
     state_ = {
@@ -72,9 +74,7 @@ def told(office: Office) -> str:
 
 def thread(office: Office) -> str:
     tim = office.sandbox.seat(TIM)
-    card = next(
-        m for m in tim.messages("C0TRIAGE") if tim.replies("C0TRIAGE", m.ts)
-    )  # fmt: skip
+    card = next(m for m in tim.messages("C0TRIAGE") if tim.replies("C0TRIAGE", m.ts))
     return str([reply.text for reply in tim.replies("C0TRIAGE", card.ts)])
 
 
@@ -155,15 +155,19 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
     ada = office.sandbox.seat(ADA)
     tim = office.sandbox.seat(TIM)
     shown = office.card(tim, "C0TRIAGE", "approvals.details")
-    assert ada.click(channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details").ok  # fmt: skip
-    assert ada.click(view_id=ada.modals()[-1].id, action_id="approvals.break_glass").ok  # fmt: skip
+    assert ada.click(
+        channel_id="C0TRIAGE", ts=shown.ts, action_id="approvals.details"
+    ).ok
+    assert ada.click(view_id=ada.modals()[-1].id, action_id="approvals.break_glass").ok
     assert fill(office, ADA, reason="The recall floods the queue").ok
     assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(1500))
     told = texts(office, ADA, "C0GOV")[-1]
     assert "Ada broke the glass: Ticket triage asks to raise" in told
     fay = office.sandbox.seat(FAY)
     message = office.card(fay, "C0GOV", "approvals.review_right")
-    assert fay.click(channel_id="C0GOV", ts=message.ts, action_id="approvals.review_right").ok  # fmt: skip
+    assert fay.click(
+        channel_id="C0GOV", ts=message.ts, action_id="approvals.review_right"
+    ).ok
     office.settle()
     assert "was right" in str(office.sandbox.seat(ADA).messages("C0GOV")[-1].blocks)
     assert verified(office)
@@ -172,8 +176,11 @@ def test_glass_is_broken_told_and_reviewed(office: Office) -> None:
 def test_a_status_that_says_away_offers_a_stand_in(office: Office) -> None:
     friday = int((office.now() + timedelta(days=4)).timestamp())
     office.sandbox.world.update_user(
-        OLA, status_emoji=":palm_tree:", status_text="In the hills", status_expiration=friday
-    )  # fmt: skip
+        OLA,
+        status_emoji=":palm_tree:",
+        status_text="In the hills",
+        status_expiration=friday,
+    )
     eventually(lambda: _is_away(office), "the mirror knows")
     assert changed(office, "1400", "Two more weeks of labelling").ok
     ola = office.sandbox.seat(OLA)

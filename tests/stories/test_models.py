@@ -43,7 +43,9 @@ gates:
 def world() -> dict[str, Any]:
     """Fred is model risk, Ada runs things, Fay is close enough to validate."""
     made = organisation()
-    made["usergroups"].append({"id": "S0RISK", "handle": "model-risk", "name": "Model risk", "users": [FRED]})  # fmt: skip
+    made["usergroups"].append(
+        {"id": "S0RISK", "handle": "model-risk", "name": "Model risk", "users": [FRED]}
+    )
     return made
 
 
@@ -71,7 +73,9 @@ class Person:
     def press(self, action: str, selected: str | None = None) -> None:
         """A button or the menu under the last private answer."""
         found = self.seat.ephemerals()[-1]
-        assert self.seat.click(ephemeral_id=found.id, action_id=action, selected=selected).ok  # fmt: skip
+        assert self.seat.click(
+            ephemeral_id=found.id, action_id=action, selected=selected
+        ).ok
         self.office.settle()
 
     def menu(self, verb: str) -> str:
@@ -90,7 +94,10 @@ class Person:
     def fill(self, **values: Any) -> Any:
         """Fill in the window that is open, and send it."""
         view = self.seat.modals()[-1]
-        state = {name: {_ACTION.get(name, name): self.looked_up(view.id, name, value)} for name, value in values.items()}  # fmt: skip
+        state = {
+            name: {_ACTION.get(name, name): self.looked_up(view.id, name, value)}
+            for name, value in values.items()
+        }
         outcome = self.seat.submit(view.id, state)
         self.office.settle()
         return outcome
@@ -111,7 +118,9 @@ class Person:
         self.ask("model fraud-score")
         self.pick("evidence")
         view = self.seat.modals()[-1]
-        assert self.seat.click(view_id=view.id, action_id="models.evidence_type", selected=type_).ok  # fmt: skip
+        assert self.seat.click(
+            view_id=view.id, action_id="models.evidence_type", selected=type_
+        ).ok
         assert self.fill(summary=f"About {type_}", **values).ok
 
 
@@ -121,7 +130,9 @@ _LOOKED_UP = {"project"}
 
 def record(office: Office) -> ModelRecord:
     with office.db.read() as session:
-        return reads.find(session, OPERATOR, "fraud-score", policy=office.bot.deps.policy)[0]  # fmt: skip
+        return reads.find(
+            session, OPERATOR, "fraud-score", policy=office.bot.deps.policy
+        )[0]
 
 
 def told(office: Office, user: str) -> str:
@@ -130,7 +141,9 @@ def told(office: Office, user: str) -> str:
 
 
 def test_from_registered_to_suspended(office: Office) -> None:
-    ola, tim, fay, fred, ada = (Person(office, one) for one in (OLA, TIM, FAY, FRED, ADA))  # fmt: skip
+    ola, tim, fay, fred, ada = (
+        Person(office, one) for one in (OLA, TIM, FAY, FRED, ADA)
+    )
     assert "No model is in the inventory yet" in ola.ask("models")
     ola.press("models.register")
     missing = ola.fill(name="Fraud score", purpose="Scores claims.", exposure="medium")
@@ -142,9 +155,14 @@ def test_from_registered_to_suspended(office: Office) -> None:
         purpose_class="decision_support", eu_class="minimal", project="ticket-triage"
     )
     assert sent.ok
-    assert "Fraud score is in the inventory, without a version yet · tier 2" in ola.window()  # fmt: skip
+    assert (
+        "Fraud score is in the inventory, without a version yet · tier 2"
+        in ola.window()
+    )
     card = office.last(ola.seat, "C0TRIAGE")
-    assert card.text == "Fraud score is in the inventory, without a version yet · tier 2"  # fmt: skip
+    assert (
+        card.text == "Fraud score is in the inventory, without a version yet · tier 2"
+    )
 
     ola.ask("model fraud-score")
     ola.pick("version")
@@ -152,14 +170,19 @@ def test_from_registered_to_suspended(office: Office) -> None:
     assert record(office).lead.state is ModelState.DEVELOPMENT  # type: ignore[union-attr]
 
     answer = tim.ask("model Fraud score:7")
-    assert "Missing for validation:* model card, datasheet, data lineage and quality, performance report" in answer  # fmt: skip
+    assert (
+        "Missing for validation:* model card, datasheet, data lineage and quality, performance report"
+        in answer
+    )
     assert "models.step" not in answer, "no next step while evidence is missing"
     for type_ in ("model_card", "datasheet", "data_lineage_and_quality"):
         tim.hand_in(type_)
     tim.ask("model fraud-score")
     tim.pick("evidence")
     view = tim.seat.modals()[-1]
-    tim.seat.click(view_id=view.id, action_id="models.evidence_type", selected="performance_report")  # fmt: skip
+    tim.seat.click(
+        view_id=view.id, action_id="models.evidence_type", selected="performance_report"
+    )
     wrong = tim.fill(metrics="accuracy is fine")
     assert "a metric is written like" in wrong.errors["metrics"].lower()
     assert tim.fill(metrics="accuracy = 0.91 >= 0.85\nlatency_ms = 80 <= 120").ok
@@ -176,7 +199,11 @@ def test_from_registered_to_suspended(office: Office) -> None:
     fay.press("models.step_look")
     first = fay.fill()
     assert "Tick what you looked at" in str(first.errors)
-    boxes = {block["block_id"]: ["yes"] for block in fay.seat.modals()[-1].as_json()["blocks"] if block["block_id"].startswith("pick:")}  # fmt: skip
+    boxes = {
+        block["block_id"]: ["yes"]
+        for block in fay.seat.modals()[-1].as_json()["blocks"]
+        if block["block_id"].startswith("pick:")
+    }
     state = {block: {"pick": chosen} for block, chosen in boxes.items()}
     assert fay.seat.submit(fay.seat.modals()[-1].id, state).ok
     assert "4 items accepted." in fay.window()
@@ -185,8 +212,15 @@ def test_from_registered_to_suspended(office: Office) -> None:
     fay.hand_in("validation_report", outcome="pass")
     fay.ask("model fraud-score")
     fay.press("models.step_look")
-    boxes = {block["block_id"]: ["yes"] for block in fay.seat.modals()[-1].as_json()["blocks"] if block["block_id"].startswith("pick:")}  # fmt: skip
-    fay.seat.submit(fay.seat.modals()[-1].id, {block: {"pick": chosen} for block, chosen in boxes.items()})  # fmt: skip
+    boxes = {
+        block["block_id"]: ["yes"]
+        for block in fay.seat.modals()[-1].as_json()["blocks"]
+        if block["block_id"].startswith("pick:")
+    }
+    fay.seat.submit(
+        fay.seat.modals()[-1].id,
+        {block: {"pick": chosen} for block, chosen in boxes.items()},
+    )
     office.settle()
     fay.ask("model fraud-score")
     fay.press("models.step")
@@ -196,11 +230,18 @@ def test_from_registered_to_suspended(office: Office) -> None:
 
     request = office.card(fred.seat, fred.seat.dm().id, "approvals.approve")
     assert "approve Fraud score 7 for use (tier 2, 8 items of evidence)" in request.text
-    fred.seat.click(channel_id=fred.seat.dm().id, ts=request.ts, action_id="approvals.approve")  # fmt: skip
+    fred.seat.click(
+        channel_id=fred.seat.dm().id, ts=request.ts, action_id="approvals.approve"
+    )
     office.settle()
     assert record(office).lead.state is ModelState.APPROVED  # type: ignore[union-attr]
 
-    for type_ in ("human_oversight_plan", "rollback_plan", "deployment_runbook", "cost_estimate"):  # fmt: skip
+    for type_ in (
+        "human_oversight_plan",
+        "rollback_plan",
+        "deployment_runbook",
+        "cost_estimate",
+    ):
         ada.hand_in(type_)
     ada.hand_in("monitoring_plan", metrics="accuracy >= 0.85 every 7")
     ada.ask("model fraud-score")
@@ -216,7 +257,10 @@ def test_from_registered_to_suspended(office: Office) -> None:
     ola.press("models.step")
     assert ola.fill(reason="I saw it score a claim.").ok
     assert record(office).state is ModelState.IN_USE
-    assert "Fraud score 7 is in use · tier 2" in office.card(ola.seat, "C0TRIAGE", "models.open").text  # fmt: skip
+    assert (
+        "Fraud score 7 is in use · tier 2"
+        in office.card(ola.seat, "C0TRIAGE", "models.open").text
+    )
 
     ada.ask("model fraud-score")
     ada.pick("suspend")
@@ -235,18 +279,26 @@ def test_who_may_not_reads_why_and_guests_are_refused(office: Office) -> None:
     ola, tim = Person(office, OLA), Person(office, TIM)
     ola.ask("models")
     ola.press("models.register")
-    assert ola.fill(name="Fraud score", purpose="Scores claims.", project="ticket-triage").ok  # fmt: skip
+    assert ola.fill(
+        name="Fraud score", purpose="Scores claims.", project="ticket-triage"
+    ).ok
     again = Person(office, TIM)
     again.ask("models")
     again.press("models.register")
     same = again.fill(name="Fraud Score!", purpose="Another one.")
     assert "There is a model `fraud-score` already" in same.errors["name"]
     answer = tim.ask("model fraud-scor")
-    assert "Did you mean `fraud-score`" in answer or "Did you mean `fraud-score`" in tim.seat.ephemerals()[-1].text  # fmt: skip
+    assert (
+        "Did you mean `fraud-score`" in answer
+        or "Did you mean `fraud-score`" in tim.seat.ephemerals()[-1].text
+    )
     gus = office.sandbox.seat(GUS)
     gus.slash("/mlgov", "models", "C0SHARED")
     assert "You are a guest" in gus.ephemerals()[-1].text
     said = tim.seat.say("C0TRIAGE", "Our churn model ranks customers by risk.")
     assert tim.seat.shortcut("models.from_message", "C0TRIAGE", said.ts).ok
     assert "Our churn model ranks customers by risk." in tim.window()
-    assert "'initial_option': {'text': {'type': 'plain_text', 'text': 'Ticket triage'" in tim.window()  # fmt: skip
+    assert (
+        "'initial_option': {'text': {'type': 'plain_text', 'text': 'Ticket triage'"
+        in tim.window()
+    )

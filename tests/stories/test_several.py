@@ -15,7 +15,10 @@ from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
 from workflows.people import service as people
 
-COMMENTED = POLICY.replace("approvers: [role:finance]}", "approvers: [role:finance], comment: required, confirm: true}")  # fmt: skip
+COMMENTED = POLICY.replace(
+    "approvers: [role:finance]}",
+    "approvers: [role:finance], comment: required, confirm: true}",
+)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -66,7 +69,14 @@ def window(office: Office, user: str) -> Any:
     return seat
 
 
-def send(office: Office, seat: Any, verdict: str, reason: str, *numbers: int, revision: int = 1) -> Any:  # fmt: skip
+def send(
+    office: Office,
+    seat: Any,
+    verdict: str,
+    reason: str,
+    *numbers: int,
+    revision: int = 1,
+) -> Any:
     values: dict[str, Any] = {
         f"pick:{number}:{revision}": {"pick": ["yes"]} for number in numbers
     }
@@ -79,7 +89,9 @@ def send(office: Office, seat: Any, verdict: str, reason: str, *numbers: int, re
 def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -> None:
     ola = window(office, OLA)
     shown = str(ola.modals()[-1].as_json())
-    assert "Project 2 asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in shown  # fmt: skip
+    assert (
+        "Project 2 asks to raise January's budget: 1,000 → 1,500 EUR (+50 %)" in shown
+    )
     assert "By Mon 2 Feb 08:50 GMT. Tim: “Two more weeks, 2”" in shown
     assert "ticking it says so" not in shown
     assert "Tick at least one" in str(send(office, ola, "approve", "").errors)
@@ -90,7 +102,10 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
         lambda: "Project 1 asks" not in str(ola.home().as_json()), "Home follows"
     )
     fay = window(office, FAY)
-    assert "It asks for a comment. It asks you to be sure: ticking it says so. Tim: “" in str(fay.modals()[-1].as_json())  # fmt: skip
+    assert (
+        "It asks for a comment. It asks you to be sure: ticking it says so. Tim: “"
+        in str(fay.modals()[-1].as_json())
+    )
     missing = send(office, fay, "approve", "", 1, 3, revision=2)
     assert "a request that you ticked asks for it" in missing.errors["reason"]
     assert send(office, fay, "approve", "The money is there", 1, 3, revision=2).ok
@@ -100,8 +115,11 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
         ApprovalState.APPROVED,
     ]
     assert "“The money is there”" in str(
-        [m.blocks for m in office.sandbox.seat(TIM).messages(office.sandbox.seat(TIM).dm().id)]
-    )  # fmt: skip
+        [
+            m.blocks
+            for m in office.sandbox.seat(TIM).messages(office.sandbox.seat(TIM).dm().id)
+        ]
+    )
     assert verified(office)
 
 

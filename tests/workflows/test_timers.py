@@ -162,10 +162,17 @@ def test_whoever_travels_has_each_week_once(
     """Time goes on and the zone changes at any moment; runs are taken as soon as they are due."""
     now = at("2026-01-19T00:00+00:00")
     row = Schedule(
-        owner="p_1", kind="digest", local_time=wall, weekday=weekday, tz="Asia/Tokyo", last_slot=None,
-        next_at=timers.next_occurrence(now, time.fromisoformat(wall), ZoneInfo("Asia/Tokyo"), weekday=weekday),
+        owner="p_1",
+        kind="digest",
+        local_time=wall,
+        weekday=weekday,
+        tz="Asia/Tokyo",
+        last_slot=None,
+        next_at=timers.next_occurrence(
+            now, time.fromisoformat(wall), ZoneInfo("Asia/Tokyo"), weekday=weekday
+        ),
         is_enabled=True,
-    )  # fmt: skip
+    )
     slots: list[str] = []
     steps = [*moves, *((24 * 60, row.tz) for _ in range(15))]
     for minutes, zone in steps:

@@ -31,10 +31,14 @@ def db(database: Database) -> Database:
         ]:
             session.add(
                 Person(
-                    id=f"p-{name}", org_key=ORG, slack_id=f"U0{name.upper()}", name=name,
-                    manager_id=manager, **flags,
+                    id=f"p-{name}",
+                    org_key=ORG,
+                    slack_id=f"U0{name.upper()}",
+                    name=name,
+                    manager_id=manager,
+                    **flags,
                 )
-            )  # fmt: skip
+            )
             session.flush()
         group = UserGroup(
             org_key=ORG, slack_id="S0LEADERS", handle="leaders", name="Leaders"

@@ -48,9 +48,14 @@ def claim(session: Session, actor: Actor, form: ClaimMet, around: Circumstances)
     one.state = (ConditionState.MET if is_own else ConditionState.CLAIMED).value
     one.ended_at = around.now if is_own else None
     _changed(
-        session, actor, head, one, "condition_met" if is_own else "condition_claimed",
-        around, words=audit.text_fact(text),
-    )  # fmt: skip
+        session,
+        actor,
+        head,
+        one,
+        "condition_met" if is_own else "condition_claimed",
+        around,
+        words=audit.text_fact(text),
+    )
     if is_own:
         return "The condition is met. The card says so."
     terms.note(session, one, one.set_by, "claimed", around)
@@ -82,9 +87,14 @@ def confirm(
     )
     one.state, one.claimed_at = ConditionState.OPEN.value, None
     _changed(
-        session, actor, head, one, "condition_refused", around,
+        session,
+        actor,
+        head,
+        one,
+        "condition_refused",
+        around,
         words=audit.text_fact(text) if text else None,
-    )  # fmt: skip
+    )
     if around.now >= one.due_at:
         _lapse(session, actor, head, request, one, around)
         return "The condition is not met, and its day is over: the approval has lapsed, and everybody was told."

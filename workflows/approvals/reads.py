@@ -281,9 +281,13 @@ def _card(
         if row.verdict == Verdict.APPROVE and row.taken_back_at is None
     }
     voters = [
-        [parties[one.id] for one in verdicts if one.position == row.position and one.id in parties]
+        [
+            parties[one.id]
+            for one in verdicts
+            if one.position == row.position and one.id in parties
+        ]
         for row in stages
-    ]  # fmt: skip
+    ]
     rounds = tuple(
         _round(
             row,

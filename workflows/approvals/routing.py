@@ -127,7 +127,9 @@ def route(
     stages = [bound(gate, stage, words) for stage in gate.stages]
     told: set[str] = set()
     legs = []
-    found = people.reached(session, [replace(one, pinned=None) for one in stages], org_key)  # fmt: skip
+    found = people.reached(
+        session, [replace(one, pinned=None) for one in stages], org_key
+    )
     for source, stage, reached in zip(gate.stages, stages, found, strict=True):
         reached.pop(actor.id, None)
         asks = stage.ask is Ask.DM or (
@@ -143,4 +145,8 @@ def route(
                 len(reached) if asks else 0,
             )
         )
-    return Route(tuple(legs), len(told), gate.auto_approve or (f"!({gate.when})" if gate.when else ""))  # fmt: skip
+    return Route(
+        tuple(legs),
+        len(told),
+        gate.auto_approve or (f"!({gate.when})" if gate.when else ""),
+    )

@@ -236,10 +236,20 @@ def _apply(
         session.flush()
         _revise(session, budget, row, None, now)
         audit.record(
-            session, actor, "budget.created", ("budget", budget.id), now=now,
-            project=project.id, period=budget.period, starts=budget.starts.isoformat(), amount=money_text(row.amount),
-            currency=budget.currency, basis=basis, owner=budget.owner_id, thresholds=thresholds,
-        )  # fmt: skip
+            session,
+            actor,
+            "budget.created",
+            ("budget", budget.id),
+            now=now,
+            project=project.id,
+            period=budget.period,
+            starts=budget.starts.isoformat(),
+            amount=money_text(row.amount),
+            currency=budget.currency,
+            basis=basis,
+            owner=budget.owner_id,
+            thresholds=thresholds,
+        )
         return RowOutcome(line, project.key, "created"), budget
     changes: dict[str, tuple[str, str]] = {}
     current = queries.list_revisions(session, [budget.id])[budget.id]
@@ -262,9 +272,15 @@ def _apply(
         return RowOutcome(line, project.key, "unchanged"), budget
     session.flush()
     audit.record(
-        session, actor, "budget.changed", ("budget", budget.id), now=now,
-        fields=sorted(changes), amount=money_text(row.amount), revision=budget.revision,
-    )  # fmt: skip
+        session,
+        actor,
+        "budget.changed",
+        ("budget", budget.id),
+        now=now,
+        fields=sorted(changes),
+        amount=money_text(row.amount),
+        revision=budget.revision,
+    )
     return RowOutcome(line, project.key, "updated", changes), budget
 
 

@@ -105,8 +105,18 @@ def _money(
     }
     budgets = _frame(
         statements.open_budgets(session, sight.within, today=span.today, spans=rounds),
-        ["budget_id", "project_id", "project", "period", "currency", "basis", "first", "last", "amount"],
-    )  # fmt: skip
+        [
+            "budget_id",
+            "project_id",
+            "project",
+            "period",
+            "currency",
+            "basis",
+            "first",
+            "last",
+            "amount",
+        ],
+    )
     if budgets.empty:
         return ()
     # Looked up and not merged: a merge costs ten milliseconds, however little there is to merge.
@@ -124,8 +134,9 @@ def _money(
     budgets["through"] = [through.get(project) for project in budgets["project_id"]]
     keys = ["currency", "basis", "period", "first", "last"]
     groups = [
-        _group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)
-    ]  # fmt: skip
+        _group(key, frame)
+        for key, frame in budgets.groupby(keys, sort=False, dropna=False)
+    ]
     return tuple(
         sorted(
             groups, key=lambda one: (-one.budgets, one.currency, one.basis, one.first)
@@ -178,11 +189,16 @@ def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
     currency, basis, period, first, last = key
     found = [
         BudgetFigure(
-            int(row.budget_id), int(row.project_id), row.project, currency,
-            row.amount, row.spent, row.through,
+            int(row.budget_id),
+            int(row.project_id),
+            row.project,
+            currency,
+            row.amount,
+            row.spent,
+            row.through,
         )
         for row in cast(Iterable[Any], frame.itertuples(index=False))
-    ]  # fmt: skip
+    ]
     found.sort(key=_share)
     days = [one.through for one in found if one.through is not None]
     newest = max(days, default=None)
@@ -233,11 +249,15 @@ def _movements(
     first, basis = last - timedelta(days=6), policy.costs.basis
     frame = _frame(
         statements.cost_of_two_weeks(
-            session, sight.within, basis,
-            first=first, last=last, before=first - rules.WEEK,
+            session,
+            sight.within,
+            basis,
+            first=first,
+            last=last,
+            before=first - rules.WEEK,
         ),
         ["project_id", "project", "currency", "cost", "before"],
-    )  # fmt: skip
+    )
     made = []
     for currency, rows in frame.groupby("currency", sort=True):
         cost = [value or Decimal(0) for value in rows["cost"]]

@@ -39,8 +39,10 @@ def gather(
         ["approval_id", "position", "stage", "person_id", "at"],
     )
     decided = ended[
-        ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
-    ]  # fmt: skip
+        ended["state"].isin(
+            [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
+        )
+    ]
     enough = verdicts["person_id"].nunique() >= rules.ENOUGH_PEOPLE
     return ApprovalFigures(
         # What was approved that week and lapsed since was approved all the same.

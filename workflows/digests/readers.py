@@ -85,7 +85,9 @@ def enrol(session: Session, *, policy: Policy, org_key: str, now: datetime) -> N
     """Bring the schedules to who gets which digest now, each at the policy's wall time in their own zone."""
     for kind in KINDS:
         wanted = through(session, kind, policy=policy, org_key=org_key)
-        known = {row.owner: row for row in queries.scheduled(session, schedule_kind(kind))}  # fmt: skip
+        known = {
+            row.owner: row for row in queries.scheduled(session, schedule_kind(kind))
+        }
         people = {row.id: row for row in people_queries.list_people(session, wanted)}
         for person_id in sorted(wanted.keys() & people.keys()):
             _schedule(session, kind, people[person_id], known, policy=policy, now=now)

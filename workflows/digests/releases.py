@@ -75,7 +75,10 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         return
     contents = {}
     for person_id in sorted(owners):
-        actor, row = people.actor(session, person_id), people_queries.find_person(session, person_id)  # fmt: skip
+        actor, row = (
+            people.actor(session, person_id),
+            people_queries.find_person(session, person_id),
+        )
         if actor is None or row is None:
             continue
         contents[person_id] = making.make(
@@ -133,7 +136,9 @@ def failed(
     release.last_error = why[:500]
     is_young = occasion.now - release.created_at < timedelta(days=5)
     if is_dead and is_young:
-        timers.start(session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1)  # fmt: skip
+        timers.start(
+            session, timer.subject, PREVIEW, occasion.now + RETRY, seq=timer.seq + 1
+        )
     session.flush()
     troubles.tell(session, release.kind, release.week, occasion)
 
@@ -162,7 +167,9 @@ def decide(
     _require_owner(session, actor, release, policy=policy, org_key=org_key)
     if release.state != ReleaseState.WAITING:
         done = "sent" if release.state == ReleaseState.SENT else "left out"
-        raise Stale(f"They were {done} already; the card shows by whom. Nothing was changed.")  # fmt: skip
+        raise Stale(
+            f"They were {done} already; the card shows by whom. Nothing was changed."
+        )
     release.state = ReleaseState.SENT if send else ReleaseState.SKIPPED
     release.decided_by, release.decided_at = actor.id, now
     held = queries.lock_held(session, release.kind, release.audience, release.week)
@@ -218,8 +225,10 @@ def _require_owner(
     owner = digest.owner if digest is not None else "an owner"
     raise NotAllowed(
         f"Only {owner} can send the first digests to a new audience. Nothing was changed.",
-        audit=RefusalFact("digest.release", "digest_release", str(release.id), why="not_owner"),
-    )  # fmt: skip
+        audit=RefusalFact(
+            "digest.release", "digest_release", str(release.id), why="not_owner"
+        ),
+    )
 
 
 def read(session: Session, release_id: int, person_id: str) -> Release | None:

@@ -37,7 +37,9 @@ class CardText(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> "CardText":
         if not any(getattr(self, name) for name in TITLES):
-            raise ValueError("a model card says something in at least one of its nine sections")  # fmt: skip
+            raise ValueError(
+                "a model card says something in at least one of its nine sections"
+            )
         return self
 
     @property

@@ -17,7 +17,9 @@ from workflows.policy.inventory import FairnessRules
 from workflows.sources.predictions import Cells
 
 Verdict = Literal["clear", "flagged", "insufficient", "undefined"]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]  # fmt: skip
+Label = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)
+]
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
 MOST_GROUPS = 500
 """Groups of one comparison."""
@@ -93,16 +95,27 @@ def counts(cells: Cells, least: int) -> Counts:
 
 
 def _counted(cells: Cells, places: tuple[int, ...], least: int) -> Counted:
-    sums: dict[tuple[str, ...], dict[tuple[bool, bool], int]] = defaultdict(lambda: defaultdict(int))  # fmt: skip
+    sums: dict[tuple[str, ...], dict[tuple[bool, bool], int]] = defaultdict(
+        lambda: defaultdict(int)
+    )
     for cell in cells.cells:
         names = tuple(cell.names[place][:60] for place in places)
         sums[names][cell.truth, cell.prediction] += cell.count
     groups = [
-        Group(names=names, tp=one[True, True], fp=one[False, True], fn=one[True, False], tn=one[False, False])
+        Group(
+            names=names,
+            tp=one[True, True],
+            fp=one[False, True],
+            fn=one[True, False],
+            tn=one[False, False],
+        )
         for names, one in sorted(sums.items())
-    ]  # fmt: skip
+    ]
     if len(groups) > MOST_GROUPS:
-        raise InvalidInput(f"That makes more than {MOST_GROUPS} groups. Name fewer columns, or wider groups.", field="group")  # fmt: skip
+        raise InvalidInput(
+            f"That makes more than {MOST_GROUPS} groups. Name fewer columns, or wider groups.",
+            field="group",
+        )
     return Counted(
         columns=tuple(cells.columns[place][:60] for place in places),
         groups=tuple(one for one in groups if one.count >= least),
@@ -161,7 +174,9 @@ class Judged(BaseModel):
     @property
     def flags(self) -> tuple[str, ...]:
         """Everything that the validator has to say something to."""
-        return tuple(f"{one.name}: {flag}" for one in self.compared for flag in one.flags)  # fmt: skip
+        return tuple(
+            f"{one.name}: {flag}" for one in self.compared for flag in one.flags
+        )
 
 
 def ready() -> None:
@@ -181,10 +196,18 @@ def judge(found: Counts, rules: FairnessRules) -> Judged:
 
 def _compare(found: Counted, rules: FairnessRules) -> Compared:
     groups = [one for one in found.groups if one.count >= rules.least]
-    small = tuple(sorted(" · ".join(one) for one in (*found.small, *(each.names for each in found.groups if each.count < rules.least))))  # fmt: skip
+    small = tuple(
+        sorted(
+            " · ".join(one)
+            for one in (
+                *found.small,
+                *(each.names for each in found.groups if each.count < rules.least),
+            )
+        )
+    )
     if len(groups) < 2:
         told = _rates(groups) if groups else ()
-        why = f"fewer than two groups of at least {rules.least} people, so nothing can be compared"  # fmt: skip
+        why = f"fewer than two groups of at least {rules.least} people, so nothing can be compared"
         return Compared(columns=found.columns, groups=told, small=small, flags=(why,))
     told = _rates(groups)
     difference, ratio = _parity(groups)
@@ -203,7 +226,10 @@ def _compare(found: Counted, rules: FairnessRules) -> Compared:
         verdict = "flagged"
         low = min(told, key=lambda one: one.selection_rate)
         high = max(told, key=lambda one: one.selection_rate)
-        flags.insert(0, f"“{low.name}” is selected at {ratio:.2f} of the rate of “{high.name}”, under {rules.ratio.normalize():f}")  # fmt: skip
+        flags.insert(
+            0,
+            f"“{low.name}” is selected at {ratio:.2f} of the rate of “{high.name}”, under {rules.ratio.normalize():f}",
+        )
     if isinstance(odds, str):
         flags.append(f"equalized odds cannot be told: {odds}")
     return Compared(
@@ -224,14 +250,21 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _columns(groups: Iterable[Group]) -> tuple[list[int], list[int], list[str], list[int]]:  # fmt: skip
+def _columns(
+    groups: Iterable[Group],
+) -> tuple[list[int], list[int], list[str], list[int]]:
     """Truth, prediction, group and weight: four rows a group stand for all its people."""
     rows = [
         (truth, prediction, str(place), weight)
         for place, one in enumerate(groups)
-        for truth, prediction, weight in ((1, 1, one.tp), (0, 1, one.fp), (1, 0, one.fn), (0, 0, one.tn))
+        for truth, prediction, weight in (
+            (1, 1, one.tp),
+            (0, 1, one.fp),
+            (1, 0, one.fn),
+            (0, 0, one.tn),
+        )
         if weight
-    ]  # fmt: skip
+    ]
     truth, prediction, named, weight = (list(each) for each in zip(*rows, strict=True))
     return truth, prediction, named, weight
 
@@ -240,7 +273,9 @@ def _metrics() -> Any:
     try:
         from fairlearn import metrics
     except ImportError:
-        raise InvalidInput("Fairness is computed by fairlearn, which is not installed here: pip install 'mlgov[fairness]'.") from None  # fmt: skip
+        raise InvalidInput(
+            "Fairness is computed by fairlearn, which is not installed here: pip install 'mlgov[fairness]'."
+        ) from None
     return metrics
 
 
@@ -248,34 +283,54 @@ def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
     metrics = _metrics()
     truth, prediction, named, weight = _columns(groups)
     frame = metrics.MetricFrame(
-        metrics={"selection": metrics.selection_rate, "tpr": metrics.true_positive_rate, "fpr": metrics.false_positive_rate},
-        y_true=truth, y_pred=prediction, sensitive_features=named,
-        sample_params={one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")},
-    )  # fmt: skip
+        metrics={
+            "selection": metrics.selection_rate,
+            "tpr": metrics.true_positive_rate,
+            "fpr": metrics.false_positive_rate,
+        },
+        y_true=truth,
+        y_pred=prediction,
+        sensitive_features=named,
+        sample_params={
+            one: {"sample_weight": weight} for one in ("selection", "tpr", "fpr")
+        },
+    )
     found: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
-    selection = {place: _exact(found["selection"][str(place)]) for place in range(len(groups))}  # fmt: skip
+    selection = {
+        place: _exact(found["selection"][str(place)]) for place in range(len(groups))
+    }
     highest = max(selection.values())
     return tuple(
         Rates(
             name=" · ".join(one.names),
             count=one.count,
             selection_rate=selection[place],
-            impact_ratio=_exact(float(selection[place]) / float(highest)) if highest else None,
-            true_positive_rate=_exact(found["tpr"][str(place)]) if one.tp + one.fn else None,
-            false_positive_rate=_exact(found["fpr"][str(place)]) if one.fp + one.tn else None,
+            impact_ratio=_exact(float(selection[place]) / float(highest))
+            if highest
+            else None,
+            true_positive_rate=_exact(found["tpr"][str(place)])
+            if one.tp + one.fn
+            else None,
+            false_positive_rate=_exact(found["fpr"][str(place)])
+            if one.fp + one.tn
+            else None,
         )
         for place, one in enumerate(groups)
-    )  # fmt: skip
+    )
 
 
 def _parity(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None]:
     metrics = _metrics()
     truth, prediction, named, weight = _columns(groups)
     given = {"sensitive_features": named, "sample_weight": weight}
-    difference = _exact(metrics.demographic_parity_difference(truth, prediction, **given))  # fmt: skip
+    difference = _exact(
+        metrics.demographic_parity_difference(truth, prediction, **given)
+    )
     if not any(one.tp + one.fp for one in groups):
         return difference, None
-    return difference, _exact(metrics.demographic_parity_ratio(truth, prediction, **given))  # fmt: skip
+    return difference, _exact(
+        metrics.demographic_parity_ratio(truth, prediction, **given)
+    )
 
 
 def _odds(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None] | str:

@@ -18,13 +18,19 @@ WORDS = 3000
 FAIRNESS, EXPLAINED, CARD = ("fairness_report", "explainability_report", "model_card")
 
 Name = Annotated[str, StringConstraints(pattern=NAME, strip_whitespace=True)]
-Number = Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
+Number = Annotated[
+    Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
+]
 Outcome = Literal["pass", "conditional", "fail"]
 Better = Literal["higher", "lower"]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=WORDS)]
 
-_MEASURE = re.compile(r"^\s*(?P<name>[^=<>]{1,60}?)\s*=\s*(?P<value>-?[0-9.]+)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)\s*$")  # fmt: skip
-_WATCH = re.compile(r"^\s*(?P<name>[^=<>]{1,60}?)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)(?:\s+every\s+(?P<days>[0-9]{1,3})d?)?\s*$")  # fmt: skip
+_MEASURE = re.compile(
+    r"^\s*(?P<name>[^=<>]{1,60}?)\s*=\s*(?P<value>-?[0-9.]+)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)\s*$"
+)
+_WATCH = re.compile(
+    r"^\s*(?P<name>[^=<>]{1,60}?)\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9.]+)(?:\s+every\s+(?P<days>[0-9]{1,3})d?)?\s*$"
+)
 
 
 class Measure(BaseModel):
@@ -111,7 +117,11 @@ class SubmitEvidence(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> "SubmitEvidence":
-        for name, found in ((FAIRNESS, self.fairness), (EXPLAINED, self.explained), (CARD, self.card)):  # fmt: skip
+        for name, found in (
+            (FAIRNESS, self.fairness),
+            (EXPLAINED, self.explained),
+            (CARD, self.card),
+        ):
             if found is not None and self.type != name:
                 raise ValueError(f"that belongs to a {name.replace('_', ' ')}")
         if self.type == "performance_report" and not self.metrics:
@@ -123,14 +133,20 @@ class SubmitEvidence(BaseModel):
                 "a monitoring plan needs at least one measure to watch, like accuracy >= 0.85 every 7"
             )
         if self.type == "validation_report" and self.outcome is None:
-            raise ValueError("a validation report has an outcome: pass, conditional or fail")  # fmt: skip
+            raise ValueError(
+                "a validation report has an outcome: pass, conditional or fail"
+            )
         names = [one.name.casefold() for one in self.metrics]
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):
             raise ValueError("the same metric stands twice")
-        computed = self.metrics or self.watched or self.fairness or self.explained or self.card  # fmt: skip
+        computed = (
+            self.metrics or self.watched or self.fairness or self.explained or self.card
+        )
         if not (self.uri or self.summary or computed or self.sha256):
-            raise ValueError("give where it is kept (a link), or say in words what it shows")  # fmt: skip
+            raise ValueError(
+                "give where it is kept (a link), or say in words what it shows"
+            )
         return self
 
     def content(self) -> dict[str, Any]:

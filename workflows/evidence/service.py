@@ -115,11 +115,18 @@ def submit(
     )
     if until is not None and until <= now:
         raise InvalidInput("That day has passed already.", field="valid_until")
-    text = audit.write_text(session, actor, form.summary, now=now) if form.summary else None  # fmt: skip
+    text = (
+        audit.write_text(session, actor, form.summary, now=now)
+        if form.summary
+        else None
+    )
     content = form.content()
     if form.fairness is not None:
         judged = fairness.judge(form.fairness, policy.evidence.fairness)
-        content |= {"fairness": judged.model_dump(mode="json"), "flags": list(judged.flags)}  # fmt: skip
+        content |= {
+            "fairness": judged.model_dump(mode="json"),
+            "flags": list(judged.flags),
+        }
     digest = (form.sha256 or "").removeprefix("sha256:") or _digest(
         form, content, text.sha256 if text else ""
     )
@@ -141,10 +148,18 @@ def submit(
     session.add(row)
     session.flush()
     audit.record(
-        session, actor, "evidence.submitted", (TYPE, row.id), now=now,
-        version=version_id, type=form.type, sha256=digest, content_sha256=_canonical(content), **_judged_by(content),
+        session,
+        actor,
+        "evidence.submitted",
+        (TYPE, row.id),
+        now=now,
+        version=version_id,
+        type=form.type,
+        sha256=digest,
+        content_sha256=_canonical(content),
+        **_judged_by(content),
         **({"text": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+    )
     return row.id
 
 
@@ -187,17 +202,26 @@ def decide(
         raise InvalidInput("Say in a sentence why you reject it.", field="word")
     if accept and not word and row.content.get("flags"):
         flag = str(row.content["flags"][0])
-        raise InvalidInput(f"Say in a sentence why it can be accepted all the same. Flagged: {flag[:300]}.", field="word")  # fmt: skip
+        raise InvalidInput(
+            f"Say in a sentence why it can be accepted all the same. Flagged: {flag[:300]}.",
+            field="word",
+        )
     text = audit.write_text(session, actor, word, now=now) if word else None
     row.status = (EvidenceStatus.ACCEPTED if accept else EvidenceStatus.REJECTED).value
     row.decided_by, row.decided_at = actor.id, now
     row.word_id = text.id if text else None
     row.revision += 1
     audit.record(
-        session, actor, f"evidence.{row.status}", (TYPE, row.id), now=now,
-        version=row.version_id, type=row.type, sha256=row.sha256,
+        session,
+        actor,
+        f"evidence.{row.status}",
+        (TYPE, row.id),
+        now=now,
+        version=row.version_id,
+        type=row.type,
+        sha256=row.sha256,
         **({"text": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+    )
 
 
 def waive(
@@ -239,7 +263,14 @@ def waive(
     session.add(row)
     session.flush()
     audit.record(
-        session, actor, "evidence.waived", (TYPE, row.id), now=now,
-        version=version_id, type=type_, until=until.isoformat(timespec="microseconds"), text=audit.text_fact(text),
-    )  # fmt: skip
+        session,
+        actor,
+        "evidence.waived",
+        (TYPE, row.id),
+        now=now,
+        version=version_id,
+        type=type_,
+        until=until.isoformat(timespec="microseconds"),
+        text=audit.text_fact(text),
+    )
     return row.id

@@ -43,7 +43,13 @@ class Shared:
         """The type of evidence that its contents tell; None for any document."""
         if "explained" in self.content:
             return EXPLAINED
-        return FAIRNESS if "fairness" in self.content else CARD if "card" in self.content else None  # fmt: skip
+        return (
+            FAIRNESS
+            if "fairness" in self.content
+            else CARD
+            if "card" in self.content
+            else None
+        )
 
     @property
     def has_rows(self) -> bool:
@@ -54,14 +60,20 @@ class Shared:
     def said(self) -> tuple[str, ...]:
         """What its contents say, a sentence each; unescaped."""
         if "explained" in self.content:
-            return explaining.reading(Explained.model_validate(self.content["explained"]))  # fmt: skip
+            return explaining.reading(
+                Explained.model_validate(self.content["explained"])
+            )
         if "fairness" in self.content:
             counts = Counts.model_validate(self.content["fairness"])
             named = ", ".join(" × ".join(one.columns) for one in counts.counted)
             return (f"It counts groups of people by {named}; mlgov compares them.",)
         if "card" in self.content:
             missing = CardText.model_validate(self.content["card"]).missing
-            return (f"It reads as a model card; it says nothing of: {', '.join(missing).lower()}." if missing else "It reads as a model card with all nine sections.",)  # fmt: skip
+            return (
+                f"It reads as a model card; it says nothing of: {', '.join(missing).lower()}."
+                if missing
+                else "It reads as a model card with all nine sections.",
+            )
         return ()
 
 
@@ -71,11 +83,18 @@ def read(name: str, data: bytes) -> dict[str, Any]:
     known: tuple[tuple[str, Callable[..., Any], type[BaseModel]], ...] = (
         (("card", model_cards.read, CardText),)
         if is_text
-        else (("fairness", groups.read, Counts), ("explained", explanations.read, Explained))
-    )  # fmt: skip
+        else (
+            ("fairness", groups.read, Counts),
+            ("explained", explanations.read, Explained),
+        )
+    )
     for key, reader, form in known:
         try:
-            return {key: form.model_validate(reader(data, name=name)).model_dump(mode="json")}  # fmt: skip
+            return {
+                key: form.model_validate(reader(data, name=name)).model_dump(
+                    mode="json"
+                )
+            }
         except (GovernanceError, ValidationError):
             continue
     return {}
@@ -97,9 +116,15 @@ def keep(
     row = queries.find_file(session, slack_id)
     if row is None:
         row = SharedFile(
-            slack_id=slack_id, person_id=actor.id, name=storable(name, 120), size=data_size, sha256=sha256, permalink=permalink,
-            content=dict(content), created_at=now,
-        )  # fmt: skip
+            slack_id=slack_id,
+            person_id=actor.id,
+            name=storable(name, 120),
+            size=data_size,
+            sha256=sha256,
+            permalink=permalink,
+            content=dict(content),
+            created_at=now,
+        )
         session.add(row)
         session.flush()
     return _shown(row)
@@ -119,10 +144,12 @@ def find(session: Session, actor: Actor, slack_id: str) -> Shared:
 
 
 def _shown(row: SharedFile) -> Shared:
-    return Shared(row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content)  # fmt: skip
+    return Shared(
+        row.slack_id, row.name, row.size, row.sha256, row.permalink, row.content
+    )
 
 
-def fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:  # fmt: skip
+def fields(found: Shared, type_: str, counted: Counts | None = None) -> dict[str, Any]:
     """What a file gives to evidence of a type; `counted` are the groups in it, where its rows were counted.
 
     Raises InvalidInput for rows of people that nobody counted.

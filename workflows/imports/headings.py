@@ -58,10 +58,17 @@ PROJECTS = Fields(
         "category": ("type", "value category", "kind"),
         "status": ("state", "phase"),
         "channel": ("slack channel", "channel id", "channel name"),
-        "accounts": ("account", "sub-accounts", "sub accounts", "cloud accounts", "sub account ids", "subscriptions"),
+        "accounts": (
+            "account",
+            "sub-accounts",
+            "sub accounts",
+            "cloud accounts",
+            "sub account ids",
+            "subscriptions",
+        ),
     },
     (frozenset({"key"}),),
-)  # fmt: skip
+)
 BUDGETS = Fields(
     "budgets",
     {
@@ -76,7 +83,7 @@ BUDGETS = Fields(
         "thresholds": ("threshold", "alert at", "alerts"),
     },
     tuple(frozenset({name}) for name in ("project", "starts", "amount", "currency")),
-)  # fmt: skip
+)
 
 MILESTONES = Fields(
     "milestones",
@@ -118,7 +125,7 @@ MODELS = Fields(
         "eu_class": ("eu ai act", "eu ai act class", "ai act"),
     },
     (frozenset({"key"}),),
-)  # fmt: skip
+)
 
 
 def folded(heading: str) -> str:

@@ -157,10 +157,17 @@ def _import(
     queries.remember(session, request.kind, columns.given)
     if report.changes:
         audit.record(
-            session, actor, f"{request.kind}.imported", ("import", sheet.sha256), now=now,
-            rows=report.rows, added=report.added, changed=report.changed,
-            unchanged=report.unchanged, left_out=len({fault.line for fault in faults}),
-        )  # fmt: skip
+            session,
+            actor,
+            f"{request.kind}.imported",
+            ("import", sheet.sha256),
+            now=now,
+            rows=report.rows,
+            added=report.added,
+            changed=report.changed,
+            unchanged=report.unchanged,
+            left_out=len({fault.line for fault in faults}),
+        )
     return report
 
 

@@ -49,23 +49,42 @@ class ModelApproval:
         replacing: int | None = None,
     ) -> Prepared:
         """Lock the version, judge it by the table, and say exactly what is asked: these contents, on this evidence."""
-        version, model = moving.locked(session, actor, form.version_id, form.revision, policy=policy)  # fmt: skip
+        version, model = moving.locked(
+            session, actor, form.version_id, form.revision, policy=policy
+        )
         move = rules.find(ModelState(version.state), rules.PASS)
         if move is None:
-            raise Stale(f"Version {version.version} of {model.name} is {moving.words(ModelState(version.state))}, so approval can't be asked for now.")  # fmt: skip
+            raise Stale(
+                f"Version {version.version} of {model.name} is {moving.words(ModelState(version.state))}, so approval can't be asked for now."
+            )
         moving.require_free(session, actor, version, move, policy=policy, now=now)
         record = reads.one(session, model.id)
         items = standings.items_of(session, version.id)
-        moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
-        project = queries.projects(session, [model.project_id] if model.project_id else [])  # fmt: skip
+        moving.apply(
+            session,
+            actor,
+            model,
+            version,
+            move,
+            policy=policy,
+            now=now,
+            org_key=_org(session, model),
+        )
+        project = queries.projects(
+            session, [model.project_id] if model.project_id else []
+        )
         row = next(iter(project.values()), None)
         if row is None:
-            raise GovernanceError(f"{model.name} belongs to no project, so nobody could decide. Give it one first.")  # fmt: skip
+            raise GovernanceError(
+                f"{model.name} belongs to no project, so nobody could decide. Give it one first."
+            )
         parts = queries.parts_of(session, [version.id])
-        everybody = tuple(dict.fromkeys(one.person_id for one in parts))  # fmt: skip
+        everybody = tuple(dict.fromkeys(one.person_id for one in parts))
         today = reads.today_of(policy, now)
         open_ = [one for one in record.findings if one.is_open(today)]
-        waived = [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]  # fmt: skip
+        waived = [
+            one.type for one in items.values() if one.status is EvidenceStatus.WAIVED
+        ]
         return Prepared(
             subject_id=version.id,
             project_id=row.id,
@@ -94,15 +113,19 @@ class ModelApproval:
                 "evidence.waived": len(waived),
                 "evidence.flagged": sum(bool(one.flags) for one in items.values()),
                 "findings.open": len(open_),
-                "findings.high": sum(one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_),
+                "findings.high": sum(
+                    one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_
+                ),
                 **project_facts(row),
             },
-        )  # fmt: skip
+        )
 
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
         """Who stands for what in what would be asked for, before it is."""
         version, model = _pair(session, version_id)
-        project = queries.projects(session, [model.project_id] if model.project_id else [])  # fmt: skip
+        project = queries.projects(
+            session, [model.project_id] if model.project_id else []
+        )
         row = next(iter(project.values()), None)
         parts = queries.parts_of(session, [version.id])
         return _people(model, row, parts)
@@ -126,7 +149,9 @@ class ModelApproval:
         version, model = _pair(session, subject_id)
         evidence = evidence_rules.snapshot(standings.items_of(session, version.id))
         if version.state != ModelState.APPROVAL:
-            raise GovernanceError(f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn.")  # fmt: skip
+            raise GovernanceError(
+                f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn."
+            )
         if evidence != facts["evidence"] or (version.digest or "") != facts["digest"]:
             raise GovernanceError(
                 f"What was asked about is not what stands there now: the evidence or the contents of {model.name} {version.version} "
@@ -138,7 +163,16 @@ class ModelApproval:
         version.approval_id = approval_id
         version.approved_until = queries.valid_until(session, approval_id)
         version.approved_digest = version.digest or ""
-        moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+        moving.apply(
+            session,
+            actor,
+            model,
+            version,
+            move,
+            policy=policy,
+            now=now,
+            org_key=_org(session, model),
+        )
 
     def close(
         self,
@@ -156,7 +190,16 @@ class ModelApproval:
         version, model = _pair(session, subject_id)
         move = rules.find(ModelState(version.state), _OUTCOMES[outcome])
         if move is not None:
-            moving.apply(session, actor, model, version, move, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+            moving.apply(
+                session,
+                actor,
+                model,
+                version,
+                move,
+                policy=policy,
+                now=now,
+                org_key=_org(session, model),
+            )
 
     def lapse(
         self,
@@ -178,10 +221,36 @@ class ModelApproval:
         suspend = rules.find(source, rules.SUSPEND)
         reason = f"A condition of request {approval_id} was not met in time."
         if suspend is not None:
-            moving.apply(session, actor, model, version, suspend, reason=reason, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+            moving.apply(
+                session,
+                actor,
+                model,
+                version,
+                suspend,
+                reason=reason,
+                policy=policy,
+                now=now,
+                org_key=_org(session, model),
+            )
         elif source is ModelState.APPROVED:
-            back = rules.Move("lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST}))  # fmt: skip
-            moving.apply(session, actor, model, version, back, reason=reason, policy=policy, now=now, org_key=_org(session, model))  # fmt: skip
+            back = rules.Move(
+                "lapse",
+                "",
+                source,
+                ModelState.VALIDATION,
+                frozenset({rules.Who.REQUEST}),
+            )
+            moving.apply(
+                session,
+                actor,
+                model,
+                version,
+                back,
+                reason=reason,
+                policy=policy,
+                now=now,
+                org_key=_org(session, model),
+            )
 
     def words(
         self,
@@ -203,14 +272,19 @@ class ModelApproval:
             ("Developed by", _names(record, version, Part.DEVELOPER)),
             ("Validated by", _names(record, version, Part.VALIDATOR)),
             *_evidence(session, version, policy),
-            ("Open findings", str(len(facts["findings"])) if facts["findings"] else "none"),
-        ]  # fmt: skip
+            (
+                "Open findings",
+                str(len(facts["findings"])) if facts["findings"] else "none",
+            ),
+        ]
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
         detail.append(("Evidence, as a digest", f"sha256:{facts['evidence']}"))
         notes = [
-            f"{len(facts[what])} {what}" for what in ("waived", "flagged") if facts.get(what)
-        ]  # fmt: skip
+            f"{len(facts[what])} {what}"
+            for what in ("waived", "flagged")
+            if facts.get(what)
+        ]
         noted = "".join(f", {note}" for note in notes)
         return Words(
             project=record.project or model.name,
@@ -257,7 +331,9 @@ def _evidence(
         elif item.outcome:
             told = item.outcome
         if item.flags:
-            told += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (f". {item.decider}: {item.word}" if item.word else "")  # fmt: skip
+            told += f"; FLAGGED: {'; '.join(item.flags[:3])}" + (
+                f". {item.decider}: {item.word}" if item.word else ""
+            )
         found.append((policy.evidence.words(item.type).capitalize(), told))
     return found
 

@@ -52,7 +52,18 @@ def measures(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     for row, version, model in finding_queries.metrics_in_use(session):
         query = rules.query(model.key, version.version, row.name)
         if query is not None:
-            found.append(Asked(row.id, version.id, model.key, version.version, row.name, query, at, version.state_since))  # fmt: skip
+            found.append(
+                Asked(
+                    row.id,
+                    version.id,
+                    model.key,
+                    version.version,
+                    row.name,
+                    query,
+                    at,
+                    version.state_since,
+                )
+            )
     return found
 
 
@@ -68,7 +79,14 @@ def due(session: Session, *, policy: Policy, now: datetime) -> list[Asked]:
     ]
 
 
-def keep(session: Session, values: Mapping[Asked, Decimal], *, policy: Policy, org_key: str, now: datetime) -> None:  # fmt: skip
+def keep(
+    session: Session,
+    values: Mapping[Asked, Decimal],
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
     """Keep and judge what was read. What another process kept meanwhile, or is watched no more, changes nothing."""
     for asked, value in values.items():
         version = queries.find_version(session, asked.version_id)
@@ -76,7 +94,9 @@ def keep(session: Session, values: Mapping[Asked, Decimal], *, policy: Policy, o
             continue
         form = GiveReading(metric=asked.metric, value=value, at=asked.at)
         try:
-            monitoring.take(session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key)  # fmt: skip
+            monitoring.take(
+                session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key
+            )
         except InvalidInput:
             continue
 

@@ -38,7 +38,9 @@ def card(
 ) -> ModelCard:
     """A model about one version, or its leading one: what is there, what is missing, what the actor can do next."""
     model = reads.one(session, model_id)
-    version = next((each for each in model.versions if each.id == version_id), model.lead)  # fmt: skip
+    version = next(
+        (each for each in model.versions if each.id == version_id), model.lead
+    )
     raw = queries.find_version(session, version.id) if version else None
     items = standings.items_of(session, version.id) if version else {}
     at = standings.situation(session, model, raw, items, policy=policy, now=now)
@@ -50,7 +52,9 @@ def card(
         Choice(move, rules.refusals(move, standing, offered))
         for move in rules.from_(source)
     )
-    agreed = queries.agreements_of(session, version.id, version.revision) if version else ()  # fmt: skip
+    agreed = (
+        queries.agreements_of(session, version.id, version.revision) if version else ()
+    )
     labels = {each.verb: each.label.rstrip("…") for each in rules.MOVES}
     is_validator = Who.VALIDATOR in standing.parts and source is ModelState.VALIDATION
     is_open = source not in (ModelState.APPROVAL, ModelState.RETIRED)
@@ -75,13 +79,20 @@ def card(
             and item.type != SELF_MADE
             and item.producer_id != actor.id
         ),
-        agreed=tuple(f"{name} agreed to: {labels.get(step, step).lower()}" for step, name in agreed),
-    )  # fmt: skip
+        agreed=tuple(
+            f"{name} agreed to: {labels.get(step, step).lower()}"
+            for step, name in agreed
+        ),
+    )
 
 
 def _readings(session: Session, version: VersionRecord | None) -> tuple[Reading, ...]:
     rows = finding_queries.metrics(session, [version.id]) if version else ()
-    latest = finding_queries.latest_readings(session, [row.id for row in rows]) if rows else {}  # fmt: skip
+    latest = (
+        finding_queries.latest_readings(session, [row.id for row in rows])
+        if rows
+        else {}
+    )
     return tuple(
         Reading(
             row.name,
@@ -113,9 +124,19 @@ def every_step(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> list[tuple[StepTaken, str | None]]:
     """All steps of a version, oldest first, each with the digest of the evidence that counted then."""
-    rows = [row for row in queries.steps_of(session, model.id, 10_000) if row.version_id == version.id]  # fmt: skip
+    rows = [
+        row
+        for row in queries.steps_of(session, model.id, 10_000)
+        if row.version_id == version.id
+    ]
     rows.reverse()
-    return list(zip(_taken(session, model, rows), (row.evidence_digest for row in rows), strict=True))  # fmt: skip
+    return list(
+        zip(
+            _taken(session, model, rows),
+            (row.evidence_digest for row in rows),
+            strict=True,
+        )
+    )
 
 
 def _taken(

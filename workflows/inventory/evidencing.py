@@ -60,15 +60,21 @@ def submit(
     if actor.kind is ActorKind.PERSON and not is_close:
         raise NotAllowed(
             "Evidence is handed in by those who own, make, validate or run this model.",
-            audit=RefusalFact("evidence.submit", versions.TYPE, str(version.id), why="not_answering"),
-        )  # fmt: skip
+            audit=RefusalFact(
+                "evidence.submit", versions.TYPE, str(version.id), why="not_answering"
+            ),
+        )
     is_report = form.type == evidence_rules.SELF_MADE
     if is_report and (Who.VALIDATOR not in standing.parts or standing.developed):
         raise NotAllowed(
             "The validation report is its validator's, who did not make it.",
-            audit=RefusalFact("evidence.submit", versions.TYPE, str(version.id), why="not_validator"),
-        )  # fmt: skip
-    kept = evidence.submit(session, actor, version.id, form, request_key, policy=policy, now=now)  # fmt: skip
+            audit=RefusalFact(
+                "evidence.submit", versions.TYPE, str(version.id), why="not_validator"
+            ),
+        )
+    kept = evidence.submit(
+        session, actor, version.id, form, request_key, policy=policy, now=now
+    )
     if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
         monitoring.begin(session, version, now=now)
     telling.follow(session, model.id, now=now, clicked=clicked)
@@ -94,12 +100,26 @@ def decide(
         version, model = _open(session, actor, row.version_id)
         record = reads.one(session, model.id)
         standing = standings.standing(session, actor, record, version, policy=policy)
-        is_validating = Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION  # fmt: skip
+        is_validating = (
+            Who.VALIDATOR in standing.parts and version.state == ModelState.VALIDATION
+        )
         if standing.developed or standing.contributed or row.produced_by == actor.id:
-            raise NotAllowed("You made this, so somebody else has to look at it.", audit=RefusalFact("evidence.decide", evidence.TYPE, str(row.id), why="not_separate"))  # fmt: skip
+            raise NotAllowed(
+                "You made this, so somebody else has to look at it.",
+                audit=RefusalFact(
+                    "evidence.decide", evidence.TYPE, str(row.id), why="not_separate"
+                ),
+            )
         if not is_validating and Who.MODEL_RISK not in standing.parts:
-            raise NotAllowed("Evidence is accepted by who validates the version, and by model risk.", audit=RefusalFact("evidence.decide", evidence.TYPE, str(row.id), why="not_validator"))  # fmt: skip
-        evidence.decide(session, actor, evidence_id, revision, accept=accept, word=word, now=now)  # fmt: skip
+            raise NotAllowed(
+                "Evidence is accepted by who validates the version, and by model risk.",
+                audit=RefusalFact(
+                    "evidence.decide", evidence.TYPE, str(row.id), why="not_validator"
+                ),
+            )
+        evidence.decide(
+            session, actor, evidence_id, revision, accept=accept, word=word, now=now
+        )
         telling.follow(session, model.id, now=now, clicked=clicked)
 
 
@@ -120,28 +140,46 @@ def waive(
     record = reads.one(session, model.id)
     standing = standings.standing(session, actor, record, version, policy=policy)
     if Who.MODEL_RISK not in standing.parts or standing.developed:
-        raise NotAllowed("Only model risk waives evidence, and never for what they made themselves.", audit=RefusalFact("evidence.waive", versions.TYPE, str(version.id), why="not_model_risk"))  # fmt: skip
+        raise NotAllowed(
+            "Only model risk waives evidence, and never for what they made themselves.",
+            audit=RefusalFact(
+                "evidence.waive", versions.TYPE, str(version.id), why="not_model_risk"
+            ),
+        )
     over = local_instant(until + timedelta(days=1), time(0), policy.organisation.zone)
-    kept = evidence.waive(session, actor, version.id, type_, reason=reason, until=over, policy=policy, now=now)  # fmt: skip
+    kept = evidence.waive(
+        session,
+        actor,
+        version.id,
+        type_,
+        reason=reason,
+        until=over,
+        policy=policy,
+        now=now,
+    )
     telling.follow(session, model.id, now=now, clicked=clicked)
     return kept
 
 
-def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:  # fmt: skip
+def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) -> Item:
     """An item of a model in the actor's sight. Raises NotFound and NotAllowed."""
     row = evidence_queries.find(session, evidence_id)
     version = queries.find_version(session, row.version_id) if row else None
     if row is None or version is None:
         raise NotFound("This evidence is not in the record any more.")
     reads.require_sight(session, actor, version.model_id, policy=policy)
-    return next(one for one in evidence.items(session, [version.id]) if one.id == row.id)  # fmt: skip
+    return next(
+        one for one in evidence.items(session, [version.id]) if one.id == row.id
+    )
 
 
 def _open(
     session: Session, actor: Actor, version_id: int
 ) -> tuple[ModelVersion, Model]:
     """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
-    permissions.require_member(actor, "evidence.change", subject=(versions.TYPE, version_id))  # fmt: skip
+    permissions.require_member(
+        actor, "evidence.change", subject=(versions.TYPE, version_id)
+    )
     version = queries.lock_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
@@ -178,7 +216,9 @@ def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -
         tier=record.tier,
         next_step=step or "",
         missing=tuple(missing),
-        waived=tuple(one.type for one in items.values() if one.status is EvidenceStatus.WAIVED),
+        waived=tuple(
+            one.type for one in items.values() if one.status is EvidenceStatus.WAIVED
+        ),
         findings=sum(one.is_open(today) for one in record.findings),
         approval_id=version.approval_id,
-    )  # fmt: skip
+    )

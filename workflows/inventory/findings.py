@@ -57,7 +57,16 @@ def file(
         created_by=actor.id if actor.kind is ActorKind.PERSON else None,
         created_at=now,
     )
-    _add(session, actor, row, {"text": audit.text_fact(text)}, policy=policy, now=now, org_key=org_key, clicked=clicked)  # fmt: skip
+    _add(
+        session,
+        actor,
+        row,
+        {"text": audit.text_fact(text)},
+        policy=policy,
+        now=now,
+        org_key=org_key,
+        clicked=clicked,
+    )
     return row.id
 
 
@@ -92,7 +101,9 @@ def found(
         due=reads.today_of(policy, now) + policy.inventory.finding_due[severity.value],
         created_at=now,
     )
-    _add(session, SYSTEM, row, {"found": facts}, policy=policy, now=now, org_key=org_key)  # fmt: skip
+    _add(
+        session, SYSTEM, row, {"found": facts}, policy=policy, now=now, org_key=org_key
+    )
     return row.id
 
 
@@ -110,15 +121,30 @@ def _add(
     session.add(row)
     session.flush()
     audit.record(
-        session, actor, "finding.filed", (TYPE, row.id), now=now,
-        model=row.model_id, version=row.version_id, severity=row.severity, owner=row.owner_id,
-        due=row.due.isoformat() if row.due else None, source=row.source, **facts,
-    )  # fmt: skip
+        session,
+        actor,
+        "finding.filed",
+        (TYPE, row.id),
+        now=now,
+        model=row.model_id,
+        version=row.version_id,
+        severity=row.severity,
+        owner=row.owner_id,
+        due=row.due.isoformat() if row.due else None,
+        source=row.source,
+        **facts,
+    )
     if row.owner_id and row.owner_id != actor.id:
         telling.tell_people(
-            session, [row.owner_id], FindingFiled(row.id), f"finding:{row.id}:filed", row.model_id,
-            policy=policy, org_key=org_key, now=now,
-        )  # fmt: skip
+            session,
+            [row.owner_id],
+            FindingFiled(row.id),
+            f"finding:{row.id}:filed",
+            row.model_id,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
     telling.follow(session, row.model_id, now=now, clicked=clicked)
 
 
@@ -141,27 +167,60 @@ def settle(
     if row is None:
         raise NotFound("This finding is not in the record any more.")
     if row.revision != form.revision:
-        raise Stale("This finding changed since it was shown to you. Nothing was changed; look at it again.")  # fmt: skip
+        raise Stale(
+            "This finding changed since it was shown to you. Nothing was changed; look at it again."
+        )
     record = reads.one(session, row.model_id)
     version = queries.find_version(session, row.version_id) if row.version_id else None
     standing = standings.standing(session, actor, record, version, policy=policy)
     is_risk = Who.MODEL_RISK in standing.parts
     if form.how == "accept" and not is_risk:
-        raise NotAllowed("Only model risk accepts a finding.", audit=RefusalFact("finding.accept", TYPE, str(row.id), why="not_model_risk"))  # fmt: skip
-    mends = is_risk or actor.id in (row.owner_id, row.created_by) or bool({Who.OWNER, Who.VALIDATOR} & standing.parts)  # fmt: skip
+        raise NotAllowed(
+            "Only model risk accepts a finding.",
+            audit=RefusalFact(
+                "finding.accept", TYPE, str(row.id), why="not_model_risk"
+            ),
+        )
+    mends = (
+        is_risk
+        or actor.id in (row.owner_id, row.created_by)
+        or bool({Who.OWNER, Who.VALIDATOR} & standing.parts)
+    )
     if not mends:
-        raise NotAllowed("This is for who has to mend it, the model's owner, its validator and model risk.", audit=RefusalFact("finding.settle", TYPE, str(row.id), why="not_answering"))  # fmt: skip
-    if form.how == "resolve" and row.severity in (Severity.HIGH, Severity.CRITICAL) and standing.developed and not is_risk:  # fmt: skip
-        raise NotAllowed("You developed this version; somebody else has to see that it is mended.", audit=RefusalFact("finding.resolve", TYPE, str(row.id), why="not_separate"))  # fmt: skip
+        raise NotAllowed(
+            "This is for who has to mend it, the model's owner, its validator and model risk.",
+            audit=RefusalFact("finding.settle", TYPE, str(row.id), why="not_answering"),
+        )
+    if (
+        form.how == "resolve"
+        and row.severity in (Severity.HIGH, Severity.CRITICAL)
+        and standing.developed
+        and not is_risk
+    ):
+        raise NotAllowed(
+            "You developed this version; somebody else has to see that it is mended.",
+            audit=RefusalFact("finding.resolve", TYPE, str(row.id), why="not_separate"),
+        )
     if form.how != "progress" and not form.word:
-        raise InvalidInput("Say how one can see it." if form.how == "resolve" else "Say why.", field="word")  # fmt: skip
+        raise InvalidInput(
+            "Say how one can see it." if form.how == "resolve" else "Say why.",
+            field="word",
+        )
     today = reads.today_of(policy, now)
     if form.how == "accept":
         most = today + policy.inventory.accept_at_most
         if form.until is None or not today < form.until <= most:
-            raise InvalidInput(f"Choose a day to come, at most {policy.inventory.accept_at_most.days} days ahead.", field="until")  # fmt: skip
+            raise InvalidInput(
+                f"Choose a day to come, at most {policy.inventory.accept_at_most.days} days ahead.",
+                field="until",
+            )
     text = audit.write_text(session, actor, form.word, now=now) if form.word else None
-    status = {"progress": FindingStatus.IN_PROGRESS, "resolve": FindingStatus.RESOLVED, "accept": FindingStatus.ACCEPTED, "reopen": FindingStatus.OPEN}[form.how]  # fmt: skip
+    status = {
+        "progress": FindingStatus.IN_PROGRESS,
+        "resolve": FindingStatus.RESOLVED,
+        "accept": FindingStatus.ACCEPTED,
+        "reopen": FindingStatus.OPEN,
+    }[form.how]
     row.status = status.value
     row.word_id = text.id if text else None
     row.accepted_by = actor.id if form.how == "accept" else None
@@ -169,10 +228,15 @@ def settle(
     row.closed_at = now if status is FindingStatus.RESOLVED else None
     row.revision += 1
     audit.record(
-        session, actor, f"finding.{status.value}", (TYPE, row.id), now=now,
-        model=row.model_id, until=row.accepted_until.isoformat() if row.accepted_until else None,
+        session,
+        actor,
+        f"finding.{status.value}",
+        (TYPE, row.id),
+        now=now,
+        model=row.model_id,
+        until=row.accepted_until.isoformat() if row.accepted_until else None,
         **({"word": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+    )
     telling.follow(session, row.model_id, now=now, clicked=clicked)
     return _SAID[form.how]
 
@@ -192,7 +256,15 @@ def over(session: Session, finding_id: int, *, now: datetime) -> None:
         return
     row.status, row.closed_at = FindingStatus.RESOLVED.value, now
     row.revision += 1
-    audit.record(session, SYSTEM, "finding.resolved", (TYPE, row.id), now=now, model=row.model_id, seen=True)  # fmt: skip
+    audit.record(
+        session,
+        SYSTEM,
+        "finding.resolved",
+        (TYPE, row.id),
+        now=now,
+        model=row.model_id,
+        seen=True,
+    )
     telling.follow(session, row.model_id, now=now)
 
 
@@ -208,10 +280,23 @@ def reopen_accepted(
         row.status = FindingStatus.OPEN.value
         row.due = today + timedelta(days=7)
         row.revision += 1
-        audit.record(session, SYSTEM, "finding.acceptance_over", (TYPE, row.id), now=now, model=row.model_id)  # fmt: skip
+        audit.record(
+            session,
+            SYSTEM,
+            "finding.acceptance_over",
+            (TYPE, row.id),
+            now=now,
+            model=row.model_id,
+        )
         owners = [one for one in (row.owner_id, row.accepted_by) if one]
         telling.tell_people(
-            session, owners, FindingFiled(row.id), f"finding:{row.id}:again:{row.revision}", row.model_id,
-            policy=policy, org_key=org_key, now=now,
-        )  # fmt: skip
+            session,
+            owners,
+            FindingFiled(row.id),
+            f"finding:{row.id}:again:{row.revision}",
+            row.model_id,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
         telling.follow(session, row.model_id, now=now)

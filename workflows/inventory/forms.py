@@ -155,8 +155,12 @@ class SettleFinding(Form):
 class GiveReading(Form):
     """A value of a measure of the monitoring plan."""
 
-    metric: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]  # fmt: skip
-    value: Annotated[Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)]  # fmt: skip
+    metric: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)
+    ]
+    value: Annotated[
+        Decimal, Field(max_digits=24, decimal_places=12, allow_inf_nan=False)
+    ]
     at: datetime | None = None
 
 

@@ -43,7 +43,11 @@ def apply_rows(
     kept: list[tuple[int, ModelRow]] = []
     for line, row in rows:
         if row.key in seen:
-            outcome.faults.append(RowFault(line, "key", f"{row.key} stands in line {seen[row.key]} already."))  # fmt: skip
+            outcome.faults.append(
+                RowFault(
+                    line, "key", f"{row.key} stands in line {seen[row.key]} already."
+                )
+            )
             continue
         seen[row.key] = line
         one = _Row(session, actor, row, find_person, policy, org_key, now)
@@ -61,7 +65,9 @@ def apply_rows(
         if row.upstream is None:
             continue
         try:
-            _Row(session, actor, row, find_person, policy, org_key, now).link(row.upstream)  # fmt: skip
+            _Row(session, actor, row, find_person, policy, org_key, now).link(
+                row.upstream
+            )
         except GovernanceError as refusal:
             outcome.faults.append(RowFault(line, "upstream", refusal.sentence))
     return outcome
@@ -69,8 +75,15 @@ def apply_rows(
 
 class _Row:
     def __init__(
-        self, session: Session, actor: Actor, row: ModelRow, find_person: FindPerson, policy: Policy, org_key: str, now: datetime
-    ) -> None:  # fmt: skip
+        self,
+        session: Session,
+        actor: Actor,
+        row: ModelRow,
+        find_person: FindPerson,
+        policy: Policy,
+        org_key: str,
+        now: datetime,
+    ) -> None:
         self.session, self.actor, self.row = session, actor, row
         self.find_person, self.policy = find_person, policy
         self.org_key, self.now = org_key, now
@@ -82,14 +95,28 @@ class _Row:
         before = reads.records(self.session, [known])[0] if known else None
         form = self._form(before)
         if before is None:
-            service.register(self.session, self.actor, form, policy=self.policy, now=self.now, org_key=self.org_key)  # fmt: skip
+            service.register(
+                self.session,
+                self.actor,
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=self.org_key,
+            )
             return RowChange(line, form.name, True)
         self._said(before)
         fields = self._changes(before, form)
         if fields:
             service.edit(
-                self.session, self.actor, before.id, before.revision, form, policy=self.policy, now=self.now, org_key=self.org_key
-            )  # fmt: skip
+                self.session,
+                self.actor,
+                before.id,
+                before.revision,
+                form,
+                policy=self.policy,
+                now=self.now,
+                org_key=self.org_key,
+            )
         tier = self._assess(before)
         if tier is not None:
             fields.append(FieldChange("tier", str(before.tier or ""), str(tier)))
@@ -111,11 +138,18 @@ class _Row:
             owner_id = found[0]
         upstream = ()
         if before is not None:
-            ids = [up for down, up in queries.links(self.session, [before.id]) if down == before.id]  # fmt: skip
+            ids = [
+                up
+                for down, up in queries.links(self.session, [before.id])
+                if down == before.id
+            ]
             upstream = tuple(one.key for one in queries.by_ids(self.session, ids))  # type: ignore[assignment]
         texts = {}
         for name in _TEXTS:
-            said, old = getattr(row, name), getattr(before, name, None) if before else None  # fmt: skip
+            said, old = (
+                getattr(row, name),
+                getattr(before, name, None) if before else None,
+            )
             texts[name] = old if said is None else ("" if cleared(said) else said)
         project = before.project_key if before else None
         if row.project is not None:
@@ -123,28 +157,57 @@ class _Row:
         return RegisterModel.model_validate(
             {
                 "key": row.key,
-                **{name: value or "" for name, value in texts.items() if name not in ("name", "vendor")},
+                **{
+                    name: value or ""
+                    for name, value in texts.items()
+                    if name not in ("name", "vendor")
+                },
                 "name": texts["name"] or row.key.replace("-", " ").capitalize(),
                 "vendor": texts["vendor"] or None,
                 "kind": row.kind or (before.kind if before else ModelKind.INTERNAL),
                 "project": project,
                 "owner_id": owner_id,
-                "data_sources": row.data_sources if row.data_sources is not None else (before.data_sources if before else ()),
-                "affects_people": row.affects_people if row.affects_people is not None else bool(before and before.affects_people),
+                "data_sources": row.data_sources
+                if row.data_sources is not None
+                else (before.data_sources if before else ()),
+                "affects_people": row.affects_people
+                if row.affects_people is not None
+                else bool(before and before.affects_people),
                 "upstream": upstream,
-                **({} if before else {"exposure": row.exposure, "purpose_class": row.purpose_class, "eu_class": row.eu_class}),
+                **(
+                    {}
+                    if before
+                    else {
+                        "exposure": row.exposure,
+                        "purpose_class": row.purpose_class,
+                        "eu_class": row.eu_class,
+                    }
+                ),
                 "request_key": f"import:{row.key}",
             }
-        )  # fmt: skip
+        )
 
     def _changes(self, before: ModelRecord, form: RegisterModel) -> list[FieldChange]:
         pairs: list[tuple[str, object, object]] = [
-            (name, getattr(before, name) or "", getattr(form, name) or "") for name in (*_TEXTS, "kind", "affects_people")
-        ]  # fmt: skip
+            (name, getattr(before, name) or "", getattr(form, name) or "")
+            for name in (*_TEXTS, "kind", "affects_people")
+        ]
         pairs.append(("project", before.project_key or "", form.project or ""))
-        pairs.append(("owner", before.owner.id if before.owner else "", form.owner_id or ""))  # fmt: skip
-        pairs.append(("data_sources", ", ".join(before.data_sources), ", ".join(form.data_sources)))  # fmt: skip
-        return [FieldChange(name, str(old), str(new)) for name, old, new in pairs if old != new]  # fmt: skip
+        pairs.append(
+            ("owner", before.owner.id if before.owner else "", form.owner_id or "")
+        )
+        pairs.append(
+            (
+                "data_sources",
+                ", ".join(before.data_sources),
+                ", ".join(form.data_sources),
+            )
+        )
+        return [
+            FieldChange(name, str(old), str(new))
+            for name, old, new in pairs
+            if old != new
+        ]
 
     def _said(
         self, before: ModelRecord
@@ -153,22 +216,37 @@ class _Row:
         row = self.row
         if not (row.exposure or row.purpose_class or row.eu_class):
             return None
-        exposure: Exposure | None = row.exposure or before.exposure  # fmt: skip
-        purpose: PurposeClass | None = row.purpose_class or before.purpose_class  # fmt: skip
+        exposure: Exposure | None = row.exposure or before.exposure
+        purpose: PurposeClass | None = row.purpose_class or before.purpose_class
         eu: EuClass | None = row.eu_class or before.eu_class
         if exposure is None or purpose is None or eu is None:
-            raise _fault("say exposure, purpose_class and eu_class together, or none of them", "exposure")  # fmt: skip
+            raise _fault(
+                "say exposure, purpose_class and eu_class together, or none of them",
+                "exposure",
+            )
         return exposure, purpose, eu
 
     def _assess(self, before: ModelRecord) -> int | None:
         """Assess it where the row says what does not stand there; the new tier."""
         said = self._said(before)
-        if said is None or said == (before.exposure, before.purpose_class, before.eu_class):  # fmt: skip
+        if said is None or said == (
+            before.exposure,
+            before.purpose_class,
+            before.eu_class,
+        ):
             return None
         exposure, purpose, eu = said
         revision = reads.one(self.session, before.id).revision
-        form = AssessTier(model_id=before.id, revision=revision, exposure=exposure, purpose_class=purpose, eu_class=eu)  # fmt: skip
-        return service.assess(self.session, self.actor, form, policy=self.policy, now=self.now)  # fmt: skip
+        form = AssessTier(
+            model_id=before.id,
+            revision=revision,
+            exposure=exposure,
+            purpose_class=purpose,
+            eu_class=eu,
+        )
+        return service.assess(
+            self.session, self.actor, form, policy=self.policy, now=self.now
+        )
 
 
 def _fault(words: str, field: str) -> GovernanceError:

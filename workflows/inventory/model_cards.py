@@ -64,14 +64,24 @@ def build(found: ModelCard, policy: Policy, today: date) -> Card:
             ("Intended use", model.intended_use),
             ("Out of scope", model.out_of_scope),
         ],
-        "factors": [("Compared by", ", ".join(one.name for item in _of(found, FAIRNESS) if item.fairness for one in item.fairness.compared))],
+        "factors": [
+            (
+                "Compared by",
+                ", ".join(
+                    one.name
+                    for item in _of(found, FAIRNESS)
+                    if item.fairness
+                    for one in item.fairness.compared
+                ),
+            )
+        ],
         "metrics": _thresholds(found.evidence.values()),
         "evaluation_data": [],
         "training_data": [("Data sources", ", ".join(model.data_sources))],
         "analyses": _explained(found),
         "ethics": _ethics(found, policy),
         "caveats": _caveats(found, today),
-    }  # fmt: skip
+    }
     tables = {"analyses": [*_measures(found.evidence.values()), *_groups(found)]}
     return Card(
         f"{model.name} {version.version}" if version else model.name,
@@ -108,33 +118,50 @@ def _version(version: VersionRecord) -> list[tuple[str, str]]:
         ("Version", version.version),
         ("State", version.state.value.replace("_", " ")),
         ("Contents", f"sha256:{version.digest}" if version.digest else ""),
-        ("Consists of", ", ".join(f"{key} {value}" for key, value in version.about.items() if value)),
+        (
+            "Consists of",
+            ", ".join(
+                f"{key} {value}" for key, value in version.about.items() if value
+            ),
+        ),
         ("Developed by", ", ".join(one.name for one in version.named(Part.DEVELOPER))),
         ("Validated by", ", ".join(one.name for one in version.named(Part.VALIDATOR))),
-    ]  # fmt: skip
+    ]
 
 
 def _of(found: ModelCard, type_: str) -> Sequence[Item]:
     item = found.evidence.get(type_)
-    return (item,) if item is not None and item.status is not EvidenceStatus.REJECTED else ()  # fmt: skip
+    return (
+        (item,)
+        if item is not None and item.status is not EvidenceStatus.REJECTED
+        else ()
+    )
 
 
 def _thresholds(items: Iterable[Item]) -> list[tuple[str, str]]:
     return [
-        (one.name, f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}")
+        (
+            one.name,
+            f"{'at least' if one.better == 'higher' else 'at most'} {one.threshold.normalize():f}",
+        )
         for item in items
         if item.status is not EvidenceStatus.REJECTED
         for one in item.metrics
-    ]  # fmt: skip
+    ]
 
 
 def _measures(items: Iterable[Item]) -> list[Table]:
     rows = tuple(
-        (one.name, f"{one.value.normalize():f}", f"{one.threshold.normalize():f}", "met" if one.is_met else "not met")
+        (
+            one.name,
+            f"{one.value.normalize():f}",
+            f"{one.threshold.normalize():f}",
+            "met" if one.is_met else "not met",
+        )
         for item in items
         if item.status is not EvidenceStatus.REJECTED
         for one in item.metrics
-    )  # fmt: skip
+    )
     return [Table(("Metric", "Value", "Threshold", ""), rows)] if rows else []
 
 
@@ -143,11 +170,25 @@ def _groups(found: ModelCard) -> list[Table]:
     for item in _of(found, FAIRNESS):
         for one in item.fairness.compared if item.fairness else ():
             rows = [
-                (each.name, f"{each.count:,}", _figure(each.selection_rate), _figure(each.impact_ratio), _figure(each.true_positive_rate), _figure(each.false_positive_rate))
+                (
+                    each.name,
+                    f"{each.count:,}",
+                    _figure(each.selection_rate),
+                    _figure(each.impact_ratio),
+                    _figure(each.true_positive_rate),
+                    _figure(each.false_positive_rate),
+                )
                 for each in one.groups
-            ]  # fmt: skip
-            rows += [(name, "too few to be judged", "", "", "", "") for name in one.small]  # fmt: skip
-            tables.append(Table((one.name, "People", "Selected", "Of the highest", "TPR", "FPR"), tuple(rows)))  # fmt: skip
+            ]
+            rows += [
+                (name, "too few to be judged", "", "", "", "") for name in one.small
+            ]
+            tables.append(
+                Table(
+                    (one.name, "People", "Selected", "Of the highest", "TPR", "FPR"),
+                    tuple(rows),
+                )
+            )
     return tables
 
 
@@ -178,7 +219,11 @@ def _ethics(found: ModelCard, policy: Policy) -> list[tuple[str, str]]:
 
 
 def _caveats(found: ModelCard, today: date) -> list[tuple[str, str]]:
-    told = [(f"Open finding, {one.severity.value}", one.words) for one in found.model.findings if one.is_open(today)]  # fmt: skip
+    told = [
+        (f"Open finding, {one.severity.value}", one.words)
+        for one in found.model.findings
+        if one.is_open(today)
+    ]
     told += [
         (f"Waived: {item.type.replace('_', ' ')}", item.word)
         for item in found.evidence.values()

@@ -31,9 +31,19 @@ def begin(session: Session, version: ModelVersion, *, now: datetime) -> None:
     for name, one in wanted.items():
         row_ = there.get(name)
         if row_ is None:
-            row_ = ModelMetric(version_id=version.id, name=name, threshold=one.threshold, better=one.better, every_days=one.every_days)  # fmt: skip
+            row_ = ModelMetric(
+                version_id=version.id,
+                name=name,
+                threshold=one.threshold,
+                better=one.better,
+                every_days=one.every_days,
+            )
             session.add(row_)
-        row_.threshold, row_.better, row_.every_days = one.threshold, one.better, one.every_days  # fmt: skip
+        row_.threshold, row_.better, row_.every_days = (
+            one.threshold,
+            one.better,
+            one.every_days,
+        )
     session.flush()
 
 
@@ -48,34 +58,78 @@ def take(
     org_key: str,
 ) -> bool:
     """Keep a reading and judge it; True for a breach, which opens a finding. The same one again changes nothing."""
-    rows = {row.name.casefold(): row for row in finding_queries.metrics(session, [version.id])}  # fmt: skip
+    rows = {
+        row.name.casefold(): row
+        for row in finding_queries.metrics(session, [version.id])
+    }
     row = rows.get(form.metric.casefold())
     if row is None:
-        listed = ", ".join(one.name for one in rows.values()) or "nothing: it is not in use, or has no monitoring plan"  # fmt: skip
-        raise InvalidInput(f"Its monitoring plan has no measure {form.metric!r}. It watches {listed}.", field="metric")  # fmt: skip
+        listed = (
+            ", ".join(one.name for one in rows.values())
+            or "nothing: it is not in use, or has no monitoring plan"
+        )
+        raise InvalidInput(
+            f"Its monitoring plan has no measure {form.metric!r}. It watches {listed}.",
+            field="metric",
+        )
     at = form.at or now
     if at.tzinfo is None:
-        raise InvalidInput("Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at")  # fmt: skip
+        raise InvalidInput(
+            "Give the time with its zone, like 2026-01-26T09:00:00Z.", field="at"
+        )
     if at > now + AHEAD:
         raise InvalidInput("That time is still to come.", field="at")
     known = finding_queries.find_reading(session, row.id, at)
     if known is not None:
         if known.value != form.value:
-            raise InvalidInput(f"There is another value of {row.name} for that time already: {known.value.normalize():f}.", field="value")  # fmt: skip
+            raise InvalidInput(
+                f"There is another value of {row.name} for that time already: {known.value.normalize():f}.",
+                field="value",
+            )
         return known.is_breach
-    is_breach = form.value < row.threshold if row.better == "higher" else form.value > row.threshold  # fmt: skip
+    is_breach = (
+        form.value < row.threshold
+        if row.better == "higher"
+        else form.value > row.threshold
+    )
     row.trouble = None
-    session.add(ModelReading(metric_id=row.id, at=at, value=form.value, is_breach=is_breach, created_at=now))  # fmt: skip
+    session.add(
+        ModelReading(
+            metric_id=row.id,
+            at=at,
+            value=form.value,
+            is_breach=is_breach,
+            created_at=now,
+        )
+    )
     audit.record(
-        session, actor, "model_version.reading", ("model_version", version.id), now=now,
-        metric=row.name, value=_plain(form.value), at=at.isoformat(timespec="microseconds"), breach=is_breach,
-    )  # fmt: skip
+        session,
+        actor,
+        "model_version.reading",
+        ("model_version", version.id),
+        now=now,
+        metric=row.name,
+        value=_plain(form.value),
+        at=at.isoformat(timespec="microseconds"),
+        breach=is_breach,
+    )
     if is_breach:
         _found(
-            session, version, row, f"breach:{row.id}:{at.date().isoformat()}",
-            {"what": "breach", "metric": row.name, "value": _plain(form.value), "threshold": _plain(row.threshold), "better": row.better},
-            policy=policy, now=now, org_key=org_key,
-        )  # fmt: skip
+            session,
+            version,
+            row,
+            f"breach:{row.id}:{at.date().isoformat()}",
+            {
+                "what": "breach",
+                "metric": row.name,
+                "value": _plain(form.value),
+                "threshold": _plain(row.threshold),
+                "better": row.better,
+            },
+            policy=policy,
+            now=now,
+            org_key=org_key,
+        )
     telling.follow(session, version.model_id, now=now)
     return is_breach
 
@@ -86,15 +140,29 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
     latest = finding_queries.latest_readings(session, [row.id for row, _, _ in rows])
     for row, version, _ in rows:
         # What was suspended was silent rightly: the plan counts from when it works again.
-        since = max(latest[row.id].at, version.state_since) if row.id in latest else version.state_since  # fmt: skip
+        since = (
+            max(latest[row.id].at, version.state_since)
+            if row.id in latest
+            else version.state_since
+        )
         if now - since <= timedelta(days=row.every_days):
             continue
         day = since.astimezone(policy.organisation.zone).date()
         _found(
-            session, version, row, f"silent:{row.id}:{since.isoformat()}",
-            {"what": "silent", "metric": row.name, "since": f"{day:%d %b %Y}", "days": str(row.every_days)},
-            policy=policy, now=now, org_key=org_key,
-        )  # fmt: skip
+            session,
+            version,
+            row,
+            f"silent:{row.id}:{since.isoformat()}",
+            {
+                "what": "silent",
+                "metric": row.name,
+                "since": f"{day:%d %b %Y}",
+                "days": str(row.every_days),
+            },
+            policy=policy,
+            now=now,
+            org_key=org_key,
+        )
 
 
 def _found(
@@ -109,10 +177,21 @@ def _found(
     org_key: str,
 ) -> None:
     model = queries.find_model(session, version.model_id)
-    severity = Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM  # fmt: skip
+    severity = (
+        Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
+    )
     findings.found(
-        session, version.model_id, version.id, facts, severity, FindingSource.MONITORING, key, policy=policy, now=now, org_key=org_key
-    )  # fmt: skip
+        session,
+        version.model_id,
+        version.id,
+        facts,
+        severity,
+        FindingSource.MONITORING,
+        key,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
 
 
 def _plain(value: Decimal) -> str:

@@ -59,7 +59,9 @@ def take(
 
     A step that asks for approval goes through `decisions.submit`. Raises GovernanceError with all that is missing.
     """
-    version, model = locked(session, actor, form.version_id, form.revision, policy=policy)  # fmt: skip
+    version, model = locked(
+        session, actor, form.version_id, form.revision, policy=policy
+    )
     move = rules.find(S(version.state), form.verb)
     if move is None or Who.REQUEST in move.who:
         raise GovernanceError(
@@ -74,14 +76,48 @@ def take(
     require_free(session, actor, version, move, policy=policy, now=now)
     reason = form.reason.strip()
     if move.asks_why and not reason:
-        raise InvalidInput("Say in a sentence why; it stays with the record.", field="reason")  # fmt: skip
+        raise InvalidInput(
+            "Say in a sentence why; it stays with the record.", field="reason"
+        )
     if move.verb == rules.CHANGE:
-        return _change(session, actor, model, version, move, form, policy=policy, now=now, org_key=org_key, clicked=clicked)  # fmt: skip
-    if move.both and not _agreed(session, actor, model, version, move, reason, policy=policy, now=now, org_key=org_key):  # fmt: skip
+        return _change(
+            session,
+            actor,
+            model,
+            version,
+            move,
+            form,
+            policy=policy,
+            now=now,
+            org_key=org_key,
+            clicked=clicked,
+        )
+    if move.both and not _agreed(
+        session,
+        actor,
+        model,
+        version,
+        move,
+        reason,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    ):
         telling.follow(session, model.id, now=now, clicked=clicked)
         rest = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
         return f"Noted. This step needs two people, {rest}: the other one is asked now."
-    apply(session, actor, model, version, move, reason=reason, policy=policy, now=now, org_key=org_key, clicked=clicked)  # fmt: skip
+    apply(
+        session,
+        actor,
+        model,
+        version,
+        move,
+        reason=reason,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+        clicked=clicked,
+    )
     return f"{model.name} {version.version}: {move.done}."
 
 
@@ -121,8 +157,10 @@ def require_free(
     if refused:
         raise NotAllowed(
             f"{record.name} {version.version} can't go on yet: {'; '.join(refused)}.",
-            audit=RefusalFact("model.step", versions.TYPE, str(version.id), why=move.verb),
-        )  # fmt: skip
+            audit=RefusalFact(
+                "model.step", versions.TYPE, str(version.id), why=move.verb
+            ),
+        )
 
 
 def apply(
@@ -159,16 +197,27 @@ def apply(
         created_at=now,
     )
     audit.record(
-        session, actor, f"model_version.{move.verb}", (versions.TYPE, version.id), now=now,
-        model=model.id, version=version.version, source=move.source.value, target=move.target.value, evidence=digest,
-        digest=version.digest, **({"reason": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+        session,
+        actor,
+        f"model_version.{move.verb}",
+        (versions.TYPE, version.id),
+        now=now,
+        model=model.id,
+        version=version.version,
+        source=move.source.value,
+        target=move.target.value,
+        evidence=digest,
+        digest=version.digest,
+        **({"reason": audit.text_fact(text)} if text else {}),
+    )
     if move.verb == rules.DEPLOY:
         monitoring.begin(session, version, now=now)
         reviews.plan(session, actor, model, policy=policy, now=now)
     elif move.target is S.RETIRED:
         reviews.stop_unless_used(session, actor, model, now=now)
-    _tell(session, model, version, move, step_id, policy=policy, org_key=org_key, now=now)  # fmt: skip
+    _tell(
+        session, model, version, move, step_id, policy=policy, org_key=org_key, now=now
+    )
     telling.follow(session, model.id, now=now, clicked=clicked)
     for down, up in queries.links(session, [model.id]):
         if up == model.id:
@@ -176,23 +225,49 @@ def apply(
 
 
 def _tell(
-    session: Session, model: Model, version: ModelVersion, move: Move, step_id: int, *, policy: Policy, org_key: str, now: datetime
-) -> None:  # fmt: skip
+    session: Session,
+    model: Model,
+    version: ModelVersion,
+    move: Move,
+    step_id: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+) -> None:
     is_alarm = move.verb in _HEARD_BESIDE
     telling.tell_step(session, model, step_id, alone=is_alarm, org_key=org_key, now=now)
     if move.target is S.VALIDATION:
-        validators = [one.person_id for one in queries.parts_of(session, [version.id]) if one.part == Part.VALIDATOR]  # fmt: skip
+        validators = [
+            one.person_id
+            for one in queries.parts_of(session, [version.id])
+            if one.part == Part.VALIDATOR
+        ]
         telling.tell_people(
-            session, validators, ValidationAsked(version.id), f"model:validation:{version.id}:{version.revision}", model.id,
-            policy=policy, org_key=org_key, now=now, unasked=False,
-        )  # fmt: skip
+            session,
+            validators,
+            ValidationAsked(version.id),
+            f"model:validation:{version.id}:{version.revision}",
+            model.id,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+            unasked=False,
+        )
     if is_alarm:
-        down = [one for one, up in queries.links(session, [model.id]) if up == model.id]  # fmt: skip
+        down = [one for one, up in queries.links(session, [model.id]) if up == model.id]
         owners = {row.owner_id for row in queries.by_ids(session, down) if row.owner_id}
         owners |= {model.owner_id} if model.owner_id else set()
         telling.tell_people(
-            session, owners, StepTold(step_id), f"model:step:{step_id}", model.id, policy=policy, org_key=org_key, now=now
-        )  # fmt: skip
+            session,
+            owners,
+            StepTold(step_id),
+            f"model:step:{step_id}",
+            model.id,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
 
 
 def _name_validator(
@@ -204,7 +279,9 @@ def _name_validator(
     made = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
     model = queries.find_model(session, version.model_id)
     if validator_id in made or (model is not None and model.owner_id == validator_id):
-        what = {"developer": "developed", "contributor": "contributed to"}.get(made.get(validator_id, ""), "owns")  # fmt: skip
+        what = {"developer": "developed", "contributor": "contributed to"}.get(
+            made.get(validator_id, ""), "owns"
+        )
         raise InvalidInput(
             f"That person {what} this, so they may not validate it. Choose somebody else.",
             field="validator",
@@ -249,16 +326,28 @@ def _agreed(
         )
     )
     audit.record(
-        session, actor, "model_version.agreed", (versions.TYPE, version.id), now=now,
-        step=move.verb, parts=sorted(standing.parts & move.who), **({"reason": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+        session,
+        actor,
+        "model_version.agreed",
+        (versions.TYPE, version.id),
+        now=now,
+        step=move.verb,
+        parts=sorted(standing.parts & move.who),
+        **({"reason": audit.text_fact(text)} if text else {}),
+    )
     missing = move.who - frozenset().union(*given.values()) or move.who
     asked = standings.holders(session, record, missing, policy=policy, org_key=org_key)
     telling.tell_people(
-        session, asked - {actor.id}, AgreementAsked(version.id, move.verb),
-        f"model:agree:{version.id}:{version.revision}:{move.verb}", model.id, policy=policy, org_key=org_key, now=now,
+        session,
+        asked - {actor.id},
+        AgreementAsked(version.id, move.verb),
+        f"model:agree:{version.id}:{version.revision}:{move.verb}",
+        model.id,
+        policy=policy,
+        org_key=org_key,
+        now=now,
         unasked=False,
-    )  # fmt: skip
+    )
     return False
 
 
@@ -281,12 +370,22 @@ def _change(
     result_id = None
     if form.change_class is ChangeClass.MATERIAL:
         if form.new_version is None:
-            raise InvalidInput("A material change leads to a new version: name it.", field="new_version")  # fmt: skip
+            raise InvalidInput(
+                "A material change leads to a new version: name it.",
+                field="new_version",
+            )
         if queries.find_version_named(session, model.id, form.new_version) is not None:
-            raise InvalidInput(f"There is a version {form.new_version} already.", field="new_version")  # fmt: skip
+            raise InvalidInput(
+                f"There is a version {form.new_version} already.", field="new_version"
+            )
         result_id = versions.add_version(
-            session, actor, AddVersion(model_id=model.id, version=form.new_version), policy=policy, now=now, org_key=org_key
-        )  # fmt: skip
+            session,
+            actor,
+            AddVersion(model_id=model.id, version=form.new_version),
+            policy=policy,
+            now=now,
+            org_key=org_key,
+        )
     text = audit.write_text(session, actor, form.reason.strip(), now=now)
     session.add(
         ModelChange(
@@ -299,11 +398,29 @@ def _change(
         )
     )
     audit.record(
-        session, actor, "model_version.change", (versions.TYPE, version.id), now=now,
-        model=model.id, change_class=form.change_class.value, result=result_id, reason=audit.text_fact(text),
-    )  # fmt: skip
+        session,
+        actor,
+        "model_version.change",
+        (versions.TYPE, version.id),
+        now=now,
+        model=model.id,
+        change_class=form.change_class.value,
+        result=result_id,
+        reason=audit.text_fact(text),
+    )
     if form.change_class is ChangeClass.MINOR:
-        apply(session, actor, model, version, move, reason=form.reason.strip(), policy=policy, now=now, org_key=org_key, clicked=clicked)  # fmt: skip
+        apply(
+            session,
+            actor,
+            model,
+            version,
+            move,
+            reason=form.reason.strip(),
+            policy=policy,
+            now=now,
+            org_key=org_key,
+            clicked=clicked,
+        )
         return f"{model.name} {version.version} is being modified. It goes to validation again before it counts as in use."
     version.revision += 1
     telling.follow(session, model.id, now=now, clicked=clicked)

@@ -57,7 +57,9 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
         row.id: row.name
         for row in queries.by_ids(session, {one for pair in links for one in pair})
     }
-    projects = queries.projects(session, {row.project_id for row in rows if row.project_id})  # fmt: skip
+    projects = queries.projects(
+        session, {row.project_id for row in rows if row.project_id}
+    )
     people = refs(
         session,
         [
@@ -113,11 +115,15 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                 data_sources=tuple(row.data_sources),
                 affects_people=row.affects_people,
                 exposure=Exposure(row.exposure) if row.exposure else None,
-                purpose_class=PurposeClass(row.purpose_class) if row.purpose_class else None,
+                purpose_class=PurposeClass(row.purpose_class)
+                if row.purpose_class
+                else None,
                 eu_class=EuClass(row.eu_class) if row.eu_class else None,
                 tier=row.tier,
                 tier_follows=follows if row.tier_override else None,
-                tier_reason=texts.get(row.tier_reason_id, "") or ERASED if row.tier_reason_id else "",
+                tier_reason=texts.get(row.tier_reason_id, "") or ERASED
+                if row.tier_reason_id
+                else "",
                 tier_by=people.get(row.tier_by) if row.tier_by else None,
                 tier_at=row.tier_at,
                 own_state=ModelState(row.state),
@@ -129,17 +135,25 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                             for one in findings
                             if one.model_id == row.id
                         ),
-                        key=lambda one: (_WEIGHT[one.severity], one.due or date.max, one.id),
+                        key=lambda one: (
+                            _WEIGHT[one.severity],
+                            one.due or date.max,
+                            one.id,
+                        ),
                     )
                 ),
                 next_review=row.next_review,
-                upstream=tuple(sorted(names[up] for down, up in links if down == row.id)),
-                downstream=tuple(sorted(names[down] for down, up in links if up == row.id)),
+                upstream=tuple(
+                    sorted(names[up] for down, up in links if down == row.id)
+                ),
+                downstream=tuple(
+                    sorted(names[down] for down, up in links if up == row.id)
+                ),
                 registry_name=row.registry_name,
                 revision=row.revision,
                 lead=next((one for one in own if one.id == lead), None),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -182,7 +196,11 @@ def _finding(
     people: dict[str, PersonRef],
     texts: dict[int, str],
 ) -> FindingRecord:
-    words = (texts.get(row.text_id, "") or ERASED) if row.text_id else found_words(row.facts)  # fmt: skip
+    words = (
+        (texts.get(row.text_id, "") or ERASED)
+        if row.text_id
+        else found_words(row.facts)
+    )
     return FindingRecord(
         id=row.id,
         model_id=row.model_id,
@@ -239,7 +257,9 @@ def finding(session: Session, finding_id: int) -> FindingRecord | None:
         return None
     model = one(session, row.model_id)
     people = refs(session, [row.owner_id, row.accepted_by])
-    texts = lookups.texts(session, {text for text in (row.text_id, row.word_id) if text})  # fmt: skip
+    texts = lookups.texts(
+        session, {text for text in (row.text_id, row.word_id) if text}
+    )
     names = {each.id: each.version for each in model.versions}
     return _finding(row, model.name, names, people, texts)
 
@@ -266,7 +286,9 @@ def find(
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
     seen = _seen(session, actor, "", policy)
-    found = [row for row in seen if row.key == wanted] or [row for row in seen if row.name.casefold() == wanted]  # fmt: skip
+    found = [row for row in seen if row.key == wanted] or [
+        row for row in seen if row.name.casefold() == wanted
+    ]
     if len(found) != 1:
         raise NotFound(_unknown(wanted, seen), field="model")
     record = records(session, found)[0]
@@ -275,13 +297,18 @@ def find(
     named = record.version(version.strip().removeprefix("v"))
     if named is None:
         listed = ", ".join(one.version for one in record.versions[:8]) or "none yet"
-        raise NotFound(f"{record.name} has no version “{version.strip()[:40]}”. It has: {listed}.", field="version")  # fmt: skip
+        raise NotFound(
+            f"{record.name} has no version “{version.strip()[:40]}”. It has: {listed}.",
+            field="version",
+        )
     return record, named
 
 
 def _unknown(word: str, seen: Sequence[Model]) -> str:
     """Says the same whether or not there is such a model out of sight."""
-    by_word = {row.name.casefold(): row.key for row in seen} | {row.key: row.key for row in seen}  # fmt: skip
+    by_word = {row.name.casefold(): row.key for row in seen} | {
+        row.key: row.key for row in seen
+    }
     near = difflib.get_close_matches(word, by_word, n=1, cutoff=0.5)
     meant = (
         f" Did you mean `{by_word[near[0]]}`?"
@@ -319,7 +346,9 @@ def require_sight(
     if row is not None and (within is None or row.project_id in within):
         return
     if row is None or row.id not in queries.concerning(session, actor.id):
-        raise NotFound("You can't see this model. `/mlgov models` lists those that you see.")  # fmt: skip
+        raise NotFound(
+            "You can't see this model. `/mlgov models` lists those that you see."
+        )
 
 
 def needing(
@@ -330,11 +359,23 @@ def needing(
     waiting = {row.id for row in queries.validating(session, actor.id)}
     owned = {row.id for row in queries.owned_and_due(session, actor.id, today)}
     mending = finding_queries.open_of(session, actor.id)
-    ids = {row.model_id for row in queries.validating(session, actor.id)} | owned | {row.model_id for row in mending}  # fmt: skip
+    ids = (
+        {row.model_id for row in queries.validating(session, actor.id)}
+        | owned
+        | {row.model_id for row in mending}
+    )
     found: list[Need] = []
     for record in records(session, queries.by_ids(session, ids)) if ids else ():
-        found += [Need(record, one, "validation") for one in record.versions if one.id in waiting]  # fmt: skip
-        mine = [one for one in record.findings if one.owner and one.owner.id == actor.id and one.is_open(today)]  # fmt: skip
+        found += [
+            Need(record, one, "validation")
+            for one in record.versions
+            if one.id in waiting
+        ]
+        mine = [
+            one
+            for one in record.findings
+            if one.owner and one.owner.id == actor.id and one.is_open(today)
+        ]
         if mine:
             days = [one.due for one in mine if one.due]
             found.append(Need(record, record.lead, "finding", min(days, default=None)))

@@ -35,8 +35,13 @@ def plan(
     model.next_review = reads.today_of(policy, now) + span
     model.review_asked = None
     audit.record(
-        session, actor, "model.review_planned", ("model", model.id), now=now, due=model.next_review.isoformat()
-    )  # fmt: skip
+        session,
+        actor,
+        "model.review_planned",
+        ("model", model.id),
+        now=now,
+        due=model.next_review.isoformat(),
+    )
 
 
 def stop_unless_used(
@@ -59,7 +64,9 @@ def trigger(session: Session, model_id: int, *, policy: Policy, now: datetime) -
         return
     model.next_review = today
     model.review_asked = None
-    audit.record(session, SYSTEM, "model.review_triggered", ("model", model.id), now=now)  # fmt: skip
+    audit.record(
+        session, SYSTEM, "model.review_triggered", ("model", model.id), now=now
+    )
 
 
 def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
@@ -78,14 +85,32 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
         model.review_asked = day
         people = {model.owner_id}
         if late:
-            people |= standings.holders(session, record, frozenset({Who.MODEL_RISK}), policy=policy, org_key=org_key)  # fmt: skip
+            people |= standings.holders(
+                session,
+                record,
+                frozenset({Who.MODEL_RISK}),
+                policy=policy,
+                org_key=org_key,
+            )
         telling.tell_people(
-            session, people, ReviewDue(model.id, bool(late)), f"model:review:{model.id}:{model.next_review}:{late}", model.id,
-            policy=policy, org_key=org_key, now=now,
-        )  # fmt: skip
+            session,
+            people,
+            ReviewDue(model.id, bool(late)),
+            f"model:review:{model.id}:{model.next_review}:{late}",
+            model.id,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
         audit.record(
-            session, SYSTEM, "model.review_due", ("model", model.id), now=now, due=model.next_review.isoformat(), late=bool(late)
-        )  # fmt: skip
+            session,
+            SYSTEM,
+            "model.review_due",
+            ("model", model.id),
+            now=now,
+            due=model.next_review.isoformat(),
+            late=bool(late),
+        )
         telling.follow(session, model.id, now=now)
     _approvals_over(session, policy=policy, org_key=org_key, now=now)
 
@@ -100,9 +125,17 @@ def _approvals_over(
             continue
         day = version.approved_until.astimezone(policy.organisation.zone).date()
         filed = findings.found(
-            session, version.model_id, version.id, {"what": "approval_over", "on": f"{day:%d %b %Y}"},
-            Severity.HIGH, FindingSource.REVIEW, f"approval_over:{version.id}:{day}", policy=policy, now=now, org_key=org_key,
-        )  # fmt: skip
+            session,
+            version.model_id,
+            version.id,
+            {"what": "approval_over", "on": f"{day:%d %b %Y}"},
+            Severity.HIGH,
+            FindingSource.REVIEW,
+            f"approval_over:{version.id}:{day}",
+            policy=policy,
+            now=now,
+            org_key=org_key,
+        )
         if filed is not None:
             trigger(session, version.model_id, policy=policy, now=now)
 
@@ -127,21 +160,44 @@ def done(
     if model is None:
         raise NotFound("This model is not in the record any more.")
     if model.next_review is None:
-        raise GovernanceError("No review of this model is planned: none of its versions was taken into use.")  # fmt: skip
+        raise GovernanceError(
+            "No review of this model is planned: none of its versions was taken into use."
+        )
     if model.next_review != due:
-        raise Stale(f"It was reviewed meanwhile; the next review is due on {model.next_review:%d %b %Y}.")  # fmt: skip
+        raise Stale(
+            f"It was reviewed meanwhile; the next review is due on {model.next_review:%d %b %Y}."
+        )
     record = reads.one(session, model_id)
     standing = standings.standing(session, actor, record, None, policy=policy)
-    allowed = {Who.MODEL_RISK} if model.tier == 1 and Who.MODEL_RISK not in standing.unnamed else {Who.MODEL_RISK, Who.OWNER}  # fmt: skip
+    allowed = (
+        {Who.MODEL_RISK}
+        if model.tier == 1 and Who.MODEL_RISK not in standing.unnamed
+        else {Who.MODEL_RISK, Who.OWNER}
+    )
     if not allowed & standing.parts:
-        who = "model risk, because it is tier 1" if len(allowed) == 1 else "its owner and model risk"  # fmt: skip
-        raise NotAllowed(f"This review is for {who}.", audit=RefusalFact("model.review", "model", str(model_id), why="not_reviewer"))  # fmt: skip
+        who = (
+            "model risk, because it is tier 1"
+            if len(allowed) == 1
+            else "its owner and model risk"
+        )
+        raise NotAllowed(
+            f"This review is for {who}.",
+            audit=RefusalFact(
+                "model.review", "model", str(model_id), why="not_reviewer"
+            ),
+        )
     if not words.strip():
         raise InvalidInput("Say what you looked at and what you saw.", field="words")
     text = audit.write_text(session, actor, words.strip(), now=now)
     audit.record(
-        session, actor, "model.reviewed", ("model", model_id), now=now, due=due.isoformat(), words=audit.text_fact(text)
-    )  # fmt: skip
+        session,
+        actor,
+        "model.reviewed",
+        ("model", model_id),
+        now=now,
+        due=due.isoformat(),
+        words=audit.text_fact(text),
+    )
     plan(session, actor, model, policy=policy, now=now)
     model.revision += 1
     telling.follow(session, model_id, now=now, clicked=clicked)

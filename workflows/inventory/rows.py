@@ -18,14 +18,30 @@ _KINDS = {
 }  # fmt: skip
 _EXPOSURES = {one.value: one for one in Exposure} | {"moderate": Exposure.MEDIUM}
 _PURPOSES = {
-    "informational": PurposeClass.INFORMATIONAL, "information": PurposeClass.INFORMATIONAL,
-    "decision support": PurposeClass.DECISION_SUPPORT, "support": PurposeClass.DECISION_SUPPORT,
-    "automated": PurposeClass.AUTOMATED, "automatic": PurposeClass.AUTOMATED, "regulatory": PurposeClass.AUTOMATED,
-}  # fmt: skip
+    "informational": PurposeClass.INFORMATIONAL,
+    "information": PurposeClass.INFORMATIONAL,
+    "decision support": PurposeClass.DECISION_SUPPORT,
+    "support": PurposeClass.DECISION_SUPPORT,
+    "automated": PurposeClass.AUTOMATED,
+    "automatic": PurposeClass.AUTOMATED,
+    "regulatory": PurposeClass.AUTOMATED,
+}
 _EU = {one.value: one for one in EuClass} | {
-    "high risk": EuClass.HIGH, "limited risk": EuClass.LIMITED, "transparency": EuClass.LIMITED, "minimal risk": EuClass.MINIMAL,
-}  # fmt: skip
-_YES = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}  # fmt: skip
+    "high risk": EuClass.HIGH,
+    "limited risk": EuClass.LIMITED,
+    "transparency": EuClass.LIMITED,
+    "minimal risk": EuClass.MINIMAL,
+}
+_YES = {
+    "yes": True,
+    "y": True,
+    "true": True,
+    "1": True,
+    "no": False,
+    "n": False,
+    "false": False,
+    "0": False,
+}
 
 T = TypeVar("T")
 
@@ -34,7 +50,9 @@ def _word(value: object, words: dict[str, T]) -> object:
     if not isinstance(value, str):
         return value
     folded = " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-    known = {" ".join(re.split(r"[\s_-]+", word)): found for word, found in words.items()}  # fmt: skip
+    known = {
+        " ".join(re.split(r"[\s_-]+", word)): found for word, found in words.items()
+    }
     if folded not in known:
         raise ValueError(f"{value[:60]!r} is none of {', '.join(dict.fromkeys(words))}")
     return known[folded]
@@ -67,7 +85,9 @@ class ModelRow(BaseModel):
     def _is_key(cls, value: object) -> object:
         key = str(value or "").strip().casefold()
         if not _KEY.match(key):
-            raise ValueError(f"{str(value)[:60]!r} is no key; write 1 to 80 of a-z, 0-9, dot, dash and underscore, like fraud-score")  # fmt: skip
+            raise ValueError(
+                f"{str(value)[:60]!r} is no key; write 1 to 80 of a-z, 0-9, dot, dash and underscore, like fraud-score"
+            )
         return key
 
     @field_validator("owner")

@@ -66,10 +66,20 @@ class Move:
 
 
 def _move(
-    verb: str, label: str, source: ModelState, target: ModelState, *who: Who,
-    guards: tuple[Guard, ...] = (), evidence: Step | None = None, why: bool = False, both: bool = False, done: str = "",
-) -> Move:  # fmt: skip
-    return Move(verb, label, source, target, frozenset(who), guards, evidence, why, both, done)  # fmt: skip
+    verb: str,
+    label: str,
+    source: ModelState,
+    target: ModelState,
+    *who: Who,
+    guards: tuple[Guard, ...] = (),
+    evidence: Step | None = None,
+    why: bool = False,
+    both: bool = False,
+    done: str = "",
+) -> Move:
+    return Move(
+        verb, label, source, target, frozenset(who), guards, evidence, why, both, done
+    )
 
 
 APPROVED, REJECTED, TAKEN_BACK = "approve", "reject", "take_back"
@@ -200,7 +210,9 @@ def _startable(at: Situation) -> str:
     if at.project_status is None:
         told.append("it belongs to no project yet")
     elif at.project_status not in STARTABLE:
-        told.append(f"its project is {at.project_status.replace('_', ' ')}, not approved for development")  # fmt: skip
+        told.append(
+            f"its project is {at.project_status.replace('_', ' ')}, not approved for development"
+        )
     return "; ".join(told)
 
 
@@ -216,22 +228,38 @@ def _holds(at: Situation) -> str:
 
 _GUARDS: Mapping[Guard, Callable[[Situation], str]] = {
     Guard.STARTABLE: _startable,
-    Guard.VALIDATOR_NAMED: lambda at: "" if at.has_validator else "nobody is named to validate it",
-    Guard.FINDING_FILED: lambda at: "" if at.open_findings else "file what you found first",
+    Guard.VALIDATOR_NAMED: lambda at: (
+        "" if at.has_validator else "nobody is named to validate it"
+    ),
+    Guard.FINDING_FILED: lambda at: (
+        "" if at.open_findings else "file what you found first"
+    ),
     Guard.NO_CRITICAL: lambda at: _open(at.critical, "critical"),
     Guard.NO_HIGH: lambda at: _open(at.high, "high"),
     Guard.APPROVAL_HOLDS: _holds,
     Guard.BUDGET: lambda at: "" if at.has_budget else "its project has no budget",
-    Guard.UNCHANGED: lambda at: "a change of it was under way, so it has to be validated again" if at.was_changing else "",
-    Guard.NO_DEPENDANTS: lambda at: f"still used by {', '.join(at.dependants)}" if at.dependants else "",
-}  # fmt: skip
+    Guard.UNCHANGED: lambda at: (
+        "a change of it was under way, so it has to be validated again"
+        if at.was_changing
+        else ""
+    ),
+    Guard.NO_DEPENDANTS: lambda at: (
+        f"still used by {', '.join(at.dependants)}" if at.dependants else ""
+    ),
+}
 
 
 def _open(number: int, severity: str) -> str:
-    return f"{number} open {severity} finding{'s' if number != 1 else ''}" if number else ""  # fmt: skip
+    return (
+        f"{number} open {severity} finding{'s' if number != 1 else ''}"
+        if number
+        else ""
+    )
 
 
-def completes(move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[Who]) -> bool:  # fmt: skip
+def completes(
+    move: Move, agreed: Sequence[frozenset[Who]], unnamed: frozenset[Who]
+) -> bool:
     """Whether those who agreed, each with what they are, make a step that needs two.
 
     Nobody stands for two parts, except for one that the policy gives to nobody.
@@ -256,9 +284,13 @@ def _covered(wanted: Sequence[Who], agreed: Sequence[frozenset[Who]]) -> bool:
 
 
 _WEIGHT = {
-    Exposure.LOW: 0, Exposure.MEDIUM: 1, Exposure.HIGH: 2,
-    PurposeClass.INFORMATIONAL: 0, PurposeClass.DECISION_SUPPORT: 1, PurposeClass.AUTOMATED: 2,
-}  # fmt: skip
+    Exposure.LOW: 0,
+    Exposure.MEDIUM: 1,
+    Exposure.HIGH: 2,
+    PurposeClass.INFORMATIONAL: 0,
+    PurposeClass.DECISION_SUPPORT: 1,
+    PurposeClass.AUTOMATED: 2,
+}
 
 
 def tier(exposure: Exposure, purpose: PurposeClass, eu_class: EuClass) -> int:

@@ -55,12 +55,19 @@ def register(
     said = (form.exposure, form.purpose_class, form.eu_class)
     if any(said) and not all(said):
         missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
-        raise InvalidInput("Say exposure, purpose and EU class together, or none of them for now.", field=missing)  # fmt: skip
+        raise InvalidInput(
+            "Say exposure, purpose and EU class together, or none of them for now.",
+            field=missing,
+        )
     project = _project(session, form.project)
     is_person = actor.kind is ActorKind.PERSON
-    owner_id = form.owner_id or (actor.id if is_person else project.owner_id if project else None)  # fmt: skip
+    owner_id = form.owner_id or (
+        actor.id if is_person else project.owner_id if project else None
+    )
     if owner_id is None:
-        raise InvalidInput("Say who owns it: an e-mail address or a Slack id.", field="owner")  # fmt: skip
+        raise InvalidInput(
+            "Say who owns it: an e-mail address or a Slack id.", field="owner"
+        )
     require_people(session, [owner_id], "owner")
     row = Model(
         key=form.key,
@@ -85,12 +92,26 @@ def register(
     session.flush()
     link(session, row, form.upstream)
     audit.record(
-        session, actor, "model.registered", (TYPE, row.id), now=now,
-        key=row.key, model_kind=row.kind, owner=owner_id, project=row.project_id, upstream=sorted(form.upstream),
+        session,
+        actor,
+        "model.registered",
+        (TYPE, row.id),
+        now=now,
+        key=row.key,
+        model_kind=row.kind,
+        owner=owner_id,
+        project=row.project_id,
+        upstream=sorted(form.upstream),
         described=_described(row),
-    )  # fmt: skip
+    )
     if form.exposure and form.purpose_class and form.eu_class:
-        first = AssessTier(model_id=row.id, revision=row.revision, exposure=form.exposure, purpose_class=form.purpose_class, eu_class=form.eu_class)  # fmt: skip
+        first = AssessTier(
+            model_id=row.id,
+            revision=row.revision,
+            exposure=form.exposure,
+            purpose_class=form.purpose_class,
+            eu_class=form.eu_class,
+        )
         assess(session, actor, first, policy=policy, now=now)
     telling.show(session, row, org_key=org_key, now=now)
     return row.id
@@ -125,7 +146,15 @@ def adopt(
     )
     session.add(row)
     session.flush()
-    audit.record(session, SYSTEM, "model.adopted", (TYPE, row.id), now=now, key=row.key, registry=registry_name)  # fmt: skip
+    audit.record(
+        session,
+        SYSTEM,
+        "model.adopted",
+        (TYPE, row.id),
+        now=now,
+        key=row.key,
+        registry=registry_name,
+    )
     telling.show(session, row, org_key=org_key, now=now)
     return row.id
 
@@ -161,17 +190,33 @@ def edit(
     link(session, row, form.upstream)
     row.revision += 1
     audit.record(
-        session, actor, "model.described", (TYPE, row.id), now=now,
-        owner=owner_id, project=row.project_id, upstream=sorted(form.upstream), described=_described(row),
+        session,
+        actor,
+        "model.described",
+        (TYPE, row.id),
+        now=now,
+        owner=owner_id,
+        project=row.project_id,
+        upstream=sorted(form.upstream),
+        described=_described(row),
         changed=before != (_described(row), row.owner_id, row.project_id),
-    )  # fmt: skip
+    )
     telling.show(session, row, org_key=org_key, now=now)
     telling.follow(session, row.id, now=now, clicked=clicked)
 
 
 def _described(row: Model) -> str:
     """A digest over what describes a model: its words stand in the record, the ledger proves them."""
-    whole = [row.name, row.vendor, row.purpose, row.intended_use, row.out_of_scope, row.technique, row.data_sources, row.affects_people]  # fmt: skip
+    whole = [
+        row.name,
+        row.vendor,
+        row.purpose,
+        row.intended_use,
+        row.out_of_scope,
+        row.technique,
+        row.data_sources,
+        row.affects_people,
+    ]
     return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -220,10 +265,18 @@ def assess(
     row.tier_at = now
     row.revision += 1
     audit.record(
-        session, actor, "model.assessed", (TYPE, row.id), now=now,
-        exposure=row.exposure, purpose=row.purpose_class, eu_class=row.eu_class, follows=follows, tier=row.tier,
+        session,
+        actor,
+        "model.assessed",
+        (TYPE, row.id),
+        now=now,
+        exposure=row.exposure,
+        purpose=row.purpose_class,
+        eu_class=row.eu_class,
+        follows=follows,
+        tier=row.tier,
         **({"reason": audit.text_fact(text)} if text else {}),
-    )  # fmt: skip
+    )
     telling.follow(session, row.id, now=now, clicked=clicked)
     return held_tier
 
@@ -268,7 +321,10 @@ def say_what_it_is(
     row = locked(session, model_id, revision)
     held, _ = standings.policy_parts(session, actor, policy)
     if Who.MODEL_RISK not in held:
-        raise NotAllowed("Only model risk says what is no model.", audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"))  # fmt: skip
+        raise NotAllowed(
+            "Only model risk says what is no model.",
+            audit=RefusalFact("model.class", TYPE, str(row.id), why="not_model_risk"),
+        )
     if queries.versions_of(session, [row.id]):
         raise GovernanceError("It has versions already. Retire them instead.")
     if not reason:
@@ -278,12 +334,24 @@ def say_what_it_is(
     row.state = (ModelState.INVENTORIED if is_model else ModelState.NOT_A_MODEL).value
     row.revision += 1
     queries.add_step(
-        session, model_id=row.id, step="classify", source=source, target=row.state, actor_id=actor.id,
-        reason_id=text.id, created_at=now,
-    )  # fmt: skip
+        session,
+        model_id=row.id,
+        step="classify",
+        source=source,
+        target=row.state,
+        actor_id=actor.id,
+        reason_id=text.id,
+        created_at=now,
+    )
     audit.record(
-        session, actor, "model.classified", (TYPE, row.id), now=now, state=row.state, reason=audit.text_fact(text)
-    )  # fmt: skip
+        session,
+        actor,
+        "model.classified",
+        (TYPE, row.id),
+        now=now,
+        state=row.state,
+        reason=audit.text_fact(text),
+    )
     telling.follow(session, row.id, now=now, clicked=clicked)
 
 
@@ -333,8 +401,17 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
     found = lookups.people(session, set(ids))
     for one in ids:
         person = found.get(one)
-        if person is None or person.is_bot or person.is_guest or person.is_stranger or person.is_deactivated:  # fmt: skip
-            raise InvalidInput("Choose full members of the organisation, no guests and no bots.", field=field)  # fmt: skip
+        if (
+            person is None
+            or person.is_bot
+            or person.is_guest
+            or person.is_stranger
+            or person.is_deactivated
+        ):
+            raise InvalidInput(
+                "Choose full members of the organisation, no guests and no bots.",
+                field=field,
+            )
 
 
 def link(session: Session, row: Model, upstream: Collection[str]) -> None:
@@ -342,14 +419,20 @@ def link(session: Session, row: Model, upstream: Collection[str]) -> None:
     found = queries.by_keys(session, set(upstream))
     missing = sorted(set(upstream) - found.keys())
     if missing:
-        raise NotFound(f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.", field="upstream")  # fmt: skip
+        raise NotFound(
+            f"There is no model {missing[0]!r} to take output from. `/mlgov models` lists them.",
+            field="upstream",
+        )
     wanted = {one.id for one in found.values()} - {row.id}
     links = queries.all_links(session) | {row.id: wanted}
     seen, waiting = set(), list(wanted)
     while waiting:
         at = waiting.pop()
         if at == row.id:
-            raise InvalidInput("That would go round in a circle: one of them takes this model's output already.", field="upstream")  # fmt: skip
+            raise InvalidInput(
+                "That would go round in a circle: one of them takes this model's output already.",
+                field="upstream",
+            )
         if at not in seen:
             seen.add(at)
             waiting += links.get(at, ())

@@ -27,7 +27,12 @@ def policy_parts(
         (Who.MODEL_RISK, policy.inventory.model_risk),
         (Who.OPERATIONS, policy.inventory.operations),
     ):
-        named = [word for word in words if word.removeprefix("role:") == word or policy.roles.get(word.removeprefix("role:"))]  # fmt: skip
+        named = [
+            word
+            for word in words
+            if word.removeprefix("role:") == word
+            or policy.roles.get(word.removeprefix("role:"))
+        ]
         if not named:
             unnamed.add(who)
         elif actor.kind is ActorKind.PERSON and visibility.reached_by(
@@ -84,9 +89,15 @@ def situation(
     now: datetime,
 ) -> Situation:
     """How a version stands, as far as guards ask."""
-    project = queries.projects(session, [record.project_id] if record.project_id else [])  # fmt: skip
+    project = queries.projects(
+        session, [record.project_id] if record.project_id else []
+    )
     today = now.astimezone(policy.organisation.zone).date()
-    mine = [one for one in record.findings if one.is_open(today) and _concerns(one, version, record)]  # fmt: skip
+    mine = [
+        one
+        for one in record.findings
+        if one.is_open(today) and _concerns(one, version, record)
+    ]
     lacks = {
         step: evidence_rules.lacking(
             items,
@@ -145,7 +156,11 @@ def _dependants(
     ]
     if others:
         return ()
-    ids = [model for model, upstream in queries.links(session, [record.id]) if upstream == record.id]  # fmt: skip
+    ids = [
+        model
+        for model, upstream in queries.links(session, [record.id])
+        if upstream == record.id
+    ]
     live = {
         row.model_id
         for row in queries.versions_of(session, ids)
@@ -177,5 +192,7 @@ def holders(
     ):
         if who in parts:
             for word in words:
-                found |= visibility.members(session, word, policy=policy, org_key=org_key).keys()  # fmt: skip
+                found |= visibility.members(
+                    session, word, policy=policy, org_key=org_key
+                ).keys()
     return found

@@ -55,8 +55,14 @@ def show(session: Session, model: Model, *, org_key: str, now: datetime) -> None
 
 
 def tell_step(
-    session: Session, model: Model, step_id: int, *, alone: bool, org_key: str, now: datetime
-) -> None:  # fmt: skip
+    session: Session,
+    model: Model,
+    step_id: int,
+    *,
+    alone: bool,
+    org_key: str,
+    now: datetime,
+) -> None:
     """Tell a step under the model's card; `alone`, as an alarm is, beside it."""
     channel = channel_of(session, model, org_key)
     if channel is None:
@@ -91,7 +97,21 @@ def tell_people(
         name = f"{key}:{person_id}"
         if unasked:
             rollout.tell(
-                session, person_id, notice, to=to, dedupe_key=name, policy=policy, now=now, subject=subject(model_id)
-            )  # fmt: skip
+                session,
+                person_id,
+                notice,
+                to=to,
+                dedupe_key=name,
+                policy=policy,
+                now=now,
+                subject=subject(model_id),
+            )
         else:
-            outbox.post(session, notice, to=to, dedupe_key=name, now=now, subject=subject(model_id))  # fmt: skip
+            outbox.post(
+                session,
+                notice,
+                to=to,
+                dedupe_key=name,
+                now=now,
+                subject=subject(model_id),
+            )

@@ -56,7 +56,9 @@ def add_version(
     move = rules.find(ModelState.INVENTORIED, rules.START)
     at = standings.situation(session, record, None, {}, policy=policy, now=now)
     if record.own_state is ModelState.NOT_A_MODEL:
-        raise GovernanceError(f"{row.name} was said to be no model. Model risk can take that back.")  # fmt: skip
+        raise GovernanceError(
+            f"{row.name} was said to be no model. Model risk can take that back."
+        )
     is_maker = actor.kind is not ActorKind.PERSON or service.made_before(
         session, row, actor
     )
@@ -68,7 +70,9 @@ def add_version(
         at,
     )
     if refused:
-        raise GovernanceError(f"{row.name} can't get a version yet: {'; '.join(refused)}.")  # fmt: skip
+        raise GovernanceError(
+            f"{row.name} can't get a version yet: {'; '.join(refused)}."
+        )
     developers = set(form.developers)
     if not developers and actor.kind is ActorKind.PERSON:
         developers = {actor.id}
@@ -87,7 +91,9 @@ def add_version(
     session.add(version)
     session.flush()
     queries.set_part(session, version.id, Part.DEVELOPER.value, developers)
-    queries.set_part(session, version.id, Part.CONTRIBUTOR.value, set(form.contributors) - developers)  # fmt: skip
+    queries.set_part(
+        session, version.id, Part.CONTRIBUTOR.value, set(form.contributors) - developers
+    )
     queries.add_step(
         session,
         model_id=row.id,
@@ -99,10 +105,19 @@ def add_version(
         created_at=now,
     )
     audit.record(
-        session, actor, "model_version.added", (TYPE, version.id), now=now,
-        model=row.id, version=version.version, digest=digest, about=about, run=form.run_id,
-        developers=sorted(developers), contributors=sorted(form.contributors),
-    )  # fmt: skip
+        session,
+        actor,
+        "model_version.added",
+        (TYPE, version.id),
+        now=now,
+        model=row.id,
+        version=version.version,
+        digest=digest,
+        about=about,
+        run=form.run_id,
+        developers=sorted(developers),
+        contributors=sorted(form.contributors),
+    )
     telling.show(session, row, org_key=org_key, now=now)
     telling.follow(session, row.id, now=now, clicked=clicked)
     return version.id
@@ -114,9 +129,15 @@ def observe(session: Session, version_id: int, digest: str, *, now: datetime) ->
     if version.digest == digest:
         return
     audit.record(
-        session, SYSTEM, "model_version.contents", (TYPE, version.id), now=now,
-        model=version.model_id, was=version.digest, digest=digest,
-    )  # fmt: skip
+        session,
+        SYSTEM,
+        "model_version.contents",
+        (TYPE, version.id),
+        now=now,
+        model=version.model_id,
+        was=version.digest,
+        digest=digest,
+    )
     version.digest = digest
     version.revision += 1
     telling.follow(session, version.model_id, now=now)

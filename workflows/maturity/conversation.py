@@ -124,9 +124,14 @@ def note(
     if facts:
         session.flush()
         audit.record(
-            session, actor, "maturity.noted", (reading.TYPE, invitation.id), now=now,
-            dimension=form.dimension, **facts,
-        )  # fmt: skip
+            session,
+            actor,
+            "maturity.noted",
+            (reading.TYPE, invitation.id),
+            now=now,
+            dimension=form.dimension,
+            **facts,
+        )
     return reading.record(session, cycle, invitation, policy)
 
 
@@ -151,9 +156,14 @@ def skip(
     invitation.skip_reason_id = kept.id
     session.flush()
     audit.record(
-        session, actor, "maturity.skipped", (reading.TYPE, invitation.id), now=now,
-        cycle=cycle.id, reason=audit.text_fact(kept),
-    )  # fmt: skip
+        session,
+        actor,
+        "maturity.skipped",
+        (reading.TYPE, invitation.id),
+        now=now,
+        cycle=cycle.id,
+        reason=audit.text_fact(kept),
+    )
     timers.cancel(session, subject(invitation.id))
     outbox.refresh(session, subject(invitation.id), now=now)
     return reading.record(session, cycle, invitation, policy)
@@ -211,9 +221,14 @@ def _keep(
     session.flush()
     told = f"{form.statement}={form.answer.value}@{form.stamp}"
     audit.record(
-        session, actor, "maturity.answered", (reading.TYPE, invitation.id), now=now,
-        statement=form.statement, sha256=text_digest(invitation.salt, told),
-    )  # fmt: skip
+        session,
+        actor,
+        "maturity.answered",
+        (reading.TYPE, invitation.id),
+        now=now,
+        statement=form.statement,
+        sha256=text_digest(invitation.salt, told),
+    )
     return True
 
 
@@ -241,9 +256,13 @@ def _settle(
         session.flush()
     if invitation.state == InvitationState.FINISHED != state:
         audit.record(
-            session, actor, "maturity.finished", (reading.TYPE, invitation.id), now=now,
+            session,
+            actor,
+            "maturity.finished",
+            (reading.TYPE, invitation.id),
+            now=now,
             cycle=cycle.id,
-        )  # fmt: skip
+        )
         timers.cancel(session, subject(invitation.id))
     moved = (before.done, before.answered == 0) != (after.done, after.answered == 0)
     if moved or invitation.state != state:

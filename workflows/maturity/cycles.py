@@ -147,10 +147,18 @@ def start(
         ],
     )
     audit.record(
-        session, actor, "maturity.opened", (TYPE, cycle.id), now=now,
-        unit=found.business_unit, people=len(asked), leaders=found.leaders, slot=slot,
-        rubric=rubric.sha256, closes=found.closes_at.isoformat(),
-    )  # fmt: skip
+        session,
+        actor,
+        "maturity.opened",
+        (TYPE, cycle.id),
+        now=now,
+        unit=found.business_unit,
+        people=len(asked),
+        leaders=found.leaders,
+        slot=slot,
+        rubric=rubric.sha256,
+        closes=found.closes_at.isoformat(),
+    )
     timers.start(session, subject(cycle.id), "maturity.invite", now)
     timers.start(session, subject(cycle.id), "maturity.close", cycle.closes_at)
     return cycle.id
@@ -235,11 +243,16 @@ def close(
     said.drop_counted(session, cycle_id)
     session.flush()
     audit.record(
-        session, actor, "maturity.closed", (TYPE, cycle_id), now=now,
-        invited=found.invited, answered=found.answered,
+        session,
+        actor,
+        "maturity.closed",
+        (TYPE, cycle_id),
+        now=now,
+        invited=found.invited,
+        answered=found.answered,
         overall=found.overall.value if found.overall else None,
         levels={one.key: one.level.value for one in found.told if one.level},
-    )  # fmt: skip
+    )
     timers.cancel(session, subject(cycle_id))
     timers.start(session, subject(cycle_id), "maturity.farewell", now)
     wanted = policy.maturity.channel or policy.channels.governance

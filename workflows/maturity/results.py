@@ -169,9 +169,14 @@ def early(
     )
     session.flush()
     audit.record(
-        session, actor, "maturity.told_early", ("maturity_cycle", cycle.id), now=now,
-        seq=seq, answered=found.answered,
-    )  # fmt: skip
+        session,
+        actor,
+        "maturity.told_early",
+        ("maturity_cycle", cycle.id),
+        now=now,
+        seq=seq,
+        answered=found.answered,
+    )
     return found
 
 

@@ -67,9 +67,13 @@ def adopt_rubric(
     """Put a rubric in force for the next cycle; cycles that are open keep theirs."""
     if queries.adopt_rubric(session, found.sha256, found.text, now):
         audit.record(
-            session, actor, "maturity.rubric_adopted", ("maturity_rubric", found.sha256[:12]), now=now,
+            session,
+            actor,
+            "maturity.rubric_adopted",
+            ("maturity_rubric", found.sha256[:12]),
+            now=now,
             sha256=found.sha256,
-        )  # fmt: skip
+        )
 
 
 def unit_named(session: Session, words: str, *, org_key: str) -> str | None:

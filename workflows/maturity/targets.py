@@ -114,7 +114,11 @@ def set_targets(
     session.flush()
     if changed:
         audit.record(
-            session, actor, "maturity.targets_set", ("maturity_target", form.business_unit), now=now,
+            session,
+            actor,
+            "maturity.targets_set",
+            ("maturity_target", form.business_unit),
+            now=now,
             levels=changed,
-        )  # fmt: skip
+        )
     return targets(session, form.business_unit or None, policy=policy, now=now)

@@ -130,13 +130,28 @@ def add(
     if form.needs:
         _link(session, row, form.needs)
     audit.record(
-        session, actor, "milestone.added", (TYPE, row.id), now=now,
-        project=project.id, type=row.type, owner=owner_id, due=form.due.isoformat(), needs=sorted(form.needs),
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.added",
+        (TYPE, row.id),
+        now=now,
+        project=project.id,
+        type=row.type,
+        owner=owner_id,
+        due=form.due.isoformat(),
+        needs=sorted(form.needs),
+    )
     if owner_id != actor.id:
         reminders.tell_owner(
-            session, row.id, owner, "named", by=actor, policy=policy, now=now, org_key=org_key
-        )  # fmt: skip
+            session,
+            row.id,
+            owner,
+            "named",
+            by=actor,
+            policy=policy,
+            now=now,
+            org_key=org_key,
+        )
     channel = (form.promise or "").partition(":")[0]
     if channel and speaks_in(session, org_key, channel):
         outbox.post(
@@ -197,9 +212,15 @@ def done(
     row.actual, row.proof_id, row.done_by = on or today, text.id, actor.id
     row.revision += 1
     audit.record(
-        session, actor, "milestone.done", (TYPE, row.id), now=now,
-        on=row.actual.isoformat(), slip=(row.actual - row.baseline).days, proof=audit.text_fact(text),
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.done",
+        (TYPE, row.id),
+        now=now,
+        on=row.actual.isoformat(),
+        slip=(row.actual - row.baseline).days,
+        proof=audit.text_fact(text),
+    )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
 
@@ -220,8 +241,13 @@ def at_risk(
     row.risk_id = text.id
     row.revision += 1
     audit.record(
-        session, actor, "milestone.at_risk", (TYPE, row.id), now=now, reason=audit.text_fact(text)
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.at_risk",
+        (TYPE, row.id),
+        now=now,
+        reason=audit.text_fact(text),
+    )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
 
@@ -269,9 +295,16 @@ def reschedule(
         )
     text = audit.write_text(session, actor, _said(reason), now=now)
     move(
-        session, actor, row, form.new, reason_id=text.id, policy=policy, now=now,
-        clicked=clicked, reason=audit.text_fact(text),
-    )  # fmt: skip
+        session,
+        actor,
+        row,
+        form.new,
+        reason_id=text.id,
+        policy=policy,
+        now=now,
+        clicked=clicked,
+        reason=audit.text_fact(text),
+    )
 
 
 def check_new_day(
@@ -329,9 +362,16 @@ def move(
     if approval_id is not None:
         facts["approval"] = approval_id
     audit.record(
-        session, actor, "milestone.rescheduled", (TYPE, row.id), now=now,
-        old=old.isoformat(), new=new.isoformat(), slip=(new - row.baseline).days, **facts,
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.rescheduled",
+        (TYPE, row.id),
+        now=now,
+        old=old.isoformat(),
+        new=new.isoformat(),
+        slip=(new - row.baseline).days,
+        **facts,
+    )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
 
@@ -362,15 +402,28 @@ def hand_over(
     old, row.owner_id = row.owner_id, to
     row.revision += 1
     audit.record(
-        session, actor, "milestone.handed_over", (TYPE, row.id), now=now, old=old, new=to
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.handed_over",
+        (TYPE, row.id),
+        now=now,
+        old=old,
+        new=to,
+    )
     session.flush()
     reminders.count_as_told(session, row, owner, policy=policy, now=now)
     if to != actor.id:
         reminders.tell_owner(
-            session, row.id, owner, "handed", by=actor, policy=policy, now=now, org_key=org_key,
+            session,
+            row.id,
+            owner,
+            "handed",
+            by=actor,
+            policy=policy,
+            now=now,
+            org_key=org_key,
             nth=row.revision,
-        )  # fmt: skip
+        )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
 
@@ -391,8 +444,13 @@ def drop(
     row.dropped_at = now
     row.revision += 1
     audit.record(
-        session, actor, "milestone.dropped", (TYPE, row.id), now=now, reason=audit.text_fact(text)
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.dropped",
+        (TYPE, row.id),
+        now=now,
+        reason=audit.text_fact(text),
+    )
     follow(session, [row], policy=policy, now=now, clicked=clicked)
 
 

@@ -217,9 +217,13 @@ class _Bringing(Writing):
             if wanted != before:
                 queries.set_needs(self.session, one.milestone.id, wanted)
                 audit.record(
-                    self.session, self.actor, "milestone.linked", (TYPE, one.milestone.id), now=self.now,
+                    self.session,
+                    self.actor,
+                    "milestone.linked",
+                    (TYPE, one.milestone.id),
+                    now=self.now,
                     needs=sorted(wanted),
-                )  # fmt: skip
+                )
                 if not one.is_new:
                     one.milestone.revision += 1
                     one.fields.append(
@@ -294,9 +298,16 @@ class _Bringing(Writing):
                 shown.setdefault(person.id, []).append(one.milestone)
         for id_ in sorted(shown):
             lists.tell(
-                self.session, self.actor, people[id_], shown[id_],
-                file=origin.file, sha256=origin.sha256, policy=self.policy, now=self.now, org_key=org_key,
-            )  # fmt: skip
+                self.session,
+                self.actor,
+                people[id_],
+                shown[id_],
+                file=origin.file,
+                sha256=origin.sha256,
+                policy=self.policy,
+                now=self.now,
+                org_key=org_key,
+            )
             self.outcome.notes.append(
                 f"Overdue already: {len(shown[id_])}. {people[id_].name} gets one list of them, and nobody is reminded before it is started there."
             )

@@ -66,9 +66,14 @@ def tell(
         row.import_id = found.id
     session.flush()
     audit.record(
-        session, actor, "milestones.listed", (TYPE, found.id), now=now,
-        person=person.id, milestones=[row.id for row in rows],
-    )  # fmt: skip
+        session,
+        actor,
+        "milestones.listed",
+        (TYPE, found.id),
+        now=now,
+        person=person.id,
+        milestones=[row.id for row in rows],
+    )
     rollout.tell(
         session,
         person.id,
@@ -142,8 +147,12 @@ def start_reminding(
         found.started_at = now
         found.started_by = actor.id if actor.kind is ActorKind.PERSON else None
         audit.record(
-            session, actor, "milestones.started", (TYPE, import_id), now=now,
+            session,
+            actor,
+            "milestones.started",
+            (TYPE, import_id),
+            now=now,
             milestones=[row.id for row in rows],
-        )  # fmt: skip
+        )
     follow(session, rows, policy=policy, now=now, clicked=clicked)
     return len(rows)

@@ -103,8 +103,13 @@ class MilestoneReschedule:
             raise NotFound("This milestone is not in the record any more.")
         if row.actual is not None or row.dropped_at is not None:
             audit.record(
-                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
-            )  # fmt: skip
+                session,
+                actor,
+                "milestone.kept",
+                (TYPE, row.id),
+                now=now,
+                approval=approval_id,
+            )
             follow(session, [row], policy=policy, now=now)
             return
         changes.move(
@@ -151,8 +156,13 @@ class MilestoneReschedule:
         is_ours = row.forecast == date.fromisoformat(facts["new"])
         if row.actual is not None or row.dropped_at is not None or not is_ours:
             audit.record(
-                session, actor, "milestone.kept", (TYPE, row.id), now=now, approval=approval_id
-            )  # fmt: skip
+                session,
+                actor,
+                "milestone.kept",
+                (TYPE, row.id),
+                now=now,
+                approval=approval_id,
+            )
             follow(session, [row], policy=policy, now=now)
             return
         changes.move(

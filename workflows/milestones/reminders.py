@@ -281,9 +281,14 @@ class Morning:
 
     def _post(self, reminder: Reminder, told: Sequence[_Due], org_key: str) -> None:
         audit.record(
-            self.session, SYSTEM, "milestones.reminded", ("person", self.person.id), now=self.now,
-            milestones=[one.row.id for one in told], day=self.today.isoformat(),
-        )  # fmt: skip
+            self.session,
+            SYSTEM,
+            "milestones.reminded",
+            ("person", self.person.id),
+            now=self.now,
+            milestones=[one.row.id for one in told],
+            day=self.today.isoformat(),
+        )
         reminder.outbox_id = rollout.tell(
             self.session,
             self.person.id,

@@ -71,8 +71,13 @@ def snooze(
         )
     statements.snooze(session, row.id, actor.id, until, now)
     audit.record(
-        session, actor, "milestone.snoozed", ("milestone", row.id), now=now, until=until.isoformat()
-    )  # fmt: skip
+        session,
+        actor,
+        "milestone.snoozed",
+        ("milestone", row.id),
+        now=now,
+        until=until.isoformat(),
+    )
     latest = statements.latest_of(session, actor.id, [row.id]).get(row.id)
     if latest is not None:
         outbox.refresh(

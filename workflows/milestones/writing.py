@@ -97,10 +97,17 @@ class Writing:
         one.milestone = made
         self.know(made)
         audit.record(
-            self.session, self.actor, "milestone.imported", (TYPE, made.id), now=self.now,
-            new=True, project=one.project.id, due=forecast.isoformat(), baseline=baseline.isoformat(),
+            self.session,
+            self.actor,
+            "milestone.imported",
+            (TYPE, made.id),
+            now=self.now,
+            new=True,
+            project=one.project.id,
+            due=forecast.isoformat(),
+            baseline=baseline.isoformat(),
             actual=made.actual.isoformat() if made.actual else None,
-        )  # fmt: skip
+        )
 
     def _change(self, one: Taken, row: Milestone) -> None:
         wanted = one.row
@@ -122,11 +129,17 @@ class Writing:
         if one.fields:
             row.revision += 1
             audit.record(
-                self.session, self.actor, "milestone.imported", (TYPE, row.id), now=self.now,
-                new=False, fields=sorted(change.field for change in one.fields),
-                due=row.forecast.isoformat(), baseline=row.baseline.isoformat(),
+                self.session,
+                self.actor,
+                "milestone.imported",
+                (TYPE, row.id),
+                now=self.now,
+                new=False,
+                fields=sorted(change.field for change in one.fields),
+                due=row.forecast.isoformat(),
+                baseline=row.baseline.isoformat(),
                 actual=row.actual.isoformat() if row.actual else None,
-            )  # fmt: skip
+            )
 
     def _set(self, one: Taken, row: Milestone, name: str, new: str | date) -> None:
         old = getattr(row, name)

@@ -56,7 +56,10 @@ def make(
             registry_name=model.registry_name,
             run_id=version.run_id,
         ),
-        missing={step: tuple(lack.words for lack in lacks) for step, lacks in found.lacks.items()},
+        missing={
+            step: tuple(lack.words for lack in lacks)
+            for step, lacks in found.lacks.items()
+        },
         evidence=_evidence(session, version_id, policy),
         steps=_steps(session, model, version),
         requests=tuple(_request(session, one) for one in about),
@@ -70,7 +73,7 @@ def make(
             records.Crossing(part=one.part, nist=one.nist, iso=one.iso, sr=one.sr)
             for one in crosswalk.ROWS
         ),
-    )  # fmt: skip
+    )
 
 
 def _subject(
@@ -190,7 +193,9 @@ def _request(session: Session, card: Card) -> records.Request:
         asked=dict(card.facts),
         told=dict(Bound.of(head.bound).facts),
         stages=tuple(
-            records.Stage(name=one.name, quorum=one.quorum, asked=one.asked, approved=one.approved)
+            records.Stage(
+                name=one.name, quorum=one.quorum, asked=one.asked, approved=one.approved
+            )
             for one in card.rounds
         ),
         votes=tuple(_vote(one) for one in (*card.lines, *card.taken_back)),
@@ -200,7 +205,7 @@ def _request(session: Session, card: Card) -> records.Request:
         ),
         policy=card.policy_id,
         statement=json.loads(envelope) if envelope else None,
-    )  # fmt: skip
+    )
 
 
 def _vote(one: Line) -> records.Vote:
@@ -225,7 +230,11 @@ def _policy(session: Session, version_id: int) -> records.PolicyTold:
 def _findings(
     session: Session, model: ModelRecord, version: VersionRecord
 ) -> tuple[records.FoundTold, ...]:
-    rows = [row for row in finding_queries.every(session, model.id) if row.version_id in (None, version.id)]  # fmt: skip
+    rows = [
+        row
+        for row in finding_queries.every(session, model.id)
+        if row.version_id in (None, version.id)
+    ]
     told = []
     for row in rows:
         one = reads.finding(session, row.id)
@@ -275,8 +284,13 @@ def _ledger(
 ) -> records.Ledger:
     subjects = {(versions.TYPE, str(version.id)), ("model", str(model.id))}
     subjects |= {("approval", str(one)) for one in requests}
-    subjects |= {(evidence.TYPE, str(row.id)) for row in evidence_queries.of_versions(session, [version.id])}  # fmt: skip
-    subjects |= {("finding", str(row.id)) for row in finding_queries.every(session, model.id)}  # fmt: skip
+    subjects |= {
+        (evidence.TYPE, str(row.id))
+        for row in evidence_queries.of_versions(session, [version.id])
+    }
+    subjects |= {
+        ("finding", str(row.id)) for row in finding_queries.every(session, model.id)
+    }
     entries = audit_queries.about(session, subjects)
     before = audit_queries.hashes(session, [one.seq - 1 for one in entries])
     head = heads.current(session, now=now)

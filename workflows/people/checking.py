@@ -38,7 +38,12 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
         )
         if not row.is_deactivated
     }
-    handles = {f"@{row.handle}" for row in queries.list_groups_by_handle(session, org_key, {one[1:] for one in words if one[0] == "@"})}  # fmt: skip
+    handles = {
+        f"@{row.handle}"
+        for row in queries.list_groups_by_handle(
+            session, org_key, {one[1:] for one in words if one[0] == "@"}
+        )
+    }
     groups = {
         row.slack_id
         for row in queries.list_groups(
@@ -63,7 +68,10 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
             if nobody not in (None, "refuse"):
                 continue
             for party in stage.parties:
-                if any(word.startswith(("subject.", "requester.")) for word in party.approvers):  # fmt: skip
+                if any(
+                    word.startswith(("subject.", "requester."))
+                    for word in party.approvers
+                ):
                     continue
                 found = resolve_approvers(
                     session,

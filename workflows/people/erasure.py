@@ -64,8 +64,14 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
-        session, actor, "person.erased", ("person", person_id), now=now,
-        texts=texts, memberships=memberships, **({"answers": answers} if answers else {}),
+        session,
+        actor,
+        "person.erased",
+        ("person", person_id),
+        now=now,
+        texts=texts,
+        memberships=memberships,
+        **({"answers": answers} if answers else {}),
         **({"tokens": tokens} if tokens else {}),
-    )  # fmt: skip
+    )
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)

@@ -21,7 +21,17 @@ from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
 
-_PERSON = ("team_id", "name", "title", "tz", "is_bot", "is_guest", "is_stranger", "is_deactivated", "status_away_until")  # fmt: skip
+_PERSON = (
+    "team_id",
+    "name",
+    "title",
+    "tz",
+    "is_bot",
+    "is_guest",
+    "is_stranger",
+    "is_deactivated",
+    "status_away_until",
+)
 _GROUP = ("handle", "name", "is_disabled")
 _CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
 

@@ -128,9 +128,14 @@ def apply_rows(
             continue
         outcome.changes.append(RowChange(line, person.name, is_new, tuple(changes)))
         audit.record(
-            session, actor, "person.imported", ("person", person.id), now=now,
-            new=is_new, fields=sorted(change.field for change in changes),
-        )  # fmt: skip
+            session,
+            actor,
+            "person.imported",
+            ("person", person.id),
+            now=now,
+            new=is_new,
+            fields=sorted(change.field for change in changes),
+        )
     session.flush()
     note_unseen(people, outcome)
     return outcome

@@ -128,7 +128,9 @@ class EvidenceRules(Section):
         """Every type that there is, with where it is asked for."""
         return {**DEFAULT, **self.types}
 
-    def required(self, step: Step, tier: int, *, affects_people: bool) -> tuple[str, ...]:  # fmt: skip
+    def required(
+        self, step: Step, tier: int, *, affects_people: bool
+    ) -> tuple[str, ...]:
         """The types that a version of this tier needs before a step."""
         return tuple(
             name

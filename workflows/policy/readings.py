@@ -52,5 +52,7 @@ class Readings(Section):
             for name, query in queries.items():
                 if name.casefold() == metric.casefold():
                     # None of the three can hold a quotation mark or a backslash, so none ends a string of PromQL.
-                    return Template(query).substitute(model=model, version=version, metric=metric)  # fmt: skip
+                    return Template(query).substitute(
+                        model=model, version=version, metric=metric
+                    )
         return None

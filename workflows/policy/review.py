@@ -81,7 +81,9 @@ def _reach(gate: Gate, name: str) -> Iterator[Fault]:
 
 def _shown(facts: Sample, written: Sequence[str], subject_type: str) -> str:
     named = {one for text in written for one in conditions.names_in(text, subject_type)}
-    return ", ".join(f"{one} is {facts[one]!r}" for one in FACTS[subject_type] if one in named)  # fmt: skip
+    return ", ".join(
+        f"{one} is {facts[one]!r}" for one in FACTS[subject_type] if one in named
+    )
 
 
 def samples(written: Sequence[str], subject_type: str) -> list[Sample]:

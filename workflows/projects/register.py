@@ -74,9 +74,14 @@ def apply_rows(
             RowChange(line, project.key, change.is_new, tuple(fields))
         )
         audit.record(
-            session, actor, "project.imported", ("project", project.id), now=now,
-            new=change.is_new, fields=sorted(one.field for one in fields),
-        )  # fmt: skip
+            session,
+            actor,
+            "project.imported",
+            ("project", project.id),
+            now=now,
+            new=change.is_new,
+            fields=sorted(one.field for one in fields),
+        )
         if any(one.field in _SHOWN for one in fields):
             touched.append(project)
     accounts.write(session)

@@ -45,8 +45,12 @@ class Around:
 
 
 def apply(
-    session: Session, state: RegistryState, sight: Sight, changes: Changes, around: Around
-) -> None:  # fmt: skip
+    session: Session,
+    state: RegistryState,
+    sight: Sight,
+    changes: Changes,
+    around: Around,
+) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
     by_name = {one.name: one for one in sight.side_by_side(around.alias)}
@@ -59,12 +63,34 @@ def apply(
     told = [*moved, *(f"{row.name} is new" for row in strangers)]
     if rules.is_storm(told, around.policy.registry.storm):
         state.frozen_at, state.frozen = now, told[:200]
-        audit.record(session, SYSTEM, "registry.frozen", ("registry", 1), now=now, moved=len(told))  # fmt: skip
-        telling.tell(session, TooMuchMoved(now.isoformat()), f"storm:{now.isoformat()}", policy=around.policy, org_key=around.org_key, now=now)  # fmt: skip
+        audit.record(
+            session,
+            SYSTEM,
+            "registry.frozen",
+            ("registry", 1),
+            now=now,
+            moved=len(told),
+        )
+        telling.tell(
+            session,
+            TooMuchMoved(now.isoformat()),
+            f"storm:{now.isoformat()}",
+            policy=around.policy,
+            org_key=around.org_key,
+            now=now,
+        )
         return
     for row in strangers:
         model_id = adopt(session, row, org_key=around.org_key, now=now)
-        _file(session, Drift.UNKNOWN, model_id, None, {"name": row.name}, f"unknown:{row.name}", around)  # fmt: skip
+        _file(
+            session,
+            Drift.UNKNOWN,
+            model_id,
+            None,
+            {"name": row.name},
+            f"unknown:{row.name}",
+            around,
+        )
     if strangers:
         sight.link()
     if _add_versions(session, sight, around):
@@ -72,14 +98,20 @@ def apply(
     _contents(session, sight, around)
     compared = sight.side_by_side(around.alias)
     for seen in compared:
-        _watch_alias(session, seen, sight.held, sight.models[seen.name].alias_since, around)  # fmt: skip
+        _watch_alias(
+            session, seen, sight.held, sight.models[seen.name].alias_since, around
+        )
     _gone(session, changes, sight.held, around)
     _recovered(session, compared, sight.held, around)
 
 
-def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetime) -> int:  # fmt: skip
+def adopt(
+    session: Session, row: RegistryModelRow, *, org_key: str, now: datetime
+) -> int:
     """Put a registered model on the inventory, with what its tags say; its id."""
-    address = folded_email(str(row.tags.get("mlgov.owner") or row.tags.get("owner") or ""))  # fmt: skip
+    address = folded_email(
+        str(row.tags.get("mlgov.owner") or row.tags.get("owner") or "")
+    )
     owner_id = None
     if address:
         try:
@@ -87,9 +119,15 @@ def adopt(session: Session, row: RegistryModelRow, *, org_key: str, now: datetim
         except GovernanceError:
             owner_id = None
     return inventory.adopt(
-        session, row.name, slug(row.name), purpose=row.description[:2000], owner_id=owner_id,
-        project=str(row.tags.get("mlgov.project") or "") or None, now=now, org_key=org_key,
-    )  # fmt: skip
+        session,
+        row.name,
+        slug(row.name),
+        purpose=row.description[:2000],
+        owner_id=owner_id,
+        project=str(row.tags.get("mlgov.project") or "") or None,
+        now=now,
+        org_key=org_key,
+    )
 
 
 def _add_versions(session: Session, sight: Sight, around: Around) -> int:
@@ -105,8 +143,21 @@ def _add_versions(session: Session, sight: Sight, around: Around) -> int:
             continue
         try:
             maker = people.look_up(session, row.developer)
-            form = AddVersion(model_id=known[0].id, version=row.version, digest=row.digest, run_id=row.run_id, developers=(maker.id,))  # fmt: skip
-            versions.add_version(session, SYSTEM, form, policy=around.policy, now=around.now, org_key=around.org_key)  # fmt: skip
+            form = AddVersion(
+                model_id=known[0].id,
+                version=row.version,
+                digest=row.digest,
+                run_id=row.run_id,
+                developers=(maker.id,),
+            )
+            versions.add_version(
+                session,
+                SYSTEM,
+                form,
+                policy=around.policy,
+                now=around.now,
+                org_key=around.org_key,
+            )
         except (GovernanceError, ValueError):
             continue
         added += 1
@@ -117,7 +168,12 @@ def _contents(session: Session, sight: Sight, around: Around) -> None:
     for row in sight.versions.values():
         known = sight.held.get(row.name)
         version = known[1].get(row.version) if known else None
-        if known is None or version is None or row.digest is None or row.gone_at is not None:  # fmt: skip
+        if (
+            known is None
+            or version is None
+            or row.digest is None
+            or row.gone_at is not None
+        ):
             continue
         if version.digest == row.digest:
             if row.kept_digest != row.digest:
@@ -146,7 +202,15 @@ def _other_contents(
     versions.observe(session, version.id, digest, now=around.now)
     row.kept_digest = digest
     if was_approved and digest != version.approved_digest:
-        _file(session, Drift.CONTENTS, model.id, version.id, {"version": row.version}, f"contents:{row.name}:{row.version}:{digest}", around)  # fmt: skip
+        _file(
+            session,
+            Drift.CONTENTS,
+            model.id,
+            version.id,
+            {"version": row.version},
+            f"contents:{row.name}:{row.version}:{digest}",
+            around,
+        )
 
 
 def _watch_alias(
@@ -157,22 +221,43 @@ def _watch_alias(
         return
     version = known[1].get(seen.alias)
     _file(
-        session, Drift.ALIAS, known[0].id, version.id if version else None, {"alias": around.alias, "version": seen.alias},
-        f"alias:{seen.name}:{seen.alias}:{since.isoformat()}", around,
-    )  # fmt: skip
+        session,
+        Drift.ALIAS,
+        known[0].id,
+        version.id if version else None,
+        {"alias": around.alias, "version": seen.alias},
+        f"alias:{seen.name}:{seen.alias}:{since.isoformat()}",
+        around,
+    )
 
 
 def _gone(session: Session, changes: Changes, held: Inventory, around: Around) -> None:
     moment = around.now.isoformat()
     for row in changes.gone_models:
         if row.model_id is not None:
-            _file(session, Drift.GONE, row.model_id, None, {"name": row.name}, f"gone:{row.name}:{moment}", around)  # fmt: skip
+            _file(
+                session,
+                Drift.GONE,
+                row.model_id,
+                None,
+                {"name": row.name},
+                f"gone:{row.name}:{moment}",
+                around,
+            )
     for each in changes.gone_versions:
         known = held.get(each.name)
         version = known[1].get(each.version) if known else None
         if known and version is not None and version.state != ModelState.RETIRED:
             name = f"version {each.version} of {each.name}"
-            _file(session, Drift.GONE, known[0].id, version.id, {"name": name}, f"gone:{each.name}:{each.version}:{moment}", around)  # fmt: skip
+            _file(
+                session,
+                Drift.GONE,
+                known[0].id,
+                version.id,
+                {"name": name},
+                f"gone:{each.name}:{each.version}:{moment}",
+                around,
+            )
 
 
 def _file(
@@ -187,29 +272,54 @@ def _file(
     """A finding and an alarm in the model's channel, once for a key."""
     severity = Severity.MEDIUM if drift is Drift.UNKNOWN else Severity.HIGH
     found = findings.found(
-        session, model_id, version_id, {"what": drift.value, **facts}, severity, FindingSource.REGISTRY, f"registry:{key}",
-        policy=around.policy, now=around.now, org_key=around.org_key,
-    )  # fmt: skip
+        session,
+        model_id,
+        version_id,
+        {"what": drift.value, **facts},
+        severity,
+        FindingSource.REGISTRY,
+        f"registry:{key}",
+        policy=around.policy,
+        now=around.now,
+        org_key=around.org_key,
+    )
     if found is None:
         return
     model = session.get_one(Model, model_id)
     telling.tell(
-        session, DriftFound(found), f"drift:{found}", policy=around.policy, org_key=around.org_key, now=around.now,
-        channel=model_telling.channel_of(session, model, around.org_key), subject=model_telling.subject(model_id),
-    )  # fmt: skip
+        session,
+        DriftFound(found),
+        f"drift:{found}",
+        policy=around.policy,
+        org_key=around.org_key,
+        now=around.now,
+        channel=model_telling.channel_of(session, model, around.org_key),
+        subject=model_telling.subject(model_id),
+    )
 
 
-def _recovered(session: Session, compared: Sequence[Seen], held: Inventory, around: Around) -> None:  # fmt: skip
+def _recovered(
+    session: Session, compared: Sequence[Seen], held: Inventory, around: Around
+) -> None:
     """Findings about an alias, or about something gone, that no longer hold are resolved by what is seen."""
-    seen = {held[one.name][0].id: one for one in compared if one.name in held}  # fmt: skip
+    seen = {held[one.name][0].id: one for one in compared if one.name in held}
     for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value):
         what, one = row.facts.get("what"), seen.get(row.model_id)
         if one is None:
             continue
         if what == Drift.ALIAS:
-            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(one)  # fmt: skip
+            is_over = one.alias != row.facts.get("version") or not rules.is_unapproved(
+                one
+            )
         elif what == Drift.GONE:
-            name = next((name for name, each in one.held.items() if each.version_id == row.version_id), None)  # fmt: skip
+            name = next(
+                (
+                    name
+                    for name, each in one.held.items()
+                    if each.version_id == row.version_id
+                ),
+                None,
+            )
             is_over = row.version_id is None or name in one.tags
         else:
             continue

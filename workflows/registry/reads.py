@@ -17,7 +17,11 @@ def status(session: Session) -> records.RegistryStatus:
     state = queries.look(session)
     models = [row for row in queries.models(session) if row.gone_at is None]
     seen = [row for row in queries.versions(session) if row.gone_at is None]
-    by = lookups.people(session, [state.accepted_by]) if state and state.accepted_by else {}  # fmt: skip
+    by = (
+        lookups.people(session, [state.accepted_by])
+        if state and state.accepted_by
+        else {}
+    )
     return records.RegistryStatus(
         looked_at=state.looked_at if state else None,
         failure=(state.failure or "") if state else "",
@@ -31,9 +35,11 @@ def status(session: Session) -> records.RegistryStatus:
         versions=len(seen),
         unknown=sum(row.model_id is None for row in models),
         unverified=sum(row.unverified is not None for row in seen),
-        open_drift=len(finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)),
+        open_drift=len(
+            finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+        ),
         given_up=len(queries.dead_writes(session)),
-    )  # fmt: skip
+    )
 
 
 def offered(session: Session, registry_name: str | None) -> records.Found | None:
@@ -47,14 +53,21 @@ def offered(session: Session, registry_name: str | None) -> records.Found | None
 
 def of_version(session: Session, version_id: int) -> records.Found | None:
     """What the registry says of a version of the inventory."""
-    row = next((one for one in queries.versions(session) if one.version_id == version_id), None)  # fmt: skip
+    row = next(
+        (one for one in queries.versions(session) if one.version_id == version_id), None
+    )
     return _offer(row) if row else None
 
 
 def _offer(row: RegistryVersionRow) -> records.Found:
     return records.Found(
-        row.version, row.digest, row.unverified or "", row.run_id, row.developer, {key: str(value) for key, value in (row.metrics or {}).items()}
-    )  # fmt: skip
+        row.version,
+        row.digest,
+        row.unverified or "",
+        row.run_id,
+        row.developer,
+        {key: str(value) for key, value in (row.metrics or {}).items()},
+    )
 
 
 _DOES = {"tag": "tag", "untag": "no tag", "alias": "alias", "unalias": "no alias"}
@@ -73,5 +86,7 @@ def all_given_up(session: Session) -> list[records.GivenUp]:
 
 def _given_up(row: RegistryWrite) -> records.GivenUp:
     kind, name, version, key, value = (*row.what.split("\n"), "", "", "", "")[:5]
-    told = f"{name} {version}: {_DOES.get(kind, kind)} {key}" + (f" = {value}" if kind == "tag" else "")  # fmt: skip
+    told = f"{name} {version}: {_DOES.get(kind, kind)} {key}" + (
+        f" = {value}" if kind == "tag" else ""
+    )
     return records.GivenUp(told, row.error or "")

@@ -11,7 +11,13 @@ S = ModelState
 ENTITLED = frozenset({S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.MODIFICATION})
 """States in which the governed alias may stand at a version."""
 USED = frozenset({S.IN_USE, S.MODIFICATION})
-TAGS = ("mlgov.model_id", "mlgov.state", "mlgov.risk_tier", "mlgov.approval_id", "mlgov.approved_until")  # fmt: skip
+TAGS = (
+    "mlgov.model_id",
+    "mlgov.state",
+    "mlgov.risk_tier",
+    "mlgov.approval_id",
+    "mlgov.approved_until",
+)
 BACKOFF = (60, 300, 900, 3600, 3600, 14400, 14400)
 """Seconds between attempts of a write; after as many it is given up, until what is wanted changes."""
 
@@ -114,7 +120,11 @@ def wanted(seen: Seen, alias: str, *, restore: bool) -> tuple[Write, ...]:
             for key, value in desired.items()
             if told.get(key) != value
         ]
-        writes += [Write("untag", seen.name, version, key) for key in TAGS if key in told and key not in desired]  # fmt: skip
+        writes += [
+            Write("untag", seen.name, version, key)
+            for key in TAGS
+            if key in told and key not in desired
+        ]
     return (*writes, *_alias(seen, alias, restore=restore))
 
 
@@ -125,7 +135,9 @@ def _tags(seen: Seen, held: Held) -> dict[str, str]:
     if held.approval_id and held.state in ENTITLED:
         told["mlgov.approval_id"] = str(held.approval_id)
         if held.approved_until:
-            told["mlgov.approved_until"] = held.approved_until.strftime("%Y-%m-%dT%H:%M:%SZ")  # fmt: skip
+            told["mlgov.approved_until"] = held.approved_until.strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            )
     return {key: value for key, value in told.items() if value}
 
 

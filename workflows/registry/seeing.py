@@ -40,13 +40,19 @@ class Sight:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.models = {row.name: row for row in queries.models(session)}
-        self.versions = {(row.name, row.version): row for row in queries.versions(session)}  # fmt: skip
+        self.versions = {
+            (row.name, row.version): row for row in queries.versions(session)
+        }
         self.held: Inventory = {}
 
     @property
     def strangers(self) -> list[RegistryModelRow]:
         """Registered models that the inventory does not know, by name."""
-        return [row for name, row in sorted(self.models.items()) if row.gone_at is None and name not in self.held]  # fmt: skip
+        return [
+            row
+            for name, row in sorted(self.models.items())
+            if row.gone_at is None and name not in self.held
+        ]
 
     def link(self) -> "Sight":
         """Join registered models and versions to the inventory's by name; once more when the inventory has changed."""
@@ -55,7 +61,11 @@ class Sight:
             entry = held.setdefault(model.id, (model, {}))
             if version is not None:
                 entry[1][version.version] = version
-        self.held = {model.registry_name: (model, versions) for model, versions in held.values() if model.registry_name}  # fmt: skip
+        self.held = {
+            model.registry_name: (model, versions)
+            for model, versions in held.values()
+            if model.registry_name
+        }
         for row in self.models.values():
             known = self.held.get(row.name)
             model_id = known[0].id if known else None
@@ -89,10 +99,12 @@ class Sight:
                     alias=model.aliases.get(alias),
                     alias_known=model.alias_known,
                     written=model.written_alias,
-                    held={key: _held(known[0], one) for key, one in known[1].items()} if known else {},
+                    held={key: _held(known[0], one) for key, one in known[1].items()}
+                    if known
+                    else {},
                     tags=tags.get(name, {}),
                 )
-            )  # fmt: skip
+            )
         return found
 
 
@@ -111,7 +123,14 @@ def keep(
     for found in snapshot.models:
         row = sight.models.get(found.name)
         if row is None:
-            row = RegistryModelRow(name=found.name, tags={}, aliases={}, alias_since=now, alias_known=False, seen_at=now)  # fmt: skip
+            row = RegistryModelRow(
+                name=found.name,
+                tags={},
+                aliases={},
+                alias_since=now,
+                alias_known=False,
+                seen_at=now,
+            )
             session.add(row)
             sight.models[found.name] = row
             if alias in found.aliases:
@@ -121,7 +140,12 @@ def keep(
             row.alias_known = found.aliases.get(alias) == row.written_alias
             changes.moved.append(row)
         _back(row, now)
-        _set(row, tags=dict(found.tags), aliases=dict(found.aliases), description=found.description)  # fmt: skip
+        _set(
+            row,
+            tags=dict(found.tags),
+            aliases=dict(found.aliases),
+            description=found.description,
+        )
     session.flush()
     for found in snapshot.models:
         _keep_versions(session, sight, found, runs, digests, now=now)
@@ -130,7 +154,11 @@ def keep(
         if name not in names and row.gone_at is None:
             row.gone_at = now
             changes.gone_models.append(row)
-    seen = {(one.name, version.version) for one in snapshot.models for version in one.versions}  # fmt: skip
+    seen = {
+        (one.name, version.version)
+        for one in snapshot.models
+        for version in one.versions
+    }
     for key, row_ in sight.versions.items():
         if key not in seen and row_.gone_at is None:
             row_.gone_at = now
@@ -165,7 +193,9 @@ def _keep_versions(
     for one in reversed(found.versions):
         row = sight.versions.get((found.name, one.version))
         if row is None:
-            row = RegistryVersionRow(name=found.name, version=one.version, tags={}, seen_at=now)  # fmt: skip
+            row = RegistryVersionRow(
+                name=found.name, version=one.version, tags={}, seen_at=now
+            )
             session.add(row)
             sight.versions[found.name, one.version] = row
         _back(row, now)

@@ -25,16 +25,22 @@ LEASE = timedelta(minutes=10)
 FAILURES = 3
 """Looks that fail before it is told."""
 VERIFIED = (
-    ModelState.APPROVED.value, ModelState.IMPLEMENTATION.value, ModelState.IN_USE.value, ModelState.MODIFICATION.value,
-    ModelState.SUSPENDED.value, ModelState.APPROVAL.value,
-)  # fmt: skip
+    ModelState.APPROVED.value,
+    ModelState.IMPLEMENTATION.value,
+    ModelState.IN_USE.value,
+    ModelState.MODIFICATION.value,
+    ModelState.SUSPENDED.value,
+    ModelState.APPROVAL.value,
+)
 """States of versions whose contents are read again and again."""
 
 
 # --- whose turn it is
 
 
-def begin(session: Session, *, policy: Policy, now: datetime, real_now: datetime, force: bool) -> bool:  # fmt: skip
+def begin(
+    session: Session, *, policy: Policy, now: datetime, real_now: datetime, force: bool
+) -> bool:
     """Take the turn to read the registry, when a look is due, hinted at, or asked for; False when it is not, or somebody has it."""
     state = queries.state(session)
     if state.leased_until is not None and state.leased_until > real_now:
@@ -65,7 +71,11 @@ def to_read(
     and of what is approved or used again and again.
     """
     known = {(row.name, row.version): row for row in queries.versions(session)}
-    states = {version.id: version.state for _, version in queries.inventory(session) if version is not None}  # fmt: skip
+    states = {
+        version.id: version.state
+        for _, version in queries.inventory(session)
+        if version is not None
+    }
     governed = {row.name for row in queries.models(session) if row.model_id is not None}
     runs, contents = [], []
     for model in snapshot.models:
@@ -73,13 +83,19 @@ def to_read(
             continue
         for place, one in enumerate(model.versions):
             row = known.get((model.name, one.version))
-            state = states.get(row.version_id) if row is not None and row.version_id is not None else None  # fmt: skip
+            state = (
+                states.get(row.version_id)
+                if row is not None and row.version_id is not None
+                else None
+            )
             if place > 0 and state is None:
                 continue
             if one.run_id and (row is None or row.metrics is None):
                 runs.append(one.run_id)
             read_at = row.verified_at if row is not None else None
-            is_due = read_at is None or (state in VERIFIED and now - read_at >= policy.registry.verify)  # fmt: skip
+            is_due = read_at is None or (
+                state in VERIFIED and now - read_at >= policy.registry.verify
+            )
             if is_due:
                 contents.append((model.name, one.version))
     return runs, contents
@@ -88,7 +104,9 @@ def to_read(
 # --- what was read
 
 
-def failed(session: Session, sentence: str, *, policy: Policy, org_key: str, now: datetime) -> None:  # fmt: skip
+def failed(
+    session: Session, sentence: str, *, policy: Policy, org_key: str, now: datetime
+) -> None:
     """The registry could not be read, or is not itself. Nothing is lost; told once, after some failures."""
     state = queries.state(session)
     state.failures += 1
@@ -96,7 +114,14 @@ def failed(session: Session, sentence: str, *, policy: Policy, org_key: str, now
     if state.failures >= FAILURES and state.alarmed_at is None:
         state.alarmed_at = now
         audit.record(session, SYSTEM, "registry.troubled", ("registry", 1), now=now)
-        telling.tell(session, RegistryTroubled(now.isoformat()), f"trouble:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+        telling.tell(
+            session,
+            RegistryTroubled(now.isoformat()),
+            f"trouble:{now.isoformat()}",
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
     else:
         telling.follow(session, now=now)
 
@@ -123,9 +148,17 @@ def take(
     live = {row.name for row in sight.models.values() if row.gone_at is None}
     left = len(live & set(snapshot.by_name))
     if rules.is_emptied(len(live), left):
-        failed(session, f"It shows {left} of {len(live)} models that were there. If that is meant, accept it.", policy=policy, org_key=org_key, now=now)  # fmt: skip
+        failed(
+            session,
+            f"It shows {left} of {len(live)} models that were there. If that is meant, accept it.",
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
         return
-    changes = seeing.keep(session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now)  # fmt: skip
+    changes = seeing.keep(
+        session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now
+    )
     sight.link()
     state.looked_at = now
     was_troubled = state.alarmed_at is not None
@@ -134,7 +167,15 @@ def take(
         audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
         telling.follow(session, now=now)
     if state.accepted_at is None:
-        _baseline(session, state, snapshot, sight.held, policy=policy, org_key=org_key, now=now)  # fmt: skip
+        _baseline(
+            session,
+            state,
+            snapshot,
+            sight.held,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
         return
     if state.frozen_at is not None:
         return
@@ -161,28 +202,52 @@ def _baseline(
         aliases=sum(alias in one.aliases for one in snapshot.models),
         unknown=sum(one.name not in held for one in snapshot.models),
     )
-    audit.record(session, SYSTEM, "registry.baseline", ("registry", 1), now=now, models=notice.models, versions=notice.versions)  # fmt: skip
-    telling.tell(session, notice, f"baseline:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+    audit.record(
+        session,
+        SYSTEM,
+        "registry.baseline",
+        ("registry", 1),
+        now=now,
+        models=notice.models,
+        versions=notice.versions,
+    )
+    telling.tell(
+        session,
+        notice,
+        f"baseline:{now.isoformat()}",
+        policy=policy,
+        org_key=org_key,
+        now=now,
+    )
 
 
 # --- what a person decides
 
 
-def require_risk(session: Session, actor: Actor, action: str, *, policy: Policy) -> None:  # fmt: skip
+def require_risk(
+    session: Session, actor: Actor, action: str, *, policy: Policy
+) -> None:
     """Only model risk and the operator decide about the registry. Raises NotAllowed."""
     if actor.kind is ActorKind.OPERATOR:
         return
     held, _ = standings.policy_parts(session, actor, policy)
     if Who.MODEL_RISK not in held:
-        raise NotAllowed("This is for model risk.", audit=RefusalFact(action, "registry", "1", why="not_model_risk"))  # fmt: skip
+        raise NotAllowed(
+            "This is for model risk.",
+            audit=RefusalFact(action, "registry", "1", why="not_model_risk"),
+        )
 
 
-def accept(session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime) -> str:  # fmt: skip
+def accept(
+    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
+) -> str:
     """Take the registry as it was last seen: the baseline, what moved at once, or that much is gone. A sentence for who did."""
     require_risk(session, actor, "registry.accept", policy=policy)
     state = queries.state(session)
     if state.baseline_at is None:
-        raise GovernanceError("The registry was not read yet, so there is nothing to accept.")  # fmt: skip
+        raise GovernanceError(
+            "The registry was not read yet, so there is nothing to accept."
+        )
     person = actor.id if actor.kind is ActorKind.PERSON else None
     said = "Nothing waits for that."
     if state.accepted_at is None:

@@ -20,18 +20,31 @@ _ORDER = {"unalias": 0, "alias": 1, "untag": 2, "tag": 3}
 def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Write]:
     """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen."""
     state = queries.look(session)
-    if state is None or state.accepted_at is None or state.frozen_at is not None or state.failure is not None:  # fmt: skip
+    if (
+        state is None
+        or state.accepted_at is None
+        or state.frozen_at is not None
+        or state.failure is not None
+    ):
         return []
-    room = policy.registry.writes_per_hour - queries.written_since(session, real_now - timedelta(hours=1))  # fmt: skip
+    room = policy.registry.writes_per_hour - queries.written_since(
+        session, real_now - timedelta(hours=1)
+    )
     sight = Sight(session).link()
-    resting = {row.what for row in queries.open_writes(session) if row.dead_at is not None or row.next_at > real_now}  # fmt: skip
+    resting = {
+        row.what
+        for row in queries.open_writes(session)
+        if row.dead_at is not None or row.next_at > real_now
+    }
     found = [
         write
         for seen in sight.side_by_side(policy.registry.alias)
         if seen.key is not None
-        for write in rules.wanted(seen, policy.registry.alias, restore=policy.registry.restore_alias)
+        for write in rules.wanted(
+            seen, policy.registry.alias, restore=policy.registry.restore_alias
+        )
         if write.what not in resting
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda one: _ORDER[one.kind])[: max(room, 0)]
 
 
@@ -48,7 +61,9 @@ def settle(
     """Keep how a write went; `error` is empty when it was done. One that never succeeds is given up, and that is told."""
     row = queries.find_write(session, write.what)
     if row is None:
-        row = RegistryWrite(what=write.what, attempts=0, next_at=real_now, created_at=now)  # fmt: skip
+        row = RegistryWrite(
+            what=write.what, attempts=0, next_at=real_now, created_at=now
+        )
         session.add(row)
     if row.done_at is not None:
         row.attempts, row.done_at = 0, None
@@ -57,16 +72,30 @@ def settle(
         row.done_at, row.error = real_now, None
         _follow(session, write, policy.registry.alias, now=now)
         audit.record(
-            session, SYSTEM, f"registry.{write.kind}", ("registry", 1), now=now,
-            model=write.name, version=write.version, key=write.key, value=write.value,
-        )  # fmt: skip
+            session,
+            SYSTEM,
+            f"registry.{write.kind}",
+            ("registry", 1),
+            now=now,
+            model=write.name,
+            version=write.version,
+            key=write.key,
+            value=write.value,
+        )
         session.flush()
         return
     row.error = error[:300]
     if row.attempts > len(rules.BACKOFF):
         row.dead_at = now
         session.flush()
-        telling.tell(session, WriteGivenUp(row.id), f"write:{row.id}:{now.isoformat()}", policy=policy, org_key=org_key, now=now)  # fmt: skip
+        telling.tell(
+            session,
+            WriteGivenUp(row.id),
+            f"write:{row.id}:{now.isoformat()}",
+            policy=policy,
+            org_key=org_key,
+            now=now,
+        )
     else:
         row.next_at = real_now + timedelta(seconds=rules.BACKOFF[row.attempts - 1])
     session.flush()
@@ -79,7 +108,9 @@ def _follow(session: Session, write: Write, alias: str, *, now: datetime) -> Non
             if row.name != write.name:
                 continue
             is_set = write.kind == "alias"
-            row.aliases = {key: value for key, value in row.aliases.items() if key != alias} | ({alias: write.version} if is_set else {})  # fmt: skip
+            row.aliases = {
+                key: value for key, value in row.aliases.items() if key != alias
+            } | ({alias: write.version} if is_set else {})
             row.alias_since, row.alias_known = now, True
             row.written_alias = write.version if is_set else None
         return

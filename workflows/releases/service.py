@@ -274,7 +274,10 @@ def _parts(
                     f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
                     field=field,
                 )
-    ids = {field: tuple(known[words[word]] for word in each) for field, each in said.items()}  # fmt: skip
+    ids = {
+        field: tuple(known[words[word]] for word in each)
+        for field, each in said.items()
+    }
     return (
         next(iter(ids["developer"]), None),
         next(iter(ids["validator"]), None),

@@ -25,7 +25,10 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
     Of very many features the strongest are kept, and the rest as one.
     """
     if len(data) > MOST_BYTES:
-        raise _bad(name, f"is larger than {MOST_BYTES:,} bytes; give the importance of features, not every case")  # fmt: skip
+        raise _bad(
+            name,
+            f"is larger than {MOST_BYTES:,} bytes; give the importance of features, not every case",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -47,15 +50,23 @@ def _fewer(found: dict[str, Any], name: str) -> dict[str, Any]:
         ordered = sorted(drivers, key=lambda one: -_number(one["importance"], name))
         rest = ordered[MOST_DRIVERS - 1 :]
         whole = math.fsum(max(_number(one["importance"], name), 0) for one in rest)
-        found["drivers"] = [*ordered[: MOST_DRIVERS - 1], _driver(f"{len(rest)} other features", whole, None)]  # fmt: skip
+        found["drivers"] = [
+            *ordered[: MOST_DRIVERS - 1],
+            _driver(f"{len(rest)} other features", whole, None),
+        ]
         for case in found.get("examples", ()):
             if isinstance(case, dict) and isinstance(case.get("contributions"), list):
-                case["contributions"] = sorted(case["contributions"], key=lambda one: -abs(_number(one["contribution"], name)))[:MOST_DRIVERS]  # fmt: skip
+                case["contributions"] = sorted(
+                    case["contributions"],
+                    key=lambda one: -abs(_number(one["contribution"], name)),
+                )[:MOST_DRIVERS]
     return found
 
 
 def _bad(name: str, why: str) -> InvalidInput:
-    return InvalidInput(f"{name} {why}. docs/evidence.md shows the shapes that are read.", field="file")  # fmt: skip
+    return InvalidInput(
+        f"{name} {why}. docs/evidence.md shows the shapes that are read.", field="file"
+    )
 
 
 def _json(found: Any, name: str) -> dict[str, Any]:
@@ -65,23 +76,33 @@ def _json(found: Any, name: str) -> dict[str, Any]:
         raise _bad(name, "is no JSON object")
     if "drivers" in found:
         return {"method": "feature importance", **found}
-    names = next((found[one] for one in _NAMES if isinstance(found.get(one), list)), None)  # fmt: skip
+    names = next(
+        (found[one] for one in _NAMES if isinstance(found.get(one), list)), None
+    )
     if names is None:
         raise _bad(name, "names no features (`feature_names`)")
     features = [str(one) for one in names]
     if "importances_mean" in found:
         mean = _numbers(found["importances_mean"], len(features), name)
         spread = found.get("importances_std")
-        spreads = _numbers(spread, len(features), name) if spread is not None else [None] * len(features)  # fmt: skip
+        spreads = (
+            _numbers(spread, len(features), name)
+            if spread is not None
+            else [None] * len(features)
+        )
         drivers = [_driver(*one) for one in zip(features, mean, spreads, strict=True)]
         limits = {"limits": str(found["limits"])} if found.get("limits") else {}
         return {"method": "permutation importance", "drivers": drivers, **limits}
     if "values" in found:
         return _shap(found, features, name)
-    raise _bad(name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`")  # fmt: skip
+    raise _bad(
+        name, "holds neither `drivers`, nor `importances_mean`, nor SHAP `values`"
+    )
 
 
-def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[str, Any]:  # fmt: skip
+def _shap(
+    found: Mapping[str, Any], features: Sequence[str], name: str
+) -> dict[str, Any]:
     rows = found["values"]
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
@@ -92,14 +113,24 @@ def _shap(found: Mapping[str, Any], features: Sequence[str], name: str) -> dict[
     examples = []
     for place, row in enumerate(values[:MOST_CASES]):
         usual = base[place] if isinstance(base, list) and place < len(base) else base
-        usual = usual if isinstance(usual, int | float) and math.isfinite(usual) else None  # fmt: skip
+        usual = (
+            usual if isinstance(usual, int | float) and math.isfinite(usual) else None
+        )
         case: dict[str, Any] = {
-            "name": str(named[place]) if isinstance(named, list) and place < len(named) else f"case {place + 1}",
+            "name": str(named[place])
+            if isinstance(named, list) and place < len(named)
+            else f"case {place + 1}",
             "contributions": [
-                {"feature": feature, "contribution": _text(value), **_value(data, place, index)}
-                for index, (feature, value) in enumerate(zip(features, row, strict=True))
+                {
+                    "feature": feature,
+                    "contribution": _text(value),
+                    **_value(data, place, index),
+                }
+                for index, (feature, value) in enumerate(
+                    zip(features, row, strict=True)
+                )
             ],
-        }  # fmt: skip
+        }
         if usual is not None:
             case |= {"usual": _text(usual), "answer": _text(usual + sum(row))}
         examples.append(case)
@@ -113,16 +144,22 @@ def _value(data: Any, place: int, index: int) -> dict[str, str]:
         return {}
 
 
-def _mean(features: Sequence[str], values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:  # fmt: skip
+def _mean(
+    features: Sequence[str], values: Sequence[Sequence[float]]
+) -> list[dict[str, Any]]:
     """The mean of the absolute SHAP values of each feature, which is how SHAP's own bar plot ranks."""
     return [
-        _driver(feature, math.fsum(abs(row[index]) for row in values) / len(values), None)
+        _driver(
+            feature, math.fsum(abs(row[index]) for row in values) / len(values), None
+        )
         for index, feature in enumerate(features)
-    ]  # fmt: skip
+    ]
 
 
 def _table(text: str, name: str) -> dict[str, Any]:
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)]  # fmt: skip
+    rows = [
+        row for row in csv.reader(io.StringIO(text)) if any(one.strip() for one in row)
+    ]
     if len(rows) < 2:
         raise _bad(name, "is empty")
     heading = [one.strip() for one in rows[0]]
@@ -132,9 +169,15 @@ def _table(text: str, name: str) -> dict[str, Any]:
         wide = next((low.index(one) for one in ("std", "spread") if one in low), None)
         try:
             drivers = [
-                _driver(row[of], _number(row[at], name), _number(row[wide], name) if wide is not None and row[wide].strip() else None)
+                _driver(
+                    row[of],
+                    _number(row[at], name),
+                    _number(row[wide], name)
+                    if wide is not None and row[wide].strip()
+                    else None,
+                )
                 for row in rows[1:]
-            ]  # fmt: skip
+            ]
         except IndexError:
             raise _bad(name, "has rows with fewer columns than its heading") from None
         return {"method": "feature importance", "drivers": drivers}

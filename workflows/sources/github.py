@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workflows.sources.sheet import MAX_ROWS, Sheet, SheetRow, TableRefused
 
-HEADINGS = ("project", "title", "forecast", "actual", "github", "github_at", "github_state")  # fmt: skip
+HEADINGS = (
+    "project",
+    "title",
+    "forecast",
+    "actual",
+    "github",
+    "github_at",
+    "github_state",
+)
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 """GitHub keeps the due date of a milestone as midnight there."""
@@ -131,6 +139,8 @@ def _milestone(name: str, position: int, told: Any) -> tuple[_Milestone, str, st
         raise TableRefused(
             f"{where} does not say which repository it is of; give the payload whole."
         )
-    is_deleted = "milestone" in told and "issue" not in told and told.get("action") == "deleted"  # fmt: skip
+    is_deleted = (
+        "milestone" in told and "issue" not in told and told.get("action") == "deleted"
+    )
     state = "deleted" if is_deleted else "closed" if found.state == "closed" else "open"
     return found, state, known

@@ -16,5 +16,8 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, Any]:
         found = None
     counts = found.get("counts", found) if isinstance(found, dict) else None
     if not isinstance(counts, dict) or "counted" not in counts:
-        raise InvalidInput(f"{name} does not hold groups as `mlgov fairness --json` writes them.", field="file")  # fmt: skip
+        raise InvalidInput(
+            f"{name} does not hold groups as `mlgov fairness --json` writes them.",
+            field="file",
+        )
     return counts

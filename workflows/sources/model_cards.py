@@ -11,8 +11,14 @@ from workflows.errors import InvalidInput
 
 MOST_BYTES = 1_000_000
 _WORDS: tuple[tuple[str, str], ...] = (
-    ("details", r"model (details|description|summary|overview)|^overview$|technical specification"),
-    ("intended_use", r"intended use|^uses?$|direct use|downstream use|out.of.scope|how to (use|get started)"),
+    (
+        "details",
+        r"model (details|description|summary|overview)|^overview$|technical specification",
+    ),
+    (
+        "intended_use",
+        r"intended use|^uses?$|direct use|downstream use|out.of.scope|how to (use|get started)",
+    ),
     ("factors", r"^factors?\b|subgroups?|population"),
     ("caveats", r"caveats|recommendations|^limitations?\b"),
     ("ethics", r"ethic|bias|risks|fairness|environmental impact|privacy"),
@@ -20,7 +26,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("evaluation_data", r"(evaluation|testing|test) data"),
     ("analyses", r"quantitative|^results?\b|performance|^evaluation$|benchmarks?"),
     ("metrics", r"metrics?"),
-)  # fmt: skip
+)
 """Section → words of a heading, the more certain first."""
 
 
@@ -30,7 +36,10 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
     Raises InvalidInput for a file without any of them.
     """
     if len(data) > MOST_BYTES:
-        raise InvalidInput(f"{name} is larger than a model card is ({MOST_BYTES:,} bytes).", field="file")  # fmt: skip
+        raise InvalidInput(
+            f"{name} is larger than a model card is ({MOST_BYTES:,} bytes).",
+            field="file",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -48,8 +57,12 @@ def read(data: bytes, *, name: str = "The file") -> dict[str, str]:
             body = [f"**{title}**", "", *body]
         held.setdefault(section, []).extend([*body, ""])
         held[section] = held.pop(section)
-    found = {section: "\n".join(lines).strip()[:6000] for section, lines in held.items()}  # fmt: skip
-    found = {section: text for section, text in found.items() if text and not _is_blank(text)}  # fmt: skip
+    found = {
+        section: "\n".join(lines).strip()[:6000] for section, lines in held.items()
+    }
+    found = {
+        section: text for section, text in found.items() if text and not _is_blank(text)
+    }
     if not found:
         raise InvalidInput(
             f"{name} has none of a model card's headings, like “Intended use” or “Training data”.",
@@ -72,7 +85,10 @@ def _parts(lines: list[str]) -> list[tuple[str, list[str]]]:
         if token.type == "heading_open" and token.map is not None and token.level == 0
     ]
     ends = [*(start for start, _, _ in heads[1:]), len(lines)][: len(heads)]
-    return [(title.strip(), lines[after:end]) for (_, after, title), end in zip(heads, ends, strict=True)]  # fmt: skip
+    return [
+        (title.strip(), lines[after:end])
+        for (_, after, title), end in zip(heads, ends, strict=True)
+    ]
 
 
 def _section(title: str) -> str | None:
@@ -83,5 +99,10 @@ def _section(title: str) -> str | None:
 def _is_blank(text: str) -> bool:
     """A template that nobody filled in: `[More Information Needed]`, headings and comments alone."""
     bare = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    bare = re.sub(r"\[?more information needed\]?|\*missing: nobody said this yet\.\*|\*\*[^*\n]*\*\*", "", bare, flags=re.IGNORECASE)  # fmt: skip
+    bare = re.sub(
+        r"\[?more information needed\]?|\*missing: nobody said this yet\.\*|\*\*[^*\n]*\*\*",
+        "",
+        bare,
+        flags=re.IGNORECASE,
+    )
     return not re.sub(r"[\s\-*:.]", "", bare)

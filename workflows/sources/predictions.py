@@ -59,17 +59,24 @@ def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
 
     name = shown(name or path.name)
     if not columns.groups:
-        raise InvalidInput("Name at least one column of groups, like sex.", field="group")  # fmt: skip
+        raise InvalidInput(
+            "Name at least one column of groups, like sex.", field="group"
+        )
     if not path.is_file():
         raise InvalidInput(f"There is no file {name}.", field="file")
     if not path.stat().st_size:
         raise InvalidInput(f"{name} is empty.", field="file")
     spill = tempfile.mkdtemp(prefix="mlgov-predictions-")
     try:
-        with sealed.connect([path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB) as base:  # fmt: skip
+        with sealed.connect(
+            [path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB
+        ) as base:
             return _count(base, sealed.table(path, "all_varchar=true"), columns, name)
     except duckdb.Error as error:
-        raise InvalidInput(f"{name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.", field="file") from None  # fmt: skip
+        raise InvalidInput(
+            f"{name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.",
+            field="file",
+        ) from None
     finally:
         shutil.rmtree(spill, ignore_errors=True)
 
@@ -85,12 +92,18 @@ def read_bytes(data: bytes, columns: Columns, *, name: str) -> Cells:
 def _count(
     base: "DuckDBPyConnection", source: str, columns: Columns, name: str
 ) -> Cells:
-    held = [row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]  # noqa: S608  # fmt: skip
-    groups = tuple(dict.fromkeys(_named(one, held, "group", name) for one in columns.groups))  # fmt: skip
+    held = [
+        row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    ]  # noqa: S608
+    groups = tuple(
+        dict.fromkeys(_named(one, held, "group", name) for one in columns.groups)
+    )
     truth = _named(columns.truth, held, "truth", name)
     prediction = _named(columns.prediction, held, "prediction", name)
     if truth == prediction or {truth, prediction} & set(groups):
-        raise InvalidInput("Truth, prediction and groups are columns of their own.", field="group")  # fmt: skip
+        raise InvalidInput(
+            "Truth, prediction and groups are columns of their own.", field="group"
+        )
     chosen = ", ".join(
         f"nullif(trim({identifier(column)}::VARCHAR), '') AS {alias}"
         for column, alias in (
@@ -113,53 +126,79 @@ def _count(
     ).fetchall()
     whole = base.execute("SELECT count(*) FROM told").fetchall()[0][0]
     cells = tuple(
-        Cell(tuple(str(one) for one in row[:-3]), bool(row[-3]), bool(row[-2]), int(row[-1]))
+        Cell(
+            tuple(str(one) for one in row[:-3]),
+            bool(row[-3]),
+            bool(row[-2]),
+            int(row[-1]),
+        )
         for row in rows
         if row[-3] is not None and row[-2] is not None
-    )  # fmt: skip
+    )
     if len(cells) > MOST_CELLS:
-        raise InvalidInput(f"The groups of {', '.join(groups)} together are more than {MOST_CELLS:,} cells. Name fewer columns, or wider groups.", field="group")  # fmt: skip
+        raise InvalidInput(
+            f"The groups of {', '.join(groups)} together are more than {MOST_CELLS:,} cells. Name fewer columns, or wider groups.",
+            field="group",
+        )
     left_out = int(whole) - sum(one.count for one in cells)
     if not cells:
-        raise InvalidInput(f"{name} holds no row with a truth, a prediction and a group.", field="file")  # fmt: skip
+        raise InvalidInput(
+            f"{name} holds no row with a truth, a prediction and a group.", field="file"
+        )
     return Cells(groups, cells, left_out)
 
 
 def _named(wanted: str, held: Sequence[str], field: str, name: str) -> str:
     """The column that is meant; case does not matter."""
-    found = [one for one in held if one == wanted] or [one for one in held if one.strip().casefold() == wanted.strip().casefold()]  # fmt: skip
+    found = [one for one in held if one == wanted] or [
+        one for one in held if one.strip().casefold() == wanted.strip().casefold()
+    ]
     if len(found) != 1:
         listed = ", ".join(shown(one) for one in held[:20])
-        raise InvalidInput(f"{name} has no column {shown(wanted)!r}. It has: {listed}.", field=field)  # fmt: skip
+        raise InvalidInput(
+            f"{name} has no column {shown(wanted)!r}. It has: {listed}.", field=field
+        )
     return found[0]
 
 
-def _few(base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]) -> None:  # fmt: skip
+def _few(
+    base: "DuckDBPyConnection", aliases: Sequence[str], groups: Sequence[str]
+) -> None:
     for alias, group in zip(aliases, groups, strict=True):
-        (found,) = base.execute(f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})").fetchall()  # noqa: S608  # fmt: skip
+        (found,) = base.execute(
+            f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"
+        ).fetchall()  # noqa: S608
         if found[0] > MOST_GROUPS:
-            raise InvalidInput(f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.", field="group")  # fmt: skip
+            raise InvalidInput(
+                f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.",
+                field="group",
+            )
 
 
 def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
     """True, false, or null for what is missing; an empty string cannot come here."""
     if threshold is not None:
         score = f"TRY_CAST({alias} AS DOUBLE)"
-        return f"CASE WHEN isnan({score}) THEN NULL ELSE {score} >= {float(threshold)!r} END"  # fmt: skip
+        return f"CASE WHEN isnan({score}) THEN NULL ELSE {score} >= {float(threshold)!r} END"
     missing = f"lower({alias}) = 'nan'"
     if positive is not None:
-        return f"CASE WHEN {missing} THEN NULL ELSE lower({alias}) = {literal(positive.strip().casefold())} END"  # fmt: skip
+        return f"CASE WHEN {missing} THEN NULL ELSE lower({alias}) = {literal(positive.strip().casefold())} END"
     yes, no = (", ".join(literal(one) for one in words) for words in (YES, NO))
-    return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"  # fmt: skip
+    return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"
 
 
-def _readable(base: "DuckDBPyConnection", alias: str, verdict: str, column: str, columns: Columns) -> None:  # fmt: skip
+def _readable(
+    base: "DuckDBPyConnection", alias: str, verdict: str, column: str, columns: Columns
+) -> None:
     """Raises for what is neither yes nor no, and for a word that never comes."""
     bad = base.execute(
         f"SELECT {alias} FROM told WHERE {alias} IS NOT NULL AND lower({alias}) <> 'nan' AND ({verdict}) IS NULL LIMIT 1"  # noqa: S608
     ).fetchall()
     if bad and columns.threshold is not None and alias == "p":
-        raise InvalidInput(f"{shown(column)} holds {shown(str(bad[0][0]))!r}, which is no score.", field="prediction")  # fmt: skip
+        raise InvalidInput(
+            f"{shown(column)} holds {shown(str(bad[0][0]))!r}, which is no score.",
+            field="prediction",
+        )
     if bad:
         raise InvalidInput(
             f"{shown(column)} holds {shown(str(bad[0][0]))!r}, which is neither yes nor no. Say from which threshold a score is a yes, or which word is the positive one.",
@@ -167,6 +206,11 @@ def _readable(base: "DuckDBPyConnection", alias: str, verdict: str, column: str,
         )
     if columns.positive is None or (alias == "p" and columns.threshold is not None):
         return
-    (found,) = base.execute(f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told").fetchall()  # noqa: S608  # fmt: skip
+    (found,) = base.execute(
+        f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"
+    ).fetchall()  # noqa: S608
     if found[1] > 2:
-        raise InvalidInput(f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.", field="positive")  # fmt: skip
+        raise InvalidInput(
+            f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.",
+            field="positive",
+        )

@@ -34,7 +34,9 @@ class Prometheus:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
-        self._http = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)  # fmt: skip
+        self._http = httpx.Client(
+            headers=headers, timeout=timeout, follow_redirects=False
+        )
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -67,18 +69,32 @@ class Prometheus:
             found = json.loads(body)
         except httpx.ReadTimeout:
             if asked["query"] != NOTHING and self._is_there():
-                raise InvalidInput(f"Prometheus takes longer than {self._seconds:g} s over the query.", field="query") from None  # fmt: skip
-            raise PrometheusTrouble("Prometheus does not answer (ReadTimeout).") from None  # fmt: skip
+                raise InvalidInput(
+                    f"Prometheus takes longer than {self._seconds:g} s over the query.",
+                    field="query",
+                ) from None
+            raise PrometheusTrouble(
+                "Prometheus does not answer (ReadTimeout)."
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PrometheusTrouble(f"Prometheus does not answer ({type(error).__name__}).") from None  # fmt: skip
+            raise PrometheusTrouble(
+                f"Prometheus does not answer ({type(error).__name__})."
+            ) from None
         except TooLong:
-            raise InvalidInput(f"The query gives more than {MOST_BYTES // 1_000_000} MB where one number is needed. Aggregate it.", field="query") from None  # fmt: skip
+            raise InvalidInput(
+                f"The query gives more than {MOST_BYTES // 1_000_000} MB where one number is needed. Aggregate it.",
+                field="query",
+            ) from None
         except (ValueError, RecursionError):
             found = None
         if status in (401, 403):
-            raise PrometheusTrouble(f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN.")  # fmt: skip
+            raise PrometheusTrouble(
+                f"Prometheus refuses the token (HTTP {status}). Check MLGOV_PROMETHEUS_TOKEN."
+            )
         if not isinstance(found, dict):
-            raise PrometheusTrouble(f"That is no Prometheus: HTTP {status} without its JSON.")  # fmt: skip
+            raise PrometheusTrouble(
+                f"That is no Prometheus: HTTP {status} without its JSON."
+            )
         return found
 
     def _is_there(self) -> bool:
@@ -96,15 +112,23 @@ def _number(data: Any) -> Decimal:
     if kind == "scalar":
         result = [{"value": result}]
     if kind == "vector" and not result:
-        raise InvalidInput("The query gives no value: no series matches it, or none was scraped in the five minutes before.", field="query")  # fmt: skip
+        raise InvalidInput(
+            "The query gives no value: no series matches it, or none was scraped in the five minutes before.",
+            field="query",
+        )
     if kind not in ("scalar", "vector") or len(result) != 1:
         number = len(result) if kind in ("scalar", "vector") else f"a {kind}, not"
-        raise InvalidInput(f"The query gives {number} values where one is needed. Aggregate it, or choose one series.", field="query")  # fmt: skip
+        raise InvalidInput(
+            f"The query gives {number} values where one is needed. Aggregate it, or choose one series.",
+            field="query",
+        )
     text = str(result[0]["value"][1])
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value.adjusted() >= MOST_DIGITS:
-        raise InvalidInput(f"The query gives {text}, which is no reading.", field="query")  # fmt: skip
+        raise InvalidInput(
+            f"The query gives {text}, which is no reading.", field="query"
+        )
     return round(value, PLACES).normalize()

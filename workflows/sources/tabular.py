@@ -8,11 +8,14 @@ from workflows.sources.sheet import MAX_BYTES, Sheet, TableRefused
 
 _GIVE = "Give a CSV or XLSX file."
 _OTHER = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel file (XLS), or one protected by a password. Save it as XLSX without a password"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel file (XLS), or one protected by a password. Save it as XLSX without a password",
+    ),
     (b"\x1f\x8b", "compressed (gzip). Unpack it first"),
     (b"%PDF", "a PDF. Export the table as CSV or XLSX"),
     (b"PAR1", "a Parquet file. Export the table as CSV or XLSX"),
-)  # fmt: skip
+)
 
 
 def read(path: Path) -> Sheet:

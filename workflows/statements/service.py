@@ -134,9 +134,16 @@ def issue(
     )
     session.flush()
     audit.record(
-        session, SYSTEM, "statement.issued", ("statement", statement_id), now=now, approval=approval_id, key=key_id,
-        digest=request.facts["digest"], expires_at=expires_at.isoformat(timespec="microseconds"),
-    )  # fmt: skip
+        session,
+        SYSTEM,
+        "statement.issued",
+        ("statement", statement_id),
+        now=now,
+        approval=approval_id,
+        key=key_id,
+        digest=request.facts["digest"],
+        expires_at=expires_at.isoformat(timespec="microseconds"),
+    )
     return envelope
 
 

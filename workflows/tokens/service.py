@@ -71,9 +71,17 @@ def create(
     program, prefix = f"t_{secrets.token_hex(8)}", _prefix(TokenKind.MACHINE)
     queries.add_program(session, program, org_key, f"{form.name} (token {prefix})")
     return _make(
-        session, actor, TokenKind.MACHINE, form.name, program, form.scopes, now=now,
-        prefix=prefix, lasts=form.lasts, bound=(form.projects, form.gates),
-    )  # fmt: skip
+        session,
+        actor,
+        TokenKind.MACHINE,
+        form.name,
+        program,
+        form.scopes,
+        now=now,
+        prefix=prefix,
+        lasts=form.lasts,
+        bound=(form.projects, form.gates),
+    )
 
 
 def create_personal(
@@ -89,9 +97,17 @@ def create_personal(
             f"You have {PERSONAL_MOST} tokens in use. Revoke one of them first."
         )
     return _make(
-        session, actor, TokenKind.PERSONAL, "personal", actor.id, PERSONAL_SCOPES,
-        now=now, prefix=_prefix(TokenKind.PERSONAL), lasts=lasts, bound=((), ()),
-    )  # fmt: skip
+        session,
+        actor,
+        TokenKind.PERSONAL,
+        "personal",
+        actor.id,
+        PERSONAL_SCOPES,
+        now=now,
+        prefix=_prefix(TokenKind.PERSONAL),
+        lasts=lasts,
+        bound=((), ()),
+    )
 
 
 def _make(
@@ -125,10 +141,18 @@ def _make(
     session.add(row)
     session.flush()
     audit.record(
-        session, actor, "token.created", ("token", prefix), now=now, kind=kind.value, acts_as=person_id,
-        scopes=row.scopes, projects=row.projects, gates=row.gates,
+        session,
+        actor,
+        "token.created",
+        ("token", prefix),
+        now=now,
+        kind=kind.value,
+        acts_as=person_id,
+        scopes=row.scopes,
+        projects=row.projects,
+        gates=row.gates,
         expires_at=row.expires_at.isoformat(timespec="microseconds"),
-    )  # fmt: skip
+    )
     return secret, _record(row, "")
 
 
@@ -236,9 +260,13 @@ def revoke(session: Session, actor: Actor, prefix: str, *, now: datetime) -> Tok
         row.revoked_at = now
         session.flush()
         audit.record(
-            session, actor, "token.revoked", ("token", row.prefix), now=now,
+            session,
+            actor,
+            "token.revoked",
+            ("token", row.prefix),
+            now=now,
             acts_as=row.person_id,
-        )  # fmt: skip
+        )
     return _record(row, "")
 
 

@@ -82,9 +82,14 @@ def add(
     session.add(made)
     session.flush()
     audit.record(
-        session, actor, "webhook.added", ("webhook", made.id), now=now, events=made.events,
+        session,
+        actor,
+        "webhook.added",
+        ("webhook", made.id),
+        now=now,
+        events=made.events,
         url_sha256=hashlib.sha256(url.encode()).hexdigest(),
-    )  # fmt: skip
+    )
     return _record(made)
 
 

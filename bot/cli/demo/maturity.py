@@ -39,19 +39,31 @@ def last_quarter(demo: "Demo", opens: datetime) -> None:
     with deps.db.begin(patient=True) as session:
         lead = _actor(session, org.GRACE)
         cycle = service.start(
-            session, lead, None,
-            policy=deps.policy, org_key=deps.team.org_key, now=began,
-        )  # fmt: skip
+            session,
+            lead,
+            None,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=began,
+        )
         for member in org.MEMBERS:
             _answer(demo, session, member.id, began + timedelta(days=2), better=False)
         service.close(
-            session, lead, cycle,
-            policy=deps.policy, org_key=deps.team.org_key, now=began + timedelta(days=18),
-        )  # fmt: skip
+            session,
+            lead,
+            cycle,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=began + timedelta(days=18),
+        )
         service.set_targets(
-            session, lead, SetTargets(levels={"data": "medium", "governance": "medium"}),
-            policy=deps.policy, org_key=deps.team.org_key, now=began + timedelta(days=19),
-        )  # fmt: skip
+            session,
+            lead,
+            SetTargets(levels={"data": "medium", "governance": "medium"}),
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=began + timedelta(days=19),
+        )
 
 
 def this_quarter(demo: "Demo") -> None:
@@ -60,9 +72,13 @@ def this_quarter(demo: "Demo") -> None:
     now = demo.clock.now()
     with deps.db.begin(patient=True) as session:
         service.start(
-            session, _actor(session, org.GRACE), None,
-            policy=deps.policy, org_key=deps.team.org_key, now=now,
-        )  # fmt: skip
+            session,
+            _actor(session, org.GRACE),
+            None,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=now,
+        )
     demo.settle()
     with deps.db.begin(patient=True) as session:
         for user_id in (org.OMAR, org.ELENA, org.SOFIA, org.DANIEL, org.HENRIK):
@@ -96,9 +112,12 @@ def _answer(
                 roll = chance.random() - (0.15 if better else 0)
                 said[one.id] = (
                     None,
-                    "yes" if roll < likely
-                    else "partly" if roll < likely + 0.25
-                    else "unknown" if roll > 0.97
+                    "yes"
+                    if roll < likely
+                    else "partly"
+                    if roll < likely + 0.25
+                    else "unknown"
+                    if roll > 0.97
                     else "no",
-                )  # fmt: skip
+                )
     service.catch_up(session, actor, mine.id, said, policy=deps.policy, now=now)

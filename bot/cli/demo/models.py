@@ -75,9 +75,13 @@ _DRIVERS = {
     "lane-keeping": (("left marking", "0.44"), ("right marking", "0.42"), ("kerb", "0.05")),
 }  # fmt: skip
 _GROUPS = {
-    "warranty-fraud-score": (("north", 62, 31, 20, 410), ("south", 58, 35, 24, 395), ("abroad", 24, 13, 9, 160)),
+    "warranty-fraud-score": (
+        ("north", 62, 31, 20, 410),
+        ("south", 58, 35, 24, 395),
+        ("abroad", 24, 13, 9, 160),
+    ),
     "ticket-router": (("by e-mail", 310, 40, 45, 205), ("by phone", 96, 22, 71, 161)),
-}  # fmt: skip
+}
 """People of each group: rightly selected, wrongly selected, wrongly left, rightly left."""
 
 
@@ -106,15 +110,36 @@ class Teller:
     def key(self) -> str:
         return f"demo:{self.model}:{next(self.keys)}"
 
-    def register(self, owner: str, name: str, project: str, purpose: str, **more: Any) -> None:  # fmt: skip
+    def register(
+        self, owner: str, name: str, project: str, purpose: str, **more: Any
+    ) -> None:
         form = RegisterModel(
-            key=name.casefold().replace(" ", "-"), name=name, project=project, purpose=purpose, request_key=f"demo:{name}", **more
-        )  # fmt: skip
-        self.model = service.register(self.session, self.who(owner), form, org_key=self.org_key, **self.around)  # fmt: skip
+            key=name.casefold().replace(" ", "-"),
+            name=name,
+            project=project,
+            purpose=purpose,
+            request_key=f"demo:{name}",
+            **more,
+        )
+        self.model = service.register(
+            self.session, self.who(owner), form, org_key=self.org_key, **self.around
+        )
 
-    def assess(self, owner: str, exposure: Exposure, purpose: PurposeClass, eu: EuClass = EuClass.MINIMAL) -> None:  # fmt: skip
+    def assess(
+        self,
+        owner: str,
+        exposure: Exposure,
+        purpose: PurposeClass,
+        eu: EuClass = EuClass.MINIMAL,
+    ) -> None:
         row = reads.one(self.session, self.model)
-        form = AssessTier(model_id=self.model, revision=row.revision, exposure=exposure, purpose_class=purpose, eu_class=eu)  # fmt: skip
+        form = AssessTier(
+            model_id=self.model,
+            revision=row.revision,
+            exposure=exposure,
+            purpose_class=purpose,
+            eu_class=eu,
+        )
         service.assess(self.session, self.who(owner), form, **self.around)
 
     def add(self, owner: str, version: str, developer: str, *contributors: str) -> None:
@@ -125,7 +150,9 @@ class Teller:
             developers=(self.who(developer).id,),
             contributors=tuple(self.who(one).id for one in contributors),
         )
-        self.version = versions.add_version(self.session, self.who(owner), form, org_key=self.org_key, **self.around)  # fmt: skip
+        self.version = versions.add_version(
+            self.session, self.who(owner), form, org_key=self.org_key, **self.around
+        )
 
     @property
     def revision(self) -> int:
@@ -134,69 +161,142 @@ class Teller:
 
     def step(self, who: str, verb: str, reason: str = "", validator: str = "") -> None:
         form = TakeStep(
-            version_id=self.version, revision=self.revision, verb=verb, reason=reason, request_key=self.key(),
+            version_id=self.version,
+            revision=self.revision,
+            verb=verb,
+            reason=reason,
+            request_key=self.key(),
             validator_id=self.who(validator).id if validator else None,
-        )  # fmt: skip
-        moving.take(self.session, self.who(who), form, org_key=self.org_key, **self.around)  # fmt: skip
+        )
+        moving.take(
+            self.session, self.who(who), form, org_key=self.org_key, **self.around
+        )
 
-    def hand_in(self, who: str, step: Step, *, metrics: str = "", watched: str = "", but: frozenset[str] = frozenset()) -> None:  # fmt: skip
+    def hand_in(
+        self,
+        who: str,
+        step: Step,
+        *,
+        metrics: str = "",
+        watched: str = "",
+        but: frozenset[str] = frozenset(),
+    ) -> None:
         model = reads.one(self.session, self.model)
-        required = self.deps.policy.evidence.required(step, model.tier or 1, affects_people=model.affects_people)  # fmt: skip
+        required = self.deps.policy.evidence.required(
+            step, model.tier or 1, affects_people=model.affects_people
+        )
         for type_ in required:
             if type_ not in but | {"validation_report"}:
                 self.evidence(who, type_, metrics=metrics, watched=watched)
 
-    def evidence(self, who: str, type_: str, *, metrics: str = "", watched: str = "", outcome: str = "") -> None:  # fmt: skip
+    def evidence(
+        self,
+        who: str,
+        type_: str,
+        *,
+        metrics: str = "",
+        watched: str = "",
+        outcome: str = "",
+    ) -> None:
         form = SubmitEvidence.model_validate(
             {
                 "type": type_,
                 "summary": _WORDS.get(type_, "Agreed with those who run it."),
-                "metrics": [Measure.read(metrics)] if type_ == "performance_report" else [],
-                "watched": [Watched.read(watched)] if type_ == "monitoring_plan" else [],
+                "metrics": [Measure.read(metrics)]
+                if type_ == "performance_report"
+                else [],
+                "watched": [Watched.read(watched)]
+                if type_ == "monitoring_plan"
+                else [],
                 "outcome": outcome or None,
                 "fairness": self.groups() if type_ == FAIRNESS else None,
                 "explained": self.drivers() if type_ == EXPLAINED else None,
             }
-        )  # fmt: skip
-        evidencing.submit(self.session, self.who(who), self.version, form, self.key(), **self.around)  # fmt: skip
+        )
+        evidencing.submit(
+            self.session, self.who(who), self.version, form, self.key(), **self.around
+        )
 
     def groups(self) -> dict[str, Any] | None:
         found = _GROUPS.get(reads.one(self.session, self.model).key)
         if found is None:
             return None
-        groups = [{"names": [name], "tp": tp, "fp": fp, "fn": fn, "tn": tn} for name, tp, fp, fn, tn in found]  # fmt: skip
-        return {"counted": [{"columns": ["region" if len(found) > 2 else "channel"], "groups": groups}]}  # fmt: skip
+        groups = [
+            {"names": [name], "tp": tp, "fp": fp, "fn": fn, "tn": tn}
+            for name, tp, fp, fn, tn in found
+        ]
+        return {
+            "counted": [
+                {
+                    "columns": ["region" if len(found) > 2 else "channel"],
+                    "groups": groups,
+                }
+            ]
+        }
 
     def drivers(self) -> dict[str, Any] | None:
         found = _DRIVERS.get(reads.one(self.session, self.model).key)
-        drivers = [{"feature": name, "importance": weight} for name, weight in found or ()]  # fmt: skip
-        return {"method": "permutation importance", "drivers": drivers} if drivers else None  # fmt: skip
+        drivers = [
+            {"feature": name, "importance": weight} for name, weight in found or ()
+        ]
+        return (
+            {"method": "permutation importance", "drivers": drivers}
+            if drivers
+            else None
+        )
 
     def accept(self, who: str) -> None:
-        found = cards.card(self.session, self.who(who), self.model, self.version, **self.around)  # fmt: skip
+        found = cards.card(
+            self.session, self.who(who), self.model, self.version, **self.around
+        )
         chosen = [(one.id, one.revision) for one in found.can_accept]
-        evidencing.decide(self.session, self.who(who), chosen, accept=True, word="", **self.around)  # fmt: skip
+        evidencing.decide(
+            self.session, self.who(who), chosen, accept=True, word="", **self.around
+        )
 
     def approve(self, validator: str, reason: str, *deciders: str) -> None:
         form = SubmitRequest(
-            gate=approving.GATE, subject_type=approving.TYPE, reason=reason, request_key=self.key(),
+            gate=approving.GATE,
+            subject_type=approving.TYPE,
+            reason=reason,
+            request_key=self.key(),
             form=AskApproval(version_id=self.version, revision=self.revision),
-        )  # fmt: skip
+        )
         around = {"org_key": self.org_key, **self.around}
-        request = decisions.submit(self.session, self.who(validator), form, policy_id=self.deps.holder.version_id, **around)  # fmt: skip
+        request = decisions.submit(
+            self.session,
+            self.who(validator),
+            form,
+            policy_id=self.deps.holder.version_id,
+            **around,
+        )
         for one in deciders:
             card = decisions.card(self.session, request, **self.around)
-            verdict = Decide(approval_id=request, revision=card.revision, verdict=Verdict.APPROVE)  # fmt: skip
+            verdict = Decide(
+                approval_id=request, revision=card.revision, verdict=Verdict.APPROVE
+            )
             decisions.decide(self.session, self.who(one), verdict, **around)
 
-    def use(self, owner: str, developer: str, validator: str, *deciders: str, metrics: str, watched: str) -> None:  # fmt: skip
+    def use(
+        self,
+        owner: str,
+        developer: str,
+        validator: str,
+        *deciders: str,
+        metrics: str,
+        watched: str,
+    ) -> None:
         """From development into use, with everything that it takes."""
         self.hand_in(developer, "validation", metrics=metrics)
         self.step(developer, "submit", validator=validator)
         self.hand_in(developer, "approval")
         self.evidence(validator, "validation_report", outcome="pass")
         self.accept(validator)
-        self.approve(validator, "It does what its card says, on years that it never saw.", *deciders)  # fmt: skip
+        self.approve(
+            validator,
+            "It does what its card says, on years that it never saw.",
+            *deciders,
+        )
         self.hand_in(org.DANIEL, "implementation", watched=watched)
         self.step(org.DANIEL, "implement")
         self.step(org.DANIEL, "deploy", "It answers behind the gateway.")
@@ -216,40 +316,104 @@ def tell(demo: "Demo") -> None:
 
 def _assistant(at: Teller) -> None:
     at.register(
-        org.MAYA, "Care assistant", "voice-intake", "Drafts answers that agents send after reading them.",
-        kind=ModelKind.GENERATIVE, vendor="Northlight AI",
-    )  # fmt: skip
+        org.MAYA,
+        "Care assistant",
+        "voice-intake",
+        "Drafts answers that agents send after reading them.",
+        kind=ModelKind.GENERATIVE,
+        vendor="Northlight AI",
+    )
 
 
 def _parts(at: Teller) -> None:
-    at.register(org.SOFIA, "Parts demand", "parts-demand", "Says how many of each part the depots need next week.", technique="Gradient boosting")  # fmt: skip
+    at.register(
+        org.SOFIA,
+        "Parts demand",
+        "parts-demand",
+        "Says how many of each part the depots need next week.",
+        technique="Gradient boosting",
+    )
     at.assess(org.SOFIA, Exposure.HIGH, PurposeClass.INFORMATIONAL)
     at.add(org.SOFIA, "4", org.ELENA)
-    at.use(org.SOFIA, org.ELENA, org.YUKI, org.HENRIK, metrics="mape = 0.11 <= 0.15", watched="mape <= 0.15 every 14")  # fmt: skip
+    at.use(
+        org.SOFIA,
+        org.ELENA,
+        org.YUKI,
+        org.HENRIK,
+        metrics="mape = 0.11 <= 0.15",
+        watched="mape <= 0.15 every 14",
+    )
 
 
 def _fraud(at: Teller) -> None:
-    at.register(org.SOFIA, "Warranty fraud score", "warranty-fraud", "Ranks claims for a person to look at.", affects_people=True, technique="Random forest")  # fmt: skip
+    at.register(
+        org.SOFIA,
+        "Warranty fraud score",
+        "warranty-fraud",
+        "Ranks claims for a person to look at.",
+        affects_people=True,
+        technique="Random forest",
+    )
     at.assess(org.SOFIA, Exposure.MEDIUM, PurposeClass.DECISION_SUPPORT)
     at.add(org.SOFIA, "7", org.OMAR)
-    at.use(org.SOFIA, org.OMAR, org.YUKI, org.HENRIK, metrics="precision = 0.88 >= 0.8", watched="precision >= 0.8 every 30")  # fmt: skip
+    at.use(
+        org.SOFIA,
+        org.OMAR,
+        org.YUKI,
+        org.HENRIK,
+        metrics="precision = 0.88 >= 0.8",
+        watched="precision >= 0.8 every 30",
+    )
     version = versions.find(at.session, at.version)
-    reading = GiveReading(metric="precision", value=Decimal("0.76"), at=at.now - timedelta(hours=3))  # fmt: skip
-    monitoring.take(at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around)  # fmt: skip
+    reading = GiveReading(
+        metric="precision", value=Decimal("0.76"), at=at.now - timedelta(hours=3)
+    )
+    monitoring.take(
+        at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around
+    )
 
 
 def _lane(at: Teller) -> None:
-    at.register(org.KENJI, "Lane keeping", "lane-vision", "Steers back into the lane when nobody does.", technique="Convolutional network")  # fmt: skip
+    at.register(
+        org.KENJI,
+        "Lane keeping",
+        "lane-vision",
+        "Steers back into the lane when nobody does.",
+        technique="Convolutional network",
+    )
     at.assess(org.KENJI, Exposure.HIGH, PurposeClass.AUTOMATED, EuClass.HIGH)
     at.add(org.KENJI, "11", org.YUKI, org.AIKO)
-    at.use(org.KENJI, org.YUKI, org.OMAR, org.HENRIK, org.GRACE, metrics="recall = 0.997 >= 0.995", watched="recall >= 0.995 every 30")  # fmt: skip
-    form = FileFinding(model_id=at.model, version_id=at.version, words="It loses the lane on wet cobbles at dusk: 3 of 40 drives.", severity=Severity.HIGH)  # fmt: skip
+    at.use(
+        org.KENJI,
+        org.YUKI,
+        org.OMAR,
+        org.HENRIK,
+        org.GRACE,
+        metrics="recall = 0.997 >= 0.995",
+        watched="recall >= 0.995 every 30",
+    )
+    form = FileFinding(
+        model_id=at.model,
+        version_id=at.version,
+        words="It loses the lane on wet cobbles at dusk: 3 of 40 drives.",
+        severity=Severity.HIGH,
+    )
     findings.file(at.session, at.who(org.DANIEL), form, org_key=at.org_key, **at.around)
-    at.step(org.DANIEL, "suspend", "It loses the lane on wet cobbles at dusk. The version before is back.")  # fmt: skip
+    at.step(
+        org.DANIEL,
+        "suspend",
+        "It loses the lane on wet cobbles at dusk. The version before is back.",
+    )
 
 
 def _router(at: Teller) -> None:
-    at.register(org.MAYA, "Ticket router", "ticket-triage", "Sends a ticket to the team that can answer it.", technique="Text classifier")  # fmt: skip
+    at.register(
+        org.MAYA,
+        "Ticket router",
+        "ticket-triage",
+        "Sends a ticket to the team that can answer it.",
+        technique="Text classifier",
+    )
     at.assess(org.MAYA, Exposure.MEDIUM, PurposeClass.DECISION_SUPPORT)
     at.add(org.MAYA, "3", org.OMAR)
     at.hand_in(org.OMAR, "validation", metrics="accuracy = 0.91 >= 0.85")
@@ -259,7 +423,13 @@ def _router(at: Teller) -> None:
 
 
 def _churn(at: Teller) -> None:
-    at.register(org.MAYA, "Churn score", "churn-forecast", "Says which fleets may leave, for the account team.", affects_people=False)  # fmt: skip
+    at.register(
+        org.MAYA,
+        "Churn score",
+        "churn-forecast",
+        "Says which fleets may leave, for the account team.",
+        affects_people=False,
+    )
     at.assess(org.MAYA, Exposure.LOW, PurposeClass.INFORMATIONAL)
     at.add(org.MAYA, "1", org.ELENA)
     at.evidence(org.ELENA, "model_card")

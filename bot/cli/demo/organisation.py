@@ -109,9 +109,20 @@ def world() -> dict[str, Any]:
     return {
         "teams": [
             {"id": TEAM, "name": "Halden Motors", "domain": "halden"},
-            {"id": "T0NORTH", "name": "Northlight Labelling", "domain": "northlight", "foreign": True},
+            {
+                "id": "T0NORTH",
+                "name": "Northlight Labelling",
+                "domain": "northlight",
+                "foreign": True,
+            },
         ],
-        "app": {"id": "A0MLGOV", "name": "mlgov", "bot_user_id": "U0MLGOV", "bot_id": "B0MLGOV", "team": TEAM},
+        "app": {
+            "id": "A0MLGOV",
+            "name": "mlgov",
+            "bot_user_id": "U0MLGOV",
+            "bot_id": "B0MLGOV",
+            "team": TEAM,
+        },
         "users": [
             *(
                 {
@@ -127,28 +138,66 @@ def world() -> dict[str, Any]:
                 for member in MEMBERS
             ),
             {
-                "id": LUCAS, "name": "lucas", "real_name": "Lucas Meyer", "title": "Contractor (guest)",
-                "tz": LONDON, "team": TEAM, "is_restricted": True,
+                "id": LUCAS,
+                "name": "lucas",
+                "real_name": "Lucas Meyer",
+                "title": "Contractor (guest)",
+                "tz": LONDON,
+                "team": TEAM,
+                "is_restricted": True,
             },
             {
-                "id": NOA, "name": "noa", "real_name": "Noa Levi", "title": "Northlight Labelling",
-                "tz": LONDON, "team": "T0NORTH",
+                "id": NOA,
+                "name": "noa",
+                "real_name": "Noa Levi",
+                "title": "Northlight Labelling",
+                "tz": LONDON,
+                "team": "T0NORTH",
             },
         ],
         "channels": [
             {"name": "general", "members": [*EVERYONE, LUCAS], "is_general": True},
-            {"name": "ml-governance", "members": [GRACE, MAYA, SOFIA, KENJI, PRIYA, HENRIK, DANIEL], "app": True},
+            {
+                "name": "ml-governance",
+                "members": [GRACE, MAYA, SOFIA, KENJI, PRIYA, HENRIK, DANIEL],
+                "app": True,
+            },
             {"name": "ml-audit", "members": [GRACE, PRIYA, DANIEL], "app": True},
-            {"name": "mlgov-admin", "members": [DANIEL, SOFIA], "app": True, "is_private": True},
+            {
+                "name": "mlgov-admin",
+                "members": [DANIEL, SOFIA],
+                "app": True,
+                "is_private": True,
+            },
             *(_channel(project) for project in PROJECTS),
         ],
         "usergroups": [
-            {"id": "S0FINANCE", "handle": "finance-partners", "name": "Finance partners", "users": [PRIYA, HENRIK]},
-            {"id": "S0ADMINS", "handle": "mlgov-admins", "name": "mlgov admins", "users": [DANIEL]},
-            {"id": "S0LEADERS", "handle": "ml-leaders", "name": "ML leaders", "users": [GRACE, MAYA, SOFIA, KENJI]},
-            {"id": "S0RISK", "handle": "model-risk", "name": "Model risk", "users": [HENRIK]},
+            {
+                "id": "S0FINANCE",
+                "handle": "finance-partners",
+                "name": "Finance partners",
+                "users": [PRIYA, HENRIK],
+            },
+            {
+                "id": "S0ADMINS",
+                "handle": "mlgov-admins",
+                "name": "mlgov admins",
+                "users": [DANIEL],
+            },
+            {
+                "id": "S0LEADERS",
+                "handle": "ml-leaders",
+                "name": "ML leaders",
+                "users": [GRACE, MAYA, SOFIA, KENJI],
+            },
+            {
+                "id": "S0RISK",
+                "handle": "model-risk",
+                "name": "Model risk",
+                "users": [HENRIK],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def _channel(project: DemoProject) -> dict[str, Any]:

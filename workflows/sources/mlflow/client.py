@@ -85,8 +85,12 @@ class MlflowClient:
                 for one in _list(row, "aliases")
             }
             yield RegistryModel(
-                name, str(row.get("description") or ""), tags, aliases, tuple(self.versions(name))
-            )  # fmt: skip
+                name,
+                str(row.get("description") or ""),
+                tags,
+                aliases,
+                tuple(self.versions(name)),
+            )
 
     def versions(self, name: str) -> Iterator[RegistryVersion]:
         """The versions of a model, newest first."""
@@ -117,23 +121,37 @@ class MlflowClient:
 
     def set_version_tag(self, name: str, version: str, key: str, value: str) -> None:
         """Set a tag of a version."""
-        self._call("POST", "model-versions/set-tag", body={"name": name, "version": version, "key": key, "value": value})  # fmt: skip
+        self._call(
+            "POST",
+            "model-versions/set-tag",
+            body={"name": name, "version": version, "key": key, "value": value},
+        )
 
     def delete_version_tag(self, name: str, version: str, key: str) -> None:
         """Take a tag of a version away; one that is not there is no error."""
         try:
-            self._call("DELETE", "model-versions/delete-tag", body={"name": name, "version": version, "key": key})  # fmt: skip
+            self._call(
+                "DELETE",
+                "model-versions/delete-tag",
+                body={"name": name, "version": version, "key": key},
+            )
         except RegistryMissing:
             return
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias at a version."""
-        self._call("POST", "registered-models/alias", body={"name": name, "alias": alias, "version": version})  # fmt: skip
+        self._call(
+            "POST",
+            "registered-models/alias",
+            body={"name": name, "alias": alias, "version": version},
+        )
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Take an alias away; one that is not there is no error. MLflow wants a body here, and no query."""
         try:
-            self._call("DELETE", "registered-models/alias", body={"name": name, "alias": alias})  # fmt: skip
+            self._call(
+                "DELETE", "registered-models/alias", body={"name": name, "alias": alias}
+            )
         except RegistryMissing:
             return
 
@@ -152,10 +170,17 @@ class MlflowClient:
         return self._contents(name, version, into)
 
     def _contents(self, name: str, version: str, into: Path | None) -> Digest:
-        answer = self._call("GET", "model-versions/get-download-uri", params={"name": name, "version": version})  # fmt: skip
+        answer = self._call(
+            "GET",
+            "model-versions/get-download-uri",
+            params={"name": name, "version": version},
+        )
         uri = urlsplit(str(answer.get("artifact_uri") or ""))
         if uri.scheme != _ARTIFACTS:
-            return Digest(None, f"its artefacts lie at {uri.scheme or 'no address'}:, which the server does not hand out")  # fmt: skip
+            return Digest(
+                None,
+                f"its artefacts lie at {uri.scheme or 'no address'}:, which the server does not hand out",
+            )
         root = uri.path.strip("/")
         try:
             files = sorted(self._files(root))
@@ -164,7 +189,9 @@ class MlflowClient:
             whole = hashlib.sha256()
             left = MOST_ARTIFACT_BYTES
             for path in files:
-                held, size = self._fetch(f"{root}/{path}", left, into / path if into else None)  # fmt: skip
+                held, size = self._fetch(
+                    f"{root}/{path}", left, into / path if into else None
+                )
                 left -= size
                 whole.update(f"{path}\n{held}\n".encode())
         except _TooMuch as error:
@@ -181,7 +208,11 @@ class MlflowClient:
             listed += 1
             place = waiting.pop()
             path = f"{root}/{place}".rstrip("/")
-            answer = self._json(self._http.build_request("GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}))  # fmt: skip
+            answer = self._json(
+                self._http.build_request(
+                    "GET", "/api/2.0/mlflow-artifacts/artifacts", params={"path": path}
+                )
+            )
             for one in _list(answer, "files"):
                 name = _text(one, "path").rsplit("/", 1)[-1]
                 if name in ("", ".", ".."):
@@ -199,7 +230,9 @@ class MlflowClient:
         """SHA-256 and size of a file; its bytes also go to `copy`."""
         if copy is not None:
             copy.parent.mkdir(parents=True, exist_ok=True)
-        asked = self._http.build_request("GET", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}")  # fmt: skip
+        asked = self._http.build_request(
+            "GET", f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
+        )
         held, size = hashlib.sha256(), 0
         try:
             answer = self._http.send(asked, stream=True)
@@ -217,17 +250,25 @@ class MlflowClient:
         except httpx.HTTPError as error:
             raise _trouble(error) from None
         except TooLong:
-            raise _TooMuch(f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB") from None  # fmt: skip
+            raise _TooMuch(
+                f"it is larger than {MOST_ARTIFACT_BYTES // 1_000_000:,} MB"
+            ) from None
         finally:
             answer.close()
         return held.hexdigest(), size
 
     # --- calls
 
-    def _pages(self, path: str, key: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # fmt: skip
+    def _pages(
+        self, path: str, key: str, params: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
         token = ""
         for _ in range(MOST_PAGES):
-            asked = {**params, "max_results": str(PAGE), **({"page_token": token} if token else {})}  # fmt: skip
+            asked = {
+                **params,
+                "max_results": str(PAGE),
+                **({"page_token": token} if token else {}),
+            }
             answer = self._call("GET", path, params=asked)
             yield from _list(answer, key)
             following = str(answer.get("next_page_token") or "")
@@ -244,7 +285,11 @@ class MlflowClient:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        return self._json(self._http.build_request(method, f"{PREFIX}/{path}", params=params, json=body))  # fmt: skip
+        return self._json(
+            self._http.build_request(
+                method, f"{PREFIX}/{path}", params=params, json=body
+            )
+        )
 
     def _json(self, asked: httpx.Request) -> dict[str, Any]:
         try:
@@ -262,7 +307,9 @@ class _TooMuch(Exception):
 
 def _trouble(error: httpx.HTTPError) -> RegistryTrouble:
     slow = isinstance(error, httpx.TimeoutException)
-    return RegistryTrouble(f"MLflow {'takes too long to answer' if slow else 'does not answer'} ({type(error).__name__}).")  # fmt: skip
+    return RegistryTrouble(
+        f"MLflow {'takes too long to answer' if slow else 'does not answer'} ({type(error).__name__})."
+    )
 
 
 def _withheld(path: str, status: int) -> RegistryTrouble | RegistryMissing:
@@ -278,17 +325,25 @@ def _read(status: int, raw: bytes) -> dict[str, Any]:
         found = None
     code = str(found.get("error_code") or "") if isinstance(found, dict) else ""
     if status in (301, 302, 303, 307, 308):
-        raise RegistryRefused("MLflow sends the call elsewhere (HTTP redirect). Set MLGOV_MLFLOW_URL to where it is; credentials follow no redirect.")  # fmt: skip
+        raise RegistryRefused(
+            "MLflow sends the call elsewhere (HTTP redirect). Set MLGOV_MLFLOW_URL to where it is; credentials follow no redirect."
+        )
     if status in (401, 403):
-        raise RegistryRefused(f"MLflow refuses the credentials (HTTP {status}). Check MLGOV_MLFLOW_TOKEN, or user and password, and their rights.")  # fmt: skip
+        raise RegistryRefused(
+            f"MLflow refuses the credentials (HTTP {status}). Check MLGOV_MLFLOW_TOKEN, or user and password, and their rights."
+        )
     if status == 404 and code == "RESOURCE_DOES_NOT_EXIST":
         raise RegistryMissing("MLflow does not have that any more.")
     if status == 429 or status >= 500:
         raise RegistryTrouble(f"MLflow answers HTTP {status}.")
     if status >= 400:
-        raise RegistryRefused(f"MLflow refuses the call (HTTP {status}{', ' + code[:60] if code else ''}).")  # fmt: skip
+        raise RegistryRefused(
+            f"MLflow refuses the call (HTTP {status}{', ' + code[:60] if code else ''})."
+        )
     if not isinstance(found, dict):
-        raise RegistryTrouble("MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?")  # fmt: skip
+        raise RegistryTrouble(
+            "MLflow's answer is no JSON. Does MLGOV_MLFLOW_URL lead to it?"
+        )
     return found
 
 
@@ -315,7 +370,9 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 
 def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    return {_text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")}  # fmt: skip
+    return {
+        _text(one, "key"): str(one.get("value") or "") for one in _list(found, "tags")
+    }
 
 
 def _named(name: str) -> dict[str, str]:

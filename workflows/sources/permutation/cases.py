@@ -22,9 +22,15 @@ def read(path: Path, rows: int, seed: int) -> "DataFrame":
     source = sealed.table(path, "sample_size=-1")
     spill = tempfile.mkdtemp(prefix="mlgov-cases-")
     try:
-        with sealed.connect([path], spill, memory_mb=512, threads=1, max_spill_gb=4) as base:  # fmt: skip
-            return base.execute(f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})").df()  # noqa: S608  # fmt: skip
+        with sealed.connect(
+            [path], spill, memory_mb=512, threads=1, max_spill_gb=4
+        ) as base:
+            return base.execute(
+                f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})"
+            ).df()  # noqa: S608
     except duckdb.Error as error:
-        raise Unreadable(f"{path.name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.") from None  # fmt: skip
+        raise Unreadable(
+            f"{path.name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet."
+        ) from None
     finally:
         shutil.rmtree(spill, ignore_errors=True)

@@ -39,11 +39,17 @@ def main(asked: Path, answered: Path) -> None:
         told = Answered(error=str(error))
     except ModuleNotFoundError as error:
         own = " `pip install 'mlgov[models]'` brings it." if error.name in _OURS else ""
-        told = Answered(error=f"The model needs the package {error.name}, which is not installed here.{own}")  # fmt: skip
+        told = Answered(
+            error=f"The model needs the package {error.name}, which is not installed here.{own}"
+        )
     except MemoryError:
-        told = Answered(error=f"It needs more than {wanted.memory_mb:,} MB. Take fewer rows, or give it more with --memory.")  # fmt: skip
+        told = Answered(
+            error=f"It needs more than {wanted.memory_mb:,} MB. Take fewer rows, or give it more with --memory."
+        )
     except Exception as error:
-        told = Answered(error=f"The model could not be tried ({type(error).__name__}: {str(error)[:300]}).")  # fmt: skip
+        told = Answered(
+            error=f"The model could not be tried ({type(error).__name__}: {str(error)[:300]})."
+        )
     answered.write_text(told.model_dump_json(), encoding="utf-8")
 
 
@@ -53,7 +59,9 @@ def _confine(wanted: Asked) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, MOST_FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not _leave_network() and wanted.needs_isolation:
-        raise Refused("The network cannot be taken away from a process here (that needs Linux with user namespaces). Where that does not matter, add --with-network.")  # fmt: skip
+        raise Refused(
+            "The network cannot be taken away from a process here (that needs Linux with user namespaces). Where that does not matter, add --with-network."
+        )
 
 
 def _leave_network() -> bool:
@@ -61,7 +69,9 @@ def _leave_network() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    return any(libc.unshare(flags) == 0 for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK))  # fmt: skip
+    return any(
+        libc.unshare(flags) == 0 for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK)
+    )
 
 
 def _importance(wanted: Asked) -> Answered:
@@ -76,9 +86,19 @@ def _importance(wanted: Asked) -> Answered:
         score = check_scoring(model, scoring=scored_by or None)
         base = float(score(model, inputs, truth))
         found = permutation_importance(
-            model, inputs, truth, scoring=scored_by or None, n_repeats=wanted.repeats, random_state=SEED, n_jobs=1
-        )  # fmt: skip
-    told = [str(one.message).splitlines()[0][:300] for one in caught if issubclass(one.category, UserWarning)]  # fmt: skip
+            model,
+            inputs,
+            truth,
+            scoring=scored_by or None,
+            n_repeats=wanted.repeats,
+            random_state=SEED,
+            n_jobs=1,
+        )
+    told = [
+        str(one.message).splitlines()[0][:300]
+        for one in caught
+        if issubclass(one.category, UserWarning)
+    ]
     return Answered(
         features=tuple(str(one) for one in inputs.columns),
         mean=tuple(float(one) for one in found["importances_mean"]),
@@ -97,10 +117,14 @@ def _load(wanted: Asked) -> Any:
 
         strange = skops.io.get_untrusted_types(file=wanted.model)
         if strange and not wanted.run_code:
-            raise Refused(f"The model holds types that skops does not know as harmless: {', '.join(strange[:5])}. If you trust who made it, add --run-code.")  # fmt: skip
+            raise Refused(
+                f"The model holds types that skops does not know as harmless: {', '.join(strange[:5])}. If you trust who made it, add --run-code."
+            )
         return skops.io.load(wanted.model, trusted=strange)
     if not wanted.run_code:
-        raise Refused("The model is a pickle, and loading one runs the code in it. If you trust who made it, add --run-code; models saved with skops need no such word.")  # fmt: skip
+        raise Refused(
+            "The model is a pickle, and loading one runs the code in it. If you trust who made it, add --run-code; models saved with skops need no such word."
+        )
     import cloudpickle  # the model may need it to be there
 
     with open(wanted.model, "rb") as held:
@@ -118,10 +142,14 @@ def _scoring(model: Any, wanted: str | None) -> str:
 
     if wanted is None:
         if not hasattr(model, "score"):
-            raise Refused("The model has no score of its own: name one of scikit-learn's with --scoring, like accuracy.")  # fmt: skip
+            raise Refused(
+                "The model has no score of its own: name one of scikit-learn's with --scoring, like accuracy."
+            )
         return ""
     if wanted not in get_scorer_names():
-        raise Refused(f"scikit-learn has no scorer {wanted!r}. There are accuracy, roc_auc, f1, neg_mean_absolute_error, r2 and more.")  # fmt: skip
+        raise Refused(
+            f"scikit-learn has no scorer {wanted!r}. There are accuracy, roc_auc, f1, neg_mean_absolute_error, r2 and more."
+        )
     return wanted
 
 
@@ -133,15 +161,23 @@ def _cases(wanted: Asked, model: Any) -> "tuple[DataFrame, Any]":
     except cases.Unreadable as error:
         raise Refused(str(error)) from None
     if wanted.target not in table.columns:
-        raise Refused(f"The table has no column {wanted.target!r}. It has: {', '.join(map(str, table.columns[:20]))}.")  # fmt: skip
+        raise Refused(
+            f"The table has no column {wanted.target!r}. It has: {', '.join(map(str, table.columns[:20]))}."
+        )
     table = table.dropna(subset=[wanted.target])
     if len(table) < 2:
         raise Refused("The table has fewer than two cases with a truth.")
     known = getattr(model, "feature_names_in_", None)
-    features = [str(one) for one in known] if known is not None else [one for one in table.columns if one != wanted.target]  # fmt: skip
+    features = (
+        [str(one) for one in known]
+        if known is not None
+        else [one for one in table.columns if one != wanted.target]
+    )
     missing = [one for one in features if one not in table.columns]
     if missing:
-        raise Refused(f"The table lacks columns that the model takes: {', '.join(missing[:10])}.")  # fmt: skip
+        raise Refused(
+            f"The table lacks columns that the model takes: {', '.join(missing[:10])}."
+        )
     return table[features], table[wanted.target]
 
 

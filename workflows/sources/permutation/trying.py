@@ -30,9 +30,13 @@ def described(folder: Path) -> tuple[Path, str, str]:
         path = folder / str(flavor["pickled_model"])
         format_ = str(flavor.get("serialization_format", "pickle"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise InvalidInput("The version has no MLmodel file that can be read, so it is no MLflow model.") from None  # fmt: skip
+        raise InvalidInput(
+            "The version has no MLmodel file that can be read, so it is no MLflow model."
+        ) from None
     except (KeyError, TypeError):
-        raise InvalidInput("The version is no scikit-learn model (MLflow's flavor `sklearn`). Hand in a result of your own instead: `mlgov explain FILE`.") from None  # fmt: skip
+        raise InvalidInput(
+            "The version is no scikit-learn model (MLflow's flavor `sklearn`). Hand in a result of your own instead: `mlgov explain FILE`."
+        ) from None
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise InvalidInput("The MLmodel file names a model file that is not there.")
     return path, format_, str(flavor.get("sklearn_version", ""))
@@ -44,9 +48,16 @@ def tried(folder: Path, table: Path, *, seconds: float, **asked: Any) -> Answere
     if not table.is_file() or not table.stat().st_size:
         raise InvalidInput(f"{table.name} is empty, or not there.", field="file")
     try:
-        wanted = Asked(model=str(model.resolve()), format=format_, data=str(table.resolve()), **asked)  # fmt: skip
+        wanted = Asked(
+            model=str(model.resolve()),
+            format=format_,
+            data=str(table.resolve()),
+            **asked,
+        )
     except ValidationError:
-        raise InvalidInput(f"The model is serialized as {format_[:40]!r}, which mlgov cannot read.") from None  # fmt: skip
+        raise InvalidInput(
+            f"The model is serialized as {format_[:40]!r}, which mlgov cannot read."
+        ) from None
     place = Path(tempfile.mkdtemp(prefix="mlgov-model-"))
     try:
         return _run(place, wanted, seconds)
@@ -63,13 +74,27 @@ def _run(place: Path, wanted: Asked, seconds: float) -> Answered:
     with said.open("wb") as out:
         # Its module is ours, and its arguments are paths of ours.
         child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-m", "workflows.sources.permutation.child", str(asked), str(answered)],
-            cwd=place, env=environment | home, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-I",
+                "-m",
+                "workflows.sources.permutation.child",
+                str(asked),
+                str(answered),
+            ],
+            cwd=place,
+            env=environment | home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         code = child.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise InvalidInput(f"It took longer than {seconds:g} seconds. Take fewer rows or repeats, or give it more with --seconds.") from None  # fmt: skip
+        raise InvalidInput(
+            f"It took longer than {seconds:g} seconds. Take fewer rows or repeats, or give it more with --seconds."
+        ) from None
     finally:
         _end(child)
     try:
@@ -77,7 +102,9 @@ def _run(place: Path, wanted: Asked, seconds: float) -> Answered:
     except (OSError, ValidationError):
         lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         why = f": {lines[-1][:200]}" if lines else ""
-        raise InvalidInput(f"The process that loaded the model ended without an answer (code {code}{why}). It may need more than {wanted.memory_mb:,} MB.") from None  # fmt: skip
+        raise InvalidInput(
+            f"The process that loaded the model ended without an answer (code {code}{why}). It may need more than {wanted.memory_mb:,} MB."
+        ) from None
     if found.error:
         raise InvalidInput(found.error)
     return found
