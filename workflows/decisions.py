@@ -475,9 +475,8 @@ def may_see(
     asked = sorted(groups_asked(session, approval_id))
     if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
         return True
-    reader = card(
-        session, approval_id, policy=policy, now=now, reader_id=actor.id
-    ).reader
+    shown = card(session, approval_id, policy=policy, now=now, reader_id=actor.id)
+    reader = shown.reader
     return reader is not None and bool(reader.why or reader.line or reader.is_requester)
 
 

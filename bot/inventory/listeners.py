@@ -4,17 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bot import blocks, routes
-from bot.inventory import (
-    acting,
-    figures,
-    sending,
-    sharing,
-    submissions,
-    views,
-    windows,
-    words,
-)
+from bot.inventory import acting, entered, sending, submissions, views, windows, words
 from bot.inventory.acting import OTHER_RELEASE, At
+from bot.inventory.evidence import figures, sharing
+from bot.inventory.evidence import submissions as evidence_submissions
+from bot.inventory.evidence import windows as evidence_windows
+from bot.inventory.findings import submissions as finding_submissions
+from bot.inventory.findings import windows as finding_windows
 from bot.pictures import Picture
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
@@ -41,6 +37,8 @@ def register(router: Router) -> None:
     router.action(words.PICK_TYPE, pick_type)
     router.shortcut(FROM_MESSAGE, from_message)
     submissions.register(router)
+    evidence_submissions.register(router)
+    finding_submissions.register(router)
     sharing.register(router)
     sending.register(router)
     router.word(
@@ -96,7 +94,7 @@ def _present(
 def _details(
     click: Click, model_id: int, version_id: int | None, said: str = ""
 ) -> Reply:
-    made = submissions.details(click.deps, click.actor, model_id, version_id, said)
+    made = entered.details(click.deps, click.actor, model_id, version_id, said)
     return _present(click, made.view, made.pictures)
 
 
@@ -227,7 +225,7 @@ def _version(click: Click, at: At) -> Reply:
 def _evidence(click: Click, at: At) -> Reply:
     return _present(
         click,
-        windows.evidence(
+        evidence_windows.evidence(
             _seen(click, at), click.deps.policy, None, acting.remember(at, click)
         ),
     )
@@ -239,7 +237,7 @@ def pick_type(click: Click) -> Reply:
     at = At.read(metadata)
     found = _seen(click, at)
     return Show(
-        windows.evidence(
+        evidence_windows.evidence(
             found,
             click.deps.policy,
             click.value,
@@ -258,7 +256,7 @@ def _look(click: Click, at: At) -> Reply:
     with deps.db.read() as session:
         today = reads.today_of(deps.policy, deps.now(session))
     drawn = figures.pictures(found.can_accept)
-    shown = windows.look(
+    shown = evidence_windows.look(
         found.can_accept, deps.policy, today, drawn, acting.remember(at, click)
     )
     return _present(click, shown, tuple(drawn.values()))
@@ -270,13 +268,15 @@ def _waive(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     return _present(
         click,
-        windows.waive(_seen(click, at), deps.policy, today, acting.remember(at, click)),
+        evidence_windows.waive(
+            _seen(click, at), deps.policy, today, acting.remember(at, click)
+        ),
     )
 
 
 def _finding(click: Click, at: At) -> Reply:
     return _present(
-        click, windows.finding(_seen(click, at), acting.remember(at, click))
+        click, finding_windows.finding(_seen(click, at), acting.remember(at, click))
     )
 
 
@@ -296,7 +296,7 @@ def open_settle(click: Click) -> Reply:
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
     return _present(
-        click, windows.settle(found, today, metadata=acting.remember(at, click))
+        click, finding_windows.settle(found, today, metadata=acting.remember(at, click))
     )
 
 
@@ -306,7 +306,10 @@ def _review(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     due = found.model.next_review.isoformat() if found.model.next_review else ""
     return _present(
-        click, windows.review(found.model, today, f"{acting.remember(at, click)}:{due}")
+        click,
+        finding_windows.review(
+            found.model, today, f"{acting.remember(at, click)}:{due}"
+        ),
     )
 
 
@@ -316,7 +319,9 @@ def _card(click: Click, at: At) -> Reply:
         today = reads.today_of(deps.policy, deps.now(session))
     card = model_cards.build(found, deps.policy, today)
     version_id = found.version.id if found.version else 0
-    return _present(click, windows.model_card(card, f"{found.model.id}:{version_id}"))
+    return _present(
+        click, evidence_windows.model_card(card, f"{found.model.id}:{version_id}")
+    )
 
 
 def _classify(click: Click, at: At) -> Reply:

@@ -6,7 +6,8 @@ from datetime import date
 
 from bot import blocks
 from bot.blocks import Block, Element
-from bot.inventory import figures, words
+from bot.inventory import words
+from bot.inventory.evidence import figures
 from bot.pictures import Picture
 from bot.replies import Private
 from storage.enums import EvidenceStatus, ModelState, Part

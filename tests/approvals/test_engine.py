@@ -1,6 +1,5 @@
 """The whole engine under every rule: whatever happens in whatever order, nothing is decided that may not be."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,20 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, update
 
-from bot.approvals.renderers import RENDERERS
-from bot.rendering import Scene
 from storage.actions.tables import Absence
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.db import Database
-from storage.delivery.tables import Message, Outbox
+from storage.delivery.tables import Outbox
 from tests.approvals.conftest import ORG, START, House, populated
-from tests.approvals.test_gates import gate
+from tests.approvals.engine_rules import (
+    GATES,
+    PEOPLE,
+    rendered,
+    require_quorum,
+    stages_of,
+)
 from tests.conftest import fresh_url
-from workflows import decisions, outbox, policy
+from workflows import decisions, policy
 from workflows.actors import OPERATOR
 from workflows.approvals import absences, rules
 from workflows.approvals.absences import Away
@@ -36,34 +39,7 @@ from workflows.approvals.stages import Stage
 from workflows.errors import GovernanceError
 from workflows.policies import service as policies
 
-GATES = [
-    gate(
-        "{name: Owner, approvers: [subject.owner]}\n"
-        '{name: Money, when: increase.percent > 20.0, approvers: ["@finance", U0EVE], quorum: 2, member_since: 12h}',
-        "remind_after: [1d, 3d]\nescalate: {after: 2d, add: [role:lead]}\nchange_reopens: Money\n"
-        "break_glass: {by: [U0NED]}",
-    ),
-    gate(
-        '{name: Both, all_of: [{name: Money, approvers: ["@finance"]}, {name: Risk, approvers: ["@risk"], quorum: 2}]}\n'
-        "{name: Last, any_of: [{approvers: [U0OLA, U0EVE], quorum: 2}, {approvers: [role:lead]}]}",
-        "separate: [requester, developer, contributors]\nremind_after: [4h]\n"
-        "break_glass: {by: [U0NED, U0TIM], review_within: 2d}\nhand_over_to: [U0NED, U0EVE]",
-    ),
-    gate(
-        '{name: Pinned, approvers: ["@risk"], member_since: pinned}\n'
-        "{name: Sponsor, approvers: [subject.sponsor], comment: required}",
-        "nobody: {fallback: [U0EVE, U0OLA]}\nescalate: {after: 1d, replace: [U0FAY, U0OLA]}\nvalid_for: 5d",
-    ),
-    gate(
-        "{name: Owner, approvers: [subject.owner]}",
-        "auto_approve: increase.percent < 10.0\nescalate: {after: 6d, notify: [role:lead]}",
-    ),
-]
-PEOPLE = ["ola", "fay", "fred", "eve", "ned", "tim", "gus", "lea"]
 FINAL = {"approved", "rejected", "expired", "withdrawn", "lapsed"}
-BY_KIND = {one.notice.kind: one for one in RENDERERS}
-FOLLOWED = {"approval.card", "approval.receipt"}
-"""Copies that show the same to everybody."""
 _house: list[House] = []
 _seen: set[str] = set()
 
@@ -338,12 +314,14 @@ class Engine(RuleBasedStateMachine):
     @precondition(lambda self: self.id)
     @rule(text=st.sampled_from(GATES), moves=st.booleans())
     def change_the_policy(self, text: str, moves: bool) -> None:
-        before = self._stages()
+        before = stages_of(self.house, self.id)
         self.house.text = text
         found = policy.parse(text)
         with self.house.db.begin() as session:
             version = policies.adopt(session, OPERATOR, found, now=self.house.now)
-        assert self._stages() == before, "a policy reached a request by itself"
+        assert stages_of(self.house, self.id) == before, (
+            "a policy reached a request by itself"
+        )
         if moves and self.ended is None:
             with self.house.db.begin() as session:
                 moved = decisions.reroute(
@@ -360,40 +338,7 @@ class Engine(RuleBasedStateMachine):
     @rule()
     def deliver(self) -> None:
         self.house.deliver()
-        self.shown = self._rendered()
-
-    def _stages(self) -> list[str]:
-        with self.house.db.read() as session:
-            rows = session.execute(
-                select(ApprovalStage)
-                .where(ApprovalStage.approval_id == self.id)
-                .order_by(ApprovalStage.position)
-            ).scalars()
-            return [
-                json.dumps([row.name, row.approvers, row.quorum, row.rules])
-                for row in rows
-            ]
-
-    def _rendered(self) -> dict[int, str]:
-        """What every copy of the request would say now."""
-        scene = Scene(self.house.now, self.house.policy)
-        with self.house.db.read() as session:
-            copies = session.execute(
-                select(Message).where(
-                    Message.subject_type == "approval",
-                    Message.subject_id == str(self.id),
-                    Message.kind.in_(FOLLOWED),
-                    Message.live.is_(True),
-                )
-            ).scalars()
-            told = {}
-            for copy in copies.all():
-                renderer = BY_KIND[copy.kind]
-                notice = outbox.rebuild(renderer.notice, copy.notice)
-                told[copy.id] = json.dumps(
-                    renderer.render(session, notice, scene).blocks
-                )  # type: ignore[union-attr]
-            return told
+        self.shown = rendered(self.house, self.id)
 
     @invariant()
     def every_copy_is_true_or_about_to_be(self) -> None:
@@ -407,7 +352,7 @@ class Engine(RuleBasedStateMachine):
                     )
                 ).scalars()
             )
-        for copy, told in self._rendered().items():
+        for copy, told in rendered(self.house, self.id).items():
             if told != self.shown.get(copy, told):
                 assert copy in waiting, (
                     "a copy shows what is not so, and nothing mends it"
@@ -467,7 +412,7 @@ class Engine(RuleBasedStateMachine):
             and not self.broken_by
         ):
             for position, stage in enumerate(stages):
-                _require_quorum(
+                require_quorum(
                     stage,
                     [d[3] for d in decided if d[1] == position and d[2] == "approve"],
                 )
@@ -497,31 +442,6 @@ class Engine(RuleBasedStateMachine):
             _seen.add(self.house.state(self.id))
             assert self.house.state(self.id) in FINAL, "a request waits for ever"
             self.nothing_is_decided_against_the_rules()
-
-
-def _require_quorum(stage: Stage, voters: list[tuple[int, ...]]) -> None:
-    """By trying every way to give each voter one place: the engine matches, this counts."""
-    quorums = list(stage.quorums)
-
-    def fits(left: list[tuple[int, ...]], needs: list[int]) -> bool:
-        if all(need <= 0 for need in needs):
-            return True
-        if not left:
-            return False
-        first, *rest = left
-        return fits(rest, needs) or any(
-            fits(rest, [need - (index == party) for index, need in enumerate(needs)])
-            for party in first
-        )
-
-    if stage.mode == "any":
-        reached = any(
-            sum(party in voter for voter in voters) >= need
-            for party, need in enumerate(quorums)
-        )
-    else:
-        reached = fits(voters, quorums)
-    assert reached, f"approved without the quorum of {stage.name}"
 
 
 @pytest.mark.slow

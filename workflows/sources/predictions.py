@@ -93,8 +93,9 @@ def _count(
     base: "DuckDBPyConnection", source: str, columns: Columns, name: str
 ) -> Cells:
     held = [
-        row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-    ]  # noqa: S608
+        row[0]
+        for row in base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608
+    ]
     groups = tuple(
         dict.fromkeys(_named(one, held, "group", name) for one in columns.groups)
     )
@@ -166,8 +167,8 @@ def _few(
 ) -> None:
     for alias, group in zip(aliases, groups, strict=True):
         (found,) = base.execute(
-            f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"
-        ).fetchall()  # noqa: S608
+            f"SELECT count(*) FROM (SELECT DISTINCT {alias} FROM told LIMIT {MOST_GROUPS + 1})"  # noqa: S608
+        ).fetchall()
         if found[0] > MOST_GROUPS:
             raise InvalidInput(
                 f"{shown(group)} has more than {MOST_GROUPS} values, so it names no groups of people. Put them into ranges, like 18-24.",
@@ -207,8 +208,8 @@ def _readable(
     if columns.positive is None or (alias == "p" and columns.threshold is not None):
         return
     (found,) = base.execute(
-        f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"
-    ).fetchall()  # noqa: S608
+        f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"  # noqa: S608
+    ).fetchall()
     if found[1] > 2:
         raise InvalidInput(
             f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.",

@@ -26,8 +26,8 @@ def read(path: Path, rows: int, seed: int) -> "DataFrame":
             [path], spill, memory_mb=512, threads=1, max_spill_gb=4
         ) as base:
             return base.execute(
-                f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})"
-            ).df()  # noqa: S608
+                f"SELECT * FROM {source} USING SAMPLE reservoir({rows:d} ROWS) REPEATABLE ({seed:d})"  # noqa: S608
+            ).df()
     except duckdb.Error as error:
         raise Unreadable(
             f"{path.name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet."

@@ -6,8 +6,9 @@ from typing import Any
 
 from bot import blocks, slack_files
 from bot.blocks import Block
-from bot.inventory import acting, windows, words
+from bot.inventory import acting, fields, words
 from bot.inventory.acting import OTHER_RELEASE, At
+from bot.inventory.evidence import windows
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, FileShared, Search, Submission
 from bot.router import Router
@@ -148,7 +149,7 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
     found, data = of(submission), b""
-    put = submission.values.get(windows.FILE)
+    put = submission.values.get(fields.FILE)
     if found is None and put:
         fetched = slack_files.fetch(deps, put[0], seconds=slack_files.QUICK)
         data = fetched.data
@@ -184,29 +185,27 @@ def _columns(submission: Submission) -> Columns:
     def said(block: str) -> str:
         return str(submission.values.get(block) or "").strip()
 
-    asked = {windows.TRUTH: "was true", windows.PREDICTION: "the model said"}
+    asked = {fields.TRUTH: "was true", fields.PREDICTION: "the model said"}
     for block, what in asked.items():
         if not said(block):
             raise InvalidInput(f"Which column holds what {what}?", field=block)
-    cut = said(windows.CUT)
+    cut = said(fields.CUT)
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
-        raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
-    groups = tuple(
-        one.strip() for one in said(windows.GROUPS).split(",") if one.strip()
-    )
+        raise InvalidInput("Write a number, like 0.5.", field=fields.CUT) from None
+    groups = tuple(one.strip() for one in said(fields.GROUPS).split(",") if one.strip())
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
         raise InvalidInput(
-            "Name one to four columns of groups, like sex, age.", field=windows.GROUPS
+            "Name one to four columns of groups, like sex, age.", field=fields.GROUPS
         )
     return Columns(
-        said(windows.TRUTH),
-        said(windows.PREDICTION),
+        said(fields.TRUTH),
+        said(fields.PREDICTION),
         groups,
-        said(windows.POSITIVE) or None,
+        said(fields.POSITIVE) or None,
         threshold,
     )
 

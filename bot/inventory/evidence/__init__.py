@@ -1,0 +1,1 @@
+"""Evidence in Slack: handed in, looked at, waived, and drawn."""

@@ -1,0 +1,158 @@
+"""A registry, as a test arranges it, beside mlgov."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from storage.enums import FindingSource
+from storage.inventory import finding_queries
+from tests.approvals.conftest import ORG
+from tests.inventory.conftest import RISK, Yard
+from workflows.inventory import reads as inventory
+from workflows.inventory.records import FindingRecord
+from workflows.registry import service, writing
+from workflows.registry.rules import Write
+from workflows.sources.mlflow.records import (
+    Digest,
+    RegistryModel,
+    RegistryVersion,
+    Snapshot,
+)
+
+
+@dataclass
+class Shelf:
+    """A registry, as a test arranges it, and mlgov's looks at it."""
+
+    yard: Yard
+    models: dict[str, RegistryModel] = field(default_factory=dict)
+    digests: dict[tuple[str, str], str] = field(default_factory=dict)
+    runs: dict[str, tuple[dict[str, float], str | None]] = field(default_factory=dict)
+    refuses: str = ""
+
+    def put(
+        self,
+        name: str,
+        *versions: str,
+        alias: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
+        made = tuple(
+            RegistryVersion(name, one, None, {"mlgov.developer": user} if user else {})
+            for one in reversed(versions)
+        )
+        self.models[name] = RegistryModel(
+            name,
+            f"About {name}",
+            tags or {},
+            {"champion": alias} if alias else {},
+            made,
+        )
+        for one in versions:
+            self.digests.setdefault((name, one), f"{len(self.digests) + 10:064x}")
+
+    def alias(self, name: str, version: str | None) -> None:
+        self.models[name] = replace(
+            self.models[name], aliases={"champion": version} if version else {}
+        )
+
+    def look(self, after: timedelta = timedelta(minutes=10)) -> None:
+        """Read the registry, and write what is wanted."""
+        yard = self.yard
+        yard.now += after
+        digests = {key: Digest(value) for key, value in self.digests.items()}
+        snapshot = Snapshot(tuple(self.models.values()))
+        yard.db.run(
+            lambda session: service.take(
+                session,
+                snapshot,
+                self.runs,
+                digests,
+                policy=yard.policy,
+                org_key=ORG,
+                now=yard.now,
+            )
+        )
+        for write in self.wanted():
+            error = self.refuses
+            if not error:
+                self.carry_out(write)
+            yard.db.run(
+                lambda session, write=write, error=error: writing.settle(
+                    session,
+                    write,
+                    error,
+                    policy=yard.policy,
+                    org_key=ORG,
+                    now=yard.now,
+                    real_now=yard.now,
+                )
+            )
+
+    def wanted(self) -> list[Write]:
+        yard = self.yard
+        return yard.db.run(
+            lambda session: writing.wanted(
+                session, policy=yard.policy, real_now=yard.now
+            )
+        )
+
+    def carry_out(self, write: Write) -> None:
+        model = self.models[write.name]
+        if write.kind in ("alias", "unalias"):
+            self.alias(write.name, write.version if write.kind == "alias" else None)
+            return
+        made = []
+        for one in model.versions:
+            tags = {key: value for key, value in one.tags.items() if key != write.key}
+            if one.version == write.version:
+                one = replace(
+                    one,
+                    tags=tags
+                    | ({write.key: write.value} if write.kind == "tag" else {}),
+                )
+            made.append(one)
+        self.models[write.name] = replace(model, versions=tuple(made))
+
+    def accept(self, who: str = RISK) -> str:
+        yard = self.yard
+        return yard.db.run(
+            lambda session: service.accept(
+                session, yard.actor(who), policy=yard.policy, org_key=ORG, now=yard.now
+            )
+        )
+
+    def accepted(self) -> None:
+        self.look()
+        self.accept()
+        self.look()
+
+    def fail(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.yard.now += timedelta(minutes=5)
+            self.yard.db.run(
+                lambda session: service.failed(
+                    session,
+                    "MLflow does not answer.",
+                    policy=self.yard.policy,
+                    org_key=ORG,
+                    now=self.yard.now,
+                )
+            )
+
+    def findings(self) -> list[FindingRecord]:
+        with self.yard.db.read() as session:
+            rows = finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+            return [
+                found
+                for row in rows
+                if (found := inventory.finding(session, row.id)) is not None
+            ]
+
+    def words(self) -> list[str]:
+        return [one.words for one in self.findings()]
+
+    def told(self, kind: str) -> list[Any]:
+        return [row.notice for row in self.yard.sent(kind) if row.op != "update"]
