@@ -442,3 +442,15 @@ def test_a_link_into_slack_without_a_digest_stays_a_link(office: Office) -> None
     fred.press("models.open")
     assert f"<{link}|Datasheet>" in fred.window()
     assert "models.file" not in fred.window()
+
+
+def test_who_may_not_hand_it_in_has_nothing_fetched(office: Office) -> None:
+    office.sandbox.inspector.clear()
+    refused = put(
+        office, TIM, "validation_report", "v.txt", b"ok", summary="S", outcome="pass"
+    )
+    assert list(refused.errors.values()) == [
+        "The validation report is its validator's, who did not make it."
+    ]
+    assert office.sandbox.inspector.calls("files.info") == []
+    assert "validation_report" not in items(office)

@@ -54,6 +54,32 @@ def submit(
 ) -> int:
     """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
     version, model = _open(session, actor, version_id)
+    _require_may_hand_in(session, actor, version, model, form.type, policy)
+    kept = evidence.submit(
+        session, actor, version.id, form, request_key, policy=policy, now=now
+    )
+    if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
+        monitoring.begin(session, version, now=now)
+    telling.follow(session, model.id, now=now, clicked=clicked)
+    return kept
+
+
+def require_may_hand_in(
+    session: Session, actor: Actor, version_id: int, type_: str, *, policy: Policy
+) -> None:
+    """Raise what `submit` would, before a file is fetched for it: who may not hand in has nothing read."""
+    version, model = _changeable(queries.find_version(session, version_id), session)
+    _require_may_hand_in(session, actor, version, model, type_, policy)
+
+
+def _require_may_hand_in(
+    session: Session,
+    actor: Actor,
+    version: ModelVersion,
+    model: Model,
+    type_: str,
+    policy: Policy,
+) -> None:
     record = reads.one(session, model.id)
     standing = standings.standing(session, actor, record, version, policy=policy)
     is_close = bool(standing.parts) or standing.contributed
@@ -64,7 +90,7 @@ def submit(
                 "evidence.submit", versions.TYPE, str(version.id), why="not_answering"
             ),
         )
-    is_report = form.type == evidence_rules.SELF_MADE
+    is_report = type_ == evidence_rules.SELF_MADE
     if is_report and (Who.VALIDATOR not in standing.parts or standing.developed):
         raise NotAllowed(
             "The validation report is its validator's, who did not make it.",
@@ -72,13 +98,6 @@ def submit(
                 "evidence.submit", versions.TYPE, str(version.id), why="not_validator"
             ),
         )
-    kept = evidence.submit(
-        session, actor, version.id, form, request_key, policy=policy, now=now
-    )
-    if form.type == monitoring.PLAN and ModelState(version.state) in LIVE:
-        monitoring.begin(session, version, now=now)
-    telling.follow(session, model.id, now=now, clicked=clicked)
-    return kept
 
 
 def decide(
@@ -180,7 +199,12 @@ def _open(
     permissions.require_member(
         actor, "evidence.change", subject=(versions.TYPE, version_id)
     )
-    version = queries.lock_version(session, version_id)
+    return _changeable(queries.lock_version(session, version_id), session)
+
+
+def _changeable(
+    version: ModelVersion | None, session: Session
+) -> tuple[ModelVersion, Model]:
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
         raise NotFound("This version is not in the record any more.")

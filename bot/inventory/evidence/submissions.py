@@ -47,6 +47,10 @@ def evidence(submission: Submission) -> Reply:
             else str(error.errors()[0]["msg"])
         )
         return FieldErrors({fields.METRICS: f"{words[:1].upper()}{words[1:]}."})
+    with deps.db.read() as session:
+        evidencing.require_may_hand_in(
+            session, submission.actor, at.version_id or 0, type_, policy=deps.policy
+        )
     link = entered.text(submission, fields.URI)
     form = SubmitEvidence.model_validate(
         {
