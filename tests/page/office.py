@@ -85,6 +85,7 @@ class Office:
             strip=self._strip(),
             limits=False,
             ack_seconds=20.0,
+            trigger_seconds=20.0,
         )
         self.sandbox.start()
         self.app = bolt_app(self.sandbox)

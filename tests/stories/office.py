@@ -311,6 +311,7 @@ def opened(
         limits=limits,
         # What these stories tell is no matter of three seconds, which a busy machine takes for a slow statement.
         ack_seconds=20.0,
+        trigger_seconds=20.0,
     )
     with sandbox:
         read = settings.read(
