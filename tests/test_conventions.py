@@ -121,12 +121,21 @@ def test_every_kind_of_notice_can_be_shown_once() -> None:
     assert all(kinds)
 
 
+SPEAKING = {
+    "views.py",
+    "messages.py",
+    "home.py",
+    "front.py",
+    "windows.py",
+}
+
+
 def buttons() -> set[str]:
     """Every action_id and callback_id that a view or a message writes."""
     return {
         str(node.value)
         for path, tree in sources("bot")
-        if path.name in {"views.py", "messages.py", "home.py", "front.py"}
+        if path.name in SPEAKING
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -153,6 +162,14 @@ def test_no_file_outgrows_its_room() -> None:
         and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500
     }
     assert long == {}
+
+
+def test_the_formatter_decides_but_on_tables_of_data() -> None:
+    kept = re.compile(r"^[\])}]+  # fmt: skip$|^(?!.*# fmt: )")
+    for folder in (*OURS, "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                assert kept.match(line) or path == Path(__file__), f"{path}: {line}"
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
