@@ -14,6 +14,8 @@ RUNS, CONTENTS = 500, 50
 """Runs and contents read in one look; the rest in the next."""
 TROUBLES = 3
 """After so many that the server failed to give, the rest of a look is left for the next."""
+ENOUGH = 60.0
+"""Seconds after which a look reads no more of them: what it saw of aliases is wanted soon."""
 AGAIN = 900.0
 """Seconds after which what could not be read is asked for again, so that it does not hold up the others."""
 
@@ -35,7 +37,7 @@ class Reader:
     def runs(self, wanted: Iterable[str]) -> dict[str, Measured]:
         """What runs measured; nothing for one that is gone. One that the server fails to give is not among them."""
         found: dict[str, Measured] = {}
-        left = TROUBLES
+        left, until = TROUBLES, time.monotonic() + ENOUGH
         for run_id in self._now(wanted, RUNS):
             try:
                 found[run_id] = self._registry.run(run_id)
@@ -44,14 +46,14 @@ class Reader:
                 left -= 1
             except GovernanceError:
                 found[run_id] = {}, None
-            if not left:
+            if not left or time.monotonic() > until:
                 break
         return found
 
     def contents(self, wanted: Iterable[Version]) -> dict[Version, Digest]:
         """The digests of versions; without one, and with the reason, where it cannot be read."""
         found: dict[Version, Digest] = {}
-        left = TROUBLES
+        left, until = TROUBLES, time.monotonic() + ENOUGH
         for one in self._now(wanted, CONTENTS):
             try:
                 found[one] = self._registry.digest(*one)
@@ -62,7 +64,7 @@ class Reader:
                 found[one] = Digest(None, error.sentence)
             if found[one].for_now:
                 self._put_off(one)
-            if not left:
+            if not left or time.monotonic() > until:
                 break
         return found
 

@@ -137,6 +137,15 @@ def test_a_run_that_fails_holds_up_no_other(
     assert sum("=r" in one[1] for one in server.seen) == reading.TROUBLES
 
 
+def test_a_look_that_has_read_enough_leaves_the_rest(
+    server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ENOUGH", 0.0)
+    server.answer = contents(())
+    wanted = [("m", "1"), ("m", "2")]
+    assert list(Reader(registry).contents(wanted)) == wanted[:1]
+
+
 def test_folders_without_an_end_have_one(
     server: Server, registry: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

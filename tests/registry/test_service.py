@@ -362,6 +362,26 @@ def test_many_moves_at_once_are_one_alarm_and_no_writes(shelf: Shelf) -> None:
     assert len(shelf.words()) == filed + 1
 
 
+def test_what_vanishes_in_a_storm_is_a_finding_after_it(shelf: Shelf) -> None:
+    _used(shelf)
+    for name in ("a", "b", "c", "d", "e", "f", "g"):
+        shelf.put(name, "1")
+    shelf.look()
+    model = shelf.models["fraud"]
+    shelf.models["fraud"] = replace(model, versions=(), aliases={})
+    for number in range(8):
+        shelf.put(f"new-{number}", "1")
+    shelf.look()
+    shelf.look()
+    gone = "The registry does not have version 1 of fraud any more"
+    assert gone not in shelf.words(), "nothing is filed while too much has moved"
+    shelf.accept()
+    shelf.look()
+    assert gone in shelf.words()
+    shelf.look()
+    assert shelf.words().count(gone) == 1
+
+
 def _version_of(shelf: Shelf, name: str) -> int:
     with shelf.yard.db.read() as session:
         found, version = inventory.find(

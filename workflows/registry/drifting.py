@@ -62,6 +62,7 @@ def apply(
     strangers = sight.strangers
     told = [*moved, *(f"{row.name} is new" for row in strangers)]
     if rules.is_storm(told, around.policy.registry.storm):
+        changes.put_off()
         state.frozen_at, state.frozen = now, told[:200]
         audit.record(
             session,

@@ -29,6 +29,13 @@ class Changes:
     moved: list[RegistryModelRow]
     """Models whose governed alias stands elsewhere now."""
 
+    def put_off(self) -> None:
+        """While nothing is filed, what is gone counts as there, so that a later look finds it gone and files it."""
+        for model in self.gone_models:
+            model.gone_at = None
+        for version in self.gone_versions:
+            version.gone_at = None
+
 
 Inventory = Mapping[str, tuple[Model, Mapping[str, ModelVersion]]]
 """Registered name → model of the inventory, and its versions by name."""

@@ -178,6 +178,7 @@ def take(
         )
         return
     if state.frozen_at is not None:
+        changes.put_off()
         return
     drifting.apply(session, state, sight, changes, Around(policy, org_key, now))
 
