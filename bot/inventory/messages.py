@@ -174,15 +174,23 @@ def review(record: ModelRecord, notice: ReviewDue, scene: Scene) -> Rendered:
     return Rendered(
         news,
         [
-            blocks.section(
-                f"*{news}*\n{words.findings(record, today) or 'No open finding'}"
-            ),
+            blocks.section("\n".join([f"*{news}*", *_open_findings(record, today)])),
             _open(record.id, primary=True),
             blocks.context(
                 f"{why} Open it, look, and say what you saw. If nobody does, it is said again every {grace}, to model risk as well; nothing is approved by that."
             ),
         ],
     )
+
+
+def _open_findings(record: ModelRecord, today: date) -> list[str]:
+    """How many there are, and the newest in words: one of them may be why a review is due before its day."""
+    told = [one for one in record.findings if one.is_open(today)]
+    newest = sorted(told, key=lambda one: one.created_at, reverse=True)[:2]
+    return [
+        words.findings(record, today) or "No open finding",
+        *(f"• {blocks.escape(one.words, 200)}" for one in newest),
+    ]
 
 
 def finding(record: FindingRecord, notice: FindingFiled, scene: Scene) -> Rendered:

@@ -81,18 +81,16 @@ def find_by_source(session: Session, source_key: str) -> Finding | None:
     ).scalar_one_or_none()
 
 
-def unsettled_from(session: Session, source: str) -> Sequence[Finding]:
-    """Findings of one source that are not resolved."""
-    return (
-        session.execute(
-            select(Finding).where(
-                Finding.source == source,
-                Finding.status != FindingStatus.RESOLVED.value,
-            )
-        )
-        .scalars()
-        .all()
+def unsettled_from(
+    session: Session, source: str, model_id: int | None = None
+) -> Sequence[Finding]:
+    """Findings of one source that are not resolved, of one model or of all."""
+    found = select(Finding).where(
+        Finding.source == source, Finding.status != FindingStatus.RESOLVED.value
     )
+    if model_id is not None:
+        found = found.where(Finding.model_id == model_id)
+    return session.execute(found).scalars().all()
 
 
 def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
@@ -111,20 +109,14 @@ def acceptances_over(session: Session, today: date) -> Sequence[Finding]:
     )
 
 
-def metrics(session: Session, version_ids: Collection[int]) -> Sequence[ModelMetric]:
-    """The measures of these versions' plans, by id."""
-    return (
-        session.execute(
-            select(ModelMetric)
-            .where(
-                ModelMetric.version_id.in_(sorted(version_ids)),
-                ModelMetric.dropped_at.is_(None),
-            )
-            .order_by(ModelMetric.id)
-        )
-        .scalars()
-        .all()
-    )
+def metrics(
+    session: Session, version_ids: Collection[int], *, dropped: bool = False
+) -> Sequence[ModelMetric]:
+    """The measures of these versions' plans, by id; those that a later plan left out too where they are asked for."""
+    found = select(ModelMetric).where(ModelMetric.version_id.in_(sorted(version_ids)))
+    if not dropped:
+        found = found.where(ModelMetric.dropped_at.is_(None))
+    return session.execute(found.order_by(ModelMetric.id)).scalars().all()
 
 
 def find_metric(session: Session, metric_id: int) -> ModelMetric | None:

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from bot.inventory import messages
+from bot.rendering import Scene
 from storage.enums import Severity
 from tests.approvals.conftest import ORG
-from tests.inventory.conftest import OLA, OPS, Yard
+from tests.inventory.conftest import OLA, OPS, POLICY, RISK, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
-from workflows.inventory import monitoring
+from workflows.inventory import monitoring, reviews
 from workflows.inventory.forms import GiveReading
+from workflows.inventory.notices import ReviewDue
 
 
 def read(
@@ -92,6 +95,84 @@ def test_another_plan_in_use_is_watched_from_then_on(yard: Yard) -> None:
     )
     assert [one.metric for one in yard.seen(OLA, model).readings] == ["latency_ms"]
     assert read(yard, version, "121", metric="LATENCY_MS") is True
+
+
+def test_a_measure_that_a_plan_names_again_is_watched_again(yard: Yard) -> None:
+    model = yard.model()
+    version = yard.in_use(model)
+
+    def plan(*lines: str) -> None:
+        watched = tuple(Watched.read(one) for one in lines)
+        yard.hand_in(OPS, version, "monitoring_plan", watched=watched)
+
+    plan("latency_ms <= 120 every 1")
+    plan("latency_ms <= 90 every 1", "Accuracy >= 0.8 every 7")
+    assert [one.metric for one in yard.seen(OLA, model).readings] == [
+        "accuracy",
+        "latency_ms",
+    ]
+    assert read(yard, version, "0.81") is False
+    yard.now += timedelta(hours=1)
+    assert read(yard, version, "0.79") is True
+
+
+def test_one_finding_tells_of_a_breach_that_goes_on(yard: Yard) -> None:
+    model = yard.model()
+    version = yard.in_use(model)
+    for _ in range(4):
+        yard.now += timedelta(days=1)
+        assert read(yard, version, "0.7") is True
+    (finding,) = yard.look(model).findings
+    yard.settle(RISK, finding.id, "resolve")
+    assert yard.look(model).findings == ()
+    yard.now += timedelta(minutes=1)
+    assert read(yard, version, "0.7") is True
+    assert len(yard.look(model).findings) == 1, "it is not mended"
+
+
+def test_a_breach_asks_for_a_review_before_its_day(yard: Yard) -> None:
+    model = yard.model()
+    version = yard.in_use(model)
+    planned = yard.look(model).next_review
+    yard.now += timedelta(days=1)
+    read(yard, version, "0.7")
+    today = yard.now.date()
+    assert planned is not None
+    assert yard.look(model).next_review == today < planned
+    yard.morning()
+    assert yard.told("model.review") == ["U0OLA"]
+    scene = Scene(yard.now, yard.policy)
+    said = messages.review(yard.look(model), ReviewDue(model, False), scene)
+    assert "• accuracy is 0.7, below the 0.85 of its monitoring plan" in str(
+        said.blocks
+    )
+    yard.ledger_holds()
+
+
+def test_the_policy_says_what_asks_for_a_review(yard: Yard) -> None:
+    yard.text = POLICY + "inventory: {review_on: [silence]}\n"
+    model = yard.model()
+    version = yard.in_use(model)
+    planned = yard.look(model).next_review
+    yard.now += timedelta(hours=1)
+    read(yard, version, "0.7")
+    assert yard.look(model).next_review == planned
+    yard.morning(9)
+    assert [one.words[:10] for one in yard.look(model).findings] == [
+        "accuracy i",
+        "No reading",
+    ]
+    assert yard.look(model).next_review == yard.now.date()
+
+
+def test_nothing_is_reviewed_of_what_is_not_used(yard: Yard) -> None:
+    model = yard.model()
+    yard.db.run(
+        lambda session: reviews.trigger(
+            session, model, policy=yard.policy, now=yard.now
+        )
+    )
+    assert yard.look(model).next_review is None
 
 
 @pytest.mark.parametrize(

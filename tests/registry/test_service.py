@@ -184,6 +184,11 @@ def test_contents_that_changed_since_the_approval_end_it(shelf: Shelf) -> None:
         "In the registry, the contents of version 1 are not those that were approved"
     ]
     assert shelf.yard.at(version).digest_changed
+    with shelf.yard.db.read() as session:
+        (model,) = inventory.list_(
+            session, shelf.yard.actor(RISK), policy=shelf.yard.policy
+        )
+    assert model.next_review == shelf.yard.now.date(), "that asks for a review"
     shelf.yard.step(RISK, version, "suspend", "Whose weights are these?")
     with pytest.raises(
         GovernanceError, match="what would be deployed is not what was approved"

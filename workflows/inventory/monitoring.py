@@ -11,7 +11,7 @@ from storage.inventory.tables import ModelMetric, ModelReading, ModelVersion
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
-from workflows.inventory import findings, standings, telling
+from workflows.inventory import findings, reviews, standings, telling
 from workflows.inventory.forms import GiveReading
 from workflows.policy import Policy
 
@@ -23,27 +23,21 @@ AHEAD = timedelta(hours=1)
 def begin(session: Session, version: ModelVersion, *, now: datetime) -> None:
     """Watch what the version's plan names; measures that a new plan leaves out are watched no more."""
     plan = standings.items_of(session, version.id).get(PLAN)
-    wanted = {one.name: one for one in plan.watched} if plan else {}
-    there = {row.name: row for row in finding_queries.metrics(session, [version.id])}
+    wanted = {one.name.casefold(): one for one in plan.watched} if plan else {}
+    there = {
+        row.name.casefold(): row
+        for row in finding_queries.metrics(session, [version.id], dropped=True)
+    }
     for name, row in there.items():
         if name not in wanted:
-            row.dropped_at = now
+            row.dropped_at = row.dropped_at or now
     for name, one in wanted.items():
         row_ = there.get(name)
         if row_ is None:
-            row_ = ModelMetric(
-                version_id=version.id,
-                name=name,
-                threshold=one.threshold,
-                better=one.better,
-                every_days=one.every_days,
-            )
+            row_ = ModelMetric(version_id=version.id, name=one.name)
             session.add(row_)
-        row_.threshold, row_.better, row_.every_days = (
-            one.threshold,
-            one.better,
-            one.every_days,
-        )
+        row_.threshold, row_.better = one.threshold, one.better
+        row_.every_days, row_.dropped_at = one.every_days, None
     session.flush()
 
 
@@ -57,7 +51,10 @@ def take(
     now: datetime,
     org_key: str,
 ) -> bool:
-    """Keep a reading and judge it; True for a breach, which opens a finding. The same one again changes nothing."""
+    """Keep a reading and judge it; True for a breach, which opens a finding while none of that measure is open.
+
+    The same reading again changes nothing.
+    """
     rows = {
         row.name.casefold(): row
         for row in finding_queries.metrics(session, [version.id])
@@ -113,12 +110,12 @@ def take(
         at=at.isoformat(timespec="microseconds"),
         breach=is_breach,
     )
-    if is_breach:
+    if is_breach and not _is_known(session, version, row):
         _found(
             session,
             version,
             row,
-            f"breach:{row.id}:{at.date().isoformat()}",
+            f"breach:{row.id}:{at.isoformat()}",
             {
                 "what": "breach",
                 "metric": row.name,
@@ -180,7 +177,7 @@ def _found(
     severity = (
         Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
     )
-    findings.found(
+    filed = findings.found(
         session,
         version.model_id,
         version.id,
@@ -191,6 +188,20 @@ def _found(
         policy=policy,
         now=now,
         org_key=org_key,
+    )
+    if filed is not None:
+        what = {"silent": "silence"}.get(facts["what"], facts["what"])
+        reviews.asked_by(session, version.model_id, what, policy=policy, now=now)
+
+
+def _is_known(session: Session, version: ModelVersion, row: ModelMetric) -> bool:
+    """Whether a breach of this measure is a finding already that nobody has resolved."""
+    return any(
+        one.version_id == version.id
+        and (one.facts.get("what"), one.facts.get("metric")) == ("breach", row.name)
+        for one in finding_queries.unsettled_from(
+            session, FindingSource.MONITORING.value, version.model_id
+        )
     )
 
 

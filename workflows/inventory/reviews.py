@@ -56,11 +56,22 @@ def stop_unless_used(
     audit.record(session, actor, "model.review_stopped", ("model", model.id), now=now)
 
 
+def asked_by(
+    session: Session, model_id: int, what: str, *, policy: Policy, now: datetime
+) -> None:
+    """A finding was filed: a model that is used is due for a review, where the policy says that such a one asks for it."""
+    if what in policy.inventory.review_on:
+        trigger(session, model_id, policy=policy, now=now)
+
+
 def trigger(session: Session, model_id: int, *, policy: Policy, now: datetime) -> None:
-    """Something happened that asks for a review now: it is due today, unless it is already."""
+    """Something happened that asks for a review now: it is due today, unless it is already, or nothing of it is used."""
     model = queries.lock_model(session, model_id)
     today = reads.today_of(policy, now)
     if model is None or (model.next_review is not None and model.next_review <= today):
+        return
+    held = {one.state for one in queries.versions_of(session, [model.id])}
+    if not held & _REVIEWED:
         return
     model.next_review = today
     model.review_asked = None

@@ -16,6 +16,8 @@ Tier = Annotated[int, Field(ge=1, le=3)]
 EvidenceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
 
+ReviewTrigger = Literal["breach", "silence", "contents", "alias"]
+"""A reading beyond the plan, one that did not come, other contents than approved, the alias at what nobody approved."""
 Weight = Literal["low", "medium", "high", "critical"]
 
 _REVIEW: dict[int, timedelta] = {
@@ -40,6 +42,8 @@ class Inventory(Section):
     """Who implements what was approved and takes it into use, beside the model's owner."""
     review: dict[Tier, Duration] = Field(default=_REVIEW)
     """How long after it was taken into use, or reviewed, a model is reviewed again; by tier."""
+    review_on: tuple[ReviewTrigger, ...] = ("breach", "contents")
+    """Which new findings about what is used ask for a review at once, before its day."""
     review_grace: Duration = timedelta(days=14)
     """After which time a review that nobody did is told to model risk as well, again and again."""
     finding_due: dict[Weight, Duration] = Field(default=_FINDING_DUE)
