@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -365,9 +365,7 @@ def _fraud(at: Teller) -> None:
         watched="precision >= 0.8 every 30",
     )
     version = versions.find(at.session, at.version)
-    reading = GiveReading(
-        metric="precision", value=Decimal("0.76"), at=at.now - timedelta(hours=3)
-    )
+    reading = GiveReading(metric="precision", value=Decimal("0.76"))
     monitoring.take(
         at.session, OPERATOR, version, reading, org_key=at.org_key, **at.around
     )
