@@ -13,6 +13,7 @@ NAMES = (
     "costs",
     "ticking",
     "status",
+    "inventory",
     "digests",
 )
 

@@ -1,6 +1,7 @@
 """Models as they stand, read for others."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
@@ -48,7 +49,8 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
     """These models with their versions and open findings."""
     if not rows:
         return []
-    ids = [row.id for row in rows]
+    models = {row.id: row.name for row in rows}
+    ids = list(models)
     versions = queries.versions_of(session, ids)
     parts = queries.parts_of(session, [row.id for row in versions])
     findings = finding_queries.unsettled(session, ids)
@@ -87,13 +89,22 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                 Part(part.part), []
             ).append(people[part.person_id])
     version_names = {row.id: row.version for row in versions}
+    versions_of: dict[int, list[VersionRecord]] = defaultdict(list)
+    for each in versions:
+        versions_of[each.model_id].append(_version(each, by_version.get(each.id, {})))
+    findings_of: dict[int, list[FindingRecord]] = defaultdict(list)
+    for one in findings:
+        findings_of[one.model_id].append(
+            _finding(one, models[one.model_id], version_names, people, texts)
+        )
+    upstream: dict[int, list[str]] = defaultdict(list)
+    downstream: dict[int, list[str]] = defaultdict(list)
+    for down, up in links:
+        upstream[down].append(names[up])
+        downstream[up].append(names[down])
     found = []
     for row in rows:
-        own = tuple(
-            _version(one, by_version.get(one.id, {}))
-            for one in versions
-            if one.model_id == row.id
-        )
+        own = tuple(versions_of[row.id])
         lead = rules.leading([(one.id, one.state) for one in own])
         project = projects.get(row.project_id) if row.project_id else None
         follows = _follows(row)
@@ -130,11 +141,7 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                 versions=own,
                 findings=tuple(
                     sorted(
-                        (
-                            _finding(one, row.name, version_names, people, texts)
-                            for one in findings
-                            if one.model_id == row.id
-                        ),
+                        findings_of[row.id],
                         key=lambda one: (
                             _WEIGHT[one.severity],
                             one.due or date.max,
@@ -143,12 +150,8 @@ def records(session: Session, rows: Sequence[Model]) -> list[ModelRecord]:
                     )
                 ),
                 next_review=row.next_review,
-                upstream=tuple(
-                    sorted(names[up] for down, up in links if down == row.id)
-                ),
-                downstream=tuple(
-                    sorted(names[down] for down, up in links if up == row.id)
-                ),
+                upstream=tuple(sorted(upstream[row.id])),
+                downstream=tuple(sorted(downstream[row.id])),
                 registry_name=row.registry_name,
                 revision=row.revision,
                 lead=next((one for one in own if one.id == lead), None),
