@@ -37,10 +37,15 @@ def list_(
 
     from bot.cli.calling import caller, once
 
+    found: list[dict[str, Any]] = []
+    asked = {"q": word, "limit": "200"}
     with caller() as api:
-        found = once(api, "GET", "/models", params={"q": word} if word else None)[
-            "models"
-        ]
+        while True:
+            told = once(api, "GET", "/models", params=asked)
+            found += told["models"]
+            if told["next"] is None:
+                break
+            asked["after"] = told["next"]
     if as_json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
         return

@@ -80,20 +80,27 @@ def router(deps: Deps, door: Door) -> APIRouter:
                 max_length=80, description="Words of name, vendor, technique or owner."
             ),
         ] = "",
+        after: Annotated[
+            str | None, Query(pattern=KEY, description="The key in `next`, to go on.")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> ModelsTold:
         """The models in the caller's sight, by name."""
         door.require(caller, Scope.MODELS_READ)
         with deps.db.read() as session:
             today = reads.today_of(deps.policy, deps.now(session))
-            found = reads.list_(session, caller.actor, q, policy=deps.policy)
-            bound = caller.token.projects
-            return ModelsTold(
-                models=[
-                    resources.model(one, today)
-                    for one in found
-                    if not bound or one.project_key in bound
-                ]
+            found, last = reads.page(
+                session,
+                caller.actor,
+                q,
+                only=caller.token.projects,
+                after=after,
+                most=limit,
+                policy=deps.policy,
             )
+        return ModelsTold(
+            models=[resources.model(one, today) for one in found], next=last
+        )
 
     @made.get("/{key}", responses=told_errors)
     def show(key: Key, caller: Calls) -> ModelTold:

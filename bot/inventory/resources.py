@@ -190,9 +190,10 @@ class ModelTold(BaseModel):
 
 
 class ModelsTold(BaseModel):
-    """Models by name."""
+    """Models by name; `next` is where to go on, where there are more."""
 
     models: list[ModelTold]
+    next: str | None
 
 
 class CheckTold(BaseModel):

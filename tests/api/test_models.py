@@ -1,5 +1,6 @@
 """The inventory through the API and the command line: a pipeline hands in, people move, Slack follows."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,6 +178,31 @@ def test_a_pipeline_hands_in_and_people_move_it(api: Api) -> None:
     assert verified(api.office)
 
 
+def test_a_long_inventory_is_read_in_pages(api: Api) -> None:
+    program = api.token("p", scopes=BOTH)
+    api.office.project("other", "Other")
+    for number in range(5):
+        call(api, program, "", NEW | {"name": f"Model {number}", "key": f"m-{number}"})
+    call(api, program, "", NEW | {"name": "Elsewhere", "key": "e", "project": "other"})
+    bound = api.token("b", scopes=(Scope.MODELS_READ,), projects=("triage",))
+    seen, after = [], ""
+    while after is not None:
+        path = f"/models?limit=2{f'&after={after}' if after else ''}"
+        told = api.get(path, bound).json()
+        assert len(told["models"]) <= 2
+        seen += [one["key"] for one in told["models"]]
+        after = told["next"]
+    assert seen == [f"m-{number}" for number in range(5)]
+    gone = api.get("/models?after=e", bound)
+    assert (gone.status_code, gone.json()["detail"]) == (
+        422,
+        "No model of that key is among these any more. Begin again without it.",
+    )
+    assert api.get("/models?limit=0", bound).status_code == 422
+    code, said = mlgov(api, program, "model", "list", "--json")
+    assert (code, len(json.loads(said))) == (0, 6)
+
+
 def test_tokens_are_for_what_they_say(api: Api) -> None:
     reads_only = api.token("r", scopes=(Scope.MODELS_READ,))
     assert api.post("/models", reads_only, NEW).status_code == 403
@@ -186,7 +212,7 @@ def test_tokens_are_for_what_they_say(api: Api) -> None:
     program = api.token("p", scopes=BOTH)
     call(api, program, "", NEW)
     assert api.get("/models/fraud-score", elsewhere).status_code == 403
-    assert api.get("/models", elsewhere).json() == {"models": []}
+    assert api.get("/models", elsewhere).json() == {"models": [], "next": None}
     assert api.get("/models", api.token("o", scopes=(Scope.STATUS,))).status_code == 403
     assert api.get("/models/nothing", program).status_code == 404
     assert [

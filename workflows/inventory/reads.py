@@ -23,7 +23,7 @@ from storage.inventory.tables import Finding, Model, ModelVersion
 from storage.people import lookups
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
-from workflows.errors import NotFound
+from workflows.errors import InvalidInput, NotFound
 from workflows.inventory import rules, standings
 from workflows.inventory.records import (
     FindingRecord,
@@ -279,6 +279,41 @@ def list_(
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
     return records(session, _seen(session, actor, storable(words, 80), policy))
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    words: str = "",
+    *,
+    only: Collection[str] = (),
+    after: str | None = None,
+    most: int,
+    policy: Policy,
+) -> tuple[list[ModelRecord], str | None]:
+    """As `list_`, some of them: those that follow the model with the key `after`, at most so many, and the last one's key
+    where more follow. `only` names projects by key to which it is bound, if any. Raises InvalidInput for a key that is not there.
+    """
+    permissions.require_member(actor, "models.read")
+    rows = _seen(session, actor, storable(words, 80), policy)
+    if only:
+        ids = {row.project_id for row in rows if row.project_id}
+        within = {
+            id_
+            for id_, row in queries.projects(session, ids).items()
+            if row.key in only
+        }
+        rows = [row for row in rows if row.project_id in within]
+    if after is not None:
+        keys = [row.key for row in rows]
+        if after not in keys:
+            raise InvalidInput(
+                "No model of that key is among these any more. Begin again without it.",
+                field="after",
+            )
+        rows = rows[keys.index(after) + 1 :]
+    last = rows[most - 1].key if len(rows) > most else None
+    return records(session, rows[:most]), last
 
 
 def find(
