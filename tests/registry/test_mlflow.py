@@ -85,12 +85,7 @@ def look(office: Office) -> None:
 def test_from_a_run_to_its_alias_drift_and_recovery(
     request: pytest.FixtureRequest, tmp_path: Path, empty: Mlflow, kind: str
 ) -> None:
-    with beside(empty, fresh_url(kind, request, tmp_path), tmp_path) as office:
-        _the_life(office, empty)
-
-
-def _the_life(office: Office, mlflow: Mlflow) -> None:
-    mlflow.call(
+    empty.call(
         "registered-models/create",
         name="fraud-score",
         description="Ranks claims.",
@@ -99,8 +94,13 @@ def _the_life(office: Office, mlflow: Mlflow) -> None:
             {"key": "mlgov.project", "value": "ticket-triage"},
         ],
     )
-    run_id, source = mlflow.trained("fraud", b"weights", "tim@acme.test", accuracy=0.91)
-    mlflow.version("fraud-score", source, run_id)
+    run_id, source = empty.trained("fraud", b"weights", "tim@acme.test", accuracy=0.91)
+    empty.version("fraud-score", source, run_id)
+    with beside(empty, fresh_url(kind, request, tmp_path), tmp_path) as office:
+        _the_life(office, empty, run_id, source)
+
+
+def _the_life(office: Office, mlflow: Mlflow, run_id: str, source: str) -> None:
     look(office)
     fred, ola, tim, fay, ada = (
         Person(office, one) for one in (FRED, OLA, TIM, FAY, ADA)
