@@ -1,13 +1,13 @@
 """Registering, describing, assessing, findings and reviews, on both databases."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
-from tests.inventory.conftest import DEV, OLA, RISK, TODAY, VAL, Yard
+from tests.inventory.conftest import DEV, OLA, POLICY, RISK, TODAY, VAL, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.inventory import reads, reviews, service
@@ -209,6 +209,20 @@ def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(
             reads.find(session, yard.actor(OLA), "hidden", policy=yard.policy)
         with pytest.raises(NotFound, match="has no version “9”"):
             reads.find(session, yard.actor(OLA), "Fraud:9", policy=yard.policy)
+
+
+# --- evidence
+
+
+def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(
+    yard: Yard,
+) -> None:
+    yard.text = POLICY.replace("Europe/London", "America/New_York")
+    model = yard.model()
+    version = yard.version(model)
+    yard.hand_in(DEV, version, "model_card", valid_until=TODAY)
+    item = yard.seen(DEV, model).evidence["model_card"]
+    assert item.valid_until == datetime(2026, 1, 27, 5, tzinfo=UTC)
 
 
 # --- findings

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from storage.evidence.tables import Evidence
 from storage.people import lookups
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.calendar import local_instant
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.evidence import fairness, rules
 from workflows.evidence.forms import SubmitEvidence
@@ -107,7 +108,9 @@ def submit(
             field="type",
         )
     until = (
-        datetime.combine(form.valid_until + timedelta(days=1), time(0), UTC)
+        local_instant(
+            form.valid_until + timedelta(days=1), time(0), policy.organisation.zone
+        )
         if form.valid_until
         else now + rule.valid_for
         if rule.valid_for
