@@ -31,6 +31,11 @@ def local_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+def last_day(until: datetime, zone: ZoneInfo) -> date:
+    """The local day on which what is good until an instant is good for the last time: midnight belongs to the day before."""
+    return (until - timedelta(microseconds=1)).astimezone(zone).date()
+
+
 ALSO_CALLED = {
     "england": "GB-ENG",
     "scotland": "GB-SCT",

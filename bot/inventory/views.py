@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from bot import blocks
 from bot.blocks import Block, Element
@@ -11,6 +12,7 @@ from bot.inventory.evidence import figures
 from bot.pictures import Picture
 from bot.replies import Private
 from storage.enums import EvidenceStatus, ModelState, Part
+from workflows.calendar import last_day
 from workflows.evidence.records import Item
 from workflows.inventory import rules
 from workflows.inventory.records import ModelCard, ModelRecord, Need
@@ -102,7 +104,7 @@ def card(
         words.missing(found),
         _evidence(found),
         words.findings(model, today),
-        _approval(found, today),
+        _approval(found, policy.organisation.zone, today),
         spend,
     ]
     shown.append(blocks.section("\n".join(filter(None, facts)) or "No evidence yet."))
@@ -152,12 +154,12 @@ def _evidence(found: ModelCard) -> str:
     return f"Evidence: {', '.join(told)}" if told else ""
 
 
-def _approval(found: ModelCard, today: date) -> str:
+def _approval(found: ModelCard, zone: ZoneInfo, today: date) -> str:
     version = found.version
     told = []
     if version is not None and version.approval_id is not None:
         until = (
-            f" until {words.day(version.approved_until.date(), today)}"
+            f" until {words.day(last_day(version.approved_until, zone), today)}"
             if version.approved_until
             else ""
         )

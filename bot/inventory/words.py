@@ -15,6 +15,7 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from workflows.calendar import last_day
 from workflows.evidence.forms import FAIRNESS
 from workflows.evidence.records import Item
 from workflows.inventory import rules
@@ -248,7 +249,7 @@ def item(one: Item, policy: Policy, today: date) -> str:
     # Slack shows a file that was handed in to nobody but who shared it, so its link leads nowhere for others.
     has_link = one.uri and one.uri.startswith("http") and file_of(one) is None
     head = f"<{one.uri}|{name}>" if has_link else name
-    told = [f"*{head}*", status(one, today)]
+    told = [f"*{head}*", status(one, policy, today)]
     if one.outcome:
         told.append(f"outcome: {one.outcome}")
     if (
@@ -275,9 +276,10 @@ def file_of(one: Item) -> str | None:
     return slack_files.id_of(one.uri) if one.is_file else None
 
 
-def status(one: Item, today: date) -> str:
+def status(one: Item, policy: Policy, today: date) -> str:
     """`accepted by Val`, `waived until 3 Mar by Risk`, `handed in by Dev`."""
-    until = one.valid_until.date() if one.valid_until else None
+    zone = policy.organisation.zone
+    until = last_day(one.valid_until, zone) if one.valid_until else None
     if one.status is EvidenceStatus.WAIVED:
         end = f" until {day(until, today)}" if until else ""
         return f"*waived*{end} by {blocks.escape(one.waiver_owner, 60)}"

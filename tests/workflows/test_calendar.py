@@ -11,6 +11,7 @@ from workflows.calendar import (
     LONGEST_BREAK,
     WorkingCalendar,
     calendar_for,
+    last_day,
     local_instant,
 )
 from workflows.policy import Policy, parse
@@ -247,3 +248,14 @@ def test_somebody_without_a_zone_or_country_has_the_organisations() -> None:
 @pytest.mark.parametrize("tz", ["", None, "Mars/Olympus", "../../etc/passwd", "a\0b"])
 def test_a_zone_that_there_is_not_falls_back(tz: str | None) -> None:
     assert calendar_for(policy(), tz=tz).zone == ZoneInfo("Europe/London")
+
+
+@given(
+    day=st.dates(date(2020, 1, 1), date(2035, 1, 1)),
+    zone=st.sampled_from(["Asia/Tokyo", "America/New_York", "Europe/London"]),
+)
+def test_what_ends_with_a_day_is_good_on_that_day(day: date, zone: str) -> None:
+    where = ZoneInfo(zone)
+    over = local_instant(day + timedelta(days=1), time(0), where)
+    assert last_day(over, where) == day
+    assert last_day(over + timedelta(hours=9), where) == day + timedelta(days=1)

@@ -12,6 +12,7 @@ from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
+from workflows.calendar import last_day
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import moving, reads, rules, standings, versions
@@ -321,7 +322,12 @@ def _evidence(
     for item in standings.items_of(session, version.id).values():
         told = item.status.value
         if item.status is EvidenceStatus.WAIVED:
-            until = f" until {item.valid_until:%d %b %Y}" if item.valid_until else ""
+            zone = policy.organisation.zone
+            until = (
+                f" until {last_day(item.valid_until, zone):%d %b %Y}"
+                if item.valid_until
+                else ""
+            )
             told = f"WAIVED{until} by {item.waiver_owner}: {item.word}"
         elif item.metrics:
             told = ", ".join(

@@ -92,7 +92,9 @@ def situation(
     project = queries.projects(
         session, [record.project_id] if record.project_id else []
     )
-    today = now.astimezone(policy.organisation.zone).date()
+    zone = policy.organisation.zone
+    today = now.astimezone(zone).date()
+    until = version.approved_until if version else None
     mine = [
         one
         for one in record.findings
@@ -122,7 +124,7 @@ def situation(
         high=sum(one.severity is Severity.HIGH for one in mine),
         open_findings=len(mine),
         has_validator=validators,
-        approved_until=version.approved_until if version else None,
+        approved_until=until.astimezone(zone) if until else None,
         is_approved=version is not None and version.approved_digest is not None,
         digest_changed=version is not None
         and version.approved_digest is not None
