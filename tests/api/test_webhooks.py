@@ -110,7 +110,7 @@ def test_what_is_followed_arrives_signed_and_in_order(
         )
         happen(office, "approval.approved")
         office.settle()
-        eventually(lambda: len(receiver.told) >= 6, "all arrived", 10)
+        eventually(lambda: len(receiver.told) >= 6, "all arrived")
         office.settle()
         assert receiver.actions == ["approval.opened"] * 4 + [
             "budget.raised",

@@ -92,7 +92,7 @@ def test_from_a_real_bill_to_a_decided_approval(
     assert "unchanged" in mlgov(tmp_path, "import", "costs", str(bill))
     maya = demo.sandbox.seat(org.MAYA)
     channel = next(c.id for c in maya.channels() if c.name == "ticket-triage")
-    eventually(lambda: bool(maya.messages(channel)), "the alert is posted", 15)
+    eventually(lambda: bool(maya.messages(channel)), "the alert is posted")
 
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.goto(demo.url)

@@ -59,7 +59,7 @@ def test_the_window_opens_with_words_and_gets_its_picture(office: Office) -> Non
     (window,) = tim.modals()
     assert kinds(window.blocks)[:3] == ["section", "context", "context"]
     assert "used 90 % of January's budget by Tue 20 Jan" in str(window.blocks[2])
-    eventually(lambda: is_shown(office, tim.modals()[0].blocks), "the picture came", 10)
+    eventually(lambda: is_shown(office, tim.modals()[0].blocks), "the picture came")
     shown = tim.modals()[0].blocks[2]
     assert shown["title"]["text"].endswith(
         "used 90 % of January's budget by Tue 20 Jan"
@@ -101,7 +101,7 @@ def test_a_command_is_answered_at_once_and_its_picture_follows(office: Office) -
     asking(office.bot.edge.router)
     ola = office.sandbox.seat(OLA)
     assert "About tea." in str(ola.slash("/mlgov", "draw tea", "C0TRIAGE").body)
-    eventually(lambda: len(ola.ephemerals("C0TRIAGE")) == 2, "the picture follows", 10)
+    eventually(lambda: len(ola.ephemerals("C0TRIAGE")) == 2, "the picture follows")
     words, picture = ola.ephemerals("C0TRIAGE")
     assert kinds(words.blocks) == ["section"]
     assert is_shown(office, picture.blocks)
@@ -113,7 +113,7 @@ def test_a_picture_that_fails_is_said_in_words(office: Office) -> None:
     office.sandbox.faults.fail_before("upload")
     ola = office.sandbox.seat(OLA)
     ola.slash("/mlgov", "draw tea", "C0TRIAGE")
-    eventually(lambda: len(ola.ephemerals("C0TRIAGE")) == 2, "its words follow", 10)
+    eventually(lambda: len(ola.ephemerals("C0TRIAGE")) == 2, "its words follow")
     _, instead = ola.ephemerals("C0TRIAGE")
     assert kinds(instead.blocks) == ["context"]
     assert "The title is tea" in str(instead.blocks)
