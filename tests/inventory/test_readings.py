@@ -106,6 +106,7 @@ def test_a_measure_that_a_plan_names_again_is_watched_again(yard: Yard) -> None:
         yard.hand_in(OPS, version, "monitoring_plan", watched=watched)
 
     plan("latency_ms <= 120 every 1")
+    plan("accuracy >= 0.85 every 7")
     plan("latency_ms <= 90 every 1", "Accuracy >= 0.8 every 7")
     assert [one.metric for one in yard.seen(OLA, model).readings] == [
         "accuracy",
