@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from storage.budgets.tables import BudgetAlert
@@ -123,6 +124,7 @@ def test_another_currency_is_shown_beside_and_never_compared(money: Money) -> No
     assert (burn.spent, burn.others) == (Decimal(200), (("USD", Decimal(100000)),))
 
 
+@pytest.mark.slow
 def test_two_hundred_projects_and_two_years_alarm_nobody(money: Money) -> None:
     from storage.projects.tables import Project, ProjectAccount
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from workflows import policy
 from workflows.evidence import explaining, fairness
 from workflows.policy.inventory import DEFAULT, FairnessRules
@@ -35,6 +37,7 @@ def test_the_policy_in_the_page_is_the_default() -> None:
     assert policy.parse(HEAD + text).policy.evidence.fairness == FairnessRules()
 
 
+@pytest.mark.slow
 def test_the_example_by_hand() -> None:
     cells = predictions.read(
         Path(__file__).parent / "hired.csv", Columns("truth", "prediction", ("sex",))

@@ -61,6 +61,7 @@ def in_sight(org: dict, who: int) -> set[int]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(org=organisations)
+@pytest.mark.slow
 def test_nobody_sees_more_than_they_may(shared: Database, org: dict) -> None:
     run = next(_numbers)
     slack = [f"U{run}X{who}" for who in range(MOST_PEOPLE)]

@@ -144,6 +144,7 @@ def _pack(yard: Yard, version: int) -> Pack:
         return packs.make(session, OPERATOR, version, policy=yard.policy, now=yard.now)
 
 
+@pytest.mark.slow
 def test_a_pack_holds_what_an_auditor_asks(yard: Yard) -> None:
     yard.model("claims", name="Claims <i>")
     model = yard.model(tier=1, upstream=("claims",))
@@ -226,6 +227,7 @@ def test_the_ledger_in_a_pack_can_be_checked_by_itself(yard: Yard) -> None:
         assert ledger.head(session).hash == pack.ledger.head_hash
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone_and_holds_its_json(yard: Yard) -> None:
     model = yard.model(purpose="</script><script>alert(1)</script>")
     version = yard.approved(model)

@@ -2,6 +2,8 @@
 
 from datetime import date, datetime
 
+import pytest
+
 from tests.milestones.conftest import Team, actor
 from workflows.milestones import changes
 from workflows.milestones.forms import Reschedule
@@ -22,6 +24,7 @@ def through(team: Team, first: str, last: str) -> list[tuple[str, str, list[int]
     ]
 
 
+@pytest.mark.slow
 def test_before_on_and_after_the_day_one_more_person_each_time(team: Team) -> None:
     team.project("lane")
     team.add("leo", "lane", "Data sheet", date(2026, 1, 21))

@@ -367,6 +367,7 @@ def test_many_moves_at_once_are_one_alarm_and_no_writes(shelf: Shelf) -> None:
     assert len(shelf.words()) == filed + 1
 
 
+@pytest.mark.slow
 def test_what_vanishes_in_a_storm_is_a_finding_after_it(shelf: Shelf) -> None:
     _used(shelf)
     for name in ("a", "b", "c", "d", "e", "f", "g"):
@@ -397,6 +398,7 @@ def _version_of(shelf: Shelf, name: str) -> int:
     return version.id
 
 
+@pytest.mark.slow
 def test_writes_are_patient_few_and_given_up(database: Database) -> None:
     yard = settled(database)
     yard.text += "registry: {writes_per_hour: 2}\n"

@@ -46,6 +46,7 @@ def test_a_reader_cannot_write(database: Database) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_held_lock_is_told_as_busy_well_before_slack_gives_up(
     database: Database,
 ) -> None:
