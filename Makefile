@@ -35,7 +35,7 @@ run: $(STAMP) ## Run mlgov against the Slack that the environment names
 test: $(STAMP) ## All tests that need nothing but this checkout (browser tests skip without Chromium)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy" $(ARGS)
 
-test-fast: $(STAMP) ## The quick ones, under a minute
+test-fast: $(STAMP) ## The quick ones, in a minute or two
 	$(BIN)/python -m pytest -n 2 $(FILES) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
 test-all: $(HEAVY) ## Every test, also those that start heavy real servers or take long

@@ -24,15 +24,13 @@ money, percent, span, spent = (
 Block = dict[str, Any]
 Element = dict[str, Any]
 
-SECTION, FIELD, HEADER, BUTTON, OPTION, TITLE, FALLBACK = (
-    3000,
-    2000,
-    150,
-    75,
-    75,
-    24,
-    3000,
-)
+SECTION = 3000
+FIELD = 2000
+HEADER = 150
+BUTTON = 75
+OPTION = 75
+TITLE = 24
+FALLBACK = 3000
 MESSAGE_BLOCKS, VIEW_BLOCKS, SELECT_OPTIONS = 50, 100, 100
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ufeff]")

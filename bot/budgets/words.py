@@ -6,11 +6,9 @@ from bot import blocks
 from workflows.budgets.records import Asked, Burn
 from workflows.budgets.rules import Likely
 
-ACKNOWLEDGE, INCREASE, BREAK_DOWN = (
-    "budgets.acknowledge",
-    "budgets.increase",
-    "budgets.break_down",
-)
+ACKNOWLEDGE = "budgets.acknowledge"
+INCREASE = "budgets.increase"
+BREAK_DOWN = "budgets.break_down"
 SUBMIT_INCREASE = "budgets.ask"
 SUBMIT_CHANGE = "budgets.change"
 

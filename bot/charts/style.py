@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, SOFT, RULE = "#1d1c1d", "#5c5c66", "#d9d9de"
-BLUE, ORANGE, GREEN, PURPLE, RED = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#d55e00",
-)
+BLUE = "#0072b2"
+ORANGE = "#e69f00"
+GREEN = "#009e73"
+PURPLE = "#cc79a7"
+RED = "#d55e00"
 """Okabe and Ito's colours; beside them a line is told apart by its dashes or its label, too."""
 SERIES = (BLUE, ORANGE, GREEN, PURPLE)
 FONT = "DejaVu Sans"

@@ -12,12 +12,10 @@ PAGE = ("front.page_back", "front.page_on")
 """Turn a page of a section of App Home."""
 LIST = ("front.list_back", "front.list_on")
 """Turn a page of a private list of projects."""
-WAITING, PROJECTS, ALL, HELP = (
-    "front.waiting",
-    "front.projects",
-    "front.all",
-    "front.help",
-)
+WAITING = "front.waiting"
+PROJECTS = "front.projects"
+ALL = "front.all"
+HELP = "front.help"
 TOGETHER = 3
 """Lines in which mlgov introduces itself."""
 

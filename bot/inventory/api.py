@@ -1,5 +1,6 @@
 """The inventory for programs and for the command line: the same rules as in Slack, and Slack follows."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -70,6 +71,34 @@ def router(deps: Deps, door: Door) -> APIRouter:
     def shown(session: Session, model_id: int) -> ModelTold:
         today = reads.today_of(deps.policy, deps.now(session))
         return resources.model(reads.one(session, model_id), today)
+
+    def kept(
+        caller: Caller,
+        key: str,
+        version: str,
+        handed: Callable[[], SubmitEvidence],
+        told: str,
+        request: str | None = None,
+    ) -> EvidenceTold:
+        """Hand in what is `handed` over, which may refuse; `told` is what the call said, `request` its name, by which the same again changes nothing."""
+        name = call_name(caller, request, "evidence", key, version, told)
+
+        def work(session: Session) -> EvidenceTold:
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
+            now = deps.now(session)
+            id_ = evidencing.submit(
+                session,
+                caller.actor,
+                one.id,
+                handed(),
+                name,
+                policy=deps.policy,
+                now=now,
+            )
+            lacks = evidencing.check(session, one.id, policy=deps.policy, now=now)
+            return EvidenceTold(id=id_, check=resources.check(lacks))
+
+        return deps.db.run(checked(work))
 
     @made.get("", responses=answers(400, 401, 403, 422))
     def list_(
@@ -198,29 +227,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
         """Hand in evidence; the same content again changes nothing."""
         if form.fairness is not None:
             fairness.ready()
-
-        def work(session: Session) -> EvidenceTold:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            now = deps.now(session)
-            kept = evidencing.submit(
-                session,
-                caller.actor,
-                one.id,
-                form.form(),
-                call_name(
-                    caller, request, "evidence", key, version, form.model_dump_json()
-                ),
-                policy=deps.policy,
-                now=now,
-            )
-            return EvidenceTold(
-                id=kept,
-                check=resources.check(
-                    evidencing.check(session, one.id, policy=deps.policy, now=now)
-                ),
-            )
-
-        return deps.db.run(checked(work))
+        return kept(caller, key, version, form.form, form.model_dump_json(), request)
 
     @made.post(
         "/{key}/versions/{version}/predictions",
@@ -269,33 +276,15 @@ def router(deps: Deps, door: Door) -> APIRouter:
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
         fairness.ready()
         with deps.db.read() as session:
-            at.version(session, caller, Scope.MODELS, key, version)
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
+            evidencing.require_may_hand_in(
+                session, caller.actor, one.id, FAIRNESS, policy=deps.policy
+            )
         cells = predictions.read_bytes(file, columns, name="The file")
         counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
         form = SubmitEvidence(type=FAIRNESS, fairness=counted)
 
-        def work(session: Session) -> EvidenceTold:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            now = deps.now(session)
-            kept = evidencing.submit(
-                session,
-                caller.actor,
-                one.id,
-                form,
-                call_name(
-                    caller, None, "evidence", key, version, form.model_dump_json()
-                ),
-                policy=deps.policy,
-                now=now,
-            )
-            return EvidenceTold(
-                id=kept,
-                check=resources.check(
-                    evidencing.check(session, one.id, policy=deps.policy, now=now)
-                ),
-            )
-
-        return deps.db.run(checked(work))
+        return kept(caller, key, version, lambda: form, form.model_dump_json())
 
     @made.post("/{key}/versions/{version}/steps", responses=told_errors)
     def step(

@@ -8,71 +8,63 @@ from bot.blocks import Block, Element
 from bot.inventory import words
 from workflows.evidence.forms import WORDS
 
-(
-    SUBMIT_REGISTER, SUBMIT_DESCRIBE, SUBMIT_ASSESS, SUBMIT_VERSION, SUBMIT_STEP, SUBMIT_EVIDENCE, SUBMIT_LOOK, SUBMIT_WAIVE,
-    SUBMIT_FINDING, SUBMIT_SETTLE, SUBMIT_REVIEW, SUBMIT_CLASSIFY,
-) = (
-    f"models.submit_{one}"
-    for one in (
-        "register", "describe", "assess", "version", "step", "evidence", "look", "waive", "finding", "settle", "review", "classify",
-    )
-)  # fmt: skip
-NAME, KIND, VENDOR, PROJECT, OWNER, PURPOSE = (
-    "name",
-    "kind",
-    "vendor",
-    "project",
-    "owner",
-    "purpose",
-)
-INTENDED, SCOPE, TECHNIQUE, DATA, PEOPLE, UPSTREAM = (
-    "intended_use",
-    "out_of_scope",
-    "technique",
-    "data_sources",
-    "affects_people",
-    "upstream",
-)
-EXPOSURE, USE, EU, TIER, REASON = (
-    "exposure",
-    "purpose_class",
-    "eu_class",
-    "override",
-    "reason",
-)
-VERSION, DIGEST, DEVELOPER, BASE, PROMPT, TOOLS = (
-    "version",
-    "digest",
-    "developers",
-    "base",
-    "prompt",
-    "tools",
-)
-VALIDATOR, CHANGE, NEW = ("validator", "change_class", "new_version")
-FILE, TRUTH, PREDICTION, GROUPS, POSITIVE, CUT = (
-    "file",
-    "truth",
-    "prediction",
-    "group",
-    "positive",
-    "cut",
-)
-TYPE, URI, SUMMARY, METRICS, OUTCOME, UNTIL = (
-    "type",
-    "uri",
-    "summary",
-    "metrics",
-    "outcome",
-    "until",
-)
-VERDICT, PICK, WORD, SEVERITY, DUE, HOW = (
-    "verdict",
-    "pick",
-    "word",
-    "severity",
-    "due",
-    "how",
-)
+SUBMIT_REGISTER = "models.submit_register"
+SUBMIT_DESCRIBE = "models.submit_describe"
+SUBMIT_ASSESS = "models.submit_assess"
+SUBMIT_VERSION = "models.submit_version"
+SUBMIT_STEP = "models.submit_step"
+SUBMIT_EVIDENCE = "models.submit_evidence"
+SUBMIT_LOOK = "models.submit_look"
+SUBMIT_WAIVE = "models.submit_waive"
+SUBMIT_FINDING = "models.submit_finding"
+SUBMIT_SETTLE = "models.submit_settle"
+SUBMIT_REVIEW = "models.submit_review"
+SUBMIT_CLASSIFY = "models.submit_classify"
+
+NAME = "name"
+KIND = "kind"
+VENDOR = "vendor"
+PROJECT = "project"
+OWNER = "owner"
+PURPOSE = "purpose"
+INTENDED = "intended_use"
+SCOPE = "out_of_scope"
+TECHNIQUE = "technique"
+DATA = "data_sources"
+PEOPLE = "affects_people"
+UPSTREAM = "upstream"
+EXPOSURE = "exposure"
+USE = "purpose_class"
+EU = "eu_class"
+TIER = "override"
+REASON = "reason"
+VERSION = "version"
+DIGEST = "digest"
+DEVELOPER = "developers"
+BASE = "base"
+PROMPT = "prompt"
+TOOLS = "tools"
+VALIDATOR = "validator"
+CHANGE = "change_class"
+NEW = "new_version"
+FILE = "file"
+TRUTH = "truth"
+PREDICTION = "prediction"
+GROUPS = "group"
+POSITIVE = "positive"
+CUT = "cut"
+TYPE = "type"
+URI = "uri"
+SUMMARY = "summary"
+METRICS = "metrics"
+OUTCOME = "outcome"
+UNTIL = "until"
+VERDICT = "verdict"
+PICK = "pick"
+WORD = "word"
+SEVERITY = "severity"
+DUE = "due"
+HOW = "how"
 
 E = TypeVar("E", bound=object)
 

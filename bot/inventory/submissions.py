@@ -10,11 +10,7 @@ from bot.replies import Reply
 from bot.requests import Submission
 from bot.router import Router
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
-from workflows.inventory import (
-    reads,
-    service,
-    versions,
-)
+from workflows.inventory import reads, service, versions
 from workflows.inventory.forms import (
     AddVersion,
     AssessTier,

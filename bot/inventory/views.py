@@ -216,7 +216,7 @@ def menu(found: ModelCard) -> list[tuple[str, str]]:
     offered: list[tuple[str, str]] = []
     is_over = found.version is not None and found.version.state is ModelState.RETIRED
     is_asked = found.version is not None and found.version.state is ModelState.APPROVAL
-    if found.version is not None and not is_over and not is_asked:
+    if found.can_hand_in:
         offered.append((words.EVIDENCE, "Hand in evidence…"))
     offered.append((words.FINDING, "File a finding…"))
     offered.append((words.CARD, "Model card"))

@@ -50,8 +50,6 @@ class Watch:
         self._prometheus = prometheus
         self._waits: dict[int, float] = {}
         """Measure → monotonic time before which it is not asked for again."""
-        self._asked: dict[int, float] = {}
-        """Measure → monotonic time when it was last asked for."""
         self._rounds = Repeating("the reading of measures", self.look, PAUSE)
 
     def start(self) -> None:
@@ -70,8 +68,6 @@ class Watch:
             wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
-        # What was asked for longest ago goes first: one that takes the whole round with it holds up no other twice.
-        wanted.sort(key=lambda one: self._asked.get(one.metric_id, 0.0))
         kept, trouble = 0, ""
         for start in range(0, min(len(wanted), MOST), BATCH):
             values, missed, trouble = self._ask(wanted[start : start + BATCH])
@@ -94,7 +90,6 @@ class Watch:
         for place, one in enumerate(some):
             if self._rounds.is_stopping:
                 break
-            self._asked[one.metric_id] = time.monotonic()
             try:
                 values[one] = self._prometheus.value(one.query, one.at)
             except PrometheusTrouble as error:

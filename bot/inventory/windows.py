@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from bot import blocks
 from bot.blocks import Block
 from bot.inventory import fields, words
-from storage.enums import (
-    ModelKind,
-)
+from storage.enums import ModelKind
 from workflows.evidence.forms import CARD, WORDS
 from workflows.inventory import rules
 from workflows.inventory.records import ModelCard, ModelRecord

@@ -30,47 +30,30 @@ from workflows.policy import Policy
 from workflows.policy.inventory import Step
 from workflows.projects.records import PersonRef
 
-(
-    OPEN,
-    STEP,
-    MORE,
-    REGISTER,
-    PICK_TYPE,
-    SETTLE,
-    SHARED,
-    READ_FILE,
-    SEND_CARD,
-    SEND_PACK,
-) = (
-    "models.open",
-    "models.step",
-    "models.more",
-    "models.register",
-    "models.evidence_type",
-    "models.settle",
-    "models.shared",
-    "models.file",
-    "models.send_card",
-    "models.send_pack",
-)
-PICK_VERSION, PICK_PROJECT, PICK_UPSTREAM = (
-    "models.pick_version",
-    "models.pick_project",
-    "models.pick_upstream",
-)
+OPEN = "models.open"
+STEP = "models.step"
+MORE = "models.more"
+REGISTER = "models.register"
+PICK_TYPE = "models.evidence_type"
+SETTLE = "models.settle"
+SHARED = "models.shared"
+READ_FILE = "models.file"
+SEND_CARD = "models.send_card"
+SEND_PACK = "models.send_pack"
+PICK_VERSION = "models.pick_version"
+PICK_PROJECT = "models.pick_project"
+PICK_UPSTREAM = "models.pick_upstream"
 """Menus whose options are looked up."""
-DESCRIBE, ASSESS, VERSION, EVIDENCE, LOOK, WAIVE, FINDING, REVIEW, CLASSIFY, CARD = (
-    "describe",
-    "assess",
-    "version",
-    "evidence",
-    "look",
-    "waive",
-    "finding",
-    "review",
-    "classify",
-    "card",
-)
+DESCRIBE = "describe"
+ASSESS = "assess"
+VERSION = "version"
+EVIDENCE = "evidence"
+LOOK = "look"
+WAIVE = "waive"
+FINDING = "finding"
+REVIEW = "review"
+CLASSIFY = "classify"
+CARD = "card"
 """What the menu offers beside steps; the value of an option begins with it."""
 
 S = ModelState

@@ -7,29 +7,23 @@ from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
 from workflows.errors import InvalidInput
 from workflows.maturity.records import CycleResult, MyCheckIn, Terms
 
-OPEN, SKIP, SAID, ANSWER, BACK, NOTE = (
-    "maturity.open",
-    "maturity.skip",
-    "maturity.said",
-    "maturity.answer",
-    "maturity.back",
-    "maturity.note",
-)
-START, CLOSE, EARLY, DETAILS, TARGETS, SINGLE = (
-    "maturity.start",
-    "maturity.close",
-    "maturity.early",
-    "maturity.details",
-    "maturity.targets",
-    "maturity.single",
-)
+OPEN = "maturity.open"
+SKIP = "maturity.skip"
+SAID = "maturity.said"
+ANSWER = "maturity.answer"
+BACK = "maturity.back"
+NOTE = "maturity.note"
+START = "maturity.start"
+CLOSE = "maturity.close"
+EARLY = "maturity.early"
+DETAILS = "maturity.details"
+TARGETS = "maturity.targets"
+SINGLE = "maturity.single"
 PLAN, KEEP_PLAN = "maturity.plan", "maturity.keep_plan"
-NEXT, KEEP_NOTE, KEEP_SKIP, KEEP_TARGETS = (
-    "maturity.next",
-    "maturity.keep_note",
-    "maturity.keep_skip",
-    "maturity.keep_targets",
-)
+NEXT = "maturity.next"
+KEEP_NOTE = "maturity.keep_note"
+KEEP_SKIP = "maturity.keep_skip"
+KEEP_TARGETS = "maturity.keep_targets"
 
 ANSWERS = {
     Answer.YES: "Yes",

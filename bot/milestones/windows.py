@@ -10,32 +10,20 @@ from bot.milestones import words
 from storage.enums import MilestoneType
 from workflows.milestones.records import Detail, MilestoneRecord, SnoozeChoice
 
-(
-    SUBMIT_ADD,
-    SUBMIT_DONE,
-    SUBMIT_RISK,
-    SUBMIT_MOVE,
-    SUBMIT_SNOOZE,
-    SUBMIT_HAND,
-    SUBMIT_DROP,
-) = (
-    "milestones.submit_add",
-    "milestones.submit_done",
-    "milestones.submit_risk",
-    "milestones.submit_move",
-    "milestones.submit_snooze",
-    "milestones.submit_hand",
-    "milestones.submit_drop",
-)
+SUBMIT_ADD = "milestones.submit_add"
+SUBMIT_DONE = "milestones.submit_done"
+SUBMIT_RISK = "milestones.submit_risk"
+SUBMIT_MOVE = "milestones.submit_move"
+SUBMIT_SNOOZE = "milestones.submit_snooze"
+SUBMIT_HAND = "milestones.submit_hand"
+SUBMIT_DROP = "milestones.submit_drop"
 SUBMIT_CHANGE = "milestones.submit_change"
-PROJECT, TITLE, DUE, TYPE, OWNER, NEEDS = (
-    "project",
-    "title",
-    "due",
-    "type",
-    "owner",
-    "needs",
-)
+PROJECT = "project"
+TITLE = "title"
+DUE = "due"
+TYPE = "type"
+OWNER = "owner"
+NEEDS = "needs"
 PROOF, ON, REASON, NEW, UNTIL, TO = ("proof", "on", "reason", "new", "until", "to")
 MOST_REASON = 1000
 

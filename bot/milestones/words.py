@@ -9,22 +9,18 @@ from bot.blocks import Block, Element
 from storage.enums import MilestoneStatus, MilestoneType
 from workflows.milestones.records import MilestoneRecord, Needed, Pushed
 
-DONE, RESCHEDULE, MORE, ADD, START, LOOK = (
-    "milestones.done",
-    "milestones.reschedule",
-    "milestones.more",
-    "milestones.add",
-    "milestones.start",
-    "milestones.look",
-)
-RISK, TRACK, SNOOZE, HAND, DROP, DETAILS = (
-    "risk",
-    "track",
-    "snooze",
-    "hand",
-    "drop",
-    "details",
-)
+DONE = "milestones.done"
+RESCHEDULE = "milestones.reschedule"
+MORE = "milestones.more"
+ADD = "milestones.add"
+START = "milestones.start"
+LOOK = "milestones.look"
+RISK = "risk"
+TRACK = "track"
+SNOOZE = "snooze"
+HAND = "hand"
+DROP = "drop"
+DETAILS = "details"
 """What the menu More offers; the value of an option begins with it."""
 
 STATES = {

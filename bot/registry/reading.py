@@ -1,7 +1,7 @@
 """What a look reads beside the registry's lists: what its runs measured, and the contents of its versions."""
 
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -33,45 +33,46 @@ class Reader:
         self._registry = registry
         self._later: dict[Hashable, float] = {}
         """Run or version → monotonic time before which it is not asked for again."""
+        self._failed = 0
+        """What the server failed to give in this look."""
 
     def runs(self, wanted: Iterable[str]) -> dict[str, Measured]:
         """What runs measured; nothing for one that is gone. One that the server fails to give is not among them."""
         found: dict[str, Measured] = {}
-        left, until = TROUBLES, time.monotonic() + ENOUGH
-        for run_id in self._now(wanted, RUNS):
+        for run_id in self._some(wanted, RUNS):
             try:
                 found[run_id] = self._registry.run(run_id)
             except RegistryTrouble:
                 self._put_off(run_id)
-                left -= 1
             except GovernanceError:
                 found[run_id] = {}, None
-            if not left or time.monotonic() > until:
-                break
         return found
 
     def contents(self, wanted: Iterable[Version]) -> dict[Version, Digest]:
         """The digests of versions; without one, and with the reason, where it cannot be read."""
         found: dict[Version, Digest] = {}
-        left, until = TROUBLES, time.monotonic() + ENOUGH
-        for one in self._now(wanted, CONTENTS):
+        for one in self._some(wanted, CONTENTS):
             try:
                 found[one] = self._registry.digest(*one)
             except RegistryTrouble as error:
                 found[one] = Digest(None, error.sentence, for_now=True)
-                left -= 1
             except GovernanceError as error:
                 found[one] = Digest(None, error.sentence)
             if found[one].for_now:
                 self._put_off(one)
-            if not left or time.monotonic() > until:
-                break
         return found
 
-    def _now(self, wanted: Iterable[Key], most: int) -> list[Key]:
-        now = time.monotonic()
-        self._later = {one: until for one, until in self._later.items() if until > now}
-        return list(islice((one for one in wanted if one not in self._later), most))
+    def _some(self, wanted: Iterable[Key], most: int) -> Iterator[Key]:
+        """What is not put off, one after another, until that is enough for a look."""
+        began = time.monotonic()
+        self._later = {one: at for one, at in self._later.items() if at > began}
+        self._failed = 0
+        due = (one for one in wanted if one not in self._later)
+        for one in islice(due, most):
+            yield one
+            if self._failed >= TROUBLES or time.monotonic() - began > ENOUGH:
+                return
 
     def _put_off(self, one: Hashable) -> None:
+        self._failed += 1
         self._later[one] = time.monotonic() + AGAIN

@@ -206,7 +206,7 @@ def test_a_query_that_takes_too_long_is_of_that_query_alone(data: Path) -> None:
     with served(data, free_port()) as url:
         with (
             closing(Prometheus(url, timeout=1.0)) as hasty,
-            pytest.raises(InvalidInput, match=r"takes longer than 1 s over|timed out"),
+            pytest.raises(InvalidInput, match=r"takes longer than 1 s|timed out"),
         ):
             hasty.value("sum(sum_over_time(model_accuracy[12h:10ms]))", OPENS)
         with closing(Prometheus(url)) as prometheus:

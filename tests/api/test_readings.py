@@ -21,7 +21,7 @@ from tests.stories.office import OLA, POLICY
 from tests.stories.test_models import Person, record
 from workflows import policy
 from workflows.errors import InvalidInput
-from workflows.sources.prometheus import Prometheus, PrometheusTrouble
+from workflows.sources.prometheus import NOTHING, Prometheus, PrometheusTrouble
 
 api = on_sqlite
 
@@ -244,25 +244,23 @@ def test_one_slow_query_is_told_from_a_server_that_is_silent() -> None:
     silent = False
     server.answer = answer
     with closing(Prometheus(server.url, timeout=0.4)) as prometheus:
-        with pytest.raises(
-            InvalidInput, match=r"takes longer than 0\.4 s over the query"
-        ):
+        with pytest.raises(InvalidInput, match=r"takes longer than 0\.4 s"):
             prometheus.value("slow")
         assert prometheus.value("quick") == Decimal("0.9")
         silent = True
-        with pytest.raises(PrometheusTrouble, match="ReadTimeout"):
+        with pytest.raises(PrometheusTrouble, match="takes longer"):
             prometheus.value("slow")
         silent = False
         for status, body, kind in (
             (
                 503,
                 {"status": "error", "errorType": "unavailable", "error": "starting"},
-                "cannot answer: starting",
+                "refuses the query: starting",
             ),
             (
                 500,
                 {"status": "error", "errorType": "internal", "error": "disk"},
-                "cannot answer: disk",
+                "refuses the query: disk",
             ),
             (401, "no", r"refuses the token \(HTTP 401\)"),
             (503, "Service Unavailable", "That is no Prometheus: HTTP 503"),
@@ -274,8 +272,9 @@ def test_one_slow_query_is_told_from_a_server_that_is_silent() -> None:
     server.stop()
 
 
-def test_what_holds_up_a_round_holds_up_no_other_twice(api: Api, token: str) -> None:
-    """The server falls silent at one query, behind which another waits: that one goes first the next time."""
+def test_a_query_that_fails_in_the_server_holds_up_no_other(
+    api: Api, token: str
+) -> None:
     deps = api.office.bot.deps
     found = policy.parse(
         f"{POLICY}readings:\n  every: 1h\n  prometheus: {{accuracy: bad, latency: good}}\n"
@@ -302,6 +301,7 @@ def test_what_holds_up_a_round_holds_up_no_other_twice(api: Api, token: str) -> 
     answers = {
         "bad": (500, {"status": "error", "errorType": "internal", "error": "disk"}),
         "good": (200, {"status": "success", "data": one}),
+        NOTHING: (200, {"status": "success", "data": one}),
     }
 
     def answer(method: str, path: str) -> Answer:
@@ -310,10 +310,6 @@ def test_what_holds_up_a_round_holds_up_no_other_twice(api: Api, token: str) -> 
 
     server.answer = answer
     watch = watching.Watch(deps, Prometheus(server.url))
-    assert watch.look() == 0
-    assert len(server.seen) == 1, "trouble ends the round"
-    watch._waits.clear()
     assert watch.look() == 1
-    assert "query=good" in server.seen[1][1]
     watch.stop()
     server.stop()

@@ -5,10 +5,20 @@ from typing import Any
 
 import pytest
 
-from bot.inventory import words
+from bot.inventory import views, words
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
-from tests.inventory.conftest import DEV, OLA, POLICY, RISK, TODAY, VAL, Yard
+from tests.inventory.conftest import (
+    DEV,
+    OLA,
+    OPS,
+    POLICY,
+    RISK,
+    SPO,
+    TODAY,
+    VAL,
+    Yard,
+)
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.inventory import reads, reviews, service
@@ -213,6 +223,16 @@ def test_people_see_the_models_of_their_projects_and_model_risk_sees_all(
 
 
 # --- evidence
+
+
+def test_who_only_sees_a_model_is_offered_no_evidence_to_hand_in(yard: Yard) -> None:
+    model = yard.model()
+    version = yard.version(model)
+    offered = {who: views.menu(yard.seen(who, model)) for who in (SPO, DEV, OPS)}
+    hands_in = (words.EVIDENCE, "Hand in evidence…")
+    assert [hands_in in each for each in offered.values()] == [False, True, True]
+    with pytest.raises(NotAllowed, match="handed in by those who own"):
+        yard.hand_in(SPO, version, "model_card")
 
 
 def test_evidence_is_good_to_the_end_of_its_day_where_the_organisation_is(

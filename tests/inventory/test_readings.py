@@ -8,13 +8,13 @@ import pytest
 
 from bot.inventory import messages
 from bot.rendering import Scene
-from storage.enums import Severity
+from storage.enums import FindingSource, Severity
 from tests.approvals.conftest import ORG
 from tests.inventory.conftest import OLA, OPS, POLICY, RISK, Yard
 from workflows.actors import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
-from workflows.inventory import monitoring, reviews
+from workflows.inventory import findings, monitoring
 from workflows.inventory.forms import GiveReading
 from workflows.inventory.notices import ReviewDue
 
@@ -151,7 +151,7 @@ def test_a_breach_asks_for_a_review_before_its_day(yard: Yard) -> None:
 
 
 def test_the_policy_says_what_asks_for_a_review(yard: Yard) -> None:
-    yard.text = POLICY + "inventory: {review_on: [silence]}\n"
+    yard.text = POLICY + "inventory: {review_on: [silent]}\n"
     model = yard.model()
     version = yard.in_use(model)
     planned = yard.look(model).next_review
@@ -169,10 +169,20 @@ def test_the_policy_says_what_asks_for_a_review(yard: Yard) -> None:
 def test_nothing_is_reviewed_of_what_is_not_used(yard: Yard) -> None:
     model = yard.model()
     yard.db.run(
-        lambda session: reviews.trigger(
-            session, model, policy=yard.policy, now=yard.now
+        lambda session: findings.found(
+            session,
+            model,
+            None,
+            {"what": "contents", "version": "1"},
+            Severity.HIGH,
+            FindingSource.REGISTRY,
+            "contents",
+            policy=yard.policy,
+            now=yard.now,
+            org_key=ORG,
         )
     )
+    assert len(yard.look(model).findings) == 1
     assert yard.look(model).next_review is None
 
 

@@ -45,15 +45,13 @@ gates:
     expires_after: 7d
 """
 
-OLA, TIM, FAY, FRED, GUS, SAM, ADA = (
-    "U0OLA",
-    "U0TIM",
-    "U0FAY",
-    "U0FRED",
-    "U0GUS",
-    "U0SAM",
-    "U0ADA",
-)
+OLA = "U0OLA"
+TIM = "U0TIM"
+FAY = "U0FAY"
+FRED = "U0FRED"
+GUS = "U0GUS"
+SAM = "U0SAM"
+ADA = "U0ADA"
 
 
 def organisation() -> dict[str, Any]:

@@ -70,6 +70,7 @@ def card(
         can_edit=actor.kind is not ActorKind.PERSON
         or bool({Who.OWNER, Who.MODEL_RISK} & standing.parts)
         or standing.developed,
+        can_hand_in=version is not None and is_open and standing.is_close,
         can_risk=Who.MODEL_RISK in standing.parts,
         can_accept=tuple(
             item

@@ -82,8 +82,7 @@ def _require_may_hand_in(
 ) -> None:
     record = reads.one(session, model.id)
     standing = standings.standing(session, actor, record, version, policy=policy)
-    is_close = bool(standing.parts) or standing.contributed
-    if actor.kind is ActorKind.PERSON and not is_close:
+    if actor.kind is ActorKind.PERSON and not standing.is_close:
         raise NotAllowed(
             "Evidence is handed in by those who own, make, validate or run this model.",
             audit=RefusalFact(

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import FindingSource, FindingStatus, Severity
 from storage.inventory import finding_queries, queries
-from storage.inventory.tables import Finding
+from storage.inventory.tables import Finding, Model
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
@@ -14,7 +14,7 @@ from workflows.errors import InvalidInput, NotAllowed, NotFound, RefusalFact, St
 from workflows.inventory import reads, service, standings, telling
 from workflows.inventory.forms import FileFinding, SettleFinding
 from workflows.inventory.notices import FindingFiled
-from workflows.inventory.rules import Who
+from workflows.inventory.rules import REVIEWED, Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 
@@ -83,7 +83,10 @@ def found(
     now: datetime,
     org_key: str,
 ) -> int | None:
-    """File what mlgov found itself, once for a key; its id, None when it was filed before."""
+    """File what mlgov found itself, once for a key; its id, None when it was filed before.
+
+    Where the policy says so it makes the model's review due; an approval that ended does in any case.
+    """
     if finding_queries.find_by_source(session, key) is not None:
         return None
     model = queries.lock_model(session, model_id)
@@ -104,7 +107,24 @@ def found(
     _add(
         session, SYSTEM, row, {"found": facts}, policy=policy, now=now, org_key=org_key
     )
+    if facts["what"] in ("approval_over", *policy.inventory.review_on):
+        _ask_for_review(session, model, policy=policy, now=now)
     return row.id
+
+
+def _ask_for_review(
+    session: Session, model: Model, *, policy: Policy, now: datetime
+) -> None:
+    """The review is due today, unless it is already, or nothing of the model is used."""
+    today = reads.today_of(policy, now)
+    held = {one.state for one in queries.versions_of(session, [model.id])}
+    is_due = model.next_review is not None and model.next_review <= today
+    if is_due or not held & REVIEWED:
+        return
+    model.next_review, model.review_asked = today, None
+    audit.record(
+        session, SYSTEM, "model.review_triggered", ("model", model.id), now=now
+    )
 
 
 def _add(

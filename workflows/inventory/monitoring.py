@@ -11,7 +11,7 @@ from storage.inventory.tables import ModelMetric, ModelReading, ModelVersion
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
-from workflows.inventory import findings, reviews, standings, telling
+from workflows.inventory import findings, standings, telling
 from workflows.inventory.forms import GiveReading
 from workflows.policy import Policy
 
@@ -177,7 +177,7 @@ def _found(
     severity = (
         Severity.HIGH if model is not None and model.tier == 1 else Severity.MEDIUM
     )
-    filed = findings.found(
+    findings.found(
         session,
         version.model_id,
         version.id,
@@ -189,9 +189,6 @@ def _found(
         now=now,
         org_key=org_key,
     )
-    if filed is not None:
-        what = {"silent": "silence"}.get(facts["what"], facts["what"])
-        reviews.asked_by(session, version.model_id, what, policy=policy, now=now)
 
 
 def _is_known(session: Session, version: ModelVersion, row: ModelMetric) -> bool:

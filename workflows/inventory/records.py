@@ -175,6 +175,8 @@ class ModelCard:
     readings: tuple[Reading, ...] = ()
     history: tuple[StepTaken, ...] = ()
     can_edit: bool = False
+    can_hand_in: bool = False
+    """Whether the reader may hand in evidence now."""
     can_risk: bool = False
     """Whether the reader is model risk."""
     can_accept: tuple[Item, ...] = ()

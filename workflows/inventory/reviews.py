@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.enums import FindingSource, ModelState, Severity
+from storage.enums import FindingSource, Severity
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from workflows import permissions
@@ -18,13 +18,11 @@ from workflows.errors import (
     RefusalFact,
     Stale,
 )
-from workflows.inventory import findings, reads, standings, telling
+from workflows.inventory import findings, reads, rules, standings, telling
 from workflows.inventory.notices import ReviewDue
 from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
-
-_REVIEWED = {ModelState.IN_USE, ModelState.MODIFICATION, ModelState.SUSPENDED}
 
 
 def plan(
@@ -50,34 +48,10 @@ def stop_unless_used(
     """No review is due any more of a model of which no version is used, or suspended."""
     session.flush()
     held = {one.state for one in queries.versions_of(session, [model.id])}
-    if model.next_review is None or held & _REVIEWED:
+    if model.next_review is None or held & rules.REVIEWED:
         return
     model.next_review = model.review_asked = None
     audit.record(session, actor, "model.review_stopped", ("model", model.id), now=now)
-
-
-def asked_by(
-    session: Session, model_id: int, what: str, *, policy: Policy, now: datetime
-) -> None:
-    """A finding was filed: a model that is used is due for a review, where the policy says that such a one asks for it."""
-    if what in policy.inventory.review_on:
-        trigger(session, model_id, policy=policy, now=now)
-
-
-def trigger(session: Session, model_id: int, *, policy: Policy, now: datetime) -> None:
-    """Something happened that asks for a review now: it is due today, unless it is already, or nothing of it is used."""
-    model = queries.lock_model(session, model_id)
-    today = reads.today_of(policy, now)
-    if model is None or (model.next_review is not None and model.next_review <= today):
-        return
-    held = {one.state for one in queries.versions_of(session, [model.id])}
-    if not held & _REVIEWED:
-        return
-    model.next_review = today
-    model.review_asked = None
-    audit.record(
-        session, SYSTEM, "model.review_triggered", ("model", model.id), now=now
-    )
 
 
 def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> None:
@@ -129,13 +103,13 @@ def look(session: Session, *, policy: Policy, org_key: str, now: datetime) -> No
 def _approvals_over(
     session: Session, *, policy: Policy, org_key: str, now: datetime
 ) -> None:
-    """What is in use after its approval ended is a finding, and asks for a review."""
+    """What is in use after its approval ended is a finding, which asks for a review."""
     for version_id in queries.ended_approvals(session, now):
         version = queries.find_version(session, version_id)
         if version is None or version.approved_until is None:
             continue
         day = version.approved_until.astimezone(policy.organisation.zone).date()
-        filed = findings.found(
+        findings.found(
             session,
             version.model_id,
             version.id,
@@ -147,8 +121,6 @@ def _approvals_over(
             now=now,
             org_key=org_key,
         )
-        if filed is not None:
-            trigger(session, version.model_id, policy=policy, now=now)
 
 
 def done(

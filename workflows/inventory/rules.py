@@ -139,6 +139,11 @@ class Standing:
     contributed: bool = False
     unnamed: frozenset[Who] = frozenset()
 
+    @property
+    def is_close(self) -> bool:
+        """Whether they own, make, validate or run it, or had a hand in it."""
+        return bool(self.parts) or self.contributed
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -314,6 +319,8 @@ _LEADING = (
 )  # fmt: skip
 LIVE = frozenset({S.IN_USE, S.MODIFICATION})
 """The states in which a version works for somebody."""
+REVIEWED = LIVE | {S.SUSPENDED}
+"""The states of versions whose model is reviewed."""
 
 
 def leading(states: Sequence[tuple[int, ModelState]]) -> int | None:

@@ -16,7 +16,7 @@ Tier = Annotated[int, Field(ge=1, le=3)]
 EvidenceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
 
-ReviewTrigger = Literal["breach", "silence", "contents", "alias"]
+ReviewTrigger = Literal["breach", "silent", "contents", "alias"]
 """A reading beyond the plan, one that did not come, other contents than approved, the alias at what nobody approved."""
 Weight = Literal["low", "medium", "high", "critical"]
 

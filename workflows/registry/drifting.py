@@ -17,7 +17,7 @@ from storage.registry.tables import (
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
-from workflows.inventory import findings, reviews, versions
+from workflows.inventory import findings, versions
 from workflows.inventory import service as inventory
 from workflows.inventory import telling as model_telling
 from workflows.inventory.forms import AddVersion, slug
@@ -286,9 +286,6 @@ def _file(
     )
     if found is None:
         return
-    reviews.asked_by(
-        session, model_id, drift.value, policy=around.policy, now=around.now
-    )
     model = session.get_one(Model, model_id)
     telling.tell(
         session,

@@ -16,9 +16,7 @@ MOST_BYTES = 1_000_000
 PLACES, MOST_DIGITS = 12, 12
 """Decimal places, and digits before them, that a reading has in the record."""
 NOTHING = "vector(1)"
-_OF_THE_QUERY = ("bad_data", "execution", "timeout", None)
-"""Types of error that say nothing of other queries (prometheus.io/docs/prometheus/latest/querying/api); a time-out is of
-the query too, since Prometheus is asked to give up before this client does, and mostly can."""
+"""A query that costs nothing: a server that answers it is there, whatever it makes of another."""
 
 
 class PrometheusTrouble(GovernanceError):
@@ -46,44 +44,42 @@ class Prometheus:
         """The one number that a query gives, now or at that time.
 
         Raises InvalidInput for a query that is refused, takes too long or gives no single number, PrometheusTrouble
-        for a server that does not answer.
+        where the server answers no query at all.
         """
-        asked = {
-            "query": query,
-            "timeout": f"{self._seconds * 800:.0f}ms",
-        }  # its durations have no decimal point
+        try:
+            return _number(self._asked(query, at))
+        except PrometheusTrouble as error:
+            if query == NOTHING or not self._is_there():
+                raise
+            raise InvalidInput(error.sentence, field="query") from None
+
+    def _is_there(self) -> bool:
+        try:
+            self.value(NOTHING)
+        except PrometheusTrouble:
+            return False
+        return True
+
+    def _asked(self, query: str, at: datetime | None) -> Any:
+        # Prometheus is told to give up before this client does; its durations have no decimal point.
+        asked = {"query": query, "timeout": f"{self._seconds * 800:.0f}ms"}
         if at is not None:
             asked["time"] = f"{at.timestamp():.3f}"
-        found = self._asked(asked)
-        if found.get("status") == "success":
-            return _number(found.get("data"))
-        why = str(found.get("error", "no reason"))[:200]
-        if found.get("errorType") in _OF_THE_QUERY:
-            raise InvalidInput(f"Prometheus refuses the query: {why}", field="query")
-        raise PrometheusTrouble(f"Prometheus cannot answer: {why}")
-
-    def _asked(self, asked: dict[str, str]) -> dict[str, Any]:
         try:
             request = self._http.build_request("GET", self._url, params=asked)
             status, body = bounded.whole(self._http, request, MOST_BYTES)
             found = json.loads(body)
         except httpx.ReadTimeout:
-            if asked["query"] != NOTHING and self._is_there():
-                raise InvalidInput(
-                    f"Prometheus takes longer than {self._seconds:g} s over the query.",
-                    field="query",
-                ) from None
             raise PrometheusTrouble(
-                "Prometheus does not answer (ReadTimeout)."
+                f"Prometheus takes longer than {self._seconds:g} s to answer."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusTrouble(
                 f"Prometheus does not answer ({type(error).__name__})."
             ) from None
         except TooLong:
-            raise InvalidInput(
-                f"The query gives more than {MOST_BYTES // 1_000_000} MB where one number is needed. Aggregate it.",
-                field="query",
+            raise PrometheusTrouble(
+                f"Prometheus answers more than {MOST_BYTES // 1_000_000} MB where one number is needed."
             ) from None
         except (ValueError, RecursionError):
             found = None
@@ -95,15 +91,10 @@ class Prometheus:
             raise PrometheusTrouble(
                 f"That is no Prometheus: HTTP {status} without its JSON."
             )
-        return found
-
-    def _is_there(self) -> bool:
-        """Whether it answers a query that costs nothing: then a slow one is no trouble of the server's."""
-        try:
-            self.value(NOTHING)
-        except PrometheusTrouble:
-            return False
-        return True
+        if found.get("status") != "success":
+            why = str(found.get("error", "no reason"))[:200]
+            raise PrometheusTrouble(f"Prometheus refuses the query: {why}")
+        return found.get("data")
 
 
 def _number(data: Any) -> Decimal:

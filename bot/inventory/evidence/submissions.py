@@ -10,9 +10,7 @@ from bot.requests import Submission
 from bot.router import Router
 from workflows.evidence import fairness
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
-from workflows.inventory import (
-    evidencing,
-)
+from workflows.inventory import evidencing
 
 
 def register(router: Router) -> None:

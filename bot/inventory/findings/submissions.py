@@ -9,14 +9,8 @@ from bot.inventory.acting import At
 from bot.replies import Reply
 from bot.requests import Submission
 from bot.router import Router
-from workflows.inventory import (
-    findings,
-    reviews,
-)
-from workflows.inventory.forms import (
-    FileFinding,
-    SettleFinding,
-)
+from workflows.inventory import findings, reviews
+from workflows.inventory.forms import FileFinding, SettleFinding
 
 
 def register(router: Router) -> None:

@@ -5,10 +5,7 @@ from datetime import date
 from bot import blocks
 from bot.blocks import Block
 from bot.inventory import fields, words
-from storage.enums import (
-    FindingStatus,
-    Severity,
-)
+from storage.enums import FindingStatus, Severity
 from workflows.inventory.records import FindingRecord, ModelCard, ModelRecord
 
 
