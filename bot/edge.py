@@ -55,6 +55,11 @@ def _value(element: Payload) -> Any:
     return None
 
 
+def _trigger(payload: Payload) -> str:
+    """What lets a window be opened; Slack refuses the empty one, and the person is told so."""
+    return str(payload.get("trigger_id") or "")
+
+
 class Edge:
     """Answers Slack. One instance per process; safe to call from many threads."""
 
@@ -96,7 +101,7 @@ class Edge:
         except Exception as error:
             return errors.private(error, self.deps, actor)
         if isinstance(reply, Open):
-            return self._answers.open(payload["trigger_id"], reply) or Private("")
+            return self._answers.open(_trigger(payload), reply) or Private("")
         if not isinstance(reply, Private):
             return Private("")
         reply = self._greet(actor, reply)
@@ -187,7 +192,7 @@ class Edge:
                 or (payload.get("channel") or {}).get("id"),
                 ts=container.get("message_ts"),
                 view=view,
-                trigger_id=payload["trigger_id"],
+                trigger_id=_trigger(payload),
                 payload=dict(payload),
             )
             reply = handler(click)
@@ -216,7 +221,7 @@ class Edge:
     def _answer_click(
         self, payload: Payload, view: Payload | None, reply: Answered
     ) -> None:
-        trigger_id = payload["trigger_id"]
+        trigger_id = _trigger(payload)
         said: Answered | None = None
         if isinstance(reply, Open) and view is not None and view["type"] == "modal":
             said = self._answers.push(trigger_id, reply)
@@ -262,7 +267,7 @@ class Edge:
                         deps=self.deps,
                         actor=actor,
                         callback_id=payload["callback_id"],
-                        trigger_id=payload["trigger_id"],
+                        trigger_id=_trigger(payload),
                         channel=payload["channel"]["id"],
                         ts=message["ts"],
                         text=str(message.get("text") or ""),
@@ -274,7 +279,7 @@ class Edge:
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Open):
-            reply = self._answers.open(payload["trigger_id"], reply) or Done()
+            reply = self._answers.open(_trigger(payload), reply) or Done()
         if isinstance(reply, Private) and payload.get("response_url"):
             self._answers.whisper(payload["response_url"], reply)
 

@@ -6,6 +6,9 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
 from bot import blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
@@ -15,6 +18,11 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError
 
 log = logging.getLogger("mlgov")
+
+UNREADABLE = "This button or window is from another release of mlgov. Nothing was changed; open it again."
+"""Said where a payload holds what ours never hold: an older one, or one that somebody made up."""
+_OUT_OF_RANGE = "22003"
+"""PostgreSQL's `numeric_value_out_of_range`."""
 
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 
@@ -27,6 +35,10 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         return error.sentence
     if isinstance(error, DatabaseBusy):
         return BUSY
+    if isinstance(error, ValidationError) or _is_beyond_any_record(error):
+        # A form refused what came, and no field of its window is to blame.
+        log.info("a payload could not be read: %s", type(error).__name__)
+        return UNREADABLE
     reference = secrets.token_hex(3)
     log.error(
         "something broke (ref %s)\n%s",
@@ -34,6 +46,13 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         "".join(traceback.format_exception(error)),
     )
     return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
+
+
+def _is_beyond_any_record(error: Exception) -> bool:
+    """Whether somebody asked for a number that is larger than any id: SQLite's driver and PostgreSQL refuse it."""
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE
+    return isinstance(error, OverflowError)
 
 
 def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:

@@ -1,12 +1,22 @@
 """What a listener gets: a signed request from Slack, parsed, with the person who acted as an Actor."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workflows.actors import Actor
+from workflows.errors import InvalidInput
 
 if TYPE_CHECKING:
     from bot.context import Deps
+
+
+E = TypeVar("E", bound=StrEnum)
+
+UNREADABLE = (
+    "This window is from another release of mlgov. Nothing was changed; open it again."
+)
+"""Said where a window holds what ours never held: an older one, or one that somebody made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +105,25 @@ class Submission:
     def key(self) -> str:
         """Names this submission; a redelivery carries the same one."""
         return f"view:{self.view['id']}"
+
+    def choice(self, block: str, kind: type[E], default: E | None = None) -> E:
+        """The option that was chosen there. Raises InvalidInput for one that the window never offered."""
+        value = self.values.get(block)
+        if value is None and default is not None:
+            return default
+        try:
+            return kind(str(value))
+        except ValueError:
+            raise InvalidInput(UNREADABLE) from None
+
+    def number(self, block: str, default: int) -> int:
+        """The number that was chosen there. Raises InvalidInput for what is none."""
+        return as_number(self.values.get(block) or default)
+
+
+def as_number(text: object) -> int:
+    """A number out of a window's metadata or options. Raises InvalidInput for what is none."""
+    try:
+        return int(str(text))
+    except ValueError:
+        raise InvalidInput(UNREADABLE) from None

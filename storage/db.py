@@ -4,6 +4,8 @@ SQLite and PostgreSQL differ here and nowhere else. On SQLite one process writes
 lock of our own: writers that queue in SQLite's busy handler wait by sleeping, which multiplies the slowest answers.
 """
 
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -57,12 +59,15 @@ class Database:
                 max_overflow=10,
                 pool_timeout=QUICK_MS / 1000,
                 pool_pre_ping=True,
+                # What people write is bound as parameters; an error that is logged names the statement alone.
+                hide_parameters=True,
                 connect_args={
                     "connect_timeout": 5,
                     "options": f"-c timezone=UTC -c lock_timeout={QUICK_MS} -c statement_timeout={QUICK_MS}"
                     " -c synchronous_commit=on -c idle_in_transaction_session_timeout=300000",
                 },
             )
+            event.listen(self.engine, "handle_error", _leave_out_the_row)
             self._read_engine = self.engine
 
     def _sqlite_engine(self, pool_size: int, *, read_only: bool) -> Engine:
@@ -71,8 +76,13 @@ class Database:
             pool_size=pool_size,
             max_overflow=10,
             pool_timeout=QUICK_MS / 1000,
+            hide_parameters=True,
             connect_args={"timeout": QUICK_MS / 1000, "check_same_thread": False},
         )
+
+        @event.listens_for(engine, "do_connect")
+        def _make(_dialect: Any, _record: Any, _args: Any, _parameters: Any) -> None:
+            _make_private(self.url.database)
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
@@ -191,6 +201,24 @@ class Database:
         self.engine.dispose()
         if self._read_engine is not self.engine:
             self._read_engine.dispose()
+
+
+_ROW = re.compile(r"\s*\b(DETAIL|CONTEXT):.*", re.DOTALL)
+
+
+def _leave_out_the_row(context: ExceptionContext) -> None:
+    """PostgreSQL quotes the row that it refuses, people's words with it: errors go to logs, rows don't."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args and isinstance(error.args[0], str):
+            error.args = (_ROW.sub("", error.args[0]), *error.args[1:])
+
+
+def _make_private(place: str | None) -> None:
+    """Make the file for its owner alone before SQLite makes it for everybody; the files beside it take its rights."""
+    if not place or place == ":memory:" or place.startswith("file:"):
+        return
+    with suppress(OSError):  # there already, or SQLite says what is wrong with it
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _normal_url(url: str | URL) -> URL:

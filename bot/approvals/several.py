@@ -117,7 +117,7 @@ class _Outcome:
 
 def decide(submission: Submission) -> Reply:
     """Each that was ticked, on its own: one that does not count holds up no other."""
-    verdict = Verdict(submission.values.get(VERDICT) or Verdict.APPROVE.value)
+    verdict = submission.choice(VERDICT, Verdict, Verdict.APPROVE)
     reason = acting.words_of(submission, REASON)
     fields = [
         block

@@ -38,9 +38,13 @@ def register(router: Router) -> None:
     )
 
 
-def _ids(value: str) -> list[int]:
+def _ids(value: str, least: int = 1) -> list[int]:
+    """The numbers that a button or a window carries, at least so many of them. Raises InvalidInput."""
     try:
-        return [int(part) for part in value.split(":")]
+        ids = [int(part) for part in value.split(":")]
+        if len(ids) < least:
+            raise ValueError(value)
+        return ids
     except ValueError:
         raise InvalidInput(
             "This button is from another release of mlgov. Use `/mlgov budget` instead."
@@ -137,7 +141,7 @@ def _window(
 
 def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
     """The form and the reason, or what is wrong under which field."""
-    budget_id, revision = _ids(":".join(submission.metadata.split(":")[:2]))
+    budget_id, revision = _ids(":".join(submission.metadata.split(":")[:2]), 2)
     try:
         form = IncreaseBudget(
             budget_id=budget_id,

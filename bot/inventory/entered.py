@@ -12,7 +12,7 @@ from bot.inventory import acting, fields, views
 from bot.inventory.acting import At
 from bot.inventory.evidence import figures
 from bot.replies import FieldErrors, Reply, Show
-from bot.requests import Submission
+from bot.requests import UNREADABLE, Submission
 from workflows.actors import Actor
 from workflows.errors import InvalidInput, first_fault
 from workflows.inventory import reads
@@ -64,6 +64,8 @@ def _field(submission: Submission, place: str) -> str:
     ids = [
         one["block_id"] for one in submission.view["blocks"] if one["type"] == "input"
     ]
+    if not ids:
+        raise InvalidInput(UNREADABLE)
     wanted = _PLACES.get(place, place)
     return wanted if wanted in ids else ids[-1]
 

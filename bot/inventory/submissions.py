@@ -43,7 +43,7 @@ def new(submission: Submission) -> Reply:
         form = RegisterModel(
             key=slug(name),
             name=name,
-            kind=ModelKind(submission.values[fields.KIND]),
+            kind=submission.choice(fields.KIND, ModelKind),
             vendor=entered.text(submission, fields.VENDOR) or None,
             project=submission.values.get(fields.PROJECT),
             owner_id=entered.person(session, submission, fields.OWNER),
@@ -71,9 +71,9 @@ def _assessment(submission: Submission, model_id: int, revision: int) -> AssessT
     return AssessTier(
         model_id=model_id,
         revision=revision,
-        exposure=Exposure(submission.values[fields.EXPOSURE]),
-        purpose_class=PurposeClass(submission.values[fields.USE]),
-        eu_class=EuClass(submission.values[fields.EU]),
+        exposure=submission.choice(fields.EXPOSURE, Exposure),
+        purpose_class=submission.choice(fields.USE, PurposeClass),
+        eu_class=submission.choice(fields.EU, EuClass),
         override=int(other) if other else None,
         reason=entered.text(submission, fields.REASON),
     )
@@ -88,7 +88,7 @@ def describe(submission: Submission) -> Reply:
         form = RegisterModel(
             key=model.key,
             name=entered.text(submission, fields.NAME),
-            kind=ModelKind(submission.values[fields.KIND]),
+            kind=submission.choice(fields.KIND, ModelKind),
             vendor=entered.text(submission, fields.VENDOR) or None,
             project=submission.values.get(fields.PROJECT),
             owner_id=entered.person(session, submission, fields.OWNER),

@@ -7,7 +7,7 @@ from bot.blocks import Block
 from bot.maturity import boards, leading, messages, views, words
 from bot.pictures import Picture
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
-from bot.requests import Click, Command, Submission
+from bot.requests import Click, Command, Submission, as_number
 from bot.router import Router
 from workflows import permissions
 from workflows.maturity import service
@@ -95,7 +95,7 @@ def answer(click: Click) -> Reply:
         invitation_id=invitation_id,
         statement=action["block_id"],
         answer=click.value,
-        stamp=action["action_ts"],
+        stamp=str(action.get("action_ts") or ""),
     )
     deps = click.deps
     deps.db.run(
@@ -176,7 +176,7 @@ def skip(submission: Submission) -> Reply:
     """The reason was given."""
     try:
         form = Skip(
-            invitation_id=int(submission.metadata),
+            invitation_id=as_number(submission.metadata),
             reason=str(submission.values.get(views.REASON_FIELD) or "").strip(),
         )
     except ValidationError:

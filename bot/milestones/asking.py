@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 from bot import routes
 from bot.milestones import submissions, windows
 from bot.replies import FieldErrors, Open, Private, Reply
-from bot.requests import Click, Submission
+from bot.requests import UNREADABLE, Click, Submission
 from bot.router import Router
 from workflows import decisions
 from workflows.approvals.forms import Edit
 from workflows.approvals.records import Card
-from workflows.errors import NotAllowed
+from workflows.errors import InvalidInput, NotAllowed
 from workflows.milestones import reads, service
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.moving import RESCHEDULE
@@ -110,7 +110,10 @@ def window(
 def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
-    channel, ts, approval_id = submission.metadata.split(":")[2:5]
+    carried = submission.metadata.split(":")
+    if len(carried) < 5 or not carried[4].isdigit():
+        raise InvalidInput(UNREADABLE)
+    channel, ts, approval_id = carried[2:5]
     try:
         form = Reschedule(
             milestone_id=milestone_id,

@@ -12,7 +12,7 @@ from bot import blocks
 from bot.context import Deps
 from bot.milestones import windows, words
 from bot.replies import Done, FieldErrors, Private, Reply
-from bot.requests import Submission
+from bot.requests import UNREADABLE, Submission
 from bot.router import Router
 from workflows import decisions
 from workflows.approvals.forms import SubmitRequest
@@ -116,10 +116,19 @@ def _person(submission: Submission, field: str) -> str:
 # --- adding
 
 
+def _carried(submission: Submission) -> dict[str, Any]:
+    """What the window was opened with: the project and the promise it is about, each None where there is none."""
+    try:
+        carried: Any = json.loads(submission.metadata)
+        return {name: carried[name] for name in ("project", "promise")}
+    except (ValueError, KeyError, TypeError):
+        raise InvalidInput(UNREADABLE) from None
+
+
 def add(submission: Submission) -> Reply:
     """A milestone is written down."""
     deps, values = submission.deps, submission.values
-    told: dict[str, Any] = json.loads(submission.metadata)
+    told = _carried(submission)
     try:
         form = AddMilestone(
             project=told["project"] or text(submission, windows.PROJECT),

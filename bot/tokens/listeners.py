@@ -33,7 +33,7 @@ def open_(command: Command) -> Reply:
 def make(submission: Submission) -> Reply:
     """A token was asked for; it is shown in this answer and nowhere else."""
     deps = submission.deps
-    days = int(submission.values.get(views.LASTS) or 7)
+    days = submission.number(views.LASTS, 7)
     secret, token = deps.db.run(
         lambda session: service.create_personal(
             session,

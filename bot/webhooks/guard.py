@@ -14,6 +14,33 @@ _TRANSLATED = (
 )
 """IPv6 ranges that stand for IPv4 addresses, private ones too."""
 
+_SPECIAL = (
+    ip_network("0.0.0.0/8"),
+    ip_network("100.64.0.0/10"),
+    ip_network("192.0.0.0/24"),
+    ip_network("192.0.2.0/24"),
+    ip_network("192.31.196.0/24"),
+    ip_network("192.52.193.0/24"),
+    ip_network("192.88.99.0/24"),
+    ip_network("192.175.48.0/24"),
+    ip_network("198.18.0.0/15"),
+    ip_network("198.51.100.0/24"),
+    ip_network("203.0.113.0/24"),
+    ip_network("240.0.0.0/4"),
+    ip_network("100::/64"),
+    ip_network("2001::/23"),
+    ip_network("2001:db8::/32"),
+    ip_network("2620:4f:8000::/48"),
+    ip_network("3fff::/20"),
+    ip_network("5f00::/16"),
+    ip_network("fec0::/10"),
+)
+"""The special-purpose ranges of IANA's registries (RFC 6890 and after).
+
+`ipaddress.is_global` of each Python knows the list of its own year, and single addresses in these count as global:
+192.0.0.192 is where one cloud keeps its credentials.
+"""
+
 
 class Forbidden(Exception):
     """This address is never called; the sentence says why."""
@@ -59,6 +86,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return is_public(address.ipv4_mapped)
         if any(address in network for network in _TRANSLATED):
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return (
         address.is_global
         and not address.is_multicast

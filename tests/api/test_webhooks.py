@@ -183,7 +183,24 @@ def test_public_addresses_are_resolved_once() -> None:
     found = guard.target("https://1.1.1.1:8443/hook?x=1", frozenset())
     assert (str(found.url), found.host) == ("https://1.1.1.1:8443/hook?x=1", "1.1.1.1")
     assert guard.is_public(ip_address("2606:4700:4700::1111"))
-    for private in ("100.64.0.1", "224.0.0.1", "fe80::1", "fd00::1", "2002:a00:1::"):
+    for private in (
+        "100.64.0.1",
+        "224.0.0.1",
+        "fe80::1",
+        "fd00::1",
+        "2002:a00:1::",
+        "192.0.0.192",
+        "192.0.0.9",
+        "192.88.99.1",
+        "198.18.0.1",
+        "203.0.113.1",
+        "2001:db8::1",
+        "::ffff:192.0.0.192",
+        "64:ff9b:1::1",
+        "2001::1",
+        "3fff::1",
+        "fec0::1",
+    ):
         assert not guard.is_public(ip_address(private)), private
 
 

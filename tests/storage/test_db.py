@@ -1,12 +1,16 @@
 """Transactions: one writer at a time, refused quickly when busy, woken after the commit."""
 
+import os
 import threading
 import time
+import traceback
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from storage import migrate
 from storage.db import Database, DatabaseBusy
 
 
@@ -69,3 +73,51 @@ def test_a_held_lock_is_told_as_busy_well_before_slack_gives_up(
         release.set()
         thread.join()
     assert time.monotonic() - started < 2.5
+
+
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    try:
+        migrate.upgrade(database)
+        database.hold_host()
+        with database.begin() as session:
+            session.execute(text("UPDATE runtime SET made_by = 'run'"))
+            rights = {
+                path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()
+            }
+    finally:
+        os.umask(before)
+        database.close()
+    assert {"new.db", "new.db-wal", "new.db-shm", "new.db-host"} <= rights.keys()
+    assert set(rights.values()) == {0o600}, rights
+
+
+def test_an_error_names_the_statement_and_not_what_was_bound(
+    database: Database,
+) -> None:
+    with (
+        pytest.raises(SQLAlchemyError) as caught,
+        database.begin() as session,
+    ):
+        session.execute(
+            text("INSERT INTO person (id, no_such_column) VALUES (:id, :reason)"),
+            {"id": "p_1", "reason": "the recall of the Lisbon line"},
+        )
+    assert "no_such_column" in str(caught.value)
+    assert "Lisbon" not in str(caught.value)
+
+
+def test_an_error_of_postgresql_does_not_quote_the_row(database: Database) -> None:
+    taken = {"id": 1, "text": "the recall of the Lisbon line"}
+    statement = text(
+        "INSERT INTO private_text (id, salt, text) VALUES (:id, 's', :text)"
+    )
+    with (
+        pytest.raises(SQLAlchemyError) as caught,
+        database.begin() as session,
+    ):
+        session.execute(statement, taken)
+    words = "".join(traceback.format_exception(caught.value))
+    assert "private_text" in words
+    assert "Lisbon" not in words

@@ -130,3 +130,35 @@ def test_a_narrow_rollout_needs_somebody_whom_it_reaches(stage: str, role: str) 
         policy.parse(text)
     named = policy.parse(text + f"roles: {{{role}: [U0ADA]}}\n").policy
     assert named.rollout == stage
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BOMB, "its aliases stand for more than"),
+        ("a: &a [*a]\n", "refers to itself by an alias"),
+        ("a: &a {b: {c: *a}}\n", "refers to itself by an alias"),
+        ("? [a, b]\n: c\n", "a key is a list or a mapping"),
+        ("? {a: b}\n: c\n", "a key is a list or a mapping"),
+        ("version: 2026-13-45\n", "a day that doesn't exist"),
+        ("version: !!timestamp x\n", "a day that doesn't exist"),
+        ("version: !!bool x\n", "can't read"),
+        ("version: !!int x\n", "can't read"),
+        ("version: !!python/object/apply:os.system [id]\n", "could not determine"),
+        ("[" * 5000, "nested too deeply"),
+    ],
+)
+def test_odd_yaml_is_refused_in_words(text: str, words: str) -> None:
+    assert words in refusal(text)
+
+
+def test_aliases_that_stand_for_little_are_read() -> None:
+    text = GOOD + "\nx-shared: &stage {name: Owner}\nx-again: [*stage, *stage]\n"
+    assert "there is no such key here" in refusal(text)

@@ -16,6 +16,8 @@ from workflows.policy.root import Policy
 M = TypeVar("M", bound=BaseModel)
 
 MAX_BYTES = 1_000_000
+MAX_VALUES = 50_000
+"""Values in a file once every alias is written out. A policy has some hundreds; a few lines of aliases make billions."""
 
 
 class PolicyRefused(GovernanceError):
@@ -84,18 +86,7 @@ def checked(
 
     `faults` looks at what the types could not say.
     """
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeats(node, name)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise PolicyRefused(
-            f"{name}{line}: {getattr(error, 'problem', None) or 'is not YAML'}"
-        ) from None
-    except RecursionError:
-        raise PolicyRefused(f"{name}: is nested too deeply to be a {noun}.") from None
+    data = _data(text, name=name, noun=noun)
     if not isinstance(data, dict):
         raise PolicyRefused(
             f"{name}: is empty or no mapping; it starts with `version: 1`."
@@ -109,6 +100,7 @@ def checked(
         ]
         found = None
     if found is None or wrong:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         raise PolicyRefused(
             "\n".join(
                 f"{name}:{_line(node, path)}: {'.'.join(str(part) for part in path) or 'file'}: {words}"
@@ -116,6 +108,28 @@ def checked(
             )
         )
     return found
+
+
+def _data(text: str, *, name: str, noun: str) -> Any:
+    """What a YAML text says, as plain values. Raises PolicyRefused for all that no policy needs."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _refuse_oddities(node, name=name, noun=noun)
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise PolicyRefused(
+            f"{name}{line}: {getattr(error, 'problem', None) or 'is not YAML'}"
+        ) from None
+    except RecursionError:
+        raise PolicyRefused(f"{name}: is nested too deeply to be a {noun}.") from None
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError):
+        # PyYAML's own constructors raise these: for `2026-13-45`, `!!bool x` or `!!timestamp x`.
+        raise PolicyRefused(
+            f"{name}: holds a value that YAML can't read, such as a day that doesn't exist. Put it in quotation marks."
+        ) from None
 
 
 def line_of(text: str, path: tuple[int | str, ...]) -> int:
@@ -129,19 +143,50 @@ def _words(fault: Any) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
-def _refuse_repeats(node: yaml.Node | None, name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
+def _refuse_oddities(root: yaml.Node, *, name: str, noun: str) -> None:
+    """Refuse keys that stand twice or are no words, and aliases that refer to themselves or multiply without an end.
+
+    Each node is looked at once, however many aliases name it.
+    """
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node) -> int:
+        """How many values the node stands for, with its aliases written out."""
+        if id(node) in sizes:
+            known = sizes[id(node)]
+            if known is None:
                 raise PolicyRefused(
-                    f"{name}:{key.start_mark.line + 1}: {key.value} stands here twice"
+                    f"{name}:{node.start_mark.line + 1}: refers to itself by an alias; write the value out"
                 )
-            seen.add(key.value)
-            _refuse_repeats(value, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_repeats(item, name)
+            return known
+        sizes[id(node)] = None
+        total = 1
+        if isinstance(node, yaml.MappingNode):
+            _refuse_odd_keys(node, name)
+            total += sum(size(value) for _key, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            total += sum(size(item) for item in node.value)
+        if total > MAX_VALUES:
+            raise PolicyRefused(
+                f"{name}:{node.start_mark.line + 1}: its aliases stand for more than {MAX_VALUES:,} values; that is no {noun}."
+            )
+        sizes[id(node)] = total
+        return total
+
+    size(root)
+
+
+def _refuse_odd_keys(node: yaml.MappingNode, name: str) -> None:
+    seen: set[str] = set()
+    for key, _value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise PolicyRefused(
+                f"{name}:{line}: a key is a list or a mapping; a key is one word"
+            )
+        if key.value in seen:
+            raise PolicyRefused(f"{name}:{line}: {key.value} stands here twice")
+        seen.add(key.value)
 
 
 def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:

@@ -6,8 +6,9 @@ from bot.inventory import acting, entered, fields
 from bot.inventory.acting import At
 from bot.inventory.evidence import sharing
 from bot.replies import FieldErrors, Reply
-from bot.requests import Submission
+from bot.requests import UNREADABLE, Submission
 from bot.router import Router
+from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import evidencing
@@ -82,6 +83,15 @@ def evidence(submission: Submission) -> Reply:
     )
 
 
+def _picked(block: str) -> tuple[int, int]:
+    """The evidence and its revision that a box stands for."""
+    try:
+        _, item_id, revision = block.split(":")
+        return int(item_id), int(revision)
+    except ValueError:
+        raise InvalidInput(UNREADABLE) from None
+
+
 def look(submission: Submission) -> Reply:
     """Evidence accepted or rejected, all that was ticked at once."""
     deps, at = submission.deps, At.read(submission.metadata)
@@ -91,13 +101,17 @@ def look(submission: Submission) -> Reply:
         if block.startswith(f"{fields.PICK}:") and value
     ]
     if not ticked:
-        first = next(
+        offered = [
             one["block_id"]
             for one in submission.view["blocks"]
             if one.get("block_id", "").startswith(f"{fields.PICK}:")
+        ]
+        if not offered:
+            raise InvalidInput(UNREADABLE)
+        return FieldErrors(
+            {offered[0]: "Tick what you looked at, or close the window."}
         )
-        return FieldErrors({first: "Tick what you looked at, or close the window."})
-    chosen = [(int(one.split(":")[1]), int(one.split(":")[2])) for one in ticked]
+    chosen = [_picked(block) for block in ticked]
     accept = submission.values.get(fields.VERDICT) != "reject"
     entered.run(
         submission,

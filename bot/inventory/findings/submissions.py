@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 from bot.inventory import acting, entered, fields
 from bot.inventory.acting import At
 from bot.replies import Reply
-from bot.requests import Submission
+from bot.requests import UNREADABLE, Submission
 from bot.router import Router
+from workflows.errors import InvalidInput
 from workflows.inventory import findings, reviews
 from workflows.inventory.forms import FileFinding, SettleFinding
 
@@ -33,7 +34,7 @@ def finding(submission: Submission) -> Reply:
                 "model_id": at.model_id,
                 "version_id": at.version_id,
                 "words": entered.text(submission, fields.WORD),
-                "severity": submission.values[fields.SEVERITY],
+                "severity": submission.values.get(fields.SEVERITY),
                 "owner_id": entered.person(session, submission, fields.OWNER),
                 "due": entered.day(submission, fields.DUE),
             }
@@ -81,7 +82,10 @@ def settle(submission: Submission) -> Reply:
 def review(submission: Submission) -> Reply:
     """A review that was done."""
     deps, at = submission.deps, At.read(submission.metadata)
-    due = date.fromisoformat(submission.metadata.rsplit(":", 1)[-1])
+    try:
+        due = date.fromisoformat(submission.metadata.rsplit(":", 1)[-1])
+    except ValueError:
+        raise InvalidInput(UNREADABLE) from None
     said = entered.run(
         submission,
         lambda session: reviews.done(

@@ -18,6 +18,8 @@ from workflows.errors import InvalidInput
 from workflows.sources.permutation.records import Answered, Asked
 
 FLAVOR = "sklearn"
+MOST_DESCRIBED = 1_000_000
+"""Bytes of an MLmodel file that are read; real ones have a few thousand."""
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 """What the process gets of ours: no credential is among it."""
 
@@ -25,11 +27,13 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 def described(folder: Path) -> tuple[Path, str, str]:
     """Where a downloaded model's file is, how it is serialized, and with which scikit-learn. Raises InvalidInput."""
     try:
-        told: Any = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        flavor = told["flavors"][FLAVOR]
+        described_by = (folder / "MLmodel").read_bytes()[: MOST_DESCRIBED + 1]
+        if len(described_by) > MOST_DESCRIBED:
+            raise ValueError("too long to be a description")
+        flavor = yaml.safe_load(described_by.decode("utf-8"))["flavors"][FLAVOR]
         path = folder / str(flavor["pickled_model"])
         format_ = str(flavor.get("serialization_format", "pickle"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError):
         raise InvalidInput(
             "The version has no MLmodel file that can be read, so it is no MLflow model."
         ) from None
