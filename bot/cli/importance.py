@@ -50,6 +50,13 @@ def importance(
             help="Go on where the network cannot be taken away from the model.",
         ),
     ] = False,
+    without_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--without-sandbox",
+            help="Go on where there is no bubblewrap: the model's code can then read and change what you can.",
+        ),
+    ] = False,
     memory: Annotated[
         int, typer.Option(min=512, help="Megabytes that the model may use.")
     ] = 4096,
@@ -61,7 +68,7 @@ def importance(
 ) -> None:
     """Load a scikit-learn model from MLflow and see what shuffling each input does to its score on a table of cases.
 
-    The model runs in a process of its own, without credentials, network or more memory than it is granted; the table stays here.
+    The model runs in a box of its own (bubblewrap), without credentials, network, your files or more memory than it is granted; the table stays here.
     """
     from workflows.evidence import explaining
     from workflows.sources import explanations
@@ -84,6 +91,7 @@ def importance(
                 run_code=run_code,
                 memory_mb=memory,
                 needs_isolation=not with_network,
+                sandbox=not without_sandbox,
             )
             told = json.dumps(trying.as_file(found, file)).encode()
             explained = explaining.Explained.model_validate(

@@ -1,8 +1,12 @@
 """A model is loaded in a process of its own: what it may, what it answers, and how it ends."""
 
+import ast
 import json
 import os
 import pickle
+import socket
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.stories.office import eventually
 from workflows.errors import InvalidInput
 from workflows.evidence import explaining
 from workflows.sources import explanations
-from workflows.sources.permutation import trying
+from workflows.sources.permutation import confinement, trying
 from workflows.sources.permutation.records import Answered
 
 pytestmark = pytest.mark.slow
@@ -69,7 +74,13 @@ def saved(place: Path, model: Any, format_: str = "pickle", **flavor: Any) -> Pa
 
 
 def tried(folder: Path, table: Path, **more: Any) -> Answered:
-    asked = {"target": "fraud", "seconds": 60.0, "needs_isolation": False} | more
+    # What the box keeps away is told below; the rest has to hold without one, too.
+    asked = {
+        "target": "fraud",
+        "seconds": 60.0,
+        "needs_isolation": False,
+        "sandbox": False,
+    } | more
     return trying.tried(folder, table, **asked)
 
 
@@ -263,3 +274,133 @@ def test_types_that_skops_does_not_know_need_a_word(
     said = refusal(folder, table)
     assert "types that skops does not know" in said
     assert "somebodys.code.Own" in said
+
+
+@pytest.fixture
+def boxed() -> None:
+    """These need bubblewrap, which continuous integration installs."""
+    if not confinement.is_possible():
+        if os.environ.get("CI"):
+            pytest.fail(confinement.MISSING)
+        pytest.skip("bubblewrap isn't here, or may not work")
+
+
+def inside(tmp_path: Path, table: Path, does: str, **more: Any) -> str:
+    """What code in a model prints when the box holds it."""
+    code = f"import os\n{does}\nprint('MARK', said, flush=True)\nos._exit(3)"
+    words = refusal(
+        saved(tmp_path, Spy(code)), table, run_code=True, sandbox=True, **more
+    )
+    assert "MARK" in words, words
+    return words.partition("MARK ")[2].partition(")")[0]
+
+
+@pytest.mark.usefixtures("boxed")
+def test_the_figures_are_the_same_in_the_box(tmp_path: Path, table: Path) -> None:
+    folder = saved(tmp_path, fitted(), "skops")
+    assert tried(folder, table, sandbox=True) == tried(folder, table)
+
+
+@pytest.mark.usefixtures("boxed")
+def test_a_model_in_the_box_writes_nowhere_and_sees_little(
+    tmp_path: Path, table: Path
+) -> None:
+    places = [
+        tmp_path / "mark",
+        tmp_path / "model" / "mark",
+        Path.home() / "mlgov-was-here",
+        Path("/etc/mlgov-was-here"),
+        Path("/usr/mlgov-was-here"),
+        Path(sys.prefix) / "mlgov-was-here",
+    ]
+    secret = tmp_path / "secret"
+    secret.write_text("sesame")
+    hidden = [secret, Path("/etc/shadow"), Path.cwd() / "pyproject.toml", Path("/run")]
+    does = f"""
+wrote = []
+for place in {[str(place) for place in places]!r}:
+    try:
+        open(place, "w")
+        wrote.append(place)
+    except OSError:
+        pass
+seen = [place for place in {[str(place) for place in hidden]!r} if os.path.exists(place)]
+processes = len([entry for entry in os.listdir("/proc") if entry.isdigit()])
+said = [wrote, seen, processes < 6, os.getuid()]"""
+    wrote, seen, is_alone, user = ast.literal_eval(inside(tmp_path, table, does))
+    assert not [place for place in places if place.exists()]
+    # The box's own memory takes files; nobody else ever sees them.
+    assert all(place.startswith(("/tmp/", "/dev/shm/")) for place in wrote)
+    assert (seen, is_alone, user) == ([], True, 65534)
+
+
+@pytest.mark.usefixtures("boxed")
+def test_a_model_in_the_box_reaches_no_socket_of_the_machine(
+    tmp_path: Path, table: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        does = (
+            "import socket\ntry:\n    socket.socket(socket.AF_UNIX).connect("
+            f"{str(tmp_path / 's')!r}); said = 'reached'\nexcept OSError as error: said = error.errno"
+        )
+        assert inside(tmp_path, table, does) == "2"
+    does = (
+        "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), 2); said = 'reached'\n"
+        "except OSError as error: said = error.errno"
+    )
+    assert inside(tmp_path, table, does) == "101"
+
+
+@pytest.mark.usefixtures("boxed")
+def test_nothing_survives_the_box(tmp_path: Path, table: Path) -> None:
+    name = f"mlgov-survivor-{os.getpid()}"
+    does = (
+        "import subprocess, time\n"
+        f"subprocess.Popen(['bash', '-c', 'exec -a {name} sleep 600'], start_new_session=True)\n"
+        "time.sleep(600)"
+    )
+    folder = saved(tmp_path, Spy(does))
+    said = refusal(folder, table, run_code=True, sandbox=True, seconds=12.0)
+    assert said.startswith("It took longer than 12 seconds.")
+    eventually(lambda: name not in _everything(), f"{name} has ended")
+
+
+def _everything() -> str:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(path.read_bytes().decode(errors="replace"))
+    return "\n".join(lines)
+
+
+@pytest.mark.usefixtures("boxed")
+def test_one_that_multiplies_is_ended(tmp_path: Path, table: Path) -> None:
+    # It stops by itself at some hundreds, should nothing else stop it.
+    does = (
+        "import os, time\n"
+        "for _ in range(400):\n"
+        "    try:\n        if os.fork() == 0: time.sleep(600)\n"
+        "    except OSError: os._exit(9)\n"
+        "time.sleep(600)"
+    )
+    folder = saved(tmp_path, Spy(does))
+    said = refusal(folder, table, run_code=True, sandbox=True)
+    # Who isn't root meets the system's own limit first.
+    assert "more than 64 processes" in said or "(code 9" in said
+
+
+def test_without_bubblewrap_nothing_is_loaded_unless_somebody_says_so(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "ran"
+    folder = saved(tmp_path, Spy(f"open({str(mark)!r}, 'w')"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    confinement.is_possible.cache_clear()
+    try:
+        said = refusal(folder, table, run_code=True, sandbox=True)
+    finally:
+        confinement.is_possible.cache_clear()
+    assert "add --without-sandbox" in said
+    assert not mark.exists()

@@ -2,7 +2,8 @@
 
 What a model brings along may be anybody's code. So this process has no credentials in its environment, gives up the
 network and more memory than it is granted before it reads a byte of the model, and is ended when it takes too long.
-It can still read what its user can read; that is why pickle needs somebody's word (`run_code`).
+Where it isn't started in a box of its own (`confinement`), it can still read and write what its user can; that is why a
+pickle needs somebody's word (`run_code`), and going without the box another one.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflows.sources.permutation.confinement import MOST_PROCESSES
 from workflows.sources.permutation.records import Answered, Asked
 
 if TYPE_CHECKING:
@@ -58,6 +60,13 @@ def _confine(wanted: Asked) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, MOST_FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cpu = int(wanted.seconds) + 5
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    if wanted.is_sandboxed:
+        # Without the box this counts everything else that the user runs on this machine.
+        processes = (MOST_PROCESSES, MOST_PROCESSES)
+        resource.setrlimit(resource.RLIMIT_NPROC, processes)
+        return
     if not _leave_network() and wanted.needs_isolation:
         raise Refused(
             "The network cannot be taken away from a process here (that needs Linux with user namespaces). Where that does not matter, add --with-network."

@@ -29,6 +29,10 @@ class Asked(BaseModel):
     memory_mb: int = 4096
     needs_isolation: bool = True
     """Whether to give up where the network cannot be taken away."""
+    seconds: float = 300.0
+    """How long it may compute."""
+    is_sandboxed: bool = False
+    """Whether it runs in a box of its own already, without a network."""
 
 
 class Answered(BaseModel):

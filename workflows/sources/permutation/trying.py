@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ import yaml
 from pydantic import ValidationError
 
 from workflows.errors import InvalidInput
+from workflows.sources.permutation import confinement
 from workflows.sources.permutation.records import Answered, Asked
 
 FLAVOR = "sklearn"
 MOST_DESCRIBED = 1_000_000
 """Bytes of an MLmodel file that are read; real ones have a few thousand."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at how many processes there are."""
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 """What the process gets of ours: no credential is among it."""
 
@@ -46,8 +51,15 @@ def described(folder: Path) -> tuple[Path, str, str]:
     return path, format_, str(flavor.get("sklearn_version", ""))
 
 
-def tried(folder: Path, table: Path, *, seconds: float, **asked: Any) -> Answered:
-    """Load the model that lies in the folder and shuffle the table's columns. Raises InvalidInput with what to do."""
+def tried(
+    folder: Path, table: Path, *, seconds: float, sandbox: bool, **asked: Any
+) -> Answered:
+    """Load the model that lies in the folder and shuffle the table's columns. Raises InvalidInput with what to do.
+
+    With `sandbox` the process that loads it runs under bubblewrap, and nothing is loaded where there is none.
+    """
+    if sandbox and not confinement.is_possible():
+        raise InvalidInput(confinement.MISSING)
     model, format_, _ = described(folder)
     if not table.is_file() or not table.stat().st_size:
         raise InvalidInput(f"{table.name} is empty, or not there.", field="file")
@@ -56,50 +68,51 @@ def tried(folder: Path, table: Path, *, seconds: float, **asked: Any) -> Answere
             model=str(model.resolve()),
             format=format_,
             data=str(table.resolve()),
+            seconds=seconds,
+            is_sandboxed=sandbox,
             **asked,
         )
     except ValidationError:
         raise InvalidInput(
             f"The model is serialized as {format_[:40]!r}, which mlgov cannot read."
         ) from None
-    place = Path(tempfile.mkdtemp(prefix="mlgov-model-"))
+    place = Path(tempfile.mkdtemp(prefix="mlgov-model-")).resolve()
     try:
-        return _run(place, wanted, seconds)
+        return _run(place, wanted, seconds, [folder.resolve(), table.resolve()])
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _run(place: Path, wanted: Asked, seconds: float) -> Answered:
+def _run(place: Path, wanted: Asked, seconds: float, reads: Sequence[Path]) -> Answered:
     asked, answered = place / "asked.json", place / "answered.json"
     asked.write_text(wanted.model_dump_json(), encoding="utf-8")
     home = {"HOME": str(place), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {one: os.environ[one] for one in _ENVIRONMENT if one in os.environ}
     said = place / "said.txt"
-    with said.open("wb") as out:
-        # Its module is ours, and its arguments are paths of ours.
-        child = subprocess.Popen(  # noqa: S603
-            [
-                sys.executable,
-                "-I",
-                "-m",
-                "workflows.sources.permutation.child",
-                str(asked),
-                str(answered),
-            ],
-            cwd=place,
-            env=environment | home,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    module = "workflows.sources.permutation.child"
+    words = [sys.executable, "-I", "-m", module, str(asked), str(answered)]
+    told, telling = os.pipe()
+    if wanted.is_sandboxed:
+        words = confinement.command(words, writes=place, reads=reads, info=telling)
     try:
-        code = child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise InvalidInput(
-            f"It took longer than {seconds:g} seconds. Take fewer rows or repeats, or give it more with --seconds."
-        ) from None
+        with said.open("wb") as out:
+            # Its module is ours, and its arguments are paths of ours.
+            child = subprocess.Popen(  # noqa: S603
+                words,
+                cwd=place,
+                env=environment | home,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                pass_fds=[telling] if wanted.is_sandboxed else [],
+            )
     finally:
+        os.close(telling)
+    try:
+        code = _awaited(child, told, seconds)
+    finally:
+        os.close(told)
         _end(child)
     try:
         found = Answered.model_validate_json(answered.read_text(encoding="utf-8"))
@@ -112,6 +125,24 @@ def _run(place: Path, wanted: Asked, seconds: float) -> Answered:
     if found.error:
         raise InvalidInput(found.error)
     return found
+
+
+def _awaited(child: subprocess.Popen[bytes], told: int, seconds: float) -> int:
+    """Its exit code, once it has ended by itself. Raises InvalidInput when it takes too long or becomes too many."""
+    with os.fdopen(os.dup(told), encoding="utf-8") as line:
+        inside = confinement.pid_of(line.read())
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.wait(min(LOOK_EVERY, max(0.0, end - time.monotonic())))
+        # A limit of the system counts for each user alone, and for root not at all: so they are counted here too.
+        if inside and confinement.population(inside) > confinement.MOST_PROCESSES:
+            raise InvalidInput(
+                f"The model started more than {confinement.MOST_PROCESSES} processes, and was ended."
+            )
+    raise InvalidInput(
+        f"It took longer than {seconds:g} seconds. Take fewer rows or repeats, or give it more with --seconds."
+    )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
