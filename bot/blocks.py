@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from workflows import wording
+from workflows.sources.text import visible
 
 # The words for figures are those of the whole house; views and messages find them here beside the helpers for blocks.
 counted, day, instant = wording.counted, wording.day, wording.instant
@@ -53,7 +54,7 @@ def cut(text: str, limit: int) -> str:
 
 def clean(text: str) -> str:
     """Foreign text without characters that reorder or hide what surrounds it."""
-    return _DIRECTION.sub("", _CONTROL.sub("", text))
+    return visible(_DIRECTION.sub("", _CONTROL.sub("", text)))
 
 
 def clean_lines(text: str) -> str:

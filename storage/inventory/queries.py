@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -62,6 +62,20 @@ def find_version(session: Session, version_id: int) -> ModelVersion | None:
 def find_by_key(session: Session, key: str) -> Model | None:
     """The model of that key."""
     return session.execute(select(Model).where(Model.key == key)).scalar_one_or_none()
+
+
+class Named(NamedTuple):
+    """What a model is called."""
+
+    id: int
+    key: str
+    name: str
+
+
+def list_names(session: Session) -> list[Named]:
+    """What all models are called."""
+    rows = session.execute(select(Model.id, Model.key, Model.name))
+    return [Named(row.id, row.key, row.name) for row in rows]
 
 
 def find_by_request(session: Session, request_key: str) -> Model | None:

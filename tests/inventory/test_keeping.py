@@ -65,6 +65,14 @@ def test_registering_twice_registers_once(yard: Yard) -> None:
     yard.ledger_holds()
 
 
+def test_a_model_that_looks_like_another_is_refused(yard: Yard) -> None:
+    register(yard, name="coca")
+    for name in ("соса", "СОСА", "cóca"):
+        with pytest.raises(InvalidInput, match="looks the same as that of `fraud`"):
+            register(yard, key="other", name=name, request_key=name)
+    register(yard, key="other", name="модель", request_key="two")
+
+
 def register_by_guest(yard: Yard) -> None:
     form = RegisterModel(key="x", name="Xx", request_key="g")
     yard.db.run(

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,6 +26,7 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from workflows.sources.text import unmixed, visible
 
 KEY = r"^[a-z0-9][a-z0-9._-]{0,79}$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,59}$"
@@ -31,8 +34,22 @@ DIGEST = r"^(sha256:)?[0-9a-f]{64}$"
 
 Key = Annotated[str, StringConstraints(pattern=KEY)]
 VersionName = Annotated[str, StringConstraints(pattern=VERSION, strip_whitespace=True)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=3000)]
+
+
+def _seen(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
+
+
+Line = Annotated[
+    str,
+    BeforeValidator(_seen),
+    StringConstraints(strip_whitespace=True, max_length=200),
+]
+Words = Annotated[
+    str,
+    BeforeValidator(_seen),
+    StringConstraints(strip_whitespace=True, max_length=3000),
+]
 
 
 class Form(BaseModel):
@@ -45,7 +62,7 @@ class RegisterModel(Form):
     """A model for the inventory. People are person ids."""
 
     key: Key
-    name: Annotated[Line, Field(min_length=2)]
+    name: Annotated[Line, Field(min_length=2), AfterValidator(unmixed)]
     kind: ModelKind = ModelKind.INTERNAL
     vendor: Line | None = None
     project: Line | None = None

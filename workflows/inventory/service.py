@@ -28,9 +28,29 @@ from workflows.inventory.forms import AssessTier, RegisterModel
 from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
-from workflows.sources.text import storable
+from workflows.sources.text import skeleton, storable
 
 TYPE = "model"
+
+
+def _refuse_look_alike(session: Session, name: str, own_id: int | None) -> None:
+    """Refuse a name that people can't tell from another model's. Plain ASCII looks like nothing else but itself."""
+    if name.isascii():
+        return
+    look = skeleton(name)
+    twin = next(
+        (
+            known
+            for known in queries.list_names(session)
+            if known.id != own_id and skeleton(known.name) == look
+        ),
+        None,
+    )
+    if twin is not None:
+        raise InvalidInput(
+            f"This name looks the same as that of `{twin.key}`. Find one that people can tell apart.",
+            field="name",
+        )
 
 
 def register(
@@ -52,6 +72,7 @@ def register(
             f"There is a model `{form.key}` already. `/mlgov model {form.key}` shows it; add a version there, or find another name.",
             field="name",
         )
+    _refuse_look_alike(session, form.name, None)
     said = (form.exposure, form.purpose_class, form.eu_class)
     if any(said) and not all(said):
         missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
@@ -174,6 +195,7 @@ def edit(
     """Describe a model anew; its key, and what an assessment said, stay."""
     row = locked(session, model_id, revision)
     require_editor(session, actor, row, policy=policy)
+    _refuse_look_alike(session, form.name, row.id)
     project = _project(session, form.project)
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import ProjectCategory, ProjectStatus
 from workflows.sources.cells import CLEAR, cleared, slack_or_email
-from workflows.sources.text import NAME
+from workflows.sources.text import NAME, unmixed, visible
 
 MAX_ACCOUNTS = 500
 _KEY = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
@@ -105,7 +105,7 @@ class ProjectRow(BaseModel):
     def _has_a_name(cls, value: str | None) -> str | None:
         if value is not None and cleared(value):
             raise ValueError(f"a name cannot be emptied by {CLEAR!r}")
-        return value
+        return None if value is None else unmixed(visible(value))
 
     @field_validator("owner", "sponsor", "manager")
     @classmethod
