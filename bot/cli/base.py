@@ -40,7 +40,7 @@ def settings(**given: object) -> "Settings":
 
 @contextmanager
 def opened(*, create: bool = False) -> "Iterator[Database]":
-    """The governance database at this release's schema; with `create`, made or migrated when it is not there yet."""
+    """The governance database at this release's schema; with `create`, made or upgraded when it is not."""
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     from bot.settings import another_host
@@ -75,6 +75,7 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
 
 
 def _ready(database: "Database", *, create: bool) -> None:
+    """Only commands that fill a database upgrade it: whoever looks at a list must not change what replicas run on."""
     from storage import migrate
 
     missing = (
@@ -86,16 +87,15 @@ def _ready(database: "Database", *, create: bool) -> None:
         raise fail(
             f"There is no database at {database.url.database}. Set MLGOV_DATABASE_URL, or make one by `mlgov run` or an import."
         )
-    current = migrate.current(database)
-    if current == migrate.head():
+    now = migrate.standing(database)
+    if now.fits:
         return
-    if current is not None and current not in migrate.known():
-        raise fail(
-            f"The database is at revision {current}, which this release does not know; install a newer mlgov."
-        )
-    if not create and current is None:
-        raise fail("The database is empty. `mlgov run` or an import makes the tables.")
-    migrate.upgrade(database)
+    if now.problem is not None and (not create or now.is_newer):
+        raise fail(now.problem)
+    try:
+        migrate.upgrade(database)
+    except migrate.UpgradeRefused as error:
+        raise fail(error.sentence) from None
 
 
 def policy_text() -> "PolicyText":
