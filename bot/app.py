@@ -50,6 +50,7 @@ from bot.registry import syncing
 from bot.registry import web as registry_web
 from bot.router import Router
 from bot.scheduler import Scheduler
+from bot.schema import SchemaWatch
 from bot.settings import Settings, SettingsRefused, another_host
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
@@ -200,8 +201,12 @@ def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -
         database.hold_host()
     except AnotherHost as error:
         raise SettingsRefused(another_host(error.host)) from None
-    _bring_up(database, migrates=migrates)
-    _require_own(database, made_by)
+    try:
+        _bring_up(database, migrates=migrates)
+        _require_own(database, made_by)
+    except BaseException:
+        database.close()
+        raise
     if made_by == "run":
         database.in_real_time()
     slack = installation.client(settings, timeout=3)
@@ -254,7 +259,7 @@ def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
-        each_tick=(follow_policy,),
+        each_tick=(follow_policy, SchemaWatch(database)),
     )
     return Bot(
         deps=deps,

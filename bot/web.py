@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
-from bot import metrics
+from bot import metrics, version
 from bot.api.application import PREFIX
 from bot.health import Health
 
@@ -58,7 +58,7 @@ def create(
     def healthz() -> Response:
         problem = health.stalled()
         return Response(
-            problem or "ok",
+            problem or f"ok {version.words()}",
             status_code=503 if problem else 200,
             media_type="text/plain",
         )
