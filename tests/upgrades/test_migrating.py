@@ -52,9 +52,14 @@ def test_it_says_what_it_does(empty_url: Callable[[str], str], tmp_path: Path) -
     policy = tmp_path / "governance.yml"
     policy.write_text(dumps.read("0012", "sqlite").policy, encoding="utf-8")
     assert run(
-        "run", "--http", "--no-migrate", MLGOV_DATABASE_URL=url, MLGOV_POLICY=str(policy),
-        SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s",
-    ) == (1, needs)  # fmt: skip
+        "run",
+        "--http",
+        "--no-migrate",
+        MLGOV_DATABASE_URL=url,
+        MLGOV_POLICY=str(policy),
+        SLACK_BOT_TOKEN="xoxb-1",
+        SLACK_SIGNING_SECRET="s",
+    ) == (1, needs)
     code, words = run("migrate", "--dry-run", MLGOV_DATABASE_URL=url)
     assert code == 0, words
     assert "0016  Why a measure in use could not be read\n" in words
@@ -95,11 +100,7 @@ UNARMED = (
     'with op.batch_alter_table("audit_entry", recreate="always") as batch:\n'
     '        batch.add_column(sa.Column("more", sa.String(), nullable=True))'
 )
-KILLED = (
-    'op.execute("DELETE FROM timer")\n'
-    "    import os\n"
-    "    os.kill(os.getpid(), 9)"
-)  # fmt: skip
+KILLED = 'op.execute("DELETE FROM timer")\n    import os\n    os.kill(os.getpid(), 9)'
 
 
 def test_rows_that_would_point_nowhere_are_refused(

@@ -82,9 +82,13 @@ def test_a_newer_release_takes_nobody_out_until_it_says_so(
     assert (code, f"BAD  database: {sentence}" in printed) == (1, True)
     policy = str(tmp_path / "governance.yml")
     assert run(
-        "run", "--http", MLGOV_DATABASE_URL=url, MLGOV_POLICY=policy,
-        SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s",
-    ) == (1, f"{sentence}\n")  # fmt: skip
+        "run",
+        "--http",
+        MLGOV_DATABASE_URL=url,
+        MLGOV_POLICY=policy,
+        SLACK_BOT_TOKEN="xoxb-1",
+        SLACK_SIGNING_SECRET="s",
+    ) == (1, f"{sentence}\n")
 
 
 def _readiness(office: Office) -> tuple[int, str]:
