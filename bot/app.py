@@ -50,13 +50,14 @@ from bot.registry import syncing
 from bot.registry import web as registry_web
 from bot.router import Router
 from bot.scheduler import Scheduler
+from bot.schema import SchemaWatch
 from bot.settings import Settings, SettingsRefused, another_host
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
 from bot.webhooks.sending import Courier
 from storage import migrate, runtime
-from storage.db import Database
+from storage.db import Database, DatabaseBusy
 from storage.host import AnotherHost
 from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
@@ -180,10 +181,11 @@ class Bot:
         metrics.DELIVERY_AGE.set(self.delivery.age())
 
 
-def create(settings: Settings, *, made_by: str = "run") -> Bot:
+def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -> Bot:
     """Build a bot: migrate its database, ask Slack who it is, adopt the policy.
 
-    `made_by` is `run` or `demo`; each refuses a database that the other made. Raises SettingsRefused when a setting
+    `made_by` is `run` or `demo`; each refuses a database that the other made. Without `migrates` a database that is not
+    ready for this release is refused. Raises SettingsRefused when a setting
     or the database cannot be used, PolicyRefused for a bad policy.
     """
     if settings.mlgov_time_scale != 1.0 and settings.is_real_slack:
@@ -199,8 +201,12 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         database.hold_host()
     except AnotherHost as error:
         raise SettingsRefused(another_host(error.host)) from None
-    migrate.upgrade(database)
-    _require_own(database, made_by)
+    try:
+        _bring_up(database, migrates=migrates)
+        _require_own(database, made_by)
+    except BaseException:
+        database.close()
+        raise
     if made_by == "run":
         database.in_real_time()
     slack = installation.client(settings, timeout=3)
@@ -253,7 +259,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
-        each_tick=(follow_policy,),
+        each_tick=(follow_policy, SchemaWatch(database)),
     )
     return Bot(
         deps=deps,
@@ -291,6 +297,21 @@ def _api(deps: Deps) -> FastAPI:
             statement_api.router(deps),
         ),
     )
+
+
+def _bring_up(database: Database, *, migrates: bool) -> None:
+    """Bring the database to this release's schema, or see that it is there."""
+    try:
+        if migrates:
+            migrate.upgrade(database)
+        elif (problem := migrate.standing(database).problem) is not None:
+            raise SettingsRefused(problem)
+    except migrate.UpgradeRefused as error:
+        raise SettingsRefused(error.sentence) from None
+    except DatabaseBusy:
+        raise SettingsRefused(
+            "The database was busy for two minutes, so it could not be upgraded. Nothing was changed; try again."
+        ) from None
 
 
 def _require_own(database: Database, made_by: str) -> None:

@@ -149,14 +149,17 @@ def _database(settings: Settings) -> Check:
             if database.is_sqlite and not Path(database.url.database or "").exists():
                 return "not there yet; `mlgov run` makes it"
             database.hold_host()
-            current = migrate.current(database)
-            if current == migrate.head():
-                return f"{database.url.get_backend_name()}, revision {current}"
-            if current is not None and current not in migrate.known():
-                raise GovernanceError(
-                    f"is at revision {current}, made by a newer mlgov. Install that release."
+            now = migrate.standing(database)
+            if now.is_newer and now.problem is not None:
+                raise GovernanceError(now.problem)
+            if now.problem is not None:
+                return (
+                    f"at revision {now.revision}; `mlgov run` brings it to {now.head}"
                 )
-            return f"at revision {current}; `mlgov run` brings it to {migrate.head()}"
+            newer = (
+                ", made by a newer mlgov and good for this one" if now.is_newer else ""
+            )
+            return f"{database.url.get_backend_name()}, revision {now.revision}{newer}"
         except AnotherHost as error:
             raise GovernanceError(another_host(error.host)) from None
         finally:

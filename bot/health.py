@@ -27,12 +27,10 @@ class Health:
     def not_ready(self) -> str | None:
         """Why requests should not be sent here yet; None when they may."""
         try:
-            current = migrate.current(self.database)
+            problem = migrate.standing(self.database).problem
         except Exception as error:
             return f"the database cannot be reached ({type(error).__name__})"
-        if current != migrate.head():
-            return f"the database is at revision {current}, this release needs {migrate.head()}"
-        return self.stalled()
+        return problem or self.stalled()
 
 
 class Beat:

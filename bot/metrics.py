@@ -5,10 +5,16 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     generate_latest,
 )
 
+from bot import version
+
 REGISTRY = CollectorRegistry()
+
+BUILD = Info("mlgov_build", "Which mlgov this is", registry=REGISTRY)
+BUILD.info(version.build())
 
 REQUESTS = Counter(
     "mlgov_slack_requests_total",

@@ -61,11 +61,12 @@ def run(
     http: bool,
     host: str,
     port: int,
+    migrates: bool = True,
     announce: Callable[[str], None],
 ) -> None:
-    """Run a bot until SIGTERM or SIGINT. Raises SettingsRefused or GovernanceError when it cannot start."""
+    """Run a bot until SIGTERM or SIGINT. With `migrates` it upgrades the database first. Raises SettingsRefused or GovernanceError when it cannot start."""
     configure_log(settings.mlgov_log)
-    bot = app.create(settings)
+    bot = app.create(settings, migrates=migrates)
     server = WebServer(bot.web(serve_slack=http), host, port)
     ended = threading.Event()
 

@@ -14,7 +14,7 @@ from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import metrics
+from bot import metrics, version
 from bot.api.application import PREFIX
 from bot.health import Health
 
@@ -88,7 +88,7 @@ def create(
     def healthz() -> Response:
         problem = health.stalled()
         return Response(
-            problem or "ok",
+            problem or f"ok {version.words()}",
             status_code=503 if problem else 200,
             media_type="text/plain",
         )

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -152,6 +152,47 @@ class Database:
         if wake:
             for hook in self._after_commit:
                 hook()
+
+    @contextmanager
+    def reshaping(self, *, keep: bool = True) -> Iterator[Connection]:
+        """One transaction in which tables may be made anew: committed at its end, or undone when `keep` is False.
+
+        It waits two minutes for whoever else writes. SQLite alters a table by dropping it and renaming its copy, so
+        foreign keys are off there meanwhile, and whoever uses this checks them before it ends. They cannot be turned
+        off inside a transaction: SQLite ignores that without a word.
+        """
+        if self.is_sqlite and not self._write_lock.acquire(timeout=PATIENT_MS / 1000):
+            raise DatabaseBusy
+        try:
+            with self.engine.connect() as connection:
+                if not self.is_sqlite:
+                    with connection.begin() as transaction:
+                        connection.execute(
+                            text(f"SET LOCAL lock_timeout = {PATIENT_MS}")
+                        )
+                        connection.execute(text("SET LOCAL statement_timeout = 0"))
+                        yield connection
+                        if not keep:
+                            transaction.rollback()
+                    return
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute(f"PRAGMA busy_timeout={PATIENT_MS}")
+                raw.execute("PRAGMA foreign_keys=OFF")
+                try:
+                    with connection.begin() as transaction:
+                        yield connection
+                        if not keep:
+                            transaction.rollback()
+                finally:
+                    raw.execute("PRAGMA foreign_keys=ON")
+                    raw.execute(f"PRAGMA busy_timeout={QUICK_MS}")
+        except OperationalError as error:
+            if _is_busy(error):
+                raise DatabaseBusy from error
+            raise
+        finally:
+            if self.is_sqlite:
+                self._write_lock.release()
 
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._info)

@@ -1,17 +1,91 @@
-"""Bringing a database to the schema that this release speaks, and saying where it stands."""
+"""Bringing a database to the schema that this release speaks, and saying where it stands.
 
+A release runs on the revision of its newest migration, and on newer ones that its code still understands: each
+migration says in `oldest_revision` which code that is, and the database keeps it, because an older release cannot read
+the files of a newer one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
+from storage import triggers
 from storage.db import Database
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import Script
 
 _LOCK_KEY = 7_305_811
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+RANGES_SINCE = "0017"
+"""The first revision whose databases say how old the code may be that runs on them."""
+
+
+class UpgradeRefused(Exception):
+    """The database stays as it was; `sentence` says why, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration."""
+
+    revision: str
+    words: str
+    """What it is about: the first line of its file."""
+    oldest: str
+    """The oldest code that runs on the schema after it, by its newest migration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a database stands, seen from one release."""
+
+    revision: str | None
+    """None for a database without tables."""
+    oldest: str | None
+    """The oldest code that runs on it, by its newest migration; None where only code of its own revision does."""
+    head: str
+    """The newest revision that this release knows."""
+    is_known: bool
+    """Whether this release knows the database's revision; a newer release brought it there otherwise."""
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release brought it to where it is."""
+        return self.revision is not None and not self.is_known
+
+    @property
+    def fits(self) -> bool:
+        """Whether this release runs on it as it is."""
+        if self.is_newer:
+            return self.oldest is not None and self.oldest <= self.head
+        return self.revision == self.head
+
+    @property
+    def problem(self) -> str | None:
+        """Why this release does not run on it as it is, in one sentence; None when it does."""
+        if self.fits:
+            return None
+        if self.revision is None:
+            return "The database has no tables yet; `mlgov migrate` makes them."
+        if self.is_newer:
+            return (
+                f"The database is at revision {self.revision}, which needs an mlgov of revision "
+                f"{self.oldest or self.revision} or newer, and this one is of {self.head}; install a newer mlgov."
+            )
+        return (
+            f"The database is at revision {self.revision}, and this mlgov needs {self.head}; "
+            "`mlgov migrate` brings it there."
+        )
 
 
 def config() -> "Config":
@@ -41,25 +115,141 @@ def known() -> set[str]:
 
 def current(database: Database) -> str | None:
     """The revision that the database stands at, or None for one that was never migrated."""
-    with database.engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        asked = connection.execute(text("SELECT version_num FROM alembic_version"))
-        revision: str | None = asked.scalar()
-        return revision
+    return standing(database).revision
 
 
-def upgrade(database: Database) -> None:
-    """Bring the database to the head. Several replicas may start at once: one migrates, the others wait for it."""
-    from alembic import command
+def standing(database: Database) -> Standing:
+    """Where the database stands. It only looks, so that it waits for nobody who writes."""
+    with database.read() as session:
+        return _standing(session.connection())
 
-    made = config()
-    with database.engine.begin() as connection:
+
+def _standing(connection: Connection) -> Standing:
+    revisions, revision, oldest = known(), None, None
+    if inspect(connection).has_table("alembic_version"):
+        revision = connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        ).scalar()
+    if revision is not None and revision >= RANGES_SINCE:
+        # Every release from then on reads exactly this; it must stay readable for as long as any of them may start.
+        oldest = connection.execute(
+            text("SELECT oldest_revision FROM runtime WHERE id = 1")
+        ).scalar()
+    return Standing(revision, oldest, max(revisions), revision in revisions)
+
+
+def steps(since: str | None) -> list[Step]:
+    """The migrations that follow on `since`, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config())
+    ahead = [
+        script
+        for script in scripts.walk_revisions()
+        if since is None or script.revision > since
+    ]
+    return [_step(script) for script in reversed(ahead)]
+
+
+def _step(script: "Script") -> Step:
+    words = (script.doc or "").strip().splitlines()
+    return Step(
+        script.revision,
+        words[0].rstrip(".") if words else script.revision,
+        getattr(script.module, "oldest_revision", script.revision),
+    )
+
+
+def upgrade(
+    database: Database,
+    *,
+    target: str | None = None,
+    keep: bool = True,
+    told: Callable[[Step], None] = lambda _step: None,
+) -> tuple[str | None, str]:
+    """Bring the database to `target`, or to the newest revision; from where to where it went.
+
+    It is one transaction: a process that is killed meanwhile leaves the database where it was. Several replicas may
+    start at once: one migrates, the others wait for it. A newer database on which this release runs stays as it is.
+    With `keep=False` everything is tried and undone. `told` hears of each migration that has run. Raises UpgradeRefused.
+    """
+    before = standing(database)
+    if target is None and before.fits and before.revision is not None:
+        return before.revision, before.revision
+    with database.reshaping(keep=keep) as connection:
         if not database.is_sqlite:
-            connection.execute(text("SET LOCAL lock_timeout = 120000"))
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY}
             )
-        made.attributes["connection"] = connection
-        command.upgrade(made, "head")
+        before = _standing(connection)
+        if before.is_newer:
+            if before.problem is not None:
+                raise UpgradeRefused(before.problem)
+            return before.revision, before.revision or ""
+        _run(connection, target or "head", told)
+        after = _standing(connection)
+        if after.fits and (missing := _missing_triggers(connection)):
+            raise UpgradeRefused(
+                f"The ledger would not be append-only, because {', '.join(sorted(missing))} would be missing. "
+                "Nothing was changed; please report this."
+            )
+        return before.revision, after.revision or ""
+
+
+def _run(connection: Connection, target: str, told: Callable[[Step], None]) -> None:
+    from alembic import command
+
+    made = config()
+    in_force = triggers.names(connection)
+
+    def applied(*, step: Any, **_rest: Any) -> None:
+        script = step.up_revision
+        nonlocal in_force
+        in_force = _sound(connection, script.revision, in_force)
+        done = _step(script)
+        if done.revision >= RANGES_SINCE:
+            connection.execute(
+                text("UPDATE runtime SET oldest_revision = :oldest WHERE id = 1"),
+                {"oldest": done.oldest},
+            )
+        told(done)
+
+    made.attributes["connection"] = connection
+    made.attributes["applied"] = applied
+    command.upgrade(made, target)
+
+
+def _sound(connection: Connection, revision: str, before: set[str]) -> set[str]:
+    """The triggers in force after a migration. Raises UpgradeRefused for rows that point nowhere and lost triggers."""
+    if loose := dangling(connection):
+        raise UpgradeRefused(
+            f"Revision {revision} would leave rows that point nowhere: {'; '.join(loose)}. Nothing was changed. "
+            "If such rows were there before, repair them; otherwise please report this."
+        )
+    after = triggers.names(connection)
+    if lost := before - after:
+        raise UpgradeRefused(
+            f"Revision {revision} would drop {', '.join(sorted(lost))}. Nothing was changed; please report this."
+        )
+    return after
+
+
+def dangling(connection: Connection) -> list[str]:
+    """References that are broken, or not enforced, in words; foreign keys are off while SQLite's tables are made anew."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        counted: dict[tuple[str, str], int] = {}
+        for table, _row, parent, _key in rows:
+            counted[table, parent] = counted.get((table, parent), 0) + 1
+        return [
+            f"{number} of {table} to {parent}"
+            for (table, parent), number in sorted(counted.items())
+        ]
+    names = connection.execute(
+        text("SELECT conname FROM pg_constraint WHERE NOT convalidated ORDER BY 1")
+    )
+    return [f"{name} is not enforced" for name in names.scalars()]
+
+
+def _missing_triggers(connection: Connection) -> set[str]:
+    return triggers.expected(connection.dialect.name) - triggers.names(connection)

@@ -121,11 +121,12 @@ def fresh_url(backend: str, request: pytest.FixtureRequest, directory: Path) -> 
             text(f"CREATE DATABASE {name} TEMPLATE template_mlgov STRATEGY file_copy")
         )
     admin.dispose()
-    request.addfinalizer(lambda: _drop(uri, name))
+    request.addfinalizer(lambda: drop_database(uri, name))
     return uri.set(database=name).render_as_string(hide_password=False)
 
 
-def _drop(uri: object, name: str) -> None:
+def drop_database(uri: object, name: str) -> None:
+    """Drop a database of the server at `uri`, whoever is still connected."""
     admin = create_engine(uri, isolation_level="AUTOCOMMIT")  # type: ignore[call-overload]
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

@@ -4,7 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot import version
 from bot.api import problems
 from bot.api.limits import BodyLimit
 from bot.api.problems import Fault, Problem
@@ -19,7 +22,7 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
         title="mlgov",
         summary="Ask, follow and decide approvals; bring in cost; read how projects stand.",
         description="Refusals are problem+json (RFC 9457): `detail` says what to do.",
-        version="1",
+        version=version.version(),
         servers=[{"url": PREFIX}],
         root_path_in_servers=False,
         docs_url=None,
@@ -30,8 +33,24 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
         api.include_router(router)
     problems.handle(api, deps)
     api.add_middleware(BodyLimit)
+    api.add_middleware(Versioned)
     api.openapi = lambda: _document(api)  # type: ignore[method-assign]
     return api
+
+
+class Versioned:
+    """Says on every answer, refusals too, which release gave it: while an upgrade rolls, two of them answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Mlgov-Version"] = version.version()
+            await send(message)
+
+        await self._app(scope, receive, named)
 
 
 def _document(api: FastAPI) -> dict[str, Any]:

@@ -39,13 +39,17 @@ def settings(**given: object) -> "Settings":
 
 
 @contextmanager
-def opened(*, create: bool = False) -> "Iterator[Database]":
-    """The governance database at this release's schema; with `create`, made or migrated when it is not there yet."""
+def opened(*, create: bool = False, upgrades: bool = True) -> "Iterator[Database]":
+    """The governance database at this release's schema; with `create`, made or upgraded when it is not.
+
+    Without `upgrades` it is at whatever revision it is.
+    """
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     from bot.settings import another_host
     from storage.db import Database, DatabaseBusy
     from storage.host import AnotherHost
+    from storage.migrate import UpgradeRefused
     from workflows.errors import GovernanceError
 
     url = settings().mlgov_database_url.get_secret_value()
@@ -57,9 +61,11 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
         ) from None
     try:
         database.hold_host()
-        _ready(database, create=create)
+        _ready(database, create=create, upgrades=upgrades)
         yield database
     except GovernanceError as error:
+        raise fail(error.sentence) from None
+    except UpgradeRefused as error:
         raise fail(error.sentence) from None
     except DatabaseBusy:
         raise fail("The database is busy. Nothing was changed; try again.") from None
@@ -74,7 +80,8 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
         database.close()
 
 
-def _ready(database: "Database", *, create: bool) -> None:
+def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
+    """Only commands that fill a database upgrade it: whoever looks at a list must not change what replicas run on."""
     from storage import migrate
 
     missing = (
@@ -84,17 +91,13 @@ def _ready(database: "Database", *, create: bool) -> None:
     )
     if missing and not create:
         raise fail(
-            f"There is no database at {database.url.database}. Set MLGOV_DATABASE_URL, or make one by `mlgov run` or an import."
+            f"There is no database at {database.url.database}. Set MLGOV_DATABASE_URL, or make one by `mlgov run`, `mlgov migrate` or an import."
         )
-    current = migrate.current(database)
-    if current == migrate.head():
+    if not upgrades:
         return
-    if current is not None and current not in migrate.known():
-        raise fail(
-            f"The database is at revision {current}, which this release does not know; install a newer mlgov."
-        )
-    if not create and current is None:
-        raise fail("The database is empty. `mlgov run` or an import makes the tables.")
+    problem = migrate.standing(database).problem
+    if problem is not None and not create:
+        raise fail(problem)
     migrate.upgrade(database)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from bot.cli import (
     importance,
     importing,
     maturity,
+    migrating,
     models,
     outbox,
     people,
@@ -36,6 +38,7 @@ app = typer.Typer(
 )
 
 serving.register(app)
+app.command()(migrating.migrate)
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
@@ -56,6 +59,29 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from bot import version
+
+        typer.echo(version.words())
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say which mlgov this is, and exit.",
+            callback=_say_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Governs an organisation's machine learning in Slack, with a governance database as its record."""
 
 
 def main() -> None:

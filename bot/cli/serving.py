@@ -30,6 +30,13 @@ def run(
         int,
         typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535),
     ] = 8766,
+    no_migrate: Annotated[
+        bool,
+        typer.Option(
+            "--no-migrate",
+            help="Do not upgrade the database; start only when `mlgov migrate --check` is content.",
+        ),
+    ] = False,
 ) -> None:
     """Run mlgov against Slack: over Socket Mode when SLACK_APP_TOKEN is set, else with --http at /slack/events."""
     from bot import serving
@@ -47,7 +54,14 @@ def run(
             "SLACK_SIGNING_SECRET is not set, so no request over HTTP could be trusted. It is on your app's page."
         )
     try:
-        serving.run(read, http=http, host=host, port=port, announce=say)
+        serving.run(
+            read,
+            http=http,
+            host=host,
+            port=port,
+            migrates=not no_migrate,
+            announce=say,
+        )
     except SettingsRefused as error:
         raise fail(str(error)) from None
     except GovernanceError as error:

@@ -227,7 +227,7 @@ class Inbox(Base):
 
 
 class Runtime(Base):
-    """One row about this database: the offset of governed time, and who made it."""
+    """One row about this database: the offset of governed time, who made it, and which releases run on it."""
 
     __tablename__ = "runtime"
 
@@ -236,3 +236,5 @@ class Runtime(Base):
     made_by: Mapped[str]
     """`run` or `demo`; each refuses the other's database."""
     facts: Mapped[dict[str, Any]]
+    oldest_revision: Mapped[str] = mapped_column(server_default="0017")
+    """The oldest code that runs on this schema, by its newest migration; see `storage.migrate`."""

@@ -1,0 +1,1 @@
+"""Databases of every revision there was, brought to the newest one."""
