@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, opening, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -50,14 +50,13 @@ from bot.registry import syncing
 from bot.registry import web as registry_web
 from bot.router import Router
 from bot.scheduler import Scheduler
-from bot.settings import Settings, SettingsRefused, another_host
+from bot.settings import Settings, SettingsRefused
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
 from bot.webhooks.sending import Courier
 from storage import migrate, runtime
 from storage.db import Database
-from storage.host import AnotherHost
 from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
@@ -194,18 +193,18 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     asked = rubric.load(
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
-    database = Database(settings.mlgov_database_url.get_secret_value())
-    try:
+    anchor.require_place(settings.mlgov_anchor)
+    database = opening.build(settings)
+    with opening.in_words(database.url):
         database.hold_host()
-    except AnotherHost as error:
-        raise SettingsRefused(another_host(error.host)) from None
-    migrate.upgrade(database)
-    _require_own(database, made_by)
+        opening.require_known(database)
+        migrate.upgrade(database)
+        _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
     slack = installation.client(settings, timeout=3)
     team = installation.who_am_i(settings, slack)
-    with database.begin(patient=True) as session:
+    with opening.in_words(database.url), database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)

@@ -1,7 +1,8 @@
 """The commands and how their errors are told."""
 
-import os
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -10,6 +11,7 @@ from bot.cli import (
     audit,
     costs,
     digest,
+    ending,
     figures,
     gate,
     importance,
@@ -25,6 +27,7 @@ from bot.cli import (
     tokens,
     webhooks,
 )
+from bot.cli.listing import list_whole_sentences
 
 app = typer.Typer(
     name="mlgov",
@@ -58,14 +61,12 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(audit.app, name="audit")
 
 
-def main() -> None:
-    """Run the command; what goes wrong as expected is one sentence on standard error and exit code 1."""
-    try:
-        app()
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; Python would complain once more while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+list_whole_sentences(app)
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run a command, by default the one that was typed; what goes wrong is one sentence on standard error."""
+    sys.exit(ending.guarded(lambda: app(args=words)))
 
 
 if __name__ == "__main__":

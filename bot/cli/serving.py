@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, say, settings
+from bot.cli.base import fail, say, settings, unknown_settings
 
 DEMO_OPENS = "2026-01-26T08:50Z"
 
@@ -47,7 +47,14 @@ def run(
             "SLACK_SIGNING_SECRET is not set, so no request over HTTP could be trusted. It is on your app's page."
         )
     try:
-        serving.run(read, http=http, host=host, port=port, announce=say)
+        serving.run(
+            read,
+            http=http,
+            host=host,
+            port=port,
+            announce=say,
+            notes=unknown_settings(),
+        )
     except SettingsRefused as error:
         raise fail(str(error)) from None
     except GovernanceError as error:
