@@ -25,7 +25,11 @@ def client(settings: Settings, *, timeout: int = 5) -> WebClient:
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
     """The team, enterprise and bot user behind the token. Raises SettingsRefused with what to do."""
-    answer = asked(settings, slack)
+    return team_of(asked(settings, slack))
+
+
+def team_of(answer: SlackResponse) -> Team:
+    """The team, enterprise and bot user that `auth.test` tells of."""
     enterprise = answer.get("enterprise_id")
     team_id = str(answer["team_id"])
     return Team(

@@ -83,8 +83,8 @@ def build(settings: Settings) -> Database:
             "MLGOV_DATABASE_URL can't be read as a database URL; write it like sqlite:///mlgov.db or "
             "postgresql://user:password@host/mlgov."
         ) from None
-    file = database.url.database
-    is_file = database.is_sqlite and file and not file.startswith("file:")
+    file = database.url.database or ""
+    is_file = database.is_sqlite and not file.startswith("file:")
     if is_file and (wrong := file_fault(Path(file))):
         raise DatabaseUnusable(wrong)
     return database

@@ -10,29 +10,37 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 TROUBLE = (SlackApiError, SlackClientError, OSError, ValueError)
 """What a call of slack_sdk raises: it reads an answer that is no JSON as a ValueError in places."""
 
-_PLACES = {
-    "SLACK_BOT_TOKEN": "install the app again and copy its bot token (OAuth & Permissions)",
-    "SLACK_APP_TOKEN": "make another app-level token with connections:write (Basic Information) and copy it",
+_COPY = {
+    "SLACK_BOT_TOKEN": "Install the app again and copy its bot token (OAuth & Permissions).",
+    "SLACK_APP_TOKEN": "Make another app-level token with connections:write and copy it (Basic Information).",
 }
+_ASK = "Ask its administrators to let the app in."
+_LATER = "Try again later."
 _REFUSALS = {
-    "invalid_auth": "Slack doesn't know {name} (invalid_auth): {place}",
-    "not_authed": "Slack saw no token (not_authed): {place}",
-    "account_inactive": "the app was uninstalled or its workspace is gone (account_inactive): {place}",
-    "app_not_installed": "the app isn't installed (app_not_installed): {place}",
-    "token_revoked": "{name} was revoked (token_revoked): {place}",
-    "token_expired": "{name} has expired (token_expired): turn token rotation off for the app, then {place}",
-    "missing_scope": "{name} lacks the scope {needed} (missing_scope): {place}",
-    "no_permission": "{name} may not do this (no_permission): {place}",
-    "not_allowed_token_type": "{name} is another kind of token (not_allowed_token_type): {place}",
-    "access_denied": "the workspace doesn't let the app in (access_denied): ask its administrators to approve it",
-    "team_access_not_granted": "the app was not given this workspace (team_access_not_granted): ask the "
-    "administrators of the organisation to add it",
-    "enterprise_is_restricted": "the organisation restricts the app (enterprise_is_restricted): ask its administrators",
-    "ekm_access_denied": "the organisation has suspended its keys (ekm_access_denied): ask its administrators",
-    "org_login_required": "the workspace is being moved to an organisation (org_login_required): try again later",
-    "team_added_to_org": "the workspace is being moved to an organisation (team_added_to_org): try again later",
-    "ratelimited": "it limits how often it is asked (ratelimited): try again in a minute",
+    "invalid_auth": ("it doesn't know it", None),
+    "not_authed": ("it saw none", None),
+    "account_inactive": ("the app was uninstalled, or its workspace is gone", None),
+    "app_not_installed": ("the app isn't installed", None),
+    "token_revoked": ("it was revoked", None),
+    "token_expired": (
+        "it has expired",
+        "Turn token rotation off for the app, install it again and copy the token.",
+    ),
+    "missing_scope": ("it lacks the scope {needed}", None),
+    "no_permission": ("it may not do this", None),
+    "not_allowed_token_type": ("it is another kind of token", None),
+    "access_denied": ("the workspace doesn't let the app in", _ASK),
+    "team_access_not_granted": ("the app wasn't given this workspace", _ASK),
+    "enterprise_is_restricted": ("the organisation restricts the app", _ASK),
+    "ekm_access_denied": ("the organisation has suspended its keys", _ASK),
+    "org_login_required": ("the workspace is moving to an organisation", _LATER),
+    "team_added_to_org": ("the workspace is moving to an organisation", _LATER),
+    "ratelimited": (
+        "it limits how often it is asked",
+        "Try again in a minute.",
+    ),
 }
+"""By Slack's code: why, and the mend; without one, to copy the token anew."""
 
 
 def refusal(error: Exception, name: str, url: str) -> str:
@@ -60,10 +68,10 @@ def _answered(error: SlackApiError, name: str, url: str) -> str:
     if not refused:
         return f"{url} doesn't answer as Slack does (HTTP {status}). Check SLACK_API_URL, and whether a proxy stands between."
     data: Any = getattr(error.response, "data", {})
-    words = _REFUSALS.get(refused, "it says {code}: {place}").format(
-        name=name, code=refused, place=_PLACES[name], needed=data.get("needed") or ""
-    )
-    return f"Slack refused {name}: {words}."
+    needed = data.get("needed") if isinstance(data, dict) else None
+    why, mend = _REFUSALS.get(refused, ("it gives no other reason", None))
+    why = why.format(needed=needed or "that this needs")
+    return f"Slack refuses {name}: {why} ({refused}). {mend or _COPY[name]}"
 
 
 def unreachable(error: Exception, url: str) -> str:
