@@ -189,12 +189,20 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         raise SettingsRefused(
             "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
         )
+    anchor.require_place(settings.mlgov_anchor)
+    database = opening.build(settings)
+    try:
+        return _create(settings, database, made_by)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _create(settings: Settings, database: Database, made_by: str) -> Bot:
     text = policy.load(settings.mlgov_policy)
     asked = rubric.load(
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
-    anchor.require_place(settings.mlgov_anchor)
-    database = opening.build(settings)
     with opening.in_words(database.url):
         database.hold_host()
         opening.require_known(database)

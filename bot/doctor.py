@@ -23,8 +23,8 @@ from workflows.inventory import asking
 from workflows.inventory.asking import Asked
 from workflows.maturity import rubric
 from workflows.policy import Policy
-from workflows.wording import counted
 from workflows.sources.prometheus import NOTHING
+from workflows.wording import counted
 
 SKEW_SECONDS = 60
 """Slack refuses signatures that are five minutes off; a minute is the time to mend it."""

@@ -49,7 +49,8 @@ class WebServer:
     def stop(self) -> None:
         """Finish what is being answered, then stop."""
         self._server.should_exit = True
-        self._thread.join(10)
+        if self._thread.is_alive():
+            self._thread.join(10)
         self._socket.close()
 
 

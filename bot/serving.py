@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -82,18 +83,22 @@ def run(
     configure_log(settings.mlgov_log)
     for note in notes:
         log.warning("%s", note)
-    bot = app.create(settings)
-    server = WebServer(bot.web(serve_slack=http), host, port)
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    socket_mode = None if http else SocketMode(bot)
-    bot.start()
-    try:
+    bot = app.create(settings)
+    with ExitStack() as ending:  # what was begun ends, however far the start came
+        ending.callback(bot.stop)
+        server = WebServer(bot.web(serve_slack=http), host, port)
+        ending.callback(server.stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        socket_mode = None if http else SocketMode(bot)
+        if socket_mode is not None:
+            ending.callback(socket_mode.stop)
+        bot.start()
         server.start()
         if socket_mode is not None:
             socket_mode.start()
@@ -104,11 +109,6 @@ def run(
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
         ended.wait()
-    finally:
-        if socket_mode is not None:
-            socket_mode.stop()
-        server.stop()
-        bot.stop()
 
 
 def configure_log(level: str) -> None:

@@ -6,6 +6,7 @@ command, and for the rest it says where mlgov broke, under a reference that the 
 
 import errno
 import hashlib
+import logging
 import os
 import sys
 import threading
@@ -22,6 +23,8 @@ _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 def guarded(command: Callable[[], None]) -> int:
     """Run a command; its exit code. Whatever it raises ends as one sentence on standard error."""
+    # It logs whole pages that a proxy answers; what is wrong is said here, in words.
+    logging.getLogger("slack_sdk.web.base_client").setLevel(logging.CRITICAL)
     before, threading.excepthook = threading.excepthook, _in_thread
     code = 0
     try:

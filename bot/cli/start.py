@@ -14,3 +14,7 @@ def _run() -> None:
     from bot.cli.main import app
 
     app()
+
+
+if __name__ == "__main__":
+    main()
