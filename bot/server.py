@@ -22,7 +22,7 @@ class WebServer:
         try:
             self._socket = socket.create_server((host, port), backlog=512)
         except (OSError, UnicodeError) as error:
-            raise CannotListen(_words(error, host, port)) from None
+            raise CannotListen(why(error, host, port)) from None
         self.host, self.port = self._socket.getsockname()[:2]
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -54,8 +54,10 @@ class WebServer:
         self._socket.close()
 
 
-def _words(error: OSError | UnicodeError, host: str, port: int) -> str:
-    if isinstance(error, socket.gaierror | UnicodeError):
+def why(error: OSError | UnicodeError, host: str, port: int) -> str:
+    """Why an address cannot be listened on, with the mend."""
+    is_unknown = isinstance(error, UnicodeError) or (error.errno or 0) < 0
+    if is_unknown:  # getaddrinfo's codes are negative, and create_server wraps them
         return f"--host {host}: there is no such address. Give 127.0.0.1, 0.0.0.0, or an address of this machine."
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} at {host} is taken by another program. Stop it, or give another --port."

@@ -1,5 +1,6 @@
 """Why Slack cannot be used, in words with the mend: what it refuses a token for, and why it is out of reach."""
 
+import re
 import socket
 import ssl
 from typing import Any
@@ -7,9 +8,13 @@ from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-TROUBLE = (SlackApiError, SlackClientError, OSError, ValueError)
-"""What a call of slack_sdk raises: it reads an answer that is no JSON as a ValueError in places."""
+STUMBLES = (ValueError, AttributeError, TypeError)
+"""What slack_sdk raises over an answer that is no JSON, or no object of it."""
+TROUBLE = (SlackApiError, SlackClientError, OSError, *STUMBLES)
+"""What a call of slack_sdk raises."""
 
+_CODE = re.compile(r"^[a-z][a-z0-9_]{2,60}$")
+"""As Slack writes its codes; slack_sdk puts words of its own there when the answer is no JSON."""
 _COPY = {
     "SLACK_BOT_TOKEN": "Install the app again and copy its bot token (OAuth & Permissions).",
     "SLACK_APP_TOKEN": "Make another app-level token with connections:write and copy it (Basic Information).",
@@ -55,7 +60,7 @@ def code(error: Exception) -> str:
     response: Any = getattr(error, "response", None)
     data = getattr(response, "data", response)
     found = data.get("error") if isinstance(data, dict) else None
-    return found if isinstance(found, str) else ""
+    return found if isinstance(found, str) and _CODE.match(found) else ""
 
 
 def _answered(error: SlackApiError, name: str, url: str) -> str:
@@ -90,6 +95,6 @@ def unreachable(error: Exception, url: str) -> str:
         return f"{url} can't be reached (connection refused). Check SLACK_API_URL, the network, and HTTPS_PROXY."
     if isinstance(reason, TimeoutError):
         return f"{url} can't be reached (no answer in time). Check the network and HTTPS_PROXY."
-    if isinstance(error, ValueError) or "JSON" in str(error):
+    if isinstance(error, STUMBLES) or "JSON" in str(error):
         return f"{url} doesn't answer as Slack does. Check SLACK_API_URL, and whether a proxy stands between."
     return f"{url} can't be reached ({type(reason).__name__}). Check SLACK_API_URL, the network, and HTTPS_PROXY."

@@ -76,9 +76,11 @@ class Caller:
         """A model card or an approval pack. Raises as `call` does, and NotMlgov for a page that somebody else made."""
         answer = self.call("GET", path, **given)
         kind = answer.headers.get("content-type", "").partition(";")[0]
-        if kind == "application/json":
-            told(answer)
-        elif kind != "text/markdown" and _OUR_PAGE not in answer.text:
+        if kind == "application/json" and path.endswith("/pack"):
+            is_ours = str(told(answer)["format"]).startswith("mlgov ")
+        else:
+            is_ours = kind == "text/markdown" or _OUR_PAGE in answer.text
+        if not is_ours:
             raise NotMlgov(f"HTTP {answer.status_code} ({kind or 'of no type'})")
         return answer.text
 

@@ -83,6 +83,7 @@ def demo(
     ] = False,
 ) -> None:
     """Open a local stand-in for Slack with mlgov in it, and a story to walk through."""
+    from bot import server
     from bot.cli.demo import command
     from bot.settings import SettingsRefused
     from workflows.errors import GovernanceError
@@ -104,8 +105,12 @@ def demo(
             browser=not no_browser,
             announce=say,
         )
-    except (SettingsRefused, OSError) as error:
+    except SettingsRefused as error:
         raise fail(str(error)) from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise fail(server.why(error, "127.0.0.1", port)) from None
     except GovernanceError as error:
         raise fail(error.sentence) from None
 

@@ -132,6 +132,5 @@ def test_something_else_answers(
     try:
         ended = typed(right, tmp_path, "run")
     finally:
-        server.http.shutdown()
-        server.http.server_close()
+        server.stop()
     assert_told(ended, "doesn't answer as Slack does")
