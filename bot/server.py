@@ -1,6 +1,7 @@
 """uvicorn in a thread of its own."""
 
 import errno
+import os
 import socket
 import threading
 from typing import Any
@@ -56,13 +57,14 @@ class WebServer:
 
 def why(error: OSError | UnicodeError, host: str, port: int) -> str:
     """Why an address cannot be listened on, with the mend."""
-    is_unknown = isinstance(error, UnicodeError) or (error.errno or 0) < 0
-    if is_unknown:  # getaddrinfo's codes are negative, and create_server wraps them
+    number = error.errno if isinstance(error, OSError) else None
+    # getaddrinfo's codes are negative, and create_server wraps them.
+    if number is None or number < 0:
         return f"--host {host}: there is no such address. Give 127.0.0.1, 0.0.0.0, or an address of this machine."
-    if error.errno == errno.EADDRINUSE:
+    if number == errno.EADDRINUSE:
         return f"Port {port} at {host} is taken by another program. Stop it, or give another --port."
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return f"Port {port} is for administrators. Give a --port of 1024 or more, behind a proxy that listens there."
-    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+    if number in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return f"--host {host}: this machine has no such address. Give 127.0.0.1, 0.0.0.0, or an address of its own."
-    return f"Port {port} at {host} can't be listened on ({error.strerror})."
+    return f"Port {port} at {host} can't be listened on ({os.strerror(number)})."
