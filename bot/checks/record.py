@@ -154,7 +154,7 @@ class Record:
             return Check(
                 "webhook key",
                 False,
-                f"{counted(followers, 'webhook')} wait for events, and MLGOV_WEBHOOK_KEY isn't set, so nothing is sent to them. Set it.",
+                f"{counted(followers, 'webhook')} {'waits' if followers == 1 else 'wait'} for events, and MLGOV_WEBHOOK_KEY isn't set, so nothing can be signed and sent. Set it.",
             )
         return None
 
