@@ -106,13 +106,18 @@ def demo(
             announce=say,
         )
     except SettingsRefused as error:
-        raise fail(str(error)) from None
+        raise fail(_of_demo(str(error))) from None
     except OSError as error:
         if error.filename is not None:
             raise
         raise fail(server.why(error, "127.0.0.1", port)) from None
     except GovernanceError as error:
-        raise fail(error.sentence) from None
+        raise fail(_of_demo(error.sentence)) from None
+
+
+def _of_demo(sentence: str) -> str:
+    """The demo's database is named by an option; the rest it sets itself."""
+    return sentence.replace("MLGOV_DATABASE_URL", "--database")
 
 
 def manifest(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -197,6 +198,24 @@ def test_kinds_of_trouble_that_can_meet_any_command(
 ) -> None:
     ended = guarded(error, capsys)
     assert (ended.code, words in ended.err, "broke" in ended.err) == (code, True, False)
+
+
+def test_the_unforeseen_in_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    def breaks() -> None:
+        raise KeyError("hush-hush")
+
+    def command() -> None:
+        thread = threading.Thread(target=breaks)
+        thread.start()
+        thread.join()
+
+    assert ending.guarded(command) == 0, "the command itself went on"
+    err = capsys.readouterr().err
+    assert ("KeyError" in err, "Traceback" in err, "hush" in err) == (
+        True,
+        False,
+        False,
+    )
 
 
 @pytest.mark.slow

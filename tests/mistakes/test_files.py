@@ -1,11 +1,13 @@
 """Mistakes with files and addresses: the policy, the rubric, the anchor, ports."""
 
+import errno
 import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
+from bot import server
 from tests.mistakes.typed import assert_told, typed
 from tests.stories.office import POLICY
 
@@ -107,6 +109,27 @@ def test_a_port_that_there_is_not(right: dict[str, str], tmp_path: Path) -> None
     ended = typed(right, tmp_path, "run", "--port", "70000")
     assert (ended.code, "Traceback" in ended.said) == (2, False)
     assert "65535" in ended.err
+
+
+def test_addresses_that_cannot_be_listened_on() -> None:
+    """Whoever runs these tests may be an administrator, so the errors are given."""
+    refused = server.why(PermissionError(errno.EACCES, "Permission denied"), "", 80)
+    assert refused.startswith("Port 80 is for administrators. Give a --port of 1024")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://x/y", "--database: names a database that mlgov doesn't speak"),
+        ("sqlite:////none/demo.db", "the folder of the database isn't there"),
+        ("postgresql://127.0.0.1:1/none", "can't be reached"),
+    ],
+)
+def test_a_database_that_the_demo_cannot_have(
+    url: str, words: str, tmp_path: Path
+) -> None:
+    ended = typed({}, tmp_path, "demo", "--no-browser", "--database", url)
+    assert_told(ended, words)
 
 
 # --- the policy in force

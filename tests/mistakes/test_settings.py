@@ -210,9 +210,15 @@ def test_an_rsa_key_signs_no_statements(right: dict[str, str], tmp_path: Path) -
 
 
 def test_a_name_that_is_no_setting_is_told_with_the_one_that_was_meant(
-    right: dict[str, str], tmp_path: Path
+    right: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     slip = right | {"MLGOV_DATABSE_URL": "postgresql://x", "MLGOV_XYZZY": "1"}
+    with caplog.at_level("WARNING", "mlgov"):
+        typed(slip | {"SLACK_BOT_TOKEN": "xoxb-1"}, tmp_path, "run")
+    (line, _) = [one.message for one in caplog.records if "setting" in one.message]
+    assert line == (
+        "MLGOV_DATABSE_URL isn't a setting; did you mean MLGOV_DATABASE_URL?"
+    )
     ended = typed(slip, tmp_path, "doctor")
     assert ended.code == 0, "only a warning"
     assert (
