@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, opening, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -51,14 +51,13 @@ from bot.registry import web as registry_web
 from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.schema import SchemaWatch
-from bot.settings import Settings, SettingsRefused, another_host
+from bot.settings import Settings, SettingsRefused
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
 from bot.webhooks.sending import Courier
 from storage import migrate, runtime
-from storage.db import Database, DatabaseBusy
-from storage.host import AnotherHost
+from storage.db import Database
 from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
@@ -192,26 +191,34 @@ def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -
         raise SettingsRefused(
             "MLGOV_TIME_SCALE is for tests; it must be 1 against Slack itself."
         )
+    anchor.require_place(settings.mlgov_anchor)
+    database = opening.build(settings)
+    try:
+        return _create(settings, database, made_by, migrates=migrates)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _create(
+    settings: Settings, database: Database, made_by: str, *, migrates: bool
+) -> Bot:
     text = policy.load(settings.mlgov_policy)
     asked = rubric.load(
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
-    database = Database(settings.mlgov_database_url.get_secret_value())
-    try:
+    with opening.in_words(database.url):
         database.hold_host()
-    except AnotherHost as error:
-        raise SettingsRefused(another_host(error.host)) from None
-    try:
-        _bring_up(database, migrates=migrates)
+        if migrates:
+            migrate.upgrade(database)
+        elif (problem := migrate.standing(database).problem) is not None:
+            raise SettingsRefused(problem)
         _require_own(database, made_by)
-    except BaseException:
-        database.close()
-        raise
     if made_by == "run":
         database.in_real_time()
     slack = installation.client(settings, timeout=3)
     team = installation.who_am_i(settings, slack)
-    with database.begin(patient=True) as session:
+    with opening.in_words(database.url), database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
@@ -297,21 +304,6 @@ def _api(deps: Deps) -> FastAPI:
             statement_api.router(deps),
         ),
     )
-
-
-def _bring_up(database: Database, *, migrates: bool) -> None:
-    """Bring the database to this release's schema, or see that it is there."""
-    try:
-        if migrates:
-            migrate.upgrade(database)
-        elif (problem := migrate.standing(database).problem) is not None:
-            raise SettingsRefused(problem)
-    except migrate.UpgradeRefused as error:
-        raise SettingsRefused(error.sentence) from None
-    except DatabaseBusy:
-        raise SettingsRefused(
-            "The database was busy for two minutes, so it could not be upgraded. Nothing was changed; try again."
-        ) from None
 
 
 def _require_own(database: Database, made_by: str) -> None:

@@ -1,81 +1,87 @@
 """Checking an installation: each check says in one line what it found, and how to mend what is wrong."""
 
 import email.utils
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
-from sqlalchemy.exc import SQLAlchemyError
 
-from bot import installation, manifest
-from bot.audit import anchor
+from bot import installation, manifest, opening
+from bot.checks import workspace
+from bot.checks.check import Check, warning
+from bot.checks.record import Record
+from bot.context import Team
 from bot.inventory import watching
 from bot.registry import syncing
-from bot.settings import Settings, SettingsRefused, another_host
-from storage import migrate
-from storage.db import Database
-from storage.host import AnotherHost
+from bot.settings import Settings, SettingsRefused, unknown_names
 from workflows import clock, policy
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import asking
 from workflows.inventory.asking import Asked
+from workflows.maturity import rubric
+from workflows.policy import Policy
 from workflows.sources.prometheus import NOTHING
+from workflows.wording import counted
 
 SKEW_SECONDS = 60
 """Slack refuses signatures that are five minutes off; a minute is the time to mend it."""
+_LIKE_A_SECRET = re.compile(r"^[0-9a-f]{32}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the report."""
+def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check]:
+    """All checks, in the order in which things are set up: what `mlgov run` will ask, and what it cannot know.
 
-    name: str
-    ok: bool
-    words: str
-
-
-def run(settings: Settings) -> Iterator[Check]:
-    """All checks, in the order in which things are set up."""
-    yield from _slack(settings)
+    `environment` are the names of the variables that are set.
+    """
+    yield _names(environment)
+    team = yield from _slack(settings)
     yield _transport(settings)
-    yield _database(settings)
-    yield _policy(settings)
-    yield _anchor(settings)
+    record = Record(settings)
+    yield record.database()
+    read, check = _policy(settings)
+    yield check
+    if team is not None and read is not None:
+        place = workspace.Workspace(installation.client(settings), team)
+        yield from workspace.checks(place, read, record.projects())
+    yield record.anchor()
+    yield record.signing_key()
+    if (signed := record.webhook_key()) is not None:
+        yield signed
+    if (waiting := record.deliveries()) is not None:
+        yield waiting
     if settings.mlgov_mlflow_url is not None:
         yield _registry(settings)
     if settings.mlgov_prometheus_url is not None:
         yield _prometheus(settings)
 
 
-def _slack(settings: Settings) -> Iterator[Check]:
+def refused(error: SettingsRefused) -> Iterator[Check]:
+    """The report where the settings cannot be read: the rest can be looked at once they are mended."""
+    for sentence in error.sentences:
+        yield Check("settings", False, sentence)
+
+
+def _names(environment: Collection[str]) -> Check:
+    if unknown := unknown_names(environment):
+        return warning("settings", " ".join(unknown))
+    return Check("settings", True, "every MLGOV_ name that is set is known")
+
+
+def _slack(settings: Settings) -> Generator[Check, None, Team | None]:
     try:
         slack: WebClient = installation.client(settings)
-        answer = slack.auth_test()
+        answer = installation.asked(settings, slack)
+        team = installation.team_of(answer)
     except SettingsRefused as error:
         yield Check("token", False, str(error))
-        return
-    except SlackApiError as error:
-        code = error.response.get("error")
-        yield Check(
-            "token",
-            False,
-            f"Slack refused SLACK_BOT_TOKEN ({code}). Install the app again and copy its token.",
-        )
-        return
-    except (SlackClientError, OSError) as error:
-        yield Check(
-            "token",
-            False,
-            f"{settings.slack_api_url} cannot be reached ({type(error).__name__}). Check SLACK_API_URL and the network.",
-        )
-        return
+        return None
     yield Check("token", True, f"{answer.get('user')} in {answer.get('team')}")
     yield _scopes(answer)
     yield _clock(answer)
+    return team
 
 
 OPTIONAL = {
@@ -130,10 +136,29 @@ def _clock(answer: SlackResponse) -> Check:
 
 def _transport(settings: Settings) -> Check:
     if settings.slack_app_token is not None:
-        return Check("transport", True, "Socket Mode (SLACK_APP_TOKEN is set)")
+        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
+        if not settings.is_real_slack:
+            opener.proxy = None
+        try:
+            url = installation.socket_url(settings, opener)
+        except SettingsRefused as error:
+            return Check("transport", False, str(error))
+        if url is None:
+            return warning(
+                "transport",
+                "Socket Mode; Slack limits how often a connection is asked for, so the token wasn't tried. Try again in a minute.",
+            )
+        return Check("transport", True, "Socket Mode; Slack takes SLACK_APP_TOKEN")
     if settings.slack_signing_secret is not None:
-        return Check(
-            "transport", True, "HTTP (`mlgov run --http`, SLACK_SIGNING_SECRET is set)"
+        if _LIKE_A_SECRET.match(settings.slack_signing_secret.get_secret_value()):
+            return Check(
+                "transport",
+                True,
+                "HTTP (`mlgov run --http`, SLACK_SIGNING_SECRET is set)",
+            )
+        return warning(
+            "transport",
+            "HTTP; SLACK_SIGNING_SECRET isn't 32 hexadecimal digits, as Slack's are. Copy it again from Basic Information.",
         )
     return Check(
         "transport",
@@ -142,52 +167,15 @@ def _transport(settings: Settings) -> Check:
     )
 
 
-def _database(settings: Settings) -> Check:
-    def look() -> str:
-        database = Database(settings.mlgov_database_url.get_secret_value())
-        try:
-            if database.is_sqlite and not Path(database.url.database or "").exists():
-                return "not there yet; `mlgov run` makes it"
-            database.hold_host()
-            now = migrate.standing(database)
-            if now.is_newer and now.problem is not None:
-                raise GovernanceError(now.problem)
-            if now.problem is not None:
-                return (
-                    f"at revision {now.revision}; `mlgov run` brings it to {now.head}"
-                )
-            newer = (
-                ", made by a newer mlgov and good for this one" if now.is_newer else ""
-            )
-            return f"{database.url.get_backend_name()}, revision {now.revision}{newer}"
-        except AnotherHost as error:
-            raise GovernanceError(another_host(error.host)) from None
-        finally:
-            database.close()
-
-    return _guarded("database", look)
-
-
-def _policy(settings: Settings) -> Check:
-    def look() -> str:
-        found = policy.load(settings.mlgov_policy)
-        return f"{settings.mlgov_policy} is good ({len(found.policy.gates)} gates)"
-
-    return _guarded("policy", look)
-
-
-def _anchor(settings: Settings) -> Check:
-    place = settings.mlgov_anchor
-    if place is None:
-        return Check(
-            "anchor",
-            True,
-            "none; set MLGOV_ANCHOR to keep the ledger's heads outside the database",
-        )
-    if not place.startswith("http") and not Path(place).exists():
-        return Check("anchor", True, f"{place} is made with the first head")
-    return _guarded(
-        "anchor", lambda: f"{len(anchor.kept(place))} heads kept at {place}"
+def _policy(settings: Settings) -> tuple[Policy | None, Check]:
+    place = settings.mlgov_policy
+    try:
+        found = policy.load(place).policy
+        rubric.load(rubric.place(place, found.maturity.rubric))
+    except GovernanceError as error:
+        return None, Check("policy", False, error.sentence)
+    return found, Check(
+        "policy", True, f"{place} is good ({counted(len(found.gates), 'gate')})"
     )
 
 
@@ -232,12 +220,12 @@ def _prometheus(settings: Settings) -> Check:
 
 
 def _measures(settings: Settings) -> list[Asked]:
-    database = Database(settings.mlgov_database_url.get_secret_value())
+    database = opening.build(settings)
     try:
         if database.is_sqlite and not Path(database.url.database or "").exists():
             return []
         found = policy.load(settings.mlgov_policy).policy
-        with database.read() as session:
+        with opening.in_words(database.url), database.read() as session:
             return asking.measures(session, policy=found, now=clock.now(session))
     finally:
         database.close()
@@ -248,15 +236,9 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
         return Check(name, True, look())
     except GovernanceError as error:
         return Check(name, False, error.sentence)
-    except SQLAlchemyError as error:
-        return Check(
-            name,
-            False,
-            f"cannot be used ({type(error).__name__}). Check MLGOV_DATABASE_URL and that the server runs.",
-        )
     except Exception as error:
         return Check(
             name,
             False,
-            f"cannot be used ({type(error).__name__}). Check MLGOV_DATABASE_URL.",
+            f"could not be looked at ({type(error).__name__}). Mend what failed above first, then try again.",
         )

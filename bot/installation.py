@@ -1,9 +1,9 @@
 """Which Slack the bot is installed in, as `auth.test` tells it."""
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
+from bot import slack_words
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
 
@@ -25,17 +25,11 @@ def client(settings: Settings, *, timeout: int = 5) -> WebClient:
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
     """The team, enterprise and bot user behind the token. Raises SettingsRefused with what to do."""
-    try:
-        answer = (slack or client(settings)).auth_test()
-    except SlackApiError as error:
-        code = error.response.get("error")
-        raise SettingsRefused(
-            f"Slack refused SLACK_BOT_TOKEN ({code}). Install the app again and copy its token."
-        ) from None
-    except (SlackClientError, OSError) as error:
-        raise SettingsRefused(
-            f"Slack's API at {settings.slack_api_url} cannot be reached ({type(error).__name__})."
-        ) from None
+    return team_of(asked(settings, slack))
+
+
+def team_of(answer: SlackResponse) -> Team:
+    """The team, enterprise and bot user that `auth.test` tells of."""
     enterprise = answer.get("enterprise_id")
     team_id = str(answer["team_id"])
     return Team(
@@ -46,6 +40,40 @@ def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
         name=str(answer.get("team") or ""),
         scopes=granted(answer),
     )
+
+
+def asked(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
+    """What `auth.test` answers. Raises SettingsRefused with what to do."""
+    try:
+        answer = (slack or client(settings)).auth_test()
+    except slack_words.TROUBLE as error:
+        raise SettingsRefused(
+            slack_words.refusal(error, "SLACK_BOT_TOKEN", settings.slack_api_url)
+        ) from None
+    if not answer.get("team_id") or not answer.get("user_id"):
+        raise SettingsRefused(
+            f"{settings.slack_api_url} doesn't answer as Slack does. Check SLACK_API_URL."
+        )
+    return answer
+
+
+def socket_url(settings: Settings, opener: WebClient) -> str | None:
+    """Where Socket Mode connects, as `apps.connections.open` tells for the app-level token.
+
+    None where Slack limits how often it is asked. Raises SettingsRefused with what to do.
+    """
+    token = settings.slack_app_token
+    if token is None:
+        raise SettingsRefused("SLACK_APP_TOKEN is not set.")
+    try:
+        answer = opener.apps_connections_open(app_token=token.get_secret_value())
+    except slack_words.TROUBLE as error:
+        if slack_words.code(error) == "ratelimited":
+            return None
+        raise SettingsRefused(
+            slack_words.refusal(error, "SLACK_APP_TOKEN", settings.slack_api_url)
+        ) from None
+    return str(answer["url"]) if answer.get("url") else None
 
 
 def granted(answer: SlackResponse) -> frozenset[str]:

@@ -3,7 +3,8 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -11,9 +12,9 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
-from bot import app
+from bot import app, installation, slack_words
 from bot.server import WebServer
-from bot.settings import Settings
+from bot.settings import Settings, SettingsRefused
 
 log = logging.getLogger("mlgov")
 
@@ -28,19 +29,30 @@ class SocketMode:
         if token is None:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
         settings = bot.deps.settings
+        self._where = settings.slack_api_url
         opener = WebClient(base_url=settings.slack_api_url, timeout=10)
+        if not settings.is_real_slack:
+            # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
+            opener.proxy = None
+        # Asked before anything runs: a token that Slack refuses ends the start here, in words.
+        url = installation.socket_url(settings, opener)
         self._handler = SocketModeHandler(
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
+        self._handler.client.wss_uri = url
         if not settings.is_real_slack:
-            # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
-            self._handler.client.proxy = opener.proxy = None
+            self._handler.client.proxy = None
         self._greeted = threading.Event()
         self._handler.client.message_listeners.append(self._listen)
 
     def start(self) -> None:
-        """Connect, and return once Slack has said hello: before that it sends nothing here."""
-        self._handler.connect()  # type: ignore[no-untyped-call]
+        """Connect, and return once Slack has said hello: before that it sends nothing here. Raises SettingsRefused."""
+        try:
+            self._handler.connect()  # type: ignore[no-untyped-call]
+        except slack_words.TROUBLE as error:
+            raise SettingsRefused(
+                f"Socket Mode can't connect. {slack_words.refusal(error, 'SLACK_APP_TOKEN', self._where)}"
+            ) from None
         if not self._greeted.wait(_HELLO_SECONDS):
             log.warning("Slack took the connection and has not said hello yet")
 
@@ -63,21 +75,33 @@ def run(
     port: int,
     migrates: bool = True,
     announce: Callable[[str], None],
+    notes: Sequence[str] = (),
 ) -> None:
-    """Run a bot until SIGTERM or SIGINT. With `migrates` it upgrades the database first. Raises SettingsRefused or GovernanceError when it cannot start."""
+    """Run a bot until SIGTERM or SIGINT. With `migrates` it upgrades the database first.
+
+    Raises SettingsRefused or GovernanceError when it cannot start.
+
+    `notes` are for the log: what looks wrong and hinders nothing.
+    """
     configure_log(settings.mlgov_log)
-    bot = app.create(settings, migrates=migrates)
-    server = WebServer(bot.web(serve_slack=http), host, port)
+    for note in notes:
+        log.warning("%s", note)
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    socket_mode = None if http else SocketMode(bot)
-    bot.start()
-    try:
+    bot = app.create(settings, migrates=migrates)
+    with ExitStack() as ending:  # what was begun ends, however far the start came
+        ending.callback(bot.stop)
+        server = WebServer(bot.web(serve_slack=http), host, port)
+        ending.callback(server.stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        socket_mode = None if http else SocketMode(bot)
+        if socket_mode is not None:
+            ending.callback(socket_mode.stop)
+        bot.start()
         server.start()
         if socket_mode is not None:
             socket_mode.start()
@@ -88,11 +112,6 @@ def run(
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
         ended.wait()
-    finally:
-        if socket_mode is not None:
-            socket_mode.stop()
-        server.stop()
-        bot.stop()
 
 
 def configure_log(level: str) -> None:

@@ -1,17 +1,37 @@
-"""The only reader of the environment."""
+"""The only reader of the environment. What a value alone decides is decided here; a secret is never quoted."""
 
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot import setting_forms
+
 SLACK_API = "https://slack.com/api/"
+DAY = 86_400
+"""Seconds; nothing that is waited for here takes longer."""
 
 
 class SettingsRefused(Exception):
-    """The environment cannot be used; the sentence says which variable and what to do."""
+    """The environment cannot be used; each of `sentences` says which variable and what to do."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+def _small(value: object) -> object:
+    return value.casefold() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"], BeforeValidator(_small)
+]
+Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -31,6 +51,8 @@ class Settings(BaseSettings):
     """Where Slack's Web API is; any stand-in otherwise."""
     mlgov_database_url: SecretStr = SecretStr("sqlite:///mlgov.db")
     """The governance database."""
+    mlgov_database_pool: int = Field(default=30, ge=5, le=500)
+    """The most connections to it that a process opens."""
     mlgov_policy: Path = Path("governance.yml")
     """The policy file."""
     mlgov_anchor: str | None = None
@@ -61,13 +83,13 @@ class Settings(BaseSettings):
     """The token that these commands show."""
     mlgov_workers: int = Field(default=4, ge=1, le=32)
     """Threads that deliver messages."""
-    mlgov_log: str = "info"
+    mlgov_log: LogLevel = "info"
     """How much is logged: debug, info, warning or error."""
-    mlgov_lease_seconds: float = Field(default=60.0, gt=0)
-    mlgov_http_timeout_seconds: float = Field(default=10.0, gt=0)
-    mlgov_pace_seconds: float = Field(default=1.01, gt=0)
-    mlgov_poll_seconds: float = Field(default=1.5, gt=0)
-    mlgov_tick_seconds: float = Field(default=2.0, gt=0)
+    mlgov_lease_seconds: Seconds = 60.0
+    mlgov_http_timeout_seconds: Seconds = 10.0
+    mlgov_pace_seconds: Seconds = 1.01
+    mlgov_poll_seconds: Seconds = 1.5
+    mlgov_tick_seconds: Seconds = 2.0
     mlgov_time_scale: float = Field(default=1.0, gt=0, le=1)
     """Scales pace, back-off and waiting down for tests; refused against Slack itself."""
 
@@ -93,14 +115,15 @@ _SECRETS = (
 )
 
 
-def read(environment: dict[str, str], **given: Any) -> Settings:
+def read(environment: Mapping[str, str], **given: Any) -> Settings:
     """Settings from an environment, `NAME_FILE` files included. Raises SettingsRefused; never quotes a secret."""
     from pydantic import ValidationError
 
     values: dict[str, Any] = {}
     for name in Settings.model_fields:
-        if environment.get(name.upper()):
-            values[name] = environment[name.upper()]
+        if text := environment.get(name.upper(), "").strip():
+            values[name] = text
+    wrong: list[str] = []
     for name in _SECRETS:
         path = environment.get(f"{name}_FILE")
         if not path:
@@ -110,19 +133,134 @@ def read(environment: dict[str, str], **given: Any) -> Settings:
                 f"Both {name} and {name}_FILE are set; unset one of them."
             )
         try:
-            values[name.lower()] = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsRefused(
-                f"{name}_FILE: {path} cannot be read ({type(error).__name__})."
-            ) from None
+            values[name.lower()] = _secret_in(Path(path))
+        except ValueError as error:
+            wrong.append(f"{name}_FILE: {path} {error}.")
     values |= given
     try:
-        return Settings.model_validate(values)
+        read = Settings.model_validate(values)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        raise SettingsRefused(
-            f"{str(fault['loc'][0]).upper()}: {fault['msg']}."
-        ) from None
+        wrong += _sentences(error.errors(include_url=False, include_input=False))
+        raise SettingsRefused(*wrong) from None
+    wrong += [f"{name}: {words}." for name, words in _faults(read)]
+    if wrong:
+        raise SettingsRefused(*wrong)
+    return read
+
+
+def unknown_names(environment: Iterable[str]) -> list[str]:
+    """A sentence about each `MLGOV_` name that is no setting, with the one that was probably meant."""
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in _SECRETS}
+    told = []
+    for name in sorted(environment):
+        if not name.startswith("MLGOV_") or name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+        meant = (
+            f"did you mean {near[0]}?"
+            if near
+            else "docs/configuration.md lists them all."
+        )
+        told.append(f"{name} isn't a setting; {meant}")
+    return told
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise ValueError("isn't there; name the file that holds the secret") from None
+    except IsADirectoryError:
+        raise ValueError("is a folder; name the file in it") from None
+    except UnicodeDecodeError:
+        raise ValueError("isn't text; it holds the secret and nothing else") from None
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror})") from None
+    if not text:
+        raise ValueError("is empty; it holds the secret and nothing else")
+    return text
+
+
+_WORDS = {
+    "int_parsing": "write a whole number",
+    "float_parsing": "write a number",
+    "finite_number": "write a number",
+    "greater_than": "write a number above {gt}",
+    "greater_than_equal": "write a number of at least {ge}",
+    "less_than_equal": "write a number of at most {le}",
+    "literal_error": "write {expected}",
+}
+
+
+def _sentences(faults: Iterable[Any]) -> list[str]:
+    told = []
+    for fault in faults:
+        name = str(fault["loc"][0])
+        words = _WORDS.get(fault["type"], str(fault["msg"]).replace("{", "{{"))
+        usual = Settings.model_fields[name].default
+        told.append(
+            f"{name.upper()}: {words.format(**fault.get('ctx', {}))}, like {usual}."
+        )
+    return told
+
+
+def _faults(read: Settings) -> Iterable[tuple[str, str]]:
+    """Variables that cannot be right, whatever the world is like, each with what to do."""
+    for name, words in (
+        (
+            "SLACK_API_URL",
+            setting_forms.web_address(read.slack_api_url, "https://slack.com/api/"),
+        ),
+        (
+            "SLACK_BOT_TOKEN",
+            setting_forms.bot_token(_open(read.slack_bot_token), read.is_real_slack),
+        ),
+        (
+            "SLACK_APP_TOKEN",
+            setting_forms.app_token(_open(read.slack_app_token), read.is_real_slack),
+        ),
+        (
+            "SLACK_SIGNING_SECRET",
+            setting_forms.signing_secret(_open(read.slack_signing_secret)),
+        ),
+        (
+            "MLGOV_DATABASE_URL",
+            setting_forms.database_url(read.mlgov_database_url.get_secret_value()),
+        ),
+        ("MLGOV_ANCHOR", setting_forms.anchor(read.mlgov_anchor)),
+        ("MLGOV_WEBHOOK_KEY", setting_forms.webhook_key(_open(read.mlgov_webhook_key))),
+        (
+            "MLGOV_MLFLOW_URL",
+            setting_forms.web_address(
+                read.mlgov_mlflow_url, "https://mlflow.example.com"
+            ),
+        ),
+        (
+            "MLGOV_PROMETHEUS_URL",
+            setting_forms.web_address(
+                read.mlgov_prometheus_url, "https://prometheus.example.com"
+            ),
+        ),
+        (
+            "MLGOV_URL",
+            setting_forms.web_address(read.mlgov_url, "https://mlgov.example.com"),
+        ),
+        *(
+            (name, setting_forms.bearer(_open(token)))
+            for name, token in (
+                ("MLGOV_MLFLOW_TOKEN", read.mlgov_mlflow_token),
+                ("MLGOV_PROMETHEUS_TOKEN", read.mlgov_prometheus_token),
+                ("MLGOV_TOKEN", read.mlgov_token),
+            )
+        ),
+    ):
+        if words:
+            yield name, words
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def another_host(name: str) -> str:

@@ -42,7 +42,10 @@ class DatabaseBusy(Exception):
 class Database:
     """A governance database behind an SQLAlchemy URL. Building one connects to nothing."""
 
-    def __init__(self, url: str | URL, *, pool_size: int = 20) -> None:
+    def __init__(self, url: str | URL, *, most_connections: int = 30) -> None:
+        """A third of `most_connections` is opened for a rush alone and closed again after it."""
+        kept = max(1, most_connections * 2 // 3)
+        self._pool = {"pool_size": kept, "max_overflow": most_connections - kept}
         self.url = _normal_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
@@ -50,13 +53,12 @@ class Database:
         self._info: dict[str, Any] = {}
         self._host: HostLock | None = None
         if self.is_sqlite:
-            self.engine = self._sqlite_engine(pool_size, read_only=False)
-            self._read_engine = self._sqlite_engine(pool_size, read_only=True)
+            self.engine = self._sqlite_engine(read_only=False)
+            self._read_engine = self._sqlite_engine(read_only=True)
         else:
             self.engine = create_engine(
                 self.url,
-                pool_size=pool_size,
-                max_overflow=10,
+                **self._pool,
                 pool_timeout=QUICK_MS / 1000,
                 pool_pre_ping=True,
                 # What people write is bound as parameters; an error that is logged names the statement alone.
@@ -70,11 +72,10 @@ class Database:
             event.listen(self.engine, "handle_error", _leave_out_the_row)
             self._read_engine = self.engine
 
-    def _sqlite_engine(self, pool_size: int, *, read_only: bool) -> Engine:
+    def _sqlite_engine(self, *, read_only: bool) -> Engine:
         engine = create_engine(
             self.url,
-            pool_size=pool_size,
-            max_overflow=10,
+            **self._pool,
             pool_timeout=QUICK_MS / 1000,
             hide_parameters=True,
             connect_args={"timeout": QUICK_MS / 1000, "check_same_thread": False},

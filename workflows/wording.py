@@ -38,9 +38,15 @@ def instant(moment: datetime, zone: ZoneInfo | None = None) -> str:
     return f"{local:%a} {local.day} {local:%b} {local:%H:%M} {local.tzname()}"
 
 
-def day(value: date) -> str:
-    """A calendar day: `Sun 25 Jan`."""
-    return f"{value:%a} {value.day} {value:%b}"
+def day(value: date, today: date | None = None) -> str:
+    """A calendar day: `Sun 25 Jan`; with `today` given, one of another year names it: `Mon 30 Sep 2024`."""
+    year = f" {value.year}" if today is not None and value.year != today.year else ""
+    return f"{value:%a} {value.day} {value:%b}{year}"
+
+
+def through(value: date | None, today: date) -> str:
+    """Until when cost is known: `data through Sun 25 Jan`."""
+    return f"data through {day(value, today)}" if value else "no cost data yet"
 
 
 def span(delta: timedelta) -> str:

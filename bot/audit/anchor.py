@@ -18,6 +18,29 @@ def _is_url(anchor: str) -> bool:
     return anchor.startswith(("http://", "https://"))
 
 
+def place_fault(anchor: str | None) -> str:
+    """Why heads could not be kept in the file `anchor`, with the mend; empty when they can, or when it is an address."""
+    if anchor is None or _is_url(anchor):
+        return ""
+    path = Path(anchor).absolute()
+    if path.is_dir():
+        return f"MLGOV_ANCHOR names a folder, {path}; name a file in it, like {path / 'mlgov-heads.jsonl'}."
+    if path.exists():
+        if os.access(path, os.R_OK | os.W_OK):
+            return ""
+        return f"MLGOV_ANCHOR: {path} can't be read and written by this user. Give it to the user that runs mlgov."
+    folder = next(one for one in path.parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return f"MLGOV_ANCHOR: {path} can't be made, as this user may not write in {folder}. Correct one of them."
+    return ""
+
+
+def require_place(anchor: str | None) -> None:
+    """Raises AnchorUnreachable when heads could not be kept in the file: the ledger would be without a witness."""
+    if wrong := place_fault(anchor):
+        raise AnchorUnreachable(wrong)
+
+
 def keep(anchor: str, head: PublishedHead) -> None:
     """Add a head: a line of JSON at the end of the file, or the body of a POST. Raises AnchorUnreachable."""
     line = json.dumps({"seq": head.seq, "hash": head.hash, "at": head.at.isoformat()})

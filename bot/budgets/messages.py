@@ -30,7 +30,9 @@ def alert(card: AlertCard, notice: ThresholdCrossed, scene: Scene) -> Rendered:
             is_final=card.asked is None
             or card.asked.state is not ApprovalState.PENDING,
         )
-    facts = [f"Crossed {card.threshold} % on {blocks.day(card.crossed_on)}"]
+    facts = [
+        f"Crossed {card.threshold} % on {blocks.day(card.crossed_on, card.burn.as_of)}"
+    ]
     if (likely := words.likely(card.likely, burn)) is not None:
         facts.append(likely)
     facts.append(words.through(burn))
@@ -66,7 +68,7 @@ def _outside(card: AlertCard) -> Rendered:
 
 def _closed_words(card: AlertCard) -> str:
     """Why this card speaks no more."""
-    facts = [f"On {blocks.day(card.crossed_on)}"]
+    facts = [f"On {blocks.day(card.crossed_on, card.burn.as_of)}"]
     if card.asked is not None and card.asked.state is ApprovalState.APPROVED:
         facts.append(words.asked(card.asked, card.burn))
     if card.acknowledged_by is not None:

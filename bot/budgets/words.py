@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from bot import blocks
+from workflows import wording
 from workflows.budgets.records import Asked, Burn
 from workflows.budgets.rules import Likely
 
@@ -26,11 +27,7 @@ def spent(burn: Burn) -> str:
 
 def through(burn: Burn) -> str:
     """`data through Sun 25 Jan`."""
-    return (
-        f"data through {blocks.day(burn.data_through)}"
-        if burn.data_through
-        else "no cost data yet"
-    )
+    return wording.through(burn.data_through, burn.as_of)
 
 
 def share(burn: Burn) -> str:

@@ -38,44 +38,33 @@ def settings(**given: object) -> "Settings":
         raise fail(str(error)) from None
 
 
+def unknown_settings() -> list[str]:
+    """A sentence about each `MLGOV_` name in the environment that is no setting."""
+    from bot import settings as module
+
+    return module.unknown_names(os.environ)
+
+
 @contextmanager
 def opened(*, create: bool = False, upgrades: bool = True) -> "Iterator[Database]":
     """The governance database at this release's schema; with `create`, made or upgraded when it is not.
 
     Without `upgrades` it is at whatever revision it is.
     """
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-    from bot.settings import another_host
-    from storage.db import Database, DatabaseBusy
-    from storage.host import AnotherHost
-    from storage.migrate import UpgradeRefused
+    from bot import opening
     from workflows.errors import GovernanceError
 
-    url = settings().mlgov_database_url.get_secret_value()
     try:
-        database = Database(url)
-    except (ArgumentError, ImportError):
-        raise fail(
-            "MLGOV_DATABASE_URL is no database URL; write one like sqlite:///mlgov.db."
-        ) from None
-    try:
-        database.hold_host()
-        _ready(database, create=create, upgrades=upgrades)
-        yield database
+        database = opening.build(settings())
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    except UpgradeRefused as error:
+    try:
+        with opening.in_words(database.url):
+            database.hold_host()
+            _ready(database, create=create, upgrades=upgrades)
+            yield database
+    except GovernanceError as error:
         raise fail(error.sentence) from None
-    except DatabaseBusy:
-        raise fail("The database is busy. Nothing was changed; try again.") from None
-    except AnotherHost as error:
-        raise fail(another_host(error.host)) from None
-    except SQLAlchemyError as error:
-        safe = database.url.render_as_string(hide_password=True)
-        raise fail(
-            f"The database {safe} cannot be used ({type(error).__name__}). `mlgov doctor` tells more."
-        ) from None
     finally:
         database.close()
 
@@ -102,12 +91,46 @@ def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
 
 
 def policy_text() -> "PolicyText":
-    """The policy file that MLGOV_POLICY names."""
+    """The policy file that MLGOV_POLICY names; without one, ./governance.yml, else the policy in force in the database."""
     from workflows import policy
     from workflows.errors import GovernanceError
 
+    read = settings()
+    place = read.mlgov_policy
+    is_named = "mlgov_policy" in read.model_fields_set
+    if not is_named and not place.exists() and (applied := _policy_in_force()):
+        return applied
     try:
-        return policy.load(settings().mlgov_policy)
+        return policy.load(place)
+    except GovernanceError as error:
+        raise fail(error.sentence) from None
+
+
+def _policy_in_force() -> "PolicyText | None":
+    """What `mlgov run` or `mlgov policy apply` put in force last; None where there is no database, or none in it."""
+    from workflows.policies import service
+
+    if not _has_tables():
+        return None
+    with opened() as database, database.read() as session:
+        version = service.in_force(session)
+        return None if version is None else service.text(session, version)
+
+
+def _has_tables() -> bool:
+    from bot import opening
+    from storage import migrate
+    from workflows.errors import GovernanceError
+
+    try:
+        database = opening.build(settings())
+        if database.is_sqlite and not Path(database.url.database or "").exists():
+            return False
+        try:
+            with opening.in_words(database.url):
+                return migrate.current(database) is not None
+        finally:
+            database.close()
     except GovernanceError as error:
         raise fail(error.sentence) from None
 

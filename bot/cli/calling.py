@@ -1,5 +1,6 @@
 """Calling the API from the command line: the address and the token from settings, refusals as one sentence."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import httpx
 
 from bot.cli.base import fail, settings
+from workflows.errors import GovernanceError
 
+_OUR_PAGE = '<meta name="generator" content="mlgov">'
 PASSING = {429, 502, 503, 504}
 """Answers after which the same call may pass a little later."""
 
@@ -18,6 +21,9 @@ class Passing(Exception):
 
 class Caller:
     """The API of one mlgov, with one token."""
+
+    has_answered = False
+    """Whether any answered in this process: a command that then stumbles over its words was not told mlgov's."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -43,6 +49,10 @@ class Caller:
                 timeout=patience,
             )
         except httpx.TransportError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise fail(
+                    f"{self._http.base_url}: its certificate isn't trusted. Set SSL_CERT_FILE to your company's CA bundle."
+                ) from None
             raise Passing(
                 f"{self._http.base_url} does not answer ({type(error).__name__})"
             ) from None
@@ -50,7 +60,57 @@ class Caller:
             raise Passing(_detail(answer))
         if answer.status_code >= 400:
             raise fail(_detail(answer))
+        if answer.is_redirect:
+            to = answer.headers.get("location", "elsewhere")
+            raise fail(
+                f"{self._http.base_url} sends on to {to}, and a token isn't sent after it. Set MLGOV_URL to where mlgov itself is."
+            )
+        Caller.has_answered = True
         return answer
+
+    def read(self, method: str, path: str, **given: Any) -> Any:
+        """The JSON of a call. Raises as `call` does, and NotMlgov for what is none."""
+        return told(self.call(method, path, **given))
+
+    def document(self, path: str, **given: Any) -> str:
+        """A model card or an approval pack. Raises as `call` does, and NotMlgov for a page that somebody else made."""
+        answer = self.call("GET", path, **given)
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        if kind == "application/json" and path.endswith("/pack"):
+            is_ours = str(told(answer)["format"]).startswith("mlgov ")
+        else:
+            is_ours = kind == "text/markdown" or _OUR_PAGE in answer.text
+        if not is_ours:
+            raise NotMlgov(f"HTTP {answer.status_code} ({kind or 'of no type'})")
+        return answer.text
+
+
+class NotMlgov(GovernanceError):
+    """Something answered that is no mlgov, or one of another release."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} isn't an answer of mlgov's. Does MLGOV_URL lead to it, and to the same release as this command?"
+        )
+
+
+class Told(dict[str, Any]):
+    """A JSON object of the API; what should stand in it and does not raises NotMlgov."""
+
+    def __missing__(self, key: str) -> Any:
+        raise NotMlgov(f"An answer without {key!r}")
+
+
+def told(answer: httpx.Response) -> Any:
+    """The JSON of an answer, its objects as Told. Raises NotMlgov."""
+    try:
+        found = json.loads(answer.content, object_hook=Told)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("content-type", "").partition(";")[0] or "no JSON"
+        raise NotMlgov(f"HTTP {answer.status_code} ({kind})") from None
+    if not isinstance(found, Told | list):
+        raise NotMlgov(f"HTTP {answer.status_code} with other JSON")
+    return found
 
 
 def _detail(answer: httpx.Response) -> str:
@@ -90,6 +150,6 @@ def caller() -> Iterator[Caller]:
 def once(caller: Caller, method: str, path: str, **given: Any) -> Any:
     """The JSON of one call that is not tried again. Raises typer.Exit(1) with the sentence."""
     try:
-        return caller.call(method, path, **given).json()
+        return caller.read(method, path, **given)
     except Passing as passing:
         raise fail(f"{passing}. Nothing is known to have changed; try again.") from None

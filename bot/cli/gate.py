@@ -153,7 +153,7 @@ def gate(
             f"Still pending after {timeout}. Request {found['id']} can be decided until {_minute(found['decide_by'])}; the same command goes on waiting.",
             err=True,
         )
-    raise typer.Exit(EXITS.get(found["state"], EXITS["expired"]))
+    raise typer.Exit(EXITS[found["state"]])
 
 
 def _seconds(text: str) -> float:
@@ -197,18 +197,16 @@ def _wait(
         try:
             if found is None:
                 headers = {"Idempotency-Key": key}
-                found = api.call(
-                    "POST", "/approvals", body=body, headers=headers
-                ).json()
+                found = api.read("POST", "/approvals", body=body, headers=headers)
                 _progress(f"Request {found['id']} at {found['gate']}: {found['asks']}.")
             elif left > 0:
                 wait = max(1, min(LOOK, int(left)))
-                found = api.call(
+                found = api.read(
                     "GET",
                     f"/approvals/{found['id']}",
                     params={"wait": wait, "seen": found["mark"]},
                     patience=wait + 15.0,
-                ).json()
+                )
             pause = 1.0
             if is_away:
                 _progress("mlgov answers again.")

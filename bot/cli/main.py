@@ -1,8 +1,8 @@
 """The commands and how their errors are told."""
 
-import os
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -11,6 +11,7 @@ from bot.cli import (
     audit,
     costs,
     digest,
+    ending,
     figures,
     gate,
     importance,
@@ -27,6 +28,7 @@ from bot.cli import (
     tokens,
     webhooks,
 )
+from bot.cli.listing import list_whole_sentences
 
 app = typer.Typer(
     name="mlgov",
@@ -84,14 +86,12 @@ def options(
     """Governs an organisation's machine learning in Slack, with a governance database as its record."""
 
 
-def main() -> None:
-    """Run the command; what goes wrong as expected is one sentence on standard error and exit code 1."""
-    try:
-        app()
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; Python would complain once more while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+list_whole_sentences(app)
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run a command, by default the one that was typed; what goes wrong is one sentence on standard error."""
+    sys.exit(ending.guarded(lambda: app(args=words)))
 
 
 if __name__ == "__main__":

@@ -337,9 +337,9 @@ def _document(named: str, what: str, params: dict[str, str | int]) -> str:
     model, name = split(named)
     with caller() as api:
         try:
-            return api.call(
-                "GET", f"/models/{model}/versions/{name}/{what}", params=params
-            ).text
+            return api.document(
+                f"/models/{model}/versions/{name}/{what}", params=params
+            )
         except Passing as passing:
             raise fail(f"{passing}. Try again.") from None
 

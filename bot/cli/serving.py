@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, say, settings
+from bot.cli.base import fail, say, settings, unknown_settings
 
 DEMO_OPENS = "2026-01-26T08:50Z"
 
@@ -61,6 +61,7 @@ def run(
             port=port,
             migrates=not no_migrate,
             announce=say,
+            notes=unknown_settings(),
         )
     except SettingsRefused as error:
         raise fail(str(error)) from None
@@ -90,6 +91,7 @@ def demo(
     ] = False,
 ) -> None:
     """Open a local stand-in for Slack with mlgov in it, and a story to walk through."""
+    from bot import server
     from bot.cli.demo import command
     from bot.settings import SettingsRefused
     from workflows.errors import GovernanceError
@@ -111,10 +113,19 @@ def demo(
             browser=not no_browser,
             announce=say,
         )
-    except (SettingsRefused, OSError) as error:
-        raise fail(str(error)) from None
+    except SettingsRefused as error:
+        raise fail(_of_demo(str(error))) from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise fail(server.why(error, "127.0.0.1", port)) from None
     except GovernanceError as error:
-        raise fail(error.sentence) from None
+        raise fail(_of_demo(error.sentence)) from None
+
+
+def _of_demo(sentence: str) -> str:
+    """The demo's database is named by an option; the rest it sets itself."""
+    return sentence.replace("MLGOV_DATABASE_URL", "--database")
 
 
 def manifest(
@@ -136,12 +147,22 @@ def manifest(
 
 
 def doctor() -> None:
-    """Check tokens, scopes, database, migrations, policy and clock; one line each, with how to mend what is wrong."""
+    """Check all that `mlgov run` will ask for, a line each, with how to mend what is wrong.
+
+    `warning` is something to know about; only `failed` makes the exit code 1.
+    """
+    import os
+
     from bot import doctor as checks
+    from bot import settings as module
 
     sound = True
-    for check in checks.run(settings()):
-        say(f"{'ok  ' if check.ok else 'BAD '} {check.name}: {check.words}")
+    try:
+        report = checks.run(module.read(os.environ), os.environ)
+    except module.SettingsRefused as error:
+        report = checks.refused(error)
+    for check in report:
+        say(check.line)
         sound = sound and check.ok
     if not sound:
         raise typer.Exit(1)

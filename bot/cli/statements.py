@@ -125,6 +125,10 @@ def _require_standing(url: str, statement_id: str) -> None:
         ) from None
     if answer.status_code == 404:
         raise fail(f"REFUSED: {url} does not know this statement.")
+    if state is None:
+        raise fail(
+            f"REFUSED: {url} doesn't answer as mlgov does (HTTP {answer.status_code}), so it is not known whether the approval still stands."
+        )
     if state != "valid":
         raise fail(f"REFUSED: the statement is {state or 'of unknown standing'}.")
 

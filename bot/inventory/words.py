@@ -158,7 +158,7 @@ def news(model: ModelRecord, version: VersionRecord | None) -> str:
 
 def day(value: date, today: date) -> str:
     """A day, with its year where it is another one."""
-    return blocks.day(value) + (f" {value.year}" if value.year != today.year else "")
+    return blocks.day(value, today)
 
 
 def line(model: ModelRecord, today: date) -> str:

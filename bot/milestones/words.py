@@ -49,7 +49,7 @@ _LINK = re.compile(r"^https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/?#=&%+-]*)?$")
 
 def day(value: date, today: date) -> str:
     """`Thu 29 Jan`, with the year where it is another one."""
-    return blocks.day(value) + (f" {value.year}" if value.year != today.year else "")
+    return blocks.day(value, today)
 
 
 def days(number: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from bot import blocks
 from bot.blocks import Block
+from workflows import wording
 from workflows.budgets.records import Burn
 from workflows.projects.records import ProjectRecord
 
@@ -17,11 +18,7 @@ def burn_words(burn: Burn) -> str:
 
 def data_words(burn: Burn) -> str:
     """Through which day there is data."""
-    return (
-        f"data through {blocks.day(burn.data_through)}"
-        if burn.data_through
-        else "no cost data yet"
-    )
+    return wording.through(burn.data_through, burn.as_of)
 
 
 def line(
@@ -52,12 +49,9 @@ def line(
 
 def shared_day(listed: Iterable[tuple[Burn, ...]]) -> str | None:
     """`data through Mon 26 Jan`, when that is true of every budget in a list; None where they differ."""
-    days = {burn.data_through for burns in listed for burn in burns}
-    return (
-        f"data through {blocks.day(day)}"
-        if len(days) == 1 and (day := days.pop())
-        else None
-    )
+    told = [burn for burns in listed for burn in burns]
+    is_shared = len({burn.data_through for burn in told}) == 1
+    return data_words(told[0]) if is_shared and told[0].data_through else None
 
 
 def _state(burn: Burn) -> str:

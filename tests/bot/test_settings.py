@@ -18,20 +18,20 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "secret"),
     [
-        "SLACK_BOT_TOKEN",
-        "SLACK_APP_TOKEN",
-        "SLACK_SIGNING_SECRET",
-        "MLGOV_DATABASE_URL",
+        ("SLACK_BOT_TOKEN", SECRET),
+        ("SLACK_APP_TOKEN", "xapp-very-secret"),
+        ("SLACK_SIGNING_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("MLGOV_DATABASE_URL", "postgresql://mlgov:very-secret@db/mlgov"),
     ],
 )
-def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
+def test_a_secret_may_come_from_a_file(name: str, secret: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(f"{SECRET}\n")
+    file.write_text(f"{secret}\n")
     read = settings.read({f"{name}_FILE": str(file)})
-    assert getattr(read, name.lower()).get_secret_value() == SECRET
-    assert SECRET not in repr(read)
+    assert getattr(read, name.lower()).get_secret_value() == secret
+    assert secret not in repr(read)
 
 
 def test_a_secret_given_twice_is_refused_without_telling_it(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from bot.budgets import messages, renderers, views
+from bot.budgets import messages, renderers, views, words
+from bot.projects import messages as project_messages
 from bot.rendering import Rendered, Scene
 from storage.budgets.tables import BudgetAlert
 from storage.delivery.tables import Message, Outbox
@@ -20,6 +21,7 @@ from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
 from tests.conftest import fresh_url
 from workflows import decisions
 from workflows.budgets import alerts, service
+from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.budgets.notices import ThresholdCrossed
 from workflows.outbox import rebuild
 
@@ -293,3 +295,27 @@ def _refused(session: Session, row: Outbox) -> Any:
         r.notice for r in renderers.RENDERERS if r.notice.kind == row.kind
     )
     return rebuild(notice_type, row.notice)
+
+
+def test_a_day_of_another_year_names_the_year_wherever_it_is_written(
+    money: Money,
+) -> None:
+    """Data that ended two years ago is not taken for last autumn's."""
+    money.budget()
+    money.costs(days(date(2024, 9, 1), 30, "45"))
+    with money.db.read() as session:
+        found = service.burn(session, [1], policy=money.policy, now=money.now)
+        ((burn,),) = found.values()
+        asks = {"old": "1000", "new": "1500", "currency": "EUR", "period": "January"}
+        asked = BUDGET_INCREASE.words(
+            session,
+            burn.budget_id,
+            asks | {"scope": "period", "basis": "effective"},
+            policy=money.policy,
+            now=money.now,
+        )
+    says = "data through Mon 30 Sep 2024"
+    assert words.through(burn) == says
+    assert project_messages.data_words(burn) == says
+    assert project_messages.shared_day([(burn,)]) == says
+    assert ("Data through", "Mon 30 Sep 2024") in asked.facts

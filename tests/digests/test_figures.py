@@ -45,6 +45,13 @@ def test_a_quiet_week(firm: Firm) -> None:
     assert found.footer == "Mon 19 Jan to Sun 25 Jan, over the 1 project you may see"
 
 
+def test_data_of_another_year_names_the_year(firm: Firm) -> None:
+    project = firm.project("Ticket triage", owner="ola")
+    firm.budget(project, "1000")
+    firm.cost(project, {date(2024, 9, 30): "10"})
+    assert lines(firm.digest())[0].endswith("data through Mon 30 Sep 2024")
+
+
 def test_a_busy_week(firm: Firm) -> None:
     """Two currencies that are never added, a request that waits, others that ended, and a budget that runs ahead."""
     triage = firm.project("Ticket triage", owner="ola")

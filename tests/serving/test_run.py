@@ -190,7 +190,10 @@ def test_a_bad_policy_is_refused_with_its_line(slack: Sandbox, tmp_path: Path) -
 def test_doctor_finds_everything_sound(slack: Sandbox, tmp_path: Path) -> None:
     done = mlgov(environment(slack, tmp_path), tmp_path, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 7
+    lines = done.stdout.splitlines()
+    assert {line[:8] for line in lines} == {"ok      "}
+    assert "ok      administrators: Ada" in lines
+    assert "ok      groups: Slack has @finance and @mlgov-admins" in lines
 
 
 def test_doctor_says_how_to_mend(slack: Sandbox, tmp_path: Path) -> None:
@@ -202,12 +205,12 @@ def test_doctor_says_how_to_mend(slack: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "governance.yml").write_text("version: 2", encoding="utf-8")
     done = mlgov(env, tmp_path, "doctor")
     assert done.returncode == 1
-    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD ")]
+    bad = [line for line in done.stdout.splitlines() if line.startswith("failed")]
     assert [line.split(":")[0] for line in bad] == [
-        "BAD  scopes",
-        "BAD  transport",
-        "BAD  database",
-        "BAD  policy",
+        "failed  scopes",
+        "failed  transport",
+        "failed  database",
+        "failed  policy",
     ]
     assert "usergroups:read" in bad[0]
 

@@ -11,7 +11,7 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis
 from storage.money import money_text
 from storage.projects.tables import Project
-from workflows import permissions
+from workflows import permissions, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import alerts, rules, service
@@ -289,9 +289,8 @@ class BudgetIncrease:
                 ("Spent so far", f"{_plain(burn.spent)} {currency} {burn.basis} cost")
             )
             if burn.data_through is not None:
-                through = burn.data_through
                 detail.append(
-                    ("Data through", f"{through:%a} {through.day} {through:%b}")
+                    ("Data through", wording.day(burn.data_through, burn.as_of))
                 )
         detail.append(("Basis", CostBasis(facts["basis"]).value))
         return Words(

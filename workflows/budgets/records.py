@@ -23,6 +23,8 @@ class Burn:
     spent: Decimal
     others: tuple[tuple[str, Decimal], ...]
     data_through: date | None
+    as_of: date
+    """The day on which it stands like this."""
 
     @property
     def is_over(self) -> bool:

@@ -94,6 +94,7 @@ def burns(
                 spent=by_currency.pop(budget.currency, Decimal(0)),
                 others=tuple(sorted(by_currency.items())),
                 data_through=through.get(budget.project_id),
+                as_of=today,
             )
         )
     return result
@@ -231,6 +232,7 @@ def alert_card(
             alert.spent,
             (),
             alert.data_through,
+            now.date(),
         )
         is_open = is_open and current is not None and current.revision == alert.revision
     by = queries.person(session, alert.acknowledged_by)

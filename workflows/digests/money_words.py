@@ -1,6 +1,7 @@
 """What a digest says about money, plain text."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 
 from workflows.digests import rules
@@ -15,35 +16,41 @@ from workflows.digests.records import (
     PictureFacts,
     Row,
 )
-from workflows.wording import counted, day, money, percent, spent
+from workflows.wording import counted, day, money, percent, spent, through
 
 
 def lines(figures: Figures) -> list[tuple[int, Line]]:
     made: list[tuple[int, Line]] = []
     for place, group in enumerate(figures.money):
-        made.append((1 if place == 0 else 6, Line(MONEY, LABELS[MONEY], total(group))))
+        made.append(
+            (
+                1 if place == 0 else 6,
+                Line(MONEY, LABELS[MONEY], total(group, figures.as_of.date())),
+            )
+        )
         if group.over:
             made.append((2, Line(MONEY, "Over budget", _named(group.over))))
         elif group.ahead:
             made.append((3, Line(MONEY, "Faster than planned", _named(group.ahead))))
-    made += [(5, Line(MONEY, "Change", moved(one))) for one in figures.movements[:1]]
+    made += [
+        (5, Line(MONEY, "Change", moved(one, figures.as_of.date())))
+        for one in figures.movements[:1]
+    ]
     return made
 
 
-def total(group: MoneyFigures) -> str:
+def total(group: MoneyFigures, today: date) -> str:
     """`98,120 of 235,000 EUR effective cost in January (42 %), 8 budgets, data through Sun 25 Jan`."""
     used = spent(group.spent, group.amount, group.currency, group.basis)
     return (
         f"{used} in {group.words} ({percent(group.spent, group.amount)}), "
-        f"{counted(group.budgets, 'budget')}, {_through(group)}"
+        f"{counted(group.budgets, 'budget')}, {_through(group, today)}"
     )
 
 
-def _through(group: MoneyFigures) -> str:
-    if group.through is None:
-        return "no cost data yet"
-    told = f"data through {day(group.through)}"
-    if group.lagging:
+def _through(group: MoneyFigures, today: date) -> str:
+    told = through(group.through, today)
+    if group.through and group.lagging:
         told += f" ({counted(group.lagging, 'project')} with older data)"
     return told
 
@@ -61,9 +68,9 @@ def _bare(amount: Decimal, currency: str) -> str:
     return money(amount, currency).removesuffix(f" {currency}")
 
 
-def moved(one: Movement) -> str:
+def moved(one: Movement, today: date) -> str:
     """`14,210 EUR effective cost in the 7 days to Sun 25 Jan, 3,000 more than in the 7 before; most of it …`."""
-    told = f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last)}"
+    told = f"{money(one.cost, one.currency)} {one.basis} cost in the 7 days to {day(one.last, today)}"
     change = one.cost - one.before
     if not one.before:
         return f"{told}, none in the 7 before"
@@ -79,7 +86,7 @@ def moved(one: Movement) -> str:
 def rows(figures: Figures) -> tuple[Row, ...]:
     rows: list[Row] = []
     for group in figures.money:
-        rows.append(Row(total(group)))
+        rows.append(Row(total(group, figures.as_of.date())))
         over = {one.budget_id for one in group.over}
         ahead = {one.budget_id for one in group.ahead}
         for one in group.used:
@@ -97,7 +104,7 @@ def rows(figures: Figures) -> tuple[Row, ...]:
                     budget_id=one.budget_id,
                 )
             )
-    rows += [Row(moved(one)) for one in figures.movements]
+    rows += [Row(moved(one, figures.as_of.date())) for one in figures.movements]
     return tuple(rows[:BEHIND])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy.orm import Session
 
+from storage.enums import ProjectStatus
 from storage.people import queries as people_queries
 from storage.projects import queries
 from storage.projects.tables import Project
@@ -13,6 +14,8 @@ from workflows.actors import Actor
 from workflows.errors import NotFound
 from workflows.projects.records import PersonRef, ProjectRecord
 from workflows.sources.text import storable
+
+_OVER = {ProjectStatus.CLOSED, ProjectStatus.CANCELLED, ProjectStatus.REJECTED}
 
 
 def list_for(session: Session, actor: Actor) -> list[ProjectRecord]:
@@ -27,6 +30,15 @@ def list_all(
     """All projects, or those with these ids, by name. Raises NotAllowed for who is no member."""
     permissions.require_member(actor, "projects.read")
     return _records(session, queries.list_projects(session, ids))
+
+
+def going_on(session: Session) -> list[ProjectRecord]:
+    """All projects that are not closed, cancelled or rejected, by name: for operators, who see the database anyway."""
+    return [
+        one
+        for one in _records(session, queries.list_projects(session))
+        if one.status not in _OVER
+    ]
 
 
 def get_by_key(session: Session, key: str, actor: Actor) -> ProjectRecord:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from bot import app, manifest, settings
+from bot import app, manifest, opening, settings
 from bot.cli.demo import maturity, organisation, pipeline, seeding, story
 from bot.server import WebServer
 from bot.serving import SocketMode
@@ -85,12 +85,13 @@ class Demo:
 
     def start(self) -> None:
         """Make the database, start both sides, and bring the story to where it opens. Raises NotOurs."""
-        database = Database(self._url)
+        database = opening.build(settings.read({}, mlgov_database_url=self._url))
         try:
-            _make_ours(database)
-            with database.begin() as session:
-                runtime.set_made_by(session, "demo")
-                runtime.set_offset(session, self.clock.offset)
+            with opening.in_words(database.url):
+                _make_ours(database)
+                with database.begin() as session:
+                    runtime.set_made_by(session, "demo")
+                    runtime.set_offset(session, self.clock.offset)
         finally:
             database.close()
         self._policy.write_text(organisation.POLICY + maturity.POLICY, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What `mlgov doctor` looks at, by where it looks; `bot.doctor` says in which order."""

@@ -1,0 +1,220 @@
+"""Whether the record can be kept: the database, the anchor, the keys, and what waits in it for a person."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import text
+
+from bot import opening
+from bot.audit import anchor
+from bot.checks.check import Check, warning
+from bot.settings import Settings, SettingsRefused
+from bot.statements import issuing
+from storage import migrate
+from storage.db import Database
+from workflows.delivery import status
+from workflows.errors import GovernanceError
+from workflows.projects import service as projects
+from workflows.projects.records import ProjectRecord
+from workflows.statements import envelopes
+from workflows.statements import service as statements
+from workflows.webhooks import service as webhooks
+from workflows.wording import counted
+
+T = TypeVar("T")
+
+SPARE = 10
+"""Connections of the server that administrators, backups and commands want for themselves."""
+
+
+class Record:
+    """The database as `mlgov run` will meet it. Nothing is made or changed by looking."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.is_current = False
+        """Whether it is there and at this release's revision, so that what stands in it can be read."""
+
+    def database(self) -> Check:
+        """Whether it can be reached and written, and where it stands."""
+        try:
+            database = opening.build(self._settings)
+            try:
+                with opening.in_words(database.url):
+                    return self._look(database)
+            finally:
+                database.close()
+        except GovernanceError as error:
+            return Check("database", False, error.sentence)
+
+    def _look(self, database: Database) -> Check:
+        if database.is_sqlite and not Path(database.url.database or "").exists():
+            return Check(
+                "database",
+                True,
+                f"{database.url.database} isn't there yet; `mlgov run` makes it",
+            )
+        database.hold_host()
+        standing = migrate.standing(database)
+        if standing.is_newer and standing.problem is not None:
+            return Check("database", False, standing.problem)
+        name = "SQLite" if database.is_sqlite else "PostgreSQL"
+        where = f"{name}, revision {standing.revision or 'none yet'}"
+        if standing.is_newer:
+            where += ", made by a newer mlgov and good for this one"
+        elif not standing.fits:
+            where += f"; `mlgov run` brings it to {standing.head}"
+        self.is_current = standing.fits
+        if database.is_sqlite:
+            return Check("database", True, where)
+        may_create, allowed = _asked_of_server(database)
+        if not standing.fits and not may_create:
+            return Check(
+                "database",
+                False,
+                f"{where}, and this role may make no tables there. Let it: GRANT CREATE, USAGE ON SCHEMA public TO …, "
+                "or make it the owner of the database.",
+            )
+        if self._settings.mlgov_database_pool > allowed - SPARE:
+            return warning(
+                "database",
+                f"{where}; the server allows {allowed} connections in all, and MLGOV_DATABASE_POOL lets each replica "
+                f"open {self._settings.mlgov_database_pool}. Lower it, or raise max_connections.",
+            )
+        return Check("database", True, where)
+
+    def anchor(self) -> Check:
+        """Whether heads can be kept outside."""
+        place = self._settings.mlgov_anchor
+        if place is None:
+            return Check(
+                "anchor",
+                True,
+                "none; set MLGOV_ANCHOR to keep the ledger's heads outside the database",
+            )
+        if wrong := anchor.place_fault(place):
+            return Check("anchor", False, wrong)
+        if "://" not in place and not Path(place).exists():
+            folder = Path(place).absolute().parent
+            if folder.is_dir():
+                return Check("anchor", True, f"{place} is made with the first head")
+            return warning(
+                "anchor",
+                f"the folder {folder} isn't there and is made with the first head. If a disk belongs there, mount it first.",
+            )
+        try:
+            return Check(
+                "anchor", True, f"{len(anchor.kept(place))} heads kept at {place}"
+            )
+        except GovernanceError as error:
+            return Check("anchor", False, error.sentence)
+
+    def signing_key(self) -> Check:
+        """Whether statements can be signed."""
+        try:
+            key = issuing.key_of(self._settings)
+        except SettingsRefused as error:
+            return Check("signing key", False, str(error))
+        if key is None:
+            return Check(
+                "signing key",
+                True,
+                "none, so no statements are handed out; `mlgov keys new` makes one",
+            )
+        name = envelopes.key_id(key.public_key())
+        if name in self._retired_keys():
+            return Check(
+                "signing key",
+                False,
+                f"{name[:12]}… was retired. Set MLGOV_SIGNING_KEY to the key in use; `mlgov keys list` names it.",
+            )
+        return Check("signing key", True, f"statements are signed with {name[:12]}…")
+
+    def _retired_keys(self) -> set[str]:
+        def look(database: Database) -> set[str]:
+            with database.read() as session:
+                return {
+                    one.key_id for one in statements.keys(session) if one.retired_at
+                }
+
+        return self._read(look, set())
+
+    def webhook_key(self) -> Check | None:
+        """Whether events can be signed; None where there is neither a key nor anybody who follows."""
+
+        def look(database: Database) -> int:
+            with database.read() as session:
+                return len(webhooks.webhooks(session))
+
+        followers = self._read(look, 0)
+        if self._settings.mlgov_webhook_key is not None:
+            return Check(
+                "webhook key",
+                True,
+                f"events to {counted(followers, 'webhook')} are signed",
+            )
+        if followers:
+            return Check(
+                "webhook key",
+                False,
+                f"{counted(followers, 'webhook')} {'waits' if followers == 1 else 'wait'} for events, and MLGOV_WEBHOOK_KEY isn't set, so nothing can be signed and sent. Set it.",
+            )
+        return None
+
+    def deliveries(self) -> Check | None:
+        """Dead letters; None where there is no record yet."""
+
+        def look(database: Database) -> dict[str, int]:
+            with database.read() as session:
+                return status.measure(session).by_state
+
+        nothing: dict[str, int] = {}
+        found = self._read(look, nothing)
+        if not found:
+            return None
+        if dead := found["dead"]:
+            return warning(
+                "deliveries",
+                f"{counted(dead, 'dead letter')} {'waits' if dead == 1 else 'wait'} for a person to decide: `mlgov outbox list` shows why, "
+                "`mlgov outbox retry` sends one again.",
+            )
+        waits = found["pending"] + found["sending"]
+        return Check(
+            "deliveries",
+            True,
+            f"no dead letters, {counted(waits, 'message')} on the way",
+        )
+
+    def projects(self) -> list[ProjectRecord]:
+        """The projects on the record that are not over."""
+
+        def look(database: Database) -> list[ProjectRecord]:
+            with database.read() as session:
+                return projects.going_on(session)
+
+        return self._read(look, [])
+
+    def _read(self, look: Callable[[Database], T], otherwise: T) -> T:
+        if not self.is_current:
+            return otherwise
+        database = opening.build(self._settings)
+        try:
+            with opening.in_words(database.url):
+                return look(database)
+        except GovernanceError:
+            return otherwise
+        finally:
+            database.close()
+
+
+def _asked_of_server(database: Database) -> tuple[bool, int]:
+    """Whether the role may make tables, and how many connections the server allows."""
+    with database.engine.connect() as connection:
+        may_create = connection.execute(
+            text(
+                "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+            )
+        ).scalar_one()
+        allowed = connection.execute(text("SHOW max_connections")).scalar_one()
+    return bool(may_create), int(allowed)

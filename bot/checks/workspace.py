@@ -1,0 +1,212 @@
+"""Whether Slack has the groups and channels that the policy names, whether mlgov is in them, and who administers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.checks.check import Check, several, warning
+from bot.context import Team
+from bot.people import payloads
+from bot.people.asking import SlackReads, SlackSilent
+from bot.people.payloads import Organisation
+from bot.people.workspaces import Workspaces
+from workflows.policy import Policy, naming
+from workflows.projects.records import ProjectRecord
+
+SECONDS = 10
+MOST_PAGES = 40
+"""Pages of channels that are read to tell a channel that is not there from one that mlgov is not in: 20,000 channels."""
+SHOWN_PEOPLE = 4
+
+
+class Workspace:
+    """What Slack says at this moment. Asks for each thing once; raises SlackSilent where Slack does not answer."""
+
+    def __init__(self, slack: WebClient, team: Team) -> None:
+        self._reads = SlackReads(slack, timeout=SECONDS)
+        self._team = team
+        self._ours = Organisation(team.org_key, team.team_id, team.enterprise_id)
+        self._teams: list[str | None] | None = None
+
+    def teams(self) -> list[str | None]:
+        """The workspaces to name in questions; None stands for the bot's own."""
+        if self._teams is None:
+            is_org_wide = Workspaces(self._ours).is_org_wide
+            self._teams = list(self._reads.teams()) if is_org_wide else [None]
+        return self._teams
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Every user group with its members."""
+        return [one for team in self.teams() for one in self._reads.groups(team)]
+
+    def own_channels(self) -> dict[str, str]:
+        """Name by id of the channels that mlgov is in."""
+        pages = self._reads.channels_of(self._team.bot_user_id)
+        return {
+            str(one["id"]): str(one.get("name", "")) for page in pages for one in page
+        }
+
+    def other_channels(self, wanted: set[str]) -> set[str]:
+        """Those of these names and ids that Slack shows among all channels."""
+        left, seen = set(wanted), set()
+        for team in self.teams():
+            for number, page in enumerate(self._reads.channels(team)):
+                names = {
+                    str(one[key])
+                    for one in page
+                    for key in ("id", "name")
+                    if one.get(key)
+                }
+                seen |= left & names
+                left -= seen
+                if not left or number >= MOST_PAGES:
+                    break
+        return seen
+
+    def active_name(self, user_id: str) -> str | None:
+        """What an active full member of ours is called; None for anybody else."""
+        described = self._reads.user(user_id)
+        if described is None:
+            return None
+        seen = payloads.person(described, self._ours)
+        is_out = seen.is_bot or seen.is_guest or seen.is_stranger or seen.is_deactivated
+        return None if is_out else seen.name
+
+
+def checks(
+    workspace: Workspace, policy: Policy, projects: Sequence[ProjectRecord]
+) -> Iterator[Check]:
+    """Groups, channels, administrators and the projects' channels, each a line."""
+    try:
+        groups = workspace.groups()
+        yield _groups(groups, policy)
+        yield _administrators(workspace, groups, policy)
+    except SlackSilent as error:
+        yield warning("groups", _silent("user groups", error))
+    try:
+        own = workspace.own_channels()
+        yield _channels(workspace, own, policy)
+        if any(project.channel for project in projects):
+            yield _projects(own, projects)
+    except SlackSilent as error:
+        yield warning("channels", _silent("channels", error))
+
+
+def _silent(what: str, error: SlackSilent) -> str:
+    if error.code == "missing_scope":
+        return f"Slack's {what} couldn't be read for lack of a scope; mend the scopes first."
+    return f"Slack's {what} couldn't be read just now ({error.code}); try again in a minute."
+
+
+def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy) -> Check:
+    wanted = sorted(word for word in naming.people(policy) if word[0] in "@S")
+    known = {
+        word: one
+        for one in groups
+        for word in (f"@{one.get('handle')}", str(one["id"]))
+    }
+    missing = [word for word in wanted if word not in known]
+    disabled = [
+        word for word in wanted if word in known and known[word].get("date_delete")
+    ]
+    if missing or disabled:
+        told = [
+            *([f"Slack has no {several(missing, 'or')}"] if missing else []),
+            *(
+                [
+                    f"{several(disabled)} {'is' if len(disabled) == 1 else 'are'} disabled"
+                ]
+                if disabled
+                else []
+            ),
+        ]
+        return Check(
+            "groups",
+            False,
+            f"{', and '.join(told)}. Mend it in Slack, or correct the policy.",
+        )
+    if not wanted:
+        return Check("groups", True, "the policy names none")
+    return Check("groups", True, f"Slack has {several(wanted)}")
+
+
+def _administrators(
+    workspace: Workspace, groups: Sequence[Mapping[str, Any]], policy: Policy
+) -> Check:
+    words = policy.roles.get("admin", ())
+    if not words:
+        return warning(
+            "administrators",
+            "nobody: name people or a group under roles: admin in the policy, else nobody hears of trouble or may set things right.",
+        )
+    ids: dict[str, None] = {}
+    for word in words:
+        if word[0] in "UW":
+            ids[word] = None
+        for one in groups:
+            if word in (f"@{one.get('handle')}", one["id"]) and not one.get(
+                "date_delete"
+            ):
+                ids |= dict.fromkeys(str(member) for member in one.get("users") or ())
+    names: list[str] = []
+    looked_at = 0
+    for user_id in ids:
+        if len(names) >= SHOWN_PEOPLE:
+            break
+        looked_at += 1
+        if name := workspace.active_name(user_id):
+            names.append(name)
+    if not names:
+        return warning(
+            "administrators",
+            f"nobody: {several(list(words))} (roles: admin) holds no active member of the workspace. Add somebody in Slack, or correct the policy.",
+        )
+    more = len(ids) - looked_at
+    return Check(
+        "administrators", True, several([*names, f"{more} more"] if more else names)
+    )
+
+
+def _channels(workspace: Workspace, own: Mapping[str, str], policy: Policy) -> Check:
+    wanted = naming.channels(policy)
+    is_in = {*own, *own.values()}
+    outside = sorted(
+        {name for name in wanted.values() if name.lstrip("#") not in is_in}
+    )
+    if not wanted:
+        return Check("channels", True, "the policy names none")
+    if not outside:
+        return Check(
+            "channels", True, f"mlgov is in {several(sorted(set(wanted.values())))}"
+        )
+    there = workspace.other_channels({name.lstrip("#") for name in outside})
+    to_join = [name for name in outside if name.lstrip("#") in there]
+    unseen = [name for name in outside if name.lstrip("#") not in there]
+    told = []
+    if to_join:
+        told.append(
+            f"mlgov isn't in {several(to_join, 'or')}: type /invite @mlgov there."
+        )
+    if unseen:
+        told.append(
+            f"Slack shows mlgov no {several(unseen, 'or')}: make it, or correct the policy; if it's private, type /invite @mlgov there."
+        )
+    return Check("channels", False, " ".join(told))
+
+
+def _projects(own: Mapping[str, str], projects: Sequence[ProjectRecord]) -> Check:
+    outside = [one.key for one in projects if one.channel and one.channel not in own]
+    if not outside:
+        return Check(
+            "projects", True, "mlgov is in the channel of each project that has one"
+        )
+    whose = (
+        f"the channel of {several(outside)}"
+        if len(outside) == 1
+        else f"the channels of {several(outside)}"
+    )
+    return warning(
+        "projects",
+        f"mlgov isn't in {whose}, so what belongs there goes to single people. Type /invite @mlgov there.",
+    )
