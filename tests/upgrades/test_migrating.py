@@ -58,7 +58,7 @@ def test_it_says_what_it_does(empty_url: Callable[[str], str], tmp_path: Path) -
         MLGOV_DATABASE_URL=url,
         MLGOV_POLICY=str(policy),
         SLACK_BOT_TOKEN="xoxb-1",
-        SLACK_SIGNING_SECRET="s",
+        SLACK_SIGNING_SECRET="0123456789abcdef0123456789abcdef",
     ) == (1, needs)
     code, words = run("migrate", "--dry-run", MLGOV_DATABASE_URL=url)
     assert code == 0, words
