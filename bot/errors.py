@@ -9,13 +9,14 @@ from typing import Any
 from bot import blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
-from storage.db import DatabaseBusy
+from storage.db import DatabaseAway, DatabaseBusy
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
 
 log = logging.getLogger("mlgov")
 
+AWAY = "mlgov can't reach its database just now. Nothing was changed; try again in a minute."
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 
 
@@ -25,6 +26,8 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         return error.sentence
+    if isinstance(error, DatabaseAway):
+        return AWAY
     if isinstance(error, DatabaseBusy):
         return BUSY
     reference = secrets.token_hex(3)

@@ -44,7 +44,7 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     from bot.settings import another_host
-    from storage.db import Database, DatabaseBusy
+    from storage.db import Database, DatabaseAway, DatabaseBusy
     from storage.host import AnotherHost
     from workflows.errors import GovernanceError
 
@@ -61,6 +61,11 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
         yield database
     except GovernanceError as error:
         raise fail(error.sentence) from None
+    except DatabaseAway:
+        safe = database.url.render_as_string(hide_password=True)
+        raise fail(
+            f"The database {safe} cannot be reached, or takes no change. `mlgov doctor` tells more."
+        ) from None
     except DatabaseBusy:
         raise fail("The database is busy. Nothing was changed; try again.") from None
     except AnotherHost as error:
