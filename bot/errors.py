@@ -1,12 +1,11 @@
 """The one place where an error becomes words, and where a refusal that matters is put on the ledger."""
 
 import logging
-import secrets
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from bot import blocks
+from bot import acts, blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import DatabaseAway, DatabaseBusy
@@ -21,16 +20,22 @@ BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 
 
 def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
-    """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference."""
+    """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference.
+
+    The reference is that of what is being answered, whose line in the log it finds as well.
+    """
     if isinstance(error, GovernanceError):
+        acts.refused()
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         return error.sentence
+    acts.ended(acts.FAILED)
     if isinstance(error, DatabaseAway):
         return AWAY
     if isinstance(error, DatabaseBusy):
         return BUSY
-    reference = secrets.token_hex(3)
+    act = acts.current()
+    reference = act.reference if act else acts.new_reference()
     log.error(
         "something broke (ref %s)\n%s",
         reference,

@@ -72,6 +72,12 @@ class Scheduler:
                 IntervalTrigger(hours=1, jitter=300, timezone="UTC"),
             )
 
+    @property
+    def names(self) -> list[str]:
+        """What may run here, by the names in `Run.kind`."""
+        known = self._runner.names
+        return [*known, *(_name(job) for job in self._hourly)]
+
     def start(self) -> None:
         """Begin to tick."""
         self._last = time.monotonic()
@@ -111,7 +117,7 @@ class Scheduler:
             log.exception("a tick failed; the next one tries again")
 
     def _reported(self, job: Callable[[], object]) -> Callable[[], None]:
-        name = getattr(job, "__name__", "job")
+        name = _name(job)
 
         def run() -> None:
             began, reference, went_well = time.monotonic(), secrets.token_hex(3), False
@@ -130,6 +136,10 @@ class Scheduler:
             self._told(Run(name, "", went_well, seconds, reference))
 
         return run
+
+
+def _name(job: Callable[[], object]) -> str:
+    return str(getattr(job, "__name__", "job"))
 
 
 def _guarded(job: Callable[[], object]) -> Callable[[], None]:

@@ -21,7 +21,14 @@ class Seldom:
         self._told: dict[str, tuple[float, int]] = {}
         """Kind → when it was said last, and how often it was kept back since."""
 
-    def say(self, level: int, kind: str, words: str, *args: object) -> None:
+    def say(
+        self,
+        level: int,
+        kind: str,
+        words: str,
+        *args: object,
+        exc_info: BaseException | bool | None = None,
+    ) -> None:
         """Log it, unless a line of this kind was logged within the last minute."""
         now = self._clock()
         with self._lock:
@@ -33,4 +40,4 @@ class Seldom:
         if kept_back:
             words += " (and %s times more since the last such line)"
             args = (*args, kept_back)
-        self._log.log(level, words, *args)
+        self._log.log(level, words, *args, exc_info=exc_info)

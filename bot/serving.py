@@ -8,10 +8,9 @@ from types import FrameType
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
-from bot import app
+from bot import app, logs, slack_reach
 from bot.server import WebServer
 from bot.settings import Settings
 
@@ -28,7 +27,12 @@ class SocketMode:
         if token is None:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
         settings = bot.deps.settings
-        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
+        opener = slack_reach.client(
+            None,
+            base_url=settings.slack_api_url,
+            timeout=10,
+            observer=bot.reach.observe,
+        )
         self._handler = SocketModeHandler(
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
@@ -37,6 +41,7 @@ class SocketMode:
             self._handler.client.proxy = opener.proxy = None
         self._greeted = threading.Event()
         self._handler.client.message_listeners.append(self._listen)
+        bot.reach.watch_socket(self._handler.client.is_connected)
 
     def start(self) -> None:
         """Connect, and return once Slack has said hello: before that it sends nothing here."""
@@ -64,7 +69,7 @@ def run(
     announce: Callable[[str], None],
 ) -> None:
     """Run a bot until SIGTERM or SIGINT. Raises SettingsRefused or GovernanceError when it cannot start."""
-    configure_log(settings.mlgov_log)
+    logs.configure(settings.mlgov_log, settings.mlgov_log_format)
     bot = app.create(settings)
     server = WebServer(bot.web(serve_slack=http), host, port)
     ended = threading.Event()
@@ -92,20 +97,3 @@ def run(
             socket_mode.stop()
         server.stop()
         bot.stop()
-
-
-def configure_log(level: str) -> None:
-    """Log to standard error; Slack's and the database's own chatter only when it warns."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    for name in (
-        "slack_bolt",
-        "slack_sdk",
-        "apscheduler",
-        "sqlalchemy",
-        "httpx",
-        "uvicorn",
-        "alembic",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)

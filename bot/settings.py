@@ -1,7 +1,7 @@
 """The only reader of the environment."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Threads that deliver messages."""
     mlgov_log: str = "info"
     """How much is logged: debug, info, warning or error."""
+    mlgov_log_format: Literal["text", "json"] = "text"
+    """How a line of the log looks."""
     mlgov_lease_seconds: float = Field(default=60.0, gt=0)
     mlgov_http_timeout_seconds: float = Field(default=10.0, gt=0)
     mlgov_pace_seconds: float = Field(default=1.01, gt=0)

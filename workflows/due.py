@@ -170,6 +170,12 @@ class Runner:
         self._probe = probe
         self._pauses: dict[int, tuple[int, float]] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """Every kind of timer, schedule and watcher that may run."""
+        known = self._registry
+        return sorted({*known.timers, *known.schedules, *known.watchers})
+
     def run(self, *, most: int = 200) -> int:
         """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
 

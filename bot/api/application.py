@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from bot.api import problems
 from bot.api.limits import BodyLimit
+from bot.api.observing import Observed
 from bot.api.problems import Fault, Problem
 from bot.context import Deps
 
@@ -30,6 +31,7 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
         api.include_router(router)
     problems.handle(api, deps)
     api.add_middleware(BodyLimit)
+    api.add_middleware(Observed)
     api.openapi = lambda: _document(api)  # type: ignore[method-assign]
     return api
 

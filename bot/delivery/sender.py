@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
-from bot import failpoints
+from bot import failpoints, metrics
 from bot.delivery.drafts import Draft, Drafts, client_msg_id, metadata
 from bot.delivery.illustrating import Illustrator
 from bot.delivery.lookup import Lookup, Stamps
@@ -307,6 +307,7 @@ class Sender:
         try:
             self._anchor.keep(head)
         except Exception as error:
+            metrics.ANCHOR_FAILURES.inc()
             log.warning("the anchor did not take the ledger's head: %s", error)
             return NotSent(f"the anchor did not take it ({type(error).__name__})")
         return Done(now)
