@@ -17,8 +17,8 @@ LOGGER = "storage.outage"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
-    with OwnPostgres(tmp_path_factory.mktemp("own")) as server:
+def own() -> Iterator[OwnPostgres]:
+    with OwnPostgres() as server:
         yield server
 
 
