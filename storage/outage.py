@@ -71,11 +71,11 @@ class Outage:
         cause = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines()
         why = f"{type(cause).__name__}: {lines[0][:200]}" if lines else repr(cause)
+        span = f" for {seconds:.0f} seconds, in {failures} tries" if seconds else ""
         log.error(
-            "the database %s for %.0f seconds, in %s tries; nothing is lost, and it is tried again (%s)",
+            "the database %s%s: it is tried again until it is back (%s)",
             self._words,
-            seconds,
-            failures,
+            span,
             why,
         )
 

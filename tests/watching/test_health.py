@@ -117,7 +117,7 @@ def test_postgresql_is_stopped_and_comes_back(
         office.bot.health.limit = 2.0
         caplog.clear()
         postgres.stop()
-        end = time.monotonic() + 8
+        end = time.monotonic() + 5
         while time.monotonic() < end:
             began = time.monotonic()
             assert figure(office, "mlgov_database_up") == 0
@@ -189,11 +189,11 @@ def test_a_process_that_is_stuck(office: Office) -> None:
 def test_sqlite_is_locked_by_somebody_else(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    office.bot.health.limit = 6.0
+    office.bot.health.limit = 3.0
     other = Database(office.db.url)
     with other.begin() as session:
         session.execute(text("SELECT 1"))
-        time.sleep(7)
+        time.sleep(4)
         assert figure(office, "mlgov_database_up") == 1, "reading takes no lock"
         assert asked(office, "healthz") == (200, "ok")
     other.close()

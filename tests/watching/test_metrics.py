@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import Counter, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, text
 
@@ -20,7 +20,9 @@ from storage.db import Database
 from storage.delivery.tables import Lane, Outbox, Schedule, Timer
 from tests.api.conftest import Api, served
 from tests.conftest import fresh_url
-from tests.stories.office import OLA, eventually
+from tests.registry.test_client import Answer, Server
+from tests.stories.office import OLA, eventually, opened
+from tests.stories.test_models import MODELS, world
 from tests.watching.promtool import scrape
 from workflows import clock, measuring
 
@@ -30,11 +32,11 @@ ROOT = Path(__file__).parents[2]
 def known() -> dict[str, tuple[str, set[str]]]:
     """Every metric with its kind and labels."""
     found = {}
+    endings = {"counter": "_total", "info": "_info"}
     for one in vars(metrics).values():
-        if isinstance(one, Counter | Histogram):
-            kind = one._type
-            name = one._name + ("_total" if kind == "counter" else "")
-            found[name] = (kind, set(one._labelnames))
+        if isinstance(one, MetricWrapperBase):
+            name = one._name + endings.get(one._type, "")
+            found[name] = (one._type, set(one._labelnames))
     for name, gauge in gauges.GAUGES.items():
         found[f"mlgov_{name}"] = ("gauge", {gauge.label} - {""})
     return found
@@ -416,3 +418,39 @@ def test_what_a_running_bot_tells(api: Api) -> None:
         for _label, value in labels:
             assert value not in people
             assert value not in {"triage", "Ticket triage"}
+
+
+@pytest.mark.slow
+def test_systems_that_are_read_are_counted(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    mlflow = Server()
+    status = 200
+
+    def answer(_method: str, _path: str) -> Answer:
+        return status, {"content-type": "application/json"}, b"{}"
+
+    mlflow.answer = answer
+    url = fresh_url("sqlite", request, tmp_path)
+    with opened(
+        url, tmp_path, policy=MODELS, world=world(), mlgov_mlflow_url=mlflow.url
+    ) as office:
+
+        def told(name: str, **labels: str) -> float:
+            key = (name, tuple(sorted(labels.items())))
+            return scrape(office.base_url).samples.get(key, -1.0)
+
+        def reads(result: str) -> float:
+            return told("mlgov_reader_reads_total", reader="mlflow", result=result)
+
+        well, badly = reads("ok"), reads("failed")
+        assert min(well, badly) >= 0, "both stand there before anything was read"
+        registrar = office.bot.registrar
+        assert registrar is not None
+        eventually(lambda: registrar.look(force=True) == "", "it is read")
+        assert reads("ok") > well
+        assert told("mlgov_reader_age_seconds", reader="mlflow") >= 0
+        status = 500
+        eventually(lambda: "500" in registrar.look(force=True), "it is in trouble")
+        assert reads("failed") > badly
+    mlflow.stop()
