@@ -1,7 +1,8 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, installation, metrics, opening, web
+from bot import acts, bolt, delivery, installation, metrics, opening, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -32,6 +33,7 @@ from bot.front import home
 from bot.front import listeners as front_listeners
 from bot.front import meeting as front_meeting
 from bot.front import renderers as front_renderers
+from bot.gauges import Gauges
 from bot.health import Health
 from bot.inventory import api as inventory_api
 from bot.inventory import listeners as inventory_listeners
@@ -52,6 +54,7 @@ from bot.router import Router
 from bot.scheduler import Scheduler
 from bot.schema import SchemaWatch
 from bot.settings import Settings, SettingsRefused
+from bot.slack_reach import Reach
 from bot.statements import api as statement_api
 from bot.statements.issuing import Issuer
 from bot.tokens import listeners as token_listeners
@@ -63,9 +66,10 @@ from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.budgets import allocation
-from workflows.delivery import status as delivery_status
+from workflows.due import Run
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
+from workflows.measuring import Figure
 from workflows.people import service as people
 from workflows.people.records import GroupChange
 from workflows.policies import service as policies
@@ -129,6 +133,8 @@ class Bot:
     """Reads the model registry, where the settings name one."""
     watch: watching.Watch | None = None
     """Reads what is watched in use, where the settings name a Prometheus."""
+    reach: Reach = field(default_factory=Reach)
+    """What is known of Slack from here."""
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -136,7 +142,7 @@ class Bot:
             bolt=self.bolt if serve_slack else None,
             verifier=bolt.verifier(self.deps) if serve_slack else None,
             health=self.health,
-            refresh_metrics=self._measure,
+            exposition=self._exposition(),
             api=self.api,
             registry=registry_web.router(self.deps),
         )
@@ -145,12 +151,14 @@ class Bot:
         """Begin to deliver and to tick."""
         self.delivery.start()
         self.scheduler.start()
+        self.reach.start(self.deps.slack.auth_test)
         for one in (self.registrar, self.watch):
             if one is not None:
                 one.start()
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
+        self.reach.stop()
         self.deps.directory.close()
         for one in (self.registrar, self.watch):
             if one is not None:
@@ -170,14 +178,20 @@ class Bot:
                 return ran
             ran += now
 
-    def _measure(self) -> None:
-        with self.deps.db.read() as session:
-            found = delivery_status.measure(session)
-        for state, number in found.by_state.items():
-            metrics.OUTBOX.labels(state).set(number)
-        metrics.OLDEST.set(found.oldest_seconds)
-        metrics.TICK_AGE.set(self.scheduler.age())
-        metrics.DELIVERY_AGE.set(self.delivery.age())
+    def _exposition(self) -> Callable[[], bytes]:
+        gauges = Gauges(self.deps.db, self._figures)
+        return lambda: metrics.exposition(gauges)
+
+    def _figures(self) -> Iterator[Figure]:
+        """How this process stands; nothing here waits."""
+        yield Figure("tick_age_seconds", self.scheduler.age())
+        yield Figure("delivery_age_seconds", self.delivery.age())
+        yield Figure("slack_up", float(self.reach.away() is None))
+        yield Figure("slack_answer_age_seconds", self.reach.answer_age)
+        if (is_up := self.reach.is_socket_up) is not None:
+            yield Figure("socket_up", float(is_up))
+        if self.watch is not None and (age := self.watch.age()) is not None:
+            yield Figure("reader_age_seconds", age, "prometheus")
 
 
 def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -> Bot:
@@ -216,7 +230,8 @@ def _create(
         _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
-    slack = installation.client(settings, timeout=3)
+    reach = Reach(scale=settings.mlgov_time_scale)
+    slack = installation.client(settings, timeout=3, observer=reach.observe)
     team = installation.who_am_i(settings, slack)
     with opening.in_words(database.url), database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
@@ -241,7 +256,7 @@ def _create(
         team,
     )
     edge = Edge(deps, router(), front_meeting.greeter(deps))
-    sender = _sender(deps)
+    sender = _sender(deps, reach)
 
     def follow_policy() -> None:
         """Another version may have been put in force, by the command line or by another replica."""
@@ -267,18 +282,36 @@ def _create(
         tick_seconds=settings.mlgov_tick_seconds,
         hourly=(deps.directory.refresh_all,),
         each_tick=(follow_policy, SchemaWatch(database)),
+        told=_job_ran,
     )
+    metrics.expect_jobs(scheduler.names)
     return Bot(
         deps=deps,
         edge=edge,
         bolt=bolt.build(deps, edge, open_home=home.opener(deps)),
         delivery=sender,
         scheduler=scheduler,
-        health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        health=Health(
+            database,
+            {"ticking": scheduler.beat, "delivery": sender.beat},
+            slack=reach.trouble,
+        ),
         api=_api(deps),
         registrar=_registrar(deps),
         watch=_watch(deps),
+        reach=reach,
     )
+
+
+def _job_ran(run: Run) -> None:
+    """One line and one count for what fell due; what mlgov does by itself has the system as its actor."""
+    outcome = acts.OK if run.went_well else acts.FAILED
+    metrics.JOBS.labels(run.kind, outcome).inc()
+    metrics.JOB_SECONDS.labels(run.kind).observe(run.seconds)
+    act = acts.Act("job", run.kind, SYSTEM.id, outcome, reference=run.reference)
+    if run.went_well and run.kind in jobs.REGISTRY.watchers:
+        act.level = logging.DEBUG  # these come with every other commit
+    acts.write(act, run.seconds, about=run.about)
 
 
 def _watch(deps: Deps) -> watching.Watch | None:
@@ -320,7 +353,7 @@ def _require_own(database: Database, made_by: str) -> None:
     )
 
 
-def _sender(deps: Deps) -> Delivery:
+def _sender(deps: Deps, reach: Reach) -> Delivery:
     settings, team, holder = deps.settings, deps.team, deps.holder
     token = deps.slack.token or ""
     pace = Pace(
@@ -337,7 +370,10 @@ def _sender(deps: Deps) -> Delivery:
     return Delivery(
         deps.db,
         lambda: delivery.client(
-            token, base_url=settings.slack_api_url, timeout=pace.http_timeout
+            token,
+            base_url=settings.slack_api_url,
+            timeout=pace.http_timeout,
+            observer=reach.observe,
         ),
         RENDERERS,
         org_key=team.org_key,
@@ -355,4 +391,5 @@ def _sender(deps: Deps) -> Delivery:
         workers=settings.mlgov_workers,
         stamps="real" if settings.is_real_slack else "governed",
         courier=Courier(deps.db, settings).send,
+        told=metrics.delivered,
     )

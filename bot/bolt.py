@@ -2,14 +2,15 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
-from slack_bolt import App, BoltResponse
+from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
-from bot import errors
+from bot import acts, errors, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
@@ -35,6 +36,50 @@ DIRECTORY_EVENTS = (
 """Events by which the mirror of people, user groups and channels stays fresh."""
 
 
+STARTED = "mlgov.started"
+"""In a request's context: the monotonic time at which it arrived, where that was before Bolt got it."""
+
+_TYPES = {
+    "block_actions": "click",
+    "view_submission": "submission",
+    "message_action": "shortcut",
+    "block_suggestion": "search",
+}
+_EVENTS = {"app_home_opened": "home", "message": "message"}
+
+
+def kind_of(body: dict[str, Any]) -> str:
+    """What a request from Slack is, by one of metrics.KINDS."""
+    if body.get("command"):
+        return "command"
+    if body.get("type") == "event_callback":
+        name = str((body.get("event") or {}).get("type"))
+        return (
+            "mirror" if name in DIRECTORY_EVENTS else _EVENTS.get(name, metrics.OTHER)
+        )
+    return _TYPES.get(str(body.get("type")), metrics.OTHER)
+
+
+class ObservedApp(App):
+    """Bolt, with one line in the log and one count for each request, whichever way it came."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        """As Bolt's."""
+        began = req.context.get(STARTED) or time.monotonic()
+        kind = kind_of(req.body)
+        act = acts.Act(kind)
+        if kind in {"search", "mirror", metrics.OTHER}:
+            act.level = logging.DEBUG  # one for each letter that is typed, and for everybody in the organisation
+        with acts.acting(act, began=began):
+            answer = super().dispatch(req)
+            if answer.status >= 500:
+                act.outcome = acts.FAILED
+        metrics.slack_request(
+            kind, answer.status, act.outcome, time.monotonic() - began
+        )
+        return answer
+
+
 def build(
     deps: Deps, edge: Edge, *, open_home: Callable[[str, dict[str, Any]], None]
 ) -> App:
@@ -51,7 +96,7 @@ def build(
         bot_user_id=deps.team.bot_user_id,
         bot_token=deps.slack.token,
     )
-    app = App(
+    app = ObservedApp(
         signing_secret=secret.get_secret_value() if secret else "socket-mode-has-none",
         process_before_response=True,
         request_verification_enabled=False,
@@ -93,6 +138,7 @@ def build(
 
     @app.event("app_home_opened")
     def _home(ack: Any, event: dict[str, Any], body: dict[str, Any]) -> None:
+        acts.named("home.opened")
         if event.get("tab") == "home":
             open_home(event["user"], body)
         ack()
@@ -113,6 +159,7 @@ def build(
         ack()
 
     def _mirror(ack: Any, event: dict[str, Any]) -> None:
+        acts.named(str(event.get("type")))
         deps.directory.handle_event(event)
         ack()
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot import blocks, errors, pictures
+from bot import acts, blocks, errors, pictures
 from bot.answers import Answers, in_words
 from bot.context import Deps
 from bot.replies import Answered, Done, FieldErrors, Open, Private, Reply, Send, Show
@@ -77,12 +77,14 @@ class Edge:
         """The person behind a signed payload."""
         user = payload.get("user") or {}
         user_id = user.get("id") or payload["user_id"]
-        return self.deps.directory.actor(
+        actor = self.deps.directory.actor(
             user_id,
             team_id=user.get("team_id") or payload.get("team_id"),
             enterprise_id=payload.get("enterprise_id")
             or (payload.get("enterprise") or {}).get("id"),
         )
+        acts.by(actor.id)
+        return actor
 
     # --- commands and the same words in a direct message
 
@@ -120,9 +122,11 @@ class Edge:
                 name, [n for n in self.router.words if n], n=1, cutoff=0.5
             )
             meant = f" Did you mean `{near[0]}`?" if near else ""
+            acts.refused()
             return Private(
                 f"mlgov doesn't know `{blocks.escape(name, 40)}`.{meant} `/mlgov help` lists what it does."
             )
+        acts.named(f"/mlgov {name}".strip())
         return word.handler(Command(self.deps, actor, words[1:], channel, trigger_id))
 
     def direct_message(self, event: Payload, body: Payload) -> None:
@@ -134,6 +138,7 @@ class Edge:
                 team_id=event.get("team") or body.get("team_id"),
                 enterprise_id=body.get("enterprise_id"),
             )
+            acts.by(actor.id)
             permissions.require_member(actor, "command")
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
             reply = (
@@ -155,6 +160,7 @@ class Edge:
         if not isinstance(first, Mapping) or not self.router.files:
             return None
         (handler,) = self.router.files
+        acts.named("file")
         return handler(FileShared(self.deps, actor, str(first.get("id") or "")))
 
     def _reply(self, actor: Actor, event: Payload, text: str) -> Reply | None:
@@ -167,6 +173,7 @@ class Edge:
         handler = self.router.replies.get(found[0]) if found else None
         if found is None or handler is None:
             return None
+        acts.named(f"reply to {found[0]}")
         return handler(self.deps, actor, found[1], text)
 
     # --- clicks
@@ -182,6 +189,7 @@ class Edge:
             handler = self.router.actions.get(action["action_id"])
             if handler is None:
                 return
+            acts.named(action["action_id"])
             container = payload.get("container") or {}
             click = Click(
                 deps=self.deps,
@@ -258,6 +266,8 @@ class Edge:
             actor = self.actor(payload)
             permissions.require_member(actor, "shortcut")
             handler = self.router.shortcuts.get(payload["callback_id"])
+            if handler is not None:
+                acts.named(payload["callback_id"])
             message = payload["message"]
             reply = (
                 Private(UNKNOWN_SHORTCUT)
@@ -294,6 +304,7 @@ class Edge:
             handler = self.router.searches.get(payload["action_id"])
             if handler is None:
                 return []
+            acts.named(payload["action_id"])
             query = str(payload.get("value") or "")[:80].strip()
             asked = Search(self.deps, actor, query, dict(payload.get("view") or {}))
             found = handler(asked)
@@ -316,6 +327,7 @@ class Edge:
             handler = self.router.submissions.get(view["callback_id"])
             if handler is None:
                 return None
+            acts.named(view["callback_id"])
             reply = handler(
                 Submission(
                     deps=self.deps,
@@ -330,6 +342,7 @@ class Edge:
         reply = self._sent(actor, reply)
         match reply:
             case FieldErrors(found):
+                acts.refused()
                 return {"response_action": "errors", "errors": found}
             case Show():
                 self._answers.illustrate(view["id"], reply)

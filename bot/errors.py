@@ -1,7 +1,6 @@
 """The one place where an error becomes words, and where a refusal that matters is put on the ledger."""
 
 import logging
-import secrets
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from bot import blocks
+from bot import acts, blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
-from storage.db import DatabaseBusy
+from storage.db import DatabaseAway, DatabaseBusy
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
@@ -24,22 +23,31 @@ UNREADABLE = "This button or window is from another release of mlgov. Nothing wa
 _OUT_OF_RANGE = "22003"
 """PostgreSQL's `numeric_value_out_of_range`."""
 
+AWAY = "mlgov can't reach its database just now. Nothing was changed; try again in a minute."
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
 
 
 def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
-    """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference."""
+    """What the person reads. An expected refusal speaks for itself; anything else is logged under a reference.
+
+    The reference is that of what is being answered, whose line in the log it finds as well.
+    """
     if isinstance(error, GovernanceError):
+        acts.refused()
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         return error.sentence
-    if isinstance(error, DatabaseBusy):
-        return BUSY
     if isinstance(error, ValidationError) or _is_beyond_any_record(error):
         # A form refused what came, and no field of its window is to blame.
-        log.info("a payload could not be read: %s", type(error).__name__)
+        acts.refused()
         return UNREADABLE
-    reference = secrets.token_hex(3)
+    acts.ended(acts.FAILED)
+    if isinstance(error, DatabaseAway):
+        return AWAY
+    if isinstance(error, DatabaseBusy):
+        return BUSY
+    act = acts.current()
+    reference = act.reference if act else acts.new_reference()
     log.error(
         "something broke (ref %s)\n%s",
         reference,

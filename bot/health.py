@@ -1,36 +1,70 @@
-"""Whether this process still does its work, for `/healthz` and `/readyz`."""
+"""Whether this process still does its work, for `/healthz` and `/readyz`.
+
+Liveness (`stalled`) falls when the process itself is stuck, and for nothing else: a restart mends neither the database
+nor Slack. Readiness (`not_ready`) falls when it could not answer people at this moment.
+"""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sqlalchemy import text
+
+from bot.bounded import Bounded
 from storage import migrate
-from storage.db import Database
+from storage.db import Database, DatabaseAway
+
+PATIENCE = 2.0
+"""Seconds that a question to the database may take before it counts as away; whoever watches waits no longer."""
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(slots=True)
 class Health:
-    """`beats` maps a loop's name to a function that tells how many seconds ago it last ran."""
+    """`beats` maps a loop's name to a function that tells how many seconds ago it last came round.
+
+    `slack` says in a sentence why Slack is no use, if it is none.
+    """
 
     database: Database
     beats: dict[str, Callable[[], float]]
     limit: float = 60.0
     """Seconds without a beat after which a loop counts as stopped."""
+    slack: Callable[[], str | None] = _nothing
+    _answers: Bounded[None] = field(init=False)
+    _schema: Bounded[str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._answers = Bounded("liveness", self._ask)
+        self._schema = Bounded(
+            "readiness", lambda: migrate.standing(self.database).problem
+        )
+
+    def _ask(self) -> None:
+        with self.database.read(within=PATIENCE) as session:
+            session.execute(text("SELECT 1"))
 
     def stalled(self) -> str | None:
-        """Which loop stopped, in words; None when all of them run."""
+        """Which loop is stuck, in words; None when all of them run, or could not because the database is away."""
         for name, age in self.beats.items():
             if (seconds := age()) > self.limit:
+                try:
+                    self._answers.ask(PATIENCE)
+                except (DatabaseAway, TimeoutError):
+                    return None
                 return f"{name} has not run for {seconds:.0f} seconds"
         return None
 
     def not_ready(self) -> str | None:
         """Why requests should not be sent here yet; None when they may."""
         try:
-            problem = migrate.standing(self.database).problem
+            problem = self._schema.ask(PATIENCE)
         except Exception as error:
             return f"the database cannot be reached ({type(error).__name__})"
-        return problem or self.stalled()
+        return problem or self.slack() or self.stalled()
 
 
 class Beat:

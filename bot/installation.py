@@ -3,23 +3,29 @@
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bot import slack_words
+from bot import slack_reach, slack_words
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
+from bot.slack_reach import Observer
 
 
-def client(settings: Settings, *, timeout: int = 5) -> WebClient:
-    """A Web API client that never repeats a call by itself and never waits longer than `timeout` seconds."""
+def client(
+    settings: Settings, *, timeout: int = 5, observer: Observer | None = None
+) -> WebClient:
+    """A Web API client that never repeats a call by itself and never waits longer than `timeout` seconds.
+
+    `observer` hears how each call went.
+    """
     token = settings.slack_bot_token
     if token is None:
         raise SettingsRefused(
             "SLACK_BOT_TOKEN is not set. It is on your app's page under OAuth & Permissions (xoxb-…)."
         )
-    return WebClient(
-        token=token.get_secret_value(),
+    return slack_reach.client(
+        token.get_secret_value(),
         base_url=settings.slack_api_url,
         timeout=timeout,
-        retry_handlers=[],
+        observer=observer,
     )
 
 

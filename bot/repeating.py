@@ -4,7 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from storage.db import DatabaseBusy
+from bot.seldom import Seldom
+from storage.db import DatabaseAway, DatabaseBusy
 
 log = logging.getLogger("mlgov")
 
@@ -16,6 +17,7 @@ class Repeating:
         self._name = name
         self._work = work
         self._pause = pause
+        self._seldom = Seldom(log)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
@@ -38,7 +40,14 @@ class Repeating:
         while not self._stop.wait(self._pause):
             try:
                 self._work()
+            except DatabaseAway:
+                continue  # told where it was noticed, for everybody at once
             except DatabaseBusy:
-                log.info("%s waits: the database is busy", self._name)
+                self._seldom.say(
+                    logging.INFO,
+                    "busy",
+                    "%s waits: the database is busy",
+                    self._name,
+                )
             except Exception:
                 log.exception("%s failed; the next round tries again", self._name)

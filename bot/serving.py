@@ -9,10 +9,9 @@ from types import FrameType
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
-from bot import app, installation, slack_words
+from bot import app, installation, logs, slack_reach, slack_words
 from bot.server import WebServer
 from bot.settings import Settings, SettingsRefused
 
@@ -30,10 +29,12 @@ class SocketMode:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
         settings = bot.deps.settings
         self._where = settings.slack_api_url
-        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
-        if not settings.is_real_slack:
-            # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
-            opener.proxy = None
+        opener = slack_reach.client(
+            None,
+            base_url=settings.slack_api_url,
+            timeout=10,
+            observer=bot.reach.observe,
+        )
         # Asked before anything runs: a token that Slack refuses ends the start here, in words.
         url = installation.socket_url(settings, opener)
         self._handler = SocketModeHandler(
@@ -44,6 +45,7 @@ class SocketMode:
             self._handler.client.proxy = None
         self._greeted = threading.Event()
         self._handler.client.message_listeners.append(self._listen)
+        bot.reach.watch_socket(self._handler.client.is_connected)
 
     def start(self) -> None:
         """Connect, and return once Slack has said hello: before that it sends nothing here. Raises SettingsRefused."""
@@ -83,7 +85,7 @@ def run(
 
     `notes` are for the log: what looks wrong and hinders nothing.
     """
-    configure_log(settings.mlgov_log)
+    logs.configure(settings.mlgov_log, settings.mlgov_log_format)
     for note in notes:
         log.warning("%s", note)
     ended = threading.Event()
@@ -112,20 +114,3 @@ def run(
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
         ended.wait()
-
-
-def configure_log(level: str) -> None:
-    """Log to standard error; Slack's and the database's own chatter only when it warns."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    for name in (
-        "slack_bolt",
-        "slack_sdk",
-        "apscheduler",
-        "sqlalchemy",
-        "httpx",
-        "uvicorn",
-        "alembic",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """Threads that deliver messages."""
     mlgov_log: LogLevel = "info"
     """How much is logged: debug, info, warning or error."""
+    mlgov_log_format: Literal["text", "json"] = "text"
+    """How a line of the log looks."""
     mlgov_lease_seconds: Seconds = 60.0
     mlgov_http_timeout_seconds: Seconds = 10.0
     mlgov_pace_seconds: Seconds = 1.01

@@ -1,12 +1,14 @@
 """FastAPI: Slack's requests over HTTP, health, readiness and metrics."""
 
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -16,7 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import metrics, version
 from bot.api.application import PREFIX
+from bot.bolt import STARTED
 from bot.health import Health
+from bot.seldom import Seldom
+
+log = logging.getLogger("mlgov")
 
 MAX_BODY = 1_000_000
 """Bytes. Slack's own requests stay far below; a larger one is refused before it is read to its end."""
@@ -25,10 +31,12 @@ THREADS = 16
 """How many requests are handled at once: fewer than the database pool holds, and the two-second rule bounds each."""
 
 
+WATCHING_THREADS = 4
+"""As many more answer whoever watches, so that health and metrics come while everything else waits."""
+
+
 PARSED = "socket_mode"
 """How Bolt is told that a body is parsed already: parsing a form twice costs more than all else that Bolt does."""
-
-_EVENTS = ("event_callback", "url_verification")
 
 
 HARDENED = {
@@ -65,7 +73,7 @@ def create(
     bolt: App | None,
     verifier: SignatureVerifier | None,
     health: Health,
-    refresh_metrics: Callable[[], None],
+    exposition: Callable[[], bytes] = metrics.exposition,
     api: FastAPI | None = None,
     registry: APIRouter | None = None,
 ) -> FastAPI:
@@ -84,30 +92,8 @@ def create(
         lifespan=lifespan,
     )
 
-    @web.get("/healthz")
-    def healthz() -> Response:
-        problem = health.stalled()
-        return Response(
-            problem or f"ok {version.words()}",
-            status_code=503 if problem else 200,
-            media_type="text/plain",
-        )
-
-    @web.get("/readyz")
-    def readyz() -> Response:
-        problem = health.not_ready()
-        return Response(
-            problem or "ready",
-            status_code=503 if problem else 200,
-            media_type="text/plain",
-        )
-
-    @web.get("/metrics")
-    def prometheus() -> Response:
-        refresh_metrics()
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
-
     web.add_middleware(Hardened)
+    _serve_watching(web, health, exposition)
     if bolt is not None and verifier is not None:
         _serve_slack(web, bolt, verifier)
     if registry is not None:
@@ -117,20 +103,61 @@ def create(
     return web
 
 
+def _serve_watching(
+    web: FastAPI, health: Health, exposition: Callable[[], bytes]
+) -> None:
+    limiter = anyio.CapacityLimiter(WATCHING_THREADS)
+
+    async def verdict(problem: Callable[[], str | None], fine: str) -> Response:
+        found = await anyio.to_thread.run_sync(problem, limiter=limiter)
+        return _plain(503 if found else 200, found or fine)
+
+    @web.get("/healthz")
+    async def healthz() -> Response:
+        return await verdict(health.stalled, f"ok {version.words()}")
+
+    @web.get("/readyz")
+    async def readyz() -> Response:
+        return await verdict(health.not_ready, "ready")
+
+    @web.get("/metrics")
+    async def prometheus() -> Response:
+        text = await anyio.to_thread.run_sync(exposition, limiter=limiter)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+
 def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
+    seldom = Seldom(log)
+
+    def turned_away(reason: str, status: int, words: str, told: str) -> Response:
+        metrics.TURNED_AWAY.labels(reason).inc()
+        seldom.say(logging.WARNING, reason, "a request at /slack/events %s", told)
+        return _plain(status, words)
+
     @web.post("/slack/events")
     async def slack_events(request: Request) -> Response:
         started = time.monotonic()
         raw = await _body(request)
         if raw is None:
-            return _plain(413, "The request is too large.")
+            return turned_away(
+                "too_large", 413, "The request is too large.", "was too large"
+            )
         headers = dict(request.headers)
         if not _signed(verifier, raw, headers):
-            return _plain(401, "The request is not signed by Slack, or too old.")
+            return turned_away(
+                "signature",
+                401,
+                "The request is not signed by Slack, or too old.",
+                "was not taken: it is not signed with SLACK_SIGNING_SECRET, or too old. When Slack's own requests come to"
+                " this, copy the secret anew from the app's page, or set this machine's clock",
+            )
         body = _readable(raw, headers.get("content-type", ""))
         if body is None:
-            return _plain(
-                400, "The body is neither a form nor JSON that mlgov understands."
+            return turned_away(
+                "unreadable",
+                400,
+                "The body is neither a form nor JSON that mlgov understands.",
+                "is neither a form nor JSON that mlgov understands",
             )
         answer = await run_in_threadpool(
             bolt.dispatch,
@@ -138,11 +165,9 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
                 body=body,
                 headers={key: [value] for key, value in headers.items()},
                 mode=PARSED,
+                context={STARTED: started},
             ),
         )
-        kind = "event" if body.get("type") in _EVENTS else "interaction"
-        metrics.REQUESTS.labels(kind, str(answer.status)).inc()
-        metrics.REQUEST_SECONDS.labels(kind).observe(time.monotonic() - started)
         return Response(
             content=answer.body,
             status_code=answer.status,

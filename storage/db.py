@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.host import HostLock
+from storage.outage import Outage, is_away, is_unwritable
 from storage.runtime import IN_REAL_TIME
 from storage.types import MoneySum
 
@@ -39,6 +40,10 @@ class DatabaseBusy(Exception):
     """The database could not take the change in time; nothing was changed."""
 
 
+class DatabaseAway(DatabaseBusy):
+    """The database cannot be reached, or takes no change; nothing was changed. It was logged where it was noticed."""
+
+
 class Database:
     """A governance database behind an SQLAlchemy URL. Building one connects to nothing."""
 
@@ -52,6 +57,8 @@ class Database:
         self._after_commit: list[Callable[[], None]] = []
         self._info: dict[str, Any] = {}
         self._host: HostLock | None = None
+        self._away = Outage("cannot be reached")
+        self._unwritable = Outage("takes no change")
         if self.is_sqlite:
             self.engine = self._sqlite_engine(read_only=False)
             self._read_engine = self._sqlite_engine(read_only=True)
@@ -65,6 +72,11 @@ class Database:
                 hide_parameters=True,
                 connect_args={
                     "connect_timeout": 5,
+                    # A server that vanishes without a word is noticed after these seconds, not after two hours.
+                    "keepalives_idle": 5,
+                    "keepalives_interval": 5,
+                    "keepalives_count": 2,
+                    "tcp_user_timeout": 15_000,
                     "options": f"-c timezone=UTC -c lock_timeout={QUICK_MS} -c statement_timeout={QUICK_MS}"
                     " -c synchronous_commit=on -c idle_in_transaction_session_timeout=300000",
                 },
@@ -124,7 +136,8 @@ class Database:
         """A transaction: committed when the block ends, rolled back when it raises.
 
         Audit entries that were recorded meanwhile are chained as its last statements. Raises DatabaseBusy when a
-        lock could not be had in time (1.5 s, or two minutes for `patient` ones).
+        lock could not be had in time (1.5 s, or two minutes for `patient` ones), and DatabaseAway when it cannot be
+        reached or takes no change.
         """
         limit = (PATIENT_MS if patient else QUICK_MS) / 1000
         if self.is_sqlite and not self._write_lock.acquire(timeout=limit):
@@ -138,10 +151,9 @@ class Database:
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
                     session.commit()
-                except (OperationalError, PoolTimeout) as error:
+                except (DBAPIError, PoolTimeout) as error:
                     session.rollback()
-                    if _is_busy(error):
-                        raise DatabaseBusy from error
+                    self._raise_known(error, wrote=True)
                     raise
                 except BaseException:
                     session.rollback()
@@ -150,6 +162,8 @@ class Database:
         finally:
             if self.is_sqlite:
                 self._write_lock.release()
+        self._away.over()
+        self._unwritable.over()
         if wake:
             for hook in self._after_commit:
                 hook()
@@ -223,17 +237,62 @@ class Database:
         )  # pragma: no cover - the loop returns or raises
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """A consistent look that takes no lock and can change nothing."""
-        with self._session(self._read_engine) as session:
-            if not self.is_sqlite:
-                session.execute(
-                    text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                )
-            try:
-                yield session
-            finally:
-                session.rollback()
+    def read(self, *, within: float | None = None) -> Iterator[Session]:
+        """A consistent look that takes no lock and can change nothing.
+
+        With `within`, no statement of it takes longer than so many seconds. Raises DatabaseBusy when there was no
+        answer in time, and DatabaseAway when the database cannot be reached.
+        """
+        try:
+            with self._session(self._read_engine) as session:
+                if not self.is_sqlite:
+                    session.execute(
+                        text(
+                            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                        )
+                    )
+                try:
+                    with self._limited(session, within):
+                        yield session
+                    has_asked = session.in_transaction()
+                finally:
+                    session.rollback()
+        except (DBAPIError, PoolTimeout) as error:
+            self._raise_known(error, wrote=False)
+            raise
+        if has_asked:
+            self._away.over()
+
+    @contextmanager
+    def _limited(self, session: Session, seconds: float | None) -> Iterator[None]:
+        if seconds is None:
+            yield
+            return
+        if not self.is_sqlite:
+            session.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000:.0f}"))
+            yield
+            return
+        end = time.monotonic() + seconds
+        connection: Any = session.connection().connection.dbapi_connection
+        connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+        try:
+            yield
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _raise_known(self, error: DBAPIError | PoolTimeout, *, wrote: bool) -> None:
+        """Raise DatabaseBusy or DatabaseAway for what has such a cause; return for anything else."""
+        if _is_busy(error):
+            raise DatabaseBusy from error
+        if not isinstance(error, DBAPIError):
+            return
+        if is_away(error):
+            self._away.struck(error)
+        elif wrote and is_unwritable(error):
+            self._unwritable.struck(error)
+        else:
+            return
+        raise DatabaseAway from error
 
     def close(self) -> None:
         """Give all connections back to the operating system."""
@@ -274,6 +333,8 @@ def _is_busy(error: Exception) -> bool:
     if isinstance(error, PoolTimeout):
         return True
     original = getattr(error, "orig", None)
-    return getattr(
-        original, "sqlstate", None
-    ) in _BUSY_SQLSTATES or "database is locked" in str(original)
+    return (
+        getattr(original, "sqlstate", None) in _BUSY_SQLSTATES
+        or "database is locked" in str(original)
+        or str(original) == "interrupted"
+    )

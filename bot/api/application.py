@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot import version
 from bot.api import problems
 from bot.api.limits import BodyLimit
+from bot.api.observing import Observed
 from bot.api.problems import Fault, Problem
 from bot.context import Deps
 
@@ -34,6 +35,7 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
     problems.handle(api, deps)
     api.add_middleware(BodyLimit)
     api.add_middleware(Versioned)
+    api.add_middleware(Observed)
     api.openapi = lambda: _document(api)  # type: ignore[method-assign]
     return api
 

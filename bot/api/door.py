@@ -9,6 +9,7 @@ from cachetools import TTLCache
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from bot import acts
 from bot.context import Deps
 from storage.db import DatabaseBusy
 from storage.enums import Scope
@@ -64,6 +65,7 @@ class Door:
             self._tell(error)
             raise
         request.state.actor = actor
+        acts.by(actor.id)
         if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
             try:
                 deps.db.run(lambda session: tokens.used(session, token, now=now))

@@ -1,7 +1,6 @@
 """Every refusal of the API as problem+json (RFC 9457): what is wrong, in a sentence, with the way on."""
 
 import logging
-import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,10 +11,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from bot import errors
+from bot import acts, errors
 from bot.context import Deps
 from bot.directory import CannotVerify
-from storage.db import DatabaseBusy
+from storage.db import DatabaseAway, DatabaseBusy
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import (
     GovernanceError,
@@ -169,11 +168,14 @@ def handle(api: FastAPI, deps: Deps) -> None:
     @api.exception_handler(DatabaseBusy)
     @api.exception_handler(Unavailable)
     def busy(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DatabaseAway):
+            return problem(503, "away", errors.AWAY, headers={"Retry-After": "30"})
         return problem(503, "busy", errors.BUSY, headers={"Retry-After": "1"})
 
     @api.exception_handler(Exception)
     def broke(request: Request, error: Exception) -> JSONResponse:
-        reference = secrets.token_hex(3)
+        act = getattr(request.state, "act", None)
+        reference = act.reference if act else acts.new_reference()
         log.error(
             "the API broke (ref %s)\n%s",
             reference,

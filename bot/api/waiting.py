@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
 
-from storage.db import Database
+from storage.db import Database, DatabaseBusy
 from workflows.releases import reads
 from workflows.releases.reads import Mark
 
@@ -75,6 +75,8 @@ class Waiters:
             ids = {waiter.approval_id for waiter in self._waiters}
             try:
                 marks = await run_in_threadpool(self._look, ids)
+            except DatabaseBusy:
+                pass  # whoever waits waits on; the outage is told where it was noticed
             except Exception as error:
                 log.warning(
                     "waiting requests could not be looked at: %s", type(error).__name__

@@ -1,26 +1,27 @@
 """The Slack client that delivery sends with: it never repeats a call by itself."""
 
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from slack_sdk import WebClient
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+from bot import slack_reach
+from bot.slack_reach import Observer
 
 
 def client(
-    token: str, *, base_url: str = "https://slack.com/api/", timeout: float = 10.0
+    token: str,
+    *,
+    base_url: str = "https://slack.com/api/",
+    timeout: float = 10.0,
+    observer: Observer | None = None,
 ) -> WebClient:
     """A client whose calls fail after `timeout` seconds and are tried once.
 
     slack_sdk's own default repeats a call whose connection broke, which posts twice when only the answer was lost.
     """
-    made = WebClient(
-        token=token, base_url=base_url, timeout=cast(int, timeout), retry_handlers=[]
+    return slack_reach.client(
+        token, base_url=base_url, timeout=timeout, observer=observer
     )
-    if urlsplit(base_url).hostname in _LOOPBACK:
-        made.proxy = None
-    return made
 
 
 def check(slack: Any) -> None:

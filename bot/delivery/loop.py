@@ -22,9 +22,10 @@ from bot.delivery.drafts import Drafts
 from bot.delivery.lookup import Stamps
 from bot.delivery.renderers import RENDERERS
 from bot.delivery.sender import Anchor, Courier, Home, Result, Sender
+from bot.health import Beat
 from bot.rendering import Renderer
 from bot.uploads import Uploads
-from storage.db import Database, DatabaseBusy
+from storage.db import Database, DatabaseAway, DatabaseBusy
 from workflows import clock, outbox
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
@@ -39,6 +40,8 @@ BREATH = 0.01
 """Seconds between two claims, so that lanes that become free together are claimed together."""
 LONGEST_BREATH = 0.08
 """Seconds between two claims while commits wake us for lanes that rest: looking costs what clicks could use."""
+LONGEST_REST = 4.0
+"""Seconds between two looks while the database is away; the first come sooner."""
 SETTLE_TRIES = 5
 
 Told = Callable[[str], None]
@@ -110,6 +113,8 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._last_loop = time.monotonic()
+        self._beat = Beat()
+        self._rest = 0.25
 
     # --- the outside ---------------------------------------------------------------------------
 
@@ -120,6 +125,7 @@ class Delivery:
         self._database.after_commit(self.wake)
         self._stopping = False
         self._last_loop = time.monotonic()
+        self._beat.strike()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="delivery")
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self._thread.start()
@@ -168,6 +174,10 @@ class Delivery:
         """Seconds since the loop last looked for work without an error."""
         return time.monotonic() - self._last_loop
 
+    def beat(self) -> float:
+        """Seconds since the loop last came round, be there a database or not: a process that is stuck does no more."""
+        return self._beat.age()
+
     # --- the loop ------------------------------------------------------------------------------
 
     def _look_in(self, seconds: float) -> None:
@@ -194,7 +204,14 @@ class Delivery:
             try:
                 self._round(free)
                 self._last_loop = time.monotonic()
+                self._rest = 0.25
+                self._beat.strike()
+            except DatabaseAway:
+                self._beat.strike()
+                self._look_in(self._rest)
+                self._rest = min(2 * self._rest, LONGEST_REST)
             except DatabaseBusy:
+                self._beat.strike()
                 self._look_in(0.1)
             except Exception:
                 log.exception("delivery could not look for work; it tries again")
@@ -236,15 +253,23 @@ class Delivery:
         try:
             try:
                 result = self._sender.perform(errand, claimed_at)
+            except DatabaseBusy:
+                result = Result(NotSent("the database was busy", counts=False))
             except Exception as error:
                 log.exception("message %s could not be handled", errand.id)
                 result = Result(
                     NotSent(f"could not be handled ({type(error).__name__})")
                 )
             ready_in = self._settle(errand, result)
+        except DatabaseAway:
+            log.warning(
+                "how message %s ended could not be written down: it is looked up once the database is back",
+                errand.id,
+            )
         except Exception:
             log.exception("how message %s ended could not be written down", errand.id)
         finally:
+            self._beat.strike()
             with self._turn:
                 self._busy -= 1
                 self._turn.notify_all()

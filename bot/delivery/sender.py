@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
-from bot import failpoints
+from bot import failpoints, metrics
 from bot.delivery.drafts import Draft, Drafts, client_msg_id, metadata
 from bot.delivery.illustrating import Illustrator
 from bot.delivery.lookup import Lookup, Stamps
@@ -20,7 +20,7 @@ from bot.pictures import Picture
 from bot.rendering import View
 from bot.slack_errors import Effect, Failure, classify
 from bot.uploads import Uploads
-from storage.db import Database
+from storage.db import Database, DatabaseBusy
 from storage.enums import Op
 from workflows import clock
 from workflows.delivery.outcomes import (
@@ -268,6 +268,8 @@ class Sender:
         try:
             with self._database.read() as session:
                 view = self._home(session, person_id)
+        except DatabaseBusy:
+            raise
         except Exception:
             log.exception("the App Home of %s cannot be rendered", person_id)
             return NotSent("cannot be rendered")
@@ -305,6 +307,7 @@ class Sender:
         try:
             self._anchor.keep(head)
         except Exception as error:
+            metrics.ANCHOR_FAILURES.inc()
             log.warning("the anchor did not take the ledger's head: %s", error)
             return NotSent(f"the anchor did not take it ({type(error).__name__})")
         return Done(now)
@@ -313,6 +316,8 @@ class Sender:
         try:
             with self._database.read() as session:
                 draft = self._drafts.draft(session, errand, channel)
+        except DatabaseBusy:
+            raise
         except Exception as error:
             log.exception("message %s (%s) cannot be rendered", errand.id, errand.kind)
             return NotSent(f"cannot be rendered ({type(error).__name__})")

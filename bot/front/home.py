@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot import blocks
+from bot import acts, blocks
 from bot.context import Deps
 from bot.front import views
 from bot.rendering import View
@@ -25,6 +25,7 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
             team_id=body.get("team_id"),
             enterprise_id=body.get("enterprise_id"),
         )
+        acts.by(actor.id)
 
         def work(session: Session) -> None:
             now = deps.now(session)

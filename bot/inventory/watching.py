@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from bot import metrics
 from bot.context import Deps
 from bot.repeating import Repeating
 from bot.settings import Settings
@@ -19,6 +20,7 @@ from workflows.sources.prometheus import Prometheus, PrometheusTrouble
 
 log = logging.getLogger("mlgov")
 
+READER = "prometheus"
 PAUSE = 10.0
 """Seconds between questions whether a reading is due."""
 AGAIN = timedelta(minutes=5)
@@ -50,6 +52,8 @@ class Watch:
         self._prometheus = prometheus
         self._waits: dict[int, float] = {}
         """Measure → monotonic time before which it is not asked for again."""
+        self._answered: float | None = None
+        metrics.expect_reader(READER)
         self._rounds = Repeating("the reading of measures", self.look, PAUSE)
 
     def start(self) -> None:
@@ -60,6 +64,10 @@ class Watch:
         """End, after what is under way."""
         self._rounds.stop()
         self._prometheus.close()
+
+    def age(self) -> float | None:
+        """Seconds since it last answered this process; None before it did."""
+        return None if self._answered is None else time.monotonic() - self._answered
 
     def look(self) -> int:
         """Ask for what is due; how many readings were kept."""
@@ -92,14 +100,18 @@ class Watch:
                 break
             try:
                 values[one] = self._prometheus.value(one.query, one.at)
+                self._answered = time.monotonic()
             except PrometheusTrouble as error:
+                metrics.READS.labels(READER, "failed").inc()
                 return (
                     values,
                     missed | dict.fromkeys(some[place:], error.sentence),
                     error.sentence,
                 )
             except GovernanceError as error:
+                self._answered = time.monotonic()
                 missed[one] = error.sentence
+        metrics.READS.labels(READER, "ok").inc()
         return values, missed, ""
 
     def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from bot import metrics
 from bot.context import Deps
 from bot.registry.reading import Reader
 from bot.repeating import Repeating
@@ -15,6 +16,7 @@ from workflows.registry import service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.client import MlflowClient
 
+READER = "mlflow"
 PAUSE = 2.0
 """Seconds between questions whether a look is due."""
 
@@ -40,6 +42,7 @@ class Registrar:
         self._deps = deps
         self._registry = registry
         self._reader = Reader(registry)
+        metrics.expect_reader(READER)
         self._rounds = Repeating("registry", self.look, PAUSE)
 
     def start(self) -> None:
@@ -82,6 +85,7 @@ class Registrar:
             snapshot = self._registry.snapshot()
         except GovernanceError as error:
             sentence = error.sentence
+            metrics.READS.labels(READER, "failed").inc()
             deps.db.run(
                 lambda session: service.failed(
                     session,
@@ -92,6 +96,7 @@ class Registrar:
                 )
             )
             return sentence
+        metrics.READS.labels(READER, "ok").inc()
         with deps.db.read() as session:
             runs, contents = service.to_read(
                 session, snapshot, policy=deps.policy, now=deps.now(session)

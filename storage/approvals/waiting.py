@@ -4,13 +4,19 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.enums import ApprovalState
 
 _PENDING = Approval.state == ApprovalState.PENDING.value
+_WAITING = select(
+    func.count(),
+    func.min(Approval.created_at),
+    func.count(case((Approval.expires_at <= bindparam("now"), 1))),
+).where(text("approval.state = 'pending'"))
+"""A literal: the partial index is not found by a bind parameter."""
 _ASKED = (
     select(Approval.id, Approval.state, Approval.expires_at)
     .where(
@@ -31,6 +37,12 @@ _BY_PROJECT = (
 _OF_PROJECTS = _BY_PROJECT.where(
     Approval.project_id.in_(bindparam("ids", expanding=True))
 )
+
+
+def how_many(session: Session, *, now: datetime) -> tuple[int, datetime | None, int]:
+    """How many requests wait, since when the oldest does, and how many of them should have expired by now."""
+    number, oldest, overdue = session.execute(_WAITING, {"now": now}).one()
+    return number, oldest, overdue
 
 
 def list_asked(

@@ -1,7 +1,7 @@
 """The only statements over cost: loads, entries, the monthly roll-up, and whose a cost is."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -178,6 +178,14 @@ def data_through(session: Session, today: date) -> date | None:
     return session.execute(
         select(func.max(CostEntry.charge_date)).where(CostEntry.charge_date <= today)
     ).scalar_one_or_none()
+
+
+def loads(session: Session) -> list[tuple[str, date, datetime]]:
+    """(source, last day of charges, when it was loaded) of every billing period that stands."""
+    found = session.execute(
+        select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at)
+    )
+    return [(source, through, at) for source, through, at in found]
 
 
 def has_future(session: Session, today: date) -> bool:

@@ -58,7 +58,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         bolt=bolt,
         verifier=SignatureVerifier(SECRET),
         health=health,
-        refresh_metrics=lambda: None,
     )
     with served(made) as opened:
         yield opened
@@ -225,9 +224,7 @@ def test_health_fails_when_a_loop_stops(database: Database) -> None:
         database,
         {"ticking": lambda: ages["ticking"], "delivery": lambda: ages["delivery"]},
     )
-    made = web.create(
-        bolt=None, verifier=None, health=health, refresh_metrics=lambda: None
-    )
+    made = web.create(bolt=None, verifier=None, health=health)
     with served(made) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 200

@@ -1,6 +1,8 @@
 """How delivery stands, for metrics and health."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -27,3 +29,10 @@ def measure(session: Session) -> Measured:
     oldest = letters.oldest_due(session, now=now)
     age = (now - oldest).total_seconds() if oldest is not None else 0.0
     return Measured(none | letters.counts(session), max(age, 0.0))
+
+
+def daily_heads(
+    session: Session,
+) -> Sequence[tuple[str, str, datetime, datetime | None]]:
+    """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
+    return letters.daily_heads(session)

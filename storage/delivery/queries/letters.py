@@ -24,9 +24,22 @@ _COUNTS = (
     .where(text("outbox.state IN ('pending','sending','dead')"))
     .group_by(Outbox.state)
 )
-_OLDEST = select(func.min(Outbox.due_at)).where(
-    Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+# Literals: a partial index is not found by a bind parameter, and SQLite wants its condition word by word.
+_OLDEST_PENDING = select(func.min(Outbox.due_at)).where(
+    text("outbox.state = 'pending'"), Outbox.due_at <= bindparam("now")
+)
+_OLDEST_SENDING = select(func.min(Outbox.due_at)).where(
+    text("outbox.state IN ('pending','sending','dead') AND outbox.state = 'sending'"),
     Outbox.due_at <= bindparam("now"),
+)
+_HEADS = (
+    select(Outbox.dedupe_key, Outbox.state, Outbox.created_at, Outbox.settled_at)
+    .where(
+        Outbox.dedupe_key >= "head:daily:2000-01-01",
+        Outbox.dedupe_key <= "head:daily:2999-12-31:z",
+    )
+    .order_by(Outbox.dedupe_key.desc())
+    .limit(60)
 )
 _PERSON = select(Person.id).where(
     Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
@@ -104,7 +117,21 @@ def counts(session: Session) -> dict[str, int]:
 
 def oldest_due(session: Session, *, now: datetime) -> datetime | None:
     """When the oldest row that is due and not settled fell due."""
-    return session.execute(_OLDEST, {"now": now}).scalar_one_or_none()
+    ages = [
+        session.execute(statement, {"now": now}).scalar_one_or_none()
+        for statement in (_OLDEST_PENDING, _OLDEST_SENDING)
+    ]
+    return min((age for age in ages if age is not None), default=None)
+
+
+def daily_heads(
+    session: Session,
+) -> Sequence[tuple[str, str, datetime, datetime | None]]:
+    """The latest daily publications of the ledger's head: key, state, when it was written, and when it was settled."""
+    return [
+        (key, state, created_at, settled_at)
+        for key, state, created_at, settled_at in session.execute(_HEADS)
+    ]
 
 
 def person_of(session: Session, org_key: str, slack_id: str) -> str | None:

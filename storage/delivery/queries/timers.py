@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, text, update
+from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -74,6 +74,12 @@ _LOCK_DUE = _LOCK.where(_DUE, Timer.due_at <= bindparam("due_now")).with_for_upd
 )
 _LOCK_ANY = _LOCK.with_for_update()
 _NEXT = select(Timer.due_at).where(_DUE).order_by(Timer.due_at).limit(1)
+_LATE = select(func.count(), func.min(Timer.due_at)).where(
+    _DUE, Timer.due_at <= bindparam("due_now")
+)
+_LATE_SCHEDULES = select(func.count(), func.min(Schedule.next_at)).where(
+    Schedule.is_enabled.is_(True), Schedule.next_at <= bindparam("due_now")
+)
 _SCHEDULE = (
     select(Schedule)
     .where(Schedule.owner == bindparam("owner"), Schedule.kind == bindparam("kind"))
@@ -188,6 +194,18 @@ def lock(session: Session, timer_id: int) -> Timer | None:
 def next_due(session: Session) -> datetime | None:
     """When the next timer falls due (governed time)."""
     return session.execute(_NEXT).scalar_one_or_none()
+
+
+def late(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
+    """How many timers are due, those that are tried again later included, and since when the oldest is."""
+    number, oldest = session.execute(_LATE, {"due_now": now}).one()
+    return number, oldest
+
+
+def late_schedules(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
+    """The same of schedules."""
+    number, oldest = session.execute(_LATE_SCHEDULES, {"due_now": now}).one()
+    return number, oldest
 
 
 def lock_schedule(session: Session, owner: str, kind: str) -> Schedule | None:

@@ -1,0 +1,99 @@
+"""How the record stands, in figures for those who operate mlgov: cheap on large tables, read in one transaction."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import waiting
+from storage.budgets import costs
+from storage.delivery.queries import timers
+from storage.enums import OutboxState
+from storage.registry import queries as registry
+from workflows import clock
+from workflows.delivery import status
+
+MOST_SOURCES = 20
+"""Sources of cost that are told apart; the rest counts as one."""
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One value; `label` tells figures of one name apart. Ages are in governed time."""
+
+    name: str
+    value: float
+    label: str = ""
+
+
+def figures(session: Session) -> Iterator[Figure]:
+    """One after the other, the cheapest first, so that what was read stands when the next takes too long. Names nobody."""
+    now = clock.now(session)
+    yield from _due(session, now)
+    yield from _approvals(session, now)
+    yield from _heads(session, now)
+    yield from _registry(session, now)
+    yield from _delivery(session)
+    yield from _costs(session, now)
+
+
+def _age(now: datetime, since: datetime | None) -> float:
+    return max((now - since).total_seconds(), 0.0) if since is not None else 0.0
+
+
+def _delivery(session: Session) -> Iterator[Figure]:
+    found = status.measure(session)
+    yield Figure("outbox_oldest_seconds", found.oldest_seconds)
+    for state, number in found.by_state.items():
+        yield Figure("outbox_rows", number, state)
+
+
+def _due(session: Session, now: datetime) -> Iterator[Figure]:
+    for what, look in (("timers", timers.late), ("schedules", timers.late_schedules)):
+        number, oldest = look(session, now=now)
+        yield Figure(f"{what}_due", number)
+        yield Figure(f"{what}_late_seconds", _age(now, oldest))
+
+
+def _approvals(session: Session, now: datetime) -> Iterator[Figure]:
+    number, oldest, overdue = waiting.how_many(session, now=now)
+    yield Figure("approvals_waiting", number)
+    yield Figure("approvals_oldest_seconds", _age(now, oldest))
+    yield Figure("approvals_overdue", overdue)
+
+
+def _heads(session: Session, now: datetime) -> Iterator[Figure]:
+    """Since when the head that is published daily was not: from the last that went out, else from the first that did not."""
+    published: dict[str, datetime] = {}
+    waits: dict[str, datetime] = {}
+    for key, state, created_at, settled_at in status.daily_heads(session):
+        place = key.rsplit(":", 1)[-1]
+        if state == OutboxState.SENT and settled_at is not None:
+            published[place] = max(settled_at, published.get(place, settled_at))
+        elif state != OutboxState.CANCELLED:
+            waits[place] = min(created_at, waits.get(place, created_at))
+    for place in sorted(published.keys() | waits.keys()):
+        since = published.get(place) or waits[place]
+        yield Figure("ledger_head_age_seconds", _age(now, since), place)
+
+
+def _registry(session: Session, now: datetime) -> Iterator[Figure]:
+    state = registry.look(session)
+    if state is not None and state.looked_at is not None:
+        yield Figure("reader_age_seconds", _age(now, state.looked_at), "mlflow")
+
+
+def _costs(session: Session, now: datetime) -> Iterator[Figure]:
+    """A load may hold charges of days to come; it tells of none after the day on which it was loaded."""
+    through: dict[str, date] = {}
+    for source, last, loaded_at in costs.loads(session):
+        told = min(last, loaded_at.date())
+        through[source] = max(told, through.get(source, told))
+    ages = {source: max((now.date() - day).days, 0) for source, day in through.items()}
+    named = sorted(ages)[:MOST_SOURCES]
+    for source in named:
+        yield Figure("cost_data_age_days", ages[source], source)
+    if rest := ages.keys() - set(named):
+        yield Figure("cost_data_age_days", max(ages[one] for one in rest), OTHER)
