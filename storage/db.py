@@ -41,7 +41,7 @@ class Database:
     """A governance database behind an SQLAlchemy URL. Building one connects to nothing."""
 
     def __init__(self, url: str | URL, *, pool_size: int = 20) -> None:
-        self.url = _normal_url(url)
+        self.url = normal_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
@@ -82,6 +82,8 @@ class Database:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
+            # What is erased is overwritten: nothing of it stays in pages that are free, or in copies of them.
+            cursor.execute("PRAGMA secure_delete=ON")
             if read_only:
                 cursor.execute("PRAGMA query_only=ON")
             cursor.close()
@@ -193,7 +195,8 @@ class Database:
             self._read_engine.dispose()
 
 
-def _normal_url(url: str | URL) -> URL:
+def normal_url(url: str | URL) -> URL:
+    """The URL with the driver that is used for its kind of database. Raises ArgumentError for no URL."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         return parsed.set(drivername="postgresql+psycopg")

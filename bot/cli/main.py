@@ -8,6 +8,7 @@ import typer
 from bot.cli import (
     approvals,
     audit,
+    backup,
     costs,
     digest,
     figures,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 
 serving.register(app)
+backup.register(app)
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")
