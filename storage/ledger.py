@@ -113,6 +113,13 @@ def head(session: Session) -> Head:
     return Head(seq, digest)
 
 
+def last_at(session: Session) -> datetime | None:
+    """When the last entry was written (governed time); None for an empty ledger."""
+    return session.execute(
+        select(AuditEntry.at).order_by(AuditEntry.seq.desc()).limit(1)
+    ).scalar_one_or_none()
+
+
 def text_digest(salt: str, text: str) -> str:
     """SHA-256(salt ‖ text): all that the ledger keeps of words that a person wrote."""
     return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from storage.db import Database, DatabaseBusy
+from storage.delivery.queries import holds
 from workflows import clock, timers
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
@@ -147,8 +148,13 @@ class Runner:
         self._pauses: dict[int, tuple[int, float]] = {}
 
     def run(self, *, most: int = 200) -> int:
-        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran."""
+        """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
+
+        Nothing falls due while nothing may be sent.
+        """
         with self._database.read() as session:
+            if holds.is_held(session):
+                return 0
             real, due = clock.both(session)
             found = timers.candidates(
                 session,

@@ -10,6 +10,7 @@ from storage.enums import Op, OutboxState
 from workflows import outbox
 from workflows.actors import SYSTEM, Actor
 from workflows.audit.service import record
+from workflows.delivery import holding
 from workflows.delivery.notices import LettersDied
 from workflows.delivery.records import Address, DeadLetters, OutboxRow
 from workflows.errors import InvalidInput, NotFound
@@ -157,7 +158,10 @@ def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Out
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state not in (OutboxState.DEAD, OutboxState.PENDING):
+    if row.state not in (
+        OutboxState.DEAD,
+        OutboxState.PENDING,
+    ) and not holding.waits_for_review(row.state, session):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
         )
@@ -188,10 +192,13 @@ def copy_values(
 
 
 def _dead(session: Session, row_id: int, verb: str) -> Outbox:
+    """The row, locked, that a person may decide on: a dead one, or while everything is held one that waits."""
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state != OutboxState.DEAD:
+    if row.state != OutboxState.DEAD and not holding.waits_for_review(
+        row.state, session
+    ):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only a dead one can be {verb}."
         )
