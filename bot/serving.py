@@ -12,8 +12,14 @@ from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
 from bot import app
+from bot import holding as holding_words
 from bot.server import WebServer
 from bot.settings import Settings
+from storage.enums import HoldReason
+from workflows import clock
+from workflows.actors import OPERATOR
+from workflows.delivery import holding
+from workflows.delivery.records import HoldRecord
 
 log = logging.getLogger("mlgov")
 
@@ -61,11 +67,13 @@ def run(
     http: bool,
     host: str,
     port: int,
+    hold: bool = False,
     announce: Callable[[str], None],
 ) -> None:
-    """Run a bot until SIGTERM or SIGINT. Raises SettingsRefused or GovernanceError when it cannot start."""
+    """Run a bot until SIGTERM or SIGINT; with `hold` it sends nothing until that is released. Raises SettingsRefused or GovernanceError when it cannot start."""
     configure_log(settings.mlgov_log)
     bot = app.create(settings)
+    held = _held(bot, hold)
     server = WebServer(bot.web(serve_slack=http), host, port)
     ended = threading.Event()
 
@@ -86,12 +94,23 @@ def run(
             else f"Socket Mode, health at {server.url}/healthz"
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
+        if held is not None:
+            announce(f"{holding_words.sentence(held)} {holding_words.NEXT}")
         ended.wait()
     finally:
         if socket_mode is not None:
             socket_mode.stop()
         server.stop()
         bot.stop()
+
+
+def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:
+    """The hold in force, begun now where it is asked for."""
+    with bot.deps.db.begin(patient=True) as session:
+        if hold:
+            now = clock.now(session)
+            return holding.begin(session, OPERATOR, HoldReason.ASKED, now=now)
+        return holding.current(session)
 
 
 def configure_log(level: str) -> None:

@@ -30,6 +30,13 @@ def run(
         int,
         typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535),
     ] = 8766,
+    hold: Annotated[
+        bool,
+        typer.Option(
+            "--hold",
+            help="Send nothing until `mlgov outbox release`; a restored copy does so by itself.",
+        ),
+    ] = False,
 ) -> None:
     """Run mlgov against Slack: over Socket Mode when SLACK_APP_TOKEN is set, else with --http at /slack/events."""
     from bot import serving
@@ -47,7 +54,7 @@ def run(
             "SLACK_SIGNING_SECRET is not set, so no request over HTTP could be trusted. It is on your app's page."
         )
     try:
-        serving.run(read, http=http, host=host, port=port, announce=say)
+        serving.run(read, http=http, host=host, port=port, hold=hold, announce=say)
     except SettingsRefused as error:
         raise fail(str(error)) from None
     except GovernanceError as error:

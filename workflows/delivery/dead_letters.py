@@ -128,15 +128,21 @@ def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Outb
 
 
 def mark_sent(
-    session: Session, actor: Actor, row_id: int, *, now: datetime, ts: str | None = None
+    session: Session,
+    actor: Actor,
+    row_id: int,
+    *,
+    now: datetime,
+    ts: str | None = None,
+    channel: str | None = None,
 ) -> OutboxRow:
     """Settle a dead letter that does stand in Slack. With its `ts` it follows its record again.
 
-    Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
+    `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
     """
     row = _dead(session, row_id, "marked as sent")
     found = letters.find(session, row_id)
-    channel = found[1] if found else None
+    channel = channel or (found[1] if found else None)
     channel = channel or _conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)
@@ -250,6 +256,7 @@ def _shown(row: Outbox, channel: str | None) -> OutboxRow:
         lane_key=row.lane_key,
         channel=channel,
         subject=(row.subject_type, row.subject_id or "") if row.subject_type else None,
+        thread_of=row.thread_of,
         notice=row.notice,
         dedupe_key=row.dedupe_key,
         due_at=row.due_at,

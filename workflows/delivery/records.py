@@ -132,6 +132,7 @@ class OutboxRow:
     lane_key: str
     channel: str | None
     subject: tuple[str, str] | None
+    thread_of: int | None
     notice: dict[str, Any]
     dedupe_key: str
     due_at: datetime
