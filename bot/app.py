@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import bolt, delivery, installation, metrics, web
+from bot import bolt, delivery, installation, metrics, restoring, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -203,6 +203,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
+    restoring.reconcile(database, settings.mlgov_anchor)
     slack = installation.client(settings, timeout=3)
     team = installation.who_am_i(settings, slack)
     with database.begin(patient=True) as session:
@@ -332,8 +333,10 @@ def _sender(deps: Deps) -> Delivery:
         audience=deps.directory.audience_is_closed,
         home=home.renderer(deps),
         anchor=Anchor(
-            lambda session, now: heads.current(session, now=now),
-            lambda head: anchor.keep(place, head),
+            lambda session, errand, now: heads.for_anchor(
+                session, errand.notice, errand.kind, now=now
+            ),
+            lambda noted: anchor.keep(place, noted),
         )
         if place
         else None,

@@ -17,11 +17,9 @@ def _why(hold: HoldRecord) -> str:
         return f"mlgov was started with --hold on {held_at}"
     copy = f"{hold.copy_seq:,} entries of the ledger"
     ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
-    lacks = (
-        f", the anchor knows {hold.known_seq:,}: what happened since {ends} is not in it"
-        if hold.known_seq is not None
-        else f", up to {ends}"
-    )
+    lacks = f", up to {ends}"
+    if hold.known_seq is not None and hold.known_seq > hold.copy_seq:
+        lacks = f" of {hold.known_seq:,}: what happened since {ends} is not in it"
     if hold.why is HoldReason.BEHIND:
         return f"the database has {copy}{lacks}. It looks like an old copy"
     return f"a copy was restored on {held_at} with {copy}{lacks}"

@@ -5,6 +5,7 @@ migrate it nor leave a write-ahead log beside it.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import sqlite3
@@ -346,6 +347,43 @@ def to_single_file(database: Path) -> bool:
     except sqlite3.DatabaseError:
         return False
     return True
+
+
+def compact(database: Path) -> str | None:
+    """Write a file anew, so that nothing that was deleted is left in it or its log; why it could not be, else None."""
+    try:
+        with closing(_connect(database)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("VACUUM")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        return str(error)
+    return "it is in use" if busy else None
+
+
+def erased_in(database: Path) -> list[str] | None:
+    """Opaque ids of people who were erased in a database, and None when it cannot be read."""
+    try:
+        with closing(_connect(database)) as connection:
+            return [
+                person_id
+                for (person_id,) in connection.execute(
+                    "SELECT id FROM person WHERE erased_at IS NOT NULL"
+                )
+            ]
+    except sqlite3.Error:
+        return None
+
+
+def facts_of(database: Path) -> tuple[int, str | None] | None:
+    """How many entries a database's ledger has, and its organisation; None when it cannot be read."""
+    try:
+        with closing(_connect(database)) as connection:
+            (seq,) = connection.execute("SELECT seq FROM audit_head").fetchone()
+            (facts,) = connection.execute("SELECT facts FROM runtime").fetchone()
+            return int(seq), json.loads(facts).get("org_key")
+    except (sqlite3.Error, TypeError, ValueError):
+        return None
 
 
 def swap(

@@ -152,6 +152,27 @@ def withdraw(
     _follow(session, form.approval_id, now=now, clicked=clicked)
 
 
+def end_unheard(
+    session: Session,
+    approval_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """End a request that waits, as withdrawn: who asked or decided in it was erased, and would come back as a stranger
+    to it. Does nothing when it has ended."""
+    service.end_unheard(
+        session,
+        approval_id,
+        subjects=SUBJECTS,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
+    _follow(session, approval_id, now=now, clicked=None)
+
+
 def expire(
     session: Session,
     approval_id: int,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from storage.backup import Contents
+    from workflows.audit.records import Kept
 
 ELSEWHERE = 3
 """The exit code of what another program has to do: the commands to run were printed."""
@@ -36,6 +37,7 @@ _KEYS = (
 def register(app: typer.Typer) -> None:
     """Add these commands to the top of `mlgov`."""
     app.command()(backup)
+    app.command()(restore)
 
 
 def backup(
@@ -78,6 +80,279 @@ def backup(
         raise fail(
             f"The copy is written, but the ledger in it does not hold: {broken}. `mlgov audit verify` tells more."
         )
+
+
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(help="The copy, as `mlgov backup` wrote it.")
+    ] = None,
+    mark: Annotated[
+        bool,
+        typer.Option(
+            "--mark",
+            help="No file: the database is a copy already, put there by pg_restore or by hand. Say so.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Take the copy although its ledger does not hold, or it is of another organisation.",
+        ),
+    ] = False,
+) -> None:
+    """Put a copy in the database's place; what is there now is kept aside. Exit 3 for PostgreSQL: it prints what to run."""
+    url = _url()
+    if mark == (file is not None):
+        raise fail("Name the copy, or give --mark and no file.", 2)
+    if mark:
+        _mark(url)
+        return
+    assert file is not None  # noqa: S101 - one of the two was given
+    if url.get_backend_name() != "sqlite":
+        _say_pg_restore(url, file)
+        raise typer.Exit(ELSEWHERE)
+    _restore(url, file, force=force)
+
+
+def _restore(url: "URL", file: Path, *, force: bool) -> None:
+    from storage import backup as copies
+
+    if not url.database or url.database == ":memory:":
+        raise fail(
+            "MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db."
+        )
+    database = Path(url.database)
+    if copies.same_file(file, database):
+        raise fail(f"{file} is the database itself; name a copy of it.")
+    if not database.absolute().parent.is_dir():
+        raise fail(f"There is no folder {database.absolute().parent}.")
+    try:
+        with _host_held(url):
+            pass
+        with copies.alone(database):
+            _replace(file, database, force=force)
+    except copies.InUse:
+        raise fail(
+            f"{database} is in use by another process. Stop mlgov, and whatever else has it open, then restore."
+        ) from None
+    except copies.Unusable as error:
+        raise fail(str(error)) from None
+    except OSError as error:
+        raise fail(f"{database} cannot be replaced ({error.strerror}).") from None
+
+
+def _replace(file: Path, database: Path, *, force: bool) -> None:
+    from datetime import UTC, datetime
+
+    from bot import failpoints
+    from storage import backup as copies
+
+    kept = _anchored()
+    present = copies.facts_of(database) if database.exists() else None
+    staged = copies.stage(file, database)
+    try:
+        found = copies.contents(staged, called=str(file))
+        _check_ledger(staged, file, kept, force=force)
+        theirs = copies.facts_of(staged)
+        orgs = {one[1] for one in (present, theirs) if one is not None and one[1]}
+        if len(orgs) > 1 and not force:
+            raise fail(
+                f"{file} is a copy of another organisation's database ({' and '.join(sorted(orgs))} differ). --force takes it all the same."
+            )
+        known = max(kept.known if kept else 0, present[0] if present else 0)
+        erased = _make_ready(staged, database, kept, known)
+        failpoints.hit("restore.staged")
+        aside = copies.swap(
+            staged, database, now=datetime.now(UTC), probe=failpoints.hit
+        )
+    finally:
+        copies.clear(staged)
+    say(f"{database} is the copy {file} now: {_holds(found)}.")
+    if aside is not None:
+        say(
+            f"What was there before is kept as {aside}; remove it when nobody needs it."
+        )
+    ends = f"{found.last_at:%a %d %b %Y, %H:%M} UTC" if found.last_at else "its start"
+    for line in _told(kept, present, found.entries, ends, erased):
+        say(line)
+    _note(database)
+    say(_NEXT)
+
+
+_NEXT = (
+    "Next: `mlgov run`, which sends nothing yet; `mlgov outbox review` shows what waits and what stands in Slack already, "
+    "and `mlgov outbox release` lets it go. The keys of the environment and the policy file are not in a copy."
+)
+
+
+def _anchored() -> "Kept | None":
+    """What the anchor keeps; None without one. A restore does not go on while it cannot be read."""
+    from bot.audit import anchor
+    from workflows.errors import GovernanceError
+
+    place = settings().mlgov_anchor
+    if place is None:
+        return None
+    try:
+        return anchor.read(place)
+    except GovernanceError as error:
+        raise fail(
+            f"{error.sentence} It says who was erased after the copy, so nothing was restored. Unset MLGOV_ANCHOR to go on without it."
+        ) from None
+
+
+def _check_ledger(
+    staged: Path, file: Path, kept: "Kept | None", *, force: bool
+) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage import backup as copies
+    from storage import ledger
+
+    try:
+        with copies.reading(staged) as session:
+            entries = ledger.head(session).seq
+            agreed = [
+                ledger.Head(seq, digest)
+                for seq, digest in (kept.heads if kept else ())
+                if seq <= entries
+            ]
+            broken = ledger.verify(session, agreed)
+    except SQLAlchemyError as error:
+        raise fail(
+            f"The ledger in {file} cannot be read ({type(error).__name__})."
+        ) from None
+    if broken is not None and not force:
+        raise fail(
+            f"The ledger in {file} does not hold: {broken.reason}. Take another copy, or --force this one."
+        )
+
+
+def _make_ready(staged: Path, database: Path, kept: "Kept | None", known: int) -> int:
+    """Bring the copy to this release, mark it, and erase from it whom it still knows; how many people that was."""
+    from datetime import UTC, datetime
+
+    from bot import restoring
+    from storage import backup as copies
+    from storage import migrate
+    from storage.db import Database
+    from workflows.audit.records import Kept, NotedErasure
+
+    erasures = {one.person_id: one for one in (kept.erasures if kept else ())}
+    for person_id in (copies.erased_in(database) if database.exists() else None) or ():
+        erasures.setdefault(person_id, NotedErasure(person_id, 0, datetime.now(UTC)))
+    opened = Database(f"sqlite:///{staged}")
+    try:
+        migrate.upgrade(opened)
+        restoring.mark(opened, known_seq=known)
+        erased = restoring.replay(opened, Kept(erasures=tuple(erasures.values())))
+    finally:
+        opened.close()
+    copies.to_single_file(staged)
+    return erased
+
+
+def _told(
+    kept: "Kept | None",
+    present: "tuple[int, str | None] | None",
+    entries: int,
+    ends: str,
+    erased: int,
+) -> list[str]:
+    lines = []
+    if kept is not None and kept.known > entries:
+        lines.append(
+            f"The anchor knows {kept.known:,} entries, the copy has {entries:,}: what happened since {ends} is not in it."
+        )
+    elif present is not None and present[0] > entries:
+        lines.append(
+            f"The database before had {present[0]:,} entries, the copy has {entries:,}: what happened since {ends} is not in it."
+        )
+    elif kept is not None:
+        lines.append(
+            f"Nothing that the anchor knows is missing in the copy, which ends {ends}."
+        )
+    else:
+        lines.append(f"What happened since {ends} is not in it.")
+    if erased:
+        lines.append(
+            f"{_counted(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
+        )
+    if kept is None:
+        lines.append(
+            "No anchor is set, so nobody can tell what else it lacks or who was erased after it, but for what the database before "
+            "knew. Set MLGOV_ANCHOR to a file on another disk or an address."
+        )
+    return lines
+
+
+def _note(database: Path) -> None:
+    """Tell the anchor that the ledger goes on from the copy's end."""
+    from bot import restoring
+    from storage.db import Database
+
+    place = settings().mlgov_anchor
+    if place is None:
+        return
+    opened = Database(f"sqlite:///{database}")
+    try:
+        restoring.note(opened, place)
+    finally:
+        opened.close()
+
+
+def _mark(url: "URL") -> None:
+    from bot import holding, restoring
+    from bot.cli.base import opened
+    from storage import backup as copies
+    from storage.enums import HoldReason
+    from workflows.delivery import holding as holds
+
+    if url.get_backend_name() == "sqlite":
+        try:
+            with copies.alone(_sqlite_file(url)):
+                pass
+        except copies.InUse:
+            raise fail(
+                f"{url.database} is in use by another process. Stop mlgov, then mark it."
+            ) from None
+    kept = _anchored()
+    with opened() as database:
+        with database.read() as session:
+            hold = holds.current(session)
+        if hold is not None and hold.why is HoldReason.RESTORED:
+            raise fail(f"It is marked already. {holding.sentence(hold)} {holding.NEXT}")
+        hold = restoring.mark(database, known_seq=kept.known if kept else 0)
+        done = restoring.reconcile(database, settings().mlgov_anchor)
+    ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
+    say(f"The database is marked as a restored copy of {hold.copy_seq:,} entries.")
+    for line in _told(kept, None, hold.copy_seq, ends, done.erased):
+        say(line)
+    say(_NEXT)
+
+
+def _say_pg_restore(url: "URL", file: Path) -> None:
+    from shlex import quote
+
+    say("The database is PostgreSQL's, whose own program brings it back:")
+    say()
+    say("  1. stop every mlgov")
+    say(
+        f"  2. createdb --maintenance-db={_libpq(url.set(database='postgres'))} {quote(f'{url.database}_restored')}"
+    )
+    say(
+        f"  3. pg_restore --exit-on-error --no-owner --dbname={_libpq(url.set(database=f'{url.database}_restored'))} {quote(str(file))}"
+    )
+    say(
+        f"  4. let MLGOV_DATABASE_URL name {url.database}_restored; the database before stays as it is"
+    )
+    say("  5. mlgov restore --mark")
+    say()
+    say(
+        "The last step compares it with the anchor, erases whom it still knows though they were erased, and holds everything "
+        "back until `mlgov outbox release`, so that nothing is sent twice."
+    )
 
 
 def _url() -> "URL":

@@ -52,12 +52,13 @@ Home = Callable[[Session, str], View | None]
 
 @dataclass(frozen=True, slots=True)
 class Anchor(Generic[T]):
-    """The place outside that keeps the ledger's heads: `read` the head now, then `keep` it, outside any transaction.
+    """The place outside that keeps the ledger's heads and who was erased: `read` it now, then `keep` it, outside any
+    transaction. What reads as None has nothing to tell.
 
-    `keep` must bear being called twice with one head.
+    `keep` must bear being called twice with one thing.
     """
 
-    read: Callable[[Session, datetime], T]
+    read: Callable[[Session, Errand, datetime], T | None]
     keep: Callable[[T], None]
 
 
@@ -111,7 +112,7 @@ class Sender:
             case Op.HOME:
                 return Result(self._publish(errand, claimed_at))
             case Op.ANCHOR:
-                return Result(self._keep_head())
+                return Result(self._keep_outside(errand))
             case Op.WEBHOOK:
                 return Result(
                     self._courier(errand)
@@ -296,16 +297,18 @@ class Sender:
         failpoints.hit("send.after")
         return Done(began)
 
-    def _keep_head(self) -> Outcome:
+    def _keep_outside(self, errand: Errand) -> Outcome:
         if self._anchor is None:
             return Dropped("no anchor is set")
         with self._database.read() as session:
             now = clock.now(session)
-            head = self._anchor.read(session, now)
+            noted = self._anchor.read(session, errand, now)
+        if noted is None:
+            return Dropped("there is nothing to keep any more")
         try:
-            self._anchor.keep(head)
+            self._anchor.keep(noted)
         except Exception as error:
-            log.warning("the anchor did not take the ledger's head: %s", error)
+            log.warning("the anchor did not take what it should keep: %s", error)
             return NotSent(f"the anchor did not take it ({type(error).__name__})")
         return Done(now)
 
