@@ -228,7 +228,8 @@ def _contents(connection: sqlite3.Connection, path: Path, name: str) -> Contents
         )
     fault = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if fault != "ok":
-        raise Unusable(f"{name} is damaged ({fault}).")
+        words = " ".join(fault.replace("*** in database main ***", "").split())
+        raise Unusable(f"{name} is damaged ({words}).")
     if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
         raise Unusable(
             f"{name} is damaged: rows in it belong to rows that are not there."
@@ -332,8 +333,19 @@ def alone(database: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _is_sqlite(path: Path) -> bool:
+    """Whether SQLite may open it: beside a file that is none of its own it removes the log, which somebody may need."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
 def to_single_file(database: Path) -> bool:
     """Bring what stands in the log into the file; False for a file that SQLite cannot read. Raises InUse."""
+    if not _is_sqlite(database):
+        return False
     try:
         with closing(_connect(database)) as connection:
             connection.execute("PRAGMA busy_timeout=500")
@@ -363,6 +375,8 @@ def compact(database: Path) -> str | None:
 
 def erased_in(database: Path) -> list[str] | None:
     """Opaque ids of people who were erased in a database, and None when it cannot be read."""
+    if not _is_sqlite(database):
+        return None
     try:
         with closing(_connect(database)) as connection:
             return [
@@ -377,6 +391,8 @@ def erased_in(database: Path) -> list[str] | None:
 
 def facts_of(database: Path) -> tuple[int, str | None] | None:
     """How many entries a database's ledger has, and its organisation; None when it cannot be read."""
+    if not _is_sqlite(database):
+        return None
     try:
         with closing(_connect(database)) as connection:
             (seq,) = connection.execute("SELECT seq FROM audit_head").fetchone()
