@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from storage import ledger
+from storage import floors, ledger
 from storage.host import HostLock
 from storage.runtime import IN_REAL_TIME
 from storage.types import MoneySum
@@ -28,6 +28,9 @@ QUICK_MS = 1500
 """How long a transaction behind a click may wait for a lock or a statement: Slack gives three seconds in all."""
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
+
+FLOORS_CHANGED = "floors_changed"
+"""The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
 _RETRY_SQLSTATES = {"40001", "40P01"}
 _BUSY_SQLSTATES = {"55P03", "57014"}
@@ -47,6 +50,7 @@ class Database:
         self._after_commit: list[Callable[[], None]] = []
         self._info: dict[str, Any] = {}
         self._host: HostLock | None = None
+        self._floors: dict[str, int] | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size, read_only=False)
             self._read_engine = self._sqlite_engine(pool_size, read_only=True)
@@ -88,6 +92,22 @@ class Database:
                 cursor.execute("PRAGMA query_only=ON")
             cursor.close()
 
+        if not read_only:
+
+            @event.listens_for(engine, "before_execute", retval=True)
+            def _number(
+                connection: Any,
+                clause: Any,
+                multiparams: Any,
+                params: Any,
+                _options: Any,
+            ) -> Any:
+                if not self._floors:
+                    return clause, multiparams, params
+                return floors.number(
+                    connection, clause, multiparams, params, self._floors
+                )
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
             connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
@@ -125,6 +145,8 @@ class Database:
                 try:
                     if patient:
                         self._be_patient(session)
+                    if self.is_sqlite and self._floors is None:
+                        self._floors = floors.of(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
@@ -138,6 +160,8 @@ class Database:
                     session.rollback()
                     raise
                 wake = session.info.pop("wake", False)
+                if session.info.pop(FLOORS_CHANGED, False):
+                    self._floors = None
         finally:
             if self.is_sqlite:
                 self._write_lock.release()

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from storage import ledger
+from storage import floors, ledger
+from storage.db import FLOORS_CHANGED
 from storage.delivery.queries import holds
 from storage.delivery.tables import Hold
 from storage.enums import HoldReason, Op, OutboxState
-from workflows import clock
+from workflows import clock, outbox
 from workflows.actors import Actor
 from workflows.audit.service import record
 from workflows.delivery.records import HoldRecord, Waits, Window
@@ -73,6 +74,9 @@ def begin(
 ) -> HoldRecord:
     """Send nothing from this commit on; what is here already was perhaps sent since the ledger's last entry.
 
+    After a copy came back new rows are numbered above those that it may not know, and what stands in Slack is shown as
+    the copy has it.
+
     An operator who asks for it while it is held anyway gets the hold in force.
     """
     real = clock.real_now(session)
@@ -95,10 +99,17 @@ def begin(
         look_until=real,
         governed_from=governed_from,
         governed_until=now,
-        floors={},
+        floors={}
+        if why is HoldReason.ASKED
+        else floors.raise_all(session, lost=max((known_seq or 0) - head.seq, 0)),
     )
+    session.info[FLOORS_CHANGED] = True
     session.add(row)
     session.flush()
+    if why is not HoldReason.ASKED:
+        # Cards may show what this database does not know: decided, with their buttons gone. They come back with it.
+        for copy in holds.open_copies(session):
+            outbox.queue_update(session, copy, now=now)
     record(
         session,
         actor,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from storage.delivery.tables import Hold, Outbox, Schedule, Timer
+from storage.delivery.tables import Hold, Message, Outbox, Schedule, Timer
 from storage.enums import OutboxState, TimerState
 
 _STANDING = (
@@ -65,6 +65,23 @@ def every(session: Session) -> Sequence[Hold]:
 def waiting(session: Session) -> Sequence[Outbox]:
     """What waits to be sent, oldest first."""
     return session.execute(_TO_REVIEW).scalars().all()
+
+
+def open_copies(session: Session) -> Sequence[Message]:
+    """Every message in Slack whose record can still change; what it shows there counts as unknown from now on."""
+    copies = (
+        session.execute(
+            select(Message)
+            .where(Message.live.is_(True), Message.is_final.is_(False))
+            .order_by(Message.lane_key, Message.id)
+        )
+        .scalars()
+        .all()
+    )
+    for copy in copies:
+        copy.shown_hash = ""
+    session.flush()
+    return copies
 
 
 def due_timers(session: Session, now: datetime) -> Mapping[str, int]:
