@@ -48,7 +48,13 @@ class Lookup:
                 self._bot_id = slack.auth_test().get("bot_id") or ""
             for message in self._messages(slack, errand, channel):
                 if self._mark(message) == mark(errand.dedupe_key):
-                    return Done(real_now, channel, message["ts"], was_found=True)
+                    return Done(
+                        real_now,
+                        channel,
+                        message["ts"],
+                        was_found=True,
+                        says=str(message.get("text", "")),
+                    )
         except Exception as error:
             failure = classify(error)
             match failure.effect:

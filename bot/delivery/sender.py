@@ -158,6 +158,8 @@ class Sender:
                 self._slack, errand, channel, self._real(errand, claimed_at)
             )
             failpoints.hit("lookup.after")
+            if isinstance(found, Done) and errand.window and errand.subject is None:
+                found = self._made_true(errand, channel, found)
             return Result(found, opened)
         return Result(self._send(errand, channel, claimed_at), opened)
 
@@ -198,6 +200,28 @@ class Sender:
             shown.digest,
             shown.is_final,
         )
+
+    def _made_true(self, errand: Errand, channel: str, found: Done) -> Outcome:
+        """A message from a time that this database does not know says what was true then; it follows no record, so that
+        it is corrected here where something else is true now."""
+        draft = self._draft(errand, channel)
+        if not isinstance(draft, Draft) or draft.text == found.says or not found.ts:
+            return found
+        bare = draft.with_pictures({})
+        try:
+            self._slack.chat_update(
+                channel=channel, ts=found.ts, text=bare.text, blocks=bare.blocks
+            )
+        except Exception as error:
+            failure = classify(error)
+            if failure.effect is Effect.LIMITED:
+                return Limited("chat.update", failure.retry_after, closes=True)
+            log.warning(
+                "message %s stands in Slack as it was said before the copy came back, and cannot be corrected (%s)",
+                errand.id,
+                failure.code,
+            )
+        return found
 
     def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
         """Posting is limited by channel; when a second channel is limited as well, the limit is the workspace's."""

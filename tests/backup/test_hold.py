@@ -211,6 +211,27 @@ def test_nothing_is_sent_twice_and_nothing_is_lost(
     assert dm(slack, "U0ANA") == ["p-U0ANA: third"] * 2
 
 
+def test_what_was_said_otherwise_is_corrected_in_its_place(
+    copy: tuple[Database, Callable[[str], None]], slack: Sandbox
+) -> None:
+    """The same fact, decided otherwise the second time: one message, and it says what is true."""
+    old, _act = copy
+    restored(old)
+    with old.begin() as session:
+        outbox.post(
+            session,
+            Word("decided otherwise"),
+            to=workplace.channel(ROOM),
+            dedupe_key="word:decided",
+            now=clock.now(session),
+        )
+    release(old)
+    with delivering(old, slack) as delivery:
+        assert delivery.drain()
+    said = workplace.texts(slack, ROOM)
+    assert (said.count("decided"), said.count("decided otherwise")) == (0, 1)
+
+
 def test_a_review_says_what_stands_there_and_marks_it(
     copy: tuple[Database, Callable[[str], None]], slack: Sandbox
 ) -> None:
