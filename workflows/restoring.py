@@ -10,6 +10,7 @@ from storage.people import erasure as erasure_queries
 from storage.people import queries
 from workflows import decisions
 from workflows.actors import SYSTEM
+from workflows.approvals import service as approvals
 from workflows.audit import heads
 from workflows.audit.records import Kept, NotedErasure, NotedRestoration
 from workflows.delivery import holding
@@ -41,13 +42,15 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
             raise GovernanceError(
                 "A request waits in this database, and no policy was ever in force: it is damaged."
             )
-        decisions.end_unheard(
+        approvals.end_unheard(
             session,
             approval_id,
+            subjects=decisions.SUBJECTS,
             policy=policies.version(session, version),
             org_key=str(runtime.facts(session).get("org_key", "")),
             now=now,
         )
+        decisions.follow(session, approval_id, now=now, clicked=None)
         session.flush()
     people.erase(session, SYSTEM, noted.person_id, now=now, noted=noted)
 

@@ -17,7 +17,7 @@ from storage.enums import ApprovalState
 from tests import cli
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
-from tests.stories.office import FAY, OLA, Office, opened
+from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_road import (
     JANUARY,
     amount,
@@ -27,6 +27,7 @@ from tests.stories.test_road import (
     state,
     verified,
 )
+from workflows.people import service as people
 
 pytestmark = pytest.mark.slow
 
@@ -212,3 +213,36 @@ def heads_of(office: Office) -> set[tuple[str, str]]:
             for message in office.sandbox.world.channels["C0AUDIT"].messages.values()
             if "Ledger head" in message.text
         }
+
+
+def test_who_was_erased_since_is_erased_again_with_what_waits_of_theirs(
+    office: Office,
+) -> None:
+    over_budget(office)
+    assert ask(office).ok
+    with stopped(office):
+        copied = copy(office, office.work)
+    with office.db.read() as session:
+        tim = people.find_by_slack_id(session, office.bot.deps.team.org_key, TIM)
+    assert tim is not None
+    assert decide(office, OLA).ok
+    assert decide(office, FAY).ok
+    code, words = cli.run("people", "erase", TIM, "--yes", **given(office))
+    assert code == 0, words
+    office.settle()
+    # The anchor hears of it through the outbox, so that a crash between loses nothing.
+    eventually(
+        lambda: (
+            [one.person_id for one in anchor.read(str(office.anchor)).erasures]
+            == [tim.id]
+        ),
+        "the anchor keeps the erasure",
+    )
+    with stopped(office):
+        told = bring_back(office, copied)
+    assert "1 person who was erased after the copy" in told
+    with office.db.read() as session:
+        (again,) = people.records(session, [tim.id]).values()
+    assert (again.name, again.slack_id) == ("an erased person", None)
+    assert state(office) is ApprovalState.WITHDRAWN
+    assert verified(office)

@@ -244,7 +244,8 @@ def end_unheard(
     now: datetime,
     org_key: str,
 ) -> None:
-    """End a request as withdrawn by nobody; nothing when it has ended. See `decisions.end_unheard`."""
+    """End a request that waits, as withdrawn: who asked or decided in it was erased, and would come back as a stranger
+    to it. Does nothing when it has ended."""
     around = Circumstances(subjects, policy, org_key, now)
     head, request = locked(session, approval_id)
     if request.state is ApprovalState.PENDING:
