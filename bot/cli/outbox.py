@@ -164,7 +164,7 @@ def release(
     from workflows.actors import OPERATOR
     from workflows.delivery import holding
 
-    with opened() as database, database.begin() as session:
+    with opened() as database, database.begin(patient=True) as session:
         now = clock.now(session)
         waits = holding.waits(session, now=now)
         holding.release(session, OPERATOR, looks=not without_looking, now=now)

@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 def add_people(database: Database, *names: str, padding: int = 0) -> None:
     """One transaction a person, with one entry on the ledger; `padding` bytes of title make the file grow."""
     for name in names:
-        with database.begin() as session:
+        with database.begin(patient=True) as session:
             session.add(
                 Person(
                     id=f"p_{name}",

@@ -79,7 +79,7 @@ def copy_of(database: Database, work: Path) -> Database:
 def say(
     database: Database, word: str, *, to: str = ROOM, thread_of: int | None = None
 ) -> int | None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         now = clock.now(session)
         return outbox.post(
             session,
@@ -92,7 +92,7 @@ def say(
 
 
 def card(database: Database, person: str, fact: str) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         outbox.post(
             session,
             Card(f"p-{person}"),
@@ -105,21 +105,21 @@ def card(database: Database, person: str, fact: str) -> None:
 
 def live(database: Database) -> None:
     """A database with a past: people, an entry on the ledger, and a message that is out."""
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         now = clock.now(session)
         audit.record(session, OPERATOR, "policy.applied", ("policy", 1), now=now)
     workplace.add_people(database, now)
 
 
 def restored(database: Database) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         holding.begin(
             session, OPERATOR, HoldReason.RESTORED, now=clock.now(session), known_seq=9
         )
 
 
 def release(database: Database, *, looks: bool = True) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         holding.release(session, OPERATOR, looks=looks, now=clock.now(session))
 
 
@@ -153,7 +153,7 @@ def copy(
 
     def act(title: str) -> None:
         """What people do in the hour after the copy, and once more after it came back."""
-        with old_or_new[0].begin() as session:
+        with old_or_new[0].begin(patient=True) as session:
             workplace.retitle(session, "p-U0ANA", title, clock.now(session))
         card(old_or_new[0], "U0ANA", "decided")
         say(old_or_new[0], "decided")
@@ -217,7 +217,7 @@ def test_what_was_said_otherwise_is_corrected_in_its_place(
     """The same fact, decided otherwise the second time: one message, and it says what is true."""
     old, _act = copy
     restored(old)
-    with old.begin() as session:
+    with old.begin(patient=True) as session:
         outbox.post(
             session,
             Word("decided otherwise"),
@@ -256,7 +256,7 @@ def test_a_review_says_what_stands_there_and_marks_it(
     assert len(slack.inspector.calls("conversations.history")) == 2
     assert not slack.inspector.calls("chat.postMessage")
 
-    with old.begin() as session:
+    with old.begin(patient=True) as session:
         for one in found.messages:
             if one.ts:
                 dead_letters.mark_sent(
@@ -281,7 +281,7 @@ def test_row_by_row_a_person_cancels_or_sends_once_more(
     restored(old)
     act("third")
     ids = {one.row.dedupe_key: one.row.id for one in looked(old, slack).messages}
-    with old.begin() as session:
+    with old.begin(patient=True) as session:
         now = clock.now(session)
         dead_letters.cancel(session, OPERATOR, ids["word:decided"], now=now)
         dead_letters.retry(session, OPERATOR, ids["word:waits in the copy"], now=now)
@@ -291,7 +291,10 @@ def test_row_by_row_a_person_cancels_or_sends_once_more(
     assert workplace.states(old)["word:decided"] == "cancelled"
     said = workplace.texts(slack, ROOM)
     assert said.count("waits in the copy") == 2  # a person said so
-    with pytest.raises(InvalidInput, match="only a dead one"), old.begin() as session:
+    with (
+        pytest.raises(InvalidInput, match="only a dead one"),
+        old.begin(patient=True) as session,
+    ):
         dead_letters.mark_sent(session, OPERATOR, ids["word:decided"], now=now)
 
 
@@ -336,7 +339,7 @@ def test_while_held_nothing_falls_due(database: Database) -> None:
         policy=lambda: (workplace.policy(), 1),
         org_key=ORG,
     )
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         now: datetime = clock.now(session)
         timers.start(session, Subject("thing", "1"), "test.ring", now)
     restored(database)
@@ -357,7 +360,7 @@ def test_releasing_what_is_not_held_is_refused(database: Database) -> None:
 def test_an_operator_who_asks_twice_has_one_hold(database: Database) -> None:
     live(database)
     restored(database)
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         again = holding.begin(
             session, OPERATOR, HoldReason.ASKED, now=clock.now(session)
         )

@@ -27,7 +27,7 @@ INSIDE = {"hold", "runtime", "audit_head", "registry_state", "decision"}
 
 
 def restored(database: Database, *, known_seq: int = 0) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         holding.begin(
             session, OPERATOR, HoldReason.RESTORED, now=NOW, known_seq=known_seq
         )
@@ -57,12 +57,12 @@ def request(session: Session, key: str) -> int:
 def test_new_rows_are_numbered_above_what_may_have_been_given(
     database: Database,
 ) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         scene = seed(session)
         texts = session.execute(text("SELECT max(id) FROM private_text")).scalar_one()
     assert (scene.approval, texts) == (1, 1)
     restored(database)
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         assert request(session, "a") == 2001  # one statement with RETURNING
         assert request(session, "b") == 2002
         kept = audit.write_text(session, somebody(session), "why", now=NOW)
@@ -72,7 +72,7 @@ def test_new_rows_are_numbered_above_what_may_have_been_given(
         assert first is not None  # ON CONFLICT DO NOTHING
         assert first > 2000
         assert outbox.post(session, Told("x"), to=to, dedupe_key="n1", now=NOW) is None
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         session.connection().execute(
             Outbox.__table__.insert(),
             [row(f"m{number}") for number in range(3)],  # many at once
@@ -113,10 +113,10 @@ def somebody(session: Session) -> Actor:
 
 
 def test_many_rows_first_are_numbered_too(database: Database) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
     restored(database)
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         session.connection().execute(
             Outbox.__table__.insert(),
             [row(f"m{number}") for number in range(3)],
@@ -131,33 +131,33 @@ def test_many_rows_first_are_numbered_too(database: Database) -> None:
 def test_a_row_that_was_rolled_back_costs_no_number_its_floor(
     database: Database,
 ) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
     restored(database)
 
     def fail() -> None:
-        with database.begin() as session:
+        with database.begin(patient=True) as session:
             request(session, "a")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         assert request(session, "a") > 2000
 
 
 def test_another_process_knows_the_floors(database: Database) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
     restored(database, known_seq=5001)
     other = Database(database.url)
-    with other.begin() as session:
+    with other.begin(patient=True) as session:
         assert request(session, "a") > 50_000  # each lost entry may stand for ten rows
     other.close()
 
 
 def test_where_no_copy_came_back_numbers_go_on(database: Database) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
         holding.begin(session, OPERATOR, HoldReason.ASKED, now=NOW)
         assert request(session, "a") == 2
@@ -181,7 +181,7 @@ def test_every_table_that_the_database_numbers_has_a_floor(database: Database) -
 def test_an_event_of_an_entry_whose_number_was_given_before_has_another_id(
     database: Database,
 ) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         made = webhooks.add(session, OPERATOR, "https://tickets.test", ["*"], now=NOW)
         audit.record(session, SYSTEM, "thing.done", ("thing", 1), now=NOW)
     with database.read() as session:

@@ -305,7 +305,7 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
 
 
 def erase(database: Database, person_id: str) -> None:
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         people.erase(session, OPERATOR, person_id, now=clock.now(session))
 
 
@@ -326,7 +326,7 @@ def test_who_was_erased_after_the_copy_is_erased_from_it_again(
     file = tmp_path / "mlgov.db"
     shutil.copy(sqlite_template, file)
     with opened(file) as database:
-        with database.begin() as session:
+        with database.begin(patient=True) as session:
             scene = seed(session)
         # Names that were changed before leave nothing in free pages either.
         add_people(database, *(f"n{n}" for n in range(50)), padding=4000)
@@ -365,7 +365,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
 ) -> None:
     """`cp`, or pg_restore: nobody said that it is a copy, and the anchor knows better."""
     place = str(tmp_path / "heads.jsonl")
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         scene = seed(session)
     anchor.keep(place, NotedErasure(scene.ana, 40, NOW))
     anchor.keep(place, PublishedHead(41, "a" * 64, NOW))
@@ -388,7 +388,7 @@ def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
 
 def test_a_current_database_is_not_held(database: Database, tmp_path: Path) -> None:
     place = str(tmp_path / "heads.jsonl")
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
     assert restoring.reconcile(database, None).hold is None
     assert restoring.reconcile(database, place).hold is None
@@ -402,7 +402,7 @@ def test_a_restored_copy_is_not_served_before_the_anchor_could_be_read(
 ) -> None:
     place = tmp_path / "heads.jsonl"
     place.write_text("no line of ours\n", encoding="utf-8")
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         seed(session)
     restoring.reconcile(database, str(place))  # no copy: served, and warned of
     restoring.mark(database, known_seq=99)
@@ -414,7 +414,7 @@ def test_marking_by_hand_is_for_both_databases(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     place = tmp_path / "heads.jsonl"
-    with database.begin() as session:
+    with database.begin(patient=True) as session:
         scene = seed(session)
     anchor.keep(str(place), NotedErasure(scene.ana, 40, NOW))
     database.close()
