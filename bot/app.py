@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from slack_bolt import App
 from sqlalchemy.orm import Session
 
-from bot import acts, bolt, delivery, installation, metrics, opening, web
+from bot import acts, bolt, delivery, installation, metrics, opening, restoring, web
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -230,6 +230,7 @@ def _create(
         _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
+    restoring.reconcile(database, settings.mlgov_anchor)
     reach = Reach(scale=settings.mlgov_time_scale)
     slack = installation.client(settings, timeout=3, observer=reach.observe)
     team = installation.who_am_i(settings, slack)
@@ -381,8 +382,10 @@ def _sender(deps: Deps, reach: Reach) -> Delivery:
         audience=deps.directory.audience_is_closed,
         home=home.renderer(deps),
         anchor=Anchor(
-            lambda session, now: heads.current(session, now=now),
-            lambda head: anchor.keep(place, head),
+            lambda session, errand, now: heads.for_anchor(
+                session, errand.notice, errand.kind, now=now
+            ),
+            lambda noted: anchor.keep(place, noted),
         )
         if place
         else None,

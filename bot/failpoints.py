@@ -23,6 +23,12 @@ NAMES = frozenset(
         "timer.after_commit",
         "schedule.before_commit",
         "schedule.after_commit",
+        "backup.step",
+        "backup.before_rename",
+        "restore.staged",
+        "restore.kept",
+        "restore.before_replace",
+        "restore.after_replace",
     }
 )
 STATUS = 137

@@ -12,8 +12,14 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
 from bot import app, installation, logs, slack_reach, slack_words
+from bot import holding as holding_words
 from bot.server import WebServer
 from bot.settings import Settings, SettingsRefused
+from storage.enums import HoldReason
+from workflows import clock
+from workflows.actors import OPERATOR
+from workflows.delivery import holding
+from workflows.delivery.records import HoldRecord
 
 log = logging.getLogger("mlgov")
 
@@ -76,10 +82,12 @@ def run(
     host: str,
     port: int,
     migrates: bool = True,
+    hold: bool = False,
     announce: Callable[[str], None],
     notes: Sequence[str] = (),
 ) -> None:
-    """Run a bot until SIGTERM or SIGINT. With `migrates` it upgrades the database first.
+    """Run a bot until SIGTERM or SIGINT. With `migrates` it upgrades the database first; with `hold` it
+    sends nothing until that is released.
 
     Raises SettingsRefused or GovernanceError when it cannot start.
 
@@ -96,6 +104,7 @@ def run(
     bot = app.create(settings, migrates=migrates)
     with ExitStack() as ending:  # what was begun ends, however far the start came
         ending.callback(bot.stop)
+        held = _held(bot, hold)
         server = WebServer(bot.web(serve_slack=http), host, port)
         ending.callback(server.stop)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -113,4 +122,15 @@ def run(
             else f"Socket Mode, health at {server.url}/healthz"
         )
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
+        if held is not None:
+            announce(f"{holding_words.sentence(held)} {holding_words.NEXT}")
         ended.wait()
+
+
+def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:
+    """The hold in force, begun now where it is asked for."""
+    with bot.deps.db.begin(patient=True) as session:
+        if hold:
+            now = clock.now(session)
+            return holding.begin(session, OPERATOR, HoldReason.ASKED, now=now)
+        return holding.current(session)

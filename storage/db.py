@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from storage import ledger
+from storage import floors, ledger
 from storage.host import HostLock
 from storage.outage import Outage, is_away, is_unwritable
 from storage.runtime import IN_REAL_TIME
@@ -31,6 +31,9 @@ QUICK_MS = 1500
 """How long a transaction behind a click may wait for a lock or a statement: Slack gives three seconds in all."""
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
+
+FLOORS_CHANGED = "floors_changed"
+"""The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
 _RETRY_SQLSTATES = {"40001", "40P01"}
 _BUSY_SQLSTATES = {"55P03", "57014"}
@@ -51,7 +54,7 @@ class Database:
         """A third of `most_connections` is opened for a rush alone and closed again after it."""
         kept = max(1, most_connections * 2 // 3)
         self._pool = {"pool_size": kept, "max_overflow": most_connections - kept}
-        self.url = _normal_url(url)
+        self.url = normal_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
@@ -59,6 +62,7 @@ class Database:
         self._host: HostLock | None = None
         self._away = Outage("cannot be reached")
         self._unwritable = Outage("takes no change")
+        self._floors: dict[str, int] | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(read_only=False)
             self._read_engine = self._sqlite_engine(read_only=True)
@@ -105,9 +109,27 @@ class Database:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
+            # What is erased is overwritten: nothing of it stays in pages that are free, or in copies of them.
+            cursor.execute("PRAGMA secure_delete=ON")
             if read_only:
                 cursor.execute("PRAGMA query_only=ON")
             cursor.close()
+
+        if not read_only:
+
+            @event.listens_for(engine, "before_execute", retval=True)
+            def _number(
+                connection: Any,
+                clause: Any,
+                multiparams: Any,
+                params: Any,
+                _options: Any,
+            ) -> Any:
+                if not self._floors:
+                    return clause, multiparams, params
+                return floors.number(
+                    connection, clause, multiparams, params, self._floors
+                )
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
@@ -147,6 +169,8 @@ class Database:
                 try:
                     if patient:
                         self._be_patient(session)
+                    if self.is_sqlite and self._floors is None:
+                        self._floors = floors.of(session.connection())
                     yield session
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
@@ -159,6 +183,8 @@ class Database:
                     session.rollback()
                     raise
                 wake = session.info.pop("wake", False)
+                if session.info.pop(FLOORS_CHANGED, False):
+                    self._floors = None
         finally:
             if self.is_sqlite:
                 self._write_lock.release()
@@ -322,7 +348,8 @@ def _make_private(place: str | None) -> None:
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def _normal_url(url: str | URL) -> URL:
+def normal_url(url: str | URL) -> URL:
+    """The URL with the driver that is used for its kind of database. Raises ArgumentError for no URL."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         return parsed.set(drivername="postgresql+psycopg")

@@ -131,6 +131,17 @@ class OutboxState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class HoldReason(StrEnum):
+    """Why nothing is sent."""
+
+    ASKED = "asked"
+    """An operator started mlgov with `--hold`."""
+    RESTORED = "restored"
+    """`mlgov restore` put a copy in place, or was told of one."""
+    BEHIND = "behind"
+    """The anchor knows entries of the ledger that this database does not have."""
+
+
 class UploadState(StrEnum):
     """Where a picture that Slack has stands; a block can show it only when it is READY."""
 

@@ -113,6 +113,30 @@ def head(session: Session) -> Head:
     return Head(seq, digest)
 
 
+def last_at(session: Session) -> datetime | None:
+    """When the last entry was written (governed time); None for an empty ledger."""
+    return session.execute(
+        select(AuditEntry.at).order_by(AuditEntry.seq.desc()).limit(1)
+    ).scalar_one_or_none()
+
+
+def last_about(
+    session: Session, action: str, subject_type: str, subject_id: str
+) -> tuple[int, datetime] | None:
+    """The last entry that says this about a subject: its number and time."""
+    row = session.execute(
+        select(AuditEntry.seq, AuditEntry.at)
+        .where(
+            AuditEntry.subject_type == subject_type,
+            AuditEntry.subject_id == subject_id,
+            AuditEntry.action == action,
+        )
+        .order_by(AuditEntry.seq.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.seq, row.at)
+
+
 def text_digest(salt: str, text: str) -> str:
     """SHA-256(salt ‖ text): all that the ledger keeps of words that a person wrote."""
     return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()

@@ -102,7 +102,7 @@ def decide(
         clicked=clicked,
         mirrored_since=mirrored_since,
     )
-    _follow(session, form.approval_id, now=now, clicked=clicked)
+    follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def require_entitled(
@@ -149,7 +149,7 @@ def withdraw(
         org_key=org_key,
         clicked=clicked,
     )
-    _follow(session, form.approval_id, now=now, clicked=clicked)
+    follow(session, form.approval_id, now=now, clicked=clicked)
 
 
 def expire(
@@ -171,7 +171,7 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
-    _follow(session, approval_id, now=now, clicked=clicked)
+    follow(session, approval_id, now=now, clicked=clicked)
 
 
 def act(
@@ -190,7 +190,7 @@ def act(
         SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
     )
     told = acts.ACTS[type(form)](session, actor, form, around)
-    _follow(session, form.approval_id, now=now, clicked=clicked)
+    follow(session, form.approval_id, now=now, clicked=clicked)
     return told
 
 
@@ -222,7 +222,7 @@ def edit(
     """The requester changes what they ask; a sentence (not escaped) for them. Raises GovernanceError."""
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
     told = editing.edit(session, actor, form, policy_id, around)
-    _follow(session, form.approval_id, now=now, clicked=clicked)
+    follow(session, form.approval_id, now=now, clicked=clicked)
     return told
 
 
@@ -268,7 +268,7 @@ def escalate(
     """A stage waited too long. Does nothing when it has been decided, or escalated before."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
     escalating.escalate(session, approval_id, position, around)
-    _follow(session, approval_id, now=now, clicked=None)
+    follow(session, approval_id, now=now, clicked=None)
 
 
 def validity_ended(
@@ -300,7 +300,7 @@ def reroute(
     around = Circumstances(SUBJECTS, policy, org_key, now)
     moved = replays.reroute(session, actor, approval_id, policy_id, around)
     if moved.moved:
-        _follow(session, approval_id, now=now, clicked=None)
+        follow(session, approval_id, now=now, clicked=None)
     return moved
 
 
@@ -360,7 +360,7 @@ def condition_due(
     """The day of a condition comes, or is over. Does nothing for one that has ended."""
     around = Circumstances(SUBJECTS, policy, org_key, now, lapsed=_lapsed(now))
     conditions.fell_due(session, approval_id, condition_id, kind, around)
-    _follow(session, approval_id, now=now, clicked=None)
+    follow(session, approval_id, now=now, clicked=None)
 
 
 def card(
@@ -452,7 +452,7 @@ def show_again(
 ) -> None:
     """Somebody clicked on a card that is not what it was: draw that card, and all others, as they are now."""
     service.show_again(session, approval_id, now=now, clicked=clicked)
-    _follow(session, approval_id, now=now, clicked=clicked)
+    follow(session, approval_id, now=now, clicked=clicked)
 
 
 def may_see(
@@ -487,7 +487,7 @@ def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] 
     return visibility.sight(session, actor.id, policy=policy).within
 
 
-def _follow(
+def follow(
     session: Session,
     approval_id: int,
     *,

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.db import Database, DatabaseAway, DatabaseBusy
+from storage.delivery.queries import holds
 from workflows import clock, timers
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
@@ -180,8 +181,11 @@ class Runner:
         """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
 
         Raises DatabaseAway when the database cannot be reached: the rest waits for the next call.
+        Nothing falls due while nothing may be sent.
         """
         with self._database.read() as session:
+            if holds.is_held(session):
+                return 0
             real, due = clock.both(session)
             found = timers.candidates(
                 session,

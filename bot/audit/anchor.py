@@ -1,13 +1,28 @@
-"""The anchor: a file or an http(s) URL outside the database that keeps every head that was published."""
+"""The anchor: a file or an http(s) URL outside the database that keeps what a copy of the database cannot know.
+
+It holds one line of JSON for each head of the ledger that was published (`{"seq": …, "hash": …, "at": …}`), for each
+person who was erased (`{"erased": "p_…", "seq": …, "at": …}`, no name), and for each copy that was put in place
+(`{"restored": …, "hash": …, "known": …, "at": …}`). Lines are only ever added.
+"""
 
 import json
 import os
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from workflows.audit.records import PublishedHead
+from workflows.audit.records import (
+    Kept,
+    NotedErasure,
+    NotedRestoration,
+    PublishedHead,
+)
 from workflows.errors import GovernanceError
+
+Noted = PublishedHead | NotedErasure | NotedRestoration
+"""What the anchor is told."""
 
 
 class AnchorUnreachable(GovernanceError):
@@ -41,9 +56,21 @@ def require_place(anchor: str | None) -> None:
         raise AnchorUnreachable(wrong)
 
 
-def keep(anchor: str, head: PublishedHead) -> None:
-    """Add a head: a line of JSON at the end of the file, or the body of a POST. Raises AnchorUnreachable."""
-    line = json.dumps({"seq": head.seq, "hash": head.hash, "at": head.at.isoformat()})
+def _line(noted: Noted) -> str:
+    facts: dict[str, Any]
+    match noted:
+        case PublishedHead(seq=seq, hash=digest):
+            facts = {"seq": seq, "hash": digest}
+        case NotedErasure(person_id=person_id, seq=seq):
+            facts = {"erased": person_id, "seq": seq}
+        case NotedRestoration(seq=seq, hash=digest, known=known):
+            facts = {"restored": seq, "hash": digest, "known": known}
+    return json.dumps(facts | {"at": noted.at.isoformat()})
+
+
+def keep(anchor: str, noted: Noted) -> None:
+    """Add a line of JSON at the end of the file, or POST it. Raises AnchorUnreachable."""
+    line = _line(noted)
     if _is_url(anchor):
         try:
             httpx.post(
@@ -71,11 +98,20 @@ def keep(anchor: str, head: PublishedHead) -> None:
 
 
 def kept(anchor: str) -> list[tuple[int, str]]:
-    """Every head that the anchor kept, as (entries, hash). A URL must answer GET with the same lines.
+    """Every head with which the ledger must agree, as (entries, hash). Raises AnchorUnreachable."""
+    return list(read(anchor).heads)
 
-    Raises AnchorUnreachable for what cannot be read, and for a line that is no head: an anchor that was tampered with
-    must not pass for an empty one.
+
+def read(anchor: str, *, may_be_missing: bool = False) -> Kept:
+    """Everything that the anchor keeps. A URL must answer GET with the lines that were posted.
+
+    Raises AnchorUnreachable for what cannot be read, and for a line that is none of ours: an anchor that was tampered
+    with must not pass for an empty one. A file that `may_be_missing` was not written yet.
     """
+    return _parsed(anchor, _text(anchor, may_be_missing=may_be_missing))
+
+
+def _text(anchor: str, *, may_be_missing: bool) -> str:
     if _is_url(anchor):
         try:
             answer = httpx.get(anchor, timeout=10)
@@ -84,28 +120,60 @@ def kept(anchor: str) -> list[tuple[int, str]]:
             raise AnchorUnreachable(
                 f"The anchor {anchor} could not be read ({type(error).__name__})."
             ) from error
-        text = answer.text
-    else:
-        path = Path(anchor)
-        if not path.exists():
-            raise AnchorUnreachable(
-                f"The anchor {anchor} is not there. If it was never written, verify without MLGOV_ANCHOR."
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AnchorUnreachable(
-                f"The anchor {anchor} cannot be read ({type(error).__name__})."
-            ) from error
-    heads = []
+        return answer.text
+    path = Path(anchor)
+    if not path.exists():
+        if may_be_missing:
+            return ""
+        raise AnchorUnreachable(
+            f"The anchor {anchor} is not there. If it was never written, verify without MLGOV_ANCHOR."
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnchorUnreachable(
+            f"The anchor {anchor} cannot be read ({type(error).__name__})."
+        ) from error
+
+
+def _parsed(anchor: str, text: str) -> Kept:
+    heads: list[tuple[int, str]] = []
+    erasures: list[NotedErasure] = []
+    restorations: list[NotedRestoration] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             data = json.loads(line)
-            heads.append((int(data["seq"]), str(data["hash"])))
+            if "erased" in data:
+                erasures.append(
+                    NotedErasure(
+                        str(data["erased"]), int(data["seq"]), _moment(data["at"])
+                    )
+                )
+            elif "restored" in data:
+                back_to = int(data["restored"])
+                restorations.append(
+                    NotedRestoration(
+                        back_to,
+                        str(data["hash"]),
+                        int(data["known"]),
+                        _moment(data["at"]),
+                    )
+                )
+                heads = [head for head in heads if head[0] <= back_to]
+                heads.append((back_to, str(data["hash"])))
+            else:
+                heads.append((int(data["seq"]), str(data["hash"])))
         except (ValueError, KeyError, TypeError):
             raise AnchorUnreachable(
                 f"The anchor {anchor}, line {number}, holds no head of a ledger."
             ) from None
-    return heads
+    return Kept(tuple(heads), tuple(erasures), tuple(restorations))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment

@@ -28,12 +28,16 @@ def verify(
 
     from bot.audit import anchor
     from workflows.audit import heads
+    from workflows.audit.records import NotedRestoration
     from workflows.errors import GovernanceError
 
     kept = [_head(text) for text in expect_head or []]
+    restorations: tuple[NotedRestoration, ...] = ()
     if place := settings().mlgov_anchor:
         try:
-            kept += anchor.kept(place)
+            known = anchor.read(place)
+            kept += known.heads
+            restorations = known.restorations
         except GovernanceError as error:
             raise fail(error.sentence) from None
     with opened() as database, database.read() as session:
@@ -48,6 +52,14 @@ def verify(
                     "compared": found.compared,
                     "broken": found.broken,
                     "reason": found.reason,
+                    "restorations": [
+                        {
+                            "entries": one.seq,
+                            "known": one.known,
+                            "at": one.at.isoformat(),
+                        }
+                        for one in restorations
+                    ],
                 }
             )
         )
@@ -60,6 +72,15 @@ def verify(
         say(
             f"The ledger holds: {found.entries} entries, head {found.entries}:{found.hash} ({outside})."
         )
+        for one in restorations:
+            lost = (
+                f"entries {one.seq + 1:,} to {one.known:,} that were there before are not in it"
+                if one.known > one.seq
+                else "no entry that was known is missing in it"
+            )
+            say(
+                f"A copy with {one.seq:,} entries was restored on {one.at:%a %d %b %Y, %H:%M} UTC: {lost}."
+            )
         if not found.compared:
             say(
                 "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."

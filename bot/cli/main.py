@@ -9,6 +9,7 @@ import typer
 from bot.cli import (
     approvals,
     audit,
+    backup,
     costs,
     digest,
     ending,
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 serving.register(app)
 app.command()(migrating.migrate)
+backup.register(app)
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")

@@ -1,10 +1,13 @@
 """`mlgov outbox`: what waits to be sent, and what a person must decide about."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, opened, say
+from bot.cli.base import Json, fail, opened, say, settings
+
+if TYPE_CHECKING:
+    from bot.delivery.reviewing import Review
 
 app = typer.Typer(
     help="What waits to be sent to Slack, and dead letters.", no_args_is_help=True
@@ -94,6 +97,162 @@ def mark_sent(
 def cancel(row: RowId) -> None:
     """Drop a row that waits or is dead."""
     _act("cancel", row, "is cancelled")
+
+
+@app.command()
+def review(
+    mark_found: Annotated[
+        bool,
+        typer.Option(
+            "--mark-found", help="Count as sent what stands in Slack already."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is held back after a copy was restored, and which of it stands in Slack already. Sends nothing."""
+    import json
+
+    from bot import installation
+    from bot.delivery.reviewing import review as look
+    from bot.settings import SettingsRefused
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.delivery import dead_letters
+
+    read = settings()
+    with opened() as database:
+        try:
+            slack = installation.client(read, timeout=10)
+        except SettingsRefused as error:
+            raise fail(str(error)) from None
+        found = look(
+            database, slack, stamps="real" if read.is_real_slack else "governed"
+        )
+        if found is None:
+            say("Nothing is held: messages are sent as they come.")
+            return
+        standing = [one for one in found.messages if one.ts is not None]
+        if mark_found:
+            for one in standing:
+                with database.begin() as session:
+                    dead_letters.mark_sent(
+                        session,
+                        OPERATOR,
+                        one.row.id,
+                        ts=one.ts,
+                        channel=one.channel,
+                        now=clock.now(session),
+                    )
+    if as_json:
+        say(json.dumps(_review_as_json(found), indent=2))
+        return
+    _say_review(found, was_marked=mark_found)
+
+
+@app.command()
+def release(
+    without_looking: Annotated[
+        bool,
+        typer.Option(
+            "--without-looking",
+            help="Send at once from now on what might stand in Slack already.",
+        ),
+    ] = False,
+) -> None:
+    """Send what is held back. For 60 days each message is looked for in Slack before it is sent."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.delivery import holding
+
+    with opened() as database, database.begin(patient=True) as session:
+        now = clock.now(session)
+        waits = holding.waits(session, now=now)
+        holding.release(session, OPERATOR, looks=not without_looking, now=now)
+    say(
+        f"Released: {len(waits.posts)} messages that waited and everything new are sent from now on"
+        + (
+            ", without looking whether they stand in Slack already."
+            if without_looking
+            else ", each after a look whether it stands in Slack already."
+        )
+    )
+
+
+def _say_review(found: "Review", *, was_marked: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bot.holding import sentence
+
+    say(sentence(found.hold))
+    table = Table("id", "what", "to", "written", "in Slack")
+    for one in found.messages:
+        table.add_row(
+            str(one.row.id),
+            one.row.kind,
+            one.row.lane_key,
+            f"{one.row.created_at:%d %b %H:%M}",
+            f"cannot be looked up ({one.trouble})" if one.trouble else _at(one.ts),
+        )
+    if found.messages:
+        Console().print(table)
+    standing = sum(one.ts is not None for one in found.messages)
+    unclear = sum(bool(one.trouble) for one in found.messages)
+    if not found.messages:
+        say("No message waits.")
+    else:
+        say(
+            f"{len(found.messages)} messages wait: {standing} stand in Slack already"
+            + (" and count as sent now" if was_marked and standing else "")
+            + f", {len(found.messages) - standing - unclear} do not"
+            + (f", {unclear} could not be looked up" if unclear else "")
+            + "."
+        )
+    others = found.waits.others
+    if others:
+        listed = ", ".join(f"{number} {op}" for op, number in sorted(others.items()))
+        say(f"Besides, harmless to repeat: {listed}.")
+    due = found.waits.timers | found.waits.schedules
+    if due:
+        listed = ", ".join(f"{kind} ({number})" for kind, number in sorted(due.items()))
+        say(f"Fallen due meanwhile, runs after the release: {listed}.")
+    if standing and not was_marked:
+        say("`mlgov outbox review --mark-found` counts as sent what stands there.")
+    if unclear:
+        say(
+            "What could not be looked up becomes a dead letter instead of being sent twice. Look there yourself: "
+            "`mlgov outbox mark-sent ID` when it stands there, `retry ID` when it does not, `cancel ID` when nobody needs it."
+        )
+    say("`mlgov outbox release` sends the rest.")
+
+
+def _at(ts: str | None) -> str:
+    from datetime import UTC, datetime
+
+    if ts is None:
+        return "no"
+    return f"since {datetime.fromtimestamp(float(ts), UTC):%d %b %H:%M} UTC"
+
+
+def _review_as_json(found: "Review") -> dict[str, object]:
+    return {
+        "why": found.hold.why.value,
+        "held_at": found.hold.held_at.isoformat(),
+        "copy_entries": found.hold.copy_seq,
+        "known_entries": found.hold.known_seq,
+        "messages": [
+            {
+                "id": one.row.id,
+                "kind": one.row.kind,
+                "to": one.row.lane_key,
+                "ts": one.ts,
+                "trouble": one.trouble or None,
+            }
+            for one in found.messages
+        ],
+        "others": found.waits.others,
+        "due": found.waits.timers | found.waits.schedules,
+    }
 
 
 def _act(action: str, row: int, outcome: str) -> None:

@@ -37,6 +37,13 @@ def run(
             help="Do not upgrade the database; start only when `mlgov migrate --check` is content.",
         ),
     ] = False,
+    hold: Annotated[
+        bool,
+        typer.Option(
+            "--hold",
+            help="Send nothing until `mlgov outbox release`; a restored copy does so by itself.",
+        ),
+    ] = False,
 ) -> None:
     """Run mlgov against Slack: over Socket Mode when SLACK_APP_TOKEN is set, else with --http at /slack/events."""
     from bot import serving
@@ -60,6 +67,7 @@ def run(
             host=host,
             port=port,
             migrates=not no_migrate,
+            hold=hold,
             announce=say,
             notes=unknown_settings(),
         )

@@ -95,14 +95,14 @@ class Drafts:
         )
 
 
-def mark(errand: Errand) -> str:
+def mark(dedupe_key: str) -> str:
     """The opaque mark by which a look-up finds a message: other apps can read it, so it says nothing."""
-    return hashlib.sha256(f"{NAMESPACE}:{errand.dedupe_key}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{NAMESPACE}:{dedupe_key}".encode()).hexdigest()[:32]
 
 
 def metadata(errand: Errand) -> dict[str, Any]:
     """The message metadata that carries the mark."""
-    return {"event_type": EVENT_TYPE, "event_payload": {"k": mark(errand)}}
+    return {"event_type": EVENT_TYPE, "event_payload": {"k": mark(errand.dedupe_key)}}
 
 
 def client_msg_id(errand: Errand) -> str:

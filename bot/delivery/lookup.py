@@ -18,7 +18,7 @@ from workflows.delivery.outcomes import (
     TooEarly,
 )
 from workflows.delivery.pace import EVERYTHING, Pace
-from workflows.delivery.records import Errand
+from workflows.delivery.records import Errand, Window
 
 PAGE = 200
 
@@ -47,8 +47,14 @@ class Lookup:
             if self._bot_id is None:
                 self._bot_id = slack.auth_test().get("bot_id") or ""
             for message in self._messages(slack, errand, channel):
-                if self._is_ours(message, errand):
-                    return Done(real_now, channel, message["ts"], was_found=True)
+                if self._mark(message) == mark(errand.dedupe_key):
+                    return Done(
+                        real_now,
+                        channel,
+                        message["ts"],
+                        was_found=True,
+                        says=str(message.get("text", "")),
+                    )
         except Exception as error:
             failure = classify(error)
             match failure.effect:
@@ -60,8 +66,34 @@ class Lookup:
                     return LookupFailed(failure.code, never=True)
                 case _:
                     return LookupFailed(failure.code)
-        until = errand.attempt_at + timedelta(seconds=self._pace.late_accept)
+        sent_until = errand.attempt_at
+        if errand.window is not None:
+            sent_until = max(sent_until, errand.window.real_until)
+        until = sent_until + timedelta(seconds=self._pace.late_accept)
         return NotThere() if until <= real_now else TooEarly(until)
+
+    def marks(
+        self, slack: WebClient, channel: str, thread_ts: str | None, window: Window
+    ) -> dict[str, str]:
+        """Everything of ours that was posted in a conversation or thread in a span: the ts by mark.
+
+        Raises what the client raises.
+        """
+        if self._bot_id is None:
+            self._bot_id = slack.auth_test().get("bot_id") or ""
+        is_real = self._stamps == "real"
+        messages = self._read(
+            slack,
+            channel,
+            thread_ts,
+            window.real_from if is_real else window.governed_from,
+            window.real_until if is_real else window.governed_until,
+        )
+        return {
+            marked: message["ts"]
+            for message in messages
+            if (marked := self._mark(message)) is not None
+        }
 
     def _messages(
         self, slack: WebClient, errand: Errand, channel: str
@@ -69,19 +101,34 @@ class Lookup:
         attempt = (
             errand.attempt_at if self._stamps == "real" else errand.attempt_governed_at
         )
-        oldest = attempt - timedelta(seconds=self._pace.lookup_margin)
+        latest: datetime | None = None
+        if (window := errand.window) is not None:
+            latest = (
+                window.real_until if self._stamps == "real" else window.governed_until
+            )
+        yield from self._read(slack, channel, errand.thread_ts, attempt, latest)
+
+    def _read(
+        self,
+        slack: WebClient,
+        channel: str,
+        thread_ts: str | None,
+        oldest: datetime,
+        latest: datetime | None,
+    ) -> Iterator[dict[str, Any]]:
+        margin = timedelta(seconds=self._pace.lookup_margin)
         asked: dict[str, Any] = {
             "channel": channel,
-            "oldest": f"{oldest.timestamp():.6f}",
+            "oldest": f"{(oldest - margin).timestamp():.6f}",
             "include_all_metadata": True,
             "limit": PAGE,
         }
+        if latest is not None:
+            asked["latest"] = f"{(latest + margin).timestamp():.6f}"
         cursor: str | None = None
         while True:
-            if errand.thread_ts:
-                page = slack.conversations_replies(
-                    ts=errand.thread_ts, cursor=cursor, **asked
-                )
+            if thread_ts:
+                page = slack.conversations_replies(ts=thread_ts, cursor=cursor, **asked)
             else:
                 page = slack.conversations_history(cursor=cursor, **asked)
             yield from page.get("messages") or ()
@@ -89,10 +136,12 @@ class Lookup:
             if cursor is None:
                 return
 
-    def _is_ours(self, message: dict[str, Any], errand: Errand) -> bool:
+    def _mark(self, message: dict[str, Any]) -> str | None:
+        """The mark of one of our own messages; None for anybody else's."""
         metadata = message.get("metadata") or {}
         if metadata.get("event_type") != EVENT_TYPE:
-            return False
-        if (metadata.get("event_payload") or {}).get("k") != mark(errand):
-            return False
-        return not self._bot_id or message.get("bot_id") in (None, self._bot_id)
+            return None
+        if self._bot_id and message.get("bot_id") not in (None, self._bot_id):
+            return None
+        marked = (metadata.get("event_payload") or {}).get("k")
+        return str(marked) if marked is not None else None

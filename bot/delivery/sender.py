@@ -52,12 +52,13 @@ Home = Callable[[Session, str], View | None]
 
 @dataclass(frozen=True, slots=True)
 class Anchor(Generic[T]):
-    """The place outside that keeps the ledger's heads: `read` the head now, then `keep` it, outside any transaction.
+    """The place outside that keeps the ledger's heads and who was erased: `read` it now, then `keep` it, outside any
+    transaction. What reads as None has nothing to tell.
 
-    `keep` must bear being called twice with one head.
+    `keep` must bear being called twice with one thing.
     """
 
-    read: Callable[[Session, datetime], T]
+    read: Callable[[Session, Errand, datetime], T | None]
     keep: Callable[[T], None]
 
 
@@ -111,7 +112,7 @@ class Sender:
             case Op.HOME:
                 return Result(self._publish(errand, claimed_at))
             case Op.ANCHOR:
-                return Result(self._keep_head())
+                return Result(self._keep_outside(errand))
             case Op.WEBHOOK:
                 return Result(
                     self._courier(errand)
@@ -157,6 +158,8 @@ class Sender:
                 self._slack, errand, channel, self._real(errand, claimed_at)
             )
             failpoints.hit("lookup.after")
+            if isinstance(found, Done) and errand.window and errand.subject is None:
+                found = self._made_true(errand, channel, found)
             return Result(found, opened)
         return Result(self._send(errand, channel, claimed_at), opened)
 
@@ -197,6 +200,28 @@ class Sender:
             shown.digest,
             shown.is_final,
         )
+
+    def _made_true(self, errand: Errand, channel: str, found: Done) -> Outcome:
+        """A message from a time that this database does not know says what was true then; it follows no record, so that
+        it is corrected here where something else is true now."""
+        draft = self._draft(errand, channel)
+        if not isinstance(draft, Draft) or draft.text == found.says or not found.ts:
+            return found
+        bare = draft.with_pictures({})
+        try:
+            self._slack.chat_update(
+                channel=channel, ts=found.ts, text=bare.text, blocks=bare.blocks
+            )
+        except Exception as error:
+            failure = classify(error)
+            if failure.effect is Effect.LIMITED:
+                return Limited("chat.update", failure.retry_after, closes=True)
+            log.warning(
+                "message %s stands in Slack as it was said before the copy came back, and cannot be corrected (%s)",
+                errand.id,
+                failure.code,
+            )
+        return found
 
     def _not_posted(self, errand: Errand, failure: Failure) -> Outcome:
         """Posting is limited by channel; when a second channel is limited as well, the limit is the workspace's."""
@@ -298,17 +323,19 @@ class Sender:
         failpoints.hit("send.after")
         return Done(began)
 
-    def _keep_head(self) -> Outcome:
+    def _keep_outside(self, errand: Errand) -> Outcome:
         if self._anchor is None:
             return Dropped("no anchor is set")
         with self._database.read() as session:
             now = clock.now(session)
-            head = self._anchor.read(session, now)
+            noted = self._anchor.read(session, errand, now)
+        if noted is None:
+            return Dropped("there is nothing to keep any more")
         try:
-            self._anchor.keep(head)
+            self._anchor.keep(noted)
         except Exception as error:
             metrics.ANCHOR_FAILURES.inc()
-            log.warning("the anchor did not take the ledger's head: %s", error)
+            log.warning("the anchor did not take what it should keep: %s", error)
             return NotSent(f"the anchor did not take it ({type(error).__name__})")
         return Done(now)
 

@@ -13,6 +13,7 @@ from bot import metrics
 from bot.context import Deps
 from bot.repeating import Repeating
 from bot.settings import Settings
+from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.inventory import asking
 from workflows.inventory.asking import Asked
@@ -73,6 +74,8 @@ class Watch:
         """Ask for what is due; how many readings were kept."""
         deps = self._deps
         with deps.db.read() as session:
+            if holding.is_held(session):
+                return 0
             wanted = asking.due(session, policy=deps.policy, now=deps.now(session))
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]

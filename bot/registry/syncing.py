@@ -11,6 +11,7 @@ from bot.registry.reading import Reader
 from bot.repeating import Repeating
 from bot.settings import Settings
 from storage import runtime
+from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.registry import service, writing
 from workflows.registry.rules import Write
@@ -19,6 +20,8 @@ from workflows.sources.mlflow.client import MlflowClient
 READER = "mlflow"
 PAUSE = 2.0
 """Seconds between questions whether a look is due."""
+
+HELD = "Everything is held back until `mlgov outbox release`, and so is the registry."
 
 
 def client(settings: Settings) -> MlflowClient | None:
@@ -57,6 +60,9 @@ class Registrar:
     def look(self, *, force: bool = False) -> str:
         """One look, when it is due or `force`d: read, compare, write. Empty when it went well, else why not."""
         deps = self._deps
+        with deps.db.read() as session:
+            if holding.is_held(session):
+                return HELD if force else ""
         if not deps.db.run(
             lambda session: service.begin(
                 session,

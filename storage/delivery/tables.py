@@ -226,6 +226,36 @@ class Inbox(Base):
     received_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Hold(Base):
+    """A time in which nothing is sent, because what this database says of the world outside may be old.
+
+    It begins when a copy was put in place, when the anchor knows more than the ledger, or when an operator asks for it.
+    What mlgov sent between the end of the copy and the hold is unknown here, so that what is sent later is looked for
+    there first. Both ends of that span stand in real and in governed time, like an attempt.
+    """
+
+    __tablename__ = "hold"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    why: Mapped[str]
+    held_at: Mapped[datetime]
+    """Real time."""
+    released_at: Mapped[datetime | None]
+    looks: Mapped[bool] = mapped_column(default=True)
+    """Whether what is sent is looked for first."""
+    copy_seq: Mapped[int]
+    """How many entries the ledger had."""
+    copy_hash: Mapped[str]
+    known_seq: Mapped[int | None]
+    """The last entry of the ledger that the anchor knows of, where it knows more."""
+    look_from: Mapped[datetime]
+    look_until: Mapped[datetime]
+    governed_from: Mapped[datetime]
+    governed_until: Mapped[datetime]
+    floors: Mapped[dict[str, Any]]
+    """By table, below which id nothing new is numbered: a number that stands in Slack never means a second thing."""
+
+
 class Runtime(Base):
     """One row about this database: the offset of governed time, who made it, and which releases run on it."""
 

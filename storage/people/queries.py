@@ -78,6 +78,17 @@ def list_organisation(session: Session, org_key: str) -> Sequence[Person]:
     )
 
 
+def list_erased(session: Session) -> Sequence[str]:
+    """Opaque ids of everybody who was erased."""
+    return (
+        session.execute(
+            select(Person.id).where(Person.erased_at.is_not(None)).order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def list_by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[Person]:

@@ -1,5 +1,6 @@
 """Statements about webhooks, and the ledger as they are told of it."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry, AuditHead
+from storage.delivery.tables import Hold
+from storage.enums import HoldReason
 from storage.webhooks.tables import Webhook
 
 
@@ -45,6 +48,14 @@ def are_behind(session: Session) -> bool:
 def head(session: Session) -> int:
     """The number of the ledger's last entry."""
     return session.execute(select(AuditHead.seq)).scalar_one()
+
+
+def first_restored(session: Session) -> int:
+    """The last entry of the ledger whose number was given once; later ones may have been given before a restore."""
+    found: int | None = session.execute(
+        select(func.min(Hold.copy_seq)).where(Hold.why != HoldReason.ASKED)
+    ).scalar_one()
+    return sys.maxsize if found is None else found
 
 
 def list_entries(session: Session, after: int, *, most: int) -> Sequence[Any]:

@@ -84,11 +84,22 @@ def test_a_button_with_an_odd_value(
             | {
                 "type": "block_actions",
                 "trigger_id": "1.2.odd",
-                "container": {"type": "message", "channel_id": "C0TRIAGE", "message_ts": "1.2"},
+                "container": {
+                    "type": "message",
+                    "channel_id": "C0TRIAGE",
+                    "message_ts": "1.2",
+                },
                 "channel": {"id": "C0TRIAGE"},
-                "actions": [{"action_id": action_id, "block_id": "b", "type": "button", "value": value}],
+                "actions": [
+                    {
+                        "action_id": action_id,
+                        "block_id": "b",
+                        "type": "button",
+                        "value": value,
+                    }
+                ],
             },
-        )  # fmt: skip
+        )
         assert answer.status_code == 200
     nothing_broke(caplog)
 
@@ -107,9 +118,16 @@ def test_the_same_in_a_window(
                 "trigger_id": "1.2.odd",
                 "view": view(value, {}, "odd"),
                 "container": {"type": "view", "view_id": "V0ODD"},
-                "actions": [{"action_id": action_id, "block_id": "b", "type": "static_select", "selected_option": {"value": value}}],
+                "actions": [
+                    {
+                        "action_id": action_id,
+                        "block_id": "b",
+                        "type": "static_select",
+                        "selected_option": {"value": value},
+                    }
+                ],
             },
-        )  # fmt: skip
+        )
         assert answer.status_code == 200
     nothing_broke(caplog)
 
@@ -154,8 +172,15 @@ def test_an_interaction_without_a_trigger(
             | {
                 "type": "block_actions",
                 "channel": {"id": "C0TRIAGE"},
-                "actions": [{"action_id": action_id, "block_id": "b", "type": "button", "value": "1:1"}],
+                "actions": [
+                    {
+                        "action_id": action_id,
+                        "block_id": "b",
+                        "type": "button",
+                        "value": "1:1",
+                    }
+                ],
             },
-        )  # fmt: skip
+        )
         assert answer.status_code in (200, 400)
     nothing_broke(caplog)

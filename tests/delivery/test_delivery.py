@@ -226,7 +226,7 @@ def test_the_anchor_keeps_the_head_as_it_is_when_it_is_sent(
         kept.write_text(json.dumps(head))
 
     anchor = Anchor(
-        lambda session, now: session.execute(
+        lambda session, errand, now: session.execute(
             text("SELECT seq FROM audit_head")
         ).scalar_one(),
         keep,

@@ -212,6 +212,7 @@ def test_others_keep_what_is_theirs(database: Database) -> None:
             select(Outbox.lane_key).where(Outbox.state == OutboxState.PENDING)
         ).scalars()
         assert sorted(set(waiting)) == [
+            "anchor:",
             f"home:slack:{ORG}:{ANAB}",
             f"slack:{ORG}:C0GOV",
             f"slack:{ORG}:{ANAB}",

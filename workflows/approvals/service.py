@@ -235,6 +235,23 @@ def withdraw(
     endings.end(session, actor, head, request, ApprovalState.WITHDRAWN, around)
 
 
+def end_unheard(
+    session: Session,
+    approval_id: int,
+    *,
+    subjects: Subjects,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> None:
+    """End a request that waits, as withdrawn: who asked or decided in it was erased, and would come back as a stranger
+    to it. Does nothing when it has ended."""
+    around = Circumstances(subjects, policy, org_key, now)
+    head, request = locked(session, approval_id)
+    if request.state is ApprovalState.PENDING:
+        endings.end(session, SYSTEM, head, request, ApprovalState.WITHDRAWN, around)
+
+
 def expire(
     session: Session,
     approval_id: int,

@@ -1,17 +1,21 @@
 """Publishing the ledger's head outside the database, so that a cut or rewritten chain is found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.people.channels import find_channel
 from workflows import outbox
-from workflows.audit.notices import LedgerHead
-from workflows.audit.records import PublishedHead, Verification
+from workflows.audit.notices import LedgerHead, PersonErased
+from workflows.audit.records import NotedErasure, PublishedHead, Verification
 from workflows.outbox import Destination
 from workflows.policy import Policy
+
+ERASED = "person.erased"
+"""The entry of the ledger that says that a person was erased."""
 
 
 def publish(
@@ -39,6 +43,31 @@ def current(session: Session, *, now: datetime) -> PublishedHead:
     """The head as it stands now."""
     head = ledger.head(session)
     return PublishedHead(head.seq, head.hash, now)
+
+
+def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
+    """Tell the anchor, once this commits, that a person was erased."""
+    outbox.anchor_head(
+        session,
+        PersonErased(person_id),
+        dedupe_key=f"erasure:{person_id}",
+        now=now,
+    )
+
+
+def erasure(session: Session, person_id: str) -> NotedErasure | None:
+    """What the anchor keeps of an erasure; None when the ledger knows of none."""
+    found = ledger.last_about(session, ERASED, "person", person_id)
+    return None if found is None else NotedErasure(person_id, *found)
+
+
+def for_anchor(
+    session: Session, notice: Mapping[str, Any], kind: str, *, now: datetime
+) -> PublishedHead | NotedErasure | None:
+    """What a row of the outbox has to tell the anchor, as it stands now."""
+    if kind == PersonErased.kind:
+        return erasure(session, str(notice["person_id"]))
+    return current(session, now=now)
 
 
 def verify(session: Session, kept: Sequence[tuple[int, str]]) -> Verification:

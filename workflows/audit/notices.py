@@ -13,3 +13,11 @@ class LedgerHead(Notice):
     kind: ClassVar[str] = "audit.head"
     why: str
     """`daily`, or the final decision that caused it (`approval:42`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased(Notice):
+    """For the anchor alone: a person was erased, so that they are erased once more from a copy that knows them."""
+
+    kind: ClassVar[str] = "audit.erased"
+    person_id: str

@@ -12,8 +12,10 @@ from storage.enums import Op, OutboxState
 from workflows import clock
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
+from workflows.delivery import holding
+from workflows.delivery.holding import Standing
 from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key
-from workflows.delivery.records import Address, Claimed, Copy, Errand
+from workflows.delivery.records import Address, Claimed, Copy, Errand, Window
 from workflows.outbox import FIRST, LAST
 
 _BUSY = timedelta(milliseconds=250)
@@ -37,11 +39,15 @@ class Claimer:
         """Lease at most `most` lanes, each with the row that goes first in it."""
         real, due = clock.both(session)
         closed = gates.read(session)
+        standing = holding.standing(session, real)
         if self._closure(closed, EVERYTHING, real) is not None:
             return Claimed((), False)
         taken: dict[str, Errand] = {}
         found = 0
-        if self._closure(closed, "chat.update", real, first=True) is None:
+        if (
+            not standing.is_held
+            and self._closure(closed, "chat.update", real, first=True) is None
+        ):
             lanes = claim.edit_lanes(session, due_now=due, real_now=real, most=4 * most)
             found += len(lanes)
             for lane in lanes[:most]:
@@ -55,14 +61,19 @@ class Claimer:
         may_post = self._closure(closed, "chat.postMessage", real) is None
         if len(taken) < most:
             lanes = claim.post_lanes(
-                session, due_now=due, real_now=real, may_post=may_post, most=most
+                session,
+                due_now=due,
+                real_now=real,
+                may_post=may_post,
+                is_held=standing.is_held,
+                most=most,
             )
             found += len(lanes)
             for lane in lanes:
                 if lane.key in taken or len(taken) >= most:
                     continue
                 if (
-                    errand := self._new(session, lane, real, due, may_post)
+                    errand := self._new(session, lane, real, due, may_post, standing)
                 ) is not None:
                     taken[lane.key] = errand
         return Claimed(tuple(taken.values()), found >= most)
@@ -71,6 +82,7 @@ class Claimer:
         """How long nothing can be sent, as far as this database tells; zero when something can be now."""
         real, due = clock.both(session)
         closed = gates.read(session)
+        is_held = holding.is_held(session)
         opens = {
             method: self._closure(closed, method, real)
             for method in (EVERYTHING, "chat.postMessage", "chat.update")
@@ -80,7 +92,8 @@ class Claimer:
             due_now=due,
             real_now=real,
             may_post=opens["chat.postMessage"] is None,
-            edits_up_to=self._edits_up_to(closed, real),
+            is_held=is_held,
+            edits_up_to=-1 if is_held else self._edits_up_to(closed, real),
         )
         waits = [moment - real for moment in moments]
         if due_at is not None:
@@ -158,8 +171,15 @@ class Claimer:
         real: datetime,
         due: datetime,
         may_post: bool,
+        standing: Standing,
     ) -> Errand | None:
-        head = claim.head(session, lane.key, due_now=due, may_post=may_post)
+        head = claim.head(
+            session,
+            lane.key,
+            due_now=due,
+            may_post=may_post,
+            is_held=standing.is_held,
+        )
         row = claim.lock_row(session, head) if head is not None else None
         if row is None:
             claim.put_off(session, lane.key, real + _BUSY)
@@ -177,11 +197,20 @@ class Claimer:
         if is_expired and not was_unknown:
             self._cancel(session, row, "expired before it could be sent", due)
             return None
-        for method in self._paced_calls(lane, row, thread_ts, was_unknown):
+        window = _unseen(row, standing.window)
+        is_unknown = was_unknown or window is not None
+        for method in self._paced_calls(lane, row, thread_ts, is_unknown):
             if waits := self._take(session, method, real):
                 claim.put_off(session, lane.key, real + waits)
                 return None
-        looks_up = was_unknown and row.op == Op.POST
+        looks_up = is_unknown and row.op == Op.POST
+        if window is not None and not was_unknown:
+            claim.begin_look(
+                session,
+                row.id,
+                real_from=window.real_from,
+                governed_from=window.governed_from,
+            )
         if not looks_up:
             claim.begin_attempt(session, row.id, due_now=due, real_now=real)
         return self._lease(
@@ -191,9 +220,10 @@ class Claimer:
             real,
             due,
             thread_ts=thread_ts,
-            is_unknown=was_unknown,
+            is_unknown=is_unknown,
             is_expired=is_expired,
             counts=not looks_up,
+            window=window,
         )
 
     def _paced_calls(
@@ -225,6 +255,7 @@ class Claimer:
         is_expired: bool = False,
         copy: Copy | None = None,
         thread_ts: str | None = None,
+        window: Window | None = None,
     ) -> Errand:
         claim.lease(
             session,
@@ -252,11 +283,14 @@ class Claimer:
             is_expired=is_expired,
             attempts=row.attempts + int(counts),
             lookups=row.lookups,
-            attempt_at=real if counts else row.attempt_at or real,
-            attempt_governed_at=due if counts else row.attempt_governed_at or due,
+            attempt_at=real if counts else _attempt_at(row, window) or real,
+            attempt_governed_at=due
+            if counts
+            else _attempt_governed_at(row, window) or due,
             real_now=real,
             due_now=due,
             slot=lane.not_before,
+            window=window,
         )
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:
@@ -270,3 +304,26 @@ class Claimer:
             kind=row.kind,
             why=why,
         )
+
+
+def _unseen(row: Outbox, window: Window | None) -> Window | None:
+    """The span in which somebody else may have sent the row; None when that cannot be, or when it was looked for since.
+
+    What a person asked to be sent again is sent again.
+    """
+    if window is None or row.op != Op.POST or row.generation:
+        return None
+    is_old = row.attempt_at is None or row.attempt_at < window.real_until
+    return window if is_old else None
+
+
+def _attempt_at(row: Outbox, window: Window | None) -> datetime | None:
+    if window is None:
+        return row.attempt_at
+    return min(row.attempt_at or window.real_from, window.real_from)
+
+
+def _attempt_governed_at(row: Outbox, window: Window | None) -> datetime | None:
+    if window is None:
+        return row.attempt_governed_at
+    return min(row.attempt_governed_at or window.governed_from, window.governed_from)

@@ -10,6 +10,7 @@ from storage.enums import Op, OutboxState
 from workflows import outbox
 from workflows.actors import SYSTEM, Actor
 from workflows.audit.service import record
+from workflows.delivery import holding
 from workflows.delivery.notices import LettersDied
 from workflows.delivery.records import Address, DeadLetters, OutboxRow
 from workflows.errors import InvalidInput, NotFound
@@ -127,15 +128,21 @@ def retry(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Outb
 
 
 def mark_sent(
-    session: Session, actor: Actor, row_id: int, *, now: datetime, ts: str | None = None
+    session: Session,
+    actor: Actor,
+    row_id: int,
+    *,
+    now: datetime,
+    ts: str | None = None,
+    channel: str | None = None,
 ) -> OutboxRow:
     """Settle a dead letter that does stand in Slack. With its `ts` it follows its record again.
 
-    Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
+    `channel` is the conversation where it stands, for a direct message that was never opened from here. Raises NotFound, and InvalidInput for a row that is not dead or a ts that is none.
     """
     row = _dead(session, row_id, "marked as sent")
     found = letters.find(session, row_id)
-    channel = found[1] if found else None
+    channel = channel or (found[1] if found else None)
     channel = channel or _conversation(row.lane_key)
     if ts is not None:
         _check_ts(ts)
@@ -157,7 +164,10 @@ def cancel(session: Session, actor: Actor, row_id: int, *, now: datetime) -> Out
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state not in (OutboxState.DEAD, OutboxState.PENDING):
+    if row.state not in (
+        OutboxState.DEAD,
+        OutboxState.PENDING,
+    ) and not holding.waits_for_review(row.state, session):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only one that waits or is dead can be cancelled."
         )
@@ -188,10 +198,13 @@ def copy_values(
 
 
 def _dead(session: Session, row_id: int, verb: str) -> Outbox:
+    """The row, locked, that a person may decide on: a dead one, or while everything is held one that waits."""
     row = letters.lock(session, row_id)
     if row is None:
         raise NotFound(f"There is no message {row_id} in the outbox.")
-    if row.state != OutboxState.DEAD:
+    if row.state != OutboxState.DEAD and not holding.waits_for_review(
+        row.state, session
+    ):
         raise InvalidInput(
             f"Message {row_id} is {row.state}; only a dead one can be {verb}."
         )
@@ -243,6 +256,7 @@ def _shown(row: Outbox, channel: str | None) -> OutboxRow:
         lane_key=row.lane_key,
         channel=channel,
         subject=(row.subject_type, row.subject_id or "") if row.subject_type else None,
+        thread_of=row.thread_of,
         notice=row.notice,
         dedupe_key=row.dedupe_key,
         due_at=row.due_at,

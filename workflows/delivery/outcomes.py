@@ -15,6 +15,8 @@ class Done:
     is_final: bool = False
     was_found: bool = False
     """A look-up found it, so that what it shows is not known: the next edit is made, whatever it shows."""
+    says: str = ""
+    """What it says there, when a look-up found it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from storage.enums import Op, OutboxState
+from storage.enums import HoldReason, Op, OutboxState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,40 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A span of which this database does not know what was sent: from the end of a copy until it came back."""
+
+    real_from: datetime
+    real_until: datetime
+    governed_from: datetime
+    governed_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """A time in which nothing is sent; over when `released_at` is set."""
+
+    id: int
+    why: HoldReason
+    held_at: datetime
+    released_at: datetime | None
+    copy_seq: int
+    copy_hash: str
+    known_seq: int | None
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a hold holds back: posts by id, how many rows of each other kind, and what has fallen due, by kind."""
+
+    posts: tuple[int, ...]
+    others: dict[str, int]
+    timers: dict[str, int]
+    schedules: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """One thing to do, with the lane that was leased for it."""
 
@@ -70,6 +104,8 @@ class Errand:
     """The same in governed time."""
     slot: datetime | None = None
     """From when the lane could send something new, in real time; None for an edit."""
+    window: Window | None = None
+    """Since this span it may have been sent by somebody of whom this database does not know: a copy of it came back."""
 
     @property
     def is_edit(self) -> bool:
@@ -96,6 +132,7 @@ class OutboxRow:
     lane_key: str
     channel: str | None
     subject: tuple[str, str] | None
+    thread_of: int | None
     notice: dict[str, Any]
     dedupe_key: str
     due_at: datetime

@@ -218,7 +218,8 @@ class _Settling:
                 "is_final": outcome.is_final,
             },
         )
-        if stale and copy is not None:
+        is_old = outcome.was_found and errand.window is not None
+        if (stale or is_old) and copy is not None:
             outbox.queue_update(self.session, copy, now=self.now)
 
     def _not_there(self) -> bool:
@@ -228,6 +229,8 @@ class _Settling:
         if self.errand.attempts >= self.pace.attempts:
             return self._bury("Slack did not take it")
         self._keep(OutboxState.PENDING, "not found in Slack", lookups=0)
+        if self.errand.window is not None:
+            settle.looked(self.session, self.errand.id, real_now=self.real)
         return False
 
     def _sent(self, ts: str | None) -> bool:

@@ -8,7 +8,9 @@ from storage.people import erasure, queries
 from storage.tokens import queries as token_queries
 from workflows import outbox
 from workflows.actors import Actor, ActorKind
+from workflows.audit import heads
 from workflows.audit import service as audit
+from workflows.audit.records import NotedErasure
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.outbox import Subject
 from workflows.people.records import Erasure
@@ -16,13 +18,23 @@ from workflows.people.records import Erasure
 NAME = "an erased person"
 
 
-def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> Erasure:
+def erase(
+    session: Session,
+    actor: Actor,
+    person_id: str,
+    *,
+    now: datetime,
+    noted: NotedErasure | None = None,
+) -> Erasure:
     """Remove everything that identifies a person, and what they wrote. Only an operator may; it cannot be undone.
+
+    With `noted` it was done before, and is done once more in a copy that did not know; nobody is asked about that then.
+    The anchor hears of it either way, so that no copy brings the person back.
 
     Raises NotFound; InvalidInput while requests wait that they opened or have decided in: met again in Slack they would
     be somebody new, who could then decide their own request, or twice.
     """
-    if actor.kind is not ActorKind.OPERATOR:
+    if actor.kind is not ActorKind.OPERATOR and noted is None:
         raise NotAllowed(
             "Only who operates mlgov can erase a person, by `mlgov people erase`."
         )
@@ -66,12 +78,15 @@ def erase(session: Session, actor: Actor, person_id: str, *, now: datetime) -> E
     audit.record(
         session,
         actor,
-        "person.erased",
+        heads.ERASED,
         ("person", person_id),
         now=now,
         texts=texts,
         memberships=memberships,
         **({"answers": answers} if answers else {}),
         **({"tokens": tokens} if tokens else {}),
+        **({"replayed": noted.at.isoformat()} if noted is not None else {}),
     )
+    if noted is None:
+        heads.note_erasure(session, person_id, now=now)
     return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)

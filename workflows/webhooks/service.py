@@ -157,10 +157,19 @@ def event(session: Session, notice: WebhookEvent) -> Event | None:
         data["link"] = f"/api/v1/approvals/{id_}"
     told = {"type": entry["action"], "timestamp": entry["at"], "data": data}
     return Event(
-        f"{row.id}_{notice.seq}",
+        _event_id(session, row.id, notice.seq, body),
         row.url,
         json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(),
     )
+
+
+def _event_id(session: Session, webhook_id: str, seq: int, body: str) -> str:
+    """The same whenever the event is sent again. After a copy came back, entries of the ledger have numbers that others
+    had before; receivers know an event by its id, so that it tells these from those."""
+    name = f"{webhook_id}_{seq}"
+    if seq <= queries.first_restored(session):
+        return name
+    return f"{name}_{hashlib.sha256(body.encode()).hexdigest()[:12]}"
 
 
 def secret(root: str, webhook_id: str) -> str:

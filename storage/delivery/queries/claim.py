@@ -22,7 +22,11 @@ _WAITING = "state IN ('pending','sending')"
 _DUE = """o.state IN ('pending','sending') AND o.due_at <= :due_now AND (o.thread_of IS NULL OR NOT EXISTS (
       SELECT 1 FROM outbox p WHERE p.id = o.thread_of AND p.state IN ('pending','sending')))"""
 _FREE = "(l.lease_until IS NULL OR l.lease_until < :real_now)"
-_POSTS = "o.op NOT IN ('update','delete') AND (o.op <> 'post' OR :may_post = 1)"
+_POSTS = (
+    "o.op NOT IN ('update','delete') AND (o.op <> 'post' OR :may_post = 1)"
+    " AND (:held = 0 OR o.op = 'anchor')"
+)
+"""What is new; while nothing may be sent, the anchor still keeps what it must know."""
 
 _LANES_THAT_WAIT = f"""
 WITH RECURSIVE waiting(key) AS (
@@ -144,6 +148,17 @@ _BEGIN_ATTEMPT = (
     )
     .execution_options(synchronize_session=False)
 )
+_BEGIN_LOOK = (
+    update(Outbox)
+    .where(Outbox.id == bindparam("row_id"))
+    .values(
+        state=OutboxState.SENDING,
+        attempt_at=bindparam("real_from"),
+        attempt_governed_at=bindparam("governed_from"),
+        lookups=0,
+    )
+    .execution_options(synchronize_session=False)
+)
 _WAITING_STATES = [OutboxState.PENDING.value, OutboxState.SENDING.value]
 
 
@@ -166,15 +181,20 @@ def post_lanes(
     due_now: datetime,
     real_now: datetime,
     may_post: bool,
+    is_held: bool = False,
     most: int,
 ) -> list[FreeLane]:
-    """Lanes with something new to send, the longest rested first; without chat.postMessage when it may not be called."""
+    """Lanes with something new to send, the longest rested first; without chat.postMessage when it may not be called.
+
+    While `is_held`, only the anchor's.
+    """
     rows = session.execute(
         _POST_LANES_BY[session.get_bind().dialect.name],
         {
             "due_now": due_now,
             "real_now": real_now,
             "may_post": int(may_post),
+            "held": int(is_held),
             "most": most,
         },
     )
@@ -199,11 +219,22 @@ def edit_lanes(
 
 
 def head(
-    session: Session, lane: str, *, due_now: datetime, may_post: bool
+    session: Session,
+    lane: str,
+    *,
+    due_now: datetime,
+    may_post: bool,
+    is_held: bool = False,
 ) -> int | None:
     """The row that goes first in a lane: one whose outcome is unknown, else the oldest."""
     return session.execute(
-        _HEAD_ID, {"lane": lane, "due_now": due_now, "may_post": int(may_post)}
+        _HEAD_ID,
+        {
+            "lane": lane,
+            "due_now": due_now,
+            "may_post": int(may_post),
+            "held": int(is_held),
+        },
     ).scalar_one_or_none()
 
 
@@ -248,12 +279,23 @@ def begin_attempt(
     )
 
 
+def begin_look(
+    session: Session, row_id: int, *, real_from: datetime, governed_from: datetime
+) -> None:
+    """Write down that the row may have been sent since then, so that it is looked for before it is sent."""
+    session.execute(
+        _BEGIN_LOOK,
+        {"row_id": row_id, "real_from": real_from, "governed_from": governed_from},
+    )
+
+
 def next_times(
     session: Session,
     *,
     due_now: datetime,
     real_now: datetime,
     may_post: bool,
+    is_held: bool = False,
     edits_up_to: int,
 ) -> tuple[Sequence[datetime], datetime | None]:
     """When lanes with something due may send (real time), and when the next row falls due (governed time).
@@ -261,7 +303,11 @@ def next_times(
     Of edits only those count whose priority is at most `edits_up_to`.
     """
     moments: list[datetime] = []
-    parameters: dict[str, Any] = {"due_now": due_now, "may_post": int(may_post)}
+    parameters: dict[str, Any] = {
+        "due_now": due_now,
+        "may_post": int(may_post),
+        "held": int(is_held),
+    }
     for posts_at, edits_at, lease_until, posts, edits in session.execute(
         _NEXT_TIMES, parameters
     ):

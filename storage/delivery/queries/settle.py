@@ -66,6 +66,12 @@ _AGAIN = (
     )
     .execution_options(synchronize_session=False)
 )
+_LOOKED = (
+    update(Outbox)
+    .where(Outbox.id == bindparam("row_id"))
+    .values(attempt_at=bindparam("looked_at"))
+    .execution_options(synchronize_session=False)
+)
 _SHOWN = (
     update(Message)
     .where(Message.id == bindparam("copy_id"))
@@ -172,6 +178,11 @@ def again(
             "lookups_now": lookups,
         },
     )
+
+
+def looked(session: Session, row_id: int, *, real_now: datetime) -> None:
+    """It was looked for now, and is not in Slack: the next time it is sent."""
+    session.execute(_LOOKED, {"row_id": row_id, "looked_at": real_now})
 
 
 def add_copy(session: Session, values: dict[str, Any]) -> Message | None:

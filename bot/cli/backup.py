@@ -1,0 +1,486 @@
+"""`mlgov backup` and `mlgov restore`: a copy of the governance database, and the way back from one."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.base import Json, fail, say, settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from storage.backup import Contents
+    from workflows.audit.records import Kept
+
+ELSEWHERE = 3
+"""The exit code of what another program has to do: the commands to run were printed."""
+
+_KEYS = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "MLGOV_SIGNING_KEY",
+    "MLGOV_WEBHOOK_KEY",
+    "MLGOV_MLFLOW_TOKEN",
+    "MLGOV_MLFLOW_PASSWORD",
+    "MLGOV_MLFLOW_WEBHOOK_SECRET",
+    "MLGOV_PROMETHEUS_TOKEN",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the top of `mlgov`."""
+    app.command()(backup)
+    app.command()(restore)
+
+
+def backup(
+    file: Annotated[
+        Path, typer.Argument(help="Where the copy is written; not there yet.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a copy that is there.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the database into one file, while mlgov runs. Exit 3 for PostgreSQL: it prints what to run."""
+    from bot import failpoints
+    from storage import backup as copies
+
+    url = _url()
+    if url.get_backend_name() != "sqlite":
+        _say_dump(url, file)
+        raise typer.Exit(ELSEWHERE)
+    database = _sqlite_file(url)
+    if copies.same_file(file, database):
+        raise fail(f"{file} is the database itself; name another file for its copy.")
+    if file.is_dir():
+        raise fail(f"{file} is a folder; name a file in it.")
+    if file.exists() and not force:
+        raise fail(f"{file} is there already; --force writes over it.")
+    with _host_held(url):
+        try:
+            found = copies.write(database, file, probe=failpoints.hit)
+        except copies.Unusable as error:
+            raise fail(str(error)) from None
+    broken = copies.ledger_fault(file)
+    if as_json:
+        say(json.dumps(_as_json(file, found, broken)))
+    else:
+        say(f"{file} is a copy of {database}: {_holds(found)}.")
+        for line in _lacks():
+            say(line)
+    if broken is not None:
+        raise fail(
+            f"The copy is written, but the ledger in it does not hold: {broken}. `mlgov audit verify` tells more."
+        )
+
+
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(help="The copy, as `mlgov backup` wrote it.")
+    ] = None,
+    mark: Annotated[
+        bool,
+        typer.Option(
+            "--mark",
+            help="No file: the database is a copy already, put there by pg_restore or by hand. Say so.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Take the copy although its ledger does not hold, or it is of another organisation.",
+        ),
+    ] = False,
+) -> None:
+    """Put a copy in the database's place; what is there now is kept aside. Exit 3 for PostgreSQL: it prints what to run."""
+    url = _url()
+    if mark == (file is not None):
+        raise fail("Name the copy, or give --mark and no file.", 2)
+    if mark:
+        _mark(url)
+        return
+    assert file is not None  # noqa: S101 - one of the two was given
+    if url.get_backend_name() != "sqlite":
+        _say_pg_restore(url, file)
+        raise typer.Exit(ELSEWHERE)
+    _restore(url, file, force=force)
+
+
+def _restore(url: "URL", file: Path, *, force: bool) -> None:
+    from storage import backup as copies
+
+    if not url.database or url.database == ":memory:":
+        raise fail(
+            "MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db."
+        )
+    database = Path(url.database)
+    if copies.same_file(file, database):
+        raise fail(f"{file} is the database itself; name a copy of it.")
+    if not database.absolute().parent.is_dir():
+        raise fail(f"There is no folder {database.absolute().parent}.")
+    try:
+        with _host_held(url):
+            pass
+        with copies.alone(database):
+            _replace(file, database, force=force)
+    except copies.InUse:
+        raise fail(
+            f"{database} is in use by another process. Stop mlgov, and whatever else has it open, then restore."
+        ) from None
+    except copies.Unusable as error:
+        raise fail(str(error)) from None
+    except OSError as error:
+        raise fail(f"{database} cannot be replaced ({error.strerror}).") from None
+
+
+def _replace(file: Path, database: Path, *, force: bool) -> None:
+    from datetime import UTC, datetime
+
+    from bot import failpoints
+    from storage import backup as copies
+
+    kept = _anchored()
+    present = copies.facts_of(database) if database.exists() else None
+    staged = copies.stage(file, database)
+    try:
+        found = copies.contents(staged, called=str(file))
+        _check_ledger(staged, file, kept, force=force)
+        theirs = copies.facts_of(staged)
+        orgs = {one[1] for one in (present, theirs) if one is not None and one[1]}
+        if len(orgs) > 1 and not force:
+            raise fail(
+                f"{file} is a copy of another organisation's database ({' and '.join(sorted(orgs))} differ). --force takes it all the same."
+            )
+        known = max(kept.known if kept else 0, present[0] if present else 0)
+        erased = _make_ready(staged, database, kept, known)
+        failpoints.hit("restore.staged")
+        aside = copies.swap(
+            staged, database, now=datetime.now(UTC), probe=failpoints.hit
+        )
+    finally:
+        copies.clear(staged)
+    say(f"{database} is the copy {file} now: {_holds(found)}.")
+    if aside is not None:
+        say(
+            f"What was there before is kept as {aside}; remove it when nobody needs it."
+        )
+    ends = f"{found.last_at:%a %d %b %Y, %H:%M} UTC" if found.last_at else "its start"
+    for line in _told(kept, present, found.entries, ends, erased):
+        say(line)
+    _note(database)
+    say(_NEXT)
+
+
+_NEXT = (
+    "Next: `mlgov run`, which sends nothing yet; `mlgov outbox review` shows what waits and what stands in Slack already, "
+    "and `mlgov outbox release` lets it go. The keys of the environment and the policy file are not in a copy."
+)
+
+
+def _anchored() -> "Kept | None":
+    """What the anchor keeps; None without one. A restore does not go on while it cannot be read."""
+    from bot.audit import anchor
+    from workflows.errors import GovernanceError
+
+    place = settings().mlgov_anchor
+    if place is None:
+        return None
+    try:
+        return anchor.read(place)
+    except GovernanceError as error:
+        raise fail(
+            f"{error.sentence} It says who was erased after the copy, so nothing was restored. Unset MLGOV_ANCHOR to go on without it."
+        ) from None
+
+
+def _check_ledger(
+    staged: Path, file: Path, kept: "Kept | None", *, force: bool
+) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage import backup as copies
+    from storage import ledger
+
+    try:
+        with copies.reading(staged) as session:
+            entries = ledger.head(session).seq
+            agreed = [
+                ledger.Head(seq, digest)
+                for seq, digest in (kept.heads if kept else ())
+                if seq <= entries
+            ]
+            broken = ledger.verify(session, agreed)
+    except SQLAlchemyError as error:
+        raise fail(
+            f"The ledger in {file} cannot be read ({type(error).__name__})."
+        ) from None
+    if broken is not None and not force:
+        raise fail(
+            f"The ledger in {file} does not hold: {broken.reason}. Take another copy, or --force this one."
+        )
+
+
+def _make_ready(staged: Path, database: Path, kept: "Kept | None", known: int) -> int:
+    """Bring the copy to this release, mark it, and erase from it whom it still knows; how many people that was."""
+    from datetime import UTC, datetime
+
+    from bot import restoring
+    from storage import backup as copies
+    from storage import migrate
+    from storage.db import Database
+    from workflows.audit.records import Kept, NotedErasure
+
+    erasures = {one.person_id: one for one in (kept.erasures if kept else ())}
+    for person_id in (copies.erased_in(database) if database.exists() else None) or ():
+        erasures.setdefault(person_id, NotedErasure(person_id, 0, datetime.now(UTC)))
+    opened = Database(f"sqlite:///{staged}")
+    try:
+        migrate.upgrade(opened)
+        restoring.mark(opened, known_seq=known)
+        erased = restoring.replay(opened, Kept(erasures=tuple(erasures.values())))
+    finally:
+        opened.close()
+    copies.to_single_file(staged)
+    return erased
+
+
+def _told(
+    kept: "Kept | None",
+    present: "tuple[int, str | None] | None",
+    entries: int,
+    ends: str,
+    erased: int,
+) -> list[str]:
+    lines = []
+    if kept is not None and kept.known > entries:
+        lines.append(
+            f"The anchor knows {kept.known:,} entries, the copy has {entries:,}: what happened since {ends} is not in it."
+        )
+    elif present is not None and present[0] > entries:
+        lines.append(
+            f"The database before had {present[0]:,} entries, the copy has {entries:,}: what happened since {ends} is not in it."
+        )
+    elif kept is not None:
+        lines.append(
+            f"Nothing that the anchor knows is missing in the copy, which ends {ends}."
+        )
+    else:
+        lines.append(f"What happened since {ends} is not in it.")
+    if erased:
+        lines.append(
+            f"{_counted(erased, 'person', 'people')} who {'was' if erased == 1 else 'were'} erased after the copy {'is' if erased == 1 else 'are'} erased from it once more."
+        )
+    if kept is None:
+        lines.append(
+            "No anchor is set, so nobody can tell what else it lacks or who was erased after it, but for what the database before "
+            "knew. Set MLGOV_ANCHOR to a file on another disk or an address."
+        )
+    return lines
+
+
+def _note(database: Path) -> None:
+    """Tell the anchor that the ledger goes on from the copy's end."""
+    from bot import restoring
+    from storage.db import Database
+
+    place = settings().mlgov_anchor
+    if place is None:
+        return
+    opened = Database(f"sqlite:///{database}")
+    try:
+        restoring.note(opened, place)
+    finally:
+        opened.close()
+
+
+def _mark(url: "URL") -> None:
+    from bot import holding, restoring
+    from bot.cli.base import opened
+    from storage import backup as copies
+    from storage.enums import HoldReason
+    from workflows.delivery import holding as holds
+
+    if url.get_backend_name() == "sqlite":
+        try:
+            with copies.alone(_sqlite_file(url)):
+                pass
+        except copies.InUse:
+            raise fail(
+                f"{url.database} is in use by another process. Stop mlgov, then mark it."
+            ) from None
+    kept = _anchored()
+    with opened() as database:
+        with database.read() as session:
+            hold = holds.current(session)
+        if hold is not None and hold.why is HoldReason.RESTORED:
+            raise fail(f"It is marked already. {holding.sentence(hold)} {holding.NEXT}")
+        hold = restoring.mark(database, known_seq=kept.known if kept else 0)
+        done = restoring.reconcile(database, settings().mlgov_anchor)
+    ends = f"{hold.window.governed_from:%a %d %b %Y, %H:%M} UTC"
+    say(f"The database is marked as a restored copy of {hold.copy_seq:,} entries.")
+    for line in _told(kept, None, hold.copy_seq, ends, done.erased):
+        say(line)
+    say(_NEXT)
+
+
+def _say_pg_restore(url: "URL", file: Path) -> None:
+    from shlex import quote
+
+    say("The database is PostgreSQL's, whose own program brings it back:")
+    say()
+    say("  1. stop every mlgov")
+    say(
+        f"  2. createdb --maintenance-db={_libpq(url.set(database='postgres'))} {quote(f'{url.database}_restored')}"
+    )
+    say(
+        f"  3. pg_restore --exit-on-error --no-owner --dbname={_libpq(url.set(database=f'{url.database}_restored'))} {quote(str(file))}"
+    )
+    say(
+        f"  4. let MLGOV_DATABASE_URL name {url.database}_restored; the database before stays as it is"
+    )
+    say("  5. mlgov restore --mark")
+    say()
+    say(
+        "The last step compares it with the anchor, erases whom it still knows though they were erased, and holds everything "
+        "back until `mlgov outbox release`, so that nothing is sent twice."
+    )
+
+
+def _url() -> "URL":
+    from sqlalchemy.exc import ArgumentError
+
+    from storage.db import normal_url
+
+    try:
+        return normal_url(settings().mlgov_database_url.get_secret_value())
+    except ArgumentError:
+        raise fail(
+            "MLGOV_DATABASE_URL is no database URL; write one like sqlite:///mlgov.db."
+        ) from None
+
+
+def _sqlite_file(url: "URL") -> Path:
+    if not url.database or url.database == ":memory:":
+        raise fail(
+            "MLGOV_DATABASE_URL names no file; write one like sqlite:///mlgov.db."
+        )
+    path = Path(url.database)
+    if not path.exists():
+        raise fail(
+            f"There is no database at {path}. Set MLGOV_DATABASE_URL, or make one by `mlgov run` or an import."
+        )
+    return path
+
+
+def _holds(found: "Contents") -> str:
+    if found.last_at is None:
+        ledger = "an empty ledger"
+    else:
+        ledger = f"the ledger up to entry {found.entries:,} of {found.last_at:%a %d %b %Y, %H:%M} UTC"
+    return (
+        f"{_counted(found.people, 'person', 'people')}, {_counted(found.requests, 'request')}, {ledger}, "
+        f"{_size(found.size)}, revision {found.revision}"
+    )
+
+
+def _counted(number: int, word: str, words: str | None = None) -> str:
+    return f"{number:,} {word if number == 1 else words or word + 's'}"
+
+
+def _size(size: int) -> str:
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_:
+            return f"{size / bytes_:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _lacks() -> list[str]:
+    """What a copy of the database does not hold, as far as this environment tells."""
+    read = settings()
+    keys = [name for name in _KEYS if os.environ.get(name)]
+    files = [
+        f"{name}_FILE ({os.environ[f'{name}_FILE']})"
+        for name in _KEYS
+        if os.environ.get(f"{name}_FILE")
+    ]
+    named = ", ".join(keys + files) or "SLACK_BOT_TOKEN, MLGOV_SIGNING_KEY and the like"
+    lines = [
+        "It holds names and reasons in clear; keep it where only operators read.",
+        f"Not in it, so keep these elsewhere: the tokens and keys of the environment ({named}) and the policy file {read.mlgov_policy}.",
+    ]
+    if read.mlgov_anchor is not None:
+        lines.append(
+            f"Nor the anchor {read.mlgov_anchor}: it says what a copy lacks, and who was erased after it. Keep it apart from the copies."
+        )
+    else:
+        lines.append(_NO_ANCHOR)
+    return lines
+
+
+_NO_ANCHOR = (
+    "No anchor is set: after a restore nobody can tell what the copy lacks, and people who were erased after it come back. "
+    "Set MLGOV_ANCHOR to a file on another disk or an address."
+)
+
+
+def _as_json(file: Path, found: "Contents", broken: str | None) -> dict[str, object]:
+    return {
+        "file": str(file),
+        "revision": found.revision,
+        "people": found.people,
+        "requests": found.requests,
+        "entries": found.entries,
+        "last_at": found.last_at.isoformat() if found.last_at else None,
+        "bytes": found.size,
+        "ledger_fault": broken,
+    }
+
+
+@contextmanager
+def _host_held(url: "URL") -> Iterator[None]:
+    """Refuse a SQLite file that another machine has open."""
+    from bot.settings import another_host
+    from storage.db import Database
+    from storage.host import AnotherHost
+
+    database = Database(url)
+    try:
+        database.hold_host()
+        yield
+    except AnotherHost as error:
+        raise fail(another_host(error.host)) from None
+    finally:
+        database.close()
+
+
+def _libpq(url: "URL") -> str:
+    """The URL as PostgreSQL's own programs take it, without the password."""
+    bare = url.set(drivername="postgresql")._replace(password=None)
+    bare = bare.difference_update_query(["password"])
+    return shlex.quote(bare.render_as_string(hide_password=False))
+
+
+def _say_dump(url: "URL", file: Path) -> None:
+    say("The database is PostgreSQL's, whose own program copies it while mlgov runs:")
+    say()
+    say(
+        f"  pg_dump --format=custom --no-owner --file={shlex.quote(str(file))} {_libpq(url)}"
+    )
+    say()
+    if url.password:
+        say(
+            "The password is left out: pg_dump takes it from PGPASSWORD or ~/.pgpass. pg_dump must not be older than the server."
+        )
+    else:
+        say("pg_dump must not be older than the server.")
+    for line in _lacks():
+        say(line)

@@ -1,0 +1,106 @@
+"""Times in which nothing is sent."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.delivery.tables import Hold, Message, Outbox, Schedule, Timer
+from storage.enums import OutboxState, TimerState
+
+_STANDING = (
+    select(
+        Hold.id,
+        Hold.released_at,
+        Hold.looks,
+        Hold.look_from,
+        Hold.look_until,
+        Hold.governed_from,
+        Hold.governed_until,
+    )
+    .where(
+        or_(
+            Hold.released_at.is_(None),
+            Hold.looks.is_(True) & (Hold.held_at > bindparam("since")),
+        )
+    )
+    .order_by(Hold.id)
+)
+_IS_HELD = select(Hold.id).where(Hold.released_at.is_(None)).limit(1)
+_CURRENT = (
+    select(Hold).where(Hold.released_at.is_(None)).order_by(Hold.id.desc()).limit(1)
+)
+_ALL = select(Hold).order_by(Hold.id)
+_TO_REVIEW = (
+    select(Outbox)
+    .where(
+        Outbox.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+    )
+    .order_by(Outbox.id)
+)
+
+
+def standing(session: Session, since: datetime) -> Sequence[Any]:
+    """Holds that are in force, and those since then after which messages are looked for before they are sent."""
+    return session.execute(_STANDING, {"since": since}).all()
+
+
+def is_held(session: Session) -> bool:
+    """Whether nothing may be sent."""
+    return session.execute(_IS_HELD).first() is not None
+
+
+def current(session: Session) -> Hold | None:
+    """The hold in force; the latest, where there are several."""
+    return session.execute(_CURRENT).scalar_one_or_none()
+
+
+def every(session: Session) -> Sequence[Hold]:
+    """All holds there ever were, oldest first."""
+    return session.execute(_ALL).scalars().all()
+
+
+def waiting(session: Session) -> Sequence[Outbox]:
+    """What waits to be sent, oldest first."""
+    return session.execute(_TO_REVIEW).scalars().all()
+
+
+def open_copies(session: Session) -> Sequence[Message]:
+    """Every message in Slack whose record can still change; what it shows there counts as unknown from now on."""
+    copies = (
+        session.execute(
+            select(Message)
+            .where(Message.live.is_(True), Message.is_final.is_(False))
+            .order_by(Message.lane_key, Message.id)
+        )
+        .scalars()
+        .all()
+    )
+    for copy in copies:
+        copy.shown_hash = ""
+    session.flush()
+    return copies
+
+
+def due_timers(session: Session, now: datetime) -> Mapping[str, int]:
+    """How many timers have fallen due, by kind."""
+    rows = session.execute(
+        select(Timer.kind, func.count())
+        .where(Timer.state == TimerState.DUE, Timer.due_at <= now)
+        .group_by(Timer.kind)
+        .order_by(Timer.kind)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def due_schedules(session: Session, now: datetime) -> Mapping[str, int]:
+    """How many schedules have fallen due, by kind."""
+    rows = session.execute(
+        select(Schedule.kind, func.count())
+        .where(Schedule.is_enabled.is_(True), Schedule.next_at <= now)
+        .group_by(Schedule.kind)
+        .order_by(Schedule.kind)
+    )
+    return {row[0]: row[1] for row in rows}

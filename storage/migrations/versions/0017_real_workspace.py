@@ -1,0 +1,46 @@
+"""What running in a real workspace needs: the oldest code that a schema takes, and holds after an old copy came back."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from storage.types import UTCDateTime
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+oldest_revision = "0017"
+"""Code of 0016 would run on this schema, but it cannot know: it takes every newer revision for one it cannot read."""
+
+
+def upgrade() -> None:
+    op.add_column(
+        "runtime",
+        sa.Column(
+            "oldest_revision", sa.String(), nullable=False, server_default=revision
+        ),
+    )
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("held_at", UTCDateTime(), nullable=False),
+        sa.Column("released_at", UTCDateTime(), nullable=True),
+        sa.Column("looks", sa.Boolean(), nullable=False),
+        sa.Column("copy_seq", sa.Integer(), nullable=False),
+        sa.Column("copy_hash", sa.String(), nullable=False),
+        sa.Column("known_seq", sa.Integer(), nullable=True),
+        sa.Column("look_from", UTCDateTime(), nullable=False),
+        sa.Column("look_until", UTCDateTime(), nullable=False),
+        sa.Column("governed_from", UTCDateTime(), nullable=False),
+        sa.Column("governed_until", UTCDateTime(), nullable=False),
+        sa.Column("floors", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("hold")
+    with op.batch_alter_table("runtime") as batch_op:
+        batch_op.drop_column("oldest_revision")
