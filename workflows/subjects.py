@@ -23,7 +23,7 @@ class Known:
     name: str
     """`tier`"""
     label: str
-    """`Tier`, for people."""
+    """`tier`, for people, inside a sentence."""
     value: str | int
     source: str
     """Where it stands: `the inventory`."""

@@ -37,10 +37,10 @@ class Recorded:
         if not self.models:
             return ()
         values: list[tuple[str, str, str | int]] = [
-            ("model", "Model", ", ".join(self.models))
+            ("model", "model", ", ".join(self.models))
         ]
         if self.tier is not None:
-            values.append(("tier", "Tier", self.tier))
+            values.append(("tier", "tier", self.tier))
         if self.eu_class is not None:
             values.append(("eu_class", "EU AI Act class", self.eu_class.value))
         return tuple(Known(name, label, value, SOURCE) for name, label, value in values)

@@ -124,20 +124,15 @@ def _difference(name: str, before: Any, now: Any, names: Mapping[str, str]) -> s
     label = LABELS.get(name, name.replace("_", " "))
     if name in WORDS:
         return f"the {label} is another"
-    return f"the {label} {_verb(name)} {_told(before, names)} there, and {_told(now, names)} here"
+    verb = "are" if name.endswith("s") else "is"
+    there, here = (_told(name, value, names) for value in (before, now))
+    return f"the {label} {verb} {there} there, and {here} here"
 
 
-def _verb(name: str) -> str:
-    return "are" if name.endswith("s") else "is"
-
-
-def _told(value: Any, names: Mapping[str, str]) -> str:
+def _told(name: str, value: Any, names: Mapping[str, str]) -> str:
     if value is None:
         return "not said"
-    if isinstance(value, list):
-        return (
-            ", ".join(names.get(one, "somebody") for one in value)
-            if value
-            else "nobody"
-        )
-    return names.get(value, str(value)) if isinstance(value, str) else str(value)
+    if name in PEOPLE:
+        people = sorted(names.get(one, "somebody else") for one in each(value))
+        return ", ".join(people) or "nobody"
+    return str(value)
