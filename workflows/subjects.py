@@ -112,8 +112,8 @@ class Rereadable(Protocol):
         *,
         policy: Policy,
         now: datetime,
-    ) -> ReadAgain:
-        """What conditions are told now of what was asked (`facts`), read without locks."""
+    ) -> ReadAgain | None:
+        """What conditions are told now of what was asked (`facts`), read without locks; None when that can't be told."""
         ...
 
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import Result
 from sqlalchemy import update
+from typer.testing import CliRunner
 
+from bot.cli.main import app
 from storage.approvals.tables import Approval
 from storage.enums import Part
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
@@ -120,15 +123,27 @@ def model(api: Api, key: str, contents: str, tier: int | None, **parts: str) -> 
     with deps.db.begin() as session:
         project = session.query(Project).filter_by(key="triage").one()
         row = Model(
-            key=key, name=key.title(), kind="internal", project_id=project.id, data_sources=[], eu_class="high",
-            tier=tier, state="inventoried", created_at=deps.now(session),
-        )  # fmt: skip
+            key=key,
+            name=key.title(),
+            kind="internal",
+            project_id=project.id,
+            data_sources=[],
+            eu_class="high",
+            tier=tier,
+            state="inventoried",
+            created_at=deps.now(session),
+        )
         session.add(row)
         session.flush()
         version = ModelVersion(
-            model_id=row.id, version="7", state="development", state_since=deps.now(session),
-            digest=contents.removeprefix("sha256:"), about={}, created_at=deps.now(session),
-        )  # fmt: skip
+            model_id=row.id,
+            version="7",
+            state="development",
+            state_since=deps.now(session),
+            digest=contents.removeprefix("sha256:"),
+            about={},
+            created_at=deps.now(session),
+        )
         session.add(version)
         session.flush()
         for part, slack_id in parts.items():
@@ -187,6 +202,44 @@ def test_a_weaker_question_of_another_token_is_not_joined(api: Api) -> None:
         TIM: production["people"][TIM],
         FRED: production["people"][FRED],
     }
+
+
+def gate(api: Api, secret: str, body: dict[str, Any], *more: str) -> Result:
+    """`mlgov gate` with this question."""
+    words = ["gate", "--timeout", "1s", *more]
+    for name, value in body.items():
+        option = {"contributors": "contributor"}.get(name, name.replace("_", "-"))
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{option}", str(each)]
+    env = {
+        "MLGOV_URL": api.office.base_url,
+        "MLGOV_TOKEN": secret,
+        "NO_PROXY": "127.0.0.1",
+    }
+    return CliRunner().invoke(app, words, env=env)
+
+
+def test_a_pipeline_never_passes_by_a_weaker_answer(api: Api) -> None:
+    first, second = token(api), token(api)
+    body = asks()
+    production = body | {"environment": "production"}
+    staging = post(api, first, body).json()
+    waits = gate(api, second, production)
+    assert (waits.exit_code, "staging there, and production here" in waits.stderr) == (
+        13,
+        True,
+    ), waits.output
+    assert approve(api, OLA, staging["id"]).json()["state"] == "approved"
+    assert gate(api, first, body, "--run-id", "again").exit_code == 13
+    assert gate(api, second, production).exit_code == 13
+    # The same run with another word in it is refused, not answered.
+    other = gate(api, second, production | {"developer": FAY})
+    assert (other.exit_code, "Tim there, and Fay here" in other.stderr) == (1, True)
+    for who in (OLA, FAY):
+        done = approve(api, who, staging["id"] + 1).json()
+    assert done["state"] == "approved"
+    passed = gate(api, second, production)
+    assert (passed.exit_code, "production" in passed.stdout) == (0, True), passed.output
 
 
 def test_who_is_named_later_does_not_decide(api: Api) -> None:
@@ -361,7 +414,18 @@ def test_what_the_record_says_later_is_asked_too(api: Api) -> None:
 def test_what_an_older_release_opened(api: Api) -> None:
     pipeline, key, body = token(api), uuid.uuid4().hex, asks()
     first = post(api, pipeline, body, key).json()
-    old = ("subject", "digest", "commit", "environment", "tier", "data_class", "region", "url", "project", "token")  # fmt: skip
+    old = (
+        "subject",
+        "digest",
+        "commit",
+        "environment",
+        "tier",
+        "data_class",
+        "region",
+        "url",
+        "project",
+        "token",
+    )
     with api.office.bot.deps.db.begin() as session:
         row = session.get_one(Approval, first["id"])
         facts = {name: row.facts[name] for name in old} | {"contributors": 1}

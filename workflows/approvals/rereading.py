@@ -43,6 +43,8 @@ def read_again(
         policy=around.policy,
         now=around.now,
     )
+    if read is None:
+        return request
     known = tuple(each.stored() for each in read.known)
     if dict(read.conditions) == bound.facts and known == bound.known:
         return request

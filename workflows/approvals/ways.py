@@ -64,7 +64,7 @@ class Way:
     """Who could not decide: person id → what they are to the subject."""
 
 
-def today(
+def current(
     session: Session, actor: Actor, gate_name: str, prepared: Prepared, policy: Policy
 ) -> Way:
     """The way that a request of this person or program would take today. Raises NotAllowed and ConditionFailed."""
