@@ -15,7 +15,7 @@ from workflows.approvals.endings import Circumstances
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
-from workflows.policy import Policy
+from workflows.policy import Policy, PolicyRefused
 from workflows.subjects import ReadAgain, Rereadable
 
 
@@ -100,9 +100,9 @@ def _rest(
 ) -> tuple[tuple[Stage, ...], tuple[str, ...]]:
     """The stages after the one that is asked now, with those that have to be asked too, and the way that demands."""
     later = request.stages[request.stage + 1 :]
-    policy = _policy(session, head)
-    gate = policy.gates[head.gate]
-    if passes_by(gate, head.gate, read.conditions):
+    policy = _policy(session, head, around)
+    gate = policy.gates.get(head.gate)
+    if gate is None or passes_by(gate, head.gate, read.conditions):
         return later, bound.way or ()
     rows = queries.list_standing(session, request.requester_id)
     words = Words(policy, bound.people, rows[0].manager_id if rows else None)
@@ -134,6 +134,10 @@ def _rest(
     return rest, (*(bound.way or ()), *ways.demands(new))
 
 
-def _policy(session: Session, head: Any) -> Policy:
-    """The version of the policy that the request is bound to."""
-    return policies_text.parse(policies.get_text(session, head.policy_id)).policy
+def _policy(session: Session, head: Any, around: Circumstances) -> Policy:
+    """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
+    try:
+        bound = policies_text.parse(policies.get_text(session, head.policy_id)).policy
+    except PolicyRefused:
+        return around.policy
+    return bound if head.gate in bound.gates else around.policy
