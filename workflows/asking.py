@@ -63,7 +63,15 @@ def ask(
         _require_same(session, known, asking, people)
         return Asked(known.id, False, people)
     prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
-    way = ways.current(session, actor, form.gate_name, prepared, policy)
+    way = ways.current(
+        session,
+        actor,
+        form.gate_name,
+        prepared,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
     apart = []
     for row in queries.list_pending(
         session, form.gate_name, prepared.subject_id, now=now

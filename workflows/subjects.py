@@ -98,6 +98,8 @@ class ReadAgain:
 
     conditions: Facts
     known: tuple[Known, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who had a part by the record, by what the policy calls it (`developer`, `validator`, `contributors`)."""
 
 
 @runtime_checkable

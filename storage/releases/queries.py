@@ -135,15 +135,17 @@ def find_keyed(session: Session, request_key: str) -> Any:
     return session.execute(_ASKED.where(Approval.request_key == request_key)).first()
 
 
-def list_models(session: Session, name: str, contents: str) -> Sequence[Model]:
-    """Models that are called so (folded), here or in the registry, or that have a version with these contents."""
+def list_models(
+    session: Session, names: Collection[str], contents: str
+) -> Sequence[Model]:
+    """Models that are called one of these (folded), here or in the registry, or that have a version with these contents."""
     return (
         session.execute(
             select(Model)
             .where(
                 or_(
-                    Model.key == name,
-                    func.lower(Model.registry_name) == name,
+                    Model.key.in_(sorted(names)),
+                    func.lower(Model.registry_name).in_(sorted(names)),
                     Model.id.in_(
                         select(ModelVersion.model_id).where(
                             ModelVersion.digest == contents

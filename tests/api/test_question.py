@@ -342,9 +342,17 @@ def test_the_record_goes_before_a_tokens_word(api: Api) -> None:
             True,
         ), refused.text
         assert [one["where"] for one in refused.json()["faults"]] == [field]
-    # Called otherwise, these contents are still those of the model.
-    renamed = post(api, pipeline, body | {"subject": "harmless:1", "tier": 3})
-    assert renamed.status_code == 422
+    # Called otherwise, it is still that model: by its contents, or by a longer name.
+    for changes in (
+        {"subject": "harmless:1"},
+        {"subject": "FRAUD-score:9", "digest": digest()},
+        {"subject": "team/fraud-score:7", "digest": digest()},
+        {"subject": "fraud-score@prod", "digest": digest()},
+        {"subject": "models:/fraud-score/7", "digest": digest()},
+        {"subject": "models:/fraud-score@prod", "digest": digest()},
+    ):
+        renamed = post(api, pipeline, body | changes | {"tier": 3})
+        assert "at tier 1" in renamed.text, changes
     asked = post(api, pipeline, body)
     assert asked.status_code == 201, asked.text
     assert [one["name"] for one in asked.json()["stages"]] == ["Owner", "Finance"]
@@ -409,6 +417,29 @@ def test_what_the_record_says_later_is_asked_too(api: Api) -> None:
     assert post(api, first, body).json()["id"] in (waits["id"], stricter.json()["id"])
     done = approve(api, FAY, waits["id"]).json()
     assert (done["state"], len(predicate(done)["deciders"])) == ("approved", 2)
+
+
+def test_who_is_known_later_to_have_had_a_part_does_not_approve(api: Api) -> None:
+    pipeline, contents = token(api), digest()
+    body = asks(subject="late:7", digest=contents, developer=TIM, contributors=[])
+    waits = post(api, pipeline, body).json()
+    model(api, "late", contents, 3, contributor=OLA)
+    refused = approve(api, OLA, waits["id"])
+    assert (refused.status_code, "Ola had a part" in refused.json()["detail"]) == (
+        403,
+        True,
+    ), refused.text
+    joined = post(api, pipeline, body)
+    assert (joined.status_code, joined.json()["apart"][0]["differences"]) == (
+        201,
+        [
+            {
+                "field": "stages",
+                "words": "somebody is kept apart from those who decide today, and is not there",
+            }
+        ],
+    )
+    assert approve(api, FAY, waits["id"]).json()["state"] == "approved"
 
 
 def test_what_an_older_release_opened(api: Api) -> None:

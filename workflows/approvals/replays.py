@@ -210,7 +210,10 @@ def reroute(
         request.stage,
         rest,
         replace(
-            kept, dropped=dropped, valid_for=gate.valid_for, way=ways.demands(stages)
+            kept,
+            dropped=dropped,
+            valid_for=gate.valid_for,
+            way=ways.demands((*request.stages[: request.stage], *rest)),
         ),
         policy_id,
         expires_at,

@@ -9,14 +9,22 @@ from storage.approvals import changing, queries, replaying
 from storage.policies import queries as policies
 from workflows import policy as policies_text
 from workflows.actors import SYSTEM
+from workflows.approvals import people as people_of
 from workflows.approvals import routing, rules, ways
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.policy import Policy, PolicyRefused
 from workflows.subjects import ReadAgain, Rereadable
+
+PART = {
+    "developer": "developer",
+    "validator": "validator",
+    "contributors": "contributor",
+}
+"""What the policy keeps apart → what somebody is to the subject then."""
 
 
 def read_again(
@@ -46,11 +54,18 @@ def read_again(
     if read is None:
         return request
     known = tuple(each.stored() for each in read.known)
-    if dict(read.conditions) == bound.facts and known == bound.known:
+    apart = _apart(session, head, bound, read, decided, around)
+    if (
+        dict(read.conditions) == bound.facts
+        and known == bound.known
+        and apart == bound.apart
+    ):
         return request
+    request = replace(request, apart=apart)
     rest, way = _rest(session, head, request, bound, read, decided, around)
     kept = replace(
         bound,
+        apart=apart,
         facts=dict(read.conditions),
         known=known,
         known_at=around.now.isoformat(timespec="microseconds"),
@@ -85,6 +100,7 @@ def read_again(
         known=list(known),
         told=kept.facts,
         added=added,
+        apart=sorted(apart),
     )
     return replace(request, stages=(*request.stages[: request.stage + 1], *rest))
 
@@ -131,7 +147,34 @@ def _rest(
     rest = tuple(
         sorted((*later, *staffed), key=lambda stage: places.get(stage.name, -1))
     )
-    return rest, (*(bound.way or ()), *ways.demands(new))
+    return rest, (*(bound.way or ()), *ways.demands(staffed))
+
+
+def _apart(
+    session: Session,
+    head: Any,
+    bound: Bound,
+    read: ReadAgain,
+    decided: set[str],
+    around: Circumstances,
+) -> dict[str, str]:
+    """Who may not decide, with those of whom the record says by now that they had a part. Raises NotAllowed when one did decide."""
+    found = dict(bound.apart)
+    gate = _policy(session, head, around).gates.get(head.gate) if read.parts else None
+    for part, people in read.parts.items():
+        if gate is not None and part in gate.separate:
+            for person in people:
+                found.setdefault(person, PART[part])
+    late = sorted(decided & (found.keys() - bound.apart.keys()))
+    if late:
+        rows = (people_of.one(session, one) for one in late)
+        names = [row.name for row in rows if row is not None]
+        raise NotAllowed(
+            f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
+            "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
+            audit=RefusalFact("approval.decide", "approval", str(head.id), why="apart"),
+        )
+    return found
 
 
 def _policy(session: Session, head: Any, around: Circumstances) -> Policy:

@@ -76,7 +76,6 @@ def submit(
     apart = separation.apart(gate, prepared, actor)
     by_rule = passes_by(gate, form.gate, facts)
     stages, dropped = bind(gate, form.gate, words, facts)
-    way = () if by_rule else ways.demands(stages)
     if not by_rule:
         stages = routing.staffed(
             session,
@@ -95,7 +94,7 @@ def submit(
         dropped,
         by_rule,
         gate.valid_for,
-        way,
+        () if by_rule else ways.demands(stages),
         tuple(each.stored() for each in prepared.known),
         now.isoformat(timespec="microseconds"),
     )

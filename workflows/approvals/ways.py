@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from workflows.actors import Actor
-from workflows.approvals import separation
+from workflows.approvals import routing, separation
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.policy import Policy
@@ -18,7 +19,7 @@ from workflows.subjects import Prepared
 
 
 def demand(stage: Stage) -> str:
-    """SHA-256 over what it takes to pass a stage as the policy binds it: who, how many, and under which rules.
+    """SHA-256 over what it takes to pass a stage: who (with those who decide in place of nobody), how many, by which rules.
 
     When people are reminded, and how they are asked, is no part of it.
     """
@@ -65,9 +66,16 @@ class Way:
 
 
 def current(
-    session: Session, actor: Actor, gate_name: str, prepared: Prepared, policy: Policy
+    session: Session,
+    actor: Actor,
+    gate_name: str,
+    prepared: Prepared,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
 ) -> Way:
-    """The way that a request of this person or program would take today. Raises NotAllowed and ConditionFailed."""
+    """The way that a request of this person or program would take now. Raises GovernanceError where it could not be opened."""
     gate = policy.gate(gate_name)
     apart = separation.apart(gate, prepared, actor)
     if passes_by(gate, gate_name, prepared.conditions):
@@ -75,7 +83,16 @@ def current(
     rows = queries.list_standing(session, actor.id)
     words = Words(policy, prepared.people, rows[0].manager_id if rows else None)
     stages, _ = bind(gate, gate_name, words, prepared.conditions)
-    return Way(stages, apart)
+    staffed = routing.staffed(
+        session,
+        gate,
+        stages,
+        words,
+        barred={actor.id, *apart},
+        by=now + gate.expires_after,
+        org_key=org_key,
+    )
+    return Way(staffed, apart)
 
 
 def beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:

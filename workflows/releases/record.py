@@ -48,9 +48,9 @@ class Recorded:
 
 def read(session: Session, subject: str, digest: str, project_id: int) -> Recorded:
     """What the inventory knows of a release now."""
-    name, version = split(subject)
+    names, version = _calls(subject)
     contents = digest.removeprefix("sha256:")
-    models = queries.list_models(session, name.casefold(), contents)
+    models = queries.list_models(session, names, contents)
     if not models:
         return Recorded(name=subject)
     versions = queries.list_versions(
@@ -69,7 +69,7 @@ def read(session: Session, subject: str, digest: str, project_id: int) -> Record
             (
                 model.name
                 for model in models
-                if name.casefold() in (model.key, (model.registry_name or "").lower())
+                if names & {model.key, (model.registry_name or "").lower()}
                 and model.project_id not in (None, project_id)
             ),
             "",
@@ -82,6 +82,22 @@ def split(subject: str) -> tuple[str, str]:
     """Name and version; the version is empty where none is given."""
     name, colon, version = subject.rpartition(":")
     return (name, version) if colon else (subject, "")
+
+
+_REGISTRY = "models:/"
+"""How an address of MLflow's registry begins: `models:/fraud-model/7`."""
+
+
+def _calls(subject: str) -> tuple[frozenset[str], str]:
+    """What a subject may call its model, folded, and the version: `team/fraud-model:7` is `fraud-model`, too."""
+    if subject.startswith(_REGISTRY):
+        name, _, version = subject.removeprefix(_REGISTRY).rpartition("/")
+    else:
+        name, version = split(subject)
+    names = {name, name.partition("@")[0], subject.removeprefix(_REGISTRY)}
+    names |= {each.rpartition("/")[2] for each in names}
+    names |= {each.partition("@")[0] for each in names}
+    return frozenset(each.casefold() for each in names if each), version
 
 
 def require_agreement(

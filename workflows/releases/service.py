@@ -133,7 +133,18 @@ class ReleaseSubject:
         """What the record says of the release now."""
         project = queries.find_project_of(session, subject_id)
         recorded = record.read(session, facts["subject"], facts["digest"], project.id)
-        return ReadAgain(_conditions(facts, recorded, project), recorded.known())
+        return ReadAgain(
+            _conditions(facts, recorded, project),
+            recorded.known(),
+            {
+                word: recorded.parts.get(part, ())
+                for word, part in (
+                    ("developer", Part.DEVELOPER),
+                    ("validator", Part.VALIDATOR),
+                    ("contributors", Part.CONTRIBUTOR),
+                )
+            },
+        )
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the release's row."""
