@@ -383,6 +383,16 @@ def predicate(answer: dict[str, Any]) -> dict[str, Any]:
     return told["predicate"]  # type: ignore[no-any-return]
 
 
+def test_a_word_in_another_case_is_not_past_its_stage(api: Api) -> None:
+    for said in ("Production", "PRODUCTION"):
+        refused = post(api, token(api), asks(environment=said))
+        assert (refused.status_code, refused.json()["faults"][0]["where"]) == (
+            422,
+            "environment",
+        )
+        assert "decides by environment 'production'" in refused.json()["detail"]
+
+
 def set_tier(api: Api, model_id: int, tier: int) -> None:
     with api.office.bot.deps.db.begin() as session:
         session.execute(update(Model).where(Model.id == model_id).values(tier=tier))

@@ -13,7 +13,7 @@ from storage.releases import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.policy import Policy, conditions
+from workflows.policy import Gate, Policy, conditions
 from workflows.policy.facts import Facts
 from workflows.releases import questions, record, rules
 from workflows.releases.forms import AskRelease
@@ -283,6 +283,7 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
                 field=field,
             )
 
+    _require_spelling(gate, asked)
     for part, said in (
         ("developer", asked.developer or recorded.parts.get(Part.DEVELOPER)),
         ("validator", asked.validator or recorded.parts.get(Part.VALIDATOR)),
@@ -293,6 +294,31 @@ def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) 
                 f"The gate {asked.gate_name} keeps {part} apart from those who decide, so say who: `{part}`.",
                 field=part,
             )
+
+
+def _require_spelling(gate: Gate, asked: AskRelease) -> None:
+    """Refuse `Production` where the gate decides by `production`: people would read one, and conditions another."""
+    name, version = record.split(asked.subject)
+    for _, text in gate.conditions():
+        texts = conditions.texts_in(text)
+        spelt = {word.casefold(): word for word in texts}
+        for fact, value, field in (
+            ("model.name", name, "subject"),
+            ("model.version", version, "subject"),
+            ("environment", asked.environment, "environment"),
+            ("data.class", asked.data_class, "data_class"),
+            ("region", asked.region, "region"),
+        ):
+            known = spelt.get(value.casefold()) if value else None
+            if (
+                known is not None
+                and value not in texts
+                and fact in conditions.names_in(text, TYPE)
+            ):
+                raise InvalidInput(
+                    f"The gate {asked.gate_name} decides by {fact} {known!r}, and this says {value!r}. Write it as the gate does.",
+                    field=field,
+                )
 
 
 def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
