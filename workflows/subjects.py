@@ -2,9 +2,10 @@
 and changes its own record in the very transaction of the last decision.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from storage.enums import ApprovalState
 from workflows.actors import Actor
@@ -13,6 +14,28 @@ from workflows.policy.facts import Facts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One thing that mlgov read of its own record when a stage opened: no part of what was asked."""
+
+    name: str
+    """`tier`"""
+    label: str
+    """`tier`, for people, inside a sentence."""
+    value: str | int
+    source: str
+    """Where it stands: `the inventory`."""
+
+    def stored(self) -> dict[str, Any]:
+        """As the request's row and the ledger keep it."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "value": self.value,
+            "source": self.source,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,12 @@ class Prepared:
     conditions: Facts = field(default_factory=dict)
     is_apart: bool = False
     """Contributors never decide, whatever the gate keeps apart."""
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further people who had a part (`developer`, `validator`), where the record knows of several."""
+    known: tuple[Known, ...] = ()
+    """What was read of mlgov's own record, for those who decide."""
+    question: Callable[[str], str] | None = None
+    """The digest of all that was asked, from the salted digest of the reason; none where nobody compares questions."""
 
 
 def project_facts(project: Any) -> Facts:
@@ -61,6 +90,33 @@ class Words:
     facts: tuple[tuple[str, str], ...] = ()
     undone: str = ""
     """What holds once an approval has lapsed: "January's budget is back at 40,000 EUR"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """What conditions are told of a request now, and what mlgov read of its own record for it."""
+
+    conditions: Facts
+    known: tuple[Known, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who had a part by the record, by what the policy calls it (`developer`, `validator`, `contributors`)."""
+
+
+@runtime_checkable
+class Rereadable(Protocol):
+    """A subject type whose conditions rest on what mlgov's record says, which can change while a request waits."""
+
+    def read_again(
+        self,
+        session: "Session",
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> ReadAgain | None:
+        """What conditions are told now of what was asked (`facts`), read without locks; None when that can't be told."""
+        ...
 
 
 class SubjectType(Protocol):

@@ -136,6 +136,10 @@ def handle(api: FastAPI, deps: Deps) -> None:
             (409, "not-taken"),
         )
         faults = [Fault(where=error.field, why=sentence)] if error.field else []
+        if isinstance(error, KeyReused):
+            faults = [
+                Fault(where=one.field, why=one.words) for one in error.differences
+            ]
         return problem(status, code, sentence, faults=faults)
 
     @api.exception_handler(RequestValidationError)

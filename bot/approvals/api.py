@@ -16,8 +16,9 @@ from bot.approvals import deciding, resources
 from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
 from bot.context import Deps
 from storage.enums import ApprovalState, Scope, Verdict
+from workflows import asking as askings
 from workflows import decisions
-from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
+from workflows.approvals.forms import Decide, Withdraw
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
 from workflows.releases import reads
@@ -121,7 +122,7 @@ def router(
     def ask(
         form: AskRelease, key: IdempotencyKey, caller: Calls, response: Response
     ) -> ApprovalTold:
-        """Ask at a gate whether something may be released. Who asked already gets the request that waits."""
+        """Ask at a gate whether something may be released. The very same question joins the request that waits."""
         door.require(caller, Scope.ASK)
         project = door.project(caller, form.project)
         door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
@@ -131,37 +132,27 @@ def router(
                 field="gate",
             )
         asking = Asking(form=form, project=project, token=caller.token.prefix)
-        name = releases.request_key(caller.actor, key)
-
-        def work(session: Session) -> tuple[int, bool]:
-            now = deps.now(session)
-            known = releases.join(session, caller.actor, asking, name, now=now)
-            if known is not None:
-                return known, False
-            return (
-                decisions.submit(
-                    session,
-                    caller.actor,
-                    SubmitRequest(
-                        gate=form.gate_name,
-                        subject_type=releases.TYPE,
-                        form=asking,
-                        reason=form.reason
-                        or f"Asked by {caller.token.name}; no reason was given.",
-                        request_key=name,
-                    ),
-                    policy=deps.policy,
-                    policy_id=deps.holder.version_id,
-                    now=now,
-                    org_key=deps.team.org_key,
-                ),
-                True,
+        opened = deps.db.run(
+            lambda session: askings.ask(
+                session,
+                caller.actor,
+                asking,
+                releases.request_key(caller.actor, key),
+                token_name=caller.token.name,
+                policy=deps.policy,
+                policy_id=deps.holder.version_id,
+                now=deps.now(session),
+                org_key=deps.team.org_key,
             )
-
-        approval_id, is_new = deps.db.run(work)
-        response.status_code = 201 if is_new else 200
-        response.headers["Location"] = f"/api/v1/approvals/{approval_id}"
-        return shown(approval_id)
+        )
+        response.status_code = 201 if opened.is_new else 200
+        response.headers["Location"] = f"/api/v1/approvals/{opened.id}"
+        return shown(opened.id).model_copy(
+            update={
+                "people": opened.people or None,
+                "apart": [resources.apart(each) for each in opened.apart] or None,
+            }
+        )
 
     @made.get(
         "", response_model_exclude_none=True, responses=answers(400, 401, 403, 422)

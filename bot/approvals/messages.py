@@ -366,6 +366,7 @@ def _question(record: Card) -> list[Block]:
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
+        *([blocks.context(read)] if (read := words.known(record)) else []),
         *_said(record),
     ]
 

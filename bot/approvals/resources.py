@@ -1,6 +1,7 @@
 """Requests as the HTTP API tells of them. Pure."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -8,6 +9,7 @@ from bot.approvals import words
 from storage.enums import ApprovalState, Verdict
 from workflows.approvals.records import Card, Line, Round
 from workflows.releases.reads import Mark, Place
+from workflows.releases.rules import Apart
 
 
 class Who(BaseModel):
@@ -45,6 +47,20 @@ class Statement(BaseModel):
     signatures: list[dict[str, str]]
 
 
+class DifferenceTold(BaseModel):
+    """One field in which two askings differ; `stages` where more has to be decided today."""
+
+    field: str
+    words: str
+
+
+class ApartTold(BaseModel):
+    """A request about the same release that waits at the same gate, and why this asking did not join it."""
+
+    id: int
+    differences: list[DifferenceTold]
+
+
 class ApprovalTold(BaseModel):
     """A request as it stands."""
 
@@ -58,6 +74,26 @@ class ApprovalTold(BaseModel):
     digest: str | None = None
     commit: str | None = None
     environment: str | None = None
+    asked: dict[str, Any] | None = Field(
+        default=None,
+        description="The question, by field: all that the asker gave. People are opaque ids, the reason is a salted digest.",
+    )
+    question: str | None = Field(
+        default=None,
+        description="SHA-256 over `asked`: two askings are one request only when it is equal.",
+    )
+    known: dict[str, Any] | None = Field(
+        default=None,
+        description="What mlgov read of its own record when a stage opened, like the tier; no part of the question.",
+    )
+    people: dict[str, str] | None = Field(
+        default=None,
+        description="In the answer to an asking: the opaque ids of those whom it names.",
+    )
+    apart: list[ApartTold] | None = Field(
+        default=None,
+        description="In the answer to an asking: requests that wait and that it did not join.",
+    )
     reason: str
     requested_by: Who
     requested_at: datetime
@@ -98,6 +134,9 @@ def told(
         digest=place.asked.get("digest"),
         commit=place.asked.get("commit"),
         environment=place.asked.get("environment"),
+        asked=place.asked or None,
+        question=place.question,
+        known=place.known or None,
         reason=card.reason,
         requested_by=Who(id=card.requester.id, name=card.requester.name),
         requested_at=card.created_at,
@@ -109,6 +148,17 @@ def told(
         decisions=[_decision(line, names[line.position]) for line in card.lines],
         policy_version=card.policy_id,
         statement=statement,
+    )
+
+
+def apart(record: Apart) -> ApartTold:
+    """A request that an asking did not join, for programs."""
+    return ApartTold(
+        id=record.id,
+        differences=[
+            DifferenceTold(field=one.field, words=one.words)
+            for one in record.differences
+        ],
     )
 
 

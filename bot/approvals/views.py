@@ -82,6 +82,8 @@ def details(card: Card, *, now: datetime) -> Block:
     shown += [
         blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)
     ]
+    if read := words.known(card):
+        shown.append(blocks.context(read))
     shown.append(blocks.divider())
     for stage in card.rounds:
         shown.append(blocks.section(_stage(card, stage.position)))

@@ -126,6 +126,20 @@ def escalation(step: Escalated) -> str:
     )
 
 
+def known(card: Card) -> str:
+    """`From the inventory, read Mon 26 Jan: tier 1 · EU AI Act class high`; empty where mlgov read nothing itself."""
+    told = []
+    for source in dict.fromkeys(one["source"] for one in card.known):
+        values = " · ".join(
+            f"{blocks.escape(one['label'], 40)} {blocks.escape(str(one['value']), 80)}"
+            for one in card.known
+            if one["source"] == source
+        )
+        read = f", read {blocks.when(card.known_at)}" if card.known_at else ""
+        told.append(f"From {blocks.escape(source, 40)}{read}: {values}")
+    return "\n".join(told)
+
+
 def left_out(card: Card) -> str:
     """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
     return " · ".join(

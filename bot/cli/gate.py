@@ -12,6 +12,7 @@ from bot.cli.base import Json, fail, say
 
 if TYPE_CHECKING:
     from bot.cli.calling import Caller
+    from workflows.releases.forms import AskRelease
 
 EXITS = {
     "approved": 0,
@@ -25,6 +26,26 @@ LOOK = 25
 """Seconds of one long poll."""
 HEARTBEAT = 300.0
 """Seconds without news after which it says that it still waits: pipelines kill jobs that say nothing."""
+
+
+class Watch:
+    """Lets through only answers about what was asked; the first one says whom the words of the asking stand for."""
+
+    def __init__(self, form: "AskRelease") -> None:
+        self._form = form
+        self._first: dict[str, Any] | None = None
+
+    def checked(self, answer: Any) -> dict[str, Any]:
+        """The answer. Raises typer.Exit(1), and says what differs, when it is about anything else."""
+        from workflows.errors import GovernanceError
+        from workflows.releases import answers
+
+        try:
+            found = answers.require_answer(self._form, answer, self._first)
+        except GovernanceError as error:
+            raise fail(error.sentence) from None
+        self._first = self._first or found
+        return found
 
 
 def gate(
@@ -126,14 +147,12 @@ def gate(
         "url": url,
         "reason": reason,
     }
-    wrong = _wrong(asked, forms.AskRelease)
-    if wrong:
-        raise fail(wrong, 2)
+    form = _form(asked, forms.AskRelease)
     named = "\n".join([gate.replace("-", "_"), subject, digest.lower(), run_id])
     key = hashlib.sha256(named.encode()).hexdigest()
     body = {name: value for name, value in asked.items() if value}
     with caller() as api:
-        found = _wait(api, body, key, time.monotonic() + seconds)
+        found = _wait(api, body, key, time.monotonic() + seconds, Watch(form))
         if found is None:
             typer.echo(
                 f"mlgov could not be reached within {timeout}, so nothing is known. The same command asks again.",
@@ -141,7 +160,7 @@ def gate(
             )
             raise typer.Exit(1)
         if statement is not None and found["state"] == "approved":
-            _keep(api, found["id"], statement)
+            _keep(api, found, statement, form)
     if as_json:
         import json
 
@@ -168,11 +187,12 @@ def _seconds(text: str) -> float:
     return found.total_seconds() if isinstance(found, timedelta) else 0.0
 
 
-def _wrong(asked: dict[str, Any], form: Any) -> str | None:
+def _form(asked: dict[str, Any], form: type["AskRelease"]) -> "AskRelease":
+    """What is asked, checked. Raises typer.Exit(2) with what is wrong."""
     from pydantic import ValidationError
 
     try:
-        form.model_validate(asked)
+        return form.model_validate(asked)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         hint = {
@@ -180,12 +200,14 @@ def _wrong(asked: dict[str, Any], form: Any) -> str | None:
             "commit": "7 to 64 hexadecimal digits",
             "gate": "small letters, digits and dashes",
         }.get(str(fault["loc"][0]), str(fault["msg"]))
-        return f"--{fault['loc'][0]} {re.sub(r'[^ -~]', '?', str(fault['input']))[:80]}: {hint}."
-    return None
+        raise fail(
+            f"--{fault['loc'][0]} {re.sub(r'[^ -~]', '?', str(fault['input']))[:80]}: {hint}.",
+            2,
+        ) from None
 
 
 def _wait(
-    api: "Caller", body: dict[str, Any], key: str, until: float
+    api: "Caller", body: dict[str, Any], key: str, until: float, watch: Watch
 ) -> dict[str, Any] | None:
     """The request, ended or as it stands when the time is over; None when mlgov never answered."""
     from bot.cli.calling import Passing
@@ -197,16 +219,22 @@ def _wait(
         try:
             if found is None:
                 headers = {"Idempotency-Key": key}
-                found = api.read("POST", "/approvals", body=body, headers=headers)
+                found = watch.checked(
+                    api.read("POST", "/approvals", body=body, headers=headers)
+                )
+                for other in found.get("apart") or ():
+                    words = "; ".join(one["words"] for one in other["differences"])
+                    _progress(f"Not joined with request {other['id']}: {words}.")
                 _progress(f"Request {found['id']} at {found['gate']}: {found['asks']}.")
             elif left > 0:
                 wait = max(1, min(LOOK, int(left)))
-                found = api.read(
+                answer = api.read(
                     "GET",
                     f"/approvals/{found['id']}",
                     params={"wait": wait, "seen": found["mark"]},
                     patience=wait + 15.0,
                 )
+                found = watch.checked(answer)
             pause = 1.0
             if is_away:
                 _progress("mlgov answers again.")
@@ -230,16 +258,22 @@ def _wait(
             _progress(f"Still: {told}")
 
 
-def _keep(api: "Caller", approval_id: int, file: Path) -> None:
+def _keep(api: "Caller", found: dict[str, Any], file: Path, form: "AskRelease") -> None:
+    """Write the statement about the request, once it says what was asked."""
     from bot.cli.calling import Passing
+    from workflows.errors import GovernanceError
+    from workflows.releases import answers
 
     try:
-        envelope = api.call("GET", f"/approvals/{approval_id}/statement").content
+        envelope = api.call("GET", f"/approvals/{found['id']}/statement").content
+        answers.require_statement(form, found, envelope)
         file.write_bytes(envelope)
     except Passing as passing:
         raise fail(
             f"Approved, but the statement could not be fetched: {passing}."
         ) from None
+    except GovernanceError as error:
+        raise fail(error.sentence) from None
     except OSError as error:
         raise fail(
             f"Approved, but {file} cannot be written ({error.strerror})."

@@ -9,7 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, Decision
+from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
+from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from storage.releases.tables import Release
@@ -65,47 +67,135 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
 
 
 def find_project_of(session: Session, release_id: int) -> Any:
-    """(key, name) of the project whose release it is; None for no release."""
+    """The project whose release it is: its id, names and what conditions are told; None for no release."""
     return session.execute(
-        select(Project.key, Project.name)
+        select(
+            Project.id,
+            Project.key,
+            Project.name,
+            Project.category,
+            Project.status,
+            Project.business_unit,
+        )
         .join(Release, Release.project_id == Project.id)
         .where(Release.id == release_id)
     ).first()
 
 
-def find_pending(session: Session, gate: str, release_id: int) -> int | None:
-    """The request at that gate about that release which still waits; its id."""
+_ASKED = (
+    select(
+        Approval.id,
+        Approval.gate,
+        Approval.facts,
+        Approval.bound,
+        Approval.state,
+        Approval.requester_id,
+        Approval.project_id,
+        Project.key.label("project"),
+        PrivateText.salt.label("reason_salt"),
+        PrivateText.sha256.label("reason_sha256"),
+        PrivateText.text.label("reason"),
+    )
+    .join(Project, Project.id == Approval.project_id)
+    .outerjoin(PrivateText, PrivateText.id == Approval.reason_id)
+    .where(Approval.subject_type == "release")
+)
+"""What a request about a release was asked, and what it was bound to."""
+
+
+def list_pending(
+    session: Session, gate: str, release_id: int, *, now: datetime
+) -> Sequence[Any]:
+    """The requests at that gate about that release which can still be decided, oldest first."""
     return session.execute(
-        select(Approval.id)
-        .where(
-            Approval.subject_type == "release",
+        _ASKED.where(
             Approval.subject_id == release_id,
             Approval.gate == gate,
             Approval.state == ApprovalState.PENDING,
+            Approval.expires_at > now,
+        ).order_by(Approval.id)
+    ).all()
+
+
+def find_asked(session: Session, approval_id: int) -> Any:
+    """What a request about a release was asked; None for any other request."""
+    return session.execute(_ASKED.where(Approval.id == approval_id)).first()
+
+
+def lock_key(session: Session, request_key: str) -> None:
+    """Let nobody else ask under this key until the transaction ends. SQLite has one writer at a time anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(request_key, 0)))
         )
-        .order_by(Approval.id)
-        .limit(1)
-    ).scalar_one_or_none()
 
 
 def find_keyed(session: Session, request_key: str) -> Any:
-    """(id, gate, facts) of the request that this asking opened; None when it is new."""
-    return session.execute(
-        select(Approval.id, Approval.gate, Approval.facts).where(
-            Approval.request_key == request_key
+    """The request that this asking opened; None when it is new."""
+    return session.execute(_ASKED.where(Approval.request_key == request_key)).first()
+
+
+def list_models(
+    session: Session, names: Collection[str], contents: str
+) -> Sequence[Model]:
+    """Models that are called one of these (folded), here or in the registry, or that have a version with these contents."""
+    return (
+        session.execute(
+            select(Model)
+            .where(
+                or_(
+                    Model.key.in_(sorted(names)),
+                    func.lower(Model.registry_name).in_(sorted(names)),
+                    Model.id.in_(
+                        select(ModelVersion.model_id).where(
+                            ModelVersion.digest == contents
+                        )
+                    ),
+                )
+            )
+            .order_by(Model.id)
         )
-    ).first()
+        .scalars()
+        .all()
+    )
+
+
+def list_versions(
+    session: Session, model_ids: Collection[int], version: str, contents: str
+) -> Sequence[ModelVersion]:
+    """Versions of these models that are called so, or have these contents."""
+    return (
+        session.execute(
+            select(ModelVersion)
+            .where(
+                ModelVersion.model_id.in_(sorted(model_ids)),
+                or_(ModelVersion.version == version, ModelVersion.digest == contents),
+            )
+            .order_by(ModelVersion.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Any]:
+    """Who had which part in these versions (person_id, part), each once."""
+    return session.execute(
+        select(ModelPerson.person_id, ModelPerson.part)
+        .where(ModelPerson.version_id.in_(sorted(version_ids)))
+        .distinct()
+        .order_by(ModelPerson.part, ModelPerson.person_id)
+    ).all()
 
 
 def find_place(session: Session, approval_id: int) -> Any:
-    """(gate, project key, requester, facts) of a request; None when there is none."""
+    """(gate, project key and id, requester, bound) of a request; None when there is none."""
     return session.execute(
         select(
             Approval.gate,
             Project.key.label("project"),
             Approval.requester_id,
-            Approval.facts,
-            Approval.subject_type,
+            Approval.bound,
             Approval.project_id,
         )
         .join(Project, Project.id == Approval.project_id)

@@ -91,6 +91,7 @@ def lock_approved(session: Session, approval_id: int) -> Any:
             Approval.id,
             Approval.gate,
             Approval.facts,
+            Approval.bound,
             Approval.requester_id,
             Approval.created_at,
             Approval.decided_at,

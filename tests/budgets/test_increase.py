@@ -5,12 +5,14 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from storage.approvals.tables import Approval
+from storage.approvals.tables import Approval, ApprovalStage
 from storage.budgets.tables import BudgetAlert, BudgetRevision
 from storage.delivery.tables import Outbox
 from storage.enums import Verdict
+from storage.people.tables import Person
+from tests.budgets import asking
 from tests.budgets.asking import approve, ask, decide
-from tests.budgets.conftest import Money, days
+from tests.budgets.conftest import ORG, Money, days
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.errors import GovernanceError
 from workflows.policy.facts import FACTS
@@ -135,3 +137,29 @@ def test_conditions_are_told_exactly_the_facts_that_the_policy_knows(
     facts = bound["facts"]
     assert facts.keys() == FACTS["budget"].keys()
     assert (facts["increase.percent"], facts["increase.amount"]) == (50.0, 500.0)
+
+
+def test_a_budget_that_shrank_while_it_was_asked_about_asks_more_people(
+    money: Money, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What conditions are told is read again when a stage ends; the request is bound to the policy of its opening."""
+    far = "{name: Finance, when: increase.percent > 60.0, approvers: [U0FAY]}"
+    monkeypatch.setattr(asking, "POLICY", f"{asking.POLICY}      - {far}\n")
+    money.budget()
+    with money.db.begin() as session:
+        session.add(Person(id="p_fay", org_key=ORG, slack_id="U0FAY", name="Fay"))
+    approval_id = ask(money, "1500")
+    money.budget(amount="800")
+    decide(money, approval_id)
+    with money.db.read() as session:
+        stages = session.execute(
+            select(ApprovalStage.name).order_by(ApprovalStage.position)
+        ).scalars()
+        row = session.get_one(Approval, approval_id)
+        assert (list(stages), row.state, row.stage) == (
+            ["Owner", "Finance"],
+            "pending",
+            1,
+        )
+        assert row.bound is not None
+        assert row.bound["facts"]["increase.percent"] == 87.5

@@ -392,3 +392,22 @@ def test_coming_back_puts_no_review_off_and_the_retired_are_not_reviewed(
     yard.step(OLA, version, "retire")
     yard.step(RISK, version, "retire")
     assert yard.look(model).next_review is None
+
+
+def test_a_tier_that_rises_while_approvers_look_asks_its_sponsor_too(
+    yard: Yard,
+) -> None:
+    model = yard.model(tier=2)
+    version = yard.in_validation(model)
+    yard.complete(version, "approval")
+    yard.accept_all(VAL, version)
+    request = yard.ask(VAL, version)
+    assert [one.name for one in yard.card(request).rounds] == ["Model risk"]
+    yard.assess(model, 1)
+    yard.decide(RISK, request)
+    card = yard.card(request)
+    assert (card.state, card.round.name, card.dropped) == ("pending", "Sponsor", ())
+    assert {one["name"]: one["value"] for one in card.known}["tier"] == 1
+    yard.decide(SPO, request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()

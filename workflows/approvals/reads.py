@@ -336,6 +336,8 @@ def _card(
         extras=extras,
         facts=head.facts,
         is_editable=is_editable,
+        known=bound.known,
+        known_at=datetime.fromisoformat(bound.known_at) if bound.known_at else None,
     )
 
 

@@ -148,6 +148,9 @@ class Card:
     """What is asked, as its subject type keeps it."""
     is_editable: bool = False
     """Whether the requester can change what they ask while it waits."""
+    known: tuple[Mapping[str, Any], ...] = ()
+    """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
+    known_at: datetime | None = None
 
     @property
     def question(self) -> Question | None:

@@ -12,7 +12,7 @@ from storage.approvals import queries, replaying
 from storage.enums import ApprovalState
 from workflows import outbox, timers
 from workflows.actors import Actor
-from workflows.approvals import announcements, clocks, people, routing
+from workflows.approvals import announcements, clocks, people, routing, ways
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.service import locked, votes_of
@@ -209,7 +209,12 @@ def reroute(
         head,
         request.stage,
         rest,
-        replace(kept, dropped=dropped, valid_for=gate.valid_for),
+        replace(
+            kept,
+            dropped=dropped,
+            valid_for=gate.valid_for,
+            way=ways.demands((*request.stages[: request.stage], *rest)),
+        ),
         policy_id,
         expires_at,
         {request.requester_id, *kept.apart, *(vote.person_id for vote in votes)},

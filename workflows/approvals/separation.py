@@ -24,6 +24,10 @@ def apart(gate: Gate, prepared: Prepared, actor: Actor) -> dict[str, str]:
         if first is not None and first == second:
             raise NotAllowed(_same(one, other), audit=_fact(one, other))
     found: dict[str, str] = {person: part for part, person in parts.items() if person}
+    for part, people in prepared.also.items():
+        if part in gate.separate:
+            for person in people:
+                found.setdefault(person, part)
     if prepared.is_apart or "contributors" in gate.separate:
         for person in prepared.contributors:
             found.setdefault(person, "contributor")

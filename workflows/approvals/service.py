@@ -19,6 +19,7 @@ from workflows.approvals import (
     people,
     reads,
     refusals,
+    rereading,
     rules,
     seating,
     terms,
@@ -70,6 +71,10 @@ def decide(
     step = rules.step(request, votes, form.verdict, entitled.parties)
     if isinstance(step, Refusal):
         raise refused(session, step, head.id, actor, around)
+    if step in (Step.NEXT_STAGE, Step.APPROVED):
+        decided = {actor.id, *(vote.person_id for vote in votes)}
+        request = rereading.read_again(session, head, request, decided, around)
+        step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(rows))
         for stage in request.stages[request.stage + 1 :]

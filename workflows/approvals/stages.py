@@ -181,6 +181,14 @@ class Bound:
     by_rule: str = ""
     """The condition by which it passed without being asked; empty for a request that people decide."""
     valid_for: timedelta | None = None
+    way: tuple[str, ...] | None = None
+    """What its stages demand, by `ways.demand`; none for a request that an older release opened."""
+    known: tuple[dict[str, Any], ...] = ()
+    """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
+    known_at: str | None = None
+    """When that was read, as ISO 8601."""
+    question: str | None = None
+    """The digest of all that was asked; see `subjects.Prepared.question`."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> "Bound":
@@ -194,6 +202,10 @@ class Bound:
             tuple(Dropped(**item) for item in kept.get("dropped", ())),
             kept.get("by_rule", ""),
             _span(kept.get("valid_for")),
+            tuple(kept["way"]) if kept.get("way") is not None else None,
+            tuple(kept.get("known", ())),
+            kept.get("known_at"),
+            kept.get("question"),
         )
 
     def stored(self) -> dict[str, Any]:
@@ -206,6 +218,10 @@ class Bound:
             "dropped": [{"name": one.name, "when": one.when} for one in self.dropped],
             "by_rule": self.by_rule,
             "valid_for": self.valid_for.total_seconds() if self.valid_for else None,
+            "way": list(self.way) if self.way is not None else None,
+            "known": list(self.known),
+            "known_at": self.known_at,
+            "question": self.question,
         }
 
 

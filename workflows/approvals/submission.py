@@ -1,6 +1,7 @@
 """Opening a request: checked so that it can pass, bound to the policy of the moment, and its first stage asked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from workflows.approvals import (
     people,
     routing,
     separation,
+    ways,
 )
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.binding import bound as bound_stage
@@ -92,6 +94,9 @@ def submit(
         dropped,
         by_rule,
         gate.valid_for,
+        () if by_rule else ways.demands(stages),
+        tuple(each.stored() for each in prepared.known),
+        now.isoformat(timespec="microseconds"),
     )
     approval_id = _open(
         session,
@@ -151,6 +156,8 @@ def _open(
     now: datetime,
 ) -> int:
     reason = audit.write_text(session, actor, form.reason, now=now)
+    if prepared.question is not None:
+        bound = replace(bound, question=prepared.question(reason.sha256))
     approval_id = queries.insert_request(
         session,
         {
@@ -190,6 +197,8 @@ def _open(
         stages=[stage.name for stage in stages],
         left_out=[stage.name for stage in bound.dropped],
         apart=sorted(bound.apart),
+        **({"known": list(bound.known)} if bound.known else {}),
+        **({"question": bound.question} if bound.question else {}),
         expires_at=expires_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(reason),
     )

@@ -18,7 +18,8 @@ from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words, project_facts
+from workflows.policy.facts import Facts
+from workflows.subjects import Prepared, ReadAgain, Words, project_facts
 
 TYPE = "budget"
 
@@ -87,18 +88,41 @@ class BudgetIncrease:
                 "period_end": burn.span.last.isoformat(),
             },
             people=_people(budget, project),
-            conditions={
-                "increase.percent": float(
-                    (form.amount - burn.amount) * 100 / burn.amount
-                )
-                if burn.amount
-                else 100.0,
-                "increase.amount": float(form.amount - burn.amount),
-                "increase.new": float(form.amount),
-                "increase.currency": burn.currency,
-                "increase.scope": form.scope,
-                **project_facts(project),
-            },
+            conditions=_conditions(
+                burn.amount, form.amount, burn.currency, form.scope, project
+            ),
+        )
+
+    def read_again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> ReadAgain | None:
+        """How far the amount that is asked is from what the budget holds now; None where it holds nothing any more."""
+        budget = queries.find_budget(session, subject_id)
+        if budget is None:
+            return None
+        span = rules.Span(
+            date.fromisoformat(facts["period_start"]),
+            date.fromisoformat(facts["period_end"]),
+        )
+        revisions = queries.list_revisions(session, [budget.id])[budget.id]
+        current = rules.amount_in(service.amounts(revisions), span)
+        if current is None:
+            return None
+        project = queries.project(session, budget.project_id)
+        return ReadAgain(
+            _conditions(
+                current.amount,
+                Decimal(facts["new"]),
+                facts["currency"],
+                facts["scope"],
+                project,
+            )
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -301,6 +325,21 @@ class BudgetIncrease:
             facts=tuple(detail),
             undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}",
         )
+
+
+def _conditions(
+    current: Decimal, new: Decimal, currency: str, scope: str, project: Project
+) -> Facts:
+    return {
+        "increase.percent": float((new - current) * 100 / current)
+        if current
+        else 100.0,
+        "increase.amount": float(new - current),
+        "increase.new": float(new),
+        "increase.currency": currency,
+        "increase.scope": scope,
+        **project_facts(project),
+    }
 
 
 def _people(budget: Budget, project: Project) -> dict[str, str | None]:

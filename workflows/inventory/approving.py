@@ -1,6 +1,6 @@
 """A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from workflows.inventory import moving, reads, rules, standings, versions
 from workflows.inventory.forms import AskApproval
 from workflows.inventory.records import ModelRecord
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words, project_facts
+from workflows.policy.facts import Facts
+from workflows.subjects import Known, Prepared, ReadAgain, Words, project_facts
 
 TYPE = versions.TYPE
 GATE = "model_approval"
@@ -83,9 +84,6 @@ class ModelApproval:
         everybody = tuple(dict.fromkeys(one.person_id for one in parts))
         today = reads.today_of(policy, now)
         open_ = [one for one in record.findings if one.is_open(today)]
-        waived = [
-            one.type for one in items.values() if one.status is EvidenceStatus.WAIVED
-        ]
         return Prepared(
             subject_id=version.id,
             project_id=row.id,
@@ -96,29 +94,45 @@ class ModelApproval:
                 "digest": version.digest or "",
                 "evidence": evidence_rules.snapshot(items),
                 "items": len(items),
-                "waived": sorted(waived),
+                "waived": sorted(_waived(items)),
                 "flagged": sorted(one.type for one in items.values() if one.flags),
                 "findings": [one.id for one in open_],
             },
             people=_people(model, row, parts),
             contributors=everybody,
             is_apart=True,
-            conditions={
-                "model.name": model.key,
-                "model.version": version.version,
-                "model.tier": model.tier or 1,
-                "model.kind": model.kind,
-                "model.eu_class": model.eu_class or "",
-                "model.exposure": model.exposure or "",
-                "model.affects_people": model.affects_people,
-                "evidence.waived": len(waived),
-                "evidence.flagged": sum(bool(one.flags) for one in items.values()),
-                "findings.open": len(open_),
-                "findings.high": sum(
-                    one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_
-                ),
-                **project_facts(row),
-            },
+            conditions=_conditions(model, version, row, items, open_),
+            known=_known(model),
+        )
+
+    def read_again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> ReadAgain | None:
+        """What the inventory says of the version now; None where its model belongs to no project any more."""
+        version, model = _pair(session, subject_id)
+        projects = queries.projects(
+            session, [model.project_id] if model.project_id else []
+        )
+        row = next(iter(projects.values()), None)
+        if row is None:
+            return None
+        today = reads.today_of(policy, now)
+        record = reads.one(session, model.id)
+        return ReadAgain(
+            _conditions(
+                model,
+                version,
+                row,
+                standings.items_of(session, version.id),
+                [one for one in record.findings if one.is_open(today)],
+            ),
+            _known(model),
         )
 
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
@@ -295,6 +309,47 @@ class ModelApproval:
             facts=tuple(detail),
             undone=f"{name} is not approved any more",
         )
+
+
+def _waived(items: Mapping[str, Any]) -> list[str]:
+    return [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]
+
+
+def _conditions(
+    model: Model,
+    version: ModelVersion,
+    project: Project,
+    items: Mapping[str, Any],
+    open_: Sequence[Any],
+) -> Facts:
+    return {
+        "model.name": model.key,
+        "model.version": version.version,
+        "model.tier": model.tier or 1,
+        "model.kind": model.kind,
+        "model.eu_class": model.eu_class or "",
+        "model.exposure": model.exposure or "",
+        "model.affects_people": model.affects_people,
+        "evidence.waived": len(_waived(items)),
+        "evidence.flagged": sum(bool(one.flags) for one in items.values()),
+        "findings.open": len(open_),
+        "findings.high": sum(
+            one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_
+        ),
+        **project_facts(project),
+    }
+
+
+def _known(model: Model) -> tuple[Known, ...]:
+    values = (
+        ("tier", "tier", model.tier),
+        ("eu_class", "EU AI Act class", model.eu_class),
+    )
+    return tuple(
+        Known(name, label, value, "the inventory")
+        for name, label, value in values
+        if value is not None
+    )
 
 
 def _people(

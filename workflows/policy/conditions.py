@@ -63,6 +63,14 @@ def names_in(text: str, subject_type: str) -> list[str]:
     ]
 
 
+_TEXT = re.compile(r"""(["'])((?:(?!\1)[^\\])*)\1""")
+
+
+def texts_in(text: str) -> list[str]:
+    """The texts that a condition compares with, as it writes them."""
+    return [match[2] for match in _TEXT.finditer(text)]
+
+
 def _untold(text: str, why: str) -> str:
     cause = why.splitlines()[0].removeprefix("INVALID_ARGUMENT: ").strip()
     return (

@@ -1,6 +1,7 @@
 """What a program hands in to ask for a release."""
 
 import re
+from enum import Enum
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -12,6 +13,16 @@ ENVIRONMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$"
 GATE = r"^[a-z][a-z0-9_-]{0,59}$"
 PROJECT = r"^[^\x00-\x20\x7f-\x9f]{1,80}$"
 URL = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$"
+
+
+class Kind(Enum):
+    """What the values of a field are, where that decides how they are kept: the marker stands in the field's type."""
+
+    PERSON = "person"
+    """Names somebody: kept as their opaque id."""
+    WORDS = "words"
+    """Free text: kept beside the ledger, which holds its salted digest alone."""
+
 
 _WORD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -34,17 +45,21 @@ Environment = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
 Url = Annotated[str, StringConstraints(pattern=URL, max_length=500)]
 ProjectKey = Annotated[str, StringConstraints(pattern=PROJECT)]
 WHO = r"^([UW][A-Z0-9]{2,20}|[^@\x00-\x20\x7f-\x9f]{1,64}@[A-Za-z0-9.-]{1,190})$"
-Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=WHO)]
+Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=WHO), Kind.PERSON]
 """A Slack id or an e-mail address."""
 Words = Annotated[
     str,
     BeforeValidator(_written),
     StringConstraints(strip_whitespace=True, max_length=3000),
+    Kind.WORDS,
 ]
 
 
 class AskRelease(BaseModel):
-    """One version of one thing, which a gate decides about."""
+    """One version of one thing, which a gate decides about.
+
+    Every field is part of the question (`workflows.releases.rules`): two askings that differ in one are two requests.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,15 +111,3 @@ class AskRelease(BaseModel):
     def gate_name(self) -> str:
         """The gate as governance.yml writes it."""
         return self.gate.replace("-", "_")
-
-    def asked(self) -> dict[str, str | int | None]:
-        """What is asked, exactly: two askings under one key must not differ in it."""
-        return {
-            "subject": self.subject,
-            "digest": self.digest,
-            "commit": self.commit,
-            "environment": self.environment,
-            "tier": self.tier,
-            "data_class": self.data_class,
-            "region": self.region,
-        }

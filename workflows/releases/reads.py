@@ -1,7 +1,7 @@
 """Looks at requests for those who follow them from outside Slack."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from storage.enums import ApprovalState
 from storage.releases import queries
 from workflows.errors import NotFound
-from workflows.releases.service import TYPE
+from workflows.releases import questions, rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,20 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a request belongs. `asked` is what a release's request asks, exactly; empty for other subjects."""
+    """Where a request belongs. `asked` is the question of a release's request, by field; empty for other subjects."""
 
     gate: str
     project: str
     project_id: int
     requester_id: str
     asked: dict[str, Any]
+    known: dict[str, Any] = field(default_factory=dict)
+    """What mlgov read of its own record for it, by name."""
+
+    @property
+    def question(self) -> str | None:
+        """The digest of the question; None for other subjects."""
+        return rules.digest(self.asked) if self.asked else None
 
 
 def marks(session: Session, ids: Collection[int]) -> dict[int, Mark]:
@@ -49,8 +56,15 @@ def place(session: Session, approval_id: int) -> Place:
     row = queries.find_place(session, approval_id)
     if row is None:
         raise unknown(approval_id)
-    asked = dict(row.facts) if row.subject_type == TYPE else {}
-    return Place(row.gate, row.project, row.project_id, row.requester_id, asked)
+    asked = queries.find_asked(session, approval_id)
+    return Place(
+        row.gate,
+        row.project,
+        row.project_id,
+        row.requester_id,
+        questions.question_of(asked) if asked is not None else {},
+        {each["name"]: each["value"] for each in (row.bound or {}).get("known", ())},
+    )
 
 
 def listed(

@@ -7,15 +7,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from storage.enums import ApprovalState
+from storage.enums import ApprovalState, Part
+from storage.people import lookups
 from storage.releases import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.policy import Policy, conditions
+from workflows.policy import Gate, Policy, conditions
+from workflows.policy.facts import Facts
+from workflows.releases import questions, record, rules
 from workflows.releases.forms import AskRelease
-from workflows.sources.text import folded_email
-from workflows.subjects import Prepared, Words, project_facts
+from workflows.subjects import Prepared, ReadAgain, Words, project_facts
 
 TYPE = "release"
 SHOWN = 12
@@ -23,7 +25,13 @@ SHOWN = 12
 
 
 class KeyReused(GovernanceError):
-    """An idempotency key named another asking before."""
+    """An idempotency key named another asking before; `differences` say in what they differ."""
+
+    def __init__(
+        self, sentence: str, differences: tuple[rules.Difference, ...] = ()
+    ) -> None:
+        super().__init__(sentence)
+        self.differences = differences
 
 
 class Asking(BaseModel):
@@ -52,7 +60,7 @@ class ReleaseSubject:
         now: datetime,
         replacing: int | None = None,
     ) -> Prepared:
-        """Lock the release and say exactly what is asked. One request at a gate at a time."""
+        """Lock the release and say exactly what is asked, with what the record knows of it."""
         asked = form.form
         project = queries.find_project(session, form.project)
         if project is None:
@@ -60,45 +68,81 @@ class ReleaseSubject:
                 f"There is no project {form.project!r}. Give the key that `/mlgov status` shows.",
                 field="project",
             )
-        _require_told(policy, asked)
-        developer, validator, contributors = _parts(session, asked)
+        people = questions.resolve(session, asked)
+        facts = rules.fields(asked, project.key, people)
+        recorded = record.read(session, asked.subject, asked.digest, project.id)
+        _require_told(policy, asked, recorded)
+        record.require_agreement(
+            session,
+            recorded,
+            tier=asked.tier,
+            developer=facts["developer"],
+            validator=facts["validator"],
+            project=project,
+        )
         release_id = queries.lock_release(
             session, project.id, asked.subject, asked.digest, now=now
         )
-        pending = queries.find_pending(session, asked.gate_name, release_id)
-        if pending is not None:
-            raise InvalidInput(
-                f"This is asked already: request {pending} waits for a decision.",
-                field="digest",
+        developers, validators = (
+            tuple(dict.fromkeys(filter(None, (said, *recorded.parts.get(part, ())))))
+            for part, said in (
+                (Part.DEVELOPER, facts["developer"]),
+                (Part.VALIDATOR, facts["validator"]),
             )
+        )
         return Prepared(
             subject_id=release_id,
             project_id=project.id,
             facts={
-                **asked.asked(),
-                "url": asked.url,
-                "project": project.key,
+                **facts,
+                rules.SAYS_WHY: bool(asked.reason),
                 "token": form.token,
-                "contributors": len(contributors),
             },
             people={
                 "owner": project.owner_id,
                 "sponsor": project.sponsor_id,
                 "manager": project.manager_id,
-                "developer": developer,
-                "validator": validator,
+                "developer": next(iter(developers), None),
+                "validator": next(iter(validators), None),
             },
-            contributors=contributors,
-            conditions={
-                "model.name": asked.subject.rpartition(":")[0] or asked.subject,
-                "model.version": asked.subject.rpartition(":")[2]
-                if ":" in asked.subject
-                else "",
-                "model.tier": asked.tier or 0,
-                "environment": asked.environment or "",
-                "data.class": asked.data_class or "",
-                "region": asked.region or "",
-                **project_facts(project),
+            contributors=tuple(
+                dict.fromkeys(
+                    (
+                        *(facts["contributors"] or ()),
+                        *recorded.parts.get(Part.CONTRIBUTOR, ()),
+                    )
+                )
+            ),
+            also={"developer": developers[1:], "validator": validators[1:]},
+            conditions=_conditions(facts, recorded, project),
+            known=recorded.known(),
+            question=lambda reason: rules.digest(
+                rules.question(facts, {"reason": reason} if asked.reason else {})
+            ),
+        )
+
+    def read_again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> ReadAgain:
+        """What the record says of the release now."""
+        project = queries.find_project_of(session, subject_id)
+        recorded = record.read(session, facts["subject"], facts["digest"], project.id)
+        return ReadAgain(
+            _conditions(facts, recorded, project),
+            recorded.known(),
+            {
+                word: recorded.parts.get(part, ())
+                for word, part in (
+                    ("developer", Part.DEVELOPER),
+                    ("validator", Part.VALIDATOR),
+                    ("contributors", Part.CONTRIBUTOR),
+                )
             },
         )
 
@@ -167,6 +211,7 @@ class ReleaseSubject:
     ) -> Words:
         """What is asked, in plain words."""
         found = queries.find_project_of(session, subject_id)
+        who = _names(session, facts)
         name, where = facts["subject"], facts["environment"]
         proof = [f"digest {_short(facts['digest'])}"]
         if facts["commit"]:
@@ -179,11 +224,13 @@ class ReleaseSubject:
             ("Data, as the token says", "data_class"),
             ("Region, as the token says", "region"),
             ("Run", "url"),
+            ("Developer", "developer"),
+            ("Validator", "validator"),
             ("Contributors, who do not decide", "contributors"),
             ("Token", "token"),
         ):
             if facts.get(key):
-                detail.append((label, str(facts[key])))
+                detail.append((label, who.get(key) or str(facts[key])))
         return Words(
             project=found.name if found else "A project",
             asks=f"release {name}{_to(where)} ({', '.join(proof)})",
@@ -193,45 +240,37 @@ class ReleaseSubject:
         )
 
 
-def join(
-    session: Session, actor: Actor, asking: Asking, request_key: str, *, now: datetime
-) -> int | None:
-    """The request that this asking opened before, or that waits for the very same release; None when it is new.
-
-    Locks the release, so that two pipelines that ask at once open one request. Raises KeyReused when the key named
-    another asking.
-    """
-    known = queries.find_keyed(session, request_key)
-    if known is not None:
-        same = known.gate == asking.form.gate_name and all(
-            known.facts.get(name) == value
-            for name, value in asking.form.asked().items()
-        )
-        if not same:
-            raise KeyReused(
-                "This Idempotency-Key named another request before. Use a new key for a new request."
-            )
-        return int(known.id)
-    project = queries.find_project(session, asking.project)
-    if project is None:
-        return None
-    form = asking.form
-    release_id = queries.lock_release(
-        session, project.id, form.subject, form.digest, now=now
-    )
-    return queries.find_pending(session, form.gate_name, release_id)
-
-
 def request_key(actor: Actor, key: str) -> str:
     """The key of a request from what a program calls it; programs cannot meet each other's."""
     return f"api:{actor.id}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _require_told(policy: Policy, asked: AskRelease) -> None:
+def _conditions(
+    facts: dict[str, Any], recorded: record.Recorded, project: Any
+) -> Facts:
+    """What conditions are told: the record's word where it has one, else what was asked."""
+    name, version = record.split(facts["subject"])
+    tier = facts["tier"] if recorded.tier is None else recorded.tier
+    return {
+        "model.name": name,
+        "model.version": version,
+        "model.tier": tier or 0,
+        "environment": facts["environment"] or "",
+        "data.class": facts["data_class"] or "",
+        "region": facts["region"] or "",
+        **project_facts(project),
+    }
+
+
+def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:
     """Refuse a request that leaves open what the gate's conditions ask: unknown, a strict stage would be left out."""
     gate = policy.gate(asked.gate_name)
     for name, value, field in (
-        ("model.tier", asked.tier, "tier"),
+        (
+            "model.tier",
+            recorded.tier if asked.tier is None else asked.tier,
+            "tier",
+        ),
         ("environment", asked.environment, "environment"),
         ("data.class", asked.data_class, "data_class"),
         ("region", asked.region, "region"),
@@ -244,9 +283,10 @@ def _require_told(policy: Policy, asked: AskRelease) -> None:
                 field=field,
             )
 
+    _require_spelling(gate, asked)
     for part, said in (
-        ("developer", asked.developer),
-        ("validator", asked.validator),
+        ("developer", asked.developer or recorded.parts.get(Part.DEVELOPER)),
+        ("validator", asked.validator or recorded.parts.get(Part.VALIDATOR)),
         ("contributors", asked.contributors),
     ):
         if part in gate.separate and said is None:
@@ -256,37 +296,43 @@ def _require_told(policy: Policy, asked: AskRelease) -> None:
             )
 
 
-def _parts(
-    session: Session, asked: AskRelease
-) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """Developer, validator and contributors as person ids. Raises InvalidInput for somebody who is nobody here."""
-    said = {
-        "developer": (asked.developer,) if asked.developer else (),
-        "validator": (asked.validator,) if asked.validator else (),
-        "contributors": asked.contributors or (),
-    }
-    words = {word: _folded(word) for each in said.values() for word in each}
-    known = queries.find_people(session, set(words.values())) if words else {}
-    for field, each in said.items():
-        for word in each:
-            if words[word] not in known:
+def _require_spelling(gate: Gate, asked: AskRelease) -> None:
+    """Refuse `Production` where the gate decides by `production`: people would read one, and conditions another."""
+    name, version = record.split(asked.subject)
+    for _, text in gate.conditions():
+        texts = conditions.texts_in(text)
+        spelt = {word.casefold(): word for word in texts}
+        for fact, value, field in (
+            ("model.name", name, "subject"),
+            ("model.version", version, "subject"),
+            ("environment", asked.environment, "environment"),
+            ("data.class", asked.data_class, "data_class"),
+            ("region", asked.region, "region"),
+        ):
+            known = spelt.get(value.casefold()) if value else None
+            if (
+                known is not None
+                and value not in texts
+                and fact in conditions.names_in(text, TYPE)
+            ):
                 raise InvalidInput(
-                    f"Nobody here is {word!r}: give a Slack id, or the e-mail address that Slack knows.",
+                    f"The gate {asked.gate_name} decides by {fact} {known!r}, and this says {value!r}. Write it as the gate does.",
                     field=field,
                 )
-    ids = {
-        field: tuple(known[words[word]] for word in each)
-        for field, each in said.items()
+
+
+def _names(session: Session, facts: dict[str, Any]) -> dict[str, str]:
+    """Field → the names of those whom it holds; older requests hold only how many contributors there are."""
+    held = {
+        field: [one for one in rules.each(facts.get(field)) if isinstance(one, str)]
+        for field in rules.PEOPLE
     }
-    return (
-        next(iter(ids["developer"]), None),
-        next(iter(ids["validator"]), None),
-        tuple(dict.fromkeys(ids["contributors"])),
-    )
-
-
-def _folded(word: str) -> str:
-    return folded_email(word) or word if "@" in word else word
+    ids = {person for people in held.values() for person in people}
+    rows = lookups.people(session, ids) if ids else {}
+    return {
+        field: ", ".join(rows[one].name for one in people if one in rows)
+        for field, people in held.items()
+    }
 
 
 def _short(proof: str) -> str:

@@ -147,6 +147,10 @@ def issue(
     return envelope
 
 
+_NOT_ASKED = frozenset({"token", "says_why"})
+"""Facts of a release that are about the asking, not about what is asked."""
+
+
 def _statement(
     session: Session,
     request: Any,
@@ -154,7 +158,7 @@ def _statement(
     expires_at: datetime,
     now: datetime,
 ) -> dict[str, Any]:
-    facts = request.facts
+    facts, bound = request.facts, request.bound or {}
     return {
         "_type": envelopes.STATEMENT_TYPE,
         "subject": [
@@ -171,6 +175,14 @@ def _statement(
             "project": request.project,
             "environment": facts["environment"],
             "commit": facts["commit"],
+            "question": bound.get("question"),
+            "asked": {
+                name: value
+                for name, value in facts.items()
+                if name not in _NOT_ASKED and value is not None
+            },
+            "known": {each["name"]: each["value"] for each in bound.get("known", ())},
+            "knownAt": bound.get("known_at"),
             "policy": {"version": request.policy_id, "sha256": request.sha256},
             "requestedBy": request.requester_id,
             "requestedAt": _moment(request.created_at),

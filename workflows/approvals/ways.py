@@ -1,0 +1,113 @@
+"""What the stages of a request demand, so that a request which asks less than today's is never taken for one."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from workflows.actors import Actor
+from workflows.approvals import routing, separation
+from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.stages import Approver, Bound, Stage
+from workflows.policy import Policy
+from workflows.subjects import Prepared
+
+
+def demand(stage: Stage) -> str:
+    """SHA-256 over what it takes to pass a stage: who (with those who decide in place of nobody), how many, by which rules.
+
+    When people are reminded, and how they are asked, is no part of it.
+    """
+    escalation = stage.escalation
+    told = {
+        "name": stage.name,
+        "approvers": [_word(each) for each in stage.approvers],
+        "quorums": list(stage.quorums),
+        "mode": stage.mode,
+        "comment": stage.comment,
+        "delegate": stage.delegate,
+        "member_since": stage.member_since.total_seconds()
+        if stage.member_since
+        else None,
+        "pinned": stage.pinned is not None,
+        "escalates": [
+            escalation.way,
+            *(_word(each) for each in escalation.approvers),
+        ]
+        if escalation
+        else None,
+    }
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def demands(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """What each of them demands, in order."""
+    return tuple(demand(stage) for stage in stages)
+
+
+def _word(approver: Approver) -> list[Any]:
+    return [approver.rule, list(approver.who), approver.party]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a request would meet if it were opened now."""
+
+    stages: tuple[Stage, ...]
+    """Empty where the policy asks nobody."""
+    apart: dict[str, str]
+    """Who could not decide: person id → what they are to the subject."""
+
+
+def current(
+    session: Session,
+    actor: Actor,
+    gate_name: str,
+    prepared: Prepared,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+) -> Way:
+    """The way that a request of this person or program would take now. Raises GovernanceError where it could not be opened."""
+    gate = policy.gate(gate_name)
+    apart = separation.apart(gate, prepared, actor)
+    if passes_by(gate, gate_name, prepared.conditions):
+        return Way((), apart)
+    rows = queries.list_standing(session, actor.id)
+    words = Words(policy, prepared.people, rows[0].manager_id if rows else None)
+    stages, _ = bind(gate, gate_name, words, prepared.conditions)
+    staffed = routing.staffed(
+        session,
+        gate,
+        stages,
+        words,
+        barred={actor.id, *apart},
+        by=now + gate.expires_after,
+        org_key=org_key,
+    )
+    return Way(staffed, apart)
+
+
+def beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:
+    """What today's way demands that a request of before does not, as clauses; empty where that one asks as much or more."""
+    if bound.way is None:
+        return (
+            "it was opened by an older release of mlgov, which kept less of what it asks",
+        )
+    told = [
+        f"{stage.name} has to decide today, and does not there, or not by the same rules"
+        for stage in now.stages
+        if demand(stage) not in bound.way
+    ]
+    if now.apart.keys() - bound.apart.keys() - {requester_id}:
+        told.append(
+            "somebody is kept apart from those who decide today, and is not there"
+        )
+    return tuple(told)

@@ -1,0 +1,134 @@
+"""A program asks at a gate: the same question twice is one request, and any other is a request of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.releases import queries
+from workflows import decisions
+from workflows.actors import Actor, ActorKind
+from workflows.approvals import ways
+from workflows.approvals.forms import SubmitRequest
+from workflows.approvals.stages import Bound
+from workflows.policy import Policy
+from workflows.releases import questions, rules
+from workflows.releases import service as releases
+from workflows.releases.rules import Apart, Difference
+from workflows.releases.service import Asking, KeyReused
+
+_SOMEBODY_ELSE = Difference(
+    "requester", "somebody else asked it, and you could decide on it"
+)
+STAGES = "stages"
+"""In the place of a field, where not the question differs but what it takes to decide it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of an asking."""
+
+    id: int
+    is_new: bool
+    people: dict[str, str]
+    """Whom its words stand for: word → person id."""
+    apart: tuple[Apart, ...] = ()
+    """What it did not join; only for a request that is new."""
+
+
+def ask(
+    session: Session,
+    actor: Actor,
+    asking: Asking,
+    request_key: str,
+    *,
+    token_name: str,
+    policy: Policy,
+    policy_id: int,
+    now: datetime,
+    org_key: str,
+) -> Asked:
+    """Open a request, or give the one that answers this very question already.
+
+    The same key gives the same request, ended or not. Another key joins a request that waits when every field of the
+    question is the same, and today's facts choose no more than that request asks. Raises KeyReused when the key named
+    another question, and whatever the gate refuses.
+    """
+    form = asking.form
+    queries.lock_key(session, request_key)
+    known = queries.find_keyed(session, request_key)
+    people = questions.resolve(session, form)
+    if known is not None:
+        _require_same(session, known, asking, people)
+        return Asked(known.id, False, people)
+    prepared = releases.RELEASE.prepare(session, actor, asking, policy=policy, now=now)
+    way = ways.current(
+        session,
+        actor,
+        form.gate_name,
+        prepared,
+        policy=policy,
+        now=now,
+        org_key=org_key,
+    )
+    apart = []
+    for row in queries.list_pending(
+        session, form.gate_name, prepared.subject_id, now=now
+    ):
+        differences = _differences(session, row, asking, people) or tuple(
+            Difference(STAGES, words)
+            for words in ways.beyond(Bound.of(row.bound), row.requester_id, way)
+        )
+        if not differences and not _may_join(actor, row):
+            differences = (_SOMEBODY_ELSE,)
+        if not differences:
+            return Asked(row.id, False, people)
+        apart.append(Apart(row.id, differences))
+    approval_id = decisions.submit(
+        session,
+        actor,
+        SubmitRequest(
+            gate=form.gate_name,
+            subject_type=releases.TYPE,
+            form=asking,
+            reason=questions.reason_of(form, token_name),
+            request_key=request_key,
+        ),
+        policy=policy,
+        policy_id=policy_id,
+        now=now,
+        org_key=org_key,
+    )
+    return Asked(approval_id, True, people, tuple(apart))
+
+
+def _may_join(actor: Actor, row: Any) -> bool:
+    """Whoever joins is not known as a requester there, so it has to be somebody who never decides."""
+    return actor.kind is ActorKind.PROGRAM or row.requester_id == actor.id
+
+
+def _differences(
+    session: Session, row: Any, asking: Asking, people: dict[str, str]
+) -> tuple[Difference, ...]:
+    before = questions.question_of(row)
+    facts = rules.fields(asking.form, asking.project, people)
+    now = questions.question_beside(row, asking.form, facts)
+    return (
+        ()
+        if rules.digest(before) == rules.digest(now)
+        else questions.differing(session, before, now)
+    )
+
+
+def _require_same(
+    session: Session, row: Any, asking: Asking, people: dict[str, str]
+) -> None:
+    differences = _differences(session, row, asking, people)
+    if differences:
+        told = "; ".join(one.words for one in differences)
+        raise KeyReused(
+            f"This Idempotency-Key named another question before, request {row.id}: {told}. "
+            "Use a new key for a new question.",
+            differences,
+        )
