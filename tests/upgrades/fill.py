@@ -7,14 +7,15 @@ and cards are sent to a stand-in for Slack, people ask and decide by its buttons
 stay small: cost goes back four weeks instead of sixty days, and two people instead of twelve answer the check-ins.
 
 On top of it somebody asks for more and is granted it, in ways that came with revision 0009 where there are any: a
-question with its answer, a condition, a hand-over. What is still empty then, `_fill` gives one row that holds what its
+question with its answer, a condition, a hand-over. A request is reworded, a milestone moved, somebody goes away, a file
+is shared, an operator makes a token and a webhook. What is still empty then, `_fill` gives one row that holds what its
 columns allow: FILLED in the result names those tables. Their rows are no work of a service; they are there for the
 foreign keys and for columns that a migration must copy.
 """
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -42,11 +43,10 @@ try:
 except ImportError:  # before revision 0004 nobody was asked how mature they are
     maturity = None
 
+WEBHOOK = "https://hooks.example/mlgov"
 OPENS = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 
 WORDS = {
-    ("api_token", "kind"): "machine",
-    ("api_token", "scopes"): ["costs:write"],
     ("approval_review", "role"): "admin",
     ("digest_subscription", "kind"): "weekly",
     ("heading_map", "kind"): "people",
@@ -58,11 +58,8 @@ WORDS = {
     ("maturity_note", "dimension"): "data",
     ("model_change", "change_class"): "minor",
     ("registry_write", "what"): "alias:ticket-router:champion",
-    ("webhook", "events"): ["approval.decided"],
-    ("webhook", "url"): "https://hooks.example/mlgov",
     ("withheld", "kind"): "budgets.threshold_crossed",
     ("withheld", "rollout"): "pilot",
-    ("approval_condition", "state"): "met",
 }
 """What columns with words of their own must hold, so that whoever reads the row later understands it."""
 
@@ -76,6 +73,7 @@ def main(url: str, out: str) -> None:
     try:
         demo.settle()
         _grant(demo)
+        _live_on(demo, url)
         tables = set(inspect(demo.running.deps.db.engine).get_table_names())
         filled = _fill(demo)
         facts = {
@@ -136,11 +134,76 @@ def _grant(demo: Demo) -> None:
     _press(demo, org.SOFIA, "Route planner", APPROVE)
 
 
+def _live_on(demo: Demo, url: str) -> None:
+    """What people and operators do beside, as far as this commit's code can: days move, somebody is away, files come."""
+    tables = Base.metadata.tables
+    if "approval_edit" in tables:
+        _press(demo, org.AIKO, "Lane vision", "budget.change")
+        _submit(
+            demo,
+            org.AIKO,
+            amount="105000",
+            reason="Night driving needs a second labelled set.",
+        )
+    if "milestone_move" in tables:
+        owner, day = _reminded(demo), "2026-02-20"
+        _press(demo, owner, "", "milestones.reschedule")
+        _submit(demo, owner, new=day, reason="The care team is at a fair.")
+    if "absence" in tables:
+        today = demo.clock.now().date()
+        seat = demo.sandbox.seat(org.SOFIA)
+        seat.slash("/mlgov", "away", seat.dm().id)
+        days = {
+            "since": today.isoformat(),
+            "until": (today + timedelta(days=3)).isoformat(),
+        }
+        _submit(demo, org.SOFIA, whole=True, stand_in=org.ELENA, **days)
+    if "shared_file" in tables:
+        seat = demo.sandbox.seat(org.OMAR)
+        seat.share(
+            seat.dm().id,
+            "card.md",
+            b"# Ticket router\n\nSorts tickets by what they are about.\n",
+        )
+        demo.sandbox.wait_idle()
+        demo.settle()
+    if "api_token" in tables:
+        _command(url, "token", "create", "nightly-costs", "--scope", "costs:write")
+        _command(url, "webhook", "add", WEBHOOK, "--event", "approval.decided")
+
+
+def _command(url: str, *words: str) -> None:
+    """A command of this commit, as an operator gives it."""
+    from typer.testing import CliRunner
+
+    from bot.cli.main import app
+
+    settings = {
+        "MLGOV_DATABASE_URL": url,
+        "MLGOV_WEBHOOK_KEY": "an invented key of more than 32 characters",
+    }
+    done = CliRunner().invoke(app, list(words), env=settings)
+    if done.exit_code:
+        raise RuntimeError(f"{words}: {done.output}")
+
+
 def _newest(seat: Seat, *holding: str) -> Any:
     for message in reversed(seat.messages(seat.dm().id)):
         if all(text in str(message.blocks) for text in holding):
             return message
     raise RuntimeError(f"{seat.user_id} has no message with {holding}")
+
+
+def _reminded(demo: Demo) -> str:
+    """Somebody who was told of one milestone that is due."""
+    for user_id in org.EVERYONE:
+        seat = demo.sandbox.seat(user_id)
+        if any(
+            "milestones.reschedule" in str(m.blocks)
+            for m in seat.messages(seat.dm().id)
+        ):
+            return user_id
+    raise RuntimeError("nobody was reminded of a milestone")
 
 
 def _press(demo: Demo, user_id: str, about: str, action_id: str) -> None:
@@ -168,11 +231,15 @@ def _more(demo: Demo, user_id: str, about: str, verb: str) -> None:
     demo.settle()
 
 
-def _submit(demo: Demo, user_id: str, **values: str) -> None:
+def _submit(demo: Demo, user_id: str, *, whole: bool = False, **values: str) -> None:
+    """Send the window that is open. An input is called as its block is, up to the first `_` unless `whole`."""
     seat = demo.sandbox.seat(user_id)
     outcome = seat.submit(
         seat.modals()[-1].id,
-        {block: {block.split("_")[0]: value} for block, value in values.items()},
+        {
+            block: {block if whole else block.split("_")[0]: value}
+            for block, value in values.items()
+        },
     )
     if not outcome.ok:
         raise RuntimeError(f"{values}: {outcome}")
