@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot import routes
+from bot import door, routes
 from bot.milestones import submissions, windows
 from bot.replies import FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
@@ -43,7 +43,9 @@ def open_change(click: Click) -> Reply:
         )
         milestone = _milestone(session, card, click)
     where = ":".join(click.card) if click.card else ":"
-    metadata = f"{milestone.id}:{milestone.revision}:{where}:{approval_id}"
+    metadata = (
+        f"{milestone.id}:{milestone.revision}:{where}:{approval_id}:{card.revision}"
+    )
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
@@ -110,7 +112,8 @@ def window(
 def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
-    channel, ts, approval_id = submission.metadata.split(":")[2:5]
+    channel, ts, approval_id, *shown = submission.metadata.split(":")[2:6]
+    at = door.of_parts(submission.deps, approval_id, "".join(shown), (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,
@@ -121,26 +124,14 @@ def change(submission: Submission) -> Reply:
         fault = str(error.errors()[0]["msg"])
         return FieldErrors({windows.NEW: fault.removeprefix("Value error, ")})
     deps = submission.deps
-    told = submissions.run(
-        deps,
-        milestone_id,
-        None,
-        lambda session: decisions.edit(
-            session,
-            submission.actor,
-            Edit(
-                approval_id=submissions.number(approval_id),
-                form=form,
-                reason=submissions.text(submission, windows.REASON),
-            ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=(channel, ts) if channel and ts else None,
-        ),
+    edit = Edit(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        form=form,
+        reason=submissions.text(submission, windows.REASON),
     )
-    return Private(told)
+    with submissions.shown_again(deps, milestone_id, None):
+        return Private(door.act(deps, submission.actor, edit, at.clicked))
 
 
 def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:
