@@ -4,6 +4,7 @@ What the act rests on is taken from the mirror of Slack; where that is too old, 
 about exactly those whom the door named.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,37 +77,45 @@ def number(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """How old Slack's word may be: read since then (real time), and whether Slack was asked for this act."""
+    """How old Slack's word may be: read since then (real time), and about whom Slack was asked for this act."""
 
     since: datetime
-    is_confirmed: bool
+    asked: frozenset[str] = frozenset()
 
 
 def confirmed(deps: Deps, actor: Actor, work: Callable[[Session, Actor, Word], T]) -> T:
-    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack and repeat, once.
+    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack about those named, and repeat.
 
-    `work` gets the person and how old a word of Slack's may be.
+    `work` gets the person and how old a word of Slack's may be. Slack is asked twice at most: about what an act rests
+    on, and about what its answer brings up.
     """
+    asked: frozenset[str] = frozenset()
+    rounds = 0
+    while True:
+        limit = CONFIRMED_WITHIN + (GRACE if asked else timedelta())
+        try:
+            return deps.db.run(functools.partial(_by_word, work, actor, limit, asked))
+        except Unconfirmed as unread:
+            if unread.named <= asked or rounds == 2:
+                raise
+            rounds += 1
+            actor = deps.directory.confirm(
+                actor.slack_id or "",
+                unread.approvers,
+                others=unread.people,
+                max_age=CONFIRMED_WITHIN,
+            )
+            asked |= unread.named
 
-    def by_mirror(session: Session) -> T:
-        since = clock.real_now(session) - CONFIRMED_WITHIN
-        return work(session, actor, Word(since, is_confirmed=False))
 
-    try:
-        return deps.db.run(by_mirror)
-    except Unconfirmed as named:
-        sure = deps.directory.confirm(
-            actor.slack_id or "",
-            named.approvers,
-            others=named.people,
-            max_age=CONFIRMED_WITHIN,
-        )
-
-    def by_slack(session: Session) -> T:
-        since = clock.real_now(session) - CONFIRMED_WITHIN - GRACE
-        return work(session, sure, Word(since, is_confirmed=True))
-
-    return deps.db.run(by_slack)
+def _by_word(
+    work: Callable[[Session, Actor, Word], T],
+    actor: Actor,
+    limit: timedelta,
+    asked: frozenset[str],
+    session: Session,
+) -> T:
+    return work(session, actor, Word(clock.real_now(session) - limit, asked))
 
 
 def act(
@@ -133,7 +142,7 @@ def act(
             org_key=deps.team.org_key,
             clicked=clicked,
             mirrored_since=word.since,
-            is_confirmed=word.is_confirmed,
+            asked=word.asked,
         )
         if also is not None:
             also(session)
@@ -160,7 +169,7 @@ def require_entitled(
             now=deps.now(session),
             org_key=deps.team.org_key,
             mirrored_since=word.since,
-            is_confirmed=word.is_confirmed,
+            asked=word.asked,
         )
 
     try:

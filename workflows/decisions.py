@@ -84,14 +84,14 @@ def act(
     org_key: str,
     clicked: tuple[str, str] | None = None,
     mirrored_since: datetime | None = None,
-    is_confirmed: bool = False,
+    asked: frozenset[str] = frozenset(),
     policy_id: int = 0,
 ) -> str:
     """Do about a request what the form says, through the door; a sentence (not escaped) for whoever did it.
 
     `clicked` is the channel and ts of the card: it is redrawn first. With `mirrored_since` (real time) it raises
-    Unconfirmed when the act rests on something that Slack told before; `is_confirmed` says that Slack was asked since.
-    `policy_id` is the version in force, to which a change binds the request. Raises GovernanceError with a sentence for
+    Unconfirmed when the act rests on something that Slack told before; `asked` are those whom Slack was
+    asked about since. `policy_id` is the version in force, to which a change binds the request. Raises GovernanceError with a sentence for
     everyone who may not do it, or not any more, or on what was shown; nothing is changed then.
     """
     around = Circumstances(
@@ -101,7 +101,7 @@ def act(
         now,
         clicked,
         mirrored_since,
-        is_confirmed,
+        asked,
         policy_id,
         _lapsed(now),
     )
@@ -119,12 +119,10 @@ def require_entitled(
     now: datetime,
     org_key: str,
     mirrored_since: datetime | None = None,
-    is_confirmed: bool = False,
+    asked: frozenset[str] = frozenset(),
 ) -> None:
     """Raise what the door would refuse, before somebody is asked to write anything."""
-    around = Circumstances(
-        SUBJECTS, policy, org_key, now, None, mirrored_since, is_confirmed
-    )
+    around = Circumstances(SUBJECTS, policy, org_key, now, None, mirrored_since, asked)
     acts.require_entitled(session, actor, form, around)
 
 

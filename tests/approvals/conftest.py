@@ -220,6 +220,7 @@ class House:
         form: OnRequest,
         *,
         actor: Actor | None = None,
+        **more: Any,
     ) -> str:
         return self.db.run(
             lambda session: decisions.act(
@@ -230,6 +231,7 @@ class House:
                 policy_id=1,
                 now=self.now,
                 org_key=ORG,
+                **more,
             )
         )
 

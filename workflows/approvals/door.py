@@ -24,6 +24,11 @@ from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
 ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
 
+NOT_CONFIRMED = (
+    "Slack doesn't confirm that everybody this rests on still belongs here. Nothing was changed; "
+    "if that is wrong, try again in a minute, or ask an administrator."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Entered:
@@ -85,17 +90,17 @@ def enter(
         queries.list_decided(session, head.id),
         queries.list_standing(session, actor.id) if is_person else (),
     )
+    met: tuple[Basis, ...] = ()
     if is_person:
-        _require_met(session, actor, at, rule, around)
+        met = _met(session, actor, at, rule, around)
     elif not (rule.programs and actor.kind is ActorKind.PROGRAM):
         raise NotAllowed(
             "Only people do this, each as themselves.",
             audit=RefusalFact(rule.action, "approval", str(head.id), why="no_person"),
         )
     entitled = rule.who(session, actor, form, at, around)
-    if entitled is not None:
-        require_fresh(entitled.basis, around)
-        at = replace(at, entitled=entitled)
+    require_fresh((*met, *(entitled.basis if entitled else ())), around)
+    at = replace(at, entitled=entitled)
     if rule.waits:
         _require_waiting(session, actor, at, rule, around)
     if form.revision != request.revision:
@@ -111,12 +116,11 @@ def enter(
     return at
 
 
-def _require_met(
+def _met(
     session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
-) -> None:
+) -> tuple[Basis, ...]:
+    """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
     standing = people.standing(at.rows) if at.rows else None
-    if standing is not None:
-        require_fresh((Basis(standing),), around)
     if (
         standing is None
         or at.rows[0].org_key != around.org_key
@@ -132,6 +136,7 @@ def _require_met(
             around,
             action=rule.action,
         )
+    return (Basis(standing),)
 
 
 def _require_waiting(
@@ -165,8 +170,9 @@ def ask_first(
 
     `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
     """
-    if around.mirrored_since is not None and not around.is_confirmed:
-        raise unconfirmed(basis, approvers, around)
+    first = unconfirmed(basis, approvers, around)
+    if around.mirrored_since is not None and not first.named <= around.asked:
+        raise first
 
 
 def unconfirmed(
@@ -174,16 +180,16 @@ def unconfirmed(
 ) -> Unconfirmed:
     """The refusal that has Slack asked about these, and the act tried again."""
     everybody = tuple(basis)
+    whom = frozenset(
+        one.standing.slack_id for one in everybody if one.standing.slack_id
+    )
+    groups = {one.group.slack_id for one in everybody if one.group is not None}
+    named = groups.union(approvers)
+    is_asked = whom | named <= around.asked
     return Unconfirmed(
-        "Slack doesn't confirm that everybody this rests on still belongs here. Nothing was changed; "
-        "if that is wrong, try again in a minute, or ask an administrator."
-        if around.is_confirmed
-        else ASK_SLACK,
-        people=frozenset(
-            one.standing.slack_id for one in everybody if one.standing.slack_id
-        ),
-        approvers=frozenset(approvers)
-        | {one.group.slack_id for one in everybody if one.group is not None},
+        NOT_CONFIRMED if is_asked else ASK_SLACK,
+        people=whom,
+        approvers=frozenset(named),
     )
 
 

@@ -65,6 +65,11 @@ class Unconfirmed(GovernanceError):
         self.approvers = approvers
         """Slack ids of people and groups, and `@group`s."""
 
+    @property
+    def named(self) -> frozenset[str]:
+        """All of them."""
+        return self.people | self.approvers
+
 
 def name(text: str) -> str:
     """A name for a sentence: one line, of bearable length, that Slack shows as it is."""
