@@ -335,7 +335,7 @@ class Places(RuleBasedStateMachine):
             and not reader.is_requester
         }
         free = {place for name in PEOPLE for place in self.places_of_alone(name)} - set(
-            used
+            self.votes.values()
         )
         assert len(asked) <= len(free), f"{asked} are asked for {free}"
 
@@ -366,7 +366,9 @@ class Places(RuleBasedStateMachine):
     [
         ("sqlite", 20),
         ("postgres", 5),
-        pytest.param("sqlite", 200, marks=pytest.mark.heavy),
+        pytest.param(
+            "sqlite", 150, marks=[pytest.mark.heavy, pytest.mark.timeout(900)]
+        ),
     ],
 )
 def test_the_places_of_a_stage_never_grow(
@@ -396,8 +398,9 @@ def test_the_places_of_a_stage_never_grow(
         house.ledger_holds()
     finally:
         database.close()
-    assert _seen >= {"another's place", "handed over"}, _seen
-    if examples >= 200:
+    if backend == "sqlite":
+        assert _seen >= {"another's place", "handed over"}, _seen
+    if examples >= 150:
         assert _seen >= {
             "another's place",
             "approved",
