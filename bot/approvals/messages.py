@@ -213,7 +213,11 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
         for item in record.approvers
     )
     is_passed = record.stage > line.position or record.state is ApprovalState.APPROVED
-    last = max(item.id for item in record.lines if item.position == line.position)
+    # None counts any more where the last one was taken back before this was drawn.
+    last = max(
+        (item.id for item in record.lines if item.position == line.position),
+        default=0,
+    )
     is_last = is_passed and line.id == last
     name = blocks.escape(stage.name, 60)
     # A mention and not a name: two people can have one name, and anybody can change theirs.

@@ -16,7 +16,7 @@ from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import Decide
 from workflows.approvals.records import Card
-from workflows.errors import GovernanceError
+from workflows.errors import GovernanceError, InvalidInput
 
 SUBMIT = "approvals.several_decided"
 VERDICT, REASON, PICK = "verdict", "reason", "pick"
@@ -118,7 +118,10 @@ class _Outcome:
 
 def decide(submission: Submission) -> Reply:
     """Each that was ticked, on its own: one that does not count holds up no other."""
-    verdict = Verdict(submission.values.get(VERDICT) or Verdict.APPROVE.value)
+    chosen = submission.values.get(VERDICT) or Verdict.APPROVE.value
+    if chosen not in set(Verdict):
+        raise InvalidInput(door.ANOTHER_RELEASE)
+    verdict = Verdict(chosen)
     reason = acting.words_of(submission, REASON)
     fields = [
         block

@@ -169,8 +169,9 @@ def change(submission: Submission) -> Reply:
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
-    approval_id, channel, ts, *revision = submission.metadata.split(":")[2:6]
-    at = door.of_parts(submission.deps, approval_id, "".join(revision), (channel, ts))
+    parts = (*submission.metadata.split(":"), "", "", "", "")
+    approval_id, channel, ts, revision = parts[2:6]
+    at = door.of_parts(submission.deps, approval_id, revision, (channel, ts))
     edit = Edit(
         approval_id=at.approval_id, revision=at.revision, form=form, reason=reason
     )

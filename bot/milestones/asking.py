@@ -112,8 +112,9 @@ def window(
 def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
-    channel, ts, approval_id, *shown = submission.metadata.split(":")[2:6]
-    at = door.of_parts(submission.deps, approval_id, "".join(shown), (channel, ts))
+    parts = (*submission.metadata.split(":"), "", "", "", "")
+    channel, ts, approval_id, shown = parts[2:6]
+    at = door.of_parts(submission.deps, approval_id, shown, (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,

@@ -141,7 +141,7 @@ def test_nothing_changes_a_request_but_behind_the_door() -> None:
                 f"{where} changes a request; it takes what the door lets in, or is named with why not"
             )
     assert set(BY_ITSELF) <= seen, "named, and there no more"
-    for path, tree in sources("workflows", "bot"):
+    for path, tree in sources("workflows"):
         for node in ast.walk(tree):
             made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             if made and node.func.id == "Entered":  # type: ignore[union-attr, attr-defined]
@@ -306,6 +306,59 @@ def test_what_a_stand_in_gave_on_is_gone_for_both(house: House) -> None:
     assert house.state(asked) == "pending"
     house.decide("fay", asked)
     assert house.state(asked) == "approved"
+
+
+def test_a_place_is_not_given_to_whose_it_is(house: House) -> None:
+    asked = finance(house)
+    away(house, "fred", "ned")
+    with pytest.raises(InvalidInput, match="own place, which they have already"):
+        house.hand_over("ned", asked, "fred")
+    house.decide("fred", asked)
+
+
+def test_who_decides_for_one_group_takes_no_place_in_another(house: House) -> None:
+    house.text = POLICY.replace(
+        "approvers: [role:finance], quorum: 2",
+        "all_of: [{name: Money, approvers: ['@finance']}, {name: Risk, approvers: ['@spare']}]",
+    )
+    house.group("spare", "ned")
+    asked = house.submit("tim", house.project())
+    house.decide("ola", asked)
+    with pytest.raises(InvalidInput, match="for another of its groups"):
+        house.hand_over("fred", asked, "ned")
+    house.hand_over("fred", asked, "fay")
+    house.decide("fay", asked)
+    house.decide("ned", asked)
+    assert house.state(asked) == "approved"
+
+
+def test_a_refusal_tells_a_stranger_to_the_request_nothing_of_it(house: House) -> None:
+    house.text = GLASS
+    asked = house.submit("tim", house.project(), amount=77_777.0)
+    old = {"approval_id": asked, "revision": 99}
+    condition = {"condition_id": 1, "condition_revision": 1}
+    made = {
+        "to": "U0FAY",
+        "question": "Why?",
+        "answer": "So.",
+        "verdict": "approve",
+        "reason": "Because.",
+        "is_fine": True,
+        "is_met": True,
+        "proof": "It is.",
+        "form": was_form(house, asked),
+    }
+    house.person("zed")
+    for form in ACTS:
+        fields = {
+            name: value
+            for name, value in (made | condition).items()
+            if name in form.model_fields
+        }
+        with pytest.raises(GovernanceError) as refused:
+            house.act("zed", form(**old, **fields))
+        assert "go live" not in refused.value.sentence, form.__name__
+        assert "77" not in refused.value.sentence, form.__name__
 
 
 def test_a_place_goes_with_whose_it_was(house: House) -> None:

@@ -48,6 +48,11 @@ def hand_over(
         )
     among = _among(around.policy, head.gate)
     _require_fit(session, actor, taker, at, among, around)
+    if taker.id == holder_id:
+        raise InvalidInput(
+            f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
+            field="to",
+        )
     text = (
         audit.write_text(session, actor, form.note, now=around.now)
         if form.note
@@ -166,6 +171,7 @@ def _require_fit(
     found = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
     if isinstance(found, Entitlement):
         door.require_fresh(found.basis, around)
+        _require_one_group(session, taker, standing, at, around)
         return
     door.ask_first((Basis(standing),), (*among, *_asked(stage)), around)
     if found is Refusal.TOO_NEW:
@@ -177,6 +183,26 @@ def _require_fit(
         f"{taker.name} is not among those who may decide this. Choose somebody whom the stage {stage.name} asks.",
         field="to",
     )
+
+
+def _require_one_group(
+    session: Session,
+    taker: Reached,
+    standing: rules.Standing,
+    at: Entered,
+    around: Circumstances,
+) -> None:
+    """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
+    stage = at.request.current
+    givers = people.givers(session, [stage])
+    theirs = rules.admission(stage, standing, around.now, givers)
+    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
+        door.entitlement(at).parties
+    ):
+        raise InvalidInput(
+            f"{taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
+            field="to",
+        )
 
 
 def _asked(stage: Stage) -> list[str]:

@@ -119,8 +119,7 @@ def asker(
     around: Circumstances,
 ) -> None:
     """Only whoever asked the question that is open."""
-    question = more.find_open_question(session, at.head.id)
-    if question is not None and actor.id != question.asked_by:
+    if actor.id != _question(session, at).asked_by:
         raise NotAllowed(
             "Only the person who asked the question can take it back. You can still reject the request."
         )
