@@ -4,6 +4,7 @@ Slack is asked outside every transaction. What is asked on a click is asked once
 `PATIENCE`; a rate limit or a slow answer refuses the click instead of waving it through.
 """
 
+import functools
 import logging
 import threading
 import time
@@ -41,7 +42,17 @@ ASKED_AUDIENCE_AGE = timedelta(minutes=10)
 """How old a read of a channel may be where Slack can be asked again."""
 RECENT = 3.0
 """Seconds for which who acts is remembered between two clicks. A decision reads the mirror itself, in its transaction."""
-_UNVERIFIED = "Slack could not confirm your {what} just now. Nothing was changed; try again in a minute."
+_UNVERIFIED = "Slack could not confirm {what} just now. Nothing was changed; try again in a minute."
+
+
+OTHERS = "other:"
+"""Before the Slack id of somebody else whom Slack is asked about."""
+
+
+def _what(asked: str) -> str:
+    if asked == "account":
+        return "your account"
+    return "the people this rests on" if asked.startswith(OTHERS) else "your groups"
 
 
 class CannotVerify(GovernanceError):
@@ -143,11 +154,11 @@ class Directory:
         except SlackSilent as error:
             if is_ours is not False:
                 log.warning("somebody could not be looked up: %s", error.code)
-                raise CannotVerify(_UNVERIFIED.format(what="account")) from None
+                raise CannotVerify(_UNVERIFIED.format(what=_what("account"))) from None
             described = None
         if described is None:
             if is_ours:
-                raise CannotVerify(_UNVERIFIED.format(what="account"))
+                raise CannotVerify(_UNVERIFIED.format(what=_what("account")))
             seen = payloads.stranger(user_id, team_id, enterprise_id, self._ours)
         else:
             seen = payloads.person(described, self._ours)
@@ -181,8 +192,9 @@ class Directory:
         *,
         max_age: timedelta,
         roles: Mapping[str, Collection[str]] | None = None,
+        others: Collection[str] = (),
     ) -> Actor:
-        """Refresh what is older than `max_age` about a person of ours and the groups that the rules name.
+        """Refresh what is older than `max_age` about a person of ours, `others`, and the groups that the rules name.
 
         Call it before the transaction that decides; it returns the person as they are now. `roles` expands `role:…`
         rules. Takes at most `PATIENCE` seconds. Raises CannotVerify when Slack cannot be asked in that time.
@@ -200,6 +212,12 @@ class Directory:
                 f"user:{user_id}",
                 lambda: self._quick_refresher.refresh_person(user_id),
             )
+        for other in sorted(set(others) - {user_id}):
+            if self._is_unread(other, oldest):
+                flights[f"{OTHERS}{other}"] = self._flight(
+                    f"user:{other}",
+                    functools.partial(self._quick_refresher.refresh_person, other),
+                )
         for group_id, read_at in age.groups.items():
             if read_at is None or read_at < oldest:
                 flights[group_id] = self._flight(
@@ -209,8 +227,13 @@ class Directory:
         with self._db.read() as session:
             known = people.actor_by_slack_id(session, self._ours.org_key, user_id)
         if known is None or known[2] is None:
-            raise CannotVerify(_UNVERIFIED.format(what="account"))
+            raise CannotVerify(_UNVERIFIED.format(what=_what("account")))
         return known[0]
+
+    def _is_unread(self, user_id: str, oldest: datetime) -> bool:
+        with self._db.read() as session:
+            known = people.actor_by_slack_id(session, self._ours.org_key, user_id)
+        return known is None or known[2] is None or known[2] < oldest
 
     def _age(
         self,
@@ -253,9 +276,7 @@ class Directory:
     def _await(self, flights: Mapping[str, "Future[None]"], deadline: float) -> None:
         wait(flights.values(), timeout=max(0.0, deadline - time.monotonic()))
         for what, flight in flights.items():
-            words = _UNVERIFIED.format(
-                what="account" if what == "account" else "groups"
-            )
+            words = _UNVERIFIED.format(what=_what(what))
             if not flight.done():
                 raise CannotVerify(words)
             error = flight.exception()

@@ -1,4 +1,4 @@
-"""The only door through which a request is opened and ended: it and its subject change in one transaction."""
+"""Where every request is opened, acted on and ended: it and its subject change in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import Decide, Edit, OnRequest, SubmitRequest, Withdraw
+from workflows.approvals.forms import OnRequest, SubmitRequest
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
@@ -74,82 +74,56 @@ def submit(
     )
 
 
-def decide(
+def act(
     session: Session,
     actor: Actor,
-    form: Decide,
+    form: OnRequest,
     *,
     policy: Policy,
     now: datetime,
     org_key: str,
     clicked: tuple[str, str] | None = None,
     mirrored_since: datetime | None = None,
-) -> None:
-    """Count one verdict; the last one ends the request and changes its subject.
+    asked: frozenset[str] = frozenset(),
+    policy_id: int = 0,
+) -> str:
+    """Do about a request what the form says, through the door; a sentence (not escaped) for whoever did it.
 
     `clicked` is the channel and ts of the card: it is redrawn first. With `mirrored_since` (real time) it raises
-    Unconfirmed when the verdict rests on something that Slack told before. Raises GovernanceError with a sentence for
-    everyone who may not decide, or not any more; nothing is changed then.
+    Unconfirmed when the act rests on something that Slack told before; `asked` are those whom Slack was
+    asked about since. `policy_id` is the version in force, to which a change binds the request. Raises GovernanceError with a sentence for
+    everyone who may not do it, or not any more, or on what was shown; nothing is changed then.
     """
-    service.decide(
-        session,
-        actor,
-        form,
-        subjects=SUBJECTS,
-        policy=policy,
-        now=now,
-        org_key=org_key,
-        clicked=clicked,
-        mirrored_since=mirrored_since,
+    around = Circumstances(
+        SUBJECTS,
+        policy,
+        org_key,
+        now,
+        clicked,
+        mirrored_since,
+        asked,
+        policy_id,
+        _lapsed(now),
     )
+    told = acts.perform(session, actor, form, around)
     follow(session, form.approval_id, now=now, clicked=clicked)
+    return told
 
 
 def require_entitled(
     session: Session,
     actor: Actor,
-    form: Decide,
+    form: OnRequest,
     *,
     policy: Policy,
     now: datetime,
     org_key: str,
     mirrored_since: datetime | None = None,
+    asked: frozenset[str] = frozenset(),
 ) -> None:
-    """Raise what `decide` would raise on who decides and when, before somebody is asked to write a reason."""
-    service.require_entitled(
-        session,
-        actor,
-        form,
-        subjects=SUBJECTS,
-        policy=policy,
-        now=now,
-        org_key=org_key,
-        mirrored_since=mirrored_since,
-    )
-
-
-def withdraw(
-    session: Session,
-    actor: Actor,
-    form: Withdraw,
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-    clicked: tuple[str, str] | None = None,
-) -> None:
-    """The requester takes the request back."""
-    service.withdraw(
-        session,
-        actor,
-        form,
-        subjects=SUBJECTS,
-        policy=policy,
-        now=now,
-        org_key=org_key,
-        clicked=clicked,
-    )
-    follow(session, form.approval_id, now=now, clicked=clicked)
+    """Raise what the door would refuse, before somebody is asked to write anything."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, None, mirrored_since, asked)
+    acts.require_entitled(session, actor, form, around)
 
 
 def expire(
@@ -174,26 +148,6 @@ def expire(
     follow(session, approval_id, now=now, clicked=clicked)
 
 
-def act(
-    session: Session,
-    actor: Actor,
-    form: OnRequest,
-    *,
-    policy: Policy,
-    now: datetime,
-    org_key: str,
-    clicked: tuple[str, str] | None = None,
-    mirrored_since: datetime | None = None,
-) -> str:
-    """Do about a request what the form says; a sentence (not escaped) for whoever did it. Raises as `decide` does."""
-    around = Circumstances(
-        SUBJECTS, policy, org_key, now, clicked, mirrored_since, _lapsed(now)
-    )
-    told = acts.ACTS[type(form)](session, actor, form, around)
-    follow(session, form.approval_id, now=now, clicked=clicked)
-    return told
-
-
 def require_editable(
     session: Session,
     actor: Actor,
@@ -206,24 +160,6 @@ def require_editable(
     """A request of one's own, for the window that changes it. Raises the refusal of who may not, or not any more."""
     around = Circumstances(SUBJECTS, policy, org_key, now)
     return editing.require_editable(session, actor, approval_id, around)
-
-
-def edit(
-    session: Session,
-    actor: Actor,
-    form: Edit,
-    *,
-    policy: Policy,
-    policy_id: int,
-    now: datetime,
-    org_key: str,
-    clicked: tuple[str, str] | None = None,
-) -> str:
-    """The requester changes what they ask; a sentence (not escaped) for them. Raises GovernanceError."""
-    around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    told = editing.edit(session, actor, form, policy_id, around)
-    follow(session, form.approval_id, now=now, clicked=clicked)
-    return told
 
 
 def remind(

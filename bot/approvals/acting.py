@@ -1,88 +1,69 @@
-"""What every click on a request needs: what its button carried, a mirror that is recent enough, and cards that follow."""
+"""What every click on a request needs: what its button carried, and what whoever clicked sees afterwards."""
 
-from datetime import timedelta
+from dataclasses import replace
 
-from pydantic import ValidationError
-from sqlalchemy.orm import Session
-
-from bot.approvals import deciding, views
-from bot.approvals.deciding import Clicked
+from bot import door
+from bot.approvals import views, words
 from bot.context import Deps
+from bot.door import Clicked, Seen
 from bot.replies import Private, Reply, Show
 from bot.requests import Click, Submission
-from storage.enums import Verdict
-from workflows import clock, decisions
-from workflows.actors import Actor
-from workflows.approvals.forms import Decide, OnRequest
+from workflows import decisions
 from workflows.approvals.records import Card
-from workflows.errors import InvalidInput, Stale
+from workflows.errors import InvalidInput
 
 
-def form_of(value: str, verdict: Verdict, reason: str = "") -> Decide:
-    """What a button's value (`id:revision`) and a verdict make."""
-    try:
-        approval_id, revision = value.split(":")[:2]
-        return Decide(
-            approval_id=int(approval_id),
-            revision=int(revision),
-            verdict=verdict,
-            reason=reason,
-        )
-    except (ValueError, ValidationError):
-        raise InvalidInput(
-            "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
-        ) from None
+def seen(click: Click) -> Seen:
+    """What the button carries, `id:revision` and more. Raises the refusal of what it does not carry."""
+    return _seen(click.deps, click.value, click.card, behind=2)
 
 
-def id_of(value: str) -> int:
-    """The request that a button is about."""
-    return form_of(value, Verdict.APPROVE).approval_id
+def request_of(click: Click) -> int:
+    """The request that a button is about, for what only reads it. Raises InvalidInput."""
+    approval_id = door.number(click.value.split(":")[0])
+    if approval_id is None:
+        raise InvalidInput(door.ANOTHER_RELEASE)
+    return approval_id
 
 
-def revision_of(value: str) -> int:
-    """The revision that a button's card showed."""
-    return form_of(value, Verdict.APPROVE).revision
+def of_window(submission: Submission) -> Seen:
+    """What the window carries, `id:revision:channel:ts` and more. Raises the refusal of what it does not carry."""
+    parts = submission.metadata.split(":")
+    place = (parts[2], parts[3]) if len(parts) > 3 and all(parts[2:4]) else None
+    return _seen(submission.deps, submission.metadata, place, behind=4)
 
 
-def remember(value: str, click: Click) -> str:
-    """A modal's metadata: the button's value, and the card it stood on."""
-    return f"{value}:{':'.join(click.card) if click.card else ':'}"
+def of_value(deps: Deps, value: str) -> Seen:
+    """What a field of a window carries, `id:revision`. Raises the refusal of what it does not carry."""
+    return _seen(deps, value, None, behind=2)
 
 
-def split(metadata: str) -> tuple[str, Clicked]:
-    """`id:revision:channel:ts` as the value of the button and the card it stood on."""
-    parts = metadata.split(":")
-    value, place = ":".join(parts[:2]), parts[2:4]
-    clicked = (place[0], place[1]) if len(place) == 2 and all(place) else None
-    return value, clicked
+def _seen(deps: Deps, value: str, clicked: Clicked, *, behind: int) -> Seen:
+    parts = value.split(":")
+    at = door.of_parts(deps, parts[0], "".join(parts[1:2]), clicked)
+    return replace(at, rest=tuple(parts[behind:]))
+
+
+def condition_of(deps: Deps, at: Seen) -> tuple[int, int]:
+    """The condition that a button or window is about, and its revision. Raises the refusal of one that has none."""
+    numbers = [door.number(part) for part in (*at.rest, "", "")[:2]]
+    condition_id, revision = numbers
+    if condition_id is None:
+        raise InvalidInput(door.ANOTHER_RELEASE)
+    if revision is None:
+        raise door.unmarked(deps, at.approval_id, at.clicked)
+    return condition_id, revision
+
+
+def remember(card: Card, click: Click, *rest: object) -> str:
+    """A window's metadata: the request and the revision that the window shows, the card it came from, and the rest."""
+    place = ":".join(click.card) if click.card else ":"
+    return ":".join([words.value(card), place, *map(str, rest)])
 
 
 def words_of(submission: Submission, block: str) -> str:
     """What was typed into a field."""
     return str(submission.values.get(block) or "").strip()
-
-
-def do(deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked) -> str:
-    """Do about a request what the form says; the sentence for whoever did it."""
-
-    def work(session: Session, actor: Actor, max_age: timedelta | None) -> str:
-        real, now = clock.both(session)
-        return decisions.act(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            clicked=clicked,
-            mirrored_since=real - max_age if max_age else None,
-        )
-
-    try:
-        return deciding.confirmed(deps, actor, form.approval_id, work)
-    except Stale as stale:
-        deciding.show_again(deps, form.approval_id, clicked, stale)
-        raise
 
 
 def card(click: Click, approval_id: int) -> Card:

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from bot.api.door import Caller, Door
 from bot.api.problems import NotTaken, answers
 from bot.api.waiting import Waiters
-from bot.approvals import deciding, resources
+from bot.approvals import resources
 from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
 from bot.context import Deps
+from bot.door import act
 from storage.enums import ApprovalState, Scope, Verdict
 from workflows import asking as askings
 from workflows import decisions
@@ -65,6 +66,14 @@ class DecideRequest(BaseModel):
     verdict: Literal["approve", "reject"]
     revision: Annotated[int, Field(ge=1, le=BIGGEST)]
     reason: Words = ""
+
+
+class WithdrawRequest(BaseModel):
+    """Taking back what was shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    revision: Annotated[int, Field(ge=1, le=BIGGEST)]
 
 
 def router(
@@ -245,7 +254,7 @@ def router(
     ) -> ApprovalTold:
         """Approve or reject, as yourself: with your own token, by the same rules as a click in Slack."""
         allowed(caller, approval_id, Scope.DECIDE)
-        deciding.decide(
+        act(
             deps,
             caller.actor,
             Decide(
@@ -269,20 +278,18 @@ def router(
     @made.post(
         "/{approval_id}/withdraw",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 409, 422),
+        responses=answers(400, 401, 403, 404, 409, 413, 422, 503),
     )
-    def withdraw(approval_id: ApprovalId, caller: Calls) -> ApprovalTold:
+    def withdraw(
+        approval_id: ApprovalId, form: WithdrawRequest, caller: Calls
+    ) -> ApprovalTold:
         """Take back what this token asked."""
         allowed(caller, approval_id, Scope.ASK)
-        deps.db.run(
-            lambda session: decisions.withdraw(
-                session,
-                caller.actor,
-                Withdraw(approval_id=approval_id),
-                policy=deps.policy,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
-            )
+        act(
+            deps,
+            caller.actor,
+            Withdraw(approval_id=approval_id, revision=form.revision),
+            None,
         )
         return shown(approval_id)
 

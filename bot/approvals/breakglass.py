@@ -1,6 +1,6 @@
 """Breaking the glass, and the review afterwards."""
 
-from bot import blocks
+from bot import blocks, door
 from bot.approvals import acting, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
@@ -27,7 +27,10 @@ def register(router: Router) -> None:
 
 def open_glass(click: Click) -> Reply:
     """Why can't it wait? Submitting is the confirmation."""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = BreakGlass(approval_id=at.approval_id, revision=at.revision, reason="")
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     return Open(
         blocks.modal(
             "Break glass",
@@ -47,7 +50,7 @@ def open_glass(click: Click) -> Reply:
             callback_id=SUBMIT_GLASS,
             submit="Break the glass",
             close="Let it wait",
-            metadata=click.value,
+            metadata=acting.remember(card, click),
         )
     )
 
@@ -57,19 +60,24 @@ def broken(submission: Submission) -> Reply:
     reason = acting.words_of(submission, REASON)
     if not reason:
         return FieldErrors({REASON: "Say why this can't wait."})
-    form = BreakGlass(approval_id=acting.id_of(submission.metadata), reason=reason)
-    return Private(acting.do(submission.deps, submission.actor, form, None))
+    at = acting.of_window(submission)
+    form = BreakGlass(approval_id=at.approval_id, revision=at.revision, reason=reason)
+    return Private(door.act(submission.deps, submission.actor, form, at.clicked))
 
 
 def right(click: Click) -> Reply:
     """It was right."""
-    form = ReviewGlass(approval_id=acting.id_of(click.value), is_fine=True)
-    return Private(acting.do(click.deps, click.actor, form, click.card))
+    at = acting.seen(click)
+    form = ReviewGlass(approval_id=at.approval_id, revision=at.revision, is_fine=True)
+    return Private(door.act(click.deps, click.actor, form, click.card))
 
 
 def open_wrong(click: Click) -> Reply:
     """What was not right?"""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = ReviewGlass(approval_id=at.approval_id, revision=at.revision, is_fine=False)
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     return Open(
         blocks.modal(
             "Review",
@@ -84,20 +92,21 @@ def open_wrong(click: Click) -> Reply:
             ],
             callback_id=SUBMIT_WRONG,
             submit="Was not right",
-            metadata=acting.remember(click.value, click),
+            metadata=acting.remember(card, click),
         )
     )
 
 
 def wrong(submission: Submission) -> Reply:
     """Said what was not right."""
-    value, where = acting.split(submission.metadata)
+    at = acting.of_window(submission)
     form = ReviewGlass(
-        approval_id=acting.id_of(value),
+        approval_id=at.approval_id,
+        revision=at.revision,
         is_fine=False,
         note=acting.words_of(submission, NOTE),
     )
-    acting.do(submission.deps, submission.actor, form, where)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 

@@ -1,18 +1,15 @@
 """Approving on conditions, saying that one is met, and confirming it."""
 
 from datetime import date
-from typing import Any
 
-from pydantic import ValidationError
-
-from bot import blocks
-from bot.approvals import acting, deciding, words
+from bot import blocks, door
+from bot.approvals import acting, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
 from storage.enums import Verdict
-from workflows.approvals.forms import ClaimMet, ConfirmMet, Terms
-from workflows.approvals.records import Condition
+from workflows.approvals.forms import ClaimMet, ConfirmMet, Decide, OnCondition, Terms
+from workflows.approvals.records import Card, Condition
 from workflows.errors import NotFound
 
 SUBMIT_TERMS = "approvals.conditions"
@@ -35,7 +32,12 @@ def register(router: Router) -> None:
 
 def open_modal(click: Click) -> Reply:
     """On which conditions?"""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = Decide(
+        approval_id=at.approval_id, revision=at.revision, verdict=Verdict.APPROVE
+    )
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     shown = [
         blocks.section(
             f"*{words.asks(card)}*\nYour approval counts now. If a condition is not met by the end of its day, the approval lapses."
@@ -70,14 +72,14 @@ def open_modal(click: Click) -> Reply:
             shown,
             callback_id=SUBMIT_TERMS,
             submit="Approve",
-            metadata=acting.remember(click.value, click),
+            metadata=acting.remember(card, click),
         )
     )
 
 
 def approve(submission: Submission) -> Reply:
     """The conditions were written."""
-    value, where = acting.split(submission.metadata)
+    at = acting.of_window(submission)
     terms: list[Terms] = []
     wrong: dict[str, str] = {}
     for number in range(MOST):
@@ -107,19 +109,28 @@ def approve(submission: Submission) -> Reply:
             )
     if wrong:
         return FieldErrors(wrong)
-    form = acting.form_of(value, Verdict.APPROVE)
-    deciding.decide(
-        submission.deps,
-        submission.actor,
-        form.model_copy(update={"conditions": tuple(terms)}),
-        where,
+    form = Decide(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        verdict=Verdict.APPROVE,
+        conditions=tuple(terms),
     )
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
 def open_claim(click: Click) -> Reply:
     """How does one see that it is met?"""
-    one = _condition(click)
+    at = acting.seen(click)
+    condition_id, revision = acting.condition_of(click.deps, at)
+    form = ClaimMet(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        condition_id=condition_id,
+        condition_revision=revision,
+        proof="",
+    )
+    card, one = _condition(click, form)
     return Open(
         blocks.modal(
             "Condition met",
@@ -134,7 +145,7 @@ def open_claim(click: Click) -> Reply:
             ],
             callback_id=SUBMIT_PROOF,
             submit="Met",
-            metadata=click.value,
+            metadata=acting.remember(card, click, one.id, one.revision),
         )
     )
 
@@ -144,22 +155,45 @@ def claim(submission: Submission) -> Reply:
     proof = acting.words_of(submission, PROOF)
     if not proof:
         return FieldErrors({PROOF: "Say in a sentence how one sees that it is met."})
-    approval_id, condition_id = _ids(submission.metadata)
-    form = ClaimMet(approval_id=approval_id, condition_id=condition_id, proof=proof)
-    acting.do(submission.deps, submission.actor, form, None)
+    at = acting.of_window(submission)
+    condition_id, revision = acting.condition_of(submission.deps, at)
+    form = ClaimMet(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        condition_id=condition_id,
+        condition_revision=revision,
+        proof=proof,
+    )
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
 def confirm(click: Click) -> Reply:
     """It is met."""
-    approval_id, condition_id = _ids(click.value)
-    form = ConfirmMet(approval_id=approval_id, condition_id=condition_id, is_met=True)
-    return Private(acting.do(click.deps, click.actor, form, click.card))
+    at = acting.seen(click)
+    condition_id, revision = acting.condition_of(click.deps, at)
+    form = ConfirmMet(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        condition_id=condition_id,
+        condition_revision=revision,
+        is_met=True,
+    )
+    return Private(door.act(click.deps, click.actor, form, click.card))
 
 
 def open_missing(click: Click) -> Reply:
     """What is missing?"""
-    one = _condition(click)
+    at = acting.seen(click)
+    condition_id, revision = acting.condition_of(click.deps, at)
+    form = ConfirmMet(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        condition_id=condition_id,
+        condition_revision=revision,
+        is_met=False,
+    )
+    card, one = _condition(click, form)
     return Open(
         blocks.modal(
             "Not met yet",
@@ -174,43 +208,32 @@ def open_missing(click: Click) -> Reply:
             ],
             callback_id=SUBMIT_MISSING,
             submit="Not met yet",
-            metadata=click.value,
+            metadata=acting.remember(card, click, one.id, one.revision),
         )
     )
 
 
 def missing(submission: Submission) -> Reply:
     """Said what is missing."""
-    approval_id, condition_id = _ids(submission.metadata)
+    at = acting.of_window(submission)
+    condition_id, revision = acting.condition_of(submission.deps, at)
     form = ConfirmMet(
-        approval_id=approval_id,
+        approval_id=at.approval_id,
+        revision=at.revision,
         condition_id=condition_id,
+        condition_revision=revision,
         is_met=False,
         why=acting.words_of(submission, MISSING),
     )
-    acting.do(submission.deps, submission.actor, form, None)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
-def _ids(value: str) -> tuple[int, int]:
-    try:
-        approval_id, _, condition_id, *_ = value.split(":")
-        form: dict[str, Any] = {
-            "approval_id": approval_id,
-            "condition_id": condition_id,
-        }
-        known = ConfirmMet(is_met=True, **form)
-    except (ValueError, ValidationError):
-        raise NotFound(
-            "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
-        ) from None
-    return known.approval_id, known.condition_id
-
-
-def _condition(click: Click) -> Condition:
-    approval_id, condition_id = _ids(click.value)
-    card = acting.card(click, approval_id)
-    found = next((one for one in card.conditions if one.id == condition_id), None)
+def _condition(click: Click, form: OnCondition) -> tuple[Card, Condition]:
+    """What the window is about, for whoever may do what it is for. Raises the refusal of everybody else."""
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, form.approval_id)
+    found = next((one for one in card.conditions if one.id == form.condition_id), None)
     if found is None:
         raise NotFound("This condition binds nobody any more. The card shows why.")
-    return found
+    return card, found

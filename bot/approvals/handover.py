@@ -1,6 +1,6 @@
 """Giving one's place in a stage to somebody else."""
 
-from bot import blocks
+from bot import blocks, door
 from bot.approvals import acting, words
 from bot.replies import Done, FieldErrors, Open, Reply
 from bot.requests import Click, Submission
@@ -19,7 +19,10 @@ def register(router: Router) -> None:
 
 def open_modal(click: Click) -> Reply:
     """To whom?"""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = HandOver(approval_id=at.approval_id, revision=at.revision, to="")
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     return Open(
         blocks.modal(
             "Hand over",
@@ -41,22 +44,22 @@ def open_modal(click: Click) -> Reply:
             ],
             callback_id=SUBMIT,
             submit="Hand over",
-            metadata=acting.remember(click.value, click),
+            metadata=acting.remember(card, click),
         )
     )
 
 
 def hand_over(submission: Submission) -> Reply:
     """Somebody was chosen."""
-    value, where = acting.split(submission.metadata)
+    at = acting.of_window(submission)
     to = acting.words_of(submission, TO)
     if not to:
         return FieldErrors({TO: "Choose somebody."})
     form = HandOver(
-        approval_id=acting.id_of(value),
-        revision=acting.revision_of(value),
+        approval_id=at.approval_id,
+        revision=at.revision,
         to=to,
         note=acting.words_of(submission, NOTE),
     )
-    acting.do(submission.deps, submission.actor, form, where)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()

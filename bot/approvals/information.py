@@ -2,15 +2,17 @@
 
 import html
 
-from bot import blocks
+from bot import blocks, door
 from bot.approvals import acting, words
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Submission
 from bot.router import Router
+from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import Answer, AskInformation, DropQuestion
 from workflows.approvals.notices import ApprovalNote
+from workflows.approvals.refusals import CardChanged
 
 SUBMIT_QUESTION = "approvals.question"
 SUBMIT_ANSWER = "approvals.answer_given"
@@ -29,7 +31,10 @@ def register(router: Router) -> None:
 
 def open_question(click: Click) -> Reply:
     """What do you want to know?"""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = AskInformation(approval_id=at.approval_id, revision=at.revision, question="")
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     return Open(
         blocks.modal(
             "Ask for information",
@@ -46,34 +51,36 @@ def open_question(click: Click) -> Reply:
             ],
             callback_id=SUBMIT_QUESTION,
             submit="Ask",
-            metadata=acting.remember(click.value, click),
+            metadata=acting.remember(card, click),
         )
     )
 
 
 def ask(submission: Submission) -> Reply:
     """The question was typed."""
-    value, where = acting.split(submission.metadata)
+    at = acting.of_window(submission)
     question = acting.words_of(submission, QUESTION)
     if not question:
         return FieldErrors({QUESTION: "Say what you want to know."})
     form = AskInformation(
-        approval_id=acting.id_of(value),
-        revision=acting.revision_of(value),
+        approval_id=at.approval_id,
+        revision=at.revision,
         question=question,
     )
-    acting.do(submission.deps, submission.actor, form, where)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
 def open_answer(click: Click) -> Reply:
     """The question, and room for the answer."""
-    card = acting.card(click, acting.id_of(click.value))
+    at = acting.seen(click)
+    form = Answer(approval_id=at.approval_id, revision=at.revision, answer="")
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
     question = card.question
-    if question is None or card.reader is None or not card.reader.is_requester:
+    if question is None:
         # The service says why, in its own sentence.
-        form = Answer(approval_id=card.id, answer="")
-        return Private(acting.do(click.deps, click.actor, form, click.card))
+        return Private(door.act(click.deps, click.actor, form, click.card))
     return Open(
         blocks.modal(
             "Answer",
@@ -92,38 +99,52 @@ def open_answer(click: Click) -> Reply:
             ],
             callback_id=SUBMIT_ANSWER,
             submit="Answer",
-            metadata=acting.remember(click.value, click),
+            metadata=acting.remember(card, click),
         )
     )
 
 
 def answer(submission: Submission) -> Reply:
     """The answer was typed."""
-    value, where = acting.split(submission.metadata)
+    at = acting.of_window(submission)
     said = acting.words_of(submission, ANSWER)
     if not said:
         return FieldErrors({ANSWER: "Say in a sentence what they asked."})
-    form = Answer(approval_id=acting.id_of(value), answer=said)
-    acting.do(submission.deps, submission.actor, form, where)
+    form = Answer(approval_id=at.approval_id, revision=at.revision, answer=said)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
 def unask(click: Click) -> Reply:
     """Whoever asked needs no answer any more."""
-    approval_id = acting.id_of(click.value)
-    said = acting.do(
-        click.deps, click.actor, DropQuestion(approval_id=approval_id), click.card
-    )
-    return acting.told(click, approval_id, said)
+    at = acting.seen(click)
+    form = DropQuestion(approval_id=at.approval_id, revision=at.revision)
+    said = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, said)
 
 
 def replied(
     deps: Deps, actor: Actor, facts: dict[str, object], text: str
 ) -> Reply | None:
-    """A reply under the question's own message is the answer."""
+    """A reply under the question's own message is the answer.
+
+    A message carries no revision: what was shown is the question. While that one is open, the request is the one that
+    was shown with it, since its requester, who alone could ask for something else, has to answer first.
+    """
     if facts.get("what") != "question":
         return None
+    approval_id = int(str(facts["approval_id"]))
+    with deps.db.read() as session:
+        card = decisions.card(
+            session, approval_id, policy=deps.policy, now=deps.now(session)
+        )
+    if card.question is None or card.question.id != facts.get("item_id"):
+        raise CardChanged(
+            "That question is not open any more, so nothing was answered. The message above shows how it stands."
+        )
     form = Answer(
-        approval_id=int(str(facts["approval_id"])), answer=html.unescape(text)[:3000]
+        approval_id=approval_id,
+        revision=card.revision,
+        answer=html.unescape(text)[:3000],
     )
-    return Private(acting.do(deps, actor, form, None))
+    return Private(door.act(deps, actor, form, None))

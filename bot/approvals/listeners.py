@@ -1,15 +1,11 @@
 """Clicks on requests, the modal that rejects, and `/mlgov approvals`."""
 
-from datetime import timedelta
-
-from sqlalchemy.orm import Session
-
+from bot import door
 from bot.approvals import (
     acting,
     away,
     breakglass,
     conditions,
-    deciding,
     handover,
     information,
     menu,
@@ -18,15 +14,14 @@ from bot.approvals import (
     views,
     words,
 )
+from bot.door import Seen
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
-from workflows import clock, decisions, permissions
-from workflows.actors import Actor
-from workflows.approvals.forms import Withdraw
+from workflows import decisions, permissions
+from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.records import Card
-from workflows.errors import Stale
 
 
 def register(router: Router) -> None:
@@ -56,9 +51,19 @@ def register(router: Router) -> None:
 
 def approve(click: Click) -> Reply:
     """One click approves."""
-    form = acting.form_of(click.value, Verdict.APPROVE)
-    deciding.decide(click.deps, click.actor, form, click.card)
-    return _said(click, form.approval_id)
+    at = acting.seen(click)
+    form = _verdict(at, Verdict.APPROVE)
+    door.act(click.deps, click.actor, form, click.card)
+    return _said(click, at.approval_id)
+
+
+def _verdict(at: Seen, verdict: Verdict, reason: str = "") -> Decide:
+    return Decide(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        verdict=verdict,
+        reason=reason,
+    )
 
 
 def open_approve(click: Click) -> Reply:
@@ -84,28 +89,11 @@ def open_reject(click: Click) -> Reply:
 
 def _asking_why(click: Click, verdict: Verdict) -> tuple[Card, str]:
     """The card to be decided with a reason, and what its window keeps. Raises the refusal of who may not decide."""
-    form = acting.form_of(click.value, verdict)
-    deps = click.deps
-
-    def look(session: Session, actor: Actor, max_age: timedelta | None) -> Card:
-        real, now = clock.both(session)
-        decisions.require_entitled(
-            session,
-            actor,
-            form,
-            policy=deps.policy,
-            now=now,
-            org_key=deps.team.org_key,
-            mirrored_since=real - max_age if max_age else None,
-        )
-        return decisions.card(session, form.approval_id, policy=deps.policy, now=now)
-
-    try:
-        card = deciding.confirmed(deps, click.actor, form.approval_id, look)
-    except Stale as stale:
-        deciding.show_again(deps, form.approval_id, click.card, stale)
-        raise
-    return card, acting.remember(click.value, click)
+    at = acting.seen(click)
+    form = _verdict(at, verdict)
+    door.require_entitled(click.deps, click.actor, form, click.card)
+    card = acting.card(click, at.approval_id)
+    return card, acting.remember(card, click)
 
 
 def reject(submission: Submission) -> Reply:
@@ -118,40 +106,26 @@ def reject(submission: Submission) -> Reply:
 
 
 def _with_reason(submission: Submission, verdict: Verdict, missing: str) -> Reply:
-    value, where = acting.split(submission.metadata)
-    reason = str(submission.values.get(views.REASON) or "").strip()
+    at = acting.of_window(submission)
+    reason = acting.words_of(submission, views.REASON)
     if not reason:
         return FieldErrors({views.REASON: missing})
-    form = acting.form_of(value, verdict, reason)
-    deciding.decide(submission.deps, submission.actor, form, where)
+    form = _verdict(at, verdict, reason)
+    door.act(submission.deps, submission.actor, form, at.clicked)
     return Done()
 
 
 def withdraw(click: Click) -> Reply:
     """The requester takes the request back."""
-    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
-    deps = click.deps
-    try:
-        deps.db.run(
-            lambda session: decisions.withdraw(
-                session,
-                click.actor,
-                Withdraw(approval_id=approval_id),
-                policy=deps.policy,
-                now=deps.now(session),
-                org_key=deps.team.org_key,
-                clicked=click.card,
-            )
-        )
-    except Stale as stale:
-        deciding.show_again(deps, approval_id, click.card, stale)
-        raise
-    return _said(click, approval_id)
+    at = acting.seen(click)
+    form = Withdraw(approval_id=at.approval_id, revision=at.revision)
+    door.act(click.deps, click.actor, form, click.card)
+    return _said(click, at.approval_id)
 
 
 def details(click: Click) -> Reply:
     """Everything about a request, for members of the organisation."""
-    approval_id = acting.form_of(click.value, Verdict.APPROVE).approval_id
+    approval_id = acting.request_of(click)
     permissions.require_member(
         click.actor, "approval.read", subject=("approval", approval_id)
     )

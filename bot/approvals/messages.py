@@ -213,7 +213,7 @@ def story(record: Card, notice: ApprovalStory, scene: Scene) -> Rendered:
         for item in record.approvers
     )
     is_passed = record.stage > line.position or record.state is ApprovalState.APPROVED
-    # None is left where the only decision of the stage was taken back before this line was written.
+    # None counts any more where the last one was taken back before this was drawn.
     last = max(
         (item.id for item in record.lines if item.position == line.position),
         default=None,

@@ -1,5 +1,6 @@
 """Reminding those who have not decided, for the requester."""
 
+from bot import door
 from bot.approvals import acting
 from bot.replies import Reply
 from bot.requests import Click
@@ -8,8 +9,7 @@ from workflows.approvals.forms import Nudge
 
 def nudge(click: Click) -> Reply:
     """They get the card once more."""
-    approval_id = acting.id_of(click.value)
-    said = acting.do(
-        click.deps, click.actor, Nudge(approval_id=approval_id), click.card
-    )
-    return acting.told(click, approval_id, said)
+    at = acting.seen(click)
+    form = Nudge(approval_id=at.approval_id, revision=at.revision)
+    said = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, said)

@@ -1,5 +1,6 @@
 """`Take back`: whoever decided can undo it while the request waits."""
 
+from bot import door
 from bot.approvals import acting, words
 from bot.replies import Reply
 from bot.requests import Click
@@ -14,8 +15,7 @@ def register(router: Router) -> None:
 
 def take_back(click: Click) -> Reply:
     """The verdict counts no more."""
-    approval_id = acting.id_of(click.value)
-    said = acting.do(
-        click.deps, click.actor, TakeBack(approval_id=approval_id), click.card
-    )
-    return acting.told(click, approval_id, said)
+    at = acting.seen(click)
+    form = TakeBack(approval_id=at.approval_id, revision=at.revision)
+    said = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, said)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bot import blocks
-from bot.approvals import acting, deciding, words
+from bot import blocks, door
+from bot.approvals import acting, words
 from bot.blocks import Block, Element
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
@@ -14,6 +14,7 @@ from bot.router import Router
 from storage.enums import Verdict
 from workflows import decisions
 from workflows.actors import Actor
+from workflows.approvals.forms import Decide
 from workflows.approvals.records import Card
 from workflows.errors import GovernanceError
 
@@ -153,9 +154,15 @@ def _one(
     submission: Submission, block: Block, verdict: Verdict, reason: str
 ) -> _Outcome:
     value, label = _value(block), block["label"]["text"]
-    form = acting.form_of(value, verdict, reason)
     try:
-        deciding.decide(submission.deps, submission.actor, form, None)
+        at = acting.of_value(submission.deps, value)
+        form = Decide(
+            approval_id=at.approval_id,
+            revision=at.revision,
+            verdict=verdict,
+            reason=reason,
+        )
+        door.act(submission.deps, submission.actor, form, None)
     except GovernanceError as refusal:
         return _Outcome(value, label, refusal.sentence)
     return _Outcome(value, label, "")

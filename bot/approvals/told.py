@@ -54,7 +54,12 @@ def _handed_over(record: Card, item_id: int) -> str | None:
         return None
     giver = blocks.mention(one.giver.slack_id, one.giver.name)
     taker = blocks.mention(one.taker.slack_id, one.taker.name)
-    told = f"*{giver} handed over to {taker}* · {blocks.when(one.at)}"
+    whose = (
+        f"{blocks.escape(one.principal.name, 60)}'s place "
+        if one.principal is not None
+        else ""
+    )
+    told = f"*{giver} handed {whose}over to {taker}* · {blocks.when(one.at)}"
     return told + (f"\n{blocks.quote(one.note, 400)}" if one.note else "")
 
 
@@ -241,7 +246,7 @@ def _condition_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendere
             words.plain_outcome(record), [blocks.section(line)], is_final=True
         )
     owner = blocks.escape(one.owner.name, 60)
-    value = f"{words.value(record)}:{one.id}"
+    value = f"{words.value(record)}:{one.id}:{one.revision}"
     row: list[Element] = []
     if one.state is ConditionState.MET:
         head = "A condition is met"

@@ -3,6 +3,7 @@
 from bot import blocks
 from bot.blocks import Block, Element
 from storage.enums import ApprovalState, Ask, ConditionState
+from workflows.approvals.extras import Handover
 from workflows.approvals.records import Card, Condition, Edit, Escalated, Line, Round
 
 APPROVE = "approvals.approve"
@@ -239,11 +240,18 @@ def said(card: Card) -> list[str]:
     if card.is_pending and card.extras.edits:
         told.append(edited(card.extras.edits[-1]))
     told += [
-        f"{blocks.escape(one.giver.name, 60)} handed over to {blocks.escape(one.taker.name, 60)}"
+        f"{blocks.escape(one.giver.name, 60)} handed {_whose(one)}over to {blocks.escape(one.taker.name, 60)}"
         for one in card.extras.handovers
         if one.position == card.stage
     ]
     return told
+
+
+def _whose(one: Handover) -> str:
+    """`Ola's place `, where a stand-in gave it on."""
+    if one.principal is None:
+        return ""
+    return f"{blocks.escape(one.principal.name, 60)}'s place "
 
 
 def edited(one: Edit) -> str:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
-from bot import blocks, routes
+from bot import blocks, door, routes
 from bot.budgets import pictures, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
@@ -86,7 +86,10 @@ def open_change(click: Click) -> Reply:
         )
     where = ":".join(click.card) if click.card else ":"
     return _window(
-        click, card.facts["budget_id"], _entered(card), f"{approval_id}:{where}"
+        click,
+        card.facts["budget_id"],
+        _entered(card),
+        f"{approval_id}:{where}:{card.revision}",
     )
 
 
@@ -170,21 +173,13 @@ def change(submission: Submission) -> Reply:
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
-    approval_id, channel, ts = submission.metadata.split(":")[2:5]
-    deps = submission.deps
-    told = deps.db.run(
-        lambda session: decisions.edit(
-            session,
-            submission.actor,
-            Edit(approval_id=int(approval_id), form=form, reason=reason),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=(channel, ts) if channel and ts else None,
-        )
+    parts = (*submission.metadata.split(":"), "", "", "", "")
+    approval_id, channel, ts, revision = parts[2:6]
+    at = door.of_parts(submission.deps, approval_id, revision, (channel, ts))
+    edit = Edit(
+        approval_id=at.approval_id, revision=at.revision, form=form, reason=reason
     )
-    return Private(told)
+    return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
 
 
 def ask(submission: Submission) -> Reply:

@@ -5,15 +5,15 @@ from datetime import date
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot import routes
+from bot import door, routes
 from bot.milestones import submissions, windows
 from bot.replies import FieldErrors, Open, Private, Reply
-from bot.requests import UNREADABLE, Click, Submission
+from bot.requests import Click, Submission
 from bot.router import Router
 from workflows import decisions
 from workflows.approvals.forms import Edit
 from workflows.approvals.records import Card
-from workflows.errors import InvalidInput, NotAllowed
+from workflows.errors import NotAllowed
 from workflows.milestones import reads, service
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.moving import RESCHEDULE
@@ -43,7 +43,9 @@ def open_change(click: Click) -> Reply:
         )
         milestone = _milestone(session, card, click)
     where = ":".join(click.card) if click.card else ":"
-    metadata = f"{milestone.id}:{milestone.revision}:{where}:{approval_id}"
+    metadata = (
+        f"{milestone.id}:{milestone.revision}:{where}:{approval_id}:{card.revision}"
+    )
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
@@ -110,10 +112,9 @@ def window(
 def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     milestone_id, revision = submissions.ids(submission.metadata)
-    carried = submission.metadata.split(":")
-    if len(carried) < 5 or not carried[4].isdigit():
-        raise InvalidInput(UNREADABLE)
-    channel, ts, approval_id = carried[2:5]
+    parts = (*submission.metadata.split(":"), "", "", "", "")
+    channel, ts, approval_id, shown = parts[2:6]
+    at = door.of_parts(submission.deps, approval_id, shown, (channel, ts))
     try:
         form = Reschedule(
             milestone_id=milestone_id,
@@ -124,26 +125,14 @@ def change(submission: Submission) -> Reply:
         fault = str(error.errors()[0]["msg"])
         return FieldErrors({windows.NEW: fault.removeprefix("Value error, ")})
     deps = submission.deps
-    told = submissions.run(
-        deps,
-        milestone_id,
-        None,
-        lambda session: decisions.edit(
-            session,
-            submission.actor,
-            Edit(
-                approval_id=submissions.number(approval_id),
-                form=form,
-                reason=submissions.text(submission, windows.REASON),
-            ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
-            now=deps.now(session),
-            org_key=deps.team.org_key,
-            clicked=(channel, ts) if channel and ts else None,
-        ),
+    edit = Edit(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        form=form,
+        reason=submissions.text(submission, windows.REASON),
     )
-    return Private(told)
+    with submissions.shown_again(deps, milestone_id, None):
+        return Private(door.act(deps, submission.actor, edit, at.clicked))
 
 
 def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:

@@ -1,7 +1,8 @@
 """The windows of milestones, sent: what was entered becomes a change, or a sentence under its field."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, TypeVar
 
@@ -68,8 +69,15 @@ def run(
     deps: Deps, milestone_id: int, clicked: Clicked, work: Callable[[Session], T]
 ) -> T:
     """One transaction; when the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
-    try:
+    with shown_again(deps, milestone_id, clicked):
         return deps.db.run(work)
+
+
+@contextmanager
+def shown_again(deps: Deps, milestone_id: int, clicked: Clicked) -> Iterator[None]:
+    """When the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
+    try:
+        yield
     except Stale:
         deps.db.run(
             lambda session: following.show_again(

@@ -22,7 +22,7 @@ from storage.people.tables import Person
 Rows = Sequence[Any]
 """Rows of a statement, read by column name."""
 
-_one, _two = aliased(Person), aliased(Person)
+_one, _two, _three = aliased(Person), aliased(Person), aliased(Person)
 _said, _replied = aliased(PrivateText), aliased(PrivateText)
 _IDS: Any = bindparam("ids", expanding=True)
 
@@ -47,10 +47,13 @@ _HANDOVERS = (
         _one.slack_id.label("giver_slack_id"),
         _two.name.label("taker_name"),
         _two.slack_id.label("taker_slack_id"),
+        _three.name.label("principal_name"),
+        _three.slack_id.label("principal_slack_id"),
         _said.text.label("note"),
     )
     .join(_one, _one.id == ApprovalHandover.from_id)
     .join(_two, _two.id == ApprovalHandover.to_id)
+    .outerjoin(_three, _three.id == ApprovalHandover.for_id)
     .outerjoin(_said, _said.id == ApprovalHandover.note_id)
     .where(ApprovalHandover.approval_id.in_(_IDS))
     .order_by(ApprovalHandover.id)
@@ -337,7 +340,7 @@ def list_concerning(session: Session, person_id: str) -> Sequence[int]:
     found: set[int] = set()
     for table, columns in (
         (ApprovalQuestion, ("asked_by",)),
-        (ApprovalHandover, ("from_id", "to_id")),
+        (ApprovalHandover, ("from_id", "to_id", "for_id")),
         (ApprovalEdit, ("person_id",)),
         (ApprovalCondition, ("set_by", "owner_id")),
         (ApprovalReview, ("broken_by", "reviewed_by")),

@@ -37,6 +37,8 @@ class ApprovalHandover(Base):
     position: Mapped[int]
     from_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     to_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """The person who was away and whose place it was, where a stand-in gave it on."""
     note_id: Mapped[int | None] = mapped_column(
         ForeignKey("private_text.id"), index=True
     )
@@ -64,6 +66,8 @@ class ApprovalEdit(Base):
     voided: Mapped[int]
     """How many verdicts count no more."""
     edited_at: Mapped[datetime]
+    revision: Mapped[int | None]
+    """The revision that the request had before; none for a change of an earlier release."""
 
 
 class Absence(Base):

@@ -94,6 +94,7 @@ _DECIDED = select(
     _decision.c.position,
     _decision.c.verdict,
     _decision.c.for_id,
+    _decision.c.place_id,
     _decision.c.parties,
 ).where(
     _decision.c.approval_id == bindparam("approval_id"),
@@ -102,7 +103,7 @@ _DECIDED = select(
 
 
 def list_decided(session: Session, approval_id: int) -> Rows:
-    """The verdicts that count so far (id, person_id, position, verdict, for_id, parties)."""
+    """The verdicts that count so far (id, person_id, position, verdict, for_id, place_id, parties)."""
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
@@ -283,6 +284,8 @@ _CARD_DECISIONS = (
         Decision.parties,
         Decision.decided_at,
         Decision.taken_back_at,
+        Decision.for_id,
+        Decision.place_id,
         _absent.name.label("for_name"),
         PrivateText.text.label("reason"),
     )

@@ -122,6 +122,8 @@ class Decision(Base):
     decided_at: Mapped[datetime]
     for_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     """The person in whose stead they decided, who was away."""
+    place_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """Whose place in the stage this verdict used, where it was not their own: who was away, or gave it away."""
     shown: Mapped[str | None]
     """SHA-256 over what was asked when they decided; see `rules.digest`."""
     taken_back_at: Mapped[datetime | None]

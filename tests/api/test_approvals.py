@@ -118,8 +118,16 @@ def test_the_same_asking_opens_one_request(api: Api) -> None:
         "urn:mlgov:problem:key-reused",
     )
     path = f"/approvals/{first.json()['id']}/withdraw"
-    assert api.post(path, other).status_code == 403
-    assert api.post(path, pipeline).json()["state"] == "withdrawn"
+    shown = {"revision": first.json()["revision"]}
+    unmarked = api.post(path, pipeline)
+    assert (unmarked.status_code, "body" in str(unmarked.json())) == (422, True)
+    older = api.post(path, pipeline, {"revision": shown["revision"] + 1})
+    assert (older.status_code, older.json()["type"]) == (
+        409,
+        "urn:mlgov:problem:stale",
+    )
+    assert api.post(path, other, shown).status_code == 403
+    assert api.post(path, pipeline, shown).json()["state"] == "withdrawn"
     anew = api.ask(pipeline, key="k2")
     assert (anew.status_code, anew.json()["id"]) == (201, first.json()["id"] + 1)
     listed = api.get("/approvals?state=pending", pipeline).json()["approvals"]

@@ -82,7 +82,8 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
     assert (again.exit_code, again.stdout) == (10, "Rejected by Ola: Not today\n")
 
     assert run(pipeline, *GATE, "--run-id", "2").exit_code == 13
-    assert api.post("/approvals/2/withdraw", pipeline).status_code == 200
+    shown = {"revision": 1}
+    assert api.post("/approvals/2/withdraw", pipeline, shown).status_code == 200
     assert run(pipeline, *GATE, "--run-id", "2").exit_code == 12
 
     assert run(pipeline, *GATE, "--run-id", "3").exit_code == 13

@@ -105,10 +105,10 @@ def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
             for token in service.list_tokens(session)
             if token.kind == "machine"
         ]
-        decisions.withdraw(
+        decisions.act(
             session,
             Actor(program, ActorKind.PROGRAM, "pipeline"),
-            Withdraw(approval_id=approval_id),
+            Withdraw(approval_id=approval_id, revision=1),
             policy=deps.policy,
             now=clock.now(session),
             org_key=deps.team.org_key,

@@ -193,7 +193,7 @@ class House:
             reason=reason or ("Not yet." if verdict == "reject" else ""),
         )
         self.db.run(
-            lambda session: decisions.decide(
+            lambda session: decisions.act(
                 session,
                 actor or self.actor(name),
                 form,
@@ -205,16 +205,14 @@ class House:
         )
 
     def withdraw(self, name: str, approval_id: int) -> None:
-        self.db.run(
-            lambda session: decisions.withdraw(
-                session,
-                self.actor(name),
-                Withdraw(approval_id=approval_id),
-                policy=self.policy,
-                now=self.now,
-                org_key=ORG,
-            )
-        )
+        self.act(name, Withdraw(**self.at(approval_id)))
+
+    def at(self, approval_id: int) -> dict[str, int]:
+        """The request as whoever acts sees it now."""
+        return {
+            "approval_id": approval_id,
+            "revision": self.card(approval_id).revision,
+        }
 
     def act(
         self,
@@ -222,6 +220,7 @@ class House:
         form: OnRequest,
         *,
         actor: Actor | None = None,
+        **more: Any,
     ) -> str:
         return self.db.run(
             lambda session: decisions.act(
@@ -229,8 +228,10 @@ class House:
                 actor or self.actor(name),
                 form,
                 policy=self.policy,
+                policy_id=1,
                 now=self.now,
                 org_key=ORG,
+                **more,
             )
         )
 
@@ -245,7 +246,7 @@ class House:
         )
 
     def answer(self, name: str, approval_id: int, text: str = "It grew.") -> str:
-        return self.act(name, Answer(approval_id=approval_id, answer=text))
+        return self.act(name, Answer(**self.at(approval_id), answer=text))
 
     def hand_over(self, name: str, approval_id: int, to: str, note: str = "") -> str:
         return self.act(
@@ -259,10 +260,10 @@ class House:
         )
 
     def nudge(self, name: str, approval_id: int) -> str:
-        return self.act(name, Nudge(approval_id=approval_id))
+        return self.act(name, Nudge(**self.at(approval_id)))
 
     def take_back(self, name: str, approval_id: int) -> str:
-        return self.act(name, TakeBack(approval_id=approval_id))
+        return self.act(name, TakeBack(**self.at(approval_id)))
 
     def edit(
         self,
@@ -273,20 +274,14 @@ class House:
     ) -> str:
         card = self.card(approval_id)
         known = {key: card.facts[key] for key in ("project_id", "amount", "percent")}
-        form = Edit(
-            approval_id=approval_id, form=GoLive(**known | asked), reason=reason
-        )
-        return self.db.run(
-            lambda session: decisions.edit(
-                session,
-                self.actor(name),
-                form,
-                policy=self.policy,
-                policy_id=1,
-                now=self.now,
-                org_key=ORG,
-            )
-        )
+        form = Edit(**self.at(approval_id), form=GoLive(**known | asked), reason=reason)
+        return self.act(name, form)
+
+    def on(self, approval_id: int) -> dict[str, int]:
+        """The request's first condition as whoever acts sees it now."""
+        (one, *_) = self.card(approval_id).extras.conditions
+        condition = {"condition_id": one.id, "condition_revision": one.revision}
+        return self.at(approval_id) | condition
 
     def expire(self, approval_id: int) -> None:
         self.db.run(

@@ -61,7 +61,7 @@ def ask(
 def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -> None:
     """Ola, who owns the budget, decides."""
     with money.db.begin() as session:
-        decisions.decide(
+        decisions.act(
             session,
             OLA,
             Decide(approval_id=approval_id, revision=1, verdict=verdict, reason="-"),

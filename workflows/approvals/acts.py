@@ -1,6 +1,7 @@
-"""Everything that people do about a request beside deciding it, by its form."""
+"""Everything that people do about a request, by its form: what the door asks of it, and what is done then."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,11 +10,16 @@ from workflows.actors import Actor
 from workflows.approvals import (
     breakglass,
     conditions,
+    door,
+    editing,
     handover,
     information,
+    judging,
     nudge,
     retraction,
+    service,
 )
+from workflows.approvals.door import Entered, Rule
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import (
     Answer,
@@ -21,25 +27,98 @@ from workflows.approvals.forms import (
     BreakGlass,
     ClaimMet,
     ConfirmMet,
+    Decide,
     DropQuestion,
+    Edit,
     HandOver,
     Nudge,
     OnRequest,
     ReviewGlass,
     TakeBack,
+    Withdraw,
 )
 
-Act = Callable[[Session, Actor, Any, Circumstances], str]
+Do = Callable[[Session, Actor, Any, Entered, Circumstances], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What the door asks, and what is done behind it; it returns a sentence (not escaped) for whoever did it."""
+
+    rule: Rule
+    do: Do
+
+
+_DECIDES = Rule("approval.decide", judging.decides)
 
 ACTS: Mapping[type[OnRequest], Act] = {
-    BreakGlass: breakglass.break_glass,
-    ReviewGlass: breakglass.review,
-    ClaimMet: conditions.claim,
-    ConfirmMet: conditions.confirm,
-    Answer: information.answer,
-    AskInformation: information.ask,
-    DropQuestion: information.drop,
-    HandOver: handover.hand_over,
-    Nudge: nudge.nudge,
-    TakeBack: retraction.take_back,
+    Decide: Act(_DECIDES, service.decide),
+    HandOver: Act(_DECIDES, handover.hand_over),
+    AskInformation: Act(_DECIDES, information.ask),
+    BreakGlass: Act(
+        Rule("approval.break_glass", breakglass.breaks), breakglass.break_glass
+    ),
+    ReviewGlass: Act(
+        Rule("approval.review", breakglass.reviews, waits=False), breakglass.review
+    ),
+    ClaimMet: Act(
+        Rule("approval.condition", conditions.owner, waits=False), conditions.claim
+    ),
+    ConfirmMet: Act(
+        Rule("approval.condition", conditions.setter, waits=False), conditions.confirm
+    ),
+    TakeBack: Act(Rule("approval.take_back", retraction.decided), retraction.take_back),
+    DropQuestion: Act(Rule("approval.answer", information.asker), information.drop),
+    Answer: Act(
+        Rule(
+            "approval.answer",
+            door.requester(
+                "approval.answer",
+                "Only the person who asked for this can answer. If you know the answer, tell them, or write it in the thread.",
+            ),
+        ),
+        information.answer,
+    ),
+    Nudge: Act(
+        Rule(
+            "approval.nudge",
+            door.requester(
+                "approval.nudge",
+                "Only the person who asked for this can nudge. `/mlgov approvals` lists what waits for you.",
+            ),
+        ),
+        nudge.nudge,
+    ),
+    Edit: Act(
+        Rule("approval.edit", door.requester("approval.edit", editing.NOT_YOURS)),
+        editing.edit,
+    ),
+    Withdraw: Act(
+        Rule(
+            "approval.withdraw",
+            door.requester(
+                "approval.withdraw",
+                "Only the person who asked for this can withdraw it. If you decide on it, you can reject it with a reason.",
+            ),
+            programs=True,
+        ),
+        service.withdraw,
+    ),
 }
+"""Every act on a request there is."""
+
+
+def perform(
+    session: Session, actor: Actor, form: OnRequest, around: Circumstances
+) -> str:
+    """Through the door, and then what the form says; a sentence (not escaped) for whoever did it."""
+    act = ACTS[type(form)]
+    at = door.enter(session, actor, form, act.rule, around)
+    return act.do(session, actor, form, at, around)
+
+
+def require_entitled(
+    session: Session, actor: Actor, form: OnRequest, around: Circumstances
+) -> None:
+    """Raise what the door would, before somebody is asked to write anything."""
+    door.enter(session, actor, form, ACTS[type(form)].rule, around)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from workflows.approvals.rules import Standing, entitlement
+from workflows.approvals.rules import Entitlement, Standing, entitlement
 from workflows.approvals.stages import (
     PERSON,
     Approver,
@@ -114,9 +115,10 @@ def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:
     )
 
 
-def pin(stage: Stage, people: Sequence[Mapping[str, object]]) -> Stage:
+def pin(stage: Stage, people: Sequence[Mapping[str, object]], now: datetime) -> Stage:
     """The stage with its members of now written down."""
-    return replace(stage, pinned=frozenset(id_ for party in people for id_ in party))
+    members = frozenset(id_ for party in people for id_ in party)
+    return replace(stage, pinned=members, pinned_at=now)
 
 
 def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
@@ -132,11 +134,17 @@ def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
     )
 
 
-def may_break(policy: Policy, gate: str, standing: Standing) -> str | None:
-    """The policy's word by which this person may break the glass at this gate; None when they may not."""
+def breakers(policy: Policy, gate: str) -> tuple[Approver, ...]:
+    """Whom the policy lets break the glass at this gate."""
     found = policy.gates.get(gate)
-    if found is None or found.break_glass is None or not standing.is_member:
-        return None
+    if found is None or found.break_glass is None:
+        return ()
     words = Words(policy, {})
-    entitled = entitlement([words.of(word) for word in found.break_glass.by], standing)
-    return entitled.rule if entitled else None
+    return tuple(words.of(word) for word in found.break_glass.by)
+
+
+def may_break(policy: Policy, gate: str, standing: Standing) -> Entitlement | None:
+    """By which of the policy's words this person may break the glass at this gate; None when they may not."""
+    if not standing.is_member:
+        return None
+    return entitlement(breakers(policy, gate), standing)

@@ -6,17 +6,26 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import changing, queries
+from storage.approvals import changing
 from storage.enums import ApprovalState
 from storage.people.channels import find_channel
-from workflows import outbox, permissions, timers
+from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, endings, people, rules, service
-from workflows.approvals.binding import may_break
+from workflows.approvals import (
+    announcements,
+    door,
+    endings,
+    people,
+    reads,
+    rules,
+    service,
+)
+from workflows.approvals.binding import breakers, may_break
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import BreakGlass, ReviewGlass
 from workflows.approvals.notices import GlassBroken
-from workflows.approvals.rules import Refusal
+from workflows.approvals.rules import Basis, Entitlement
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.outbox import Destination
@@ -28,27 +37,44 @@ AGAIN = timedelta(days=1)
 """Between two reminders of a review that is late."""
 
 
-def break_glass(
-    session: Session, actor: Actor, form: BreakGlass, around: Circumstances
-) -> str:
-    """Approve at once, whatever stages are left. Also whoever asked may, if the policy names them: it is all on record."""
-    subject = ("approval", form.approval_id)
-    permissions.require_member(actor, "approval.break_glass", subject=subject)
-    head, request = service.locked(session, form.approval_id)
-    if request.state is not ApprovalState.PENDING:
-        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
-    if around.now >= request.expires_at:
-        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
-    rows = queries.list_standing(session, actor.id)
-    role = may_break(around.policy, head.gate, people.standing(rows)) if rows else None
-    rule = around.policy.gate(head.gate).break_glass
-    if role is None or rule is None:
+def breaks(
+    session: Session,
+    actor: Actor,
+    form: BreakGlass,
+    at: Entered,
+    around: Circumstances,
+) -> Entitlement:
+    """Whoever the policy names for this gate, also who asked or took part: it is all on record, and told."""
+    standing = people.standing(at.rows)
+    named = may_break(around.policy, at.head.gate, standing)
+    if named is None:
+        words = breakers(around.policy, at.head.gate)
+        asked = [who for one in words for who in one.who]
+        if words:
+            door.ask_first((Basis(standing),), asked, around)
         raise NotAllowed(
             "The policy does not let you break the glass here. Those who are asked can decide; nudge them, or ask an administrator.",
             audit=RefusalFact(
-                "approval.break_glass", "approval", str(head.id), why="not_named"
+                "approval.break_glass", "approval", str(at.head.id), why="not_named"
             ),
         )
+    return named
+
+
+def break_glass(
+    session: Session,
+    actor: Actor,
+    form: BreakGlass,
+    at: Entered,
+    around: Circumstances,
+) -> str:
+    """Approve at once, whatever stages are left."""
+    head, request = at.head, at.request
+    subject = ("approval", head.id)
+    role = door.entitlement(at).rule
+    rule = around.policy.gate(head.gate).break_glass
+    if rule is None:
+        raise RuntimeError("the door lets nobody break glass that a gate has not")
     if not form.reason:
         raise InvalidInput(
             "Say why this can't wait; everybody who governs reads it.", field="reason"
@@ -75,10 +101,11 @@ def break_glass(
         stage=request.stage,
         role=service.unnamed(role),
         shown=rules.digest(head.facts),
+        part=request.apart.get(actor.id),
         review_by=due_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(text),
     )
-    head, request = service.locked(session, head.id)
+    head, request = door.locked(session, head.id)
     endings.end(session, actor, head, request, ApprovalState.APPROVED, around)
     timers.start(session, announcements.subject(head.id), REVIEW, due_at)
     endings.tell(session, head, "glass", 0, around)
@@ -86,33 +113,59 @@ def break_glass(
     return "Approved at once. Everybody who governs was told, and others review it."
 
 
-def review(
-    session: Session, actor: Actor, form: ReviewGlass, around: Circumstances
-) -> str:
-    """Somebody who decides at this gate, but neither broke the glass nor asked, says whether it was right."""
-    subject = ("approval", form.approval_id)
-    permissions.require_member(actor, "approval.review", subject=subject)
-    head, request = service.locked(session, form.approval_id)
+def reviews(
+    session: Session,
+    actor: Actor,
+    form: ReviewGlass,
+    at: Entered,
+    around: Circumstances,
+) -> Entitlement:
+    """Somebody who decides at this gate, but neither broke the glass, nor asked, nor had a part in what was asked."""
+    head, request = at.head, at.request
     found = more.find_review(session, head.id)
     if found is None:
         raise GovernanceError(
             "Nobody broke the glass here, so there is nothing to review."
         )
-    if found.reviewed_at is not None:
-        raise GovernanceError("This was reviewed already. The card says by whom.")
-    rows = queries.list_standing(session, actor.id)
-    standing = people.standing(rows) if rows else None
-    entitled = standing is not None and (
-        any(rules.entitlement(stage.approvers, standing) for stage in request.stages)
-        or may_break(around.policy, head.gate, standing)
+    standing = people.standing(at.rows)
+    breaks_too = may_break(around.policy, head.gate, standing)
+    givers = people.givers(session, request.stages)
+    admitted = [
+        rules.admission(stage, standing, around.now, givers) for stage in request.stages
+    ]
+    entitled = next(
+        (one for one in (*admitted, breaks_too) if isinstance(one, Entitlement)), None
     )
-    if actor.id in (found.broken_by, request.requester_id) or not entitled:
-        raise NotAllowed(
-            "Somebody who decides at this gate reviews it, and neither who broke the glass nor who asked.",
-            audit=RefusalFact(
-                "approval.review", "approval", str(head.id), why="not_entitled"
-            ),
-        )
+    set_apart = {found.broken_by, request.requester_id, *request.apart}
+    if entitled is not None and not set_apart & {actor.id, entitled.place}:
+        return entitled
+    if entitled is None:
+        words = breakers(around.policy, head.gate)
+        asked = {who for one in words for who in one.who}
+        asked |= reads.groups_asked(session, head.id)
+        door.ask_first((Basis(standing),), asked, around)
+    raise NotAllowed(
+        "Somebody who decides at this gate reviews it, and neither who broke the glass, nor who asked, "
+        "nor who took part in what was asked.",
+        audit=RefusalFact(
+            "approval.review", "approval", str(head.id), why="not_entitled"
+        ),
+    )
+
+
+def review(
+    session: Session,
+    actor: Actor,
+    form: ReviewGlass,
+    at: Entered,
+    around: Circumstances,
+) -> str:
+    """They say whether it was right."""
+    head = at.head
+    subject = ("approval", head.id)
+    found = more.find_review(session, head.id)
+    if found is None or found.reviewed_at is not None:
+        raise GovernanceError("This was reviewed already. The card says by whom.")
     if not form.is_fine and not form.note:
         raise InvalidInput("Say in a sentence what was not right.", field="note")
     text = (
@@ -144,7 +197,7 @@ def review(
 
 def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
     """Nobody has reviewed it in time: everybody who governs hears again, every time it is due, until somebody does."""
-    _, request = service.locked(session, approval_id)
+    _, request = door.locked(session, approval_id)
     found = more.find_review(session, approval_id)
     if found is None or found.reviewed_at is not None:
         return
@@ -166,7 +219,11 @@ def fell_due(session: Session, approval_id: int, around: Circumstances) -> None:
     _broadcast(session, approval_id, found.times_late, around)
     for reached in people.reached(session, request.stages, around.org_key):
         for person in sorted(reached.values(), key=lambda each: each.slack_id):
-            if person.id not in (found.broken_by, request.requester_id):
+            if person.id not in {
+                found.broken_by,
+                request.requester_id,
+                *request.apart,
+            }:
                 announcements.note(
                     session,
                     approval_id,

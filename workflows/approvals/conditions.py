@@ -9,11 +9,13 @@ from storage.actions import queries as more
 from storage.actions.tables import ApprovalCondition
 from storage.approvals import changing, queries
 from storage.enums import ApprovalState, ConditionState
-from workflows import outbox, permissions, timers
+from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, endings, people, rules, service, terms
+from workflows.approvals import announcements, door, endings, people, rules, terms
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
-from workflows.approvals.forms import ClaimMet, ConfirmMet
+from workflows.approvals.forms import ClaimMet, ConfirmMet, OnCondition
+from workflows.approvals.refusals import CardChanged
 from workflows.approvals.terms import CONFIRM, DUE, SOON
 from workflows.audit import heads
 from workflows.audit import service as audit
@@ -23,13 +25,31 @@ TO_CONFIRM = timedelta(days=2)
 """For how long after its day a condition that its owner says is met waits for whoever set it."""
 
 
-def claim(session: Session, actor: Actor, form: ClaimMet, around: Circumstances) -> str:
-    """Its owner says that the condition is met; whoever set it confirms. What one set for oneself is met at once."""
-    head, _, one = _open(session, actor, form.approval_id, form.condition_id, around)
-    if actor.id != one.owner_id:
+def owner(
+    session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
+) -> None:
+    """Only whoever sees to the condition."""
+    if actor.id != _find(session, form).owner_id:
         raise NotAllowed(
             "Only the owner of a condition can say that it is met. The card names them."
         )
+
+
+def setter(
+    session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
+) -> None:
+    """Only whoever set the condition."""
+    if actor.id != _find(session, form).set_by:
+        raise NotAllowed(
+            "Only the person who set the condition can confirm it. The card names them."
+        )
+
+
+def claim(
+    session: Session, actor: Actor, form: ClaimMet, at: Entered, around: Circumstances
+) -> str:
+    """Its owner says that the condition is met; whoever set it confirms. What one set for oneself is met at once."""
+    head, one = at.head, _open(session, form, at)
     if one.state == ConditionState.CLAIMED:
         raise GovernanceError(
             "You said so already; whoever set the condition has to confirm it now."
@@ -63,16 +83,10 @@ def claim(session: Session, actor: Actor, form: ClaimMet, around: Circumstances)
 
 
 def confirm(
-    session: Session, actor: Actor, form: ConfirmMet, around: Circumstances
+    session: Session, actor: Actor, form: ConfirmMet, at: Entered, around: Circumstances
 ) -> str:
     """Whoever set the condition agrees that it is met, or says what is missing; then it is open again."""
-    head, request, one = _open(
-        session, actor, form.approval_id, form.condition_id, around
-    )
-    if actor.id != one.set_by:
-        raise NotAllowed(
-            "Only the person who set the condition can confirm it. The card names them."
-        )
+    head, request, one = at.head, at.request, _open(session, form, at)
     if one.state != ConditionState.CLAIMED:
         raise GovernanceError(
             "Its owner has not said yet that it is met. You will be told when they do."
@@ -110,7 +124,7 @@ def fell_due(
     around: Circumstances,
 ) -> None:
     """A day before, on the day, or when the time to confirm is over. Does nothing for a condition that has ended."""
-    head, request = service.locked(session, approval_id)
+    head, request = door.locked(session, approval_id)
     one = more.find_condition(session, condition_id)
     if (
         one is None
@@ -194,20 +208,15 @@ def _lapse(
     )
 
 
-def _open(
-    session: Session,
-    actor: Actor,
-    approval_id: int,
-    condition_id: int,
-    around: Circumstances,
-) -> tuple[Any, rules.Request, ApprovalCondition]:
-    permissions.require_member(
-        actor, "approval.condition", subject=("approval", approval_id)
-    )
-    head, request = service.locked(session, approval_id)
-    one = more.find_condition(session, condition_id)
-    if one is None or one.approval_id != approval_id:
+def _find(session: Session, form: OnCondition) -> ApprovalCondition:
+    one = more.find_condition(session, form.condition_id)
+    if one is None or one.approval_id != form.approval_id:
         raise NotFound("There is no such condition here any more.")
+    return one
+
+
+def _open(session: Session, form: OnCondition, at: Entered) -> ApprovalCondition:
+    request, one = at.request, _find(session, form)
     if request.state is not ApprovalState.APPROVED:
         raise GovernanceError(
             "This request is not approved any more, so its conditions bind nobody."
@@ -216,7 +225,11 @@ def _open(
         )
     if one.state not in (ConditionState.OPEN, ConditionState.CLAIMED):
         raise GovernanceError("This condition has ended; the card shows how.")
-    return head, request, one
+    if form.condition_revision != one.revision:
+        raise CardChanged(
+            "This condition changed while you looked. Nothing was done; the card shows how it stands now."
+        )
+    return one
 
 
 def _changed(

@@ -15,15 +15,17 @@ from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
     announcements,
     clocks,
+    door,
     endings,
+    judging,
     people,
     reads,
     routing,
     rules,
     separation,
-    service,
 )
 from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.forms import Edit
 from workflows.approvals.records import Card
@@ -34,6 +36,7 @@ from workflows.errors import InvalidInput, NotAllowed, RefusalFact
 from workflows.policy import Gate
 from workflows.subjects import Prepared
 
+NOT_YOURS = "Only the person who asked for this can change it. If you decide on it, you can ask for information."
 _OPENED_ON = frozenset({"revision", "from_revision"})
 """Facts that say which revision of its subject a form was opened on; they are no part of what is asked."""
 
@@ -55,15 +58,15 @@ def require_editable(
     )
     if card.requester.id != actor.id:
         raise NotAllowed(
-            "Only the person who asked for this can change it. If you decide on it, you can ask for information.",
+            NOT_YOURS,
             audit=RefusalFact(
                 "approval.edit", "approval", str(card.id), why="not_requester"
             ),
         )
     if not card.is_pending:
-        raise service.refused(session, Refusal.ENDED, card.id, actor, around)
+        raise door.refused(session, Refusal.ENDED, card.id, actor, around)
     if around.now >= card.expires_at:
-        raise service.refused(session, Refusal.OVERDUE, card.id, actor, around)
+        raise door.refused(session, Refusal.OVERDUE, card.id, actor, around)
     if not card.is_editable:
         raise NotAllowed(
             "A pipeline asked for this, so it cannot be changed here. Withdraw it, and let the pipeline ask anew."
@@ -79,14 +82,14 @@ def edit(
     session: Session,
     actor: Actor,
     form: Edit,
-    policy_id: int,
+    at: Entered,
     around: Circumstances,
 ) -> str:
     """Change the request; a sentence (not escaped) for whoever did it.
 
     Another thing asked binds the request to the policy in force, as a new one would be.
     """
-    head, request = service.locked(session, form.approval_id)
+    head, request = at.head, at.request
     before = require_editable(session, actor, head.id, around)
     if not form.reason:
         raise InvalidInput(
@@ -112,7 +115,7 @@ def edit(
             field="reason",
         )
     change = _Change(
-        head, request, before, prepared, form.reason, is_material, policy_id
+        head, request, before, prepared, form.reason, is_material, around.policy_id
     )
     return (
         _material(session, actor, change, around)
@@ -198,7 +201,7 @@ def _material(
     _restage(session, change, plan, around)
     endings.tell(session, head, "edited", edit_id, around)
     if by_rule:
-        again, request = service.locked(session, head.id)
+        again, request = door.locked(session, head.id)
         endings.end(session, SYSTEM, again, request, ApprovalState.APPROVED, around)
         return "What you ask for now passes by rule: it is approved."
     _tell(session, change, plan, edit_id, around)
@@ -244,7 +247,7 @@ def _plan(
     void = tuple(row for row in decided if by_rule or row.position >= start)
     rest = tuple(stages[start:])
     if not by_rule and (rest or not start):
-        spent = {row.person_id for row in decided if row not in void}
+        spent = judging.spent_in([row for row in decided if row not in void])
         rest = routing.staffed(
             session,
             gate,
@@ -252,6 +255,7 @@ def _plan(
             words,
             barred={actor.id, *apart, *spent},
             by=expires_at,
+            now=around.now,
             org_key=around.org_key,
         )
     return _Plan(stage, start, rest, bound, void, expires_at)
@@ -313,6 +317,7 @@ def _keep(
         reopened=reopened,
         voided=len(void),
         edited_at=around.now,
+        revision=head.revision,
     )
     text = None
     if is_reworded:

@@ -36,6 +36,10 @@ class Circumstances:
     clicked: tuple[str, str] | None = None
     mirrored_since: datetime | None = None
     """Real time; what Slack told before is too old to decide by. None takes the mirror as it is."""
+    asked: frozenset[str] = frozenset()
+    """About whom and which groups Slack was asked for this act: who is still unread then is not known to it."""
+    policy_id: int = 0
+    """The version of the policy that is in force."""
     lapsed: Callable[[Session, int], None] = lambda session, approval_id: None
     """Told of an approval that holds no more, in its transaction: what rests on it goes with it."""
 

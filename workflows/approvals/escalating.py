@@ -9,11 +9,12 @@ from storage.approvals import reminding as statements
 from storage.enums import ApprovalState
 from workflows import outbox, rollout
 from workflows.actors import SYSTEM
-from workflows.approvals import announcements, people
+from workflows.approvals import announcements, judging, people
+from workflows.approvals.door import locked
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.notices import ApprovalEscalated, ApprovalValidityEnded
 from workflows.approvals.people import Reached
-from workflows.approvals.service import locked, unnamed, votes_of
+from workflows.approvals.service import unnamed
 from workflows.approvals.stages import Escalation, Stage
 from workflows.audit import service as audit
 from workflows.outbox import Destination
@@ -31,12 +32,22 @@ def escalate(
     escalation = stage.escalation
     if is_over or request.stage != position or stage.escalated or escalation is None:
         return
-    barred = {vote.person_id for vote in votes_of(session, approval_id)}
+    barred = judging.spent_in(queries.list_decided(session, approval_id))
     barred |= {request.requester_id, *request.apart}
-    open_stage = replace(
-        stage, approvers=escalation.approvers, pinned=None, member_since=None
+    coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
+    # Who would never be counted is not asked; who is only told need not be counted.
+    is_asked = escalation.way != "notify"
+    (parties,) = people.reached_parties(
+        session,
+        [
+            replace(stage, approvers=coming)
+            if is_asked
+            else replace(stage, approvers=coming, pinned=None)
+        ],
+        around.org_key,
+        by=request.expires_at if is_asked else None,
     )
-    (found,) = people.reached(session, [open_stage], around.org_key)
+    found = {id_: one for party in parties for id_, one in party.items()}
     who = {id_: one for id_, one in found.items() if id_ not in barred}
     changed = _changed(stage, escalation, who)
     statements.set_stage(
@@ -96,10 +107,8 @@ def _changed(stage: Stage, escalation: Escalation, who: dict[str, Reached]) -> S
     if escalation.way == "notify" or not who:
         return replace(stage, escalated=True)
     kept = stage.approvers if escalation.way == "add" else ()
-    pinned = None if stage.pinned is None else stage.pinned | who.keys()
-    return replace(
-        stage, approvers=kept + escalation.approvers, pinned=pinned, escalated=True
-    )
+    coming = tuple(replace(one, is_late=True) for one in escalation.approvers)
+    return replace(stage, approvers=kept + coming, escalated=True)
 
 
 def _notify(

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries, replaying
 from storage.enums import Verdict as Decided
 from workflows.approvals import people, rules
+from workflows.approvals.door import votes_of
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Entitlement, Refusal
-from workflows.approvals.service import votes_of
 from workflows.approvals.stages import Bound, Stage
 
 _DID = {Decided.APPROVE: "approved", Decided.REJECT: "rejected"}
@@ -19,6 +19,7 @@ _WHY = {
     Refusal.APART: "took part in it as {part}, and the policy wants somebody else",
     Refusal.TOO_NEW: "is too new in {group}",
     Refusal.PART_DONE: "belongs to a group of this stage that has approved already",
+    Refusal.PLACE_USED: "has no place in this stage any more: it went to somebody else, or has been used",
     Refusal.NO_MEMBER: "is no full, active member of the organisation",
 }
 
@@ -58,11 +59,12 @@ def explain(session: Session, card: Card, *, org_key: str, now: datetime) -> Exp
         for one in sorted(concerned)
         if (found := queries.list_standing(session, one))
     ]
+    givers = people.givers(session, stages)
     told = []
     for position, stage in enumerate(stages):
         verdicts = []
         for name, standing in sorted(standings, key=lambda each: each[0]):
-            judged = _judged(card, bound, votes, stage, position, standing, now)
+            judged = _judged(card, bound, votes, stage, position, standing, now, givers)
             if judged is not None:
                 verdicts.append(Verdict(name, *judged))
         told.append((stage.name, tuple(verdicts)))
@@ -77,6 +79,7 @@ def _judged(
     position: int,
     standing: rules.Standing,
     now: datetime,
+    givers: rules.Standings,
 ) -> tuple[bool, str] | None:
     """Whether they can decide this stage and why; None for somebody whom it does not concern."""
     entitled = rules.entitlement(stage.approvers, standing)
@@ -95,10 +98,14 @@ def _judged(
         return False, f"{_WHY[Refusal.REQUESTER]} ({through})"
     if (part := bound.apart.get(standing.person_id)) is not None:
         return False, f"{_WHY[Refusal.APART].format(part=part)} ({through})"
-    admitted = rules.admission(stage, standing, now)
+    admitted = rules.admission(stage, standing, now, givers)
+    if admitted is None:
+        return False, f"{_WHY[Refusal.PLACE_USED]} ({through})"
     if not isinstance(admitted, Entitlement):
         group = entitled.group.name if entitled.group else "the group"
         return False, f"{_WHY[Refusal.TOO_NEW].format(group=group)} ({through})"
+    if admitted.place in rules.places_used(votes, position):
+        return False, f"{_WHY[Refusal.PLACE_USED]} ({through})"
     gave = rules.approvals(votes, position)
     if rules.is_passed(stage, gave) or rules.given(
         stage, [*gave, admitted.parties]

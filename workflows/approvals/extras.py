@@ -42,6 +42,13 @@ class Handover:
     taker: Someone
     note: str
     at: datetime
+    principal: Someone | None = None
+    """Whose place it was, where the giver stood in for somebody who was away."""
+
+    @property
+    def holder(self) -> Someone:
+        """Whose place it was."""
+        return self.principal or self.giver
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Edit:
     """The stage from which on people were asked anew; empty when nobody was."""
     voided: int
     at: datetime
+    revision: int | None = None
+    """The revision that the request had before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,44 +35,34 @@ class Terms(BaseModel):
     due: date
 
 
-class Decide(BaseModel):
-    """One approver's verdict on what a card showed (`revision`). A rejection needs a reason.
+class OnRequest(BaseModel):
+    """Something that is done about one request, on what was shown of it (`revision`).
 
-    With `conditions`, an approval holds only while they can still be met.
+    Every act has a form of its own, and each passes the door (`workflows.approvals.door`).
     """
 
     model_config = ConfigDict(frozen=True)
 
     approval_id: int = Field(ge=1, le=2**31 - 1)
     revision: int = Field(ge=1, le=2**31 - 1)
+
+
+class Decide(OnRequest):
+    """One approver's verdict. A rejection needs a reason.
+
+    With `conditions`, an approval holds only while they can still be met.
+    """
+
     verdict: Verdict
     reason: Reason = ""
     conditions: tuple[Terms, ...] = Field(default=(), max_length=10)
 
 
-class Withdraw(BaseModel):
+class Withdraw(OnRequest):
     """The requester takes the request back."""
 
-    model_config = ConfigDict(frozen=True)
 
-    approval_id: int = Field(ge=1, le=2**31 - 1)
-
-
-class OnRequest(BaseModel):
-    """Something that is done about one request, beside deciding or withdrawing it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    approval_id: int = Field(ge=1, le=2**31 - 1)
-
-
-class OnStage(OnRequest):
-    """The same, on what a card showed (`revision`)."""
-
-    revision: int = Field(ge=1, le=2**31 - 1)
-
-
-class AskInformation(OnStage):
+class AskInformation(OnRequest):
     """Somebody who is asked to decide wants to know something first; the request waits for the answer."""
 
     question: Reason
@@ -88,7 +78,7 @@ class DropQuestion(OnRequest):
     """Whoever asked needs no answer any more."""
 
 
-class HandOver(OnStage):
+class HandOver(OnRequest):
     """Somebody gives their place in the stage to somebody else, by Slack id."""
 
     to: str
@@ -99,17 +89,22 @@ class Nudge(OnRequest):
     """The requester reminds those who have not decided."""
 
 
-class ClaimMet(OnRequest):
-    """The owner of a condition says that it is met, with a word of proof."""
+class OnCondition(OnRequest):
+    """Something that is done about a condition, on what was shown of that (`condition_revision`)."""
 
     condition_id: int = Field(ge=1, le=2**31 - 1)
+    condition_revision: int = Field(ge=1, le=2**31 - 1)
+
+
+class ClaimMet(OnCondition):
+    """The owner of a condition says that it is met, with a word of proof."""
+
     proof: Reason
 
 
-class ConfirmMet(OnRequest):
+class ConfirmMet(OnCondition):
     """Whoever set the condition agrees, or says what is missing."""
 
-    condition_id: int = Field(ge=1, le=2**31 - 1)
     is_met: bool
     why: Reason = ""
 

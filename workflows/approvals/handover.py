@@ -9,33 +9,50 @@ from storage.approvals import changing, queries
 from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import announcements, endings, people, rules, seating, service
+from workflows.approvals import (
+    announcements,
+    door,
+    endings,
+    judging,
+    people,
+    rules,
+    seating,
+)
 from workflows.approvals.binding import Words
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
-from workflows.approvals.forms import Decide, HandOver
+from workflows.approvals.forms import HandOver
 from workflows.approvals.people import Reached
-from workflows.approvals.rules import Vote
-from workflows.approvals.stages import HANDED_OVER, PERSON, Approver
+from workflows.approvals.rules import Basis, Entitlement, Refusal, Vote
+from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
 from workflows.policy import Policy
 
 
 def hand_over(
-    session: Session, actor: Actor, form: HandOver, around: Circumstances
+    session: Session, actor: Actor, form: HandOver, at: Entered, around: Circumstances
 ) -> str:
-    """Somebody else is asked instead of this person, who does not decide in this stage any more."""
-    asking = Decide(
-        approval_id=form.approval_id, revision=form.revision, verdict=Verdict.APPROVE
-    )
-    head, request, votes, _, entitled = service.judged(session, actor, asking, around)
+    """Somebody else is asked instead of whose place it is, who does not decide in this stage any more.
+
+    A stand-in gives on the place of who is away, which is gone then for both.
+    """
+    head, request, votes = at.head, at.request, at.votes
+    entitled = door.entitlement(at)
+    holder_id = entitled.instead_of or actor.id
     taker = people.by_slack_id(session, around.org_key, form.to)
     if taker is None:
         raise InvalidInput(
             "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
             field="to",
         )
-    _require_fit(session, actor, taker, request, votes, around.policy, head.gate)
+    among = _among(around.policy, head.gate)
+    _require_fit(session, actor, taker, at, among, around)
+    if taker.id == holder_id:
+        raise InvalidInput(
+            f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
+            field="to",
+        )
     text = (
         audit.write_text(session, actor, form.note, now=around.now)
         if form.note
@@ -47,11 +64,12 @@ def hand_over(
         position=request.stage,
         from_id=actor.id,
         to_id=taker.id,
+        for_id=entitled.instead_of,
         note_id=text.id if text else None,
         created_at=around.now,
     )
     given = [
-        Approver(HANDED_OVER, (PERSON + taker.id,), party, actor.id)
+        Approver(HANDED_OVER, (PERSON + taker.id,), party, holder_id, among)
         for party in entitled.parties
     ]
     was_short = _is_short(session, request, votes, around)
@@ -61,7 +79,7 @@ def hand_over(
         request.stage,
         [approver.stored() for approver in (*request.current.approvers, *given)],
     )
-    head, request = service.locked(session, head.id)
+    head, request = door.locked(session, head.id)
     if not was_short and _is_short(session, request, votes, around):
         raise InvalidInput(
             "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
@@ -76,6 +94,8 @@ def hand_over(
         now=around.now,
         stage=request.stage,
         to=taker.id,
+        instead_of=entitled.instead_of,
+        place=None if entitled.place == actor.id else entitled.place,
         handover=handover_id,
         note=audit.text_fact(text) if text else None,
     )
@@ -93,8 +113,24 @@ def hand_over(
         expires_at=request.expires_at,
         now=around.now,
     )
+    principal = (
+        people.one(session, entitled.instead_of) if entitled.instead_of else None
+    )
+    if principal is not None:
+        return (
+            f"{taker.name} is asked in {principal.name}'s place. "
+            f"Neither you nor {principal.name} decide with it any more."
+        )
     return (
         f"{taker.name} is asked in your place. You don't decide in this stage any more."
+    )
+
+
+def _among(policy: Policy, gate: str) -> tuple[str, ...]:
+    """Whom the policy lets take a place at this gate, beside those whom the stage asks."""
+    words = Words(policy, {})
+    return tuple(
+        who for word in policy.gate(gate).hand_over_to for who in words.of(word).who
     )
 
 
@@ -102,15 +138,13 @@ def _require_fit(
     session: Session,
     actor: Actor,
     taker: Reached,
-    request: rules.Request,
-    votes: Sequence[Vote],
-    policy: Policy,
-    gate: str,
+    at: Entered,
+    among: tuple[str, ...],
+    around: Circumstances,
 ) -> None:
-    """The new person must be one whom the stage asks anyway, or one whom the policy lets take over."""
-    stage = request.stages[request.stage]
-    rows = queries.list_standing(session, taker.id)
-    standing = people.standing(rows)
+    """The new person must be one whom the stage asks anyway, or one whom the policy lets take over, for long enough."""
+    request, stage = at.request, at.request.current
+    standing = people.standing(queries.list_standing(session, taker.id))
     if taker.id == actor.id:
         raise InvalidInput("That is you. Choose somebody else.", field="to")
     if taker.id == request.requester_id:
@@ -118,7 +152,12 @@ def _require_fit(
             f"{taker.name} asked for this, so they can't decide it. Choose somebody else.",
             field="to",
         )
-    if any(vote.person_id == taker.id for vote in votes):
+    if taker.id in request.apart:
+        raise InvalidInput(
+            f"{taker.name} took part in what is asked, so they can't decide it. Choose somebody else.",
+            field="to",
+        )
+    if taker.id in judging.spent_in(at.decided):
         raise InvalidInput(
             f"{taker.name} has decided on this already, and nobody decides twice. Choose somebody else.",
             field="to",
@@ -128,13 +167,46 @@ def _require_fit(
             f"{taker.name} gave their own place away, so it can't go back to them. Choose somebody else.",
             field="to",
         )
-    words = Words(policy, {})
-    allowed = [words.of(word) for word in policy.gate(gate).hand_over_to]
-    if not rules.entitlement([*stage.approvers, *allowed], standing):
+    door.require_fresh((Basis(standing),), around)
+    found = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
+    if isinstance(found, Entitlement):
+        door.require_fresh(found.basis, around)
+        _require_one_group(session, taker, standing, at, around)
+        return
+    door.ask_first((Basis(standing),), (*among, *_asked(stage)), around)
+    if found is Refusal.TOO_NEW:
         raise InvalidInput(
-            f"{taker.name} is not among those who may decide this. Choose somebody whom the stage {stage.name} asks.",
+            f"{taker.name} has not been in their group for long enough to decide this. Choose somebody else.",
             field="to",
         )
+    raise InvalidInput(
+        f"{taker.name} is not among those who may decide this. Choose somebody whom the stage {stage.name} asks.",
+        field="to",
+    )
+
+
+def _require_one_group(
+    session: Session,
+    taker: Reached,
+    standing: rules.Standing,
+    at: Entered,
+    around: Circumstances,
+) -> None:
+    """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
+    stage = at.request.current
+    givers = people.givers(session, [stage])
+    theirs = rules.admission(stage, standing, around.now, givers)
+    if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
+        door.entitlement(at).parties
+    ):
+        raise InvalidInput(
+            f"{taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
+            field="to",
+        )
+
+
+def _asked(stage: Stage) -> list[str]:
+    return [who for approver in stage.own for who in approver.who]
 
 
 def _is_short(
@@ -146,7 +218,9 @@ def _is_short(
     """Whether the stages that are left could not pass any more with those who could decide in them now."""
     stages = request.stages[request.stage :]
     barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}
-    found = people.reached_parties(session, stages, around.org_key)
+    found = people.reached_parties(
+        session, stages, around.org_key, by=request.expires_at
+    )
     gave = [
         (vote.person_id, vote.parties)
         for vote in votes

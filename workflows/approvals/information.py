@@ -7,14 +7,13 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
-from storage.enums import ApprovalState, Verdict
-from workflows import outbox, permissions, timers
+from workflows import outbox, timers
 from workflows.actors import Actor
-from workflows.approvals import announcements, endings, people, rules, service
+from workflows.approvals import announcements, endings, people, rules
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
-from workflows.approvals.forms import Answer, AskInformation, Decide, DropQuestion
+from workflows.approvals.forms import Answer, AskInformation, DropQuestion
 from workflows.approvals.people import Reached
-from workflows.approvals.rules import Refusal
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
@@ -24,13 +23,14 @@ a request for ever: without an answer in that time it can still expire."""
 
 
 def ask(
-    session: Session, actor: Actor, form: AskInformation, around: Circumstances
+    session: Session,
+    actor: Actor,
+    form: AskInformation,
+    at: Entered,
+    around: Circumstances,
 ) -> str:
     """The request waits for the requester's answer; nothing about it falls due meanwhile."""
-    asking = Decide(
-        approval_id=form.approval_id, revision=form.revision, verdict=Verdict.APPROVE
-    )
-    head, request, *_ = service.judged(session, actor, asking, around)
+    head, request = at.head, at.request
     if head.paused_at is not None:
         raise InvalidInput(
             "This waits for an answer already. You can ask again when it is there.",
@@ -84,13 +84,12 @@ def ask(
     return "Your question is with the requester. The request waits, and its clock stands still until the answer is there; you will be told."
 
 
-def answer(session: Session, actor: Actor, form: Answer, around: Circumstances) -> str:
+def answer(
+    session: Session, actor: Actor, form: Answer, at: Entered, around: Circumstances
+) -> str:
     """The answer is there: the request goes on, with as much time as it had when the question came."""
-    head, request, question = _waiting(session, actor, form.approval_id, around)
-    if actor.id != request.requester_id:
-        raise NotAllowed(
-            "Only the person who asked for this can answer. If you know the answer, tell them, or write it in the thread."
-        )
+    head, request = at.head, at.request
+    question = _question(session, at)
     if not form.answer:
         raise InvalidInput("Say in a sentence what they asked.", field="answer")
     text = audit.write_text(session, actor, form.answer, now=around.now)
@@ -112,36 +111,41 @@ def answer(session: Session, actor: Actor, form: Answer, around: Circumstances) 
     )
 
 
-def drop(
-    session: Session, actor: Actor, form: DropQuestion, around: Circumstances
-) -> str:
-    """Whoever asked needs no answer any more: the request goes on."""
-    head, request, question = _waiting(session, actor, form.approval_id, around)
-    if actor.id != question.asked_by:
+def asker(
+    session: Session,
+    actor: Actor,
+    form: DropQuestion,
+    at: Entered,
+    around: Circumstances,
+) -> None:
+    """Only whoever asked the question that is open."""
+    if actor.id != _question(session, at).asked_by:
         raise NotAllowed(
             "Only the person who asked the question can take it back. You can still reject the request."
         )
+
+
+def drop(
+    session: Session,
+    actor: Actor,
+    form: DropQuestion,
+    at: Entered,
+    around: Circumstances,
+) -> str:
+    """Whoever asked needs no answer any more: the request goes on."""
+    head, request = at.head, at.request
+    question = _question(session, at)
     _goes_on(session, actor, head, request, question, around, "unasked", None)
     return "You took your question back, and the request goes on."
 
 
-def _waiting(
-    session: Session, actor: Actor, approval_id: int, around: Circumstances
-) -> tuple[Any, rules.Request, Any]:
-    permissions.require_member(
-        actor, "approval.answer", subject=("approval", approval_id)
-    )
-    head, request = service.locked(session, approval_id)
-    if request.state is not ApprovalState.PENDING:
-        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
-    if around.now >= request.expires_at:
-        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
-    question = more.find_open_question(session, head.id)
+def _question(session: Session, at: Entered) -> Any:
+    question = more.find_open_question(session, at.head.id)
     if question is None:
         raise GovernanceError(
             "No question is open on this request, so there is nothing to answer. The card shows how it stands."
         )
-    return head, request, question
+    return question
 
 
 def _goes_on(

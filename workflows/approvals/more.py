@@ -67,6 +67,9 @@ def _handover(row: Any) -> Handover:
         Someone(row.to_id, row.taker_name, row.taker_slack_id),
         row.note or "",
         row.created_at,
+        Someone(row.for_id, row.principal_name, row.principal_slack_id)
+        if row.for_id
+        else None,
     )
 
 
@@ -80,6 +83,7 @@ def _edit(row: Any, asked: Callable[[int, dict[str, Any]], str]) -> Edit:
         row.reopened or "",
         row.voided,
         row.edited_at,
+        row.revision,
     )
 
 

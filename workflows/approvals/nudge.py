@@ -4,16 +4,16 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import changing, queries
-from storage.enums import ApprovalState, Ask
-from workflows import outbox, permissions
+from storage.approvals import changing
+from storage.enums import Ask
+from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import announcements, endings, people, refusals, service
+from workflows.approvals import announcements, endings, judging, people, refusals
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import Nudge
-from workflows.approvals.rules import Refusal
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, NotAllowed
+from workflows.errors import GovernanceError
 
 EVERY = timedelta(hours=24)
 """Between two nudges of one request."""
@@ -23,19 +23,12 @@ class TooSoon(GovernanceError):
     """They were nudged less than a day ago."""
 
 
-def nudge(session: Session, actor: Actor, form: Nudge, around: Circumstances) -> str:
+def nudge(
+    session: Session, actor: Actor, form: Nudge, at: Entered, around: Circumstances
+) -> str:
     """Everybody whom the stage asks and who has not decided gets the card once more."""
-    subject = ("approval", form.approval_id)
-    permissions.require_member(actor, "approval.nudge", subject=subject)
-    head, request = service.locked(session, form.approval_id)
-    if actor.id != request.requester_id:
-        raise NotAllowed(
-            "Only the person who asked for this can nudge. `/mlgov approvals` lists what waits for you."
-        )
-    if request.state is not ApprovalState.PENDING:
-        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
-    if around.now >= request.expires_at:
-        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
+    head, request = at.head, at.request
+    subject = ("approval", head.id)
     if head.paused_at is not None:
         raise GovernanceError(
             "This waits for your answer, so nobody else can do anything now. Answer the question, and it goes on."
@@ -51,8 +44,8 @@ def nudge(session: Session, actor: Actor, form: Nudge, around: Circumstances) ->
             f"{refusals.moment(head.nudged_at + EVERY, actor)}."
         )
     (asked,) = people.reached(session, [stage], around.org_key)
-    decided = {row.person_id for row in queries.list_decided(session, head.id)}
-    for person_id in {*decided, request.requester_id}:
+    decided = judging.spent_in(at.decided)
+    for person_id in {*decided, request.requester_id, *request.apart}:
         asked.pop(person_id, None)
     changing.mark(session, head.id, nudged_at=around.now)
     times = int(around.now.timestamp())

@@ -1,6 +1,6 @@
 """Whom approver rules reach, read from the mirror of Slack."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
-from workflows.approvals.rules import PERSON, Group, Stage, Standing
+from workflows.approvals import rules
+from workflows.approvals.rules import PERSON, Approver, Group, Stage, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ def standing(rows: Sequence[Any]) -> Standing:
     )
 
 
+def givers(session: Session, stages: Iterable[Stage]) -> dict[str, Standing]:
+    """Those who gave away their places in these stages, by id; nothing is read while nobody did."""
+    found = {
+        approver.by
+        for stage in stages
+        for approver in stage.approvers
+        if approver.by is not None
+    }
+    rows = {person_id: queries.list_standing(session, person_id) for person_id in found}
+    return {person_id: standing(each) for person_id, each in rows.items() if each}
+
+
 def one(session: Session, person_id: str) -> Reached | None:
     """Somebody by their id, where they are a member with a Slack id."""
     rows = queries.list_standing(session, person_id)
@@ -98,10 +111,13 @@ def reached_parties(
     """For each group of each stage, everyone whom it reaches now.
 
     Who joined a group after its members were pinned is left out; with `by`, so is who will not have been in it long
-    enough by then.
+    enough by then. Who took somebody's place is there while that somebody would be.
     """
     words = {
-        who for stage in stages for approver in stage.approvers for who in approver.who
+        who
+        for stage in stages
+        for approver in stage.approvers
+        for who in (*approver.who, *(approver.among or ()))
     }
     ids = {word.removeprefix(PERSON) for word in words if word.startswith(PERSON)}
     handles = {word[1:] for word in words if word.startswith("@")}
@@ -134,23 +150,44 @@ def reached_parties(
             for word in (row.group_id, f"@{row.handle}"):
                 members.setdefault(word, {})[row.id] = (found, row.since)
 
-    def admits(stage: Stage, id_: str, since: datetime) -> bool:
-        if stage.pinned is not None:
-            return id_ in stage.pinned
-        late = stage.member_since is not None and by is not None
-        return not late or since + (stage.member_since or timedelta()) < (by or since)
+    def admits(stage: Stage, approver: Approver, id_: str, since: datetime) -> bool:
+        if stage.pinned is None and by is None:
+            return True
+        # In time is also who will have been in it long enough a moment before.
+        moment = (by or since) - timedelta(microseconds=1)
+        return rules.is_counted(stage, approver, id_, since, moment)
+
+    def meant(stage: Stage, approver: Approver) -> dict[str, Reached]:
+        found: dict[str, Reached] = {}
+        for who in approver.who:
+            found |= named.get(who, {})
+            found |= {
+                id_: person
+                for id_, (person, since) in members.get(who, {}).items()
+                if admits(stage, approver, id_, since)
+            }
+        return found
 
     def party(stage: Stage, index: int) -> dict[str, Reached]:
         found: dict[str, Reached] = {}
-        gave_away = {approver.by for approver in stage.approvers if approver.by}
+        for approver in stage.own:
+            if approver.party == index:
+                found |= meant(stage, approver)
         for approver in stage.approvers:
-            for who in approver.who if approver.party == index else ():
-                found |= named.get(who, {})
+            if approver.by is None or approver.party != index:
+                continue
+            may = {
+                id_
+                for one in rules.takers(stage, approver.among or ())
+                for id_ in meant(stage, one)
+            }
+            if found.pop(approver.by, None) is not None:
                 found |= {
                     id_: person
-                    for id_, (person, since) in members.get(who, {}).items()
-                    if admits(stage, id_, since)
+                    for id_, person in meant(stage, approver).items()
+                    if approver.among is None or id_ in may
                 }
+        gave_away = {approver.by for approver in stage.approvers if approver.by}
         return {id_: one for id_, one in found.items() if id_ not in gave_away}
 
     return [

@@ -1,6 +1,6 @@
 """How somebody stands to a request: why they are asked, what they did, what they may do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from workflows.approvals.rules import (
     Entitlement,
     Refusal,
     Standing,
+    Standings,
     admission,
     entitlement,
     given,
@@ -37,15 +38,23 @@ def reader_of(
     now: datetime,
     handovers: Sequence[Handover],
     away: Sequence[Principal],
+    givers: Standings,
+    used: Collection[str],
     may_break_glass: bool,
 ) -> Reader | None:
+    """How the reader stands to a request; `givers` gave their places in the stage away, `used` are those decided with."""
     if standing is None:
         return None
     found = entitlement(stage.approvers, standing)
-    admitted = admission(stage, standing, now)
+    admitted = admission(stage, standing, now, givers)
     apart = bound.apart.get(standing.person_id, "")
     why, is_done = "", False
-    if isinstance(admitted, Entitlement) and standing.is_member and not apart:
+    if (
+        isinstance(admitted, Entitlement)
+        and standing.is_member
+        and not apart
+        and _is_free(admitted, used, bound)
+    ):
         with_theirs = [*voters, admitted.parties]
         is_done = given(stage, with_theirs) == given(stage, voters)
         why = (
@@ -58,8 +67,17 @@ def reader_of(
             )
         )
     stands_in_for = ""
-    if found is None and not apart and stage.delegate and standing.is_member:
-        stands_in_for = _stands_in_for(head, stage, lines, away, now)
+    gave = any(one.by == standing.person_id for one in stage.approvers)
+    if (
+        admitted is None
+        and not gave
+        and not apart
+        and stage.delegate
+        and standing.is_member
+    ):
+        stands_in_for = _stands_in_for(
+            head, bound, stage, lines, away, givers, used, now
+        )
         why = f"you stand in for {stands_in_for}, who is away" if stands_in_for else why
     group = found.group if found is not None else None
     return Reader(
@@ -82,18 +100,26 @@ def reader_of(
             (
                 one.taker.name
                 for one in handovers
-                if one.giver.id == standing.person_id and one.position == head.stage
+                if one.holder.id == standing.person_id and one.position == head.stage
             ),
             "",
         ),
     )
 
 
+def _is_free(found: Entitlement, used: Collection[str], bound: Bound) -> bool:
+    """Whether nobody has decided with this place in the stage, and who had it may decide."""
+    return found.place not in used and found.place not in bound.apart
+
+
 def _stands_in_for(
     head: Any,
+    bound: Bound,
     stage: Stage,
     lines: Sequence[Line],
     away: Sequence[Principal],
+    givers: Standings,
+    used: Collection[str],
     now: datetime,
 ) -> str:
     decided = {line.person.id for line in lines} | {head.requester_id}
@@ -102,7 +128,11 @@ def _stands_in_for(
             one.name
             for one in away
             if one.standing.person_id not in decided
-            and isinstance(admission(stage, one.standing, now), Entitlement)
+            and one.standing.person_id not in bound.apart
+            and isinstance(
+                held := admission(stage, one.standing, now, givers), Entitlement
+            )
+            and _is_free(held, used, bound)
         ),
         "",
     )
@@ -111,7 +141,7 @@ def _stands_in_for(
 def _giver(handovers: Sequence[Handover], person_id: str, position: int) -> str:
     return next(
         (
-            one.giver.name
+            one.holder.name
             for one in handovers
             if one.taker.id == person_id and one.position == position
         ),

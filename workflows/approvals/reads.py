@@ -26,6 +26,7 @@ from workflows.approvals.rules import (
     Approver,
     Entitlement,
     Standing,
+    Standings,
     admission,
     counts,
 )
@@ -87,6 +88,8 @@ def cards(
     rows = queries.list_standing(session, reader_id) if reader_id else ()
     reader = people.standing(rows) if rows else None
     away = absences.principals(session, rows, reader_id or "", now=now)
+    now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
+    givers = people.givers(session, now_asked) if reader is not None else {}
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
         head = heads[id_]
@@ -108,6 +111,7 @@ def cards(
             reader,
             extras.get(id_, Extras()),
             away,
+            givers,
             reader is not None
             and heads[id_].state == ApprovalState.PENDING
             and may_break(policy, heads[id_].gate, reader) is not None,
@@ -149,12 +153,17 @@ def waiting_ids(session: Session, person_id: str, *, now: datetime) -> list[int]
         return []
     away = absences.principals(session, rows, person_id, now=now)
     places = [standing, *(one.standing for one in away)]
-    return [
-        row.id
+    undecided = [
+        (row.id, Stage.of(row))
         for row in queries.list_undecided(session, person_id, now=now)
         if person_id not in Bound.of(row.bound).apart
-        and any(
-            isinstance(admission(Stage.of(row), place, now), Entitlement)
+    ]
+    givers = people.givers(session, [stage for _, stage in undecided])
+    return [
+        id_
+        for id_, stage in undecided
+        if any(
+            isinstance(admission(stage, place, now, givers), Entitlement)
             for place in places
         )
     ]
@@ -250,6 +259,7 @@ def _card(
     reader: Standing | None,
     extras: Extras,
     away: Sequence[Principal],
+    givers: Standings,
     may_break_glass: bool,
     *,
     now: datetime,
@@ -325,6 +335,12 @@ def _card(
             now,
             extras.handovers,
             away,
+            givers,
+            {
+                row.place_id or row.for_id or row.person_id
+                for row in verdicts
+                if row.position == head.stage and row.taken_back_at is None
+            },
             may_break_glass,
         ),
         dropped=bound.dropped,

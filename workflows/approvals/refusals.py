@@ -45,8 +45,30 @@ class WaitsForAnswer(GovernanceError):
     """The requester has to answer a question before anybody can approve."""
 
 
+class PlaceUsed(AlreadyDecided):
+    """Somebody has decided with this person's place in the stage."""
+
+
 class Unconfirmed(GovernanceError):
-    """The mirror of Slack is too old to say whether this verdict counts: ask Slack, then try again."""
+    """The mirror of Slack is too old to say whether this act counts: ask Slack about these, then try again."""
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        people: frozenset[str] = frozenset(),
+        approvers: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(sentence)
+        self.people = people
+        """Slack ids."""
+        self.approvers = approvers
+        """Slack ids of people and groups, and `@group`s."""
+
+    @property
+    def named(self) -> frozenset[str]:
+        """All of them."""
+        return self.people | self.approvers
 
 
 def name(text: str) -> str:
@@ -133,12 +155,50 @@ def waits(card: Card) -> GovernanceError:
     )
 
 
+def changed(card: Card, shown: int | None) -> str:
+    """What is different from what somebody was shown at that revision, and that nothing was done."""
+    edits = [
+        one
+        for one in card.extras.edits
+        if one.is_material
+        and shown is not None
+        and one.revision is not None
+        and one.revision >= shown
+    ]
+    if edits and card.is_pending:
+        return (
+            f"This changed while you looked: {name(card.requester.name)} asked to {clear(edits[0].asks)}, and asks to "
+            f"{clear(card.words.asks)} now. Nothing was done; the card shows how it stands."
+        )
+    if not card.is_pending:
+        return "This changed while you looked. Nothing was done; the card shows how it stands now."
+    return (
+        f"This changed while you looked: it is with {progress(card.round)} now, and asks to {clear(card.words.asks)}. "
+        "The card shows how it stands; decide there again."
+    )
+
+
+def clear(text: str) -> str:
+    """What is asked, for a sentence: one line that Slack shows as it is."""
+    short = " ".join(text.split()).translate(_MARKS)
+    return short if len(short) <= 200 else short[:199].rstrip() + "…"
+
+
 def refused(
-    why: Refusal, card: Card, actor: Actor, standing_line: Line | None = None
+    why: Refusal,
+    card: Card,
+    actor: Actor,
+    standing_line: Line | None = None,
+    *,
+    action: str = "approval.decide",
+    shown: int | None = None,
 ) -> GovernanceError:
-    """The refusal as an error. What an auditor wants to see carries its fact for the ledger."""
+    """The refusal as an error. What an auditor wants to see carries its fact for the ledger.
+
+    `shown` is the revision that whoever acts was shown.
+    """
     fact = RefusalFact(
-        "approval.decide", "approval", str(card.id), why=why.value, stage=card.stage
+        action, "approval", str(card.id), why=why.value, stage=card.stage
     )
     waits = f"Waiting for: {progress(card.round)}."
     match why:
@@ -180,9 +240,7 @@ def refused(
                 audit=fact,
             )
         case Refusal.STALE:
-            return CardChanged(
-                f"This changed while you looked: it is with {progress(card.round)} now. The card shows how it stands; decide there again."
-            )
+            return CardChanged(changed(card, shown))
         case Refusal.NEEDED_LATER:
             later = card.rounds[card.stage + 1 :]
             return NotAllowed(
@@ -202,6 +260,10 @@ def refused(
             return AlreadyDecided(
                 f"Your part of {name(card.round.name)} is approved already, so nothing is needed from you. "
                 f"Waiting for: {missing(card.round)}."
+            )
+        case Refusal.PLACE_USED:
+            return PlaceUsed(
+                f"Your place in {name(card.round.name)} has been used: whoever has it now has decided. {waits}"
             )
         case Refusal.NO_MEMBER:
             return NotAllowed(

@@ -9,10 +9,10 @@ from storage.approvals import reminding as statements
 from storage.enums import ApprovalState, Ask
 from workflows import outbox, timers
 from workflows.approvals import people, reads, rules
+from workflows.approvals.door import locked, votes_of
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.notices import ApprovalsDue
 from workflows.approvals.records import Card, Reminder
-from workflows.approvals.service import locked, votes_of
 from workflows.calendar import calendar_for
 from workflows.outbox import Destination, Subject
 

@@ -14,8 +14,8 @@ from workflows import outbox, timers
 from workflows.actors import Actor
 from workflows.approvals import announcements, clocks, people, routing, ways
 from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.door import locked, votes_of
 from workflows.approvals.endings import EXPIRE, Circumstances
-from workflows.approvals.service import locked, votes_of
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
@@ -139,6 +139,7 @@ def _replay(
             words,
             barred={row.requester_id, *kept.apart},
             by=row.created_at + gate.expires_after,
+            now=row.created_at,
             org_key=org_key,
         )
     except GovernanceError as error:
@@ -199,6 +200,7 @@ def reroute(
             barred={request.requester_id, *kept.apart}
             | {vote.person_id for vote in votes if vote.position < request.stage},
             by=expires_at,
+            now=around.now,
             org_key=around.org_key,
         )
     except GovernanceError as error:

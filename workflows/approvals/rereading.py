@@ -135,6 +135,7 @@ def _rest(
             words,
             barred={request.requester_id, *request.apart, *decided},
             by=head.expires_at,
+            now=around.now,
             org_key=around.org_key,
         )
     except GovernanceError as error:

@@ -3,45 +3,43 @@
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import changing, queries
-from storage.enums import ApprovalState
-from workflows import outbox, permissions
+from storage.approvals import changing
+from workflows import outbox
 from workflows.actors import Actor
-from workflows.approvals import announcements, endings, reopening, service
+from workflows.approvals import announcements, endings, reopening
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import TakeBack
-from workflows.approvals.rules import Refusal
 from workflows.audit import service as audit
 from workflows.errors import NotAllowed
 
 
+def decided(
+    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
+) -> None:
+    """Only who has decided."""
+    if not any(row.person_id == actor.id for row in at.decided):
+        raise NotAllowed(
+            "You have not decided on this, so there is nothing to take back. `/mlgov approvals` lists what waits for you."
+        )
+
+
 def take_back(
-    session: Session, actor: Actor, form: TakeBack, around: Circumstances
+    session: Session, actor: Actor, form: TakeBack, at: Entered, around: Circumstances
 ) -> str:
     """This person's verdict counts no more; they can decide anew. What they are told.
 
     Where the request has gone on to another stage it comes back, and who decided there since is asked again: they
     decided on the word of a stage that has not passed any more.
     """
-    subject = ("approval", form.approval_id)
-    permissions.require_member(actor, "approval.take_back", subject=subject)
-    head, request = service.locked(session, form.approval_id)
-    if request.state is not ApprovalState.PENDING:
-        raise service.refused(session, Refusal.ENDED, head.id, actor, around)
-    if around.now >= request.expires_at:
-        raise service.refused(session, Refusal.OVERDUE, head.id, actor, around)
-    decided = queries.list_decided(session, head.id)
-    mine = next((row for row in decided if row.person_id == actor.id), None)
-    if mine is None:
-        raise NotAllowed(
-            "You have not decided on this, so there is nothing to take back. `/mlgov approvals` lists what waits for you."
-        )
+    head, request = at.head, at.request
+    mine = next(row for row in at.decided if row.person_id == actor.id)
     more.drop_conditions(session, head.id, now=around.now, decision_ids=[mine.id])
     audit.record(
         session,
         actor,
         "approval.taken_back",
-        subject,
+        ("approval", head.id),
         now=around.now,
         decision=mine.id,
         verdict=mine.verdict,

@@ -28,6 +28,7 @@ def staffed(
     *,
     barred: Collection[str],
     by: datetime,
+    now: datetime,
     org_key: str,
 ) -> tuple[Stage, ...]:
     """The stages with their members pinned and fallbacks added where too few could decide.
@@ -51,8 +52,8 @@ def staffed(
             raise NobodyToDecide(_sentence(stage, short))
         bound_[short.position] = with_fallback(stage, spare)
     return tuple(
-        now if asked.pinned is None else pin(now, parties)
-        for asked, now, parties in zip(stages, bound_, found, strict=True)
+        filled if asked.pinned is None else pin(filled, parties, now)
+        for asked, filled, parties in zip(stages, bound_, found, strict=True)
     )
 
 

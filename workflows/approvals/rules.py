@@ -6,32 +6,39 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from storage.enums import ApprovalState, Verdict
 from workflows.approvals import seating
-from workflows.approvals.stages import PERSON, Approver, Stage
+from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
 
 __all__ = [
     "PERSON",
     "Approver",
+    "Basis",
     "Entitlement",
     "Group",
     "Refusal",
     "Request",
     "Stage",
     "Standing",
+    "Standings",
     "Step",
     "Vote",
     "admission",
+    "admitted",
     "approvals",
     "counts",
     "digest",
     "entitlement",
     "given",
+    "is_counted",
     "is_passed",
     "judge",
+    "places_used",
     "step",
+    "takers",
     "ways",
 ]
 
@@ -60,6 +67,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """Somebody whose standing an act rests on, and the group through which it does, if any."""
+
+    standing: Standing
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entitlement:
     """Why somebody may decide: the policy's word, the group through which it reached them, and when that was read."""
 
@@ -70,6 +85,10 @@ class Entitlement:
     """Indexes of the stage's groups that they stand for."""
     instead_of: str | None = None
     """The person who is away, in whose place they decide."""
+    place: str = field(default="", compare=False)
+    """The person whose place in the stage it is: their own, or that of whom they act for. It counts once."""
+    basis: tuple[Basis, ...] = field(default=(), compare=False)
+    """Everybody whose standing it rests on: theirs, and that of those whose place it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +99,8 @@ class Vote:
     position: int
     verdict: Verdict
     parties: tuple[int, ...] = (0,)
+    place: str = ""
+    """The person whose place in the stage it used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +138,7 @@ class Refusal(StrEnum):
     APART = "apart"
     TOO_NEW = "too_new"
     PART_DONE = "part_done"
+    PLACE_USED = "place_used"
 
 
 def digest(facts: Mapping[str, Any]) -> str:
@@ -130,11 +152,11 @@ def digest(facts: Mapping[str, Any]) -> str:
 def entitlement(
     approvers: Sequence[Approver],
     standing: Standing,
-    admits: Callable[[Group], bool] = lambda group: True,
+    admits: Callable[[Approver, Group], bool] = lambda approver, group: True,
 ) -> Entitlement | None:
     """The first approver rule that reaches this person, in the policy's order; None when none does.
 
-    `admits` says whether being in a group counts.
+    `admits` says whether being in a group counts for an approver.
     """
     by_group = {group.slack_id: group for group in standing.groups}
     by_handle = {f"@{group.handle}": group for group in standing.groups}
@@ -146,7 +168,7 @@ def entitlement(
     for approver in approvers:
         for who in approver.who:
             group = by_group.get(who) or by_handle.get(who)
-            if who in themselves or (group is not None and admits(group)):
+            if who in themselves or (group is not None and admits(approver, group)):
                 if first is None:
                     first = approver, None if who in themselves else group
                 if approver.party not in parties:
@@ -156,27 +178,120 @@ def entitlement(
         return None
     approver, group = first
     read_at = group.read_at if group else standing.read_at
-    return Entitlement(approver.rule, group, read_at, tuple(parties))
+    return Entitlement(
+        approver.rule,
+        group,
+        read_at,
+        tuple(parties),
+        place=standing.person_id,
+        basis=(Basis(standing, group),),
+    )
+
+
+Standings = Mapping[str, Standing]
+"""People by their id."""
 
 
 def admission(
-    stage: Stage, standing: Standing, now: datetime
+    stage: Stage,
+    standing: Standing,
+    now: datetime,
+    givers: Standings = MappingProxyType({}),
 ) -> Entitlement | Refusal | None:
-    """How a stage stands to this person at this moment: entitled, too new in their group, or not asked at all."""
-    found = entitlement(stage.approvers, standing)
+    """How a stage stands to this person at this moment: entitled, too new in their group, or not asked at all.
+
+    `givers` are those who gave their place in the stage away: who took it decides only while they still have it.
+    """
+    if any(approver.by == standing.person_id for approver in stage.approvers):
+        return None
+    own = admitted(stage, stage.own, standing, now)
+    if isinstance(own, Entitlement):
+        return own
+    return _taken(stage, standing, now, givers, len(stage.approvers)) or own
+
+
+def admitted(
+    stage: Stage, approvers: Sequence[Approver], standing: Standing, now: datetime
+) -> Entitlement | Refusal | None:
+    """How this person stands to these approvers, where being in a group counts as the stage has it."""
+    found = entitlement(approvers, standing)
     if found is None or (stage.pinned is None and stage.member_since is None):
         return found
 
-    def admits(group: Group) -> bool:
-        if stage.pinned is not None:
-            return standing.person_id in stage.pinned
-        return (
-            stage.member_since is not None
-            and group.since is not None
-            and group.since <= now - stage.member_since
-        )
+    def admits(approver: Approver, group: Group) -> bool:
+        return is_counted(stage, approver, standing.person_id, group.since, now)
 
-    return entitlement(stage.approvers, standing, admits) or Refusal.TOO_NEW
+    return entitlement(approvers, standing, admits) or Refusal.TOO_NEW
+
+
+def is_counted(
+    stage: Stage,
+    approver: Approver,
+    person_id: str,
+    since: datetime | None,
+    now: datetime,
+) -> bool:
+    """Whether somebody who is in the group of an approver since then counts in the stage: by its pins and its age."""
+    if stage.pinned is not None:
+        if not approver.is_late:
+            return person_id in stage.pinned
+        return None not in (since, stage.pinned_at) and since <= stage.pinned_at  # type: ignore[operator]
+    if stage.member_since is not None:
+        return since is not None and since <= now - stage.member_since
+    return True
+
+
+def takers(stage: Stage, among: Sequence[str]) -> list[Approver]:
+    """Who may take a place in the stage: whom it asks, and whom the policy lets take one."""
+    return [*stage.own, Approver(HANDED_OVER, tuple(among), is_late=True)]
+
+
+def _taken(
+    stage: Stage, standing: Standing, now: datetime, givers: Standings, until: int
+) -> Entitlement | None:
+    """The place that somebody took, by the approvers before `until`: while they may take it, and it is still there."""
+    given_by: dict[str, list[tuple[int, Approver]]] = {}
+    for index, approver in enumerate(stage.approvers[:until]):
+        if approver.by and PERSON + standing.person_id in approver.who:
+            given_by.setdefault(approver.by, []).append((index, approver))
+    for giver, records in given_by.items():
+        first, approver = records[0]
+        held = _held(stage, givers.get(giver), now, givers, first)
+        if approver.among is None:
+            fit: Entitlement | Refusal | None = Entitlement(
+                HANDED_OVER, None, standing.read_at, basis=(Basis(standing),)
+            )
+        else:
+            fit = admitted(stage, takers(stage, approver.among), standing, now)
+        if held is None or not isinstance(fit, Entitlement):
+            continue
+        parties = tuple(one.party for _, one in records if one.party in held.parties)
+        if parties:
+            return Entitlement(
+                HANDED_OVER,
+                fit.group,
+                fit.read_at,
+                parties,
+                place=held.place,
+                basis=(*fit.basis, *held.basis),
+            )
+    return None
+
+
+def _held(
+    stage: Stage,
+    giver: Standing | None,
+    now: datetime,
+    givers: Standings,
+    until: int,
+) -> Entitlement | None:
+    """The place that somebody gave away, as far as it is still theirs to give: their own, or one that they had taken."""
+    if giver is None or not giver.is_member:
+        return None
+    own = admitted(stage, stage.own, giver, now)
+    if isinstance(own, Entitlement):
+        return own
+    return _taken(stage, giver, now, givers, until)
 
 
 def judge(
@@ -186,11 +301,13 @@ def judge(
     *,
     revision: int,
     now: datetime,
+    givers: Standings = MappingProxyType({}),
 ) -> Entitlement | Refusal:
     """Whether this person's verdict counts now, on a card that showed `revision`.
 
     The requester never decides; nobody decides twice in one request, whatever the stage; only the stage that is
-    asked now decides; a request whose time is up is over even if its timer has not run yet.
+    asked now decides; a request whose time is up is over even if its timer has not run yet. Each place in the stage
+    is used once, whoever decides with it. `givers` are those who gave theirs away.
     """
     if not standing.is_member:
         return Refusal.NO_MEMBER
@@ -202,16 +319,25 @@ def judge(
         return Refusal.REQUESTER
     if any(vote.person_id == standing.person_id for vote in votes):
         return Refusal.REPEATED
-    entitled = admission(request.current, standing, now)
+    entitled = admission(request.current, standing, now, givers)
     if entitled is None:
         return _why_not(request, standing)
     if standing.person_id in request.apart:
         return Refusal.APART
     if isinstance(entitled, Refusal):
         return entitled
+    if entitled.place in {request.requester_id, *request.apart}:
+        return Refusal.APART
+    if entitled.place in places_used(votes, request.stage):
+        return Refusal.PLACE_USED
     if revision != request.revision:
         return Refusal.STALE
     return entitled
+
+
+def places_used(votes: Sequence[Vote], position: int) -> set[str]:
+    """Whose places in a stage verdicts have used."""
+    return {vote.place for vote in votes if vote.position == position and vote.place}
 
 
 def _why_not(request: Request, standing: Standing) -> Refusal:

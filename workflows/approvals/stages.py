@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from storage.enums import Ask
@@ -26,7 +26,11 @@ class Approver:
     party: int = 0
     """Index of their group in the stage."""
     by: str | None = None
-    """The person who gave their place in the stage to this one, and so does not decide in it themselves."""
+    """The person whose place in the stage this one took, and who so does not decide in it themselves."""
+    among: tuple[str, ...] | None = None
+    """Whom the policy lets take places beside those whom the stage asks; None for a hand-over of an earlier release."""
+    is_late: bool = False
+    """Whether they came into the stage after it was bound: pins go by when they joined their group."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Approver":
@@ -36,6 +40,8 @@ class Approver:
             tuple(stored["who"]),
             stored.get("party", 0),
             stored.get("by"),
+            tuple(stored["among"]) if "among" in stored else None,
+            stored.get("late", False),
         )
 
     def stored(self) -> dict[str, Any]:
@@ -43,7 +49,13 @@ class Approver:
         kept: dict[str, Any] = {"rule": self.rule, "who": list(self.who)}
         if self.party:
             kept["party"] = self.party
-        return kept | {"by": self.by} if self.by else kept
+        if self.by:
+            kept["by"] = self.by
+        if self.among is not None:
+            kept["among"] = list(self.among)
+        if self.is_late:
+            kept["late"] = True
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +93,18 @@ class Stage:
     member_since: timedelta | None = None
     pinned: frozenset[str] | None = None
     """The members who were in its groups when the request was opened; only they decide through a group."""
+    pinned_at: datetime | None = None
+    """When that was; who comes into the stage later through another group was in that one by then."""
     remind_after: tuple[timedelta, ...] = ()
     escalation: Escalation | None = None
     escalated: bool = False
     fallback: tuple[Approver, ...] = ()
     """Who was added because too few could decide."""
+
+    @property
+    def own(self) -> list[Approver]:
+        """Whom the stage itself asks, without those who took somebody's place."""
+        return [approver for approver in self.approvers if approver.by is None]
 
     @property
     def quorums(self) -> tuple[int, ...]:
@@ -111,6 +130,7 @@ class Stage:
             kept.get("delegate", True),
             _span(kept.get("member_since")),
             frozenset(kept["pinned"]) if "pinned" in kept else None,
+            datetime.fromisoformat(kept["pinned_at"]) if "pinned_at" in kept else None,
             tuple(timedelta(seconds=each) for each in kept.get("remind_after", ())),
             Escalation(
                 timedelta(seconds=escalation["after"]),
@@ -140,6 +160,8 @@ class Stage:
             kept["member_since"] = self.member_since.total_seconds()
         if self.pinned is not None:
             kept["pinned"] = sorted(self.pinned)
+        if self.pinned_at is not None:
+            kept["pinned_at"] = self.pinned_at.isoformat(timespec="microseconds")
         if self.remind_after:
             kept["remind_after"] = [each.total_seconds() for each in self.remind_after]
         if self.escalation is not None:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import Ask
 from workflows.actors import Actor
-from workflows.approvals import absences, announcements, people, reads, service
+from workflows.approvals import absences, announcements, door, people, reads
 from workflows.approvals.absences import AbsenceRecord, Away
 from workflows.errors import NotFound
 from workflows.policy import Policy
@@ -32,7 +32,7 @@ def plan(
     if found.since > now or stand_in is None:
         return found
     for approval_id in reads.waiting_ids(session, actor.id, now=now):
-        head, request = service.locked(session, approval_id)
+        head, request = door.locked(session, approval_id)
         stage = request.current
         if (
             stage.delegate

@@ -84,6 +84,7 @@ def submit(
             words,
             barred={actor.id, *apart},
             by=expires_at,
+            now=now,
             org_key=org_key,
         )
     bound = Bound(

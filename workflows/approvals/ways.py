@@ -90,6 +90,7 @@ def current(
         words,
         barred={actor.id, *apart},
         by=now + gate.expires_after,
+        now=now,
         org_key=org_key,
     )
     return Way(staffed, apart)

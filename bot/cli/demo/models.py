@@ -275,7 +275,7 @@ class Teller:
             verdict = Decide(
                 approval_id=request, revision=card.revision, verdict=Verdict.APPROVE
             )
-            decisions.decide(self.session, self.who(one), verdict, **around)
+            decisions.act(self.session, self.who(one), verdict, **around)
 
     def use(
         self,

@@ -1,0 +1,199 @@
+"""An act on a request from outside the database, by a click or through the API: the one way to the door.
+
+What the act rests on is taken from the mirror of Slack; where that is too old, Slack is asked between two transactions
+about exactly those whom the door named.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from bot.context import Deps
+from workflows import clock, decisions
+from workflows.actors import Actor
+from workflows.approvals.forms import OnRequest
+from workflows.approvals.refusals import CardChanged, Overdue, Unconfirmed
+from workflows.errors import InvalidInput, Stale
+
+CONFIRMED_WITHIN = timedelta(minutes=10)
+"""How old the mirror's word on people and groups may be when somebody acts on it."""
+GRACE = timedelta(minutes=1)
+"""What was read a moment before the limit is not too old because Slack was asked about others meanwhile."""
+
+BIGGEST = 2**31 - 1
+ANOTHER_RELEASE = "This button is from another release of mlgov. `/mlgov approvals` lists what waits for you."
+
+T = TypeVar("T")
+Clicked = tuple[str, str] | None
+Also = Callable[[Session], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a button or a window showed: the request, its revision, and the card that it stands on or came from."""
+
+    approval_id: int
+    revision: int
+    clicked: Clicked
+    rest: tuple[str, ...] = ()
+    """What stands behind them."""
+
+
+def of_parts(
+    deps: Deps, approval_id: str, revision: str, clicked: tuple[str, str] | None
+) -> Seen:
+    """What was shown, from its parts; a card without channel or ts is none. Raises the refusal of what is missing."""
+    card = clicked if clicked is not None and all(clicked) else None
+    id_, shown = number(approval_id), number(revision)
+    if id_ is None:
+        raise InvalidInput(ANOTHER_RELEASE)
+    if shown is None:
+        raise unmarked(deps, id_, card)
+    return Seen(id_, shown, card)
+
+
+def unmarked(deps: Deps, approval_id: int, clicked: Clicked) -> CardChanged:
+    """The refusal of a button or window of an earlier release, which does not say what it showed: the card is drawn
+    anew. The sentence tells nothing of the request: whoever clicked may be anybody."""
+    stale = CardChanged(
+        "This is from before mlgov was updated, so it doesn't say what it showed you. Nothing was done; "
+        "the card shows how it stands now, and `/mlgov approvals` lists what waits for you."
+    )
+    show_again(deps, approval_id, clicked, stale)
+    return stale
+
+
+def number(text: str) -> int | None:
+    """A number of ours that a button carries; None for anything else."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        return None
+    value = int(text)
+    return value if 1 <= value <= BIGGEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """How old Slack's word may be: read since then (real time), and about whom Slack was asked for this act."""
+
+    since: datetime
+    asked: frozenset[str] = frozenset()
+
+
+def confirmed(deps: Deps, actor: Actor, work: Callable[[Session, Actor, Word], T]) -> T:
+    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack about those named, and repeat.
+
+    `work` gets the person and how old a word of Slack's may be. Slack is asked twice at most: about what an act rests
+    on, and about what its answer brings up.
+    """
+    asked: frozenset[str] = frozenset()
+    rounds = 0
+    while True:
+        limit = CONFIRMED_WITHIN + (GRACE if asked else timedelta())
+        try:
+            return deps.db.run(functools.partial(_by_word, work, actor, limit, asked))
+        except Unconfirmed as unread:
+            if unread.named <= asked or rounds == 2:
+                raise
+            rounds += 1
+            actor = deps.directory.confirm(
+                actor.slack_id or "",
+                unread.approvers,
+                others=unread.people,
+                max_age=CONFIRMED_WITHIN,
+            )
+            asked |= unread.named
+
+
+def _by_word(
+    work: Callable[[Session, Actor, Word], T],
+    actor: Actor,
+    limit: timedelta,
+    asked: frozenset[str],
+    session: Session,
+) -> T:
+    return work(session, actor, Word(clock.real_now(session) - limit, asked))
+
+
+def act(
+    deps: Deps,
+    actor: Actor,
+    form: OnRequest,
+    clicked: Clicked,
+    *,
+    also: Also | None = None,
+) -> str:
+    """Do about a request what the form says; the sentence for whoever did it. `also` is done in its transaction.
+
+    Raises GovernanceError. Where the request is not what was shown, every copy is drawn anew, the clicked one first.
+    """
+
+    def work(session: Session, actor: Actor, word: Word) -> str:
+        told = decisions.act(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            policy_id=deps.holder.version_id,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            clicked=clicked,
+            mirrored_since=word.since,
+            asked=word.asked,
+        )
+        if also is not None:
+            also(session)
+        return told
+
+    try:
+        return confirmed(deps, actor, work)
+    except Stale as stale:
+        show_again(deps, form.approval_id, clicked, stale)
+        raise
+
+
+def require_entitled(
+    deps: Deps, actor: Actor, form: OnRequest, clicked: Clicked
+) -> None:
+    """Raise what the door would, before somebody is asked to write anything."""
+
+    def work(session: Session, actor: Actor, word: Word) -> None:
+        decisions.require_entitled(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            mirrored_since=word.since,
+            asked=word.asked,
+        )
+
+    try:
+        confirmed(deps, actor, work)
+    except Stale as stale:
+        show_again(deps, form.approval_id, clicked, stale)
+        raise
+
+
+def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
+    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
+
+    def work(session: Session) -> None:
+        now = deps.now(session)
+        if isinstance(stale, Overdue):
+            decisions.expire(
+                session,
+                approval_id,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
+        elif clicked is not None:
+            decisions.show_again(session, approval_id, now=now, clicked=clicked)
+
+    deps.db.run(work)

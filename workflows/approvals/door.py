@@ -1,0 +1,300 @@
+"""The one door for every act on a request: who does it, on which revision, by how fresh a word of Slack's.
+
+An act is named by its form. `acts` has the rule of each and calls `enter` before it does anything; what comes back is
+the locked request, and nothing else is accepted by the functions that change one.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import queries
+from storage.enums import ApprovalState, Verdict
+from workflows import permissions
+from workflows.actors import Actor, ActorKind
+from workflows.approvals import people, reads, refusals, rules
+from workflows.approvals.endings import Circumstances
+from workflows.approvals.forms import OnRequest
+from workflows.approvals.refusals import Unconfirmed
+from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
+from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
+
+ASK_SLACK = "Slack has to be asked first. Nothing was changed; try again in a minute."
+
+NOT_CONFIRMED = (
+    "Slack doesn't confirm that everybody this rests on still belongs here. Nothing was changed; "
+    "if that is wrong, try again in a minute, or ask an administrator."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A request, locked, with somebody in front of it who may do what they came for."""
+
+    head: Any
+    request: rules.Request
+    decided: Sequence[Any]
+    """The rows of the verdicts that count."""
+    rows: Sequence[Any]
+    """Who acts, as the mirror has them; empty for a program."""
+    entitled: Entitlement | None = None
+    """By what they decide, where the act is one of those who decide."""
+
+    @property
+    def votes(self) -> list[Vote]:
+        """The verdicts that count."""
+        return votes_in(self.decided)
+
+
+Who = Callable[[Session, Actor, Any, Entered, Circumstances], Entitlement | None]
+"""Whether somebody may do what their form says: by what they are entitled, where that rests on more than themselves.
+Raises the refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the door asks of an act."""
+
+    action: str
+    """Its name on the ledger, where it is refused."""
+    who: Who
+    waits: bool = True
+    """Whether the request has to wait for a decision; else it has ended, and the act says what it needs."""
+    programs: bool = False
+    """Whether a program may do it, for what it asked itself."""
+
+
+def enter(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    rule: Rule,
+    around: Circumstances,
+) -> Entered:
+    """Lock the request, and let whoever acts in, or raise the refusal.
+
+    In this order: a member of the organisation, by a word of Slack's that is fresh enough; entitled to this act, where
+    everybody on whose standing it rests is fresh too; while the request waits; on the revision that was shown. Raises
+    Unconfirmed with those whom Slack has to be asked about, and Stale where the request is not what was shown.
+    """
+    subject = ("approval", form.approval_id)
+    permissions.require_member(actor, rule.action, subject=subject)
+    head, request = locked(session, form.approval_id)
+    is_person = actor.kind is ActorKind.PERSON
+    at = Entered(
+        head,
+        request,
+        queries.list_decided(session, head.id),
+        queries.list_standing(session, actor.id) if is_person else (),
+    )
+    met: tuple[Basis, ...] = ()
+    if is_person:
+        met = _met(session, actor, at, rule, around)
+    elif not (rule.programs and actor.kind is ActorKind.PROGRAM):
+        raise NotAllowed(
+            "Only people do this, each as themselves.",
+            audit=RefusalFact(rule.action, "approval", str(head.id), why="no_person"),
+        )
+    entitled = rule.who(session, actor, form, at, around)
+    require_fresh((*met, *(entitled.basis if entitled else ())), around)
+    at = replace(at, entitled=entitled)
+    if rule.waits:
+        _require_waiting(session, actor, at, rule, around)
+    if form.revision != request.revision:
+        raise refused(
+            session,
+            Refusal.STALE,
+            head.id,
+            actor,
+            around,
+            action=rule.action,
+            shown=form.revision,
+        )
+    return at
+
+
+def _met(
+    session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
+) -> tuple[Basis, ...]:
+    """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
+    standing = people.standing(at.rows) if at.rows else None
+    if (
+        standing is None
+        or at.rows[0].org_key != around.org_key
+        or not standing.is_member
+    ):
+        if standing is not None:
+            ask_first((Basis(standing),), (), around)
+        raise refused(
+            session,
+            Refusal.NO_MEMBER,
+            at.head.id,
+            actor,
+            around,
+            action=rule.action,
+        )
+    return (Basis(standing),)
+
+
+def _require_waiting(
+    session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
+) -> None:
+    why = None
+    if at.request.state is not ApprovalState.PENDING:
+        why = Refusal.ENDED
+    elif around.now >= at.request.expires_at:
+        why = Refusal.OVERDUE
+    if why is not None:
+        raise refused(session, why, at.head.id, actor, around, action=rule.action)
+
+
+# --- how fresh Slack's word is
+
+
+def require_fresh(basis: Iterable[Basis], around: Circumstances) -> None:
+    """Everybody on whose standing an act rests was read from Slack lately. Raises Unconfirmed, which names them."""
+    everybody = tuple(basis)
+    for one in everybody:
+        readings = [one.standing.read_at, *([one.group.read_at] if one.group else [])]
+        if not all(_is_recent(around.mirrored_since, at) for at in readings):
+            raise unconfirmed(everybody, (), around)
+
+
+def ask_first(
+    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
+) -> None:
+    """Before a refusal that another word from Slack could lift: have it asked about these. Does nothing once it was.
+
+    `approvers` are Slack ids and `@group`s. Raises Unconfirmed.
+    """
+    first = unconfirmed(basis, approvers, around)
+    if around.mirrored_since is not None and not first.named <= around.asked:
+        raise first
+
+
+def unconfirmed(
+    basis: Iterable[Basis], approvers: Iterable[str], around: Circumstances
+) -> Unconfirmed:
+    """The refusal that has Slack asked about these, and the act tried again."""
+    everybody = tuple(basis)
+    whom = frozenset(
+        one.standing.slack_id for one in everybody if one.standing.slack_id
+    )
+    groups = {one.group.slack_id for one in everybody if one.group is not None}
+    named = groups.union(approvers)
+    is_asked = whom | named <= around.asked
+    return Unconfirmed(
+        NOT_CONFIRMED if is_asked else ASK_SLACK,
+        people=whom,
+        approvers=frozenset(named),
+    )
+
+
+def _is_recent(since: datetime | None, read_at: datetime | None) -> bool:
+    return since is None or (read_at is not None and read_at >= since)
+
+
+# --- what acts are judged by
+
+
+def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
+    """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
+    rows = queries.request_for_update(session, approval_id)
+    if not rows:
+        raise NotFound(
+            "There is no such request here any more. `/mlgov approvals` lists what waits for you."
+        )
+    head = rows[0]
+    return head, rules.Request(
+        head.requester_id,
+        ApprovalState(head.state),
+        head.stage,
+        head.revision,
+        head.expires_at,
+        tuple(Stage.of(row) for row in rows),
+        (head.bound or {}).get("apart") or {},
+    )
+
+
+def votes_of(session: Session, approval_id: int) -> list[Vote]:
+    """The verdicts that count."""
+    return votes_in(queries.list_decided(session, approval_id))
+
+
+def votes_in(rows: Sequence[Any]) -> list[Vote]:
+    """The verdicts of rows of `queries.list_decided`."""
+    return [
+        Vote(
+            row.person_id,
+            row.position,
+            Verdict(row.verdict),
+            tuple(row.parties) if row.parties else (0,),
+            row.place_id or row.for_id or row.person_id,
+        )
+        for row in rows
+    ]
+
+
+def refused(
+    session: Session,
+    why: Refusal,
+    approval_id: int,
+    actor: Actor,
+    around: Circumstances,
+    *,
+    action: str = "approval.decide",
+    shown: int | None = None,
+) -> GovernanceError:
+    """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
+    card = reads.card(
+        session,
+        approval_id,
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=actor.id,
+    )
+    return refusals.refused(
+        why,
+        card,
+        actor,
+        card.reader.line if card.reader else None,
+        action=action,
+        shown=shown,
+    )
+
+
+def entitlement(at: Entered) -> Entitlement:
+    """By what somebody decides whom the door let in for it."""
+    if at.entitled is None:
+        raise RuntimeError(
+            "an act of those who decide is let in by what they decide by"
+        )
+    return at.entitled
+
+
+# --- who may do what is neither a decision nor emergency
+
+
+def requester(action: str, sentence: str) -> Who:
+    """Only the person or program that asked; `sentence` is said to everybody else."""
+
+    def who(
+        session: Session,
+        actor: Actor,
+        form: OnRequest,
+        at: Entered,
+        around: Circumstances,
+    ) -> None:
+        if actor.id != at.request.requester_id:
+            raise NotAllowed(
+                sentence,
+                audit=RefusalFact(
+                    action, "approval", str(at.head.id), why="not_requester"
+                ),
+            )
+
+    return who
