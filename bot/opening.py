@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.settings import Settings, another_host
 from storage import migrate
-from storage.db import Database, DatabaseBusy
+from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.host import AnotherHost
 from workflows.errors import GovernanceError
 
@@ -123,21 +123,21 @@ def in_words(url: URL) -> Iterator[None]:
         yield
     except migrate.UpgradeRefused as error:
         raise DatabaseUnusable(error.sentence) from None
-    except AnotherHost as error:
-        raise DatabaseUnusable(another_host(error.host)) from None
-    except DatabaseBusy:
-        raise DatabaseUnusable(
-            "The database is busy. Nothing was changed; try again."
-        ) from None
-    except SQLAlchemyError as error:
+    except (AnotherHost, DatabaseBusy, SQLAlchemyError) as error:
         sentence = words(error, url)
         if sentence is None:
             raise
         raise DatabaseUnusable(sentence) from error
 
 
-def words(error: SQLAlchemyError, url: URL | None = None) -> str | None:
+def words(error: BaseException, url: URL | None = None) -> str | None:
     """Why the database cannot be used, with the mend; None for an error that is no trouble of the database's."""
+    if isinstance(error, AnotherHost):
+        return another_host(error.host)
+    if isinstance(error, DatabaseBusy):
+        why = error.__cause__ if isinstance(error, DatabaseAway) else None
+        busy = "The database is busy. Nothing was changed; try again."
+        return (words(why, url) if why is not None else None) or busy
     if isinstance(error, PoolTimeout):
         return "All connections to the database are in use. Try again, or raise MLGOV_DATABASE_POOL."
     if not isinstance(error, DBAPIError):

@@ -112,6 +112,7 @@ def run(
         socket_mode = None if http else SocketMode(bot)
         if socket_mode is not None:
             ending.callback(socket_mode.stop)
+        logging.getLogger("storage.outage").disabled = False
         bot.start()
         server.start()
         if socket_mode is not None:

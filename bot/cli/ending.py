@@ -26,6 +26,9 @@ def guarded(command: Callable[[], None]) -> int:
     # It logs whole pages that a proxy answers; what is wrong is said here, in words.
     logging.getLogger("slack_sdk.web.base_client").setLevel(logging.CRITICAL)
     before, threading.excepthook = threading.excepthook, _in_thread
+    outages = logging.getLogger("storage.outage")
+    # A command doesn't wait until the database is back: it says why and ends. `mlgov run` turns this on once it runs.
+    were_told, outages.disabled = outages.disabled, True
     code = 0
     try:
         try:
@@ -45,6 +48,7 @@ def guarded(command: Callable[[], None]) -> int:
         return 1
     finally:
         threading.excepthook = before
+        outages.disabled = were_told
     return code
 
 
@@ -130,13 +134,9 @@ def _of_ours(error: BaseException) -> str | None:
 
     if isinstance(error, HTTPError | InvalidURL):
         return f"A server can't be reached ({type(error).__name__}). `mlgov doctor` says which."
-    from sqlalchemy.exc import SQLAlchemyError
+    from bot import opening
 
-    if isinstance(error, SQLAlchemyError):
-        from bot import opening
-
-        return opening.words(error)
-    return None
+    return opening.words(error)
 
 
 def _of_files(error: BaseException) -> str | None:

@@ -152,11 +152,13 @@ def test_a_newer_release_made_it(
     shutil.copy(sqlite_template, tmp_path / "mlgov.db")
     later = sqlite3.connect(tmp_path / "mlgov.db")
     later.execute("UPDATE alembic_version SET version_num = '9999'")
+    later.execute("UPDATE runtime SET oldest_revision = '9998'")
     later.commit()
     later.close()
     ended = typed(right, tmp_path, *command)
     assert ended.code == 1
-    assert "at revision 9999, made by a newer mlgov" in ended.said
+    assert "at revision 9999, which needs an mlgov of revision 9998" in ended.said
+    assert "install a newer mlgov" in ended.said
     assert "Traceback" not in ended.said
 
 

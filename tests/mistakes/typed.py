@@ -82,6 +82,7 @@ def _elsewhere(environment: Mapping[str, str], place: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        logging.captureWarnings(False)
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(before)
