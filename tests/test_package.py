@@ -96,7 +96,10 @@ def test_the_demo_runs_in_an_empty_directory_and_stops_cleanly(
         process.kill()
         process.wait()
     assert process.returncode == 0, rest
-    assert re.fullmatch(r"A pipeline can ask[^\n]*\nMLGOV_URL=[^\n]*\n", rest), rest
+    assert re.fullmatch(
+        r"A pipeline can ask[^\n]*\nMLGOV_URL=[^\n]*\nOnce you approved[^\n]*\ncurl [^\n]* mlgov verify [^\n]*\n",
+        rest,
+    ), rest
     time.sleep(0.1)
     assert list(tmp_path.iterdir()) == [], "the demo leaves nothing behind"
 

@@ -84,7 +84,7 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check(envelope, public, wanted, at=moment)
+        found = checking.check(envelope, public, wanted, at=moment, is_now=at is None)
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
@@ -97,6 +97,8 @@ def verify(
         f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
         f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
     )
+    if found.ahead:
+        say("It is a demonstration's, judged by its own clock: it proves nothing real.")
 
 
 def _moment(at: str | None) -> datetime:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.statements import queries
 from storage.statements.tables import Statement
+from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotAllowed, NotFound
@@ -155,6 +156,7 @@ def _statement(
     now: datetime,
 ) -> dict[str, Any]:
     facts = request.facts
+    ahead = clock.offset(session)
     return {
         "_type": envelopes.STATEMENT_TYPE,
         "subject": [
@@ -185,6 +187,8 @@ def _statement(
             "decidedAt": _moment(request.decided_at),
             "issuedAt": _moment(now),
             "expiresAt": _moment(expires_at),
+            # Only a demonstration has times of its own; the statement says so, and by how much.
+            **({"demonstration": {"ahead": ahead.total_seconds()}} if ahead else {}),
         },
     }
 
