@@ -3,7 +3,7 @@
 import email.utils
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from slack_sdk import WebClient
@@ -16,7 +16,7 @@ from bot.audit import anchor
 from bot.inventory import watching
 from bot.registry import syncing
 from bot.settings import Settings, SettingsRefused, another_host
-from storage import migrate
+from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
 from workflows import clock, policy
@@ -25,6 +25,8 @@ from workflows.inventory import asking
 from workflows.inventory.asking import Asked
 from workflows.sources.prometheus import NOTHING
 
+SET_BACK_TOLD = timedelta(days=1)
+"""How long a clock that ran back is told."""
 SKEW_SECONDS = 60
 """Slack refuses signatures that are five minutes off; a minute is the time to mend it."""
 
@@ -43,6 +45,7 @@ def run(settings: Settings) -> Iterator[Check]:
     yield from _slack(settings)
     yield _transport(settings)
     yield _database(settings)
+    yield from _set_back(settings)
     yield _policy(settings)
     yield _anchor(settings)
     if settings.mlgov_mlflow_url is not None:
@@ -163,6 +166,27 @@ def _database(settings: Settings) -> Check:
             database.close()
 
     return _guarded("database", look)
+
+
+def _set_back(settings: Settings) -> Iterator[Check]:
+    """A clock that lately ran back; nothing where it did not, or where nobody can tell."""
+    database = Database(settings.mlgov_database_url.get_secret_value())
+    try:
+        if database.is_sqlite and not Path(database.url.database or "").exists():
+            return
+        with database.read() as session:
+            found = runtime.last_set_back(session)
+            now = clock.now(session)
+    except SQLAlchemyError:
+        return
+    finally:
+        database.close()
+    if found is not None and now - found.at < SET_BACK_TOLD:
+        yield Check(
+            "clock went back",
+            False,
+            f"by {found.by.total_seconds():.0f} s on {found.at:%d %b %Y %H:%M} UTC. Nothing is held up by it; turn on time synchronisation.",
+        )
 
 
 def _policy(settings: Settings) -> Check:

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.host import HostLock
-from storage.runtime import IN_REAL_TIME
+from storage.runtime import IN_REAL_TIME, STEADY
+from storage.steady import SteadyClock
 from storage.types import MoneySum
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
-        self._info: dict[str, Any] = {}
+        self._info: dict[str, Any] = {STEADY: SteadyClock()}
         self._host: HostLock | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size, read_only=False)

@@ -60,8 +60,9 @@ class Lookup:
                     return LookupFailed(failure.code, never=True)
                 case _:
                     return LookupFailed(failure.code)
-        until = errand.attempt_at + timedelta(seconds=self._pace.late_accept)
-        return NotThere() if until <= real_now else TooEarly(until)
+        passed = real_now - errand.attempt_at - errand.jumped
+        wait = timedelta(seconds=self._pace.late_accept) - passed
+        return NotThere() if wait <= timedelta(0) else TooEarly(wait)
 
     def _messages(
         self, slack: WebClient, errand: Errand, channel: str
@@ -69,7 +70,8 @@ class Lookup:
         attempt = (
             errand.attempt_at if self._stamps == "real" else errand.attempt_governed_at
         )
-        oldest = attempt - timedelta(seconds=self._pace.lookup_margin)
+        # By the clock as it is now, which may have been set back since the attempt.
+        oldest = attempt - errand.lead - timedelta(seconds=self._pace.lookup_margin)
         asked: dict[str, Any] = {
             "channel": channel,
             "oldest": f"{oldest.timestamp():.6f}",

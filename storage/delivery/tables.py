@@ -236,3 +236,11 @@ class Runtime(Base):
     made_by: Mapped[str]
     """`run` or `demo`; each refuses the other's database."""
     facts: Mapped[dict[str, Any]]
+    lead_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """How far real time, which never runs back, is ahead of the clock (see `storage.steady`)."""
+    clock_at: Mapped[datetime | None]
+    """The latest real time that was written down."""
+    set_back_at: Mapped[datetime | None]
+    """When the clock was last seen to run back, by the clock after it."""
+    set_back_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """By how much that was."""
