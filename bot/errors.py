@@ -9,7 +9,7 @@ from typing import Any
 from bot import blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
-from storage.db import DatabaseBusy
+from storage.db import CannotWrite, DatabaseBusy
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
@@ -17,6 +17,7 @@ from workflows.errors import GovernanceError
 log = logging.getLogger("mlgov")
 
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
+CANNOT_WRITE = "mlgov can't write anything down just now, so nothing was changed. You can still look things up; tell an administrator, who finds the reason in the log."
 
 
 def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
@@ -25,6 +26,8 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
         return error.sentence
+    if isinstance(error, CannotWrite):
+        return CANNOT_WRITE
     if isinstance(error, DatabaseBusy):
         return BUSY
     reference = secrets.token_hex(3)
@@ -56,7 +59,7 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
                 **fact.facts,
             )
     except DatabaseBusy:
-        log.warning("a refusal could not be put on the ledger: the database was busy")
+        log.warning("a refusal could not be put on the ledger")
 
 
 def as_reply(

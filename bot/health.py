@@ -32,6 +32,8 @@ class Health:
             return f"the database cannot be reached ({type(error).__name__})"
         if current != migrate.head():
             return f"the database is at revision {current}, this release needs {migrate.head()}"
+        if (why := self.database.why_not_writable()) is not None:
+            return why
         return self.stalled()
 
 

@@ -4,6 +4,7 @@ SQLite and PostgreSQL differ here and nowhere else. On SQLite one process writes
 lock of our own: writers that queue in SQLite's busy handler wait by sleeping, which multiplies the slowest answers.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.host import HostLock
-from storage.runtime import IN_REAL_TIME, STEADY
+from storage.runtime import IN_REAL_TIME, STEADY, touch
 from storage.steady import SteadyClock
 from storage.types import MoneySum
 
@@ -30,12 +31,30 @@ QUICK_MS = 1500
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
 
+log = logging.getLogger(__name__)
+
 _RETRY_SQLSTATES = {"40001", "40P01"}
 _BUSY_SQLSTATES = {"55P03", "57014"}
+_UNWRITABLE_SQLSTATES = {"53100", "25006"}
+"""The disk is full; the server takes reads only, like a standby."""
+_UNWRITABLE_WORDS = (
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "disk i/o error",
+)
+"""The same as SQLite says it."""
+_TOLD_EVERY = 60.0
+"""Seconds between two lines in the log about a database that cannot be written."""
+_PROBED_EVERY = 5.0
+"""Seconds for which the answer of `why_not_writable` is good."""
 
 
 class DatabaseBusy(Exception):
     """The database could not take the change in time; nothing was changed."""
+
+
+class CannotWrite(DatabaseBusy):
+    """The database takes no change at all: its disk is full, or it is read-only. Nothing was changed; reading works."""
 
 
 class Database:
@@ -48,6 +67,9 @@ class Database:
         self._after_commit: list[Callable[[], None]] = []
         self._info: dict[str, Any] = {STEADY: SteadyClock()}
         self._host: HostLock | None = None
+        self._told_at: float | None = None
+        self._probe = threading.Lock()
+        self._probed: tuple[float, str | None] | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size, read_only=False)
             self._read_engine = self._sqlite_engine(pool_size, read_only=True)
@@ -114,7 +136,8 @@ class Database:
         """A transaction: committed when the block ends, rolled back when it raises.
 
         Audit entries that were recorded meanwhile are chained as its last statements. Raises DatabaseBusy when a
-        lock could not be had in time (1.5 s, or two minutes for `patient` ones).
+        lock could not be had in time (1.5 s, or two minutes for `patient` ones), and CannotWrite, which is one, when
+        the database takes no change.
         """
         limit = (PATIENT_MS if patient else QUICK_MS) / 1000
         if self.is_sqlite and not self._write_lock.acquire(timeout=limit):
@@ -128,10 +151,14 @@ class Database:
                     session.flush()
                     ledger.append(session, session.info.pop("audit", ()))
                     session.commit()
-                except (OperationalError, PoolTimeout) as error:
-                    session.rollback()
+                except (DBAPIError, PoolTimeout) as error:
+                    with suppress(DBAPIError):
+                        session.rollback()
                     if _is_busy(error):
                         raise DatabaseBusy from error
+                    if _is_unwritable(error):
+                        self._tell(error)
+                        raise CannotWrite from error
                     raise
                 except BaseException:
                     session.rollback()
@@ -143,6 +170,34 @@ class Database:
         if wake:
             for hook in self._after_commit:
                 hook()
+
+    def why_not_writable(self) -> str | None:
+        """Why nothing can be written, in words; None when it can be. Writes a row, at most every five seconds.
+
+        For readiness: a database that is merely busy counts as writable. Raises what begins no transaction, like a
+        server that is away.
+        """
+        with self._probe:
+            if self._probed and time.monotonic() - self._probed[0] < _PROBED_EVERY:
+                return self._probed[1]
+            try:
+                self.run(touch)
+            except CannotWrite:
+                return self._probed[1] if self._probed else None
+            except DatabaseBusy:
+                pass
+            self._probed = time.monotonic(), None
+            return None
+
+    def _tell(self, error: Exception) -> None:
+        """Remember why nothing can be written, for readiness, and say it in the log once a minute."""
+        now = time.monotonic()
+        self._probed = now, f"the database cannot be written ({_words(error)})"
+        if self._told_at is None or now - self._told_at >= _TOLD_EVERY:
+            self._told_at = now
+            log.error(
+                "the database cannot be written: %s. Nothing was changed", _words(error)
+            )
 
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._info)
@@ -208,3 +263,16 @@ def _is_busy(error: Exception) -> bool:
     return getattr(
         original, "sqlstate", None
     ) in _BUSY_SQLSTATES or "database is locked" in str(original)
+
+
+def _is_unwritable(error: Exception) -> bool:
+    original = getattr(error, "orig", None)
+    return getattr(original, "sqlstate", None) in _UNWRITABLE_SQLSTATES or any(
+        words in str(original).lower() for words in _UNWRITABLE_WORDS
+    )
+
+
+def _words(error: BaseException | None) -> str:
+    """What the database itself said, on one line."""
+    said = str(getattr(error, "orig", error)).strip()
+    return said.splitlines()[0] if said else type(error).__name__

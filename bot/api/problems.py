@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from bot import errors
 from bot.context import Deps
 from bot.directory import CannotVerify
-from storage.db import DatabaseBusy
+from storage.db import CannotWrite, DatabaseBusy
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import (
     GovernanceError,
@@ -169,6 +169,10 @@ def handle(api: FastAPI, deps: Deps) -> None:
     @api.exception_handler(DatabaseBusy)
     @api.exception_handler(Unavailable)
     def busy(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, CannotWrite):
+            return problem(
+                503, "unwritable", errors.CANNOT_WRITE, headers={"Retry-After": "30"}
+            )
         return problem(503, "busy", errors.BUSY, headers={"Retry-After": "1"})
 
     @api.exception_handler(Exception)

@@ -15,6 +15,7 @@ from bot.api.waiting import Waiters
 from bot.approvals import deciding, resources
 from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
 from bot.context import Deps
+from storage.db import CannotWrite
 from storage.enums import ApprovalState, Scope, Verdict
 from workflows import decisions
 from workflows.approvals.forms import Decide, SubmitRequest, Withdraw
@@ -100,7 +101,10 @@ def router(
         with deps.db.read() as session:
             found = look(session, approval_id)
         if found.state is ApprovalState.APPROVED and found.digest is not None:
-            envelope = statement_of(approval_id)
+            try:
+                envelope = statement_of(approval_id)
+            except CannotWrite:
+                envelope = None  # how it was decided is told; the statement comes with another look
             if envelope is not None:
                 signed = Statement.model_validate(json.loads(envelope))
                 return found.model_copy(update={"statement": signed})

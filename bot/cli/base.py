@@ -44,7 +44,7 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     from bot.settings import another_host
-    from storage.db import Database, DatabaseBusy
+    from storage.db import CannotWrite, Database, DatabaseBusy
     from storage.host import AnotherHost
     from workflows.errors import GovernanceError
 
@@ -61,6 +61,10 @@ def opened(*, create: bool = False) -> "Iterator[Database]":
         yield database
     except GovernanceError as error:
         raise fail(error.sentence) from None
+    except CannotWrite:
+        raise fail(
+            "The database cannot be written. Nothing was changed. Make room on its disk, or let it be written to."
+        ) from None
     except DatabaseBusy:
         raise fail("The database is busy. Nothing was changed; try again.") from None
     except AnotherHost as error:

@@ -24,7 +24,7 @@ from bot.delivery.renderers import RENDERERS
 from bot.delivery.sender import Anchor, Courier, Home, Result, Sender
 from bot.rendering import Renderer
 from bot.uploads import Uploads
-from storage.db import Database, DatabaseBusy
+from storage.db import CannotWrite, Database, DatabaseBusy
 from workflows import clock, outbox
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
@@ -194,6 +194,8 @@ class Delivery:
             try:
                 self._round(free)
                 self._last_loop = time.monotonic()
+            except CannotWrite:
+                self._look_in(1.0)
             except DatabaseBusy:
                 self._look_in(0.1)
             except Exception:
