@@ -6,6 +6,8 @@ from slack_sdk.web import SlackResponse
 
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
+from bot.slack_client import web_client
+from workflows.sources.http import CertificatesUnreadable
 
 
 def client(settings: Settings, *, timeout: int = 5) -> WebClient:
@@ -15,12 +17,12 @@ def client(settings: Settings, *, timeout: int = 5) -> WebClient:
         raise SettingsRefused(
             "SLACK_BOT_TOKEN is not set. It is on your app's page under OAuth & Permissions (xoxb-…)."
         )
-    return WebClient(
-        token=token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        timeout=timeout,
-        retry_handlers=[],
-    )
+    try:
+        return web_client(
+            token.get_secret_value(), base_url=settings.slack_api_url, timeout=timeout
+        )
+    except CertificatesUnreadable as error:
+        raise SettingsRefused(error.sentence) from None
 
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:

@@ -8,12 +8,12 @@ from types import FrameType
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
 from bot import app
 from bot.server import WebServer
 from bot.settings import Settings
+from bot.slack_client import socket_proxy, web_client
 
 log = logging.getLogger("mlgov")
 
@@ -28,13 +28,12 @@ class SocketMode:
         if token is None:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
         settings = bot.deps.settings
-        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
+        opener = web_client(None, base_url=settings.slack_api_url, timeout=10)
         self._handler = SocketModeHandler(
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
-        if not settings.is_real_slack:
-            # The client reads HTTP(S)_PROXY and never NO_PROXY; a stand-in on this machine is not behind a proxy.
-            self._handler.client.proxy = opener.proxy = None
+        # The client reads HTTP(S)_PROXY and never NO_PROXY, and this machine is not behind a proxy.
+        self._handler.client.proxy = socket_proxy(settings.slack_api_url)
         self._greeted = threading.Event()
         self._handler.client.message_listeners.append(self._listen)
 

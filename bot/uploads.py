@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from slack_sdk import WebClient
@@ -23,12 +22,12 @@ from storage.db import CannotWrite, Database
 from workflows.delivery import uploads
 from workflows.delivery.pace import Pace
 from workflows.delivery.uploads import Upload
+from workflows.sources import http
 
 log = logging.getLogger(__name__)
 
 TRIES = 2
 """A picture is worth one more try at once; after that the message goes out with its words."""
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 OutOfTime = Callable[[], bool]
 
@@ -61,8 +60,7 @@ class Uploads:
         self._slack = slack
         self._org_key = org_key
         self._pace = pace
-        is_near = urlsplit(slack.base_url).hostname in _LOOPBACK
-        self._http = httpx.Client(timeout=pace.http_timeout, trust_env=not is_near)
+        self._http = http.client(timeout=pace.http_timeout)
         self._closed_until = 0.0
         self._alone = [threading.Lock() for _ in range(16)]
         """One picture is uploaded by one thread at a time; the next finds it there."""

@@ -8,6 +8,10 @@ import httpx
 
 from workflows.audit.records import PublishedHead
 from workflows.errors import GovernanceError
+from workflows.sources import http
+
+SECONDS = 10.0
+"""How long an anchor may take to answer."""
 
 
 class AnchorUnreachable(GovernanceError):
@@ -23,12 +27,10 @@ def keep(anchor: str, head: PublishedHead) -> None:
     line = json.dumps({"seq": head.seq, "hash": head.hash, "at": head.at.isoformat()})
     if _is_url(anchor):
         try:
-            httpx.post(
-                anchor,
-                content=line,
-                headers={"content-type": "application/json"},
-                timeout=10,
-            ).raise_for_status()
+            with http.client(timeout=SECONDS) as client:
+                client.post(
+                    anchor, content=line, headers={"content-type": "application/json"}
+                ).raise_for_status()
         except httpx.HTTPError as error:
             raise AnchorUnreachable(
                 f"The anchor {anchor} did not take the head ({type(error).__name__})."
@@ -55,7 +57,8 @@ def kept(anchor: str) -> list[tuple[int, str]]:
     """
     if _is_url(anchor):
         try:
-            answer = httpx.get(anchor, timeout=10)
+            with http.client(timeout=SECONDS) as client:
+                answer = client.get(anchor)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise AnchorUnreachable(

@@ -1,11 +1,10 @@
 """The Slack client that delivery sends with: it never repeats a call by itself."""
 
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from slack_sdk import WebClient
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+from bot.slack_client import web_client
 
 
 def client(
@@ -15,12 +14,7 @@ def client(
 
     slack_sdk's own default repeats a call whose connection broke, which posts twice when only the answer was lost.
     """
-    made = WebClient(
-        token=token, base_url=base_url, timeout=cast(int, timeout), retry_handlers=[]
-    )
-    if urlsplit(base_url).hostname in _LOOPBACK:
-        made.proxy = None
-    return made
+    return web_client(token, base_url=base_url, timeout=timeout)
 
 
 def check(slack: Any) -> None:

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack_client import web_client
 from bot.slack_errors import Effect, Failure, classify
 
 PAGE = 500
@@ -19,7 +19,6 @@ _ABSENT = {
     "no_such_subteam",
     "channel_not_found",
 }
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _LIMITED_TRIES = 8
 _TRIES = 3
 _AWAY = "not connected"
@@ -44,15 +43,7 @@ class SlackReads:
     def __init__(
         self, slack: WebClient, *, timeout: float, stop: threading.Event | None = None
     ) -> None:
-        self._client = WebClient(
-            token=slack.token,
-            base_url=slack.base_url,
-            timeout=cast(int, timeout),
-            ssl=slack.ssl,
-            retry_handlers=[],
-        )
-        if urlsplit(slack.base_url).hostname in _LOOPBACK:
-            self._client.proxy = None
+        self._client = web_client(slack.token, base_url=slack.base_url, timeout=timeout)
         self._stop = stop
 
     def user(self, user_id: str) -> dict[str, Any] | None:
