@@ -34,7 +34,7 @@ class SteadyClock:
         self._latest: datetime | None = None
         self._latest_from = self._latest_to = 0.0
         self._jumps: deque[tuple[float, timedelta]] = deque(maxlen=_REMEMBERED)
-        self._kept_at: float | None = None
+        self._tried_at: float | None = None
         self._kept_lead = timedelta(0)
 
     def load(self, lead: timedelta, latest: datetime | None, clock: datetime) -> None:
@@ -82,15 +82,19 @@ class SteadyClock:
             )
 
     def should_be_kept(self, every: float) -> bool:
-        """Whether the database should hear of it again: after so many seconds, and at once when the clock ran back."""
+        """Whether the database should hear of it again: after so many seconds, and at once when the clock ran back.
+
+        A yes counts as a try, so that a busy database is not asked at every tick.
+        """
         with self._lock:
-            if self._kept_at is None or self.lead > self._kept_lead:
+            now = self.monotonic()
+            if self._tried_at is None or now - self._tried_at >= every:
+                self._tried_at = now
                 return True
-            return self.monotonic() - self._kept_at >= every
+            return self.lead > self._kept_lead
 
     def kept(self, lead: timedelta) -> None:
         """The database has this lead, which another replica may have raised."""
         with self._lock:
             self.lead = max(self.lead, lead)
             self._kept_lead = lead
-            self._kept_at = self.monotonic()

@@ -242,6 +242,8 @@ def run(
     )
     # The story holds a dead letter on purpose; administrators read of it in Slack.
     logging.getLogger("bot.delivery").setLevel(logging.CRITICAL)
+    # While the story is told, a tick can take longer than the time between two.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     demo = Demo(at=at, port=port, url=url, empty=empty)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
