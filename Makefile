@@ -2,34 +2,47 @@
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+APP := .venv/.installed
 STAMP := .venv/.ready
 ARGS ?=
 # Three at once: many tests wait for a process or a page. Whole files, in the order of tests/conftest.py.
 FILES := --dist loadfile --no-loadscope-reorder
 PARALLEL := -n 3 $(FILES)
 
-.PHONY: help demo run test test-fast test-all check format bench
+.PHONY: help install demo run test test-fast test-all check format bench
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+# mlgov and what it needs to run; the development tools, which are larger, only where they are used.
+$(APP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "mlgov needs Python 3.11 or newer with venv. Install it, or say where it is: make PYTHON=/path/to/python3"; exit 1; }
+	@if [ $(STAMP) -nt pyproject.toml ]; then touch $(APP); else $(MAKE) --no-print-directory install; fi
+
+install:
+	@echo "Setting up mlgov in .venv: about 550 MB, a minute or a few. This happens once; pip says how far it is."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --editable .
+	@touch $(APP)
+
+$(STAMP): pyproject.toml | $(APP)
+	@echo "Adding the development tools: about 700 MB more, a minute or a few. This happens once."
+	$(PIP) install --editable '.[dev]'
 	@touch $(STAMP)
 
 HEAVY := .venv/.heavy
 
 $(HEAVY): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,heavy]'
+	@echo "Adding MLflow for the tests that start it: about 500 MB more. This happens once."
+	$(PIP) install --editable '.[dev,heavy]'
 	@touch $(HEAVY)
 
-demo: $(STAMP) ## Open a local stand-in for Slack with mlgov in it, and a story to walk through
+demo: $(APP) ## Open a local stand-in for Slack with mlgov in it, and a story to walk through
 	$(BIN)/mlgov demo $(ARGS)
 
-run: $(STAMP) ## Run mlgov against the Slack that the environment names
+run: $(APP) ## Run mlgov against the Slack that the environment names
 	$(BIN)/mlgov run $(ARGS)
 
 test: $(STAMP) ## All tests that need nothing but this checkout (browser tests skip without Chromium)

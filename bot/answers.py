@@ -4,9 +4,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from typing import Any
 
-import httpx
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
@@ -14,6 +14,7 @@ from bot import errors, pictures
 from bot.blocks import escape
 from bot.context import Deps
 from bot.replies import Open, Private, Send, Show
+from bot.slack_client import response_client
 from bot.uploads import Later, Uploads
 from storage.db import DatabaseBusy
 from workflows import outbox
@@ -40,7 +41,6 @@ class Answers:
         self._background = ThreadPoolExecutor(
             max_workers=8, thread_name_prefix="answer"
         )
-        self._http = httpx.Client(timeout=5, trust_env=False)
         self._uploads = Uploads(
             deps.db,
             deps.slack,
@@ -51,7 +51,6 @@ class Answers:
     def close(self) -> None:
         """Finish what is being answered."""
         self._background.shutdown(wait=True)
-        self._http.close()
         self._uploads.close()
 
     # --- views
@@ -214,11 +213,11 @@ class Answers:
         if blocks:
             message["blocks"] = blocks
         try:
-            answer = self._http.post(response_url, json=message)
-        except httpx.HTTPError as error:
+            answer = response_client(response_url, timeout=5).send_dict(message)
+        except (SlackClientError, OSError, HTTPException) as error:
             log.warning("a private answer was not sent: %s", type(error).__name__)
             return True  # nobody can tell; saying it twice would be worse
-        if answer.is_success:
+        if answer.status_code == 200:
             return True
         log.warning("Slack refused a private answer: HTTP %s", answer.status_code)
         return False

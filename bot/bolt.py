@@ -14,6 +14,7 @@ from bot import acts, errors, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
+from storage.db import CannotWrite
 from workflows import inbox
 
 log = logging.getLogger("mlgov")
@@ -180,7 +181,11 @@ def build(
 def _is_new(deps: Deps, body: dict[str, Any]) -> bool:
     """Whether this event was not handled before; Slack sends one again when an answer was late."""
     key = f"event:{body.get('event_id')}"
-    return deps.db.run(lambda session: inbox.first_seen(session, key))
+    try:
+        return deps.db.run(lambda session: inbox.first_seen(session, key))
+    except CannotWrite:
+        # A question is answered; what would change something is refused by itself.
+        return True
 
 
 def verifier(deps: Deps) -> SignatureVerifier:

@@ -41,6 +41,8 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
     yield _transport(settings)
     record = Record(settings)
     yield record.database()
+    if (set_back := record.set_back()) is not None:
+        yield set_back
     read, check = _policy(settings)
     yield check
     if team is not None and read is not None:

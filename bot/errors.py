@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from bot import acts, blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
-from storage.db import DatabaseAway, DatabaseBusy
+from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
@@ -25,6 +25,7 @@ _OUT_OF_RANGE = "22003"
 
 AWAY = "mlgov can't reach its database just now. Nothing was changed; try again in a minute."
 BUSY = "mlgov is busy just now. Nothing was changed; try again in a moment."
+CANNOT_WRITE = "mlgov can't write anything down just now, so nothing was changed. You can still look things up; tell an administrator, who finds the reason in the log."
 
 
 def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> str:
@@ -42,6 +43,8 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         acts.refused()
         return UNREADABLE
     acts.ended(acts.FAILED)
+    if isinstance(error, CannotWrite):
+        return CANNOT_WRITE
     if isinstance(error, DatabaseAway):
         return AWAY
     if isinstance(error, DatabaseBusy):
@@ -83,7 +86,7 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
                 **fact.facts,
             )
     except DatabaseBusy:
-        log.warning("a refusal could not be put on the ledger: the database was busy")
+        log.warning("a refusal could not be put on the ledger")
 
 
 def as_reply(

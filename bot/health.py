@@ -36,16 +36,24 @@ class Health:
     slack: Callable[[], str | None] = _nothing
     _answers: Bounded[None] = field(init=False)
     _schema: Bounded[str | None] = field(init=False)
+    _writes: Bounded[str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._answers = Bounded("liveness", self._ask)
         self._schema = Bounded(
             "readiness", lambda: migrate.standing(self.database).problem
         )
+        self._writes = Bounded("writing", self.database.why_not_writable)
 
     def _ask(self) -> None:
         with self.database.read(within=PATIENCE) as session:
             session.execute(text("SELECT 1"))
+
+    def _unwritable(self) -> str | None:
+        try:
+            return self._writes.ask(PATIENCE)
+        except Exception as error:
+            return f"the database cannot be reached ({type(error).__name__})"
 
     def stalled(self) -> str | None:
         """Which loop is stuck, in words; None when all of them run, or could not because the database is away."""
@@ -64,7 +72,7 @@ class Health:
             problem = self._schema.ask(PATIENCE)
         except Exception as error:
             return f"the database cannot be reached ({type(error).__name__})"
-        return problem or self.slack() or self.stalled()
+        return problem or self._unwritable() or self.slack() or self.stalled()
 
 
 class Beat:

@@ -3,10 +3,12 @@
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bot import slack_reach, slack_words
+from bot import slack_words
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
+from bot.slack_client import web_client
 from bot.slack_reach import Observer
+from workflows.sources.http import CertificatesUnreadable
 
 
 def client(
@@ -21,12 +23,15 @@ def client(
         raise SettingsRefused(
             "SLACK_BOT_TOKEN is not set. It is on your app's page under OAuth & Permissions (xoxb-…)."
         )
-    return slack_reach.client(
-        token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        timeout=timeout,
-        observer=observer,
-    )
+    try:
+        return web_client(
+            token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            timeout=timeout,
+            observer=observer,
+        )
+    except CertificatesUnreadable as error:
+        raise SettingsRefused(error.sentence) from None
 
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:

@@ -11,10 +11,11 @@ from typing import Any
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
-from bot import app, installation, logs, slack_reach, slack_words
+from bot import app, installation, logs, slack_words
 from bot import holding as holding_words
 from bot.server import WebServer
 from bot.settings import Settings, SettingsRefused
+from bot.slack_client import socket_proxy, web_client
 from storage.enums import HoldReason
 from workflows import clock
 from workflows.actors import OPERATOR
@@ -35,7 +36,7 @@ class SocketMode:
             raise ValueError("Socket Mode needs SLACK_APP_TOKEN")
         settings = bot.deps.settings
         self._where = settings.slack_api_url
-        opener = slack_reach.client(
+        opener = web_client(
             None,
             base_url=settings.slack_api_url,
             timeout=10,
@@ -47,8 +48,8 @@ class SocketMode:
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
         self._handler.client.wss_uri = url
-        if not settings.is_real_slack:
-            self._handler.client.proxy = None
+        # The client reads HTTP(S)_PROXY and never NO_PROXY, and this machine is not behind a proxy.
+        self._handler.client.proxy = socket_proxy(settings.slack_api_url)
         self._greeted = threading.Event()
         self._handler.client.message_listeners.append(self._listen)
         bot.reach.watch_socket(self._handler.client.is_connected)

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.context import Deps
 from workflows.errors import InvalidInput
-from workflows.sources import bounded
+from workflows.sources import bounded, http
 from workflows.sources.bounded import TooLong
 
 MOST_BYTES = 10_000_000
@@ -100,13 +100,12 @@ def is_slack(url: str, api: str) -> bool:
 def _download(url: str, token: str, name: str, seconds: float) -> bytes:
     try:
         # A redirect would carry the token elsewhere, and to Slack's sign-in page at best.
-        with httpx.stream(
-            "GET",
-            url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=seconds,
-            follow_redirects=False,
-        ) as answer:
+        with (
+            http.client(timeout=seconds) as client,
+            client.stream(
+                "GET", url, headers={"Authorization": f"Bearer {token}"}
+            ) as answer,
+        ):
             if answer.status_code != 200:
                 raise NotFetched(
                     f"Slack did not hand out {name} (HTTP {answer.status_code})"

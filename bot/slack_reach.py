@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -52,39 +51,6 @@ class ObservedClient(WebClient):
     def _tell(self, method: str, failure: Failure | None, began: float) -> None:
         if self.observer is not None:
             self.observer(method, failure, time.monotonic() - began)
-
-
-def client(
-    token: str | None,
-    *,
-    base_url: str,
-    timeout: float,
-    observer: Observer | None = None,
-    ssl: Any = None,
-) -> ObservedClient:
-    """A client whose calls fail after `timeout` seconds, are tried once, and are told to `observer`."""
-    made = ObservedClient(
-        token=token,
-        base_url=base_url,
-        timeout=cast(int, timeout),
-        ssl=ssl,
-        retry_handlers=[],
-    )
-    made.observer = observer
-    if urlsplit(base_url).hostname in _LOOPBACK:
-        made.proxy = None
-    return made
-
-
-def like(slack: WebClient, *, timeout: float) -> ObservedClient:
-    """The same with another patience."""
-    return client(
-        slack.token,
-        base_url=slack.base_url,
-        timeout=timeout,
-        observer=getattr(slack, "observer", None),
-        ssl=slack.ssl,
-    )
 
 
 def result(failure: Failure | None) -> str:

@@ -7,10 +7,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from slack_sdk import WebClient
@@ -18,16 +18,16 @@ from slack_sdk import WebClient
 from bot import failpoints
 from bot.pictures import Picture
 from bot.slack_errors import Effect, Failure, classify
-from storage.db import Database
+from storage.db import CannotWrite, Database
 from workflows.delivery import uploads
 from workflows.delivery.pace import Pace
 from workflows.delivery.uploads import Upload
+from workflows.sources import http
 
 log = logging.getLogger(__name__)
 
 TRIES = 2
 """A picture is worth one more try at once; after that the message goes out with its words."""
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 OutOfTime = Callable[[], bool]
 
@@ -60,8 +60,7 @@ class Uploads:
         self._slack = slack
         self._org_key = org_key
         self._pace = pace
-        is_near = urlsplit(slack.base_url).hostname in _LOOPBACK
-        self._http = httpx.Client(timeout=pace.http_timeout, trust_env=not is_near)
+        self._http = http.client(timeout=pace.http_timeout)
         self._closed_until = 0.0
         self._alone = [threading.Lock() for _ in range(16)]
         """One picture is uploaded by one thread at a time; the next finds it there."""
@@ -114,7 +113,8 @@ class Uploads:
 
     def forget(self, files: Mapping[str, str]) -> None:
         """Slack would not show these files (key → id): they are uploaded anew when they are needed again."""
-        self._database.run(lambda session: uploads.forget(session, files))
+        with suppress(CannotWrite):
+            self._database.run(lambda session: uploads.forget(session, files))
 
     def _find(self, pictures: Sequence[Picture]) -> dict[str, Upload]:
         if not pictures:
@@ -143,7 +143,12 @@ class Uploads:
                     return None
                 continue
             failpoints.hit("upload.completed")
-            kept = self._database.run(partial(uploads.keep, key=key, file_id=file_id))
+            try:
+                kept = self._database.run(
+                    partial(uploads.keep, key=key, file_id=file_id)
+                )
+            except CannotWrite:
+                kept = Upload(key, file_id, is_ready=False)
             failpoints.hit("upload.kept")
             return kept
         return None
@@ -186,9 +191,12 @@ class Uploads:
         return file_id
 
     def _take_turn(self) -> None:
-        wait = self._database.run(
-            lambda session: uploads.wait(session, self._org_key, self._pace)
-        )
+        try:
+            wait = self._database.run(
+                lambda session: uploads.wait(session, self._org_key, self._pace)
+            )
+        except CannotWrite:
+            return  # Slack says so itself when it is too fast
         if wait > timedelta(0):
             raise Later(wait, was_refused=False)
 
@@ -221,7 +229,8 @@ class Uploads:
                 if self._is_ready(one):
                     ready[key] = left.pop(key).file_id
         if ready:
-            self._database.run(lambda session: uploads.ready(session, ready))
+            with suppress(CannotWrite):
+                self._database.run(lambda session: uploads.ready(session, ready))
         if left:
             log.warning("Slack was not ready to show %s pictures in time", len(left))
         return ready

@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from storage import floors, ledger
 from storage.host import HostLock
 from storage.outage import Outage, is_away, is_unwritable
-from storage.runtime import IN_REAL_TIME
+from storage.runtime import IN_REAL_TIME, STEADY, touch
+from storage.steady import SteadyClock
 from storage.types import MoneySum
 
 T = TypeVar("T")
@@ -32,11 +33,26 @@ QUICK_MS = 1500
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
 
+_PROBED_EVERY = 5.0
+"""Seconds for which the answer of `why_not_writable` is good."""
+
 FLOORS_CHANGED = "floors_changed"
 """The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
 _RETRY_SQLSTATES = {"40001", "40P01"}
 _BUSY_SQLSTATES = {"55P03", "57014"}
+_UNWRITABLE_SQLSTATES = {"53100", "25006"}
+"""The disk is full; the server takes reads only, like a standby."""
+_UNWRITABLE_WORDS = (
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "disk i/o error",
+)
+"""The same as SQLite says it."""
+_TOLD_EVERY = 60.0
+"""Seconds between two lines in the log about a database that cannot be written."""
+_PROBED_EVERY = 5.0
+"""Seconds for which the answer of `why_not_writable` is good."""
 
 
 class DatabaseBusy(Exception):
@@ -44,7 +60,11 @@ class DatabaseBusy(Exception):
 
 
 class DatabaseAway(DatabaseBusy):
-    """The database cannot be reached, or takes no change; nothing was changed. It was logged where it was noticed."""
+    """The database cannot be reached, or takes no change (`CannotWrite`); nothing was changed. It was logged where it was noticed."""
+
+
+class CannotWrite(DatabaseAway):
+    """The database takes no change at all: its disk is full, or it is read-only. Nothing was changed; reading works."""
 
 
 class Database:
@@ -58,11 +78,13 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._after_commit: list[Callable[[], None]] = []
-        self._info: dict[str, Any] = {}
+        self._info: dict[str, Any] = {STEADY: SteadyClock()}
         self._host: HostLock | None = None
         self._away = Outage("cannot be reached")
         self._unwritable = Outage("takes no change")
         self._floors: dict[str, int] | None = None
+        self._probe = threading.Lock()
+        self._probed: tuple[float, str | None] | None = None
         if self.is_sqlite:
             self.engine = self._sqlite_engine(read_only=False)
             self._read_engine = self._sqlite_engine(read_only=True)
@@ -159,7 +181,7 @@ class Database:
 
         Audit entries that were recorded meanwhile are chained as its last statements. Raises DatabaseBusy when a
         lock could not be had in time (1.5 s, or two minutes for `patient` ones), and DatabaseAway when it cannot be
-        reached or takes no change.
+        reached, or CannotWrite when it takes no change.
         """
         limit = (PATIENT_MS if patient else QUICK_MS) / 1000
         if self.is_sqlite and not self._write_lock.acquire(timeout=limit):
@@ -176,7 +198,8 @@ class Database:
                     ledger.append(session, session.info.pop("audit", ()))
                     session.commit()
                 except (DBAPIError, PoolTimeout) as error:
-                    session.rollback()
+                    with suppress(DBAPIError):
+                        session.rollback()
                     self._raise_known(error, wrote=True)
                     raise
                 except BaseException:
@@ -234,6 +257,26 @@ class Database:
         finally:
             if self.is_sqlite:
                 self._write_lock.release()
+
+    def why_not_writable(self) -> str | None:
+        """Why nothing can be written, in words; None when it can be. Writes a row, at most every five seconds.
+
+        For readiness: a database that is merely busy counts as writable. Raises DatabaseAway for a server that is away.
+        """
+        with self._probe:
+            if self._probed and time.monotonic() - self._probed[0] < _PROBED_EVERY:
+                return self._probed[1]
+            why = None
+            try:
+                self.run(touch)
+            except CannotWrite as error:
+                why = f"the database cannot be written ({_words(error.__cause__)})"
+            except DatabaseAway:
+                raise
+            except DatabaseBusy:
+                pass
+            self._probed = time.monotonic(), why
+            return why
 
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._info)
@@ -314,11 +357,10 @@ class Database:
             return
         if is_away(error):
             self._away.struck(error)
-        elif wrote and is_unwritable(error):
+            raise DatabaseAway from error
+        if wrote and is_unwritable(error):
             self._unwritable.struck(error)
-        else:
-            return
-        raise DatabaseAway from error
+            raise CannotWrite from error
 
     def close(self) -> None:
         """Give all connections back to the operating system."""
@@ -365,3 +407,9 @@ def _is_busy(error: Exception) -> bool:
         or "database is locked" in str(original)
         or str(original) == "interrupted"
     )
+
+
+def _words(error: BaseException | None) -> str:
+    """What the database itself said, on one line."""
+    said = str(getattr(error, "orig", error)).strip()
+    return said.splitlines()[0] if said else type(error).__name__

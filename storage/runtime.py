@@ -1,5 +1,11 @@
-"""The two times. Real time is the database's; governed time is real time plus an offset that only demo and tests set."""
+"""The two times, and the clock below them: this machine's on SQLite, the server's on PostgreSQL.
 
+Governed time is the clock plus an offset that only demo and tests set; when the clock is set back, it goes back, too.
+Real time is the clock plus a lead, so that it never does (`storage.steady`).
+"""
+
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,8 +13,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Runtime
+from storage.steady import STEP, SteadyClock
 
 _OFFSET = select(Runtime.offset_microseconds).where(Runtime.id == 1)
+_STEADY = select(Runtime.lead_microseconds, Runtime.clock_at).where(Runtime.id == 1)
 _OFFSET_AND_CLOCK = select(Runtime.offset_microseconds, func.clock_timestamp()).where(
     Runtime.id == 1
 )
@@ -18,12 +26,47 @@ IN_REAL_TIME = "in_real_time"
 """The mark on sessions of a database whose governed time is real time: then no offset is read (see `storage.db`)."""
 
 
+STEADY = "steady"
+"""Where sessions carry the `SteadyClock` of their database."""
+KEEP_EVERY = 10.0
+"""Seconds after which the latest real time is written down again."""
+_MICROSECOND = timedelta(microseconds=1)
+
+
 def real_now(session: Session) -> datetime:
-    """The database's clock: PostgreSQL's `clock_timestamp()`, which all replicas share, or this machine's on SQLite."""
+    """What decides leases, pace, back-off and freshness. It never runs back, and all replicas share it."""
+    asked_at = time.monotonic()
+    return _real(session, _clock(session), asked_at)
+
+
+def _clock(session: Session) -> datetime:
     if session.get_bind().dialect.name == "sqlite":
         return datetime.now(UTC)
     moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return moment.astimezone(UTC)
+
+
+def _real(session: Session, clock: datetime, asked_at: float) -> datetime:
+    steady = _steady(session)
+    if not steady.is_loaded:
+        lead, latest = session.execute(_STEADY).one()
+        steady.load(timedelta(microseconds=lead), latest, clock)
+    return steady.read(clock, asked_at)
+
+
+def _steady(session: Session) -> SteadyClock:
+    steady: SteadyClock = session.info.setdefault(STEADY, SteadyClock())
+    return steady
+
+
+def lead(session: Session) -> timedelta:
+    """How far real time is ahead of the clock; zero where it was never set back."""
+    return _steady(session).lead
+
+
+def jumped(session: Session, *, within: float) -> timedelta:
+    """How far the clock jumped ahead in the last so many seconds (see `SteadyClock.jumped`)."""
+    return _steady(session).jumped(within)
 
 
 def governed_now(session: Session) -> datetime:
@@ -33,19 +76,21 @@ def governed_now(session: Session) -> datetime:
 
 def both(session: Session) -> tuple[datetime, datetime]:
     """Real and governed time, read at once."""
+    asked_at = time.monotonic()
     if IN_REAL_TIME in session.info:
-        real = real_now(session)
-        return real, real
-    if session.get_bind().dialect.name == "sqlite":
-        real = datetime.now(UTC)
-        return real, real + offset(session)
-    ahead, clock = session.execute(_OFFSET_AND_CLOCK).one()
-    real = clock.astimezone(UTC)
-    return real, real + timedelta(microseconds=ahead)
+        clock, ahead = _clock(session), timedelta(0)
+    elif session.get_bind().dialect.name == "sqlite":
+        clock, ahead = datetime.now(UTC), offset(session)
+    else:
+        microseconds, moment = session.execute(_OFFSET_AND_CLOCK).one()
+        clock, ahead = moment.astimezone(UTC), timedelta(microseconds=microseconds)
+    return _real(session, clock, asked_at), clock + ahead
 
 
 def offset(session: Session) -> timedelta:
     """How far governed time is ahead of real time."""
+    if IN_REAL_TIME in session.info:
+        return timedelta(0)
     return timedelta(microseconds=session.execute(_OFFSET).scalar_one())
 
 
@@ -80,3 +125,58 @@ def set_facts(session: Session, values: dict[str, Any]) -> None:
     session.execute(
         update(Runtime).where(Runtime.id == 1).values(facts=facts(session) | values)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SetBack:
+    """The clock ran back: when, by the clock after it, and how far."""
+
+    at: datetime
+    by: timedelta
+
+
+def should_keep_clock(session: Session) -> bool:
+    """Whether `keep_clock` is due in this process. Reads the clock, and nothing else."""
+    real_now(session)
+    return _steady(session).should_be_kept(KEEP_EVERY)
+
+
+def keep_clock(session: Session) -> SetBack | None:
+    """Write down how late it is, so that a clock that is set back is noticed after a restart and by other replicas.
+
+    Returns what nobody has noticed before; each time that the clock runs back is returned to one caller.
+    """
+    row = session.execute(
+        select(Runtime).where(Runtime.id == 1).with_for_update()
+    ).scalar_one()
+    real, steady = real_now(session), _steady(session)
+    known = timedelta(microseconds=row.lead_microseconds)
+    lead = max(known, steady.lead)
+    row.lead_microseconds = lead // _MICROSECOND
+    if row.clock_at is None or row.clock_at < real:
+        row.clock_at = real
+    noticed = None
+    if lead - known > STEP:
+        noticed = SetBack(real - steady.lead, lead - known)
+        row.set_back_at = noticed.at
+        row.set_back_microseconds = noticed.by // _MICROSECOND
+    session.flush()
+    steady.kept(lead)
+    return noticed
+
+
+def touch(session: Session) -> None:
+    """Write something, so that a database that takes no change says so."""
+    session.execute(
+        update(Runtime).where(Runtime.id == 1).values(clock_at=real_now(session))
+    )
+
+
+def last_set_back(session: Session) -> SetBack | None:
+    """When the clock was last seen to run back; None when it never was."""
+    at, by = session.execute(
+        select(Runtime.set_back_at, Runtime.set_back_microseconds).where(
+            Runtime.id == 1
+        )
+    ).one()
+    return None if at is None else SetBack(at, timedelta(microseconds=by))

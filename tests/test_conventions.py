@@ -106,6 +106,39 @@ def test_nothing_commits_but_the_edges() -> None:
                 )
 
 
+def test_clients_are_made_in_one_place() -> None:
+    """So that the company's proxy and certificates hold everywhere."""
+    calls = {
+        "Client",
+        "AsyncClient",
+        "get",
+        "post",
+        "put",
+        "delete",
+        "head",
+        "patch",
+        "request",
+        "stream",
+    }
+    places = {"workflows/sources/http.py", "bot/slack_client.py"}
+    made: dict[str, set[str]] = {}
+    for path, tree in sources("bot", "workflows", "storage"):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            module, _, name = called.rpartition(".")
+            if (module in {"httpx", "requests"} and name in calls) or called.endswith(
+                ("WebClient", "WebhookClient", "urlopen", "create_default_context")
+            ):
+                made.setdefault(path.as_posix(), set()).add(called)
+            assert (
+                not {"verify", "trust_env"} & {word.arg for word in node.keywords}
+                or path.as_posix() in places
+            ), f"{path}:{node.lineno} decides by itself"
+    assert set(made) == places, made
+
+
 def test_services_never_read_a_clock() -> None:
     for path, tree in sources("workflows"):
         for node in ast.walk(tree):

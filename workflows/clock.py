@@ -17,7 +17,11 @@ def now(session: Session) -> datetime:
 
 
 def real_now(session: Session) -> datetime:
-    """Real time, the database's: leases, pacing, back-off and rate limits."""
+    """Real time, the database's: leases, pacing, back-off and rate limits. It never runs back.
+
+    So an instant of it that was stored, also by another replica or before a restart, is never further ahead than it was
+    when it was stored: a lease of a minute ends after a minute, whatever becomes of the clock.
+    """
     return runtime.real_now(session)
 
 
@@ -29,6 +33,22 @@ def both(session: Session) -> tuple[datetime, datetime]:
 def offset(session: Session) -> timedelta:
     """How far governed time is ahead of real time; zero but in demos and tests."""
     return runtime.offset(session)
+
+
+def lead(session: Session) -> timedelta:
+    """How far real time is ahead of the clock; zero where the clock was never set back."""
+    return runtime.lead(session)
+
+
+def jumped(session: Session, *, within: float) -> timedelta:
+    """How far the clock jumped ahead in the last `within` seconds; a lease that others may hold ends so much later."""
+    return runtime.jumped(session, within=within)
+
+
+def is_over(since: datetime | None, wait: timedelta, now: datetime) -> bool:
+    """Whether this long has passed. What is said to have happened in the future, by a clock that was set back since,
+    happened long enough ago."""
+    return since is None or since > now or now - since >= wait
 
 
 def move(session: Session, by: timedelta) -> None:

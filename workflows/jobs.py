@@ -10,7 +10,7 @@ from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts
-from workflows.delivery import settling
+from workflows.delivery import settling, timekeeping
 from workflows.digests import due as digests
 from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
@@ -169,6 +169,7 @@ REGISTRY = Registry.of(
             "delivery.purge": "03:30",
         },
     ),
+    timekeeping.PART,
     digests.PART,
     maturity.PART,
     milestones.PART,

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from bot import acts, errors
 from bot.context import Deps
 from bot.directory import CannotVerify
-from storage.db import DatabaseAway, DatabaseBusy
+from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from workflows.approvals.refusals import AlreadyDecided
 from workflows.errors import (
     GovernanceError,
@@ -172,6 +172,10 @@ def handle(api: FastAPI, deps: Deps) -> None:
     @api.exception_handler(DatabaseBusy)
     @api.exception_handler(Unavailable)
     def busy(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, CannotWrite):
+            return problem(
+                503, "unwritable", errors.CANNOT_WRITE, headers={"Retry-After": "30"}
+            )
         if isinstance(error, DatabaseAway):
             return problem(503, "away", errors.AWAY, headers={"Retry-After": "30"})
         return problem(503, "busy", errors.BUSY, headers={"Retry-After": "1"})

@@ -16,6 +16,7 @@ from bot.approvals import resources
 from bot.approvals.resources import ApprovalsTold, ApprovalTold, Statement
 from bot.context import Deps
 from bot.door import act
+from storage.db import CannotWrite
 from storage.enums import ApprovalState, Scope, Verdict
 from workflows import asking as askings
 from workflows import decisions
@@ -110,7 +111,10 @@ def router(
         with deps.db.read() as session:
             found = look(session, approval_id)
         if found.state is ApprovalState.APPROVED and found.digest is not None:
-            envelope = statement_of(approval_id)
+            try:
+                envelope = statement_of(approval_id)
+            except CannotWrite:
+                envelope = None  # how it was decided is told; the statement comes with another look
             if envelope is not None:
                 signed = Statement.model_validate(json.loads(envelope))
                 return found.model_copy(update={"statement": signed})

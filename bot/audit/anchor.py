@@ -20,6 +20,10 @@ from workflows.audit.records import (
     PublishedHead,
 )
 from workflows.errors import GovernanceError
+from workflows.sources import http
+
+SECONDS = 10.0
+"""How long an anchor may take to answer."""
 
 Noted = PublishedHead | NotedErasure | NotedRestoration
 """What the anchor is told."""
@@ -73,12 +77,10 @@ def keep(anchor: str, noted: Noted) -> None:
     line = _line(noted)
     if _is_url(anchor):
         try:
-            httpx.post(
-                anchor,
-                content=line,
-                headers={"content-type": "application/json"},
-                timeout=10,
-            ).raise_for_status()
+            with http.client(timeout=SECONDS) as client:
+                client.post(
+                    anchor, content=line, headers={"content-type": "application/json"}
+                ).raise_for_status()
         except httpx.HTTPError as error:
             raise AnchorUnreachable(
                 f"The anchor {anchor} did not take the head ({type(error).__name__})."
@@ -114,7 +116,8 @@ def read(anchor: str, *, may_be_missing: bool = False) -> Kept:
 def _text(anchor: str, *, may_be_missing: bool) -> str:
     if _is_url(anchor):
         try:
-            answer = httpx.get(anchor, timeout=10)
+            with http.client(timeout=SECONDS) as client:
+                answer = client.get(anchor)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise AnchorUnreachable(

@@ -1,6 +1,7 @@
 """Whether the record can be kept: the database, the anchor, the keys, and what waits in it for a person."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,8 +12,9 @@ from bot.audit import anchor
 from bot.checks.check import Check, warning
 from bot.settings import Settings, SettingsRefused
 from bot.statements import issuing
-from storage import migrate
+from storage import migrate, runtime
 from storage.db import Database
+from workflows import clock
 from workflows.delivery import status
 from workflows.errors import GovernanceError
 from workflows.projects import service as projects
@@ -24,6 +26,8 @@ from workflows.wording import counted
 
 T = TypeVar("T")
 
+SET_BACK_TOLD = timedelta(days=1)
+"""How long a clock that ran back is told."""
 SPARE = 10
 """Connections of the server that administrators, backups and commands want for themselves."""
 
@@ -83,6 +87,24 @@ class Record:
                 f"open {self._settings.mlgov_database_pool}. Lower it, or raise max_connections.",
             )
         return Check("database", True, where)
+
+    def set_back(self) -> Check | None:
+        """A clock that lately ran back; None where it did not, or where nobody can tell."""
+        if not self.is_current:
+            return None
+        database = opening.build(self._settings)
+        try:
+            with database.read() as session:
+                seen = runtime.last_set_back(session)
+                now = clock.now(session)
+        finally:
+            database.close()
+        if seen is None or now - seen.at >= SET_BACK_TOLD:
+            return None
+        return warning(
+            "clock went back",
+            f"by {seen.by.total_seconds():.0f} s on {seen.at:%d %b %Y %H:%M} UTC. Nothing is held up by it; turn on time synchronisation.",
+        )
 
     def anchor(self) -> Check:
         """Whether heads can be kept outside."""

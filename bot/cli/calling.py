@@ -9,6 +9,8 @@ import httpx
 
 from bot.cli.base import fail, settings
 from workflows.errors import GovernanceError
+from workflows.sources import http
+from workflows.sources.http import CertificatesUnreadable
 
 _OUR_PAGE = '<meta name="generator" content="mlgov">'
 PASSING = {429, 502, 503, 504}
@@ -133,18 +135,20 @@ def caller() -> Iterator[Caller]:
             "MLGOV_TOKEN is not set. Programs get a token by `mlgov token create`, people by `/mlgov token` in Slack."
         )
     try:
-        http = httpx.Client(
+        client = http.client(
             base_url=read.mlgov_url.rstrip("/"),
             headers={
                 "Authorization": f"Bearer {read.mlgov_token.get_secret_value()}",
                 "User-Agent": "mlgov-cli",
             },
-            follow_redirects=False,
+            timeout=15,
         )
+    except CertificatesUnreadable as error:
+        raise fail(error.sentence) from None
     except (httpx.InvalidURL, UnicodeEncodeError):
         raise fail("MLGOV_URL or MLGOV_TOKEN is not written right.") from None
-    with http:
-        yield Caller(http)
+    with client:
+        yield Caller(client)
 
 
 def once(caller: Caller, method: str, path: str, **given: Any) -> Any:

@@ -179,7 +179,7 @@ def _seconds(text: str) -> float:
     """`90s`, or a duration as policies write it. Raises ValueError."""
     from datetime import timedelta
 
-    from workflows.policy.terms import parse_duration
+    from workflows.durations import parse_duration
 
     if text.endswith("s") and text[:-1].isascii() and text[:-1].isdigit():
         return float(text[:-1])

@@ -153,7 +153,7 @@ def simulate(
     from dataclasses import asdict
 
     from workflows import clock, decisions
-    from workflows.policy.terms import parse_duration
+    from workflows.durations import parse_duration
 
     path, found = _read(file)
     try:

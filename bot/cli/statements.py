@@ -84,7 +84,7 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check(envelope, public, wanted, at=moment)
+        found = checking.check(envelope, public, wanted, at=moment, is_now=at is None)
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
@@ -97,6 +97,8 @@ def verify(
         f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
         f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
     )
+    if found.ahead:
+        say("It is a demonstration's, judged by its own clock: it proves nothing real.")
 
 
 def _moment(at: str | None) -> datetime:
@@ -114,11 +116,15 @@ def _moment(at: str | None) -> datetime:
 def _require_standing(url: str, statement_id: str) -> None:
     import httpx
 
+    from workflows.sources import http
+    from workflows.sources.http import CertificatesUnreadable
+
     try:
-        answer = httpx.get(
-            f"{url.rstrip('/')}/api/v1/statements/{statement_id}", timeout=15
-        )
+        with http.client(timeout=15) as client:
+            answer = client.get(f"{url.rstrip('/')}/api/v1/statements/{statement_id}")
         state = answer.json().get("state") if answer.status_code == 200 else None
+    except CertificatesUnreadable as error:
+        raise fail(f"REFUSED: {error.sentence}") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError) as error:
         raise fail(
             f"REFUSED: {url} could not be asked ({type(error).__name__}), so it is not known whether the approval still stands."

@@ -41,8 +41,8 @@ def create(
 
     from workflows import clock
     from workflows.actors import OPERATOR
+    from workflows.durations import parse_duration
     from workflows.errors import first_fault
-    from workflows.policy.terms import parse_duration
     from workflows.tokens import service
     from workflows.tokens.forms import NewToken
 

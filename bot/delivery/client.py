@@ -4,7 +4,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot import slack_reach
+from bot.slack_client import web_client
 from bot.slack_reach import Observer
 
 
@@ -19,9 +19,7 @@ def client(
 
     slack_sdk's own default repeats a call whose connection broke, which posts twice when only the answer was lost.
     """
-    return slack_reach.client(
-        token, base_url=base_url, timeout=timeout, observer=observer
-    )
+    return web_client(token, base_url=base_url, timeout=timeout, observer=observer)
 
 
 def check(slack: Any) -> None:

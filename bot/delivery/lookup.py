@@ -66,11 +66,11 @@ class Lookup:
                     return LookupFailed(failure.code, never=True)
                 case _:
                     return LookupFailed(failure.code)
-        sent_until = errand.attempt_at
+        sent_until = errand.attempt_at + errand.jumped
         if errand.window is not None:
             sent_until = max(sent_until, errand.window.real_until)
-        until = sent_until + timedelta(seconds=self._pace.late_accept)
-        return NotThere() if until <= real_now else TooEarly(until)
+        wait = timedelta(seconds=self._pace.late_accept) - (real_now - sent_until)
+        return NotThere() if wait <= timedelta(0) else TooEarly(wait)
 
     def marks(
         self, slack: WebClient, channel: str, thread_ts: str | None, window: Window
@@ -106,7 +106,9 @@ class Lookup:
             latest = (
                 window.real_until if self._stamps == "real" else window.governed_until
             )
-        yield from self._read(slack, channel, errand.thread_ts, attempt, latest)
+        # By the clock as it is now, which may have been set back since the attempt.
+        oldest = attempt - errand.lead
+        yield from self._read(slack, channel, errand.thread_ts, oldest, latest)
 
     def _read(
         self,

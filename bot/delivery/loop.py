@@ -25,7 +25,7 @@ from bot.delivery.sender import Anchor, Courier, Home, Result, Sender
 from bot.health import Beat
 from bot.rendering import Renderer
 from bot.uploads import Uploads
-from storage.db import Database, DatabaseAway, DatabaseBusy
+from storage.db import CannotWrite, Database, DatabaseAway, DatabaseBusy
 from workflows import clock, outbox
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
@@ -206,6 +206,9 @@ class Delivery:
                 self._last_loop = time.monotonic()
                 self._rest = 0.25
                 self._beat.strike()
+            except CannotWrite:
+                self._beat.strike()
+                self._look_in(1.0)
             except DatabaseAway:
                 self._beat.strike()
                 self._look_in(self._rest)

@@ -1,9 +1,12 @@
 """The administrators' card about messages that could not be sent."""
 
+from datetime import datetime, timedelta
+
 from bot import blocks, slack_errors
 from bot.rendering import Rendered, Scene
-from workflows.delivery.notices import LettersDied
+from workflows.delivery.notices import ClockSetBack, LettersDied
 from workflows.delivery.records import DeadLetters, OutboxRow
+from workflows.wording import span
 
 MOST = 5
 """Letters that are named one by one."""
@@ -30,6 +33,32 @@ def letters_died(record: DeadLetters, notice: LettersDied, scene: Scene) -> Rend
     ]
     return Rendered(
         f"{text}: {newest.last_error}. Message {newest.id}, {newest.kind}.", body
+    )
+
+
+def clock_set_back(
+    record: ClockSetBack, notice: ClockSetBack, scene: Scene
+) -> Rendered:
+    """That the clock ran back, what it means for the record, and what to do."""
+    by = (
+        span(timedelta(seconds=record.seconds))
+        if record.seconds >= 60
+        else blocks.counted(record.seconds, "second")
+    )
+    text = f"The clock that mlgov goes by went back by {by}"
+    at = blocks.when(datetime.fromisoformat(record.at))
+    return Rendered(
+        f"{text}. Nothing is held up; check its time synchronisation.",
+        [
+            blocks.section(
+                f":warning: *{text}*, to {at}.\nNothing is held up. What falls due by the calendar and the times on the"
+                " ledger follow the clock, so a few entries may be dated after the ones that come next."
+            ),
+            blocks.context(
+                "Check the time synchronisation of the machine that runs mlgov, or PostgreSQL. `mlgov doctor` compares it with Slack's."
+            ),
+        ],
+        is_final=True,
     )
 
 

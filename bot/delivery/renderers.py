@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from bot.delivery import messages
 from bot.rendering import Renderer, Scene
 from workflows.delivery import dead_letters
-from workflows.delivery.notices import LettersDied
+from workflows.delivery.notices import ClockSetBack, LettersDied
 from workflows.delivery.records import DeadLetters
 
 
@@ -15,6 +15,11 @@ def _load(session: Session, notice: LettersDied, scene: Scene) -> DeadLetters:
     return dead_letters.of_lane(session, notice.lane)
 
 
+def _as_noticed(session: Session, notice: ClockSetBack, scene: Scene) -> ClockSetBack:
+    return notice
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(LettersDied, _load, messages.letters_died),
+    Renderer(ClockSetBack, _as_noticed, messages.clock_set_back),
 )

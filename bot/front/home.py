@@ -1,19 +1,26 @@
 """App Home: published when it is opened, and what delivery publishes as somebody's Home."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import acts, blocks
+from bot.answers import in_words
 from bot.context import Deps
 from bot.front import views
 from bot.rendering import View
+from storage.db import DatabaseBusy
 from workflows import clock, meeting, outbox, permissions, status
+from workflows.actors import Actor
 from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 from workflows.people import service as people
 from workflows.status import pages
+
+log = logging.getLogger("mlgov")
 
 
 def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
@@ -40,9 +47,38 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
                 now=now,
             )
 
-        deps.db.run(work)
+        try:
+            deps.db.run(work)
+        except (DatabaseBusy, SQLAlchemyError) as error:
+            log.warning(
+                "a Home is shown at once and not by delivery: %s", type(error).__name__
+            )
+            _publish(deps, actor, user_id)
 
     return opened
+
+
+def _publish(deps: Deps, actor: Actor, user_id: str) -> None:
+    """Show somebody their Home without writing anything down: its first pages, and in words what pictures say."""
+    with deps.db.read() as session:
+        view = _view(deps, session, actor, {})
+    deps.slack.views_publish(user_id=user_id, view=in_words(view.view))
+
+
+def _view(deps: Deps, session: Session, actor: Actor, shown: dict[str, Any]) -> View:
+    try:
+        permissions.require_member(actor, "home")
+    except GovernanceError as error:
+        return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
+    found = status.home(
+        session,
+        actor,
+        policy=deps.policy,
+        org_key=deps.team.org_key,
+        now=deps.now(session),
+        pages=shown,
+    )
+    return View(views.home(found), views.pictures(found))
 
 
 def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
@@ -52,18 +88,6 @@ def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
         actor = people.actor(session, person_id)
         if actor is None or actor.slack_id is None:
             return None
-        try:
-            permissions.require_member(actor, "home")
-        except GovernanceError as error:
-            return View(blocks.home([blocks.section(blocks.escape(error.sentence))]))
-        found = status.home(
-            session,
-            actor,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-            pages=pages.current(session, person_id),
-        )
-        return View(views.home(found), views.pictures(found))
+        return _view(deps, session, actor, pages.current(session, person_id))
 
     return render

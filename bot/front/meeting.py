@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.context import Deps
@@ -28,8 +29,9 @@ def greeter(deps: Deps) -> Greeter:
             return answer
         try:
             part = _part(deps, actor)
-        except DatabaseBusy:
-            log.warning("somebody was not greeted: the database was busy")
+        except (DatabaseBusy, SQLAlchemyError) as error:
+            # They asked something, and have their answer; they are greeted another time.
+            log.warning("somebody was not greeted: %s", type(error).__name__)
             return answer
         known.add(actor.id)
         return answer if part is None else messages.introduced(answer, part)

@@ -7,7 +7,7 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot import slack_reach
+from bot import slack_client
 from bot.slack_errors import Effect, Failure, classify
 
 PAGE = 500
@@ -43,7 +43,7 @@ class SlackReads:
     def __init__(
         self, slack: WebClient, *, timeout: float, stop: threading.Event | None = None
     ) -> None:
-        self._client = slack_reach.like(slack, timeout=timeout)
+        self._client = slack_client.like(slack, timeout=timeout)
         self._stop = stop
 
     def user(self, user_id: str) -> dict[str, Any] | None:

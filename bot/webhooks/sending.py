@@ -20,6 +20,7 @@ from workflows.delivery.outcomes import (
 )
 from workflows.delivery.records import Errand
 from workflows.outbox import rebuild
+from workflows.sources import http
 from workflows.webhooks import service
 from workflows.webhooks.service import WebhookEvent
 
@@ -38,10 +39,9 @@ class Courier:
         self._root = key.get_secret_value() if key else None
         hosts = settings.mlgov_webhook_hosts.split(",")
         self._allowed = frozenset(host.strip().casefold() for host in hosts) - {""}
-        self._http = httpx.Client(
+        self._http = http.client(
             timeout=settings.mlgov_http_timeout_seconds,
-            follow_redirects=False,
-            trust_env=False,  # a proxy would resolve the name anew, and reach what is forbidden here
+            is_proxied=False,  # a proxy would resolve the name anew, and reach what is forbidden here
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 

@@ -268,3 +268,11 @@ class Runtime(Base):
     facts: Mapped[dict[str, Any]]
     oldest_revision: Mapped[str] = mapped_column(server_default="0017")
     """The oldest code that runs on this schema, by its newest migration; see `storage.migrate`."""
+    lead_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """How far real time, which never runs back, is ahead of the clock (see `storage.steady`)."""
+    clock_at: Mapped[datetime | None]
+    """The latest real time that was written down."""
+    set_back_at: Mapped[datetime | None]
+    """When the clock was last seen to run back, by the clock after it."""
+    set_back_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """By how much that was."""

@@ -1,20 +1,18 @@
 """Reading and writing the versions of the policy."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry
 from storage.policies.tables import PolicyVersion
 
-_INSERT: Mapping[str, Any] = {
-    name: make(PolicyVersion).on_conflict_do_nothing(index_elements=["sha256"])
-    for name, make in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
+_LOCK = text("LOCK TABLE policy_version IN SHARE ROW EXCLUSIVE MODE")
+_SEQUENCE_FOLLOWS = text(
+    "SELECT setval('policy_version_id_seq',"
+    " greatest(:version, (SELECT last_value FROM policy_version_id_seq)))"
+)
 _BY_DIGEST = select(PolicyVersion.id).where(
     PolicyVersion.sha256 == bindparam("wanted_sha256")
 )
@@ -28,13 +26,40 @@ _LAST_ADOPTED = (
 )
 
 
-def store(session: Session, sha256: str, text: str, applied_at: datetime) -> int:
-    """The id of the version with this digest; it is added when it is new."""
+def lock(session: Session) -> None:
+    """Let nobody else add a version or say which is in force until this transaction ends; readers are not held up.
+
+    On SQLite the transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_LOCK)
+
+
+def find_version(session: Session, sha256: str) -> int | None:
+    """The id of the version with this digest."""
+    return session.execute(_BY_DIGEST, {"wanted_sha256": sha256}).scalar_one_or_none()
+
+
+def add(session: Session, sha256: str, content: str, applied_at: datetime) -> int:
+    """Keep a text that is new, as the version after the latest; call `lock` before.
+
+    The number is counted and not a sequence's, which leaves a hole for each insert that was rolled back or not needed.
+    """
+    last = session.execute(select(func.max(PolicyVersion.id))).scalar_one()
+    version = (last or 0) + 1
     session.execute(
-        _INSERT[session.get_bind().dialect.name],
-        {"sha256": sha256, "text": text, "applied_at": applied_at},
+        insert(PolicyVersion),
+        {
+            "id": version,
+            "sha256": sha256,
+            "text": content,
+            "applied_at": applied_at,
+        },
     )
-    return session.execute(_BY_DIGEST, {"wanted_sha256": sha256}).scalar_one()
+    if session.get_bind().dialect.name == "postgresql":
+        # A replica of an earlier release takes the sequence's next number, while both run.
+        session.execute(_SEQUENCE_FOLLOWS, {"version": version})
+    return version
 
 
 def find_digest(session: Session, version_id: int) -> str | None:

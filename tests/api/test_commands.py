@@ -123,6 +123,12 @@ def test_each_end_has_its_code(api: Api, run: Run, tmp_path: Path) -> None:
         0,
         "Holds: fraud-model:7 (sha256:abababababab…) was a",
     )
+    # As documented, without a moment: a demonstration's statement is judged by the clock that it names.
+    plain = run(None, *check[:4], *check[6:])
+    assert (plain.exit_code, plain.stdout.splitlines()[-1]) == (
+        0,
+        "It is a demonstration's, judged by its own clock: it proves nothing real.",
+    ), plain.output
     status = ("--status", str(api.office.base_url))
     assert run(None, *check, *status).exit_code == 0
     (statement,) = re.findall(r"st_\w+", run(None, "statements", "list").stdout)

@@ -37,9 +37,15 @@ GATE = (
 class Process:
     """One of mlgov's commands, with what it says line by line."""
 
-    def __init__(self, env: dict[str, str], cwd: Path, *words: str) -> None:
+    def __init__(
+        self,
+        env: dict[str, str],
+        cwd: Path,
+        *words: str,
+        program: tuple[str, ...] = (sys.executable, "-u", "-m", "bot.cli.main"),
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "bot.cli.main", *words],
+            [*program, *words],
             env=env,
             cwd=cwd,
             stdout=subprocess.PIPE,
@@ -75,6 +81,11 @@ class Process:
         self.process.wait(20)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def cleaned(made: list[Process]) -> Iterator[None]:
     try:
@@ -91,8 +102,7 @@ def test_it_survives_the_bots_end_and_its_own(tmp_path: Path) -> None:
     (tmp_path / "projects.csv").write_text(
         f"key,name,owner,channel\ntriage,Ticket triage,{OLA},C0TRIAGE\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with Sandbox(
         World.from_dict(organisation()), manifest.data(), limits=False

@@ -106,6 +106,29 @@ def test_another_key_digest_gate_or_time_is_refused() -> None:
         check(ENVELOPE, at=DECIDED - timedelta(seconds=1))
 
 
+def test_a_demonstration_is_judged_by_its_clock_and_only_now() -> None:
+    told = copy.deepcopy(STATEMENT)
+    told["predicate"]["demonstration"] = {"ahead": -86_400.0 * 300}
+    envelope = envelopes.sign(told, KEY).encode()
+
+    def at(moment: datetime, *, is_now: bool = True) -> checking.Proven:
+        return checking.check(envelope, KEYS, Wanted(), at=moment, is_now=is_now)
+
+    real = DECIDED + timedelta(days=300)
+    assert at(real).ahead == timedelta(days=-300)
+    with pytest.raises(StatementRefused, match="expired"):
+        at(real + timedelta(days=1))
+    with pytest.raises(StatementRefused, match="expired"):
+        at(real, is_now=False)
+    assert at(DECIDED, is_now=False)
+    with pytest.raises(StatementRefused, match="expired"):
+        checking.check(ENVELOPE, KEYS, Wanted(), at=real, is_now=True)
+    for wrong in ("soon", {"ahead": "x"}, {"ahead": 1e300}):
+        told["predicate"]["demonstration"] = wrong
+        with pytest.raises(StatementRefused, match="does not understand"):
+            check(envelopes.sign(told, KEY).encode())
+
+
 def test_what_else_the_key_signed_is_no_approval() -> None:
     other = copy.deepcopy(STATEMENT) | {
         "predicateType": "https://slsa.dev/provenance/v1"

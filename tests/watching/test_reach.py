@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot import slack_reach
+from bot import slack_client, slack_reach
 from bot.seldom import Seldom
 from bot.slack_errors import Effect, Failure
 from bot.slack_reach import APP_TOKEN_METHOD, Reach
@@ -90,10 +90,10 @@ def test_every_call_is_seen_with_its_end() -> None:
         assert seconds >= 0
         seen.append((method, slack_reach.result(failure)))
 
-    slack = slack_reach.client(
+    slack = slack_client.web_client(
         "xoxb-1", base_url="http://127.0.0.1:1/", timeout=1, observer=observe
     )
-    for client in (slack, slack_reach.like(slack, timeout=2)):
+    for client in (slack, slack_client.like(slack, timeout=2)):
         with pytest.raises((SlackApiError, OSError)):
             client.auth_test()
     assert seen == [("auth.test", "failed")] * 2

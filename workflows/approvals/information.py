@@ -159,7 +159,9 @@ def _goes_on(
     text: Any,
 ) -> None:
     question.ended_at = around.now
-    unused = PATIENCE - (around.now - head.paused_at)
+    # A clock that was set back meanwhile gives nobody more time than a question holds a request for.
+    stood_still = max(around.now - head.paused_at, timedelta(0))
+    unused = PATIENCE - stood_still
     changing.revise(
         session,
         head.id,
@@ -175,7 +177,7 @@ def _goes_on(
         ("approval", head.id),
         now=around.now,
         question=question.id,
-        stood_still=int((around.now - head.paused_at).total_seconds()),
+        stood_still=int(stood_still.total_seconds()),
         words=audit.text_fact(text) if text is not None else None,
     )
     session.flush()

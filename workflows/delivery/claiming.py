@@ -38,6 +38,7 @@ class Claimer:
     def claim(self, session: Session, most: int) -> Claimed:
         """Lease at most `most` lanes, each with the row that goes first in it."""
         real, due = clock.both(session)
+        free = real - self._jumped(session)
         closed = gates.read(session)
         standing = holding.standing(session, real)
         if self._closure(closed, EVERYTHING, real) is not None:
@@ -48,7 +49,9 @@ class Claimer:
             not standing.is_held
             and self._closure(closed, "chat.update", real, first=True) is None
         ):
-            lanes = claim.edit_lanes(session, due_now=due, real_now=real, most=4 * most)
+            lanes = claim.edit_lanes(
+                session, due_now=due, real_now=real, lease_now=free, most=4 * most
+            )
             found += len(lanes)
             for lane in lanes[:most]:
                 waits = self._take(
@@ -64,6 +67,7 @@ class Claimer:
                 session,
                 due_now=due,
                 real_now=real,
+                lease_now=free,
                 may_post=may_post,
                 is_held=standing.is_held,
                 most=most,
@@ -90,7 +94,7 @@ class Claimer:
         moments, due_at = claim.next_times(
             session,
             due_now=due,
-            real_now=real,
+            leases_last=self._jumped(session),
             may_post=opens["chat.postMessage"] is None,
             is_held=is_held,
             edits_up_to=-1 if is_held else self._edits_up_to(closed, real),
@@ -102,6 +106,10 @@ class Claimer:
             return everything
         waits += [wait for wait in opens.values() if wait is not None]
         return max(min(waits, default=timedelta(hours=1)), timedelta(0))
+
+    def _jumped(self, session: Session) -> timedelta:
+        """How far the clock jumped ahead while a lease may have been running: its holder still has its whole time."""
+        return clock.jumped(session, within=self.pace.lease)
 
     def _edits_up_to(self, closed: Mapping[str, datetime], real: datetime) -> int:
         """The last priority of edits that may pass now; -1 when none may."""
@@ -291,6 +299,10 @@ class Claimer:
             due_now=due,
             slot=lane.not_before,
             window=window,
+            lead=clock.lead(session),
+            jumped=clock.jumped(
+                session, within=max(self.pace.lease, self.pace.late_accept)
+            ),
         )
 
     def _cancel(self, session: Session, row: Outbox, why: str, due: datetime) -> None:

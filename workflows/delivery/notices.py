@@ -12,3 +12,12 @@ class LettersDied(Notice):
 
     kind: ClassVar[str] = "delivery.dead"
     lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetBack(Notice):
+    """The clock by which mlgov goes was set back, at `at` by the clock after it."""
+
+    kind: ClassVar[str] = "delivery.clock"
+    at: str
+    seconds: int

@@ -81,9 +81,9 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class TooEarly:
-    """A look-up found nothing, but Slack may still publish it until `until` (real time)."""
+    """A look-up found nothing, but Slack may still publish it for so long."""
 
-    until: datetime
+    wait: timedelta
 
 
 @dataclass(frozen=True, slots=True)

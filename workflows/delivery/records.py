@@ -1,7 +1,7 @@
 """What delivery claims, how it ends, and what operators see."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from storage.enums import HoldReason, Op, OutboxState
@@ -106,6 +106,10 @@ class Errand:
     """From when the lane could send something new, in real time; None for an edit."""
     window: Window | None = None
     """Since this span it may have been sent by somebody of whom this database does not know: a copy of it came back."""
+    lead: timedelta = timedelta(0)
+    """How far real time is ahead of the clock, which Slack's own is compared with."""
+    jumped: timedelta = timedelta(0)
+    """How far the clock jumped ahead while this may have been under way."""
 
     @property
     def is_edit(self) -> bool:

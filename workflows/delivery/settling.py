@@ -120,8 +120,8 @@ class _Settling:
                 return backoff(self.errand.attempts, self.pace)
             case LookupFailed():
                 return backoff(self.errand.lookups + 1, self.pace)
-            case TooEarly(until=until):
-                return until - self.real
+            case TooEarly(wait=wait):
+                return wait
             case _:
                 return timedelta(0)
 

@@ -1,6 +1,6 @@
 """How a model treats groups of people, from counts alone: selection rates, demographic parity, equalized odds.
 
-Figures are fairlearn's. A ratio of selection rates under four fifths is a flag, not a proof: the guideline is the
+Figures are fairlearn's, computed by it where it is installed and by the same definitions where it is not. A ratio of selection rates under four fifths is a flag, not a proof: the guideline is the
 EEOC's Uniform Guidelines (29 CFR 1607.4 D), which says itself that small groups prove little. So a group of too few
 people is named and never judged, and what cannot be told is said, never passed.
 """
@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from workflows.errors import InvalidInput
+from workflows.evidence import arithmetic
+from workflows.evidence.arithmetic import Outcomes
 from workflows.policy.inventory import FairnessRules
 from workflows.sources.predictions import Cells
 
@@ -180,12 +182,12 @@ class Judged(BaseModel):
 
 
 def ready() -> None:
-    """Load what figures are computed with, which takes a second the first time: not while a transaction is open. Raises InvalidInput where it is not installed."""
+    """Load what figures are computed with, which takes a second the first time: not while a transaction is open."""
     _metrics()
 
 
 def judge(found: Counts, rules: FairnessRules) -> Judged:
-    """Every column of groups judged by the rules. Raises InvalidInput where fairlearn is not installed."""
+    """Every column of groups judged by the rules."""
     return Judged(
         least=rules.least,
         ratio=rules.ratio,
@@ -269,18 +271,29 @@ def _columns(
     return truth, prediction, named, weight
 
 
-def _metrics() -> Any:
+def _metrics() -> Any | None:
+    """fairlearn, where it is installed; the same figures come from `arithmetic` where it is not."""
     try:
         from fairlearn import metrics
     except ImportError:
-        raise InvalidInput(
-            "Fairness is computed by fairlearn, which is not installed here: pip install 'mlgov[fairness]'."
-        ) from None
+        return None
     return metrics
 
 
-def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
+def _outcomes(groups: Iterable[Group]) -> list[Outcomes]:
+    return [Outcomes(one.tp, one.fp, one.fn, one.tn) for one in groups]
+
+
+def _by_group(groups: Sequence[Group]) -> tuple[list[float], list[float], list[float]]:
+    """Selection, true positive and false positive rate of each group."""
     metrics = _metrics()
+    if metrics is None:
+        plain = _outcomes(groups)
+        return (
+            [one.selection_rate for one in plain],
+            [one.true_positive_rate for one in plain],
+            [one.false_positive_rate for one in plain],
+        )
     truth, prediction, named, weight = _columns(groups)
     frame = metrics.MetricFrame(
         metrics={
@@ -296,10 +309,17 @@ def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
         },
     )
     found: Mapping[str, Mapping[str, float]] = frame.by_group.to_dict()
-    selection = {
-        place: _exact(found["selection"][str(place)]) for place in range(len(groups))
-    }
-    highest = max(selection.values())
+    selection, true, false = (
+        [float(found[name][str(place)]) for place in range(len(groups))]
+        for name in ("selection", "tpr", "fpr")
+    )
+    return selection, true, false
+
+
+def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
+    selected, true, false = _by_group(groups)
+    selection = [_exact(one) for one in selected]
+    highest = max(selection)
     return tuple(
         Rates(
             name=" · ".join(one.names),
@@ -308,29 +328,25 @@ def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
             impact_ratio=_exact(float(selection[place]) / float(highest))
             if highest
             else None,
-            true_positive_rate=_exact(found["tpr"][str(place)])
-            if one.tp + one.fn
-            else None,
-            false_positive_rate=_exact(found["fpr"][str(place)])
-            if one.fp + one.tn
-            else None,
+            true_positive_rate=_exact(true[place]) if one.tp + one.fn else None,
+            false_positive_rate=_exact(false[place]) if one.fp + one.tn else None,
         )
         for place, one in enumerate(groups)
     )
 
 
 def _parity(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None]:
-    metrics = _metrics()
-    truth, prediction, named, weight = _columns(groups)
-    given = {"sensitive_features": named, "sample_weight": weight}
-    difference = _exact(
-        metrics.demographic_parity_difference(truth, prediction, **given)
-    )
     if not any(one.tp + one.fp for one in groups):
-        return difference, None
-    return difference, _exact(
-        metrics.demographic_parity_ratio(truth, prediction, **given)
-    )
+        return _exact(0.0), None
+    metrics = _metrics()
+    if metrics is None:
+        difference, ratio = arithmetic.parity(_outcomes(groups))
+    else:
+        truth, prediction, named, weight = _columns(groups)
+        given = {"sensitive_features": named, "sample_weight": weight}
+        difference = metrics.demographic_parity_difference(truth, prediction, **given)
+        ratio = metrics.demographic_parity_ratio(truth, prediction, **given)
+    return _exact(difference), _exact(ratio)
 
 
 def _odds(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None] | str:
@@ -339,11 +355,20 @@ def _odds(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None] | str:
         if not (one.tp + one.fn and one.fp + one.tn):
             which = "true" if one.fp + one.tn else "false"
             return f"{' · '.join(one.names)} has no case that is {which} in truth"
+    has_ratio = any(one.tp for one in groups) and any(one.fp for one in groups)
     metrics = _metrics()
+    if metrics is None:
+        plain = _outcomes(groups)
+        if not has_ratio:
+            return _exact(arithmetic.odds_difference(plain)), None
+        return (
+            _exact(arithmetic.odds_difference(plain)),
+            _exact(arithmetic.odds_ratio(plain)),
+        )
     truth, prediction, named, weight = _columns(groups)
     given = {"sensitive_features": named, "sample_weight": weight}
     difference = _exact(metrics.equalized_odds_difference(truth, prediction, **given))
-    if not (any(one.tp for one in groups) and any(one.fp for one in groups)):
+    if not has_ratio:
         return difference, None
     return difference, _exact(metrics.equalized_odds_ratio(truth, prediction, **given))
 

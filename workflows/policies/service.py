@@ -21,10 +21,18 @@ _lock = threading.Lock()
 def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) -> int:
     """Put a policy in force and return the id of its version; the same text is kept once.
 
-    The ledger gets an entry when the version differs from the one it says was put in force last, so that starting again
-    writes nothing, and going back to an earlier text does.
+    Versions are numbered 1, 2, 3 without a hole, also when several replicas put one in force at once. The ledger gets
+    an entry when the version differs from the one it says was put in force last, so that starting again writes
+    nothing, and going back to an earlier text does.
     """
-    version_id = queries.store(session, text.sha256, text.text, now)
+    _keep(text.sha256, text.policy)
+    version_id = queries.find_version(session, text.sha256)
+    if version_id is not None and queries.last_adopted(session) == str(version_id):
+        return version_id
+    queries.lock(session)
+    version_id = queries.find_version(session, text.sha256)
+    if version_id is None:
+        version_id = queries.add(session, text.sha256, text.text, now)
     last = queries.last_adopted(session)
     if last != str(version_id):
         audit.record(
@@ -36,7 +44,6 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
             sha256=text.sha256,
             before=int(last) if last else None,
         )
-    _keep(text.sha256, text.policy)
     return version_id
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from storage.enums import Ask
+from workflows.durations import parse_duration
 from workflows.policy import conditions
 from workflows.policy.facts import SUBJECT_OF
-from workflows.policy.terms import Approver, Duration, Section, parse_duration
+from workflows.policy.terms import Approver, Duration, Section
 
 Condition = Annotated[str, Field(min_length=1, max_length=conditions.MAX_LENGTH)]
 Comment = Literal["required", "optional"]

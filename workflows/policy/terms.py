@@ -6,22 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-_DURATION = re.compile(r"^(\d{1,4})(m|h|d|w)$")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+from workflows.durations import parse_duration
+
 _APPROVER = re.compile(
     r"^(?:[UW][A-Z0-9]{2,}|(?:oncall:)?(?:S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)|role:[a-z][a-z0-9_]*"
     r"|subject\.(?:owner|sponsor|manager|developer|validator)|requester\.manager)$"
 )
 _MEMBER = re.compile(r"^(?:[UW][A-Z0-9]{2,}|S[A-Z0-9]{2,}|@[a-z0-9][a-z0-9._-]*)$")
-
-
-def parse_duration(value: object) -> object:
-    """`7d`, `24h`, `90m`, `2w` as a timedelta; anything else is left for pydantic to refuse."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str) and (match := _DURATION.match(value)):
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    raise ValueError("a duration is a number and m, h, d or w, like 24h or 7d")
 
 
 def _approver(value: object) -> object:

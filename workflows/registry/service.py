@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from storage.enums import ModelState
 from storage.registry import queries
 from storage.registry.tables import RegistryState
+from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
@@ -45,7 +46,7 @@ def begin(
     state = queries.state(session)
     if state.leased_until is not None and state.leased_until > real_now:
         return False
-    is_due = state.tried_at is None or now - state.tried_at >= policy.registry.poll
+    is_due = clock.is_over(state.tried_at, policy.registry.poll, now)
     if not (force or is_due or state.hinted_at is not None):
         return False
     state.leased_until, state.hinted_at, state.tried_at = real_now + LEASE, None, now
@@ -94,7 +95,8 @@ def to_read(
                 runs.append(one.run_id)
             read_at = row.verified_at if row is not None else None
             is_due = read_at is None or (
-                state in VERIFIED and now - read_at >= policy.registry.verify
+                state in VERIFIED
+                and clock.is_over(read_at, policy.registry.verify, now)
             )
             if is_due:
                 contents.append((model.name, one.version))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from workflows.errors import GovernanceError, InvalidInput
-from workflows.sources import bounded
+from workflows.sources import bounded, http
 from workflows.sources.bounded import TooLong
 
 SECONDS = 15.0
@@ -32,9 +32,7 @@ class Prometheus:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout
         self._url = f"{url.rstrip('/')}/api/v1/query"
-        self._http = httpx.Client(
-            headers=headers, timeout=timeout, follow_redirects=False
-        )
+        self._http = http.client(headers=headers, timeout=timeout)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from workflows.statements import envelopes
@@ -36,6 +36,8 @@ class Proven:
     decided_at: datetime
     expires_at: datetime
     key_id: str
+    ahead: timedelta = timedelta(0)
+    """How far the times of a demonstration are ahead of real ones (negative: behind); zero for everything else."""
 
 
 def check(
@@ -44,12 +46,17 @@ def check(
     wanted: Wanted,
     *,
     at: datetime,
+    is_now: bool = False,
 ) -> Proven:
-    """What the statement proves at that moment. Raises StatementRefused when it does not prove what is wanted."""
+    """What the statement proves at that moment. Raises StatementRefused when it does not prove what is wanted.
+
+    `is_now` says that the moment is this machine's clock: then a demonstration's statement, which says of itself that
+    it is one, is judged by the demonstration's clock.
+    """
     statement, key_id = envelopes.opened(envelope, keys)
     try:
         found = _proven(statement, key_id)
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
         raise StatementRefused(
             "It is signed, but by a release of mlgov that this one does not understand."
         ) from None
@@ -63,6 +70,8 @@ def check(
             raise StatementRefused(
                 f"It is about another {name}: {is_ or 'none'}, not {asked}."
             )
+    if is_now:
+        at += found.ahead
     if at < found.decided_at:
         raise StatementRefused(
             f"It is of {found.decided_at:%d %b %Y %H:%M} UTC, which has not come yet; check this machine's clock."
@@ -88,4 +97,5 @@ def _proven(statement: dict[str, Any], key_id: str) -> Proven:
         decided_at=datetime.fromisoformat(told["decidedAt"]),
         expires_at=datetime.fromisoformat(told["expiresAt"]),
         key_id=key_id,
+        ahead=timedelta(seconds=float(told.get("demonstration", {}).get("ahead", 0))),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.statements import queries
 from storage.statements.tables import Statement
+from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotAllowed, NotFound
@@ -159,6 +160,7 @@ def _statement(
     now: datetime,
 ) -> dict[str, Any]:
     facts, bound = request.facts, request.bound or {}
+    ahead = clock.offset(session)
     return {
         "_type": envelopes.STATEMENT_TYPE,
         "subject": [
@@ -197,6 +199,8 @@ def _statement(
             "decidedAt": _moment(request.decided_at),
             "issuedAt": _moment(now),
             "expiresAt": _moment(expires_at),
+            # Only a demonstration has times of its own; the statement says so, and by how much.
+            **({"demonstration": {"ahead": ahead.total_seconds()}} if ahead else {}),
         },
     }
 

@@ -147,6 +147,13 @@ class Demo:
             raise RuntimeError("the demo was not started")
         return pipeline.command(self.running, self._web.url)
 
+    @property
+    def verification(self) -> str:
+        """The command by which whoever deploys checks what the pipeline was given."""
+        if self._web is None:
+            raise RuntimeError("the demo was not started")
+        return pipeline.verification(self._web.url)
+
     def move(self, by: timedelta) -> None:
         """Move the governed time of both sides forward. After an hour and more, Slack's allowances are whole again."""
         with self.running.deps.db.begin(patient=True) as session:
@@ -236,6 +243,8 @@ def run(
     )
     # The story holds a dead letter on purpose; administrators read of it in Slack.
     logging.getLogger("bot.delivery").setLevel(logging.CRITICAL)
+    # While the story is told, a tick can take longer than the time between two.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     demo = Demo(at=at, port=port, url=url, empty=empty)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -247,6 +256,7 @@ def run(
         )
         if not empty:
             announce(f"A pipeline can ask, from another terminal:\n{demo.pipeline}")
+            announce(f"Once you approved, check its statement:\n{demo.verification}")
         if browser:
             webbrowser.open(demo.url)
         ended.wait()

@@ -37,5 +37,13 @@ def command(bot: app.Bot, url: str) -> str:
         )
     return (
         f"MLGOV_URL={url} MLGOV_TOKEN={secret} mlgov gate --gate production-release "
-        f"--subject triage-model:7 --digest sha256:{'7' * 64} --environment production"
+        f"--subject triage-model:7 --digest sha256:{'7' * 64} --environment production --statement statement.json"
+    )
+
+
+def verification(url: str) -> str:
+    """The commands by which whoever deploys checks the statement; `url` is where the API is."""
+    return (
+        f"curl -s {url}/api/v1/keys > mlgov.pub && mlgov verify statement.json --key mlgov.pub "
+        f"--digest sha256:{'7' * 64} --gate production-release --environment production --status {url}"
     )

@@ -7,7 +7,7 @@ on them, neither wait nor make us wait. States are literals: a partial index is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, column, select, text, update
@@ -21,7 +21,7 @@ from storage.types import UTCDateTime
 _WAITING = "state IN ('pending','sending')"
 _DUE = """o.state IN ('pending','sending') AND o.due_at <= :due_now AND (o.thread_of IS NULL OR NOT EXISTS (
       SELECT 1 FROM outbox p WHERE p.id = o.thread_of AND p.state IN ('pending','sending')))"""
-_FREE = "(l.lease_until IS NULL OR l.lease_until < :real_now)"
+_FREE = "(l.lease_until IS NULL OR l.lease_until < :lease_now)"
 _POSTS = (
     "o.op NOT IN ('update','delete') AND (o.op <> 'post' OR :may_post = 1)"
     " AND (:held = 0 OR o.op = 'anchor')"
@@ -73,7 +73,7 @@ _LEFT = f"""SELECT count(*) AS n FROM outbox o WHERE {_DUE}"""  # noqa: S608
 
 def _typed(sql: str) -> TextClause:
     clause = text(sql)
-    for name in ("due_now", "real_now"):
+    for name in ("due_now", "real_now", "lease_now"):
         if f":{name}" in sql:
             clause = clause.bindparams(bindparam(name, type_=UTCDateTime()))
     return clause
@@ -180,6 +180,7 @@ def post_lanes(
     *,
     due_now: datetime,
     real_now: datetime,
+    lease_now: datetime,
     may_post: bool,
     is_held: bool = False,
     most: int,
@@ -187,12 +188,14 @@ def post_lanes(
     """Lanes with something new to send, the longest rested first; without chat.postMessage when it may not be called.
 
     While `is_held`, only the anchor's.
+    Leases that end before `lease_now` have run out.
     """
     rows = session.execute(
         _POST_LANES_BY[session.get_bind().dialect.name],
         {
             "due_now": due_now,
             "real_now": real_now,
+            "lease_now": lease_now,
             "may_post": int(may_post),
             "held": int(is_held),
             "most": most,
@@ -205,12 +208,22 @@ def post_lanes(
 
 
 def edit_lanes(
-    session: Session, *, due_now: datetime, real_now: datetime, most: int
+    session: Session,
+    *,
+    due_now: datetime,
+    real_now: datetime,
+    lease_now: datetime,
+    most: int,
 ) -> list[FreeLane]:
-    """Lanes with an edit to make, each once, with the edit that goes first."""
+    """Lanes with an edit to make, each once, with the edit that goes first; `lease_now` as in `post_lanes`."""
     rows = session.execute(
         _EDIT_LANES_BY[session.get_bind().dialect.name],
-        {"due_now": due_now, "real_now": real_now, "most": most},
+        {
+            "due_now": due_now,
+            "real_now": real_now,
+            "lease_now": lease_now,
+            "most": most,
+        },
     )
     found: dict[str, FreeLane] = {}
     for key, epoch, channel, head, priority in rows:
@@ -293,14 +306,14 @@ def next_times(
     session: Session,
     *,
     due_now: datetime,
-    real_now: datetime,
+    leases_last: timedelta,
     may_post: bool,
     is_held: bool = False,
     edits_up_to: int,
 ) -> tuple[Sequence[datetime], datetime | None]:
     """When lanes with something due may send (real time), and when the next row falls due (governed time).
 
-    Of edits only those count whose priority is at most `edits_up_to`.
+    Of edits only those count whose priority is at most `edits_up_to`. Leases last so much longer than they say.
     """
     moments: list[datetime] = []
     parameters: dict[str, Any] = {
@@ -315,7 +328,11 @@ def next_times(
         if edits is not None and edits <= edits_up_to:
             opens.append(edits_at)
         if opens:
-            moments.append(max(min(opens), lease_until) if lease_until else min(opens))
+            moments.append(
+                max(min(opens), lease_until + leases_last)
+                if lease_until
+                else min(opens)
+            )
     due = session.execute(_NEXT_DUE_AT, {"due_now": due_now}).scalar_one()
     return moments, due
 

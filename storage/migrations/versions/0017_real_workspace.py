@@ -1,7 +1,7 @@
 """What running in a real workspace needs.
 
-The oldest code that a schema takes, holds after an old copy came back,
-and whose place among the approvers a verdict or a hand-over uses.
+The oldest code that a schema takes, holds after an old copy came back, a clock that never runs back, and whose place
+among the approvers a verdict or a hand-over uses.
 """
 
 import sqlalchemy as sa
@@ -60,9 +60,25 @@ def upgrade() -> None:
         )
     with op.batch_alter_table("approval_edit", schema=None) as batch_op:
         batch_op.add_column(sa.Column("revision", sa.Integer(), nullable=True))
+    # Plain additions: rebuilding the table would be no good where others hold it.
+    for name in ("lead_microseconds", "set_back_microseconds"):
+        op.add_column(
+            "runtime",
+            sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"),
+        )
+    for name in ("clock_at", "set_back_at"):
+        op.add_column("runtime", sa.Column(name, UTCDateTime(), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("runtime", schema=None) as batch_op:
+        for name in (
+            "set_back_at",
+            "clock_at",
+            "set_back_microseconds",
+            "lead_microseconds",
+        ):
+            batch_op.drop_column(name)
     with op.batch_alter_table("approval_edit", schema=None) as batch_op:
         batch_op.drop_column("revision")
     with op.batch_alter_table("approval_handover", schema=None) as batch_op:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from workflows.sources import bounded
+from workflows.sources import bounded, http
 from workflows.sources.bounded import TooLong
 from workflows.sources.mlflow.errors import (
     RegistryMissing,
@@ -54,13 +54,8 @@ class MlflowClient:
         headers = {"User-Agent": "mlgov", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(
-            base_url=url.rstrip("/"),
-            auth=auth,
-            headers=headers,
-            timeout=timeout,
-            follow_redirects=False,
-            trust_env=False,
+        self._http = http.client(
+            base_url=url.rstrip("/"), auth=auth, headers=headers, timeout=timeout
         )
 
     def close(self) -> None:
