@@ -1,12 +1,13 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from fastapi import FastAPI
 from slack_bolt import App
+from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
 from bot import bolt, delivery, installation, metrics, web
@@ -22,11 +23,10 @@ from bot.audit import renderers as audit_renderers
 from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
-from bot.context import Deps, PolicyHolder
+from bot.context import Deps, PolicyHolder, Team
 from bot.delivery import Anchor, Delivery, Pace
 from bot.digests import renderers as digest_renderers
 from bot.digests.listeners import Digests
-from bot.directory import Directory
 from bot.edge import Edge
 from bot.front import home
 from bot.front import listeners as front_listeners
@@ -42,6 +42,7 @@ from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
+from bot.people import mirrored
 from bot.people import renderers as people_renderers
 from bot.projects import api as project_api
 from bot.registry import listeners as registry_listeners
@@ -66,8 +67,6 @@ from workflows.budgets import allocation
 from workflows.delivery import status as delivery_status
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
-from workflows.people import service as people
-from workflows.people.records import GroupChange
 from workflows.policies import service as policies
 
 
@@ -125,6 +124,7 @@ class Bot:
     scheduler: Scheduler
     health: Health
     api: FastAPI
+    started: threading.Event
     registrar: syncing.Registrar | None = None
     """Reads the model registry, where the settings name one."""
     watch: watching.Watch | None = None
@@ -141,13 +141,22 @@ class Bot:
             registry=registry_web.router(self.deps),
         )
 
-    def start(self) -> None:
-        """Begin to deliver and to tick."""
+    def start(self, ended: threading.Event | None = None) -> bool:
+        """Read who is in Slack, or see that it was read, then begin to deliver and to tick.
+
+        Waits for the first reading for as long as it takes; False when `ended` was set meanwhile, and nothing began.
+        """
+        self.deps.directory.reader.start()
+        while not self.deps.directory.reader.wait(0.1):
+            if ended is not None and ended.is_set():
+                return False
         self.delivery.start()
         self.scheduler.start()
         for one in (self.registrar, self.watch):
             if one is not None:
                 one.start()
+        self.started.set()
+        return True
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
@@ -180,8 +189,13 @@ class Bot:
         metrics.DELIVERY_AGE.set(self.delivery.age())
 
 
-def create(settings: Settings, *, made_by: str = "run") -> Bot:
-    """Build a bot: migrate its database, ask Slack who it is, adopt the policy.
+def create(
+    settings: Settings,
+    *,
+    made_by: str = "run",
+    who: Callable[[Settings, WebClient], Team] = installation.who_am_i,
+) -> Bot:
+    """Build a bot: migrate its database, ask Slack who it is (by `who`), adopt the policy.
 
     `made_by` is `run` or `demo`; each refuses a database that the other made. Raises SettingsRefused when a setting
     or the database cannot be used, PolicyRefused for a bad policy.
@@ -204,7 +218,7 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
     if made_by == "run":
         database.in_real_time()
     slack = installation.client(settings, timeout=3)
-    team = installation.who_am_i(settings, slack)
+    team = who(settings, slack)
     with database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
@@ -214,19 +228,15 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
 
-    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
-        people.announce_groups(
-            session, changes, policy=holder.policy, org_key=team.org_key, now=now
-        )
-
     deps = Deps(
         settings,
         database,
         holder,
         slack,
-        Directory(slack, database, team, watch),
+        mirrored.directory(slack, database, team, lambda: holder.policy),
         team,
     )
+    started = threading.Event()
     edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps)
 
@@ -252,7 +262,6 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         policy=lambda: (holder.policy, holder.version_id),
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
-        hourly=(deps.directory.refresh_all,),
         each_tick=(follow_policy,),
     )
     return Bot(
@@ -261,7 +270,16 @@ def create(settings: Settings, *, made_by: str = "run") -> Bot:
         bolt=bolt.build(deps, edge, open_home=home.opener(deps)),
         delivery=sender,
         scheduler=scheduler,
-        health=Health(database, {"ticking": scheduler.age, "delivery": sender.age}),
+        health=Health(
+            database,
+            {"ticking": scheduler.age, "delivery": sender.age},
+            waits=lambda: (
+                None
+                if started.is_set()
+                else deps.directory.reader.waits_for() or "mlgov is starting."
+            ),
+        ),
+        started=started,
         api=_api(deps),
         registrar=_registrar(deps),
         watch=_watch(deps),

@@ -16,9 +16,13 @@ class Health:
     beats: dict[str, Callable[[], float]]
     limit: float = 60.0
     """Seconds without a beat after which a loop counts as stopped."""
+    waits: Callable[[], str | None] = lambda: None
+    """What has to happen before the loops begin, in words; None once they have."""
 
     def stalled(self) -> str | None:
-        """Which loop stopped, in words; None when all of them run."""
+        """Which loop stopped, in words; None when all of them run, or have not begun because of what is waited for."""
+        if self.waits() is not None:
+            return None
         for name, age in self.beats.items():
             if (seconds := age()) > self.limit:
                 return f"{name} has not run for {seconds:.0f} seconds"
@@ -32,7 +36,7 @@ class Health:
             return f"the database cannot be reached ({type(error).__name__})"
         if current != migrate.head():
             return f"the database is at revision {current}, this release needs {migrate.head()}"
-        return self.stalled()
+        return self.waits() or self.stalled()
 
 
 class Beat:

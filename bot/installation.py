@@ -6,6 +6,11 @@ from slack_sdk.web import SlackResponse
 
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
+from bot.slack_errors import Effect, classify
+
+
+class SlackAway(SettingsRefused):
+    """Slack could not be reached, which may pass; the sentence says where it was looked for."""
 
 
 def client(settings: Settings, *, timeout: int = 5) -> WebClient:
@@ -24,16 +29,21 @@ def client(settings: Settings, *, timeout: int = 5) -> WebClient:
 
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
-    """The team, enterprise and bot user behind the token. Raises SettingsRefused with what to do."""
+    """The team, enterprise and bot user behind the token.
+
+    Raises SettingsRefused with what to do; SlackAway where it may help to wait.
+    """
     try:
         answer = (slack or client(settings)).auth_test()
     except SlackApiError as error:
         code = error.response.get("error")
+        if classify(error).effect in (Effect.LIMITED, Effect.UNKNOWN, Effect.PASSING):
+            raise SlackAway(f"Slack does not say who mlgov is ({code}).") from None
         raise SettingsRefused(
             f"Slack refused SLACK_BOT_TOKEN ({code}). Install the app again and copy its token."
         ) from None
     except (SlackClientError, OSError) as error:
-        raise SettingsRefused(
+        raise SlackAway(
             f"Slack's API at {settings.slack_api_url} cannot be reached ({type(error).__name__})."
         ) from None
     enterprise = answer.get("enterprise_id")

@@ -19,7 +19,7 @@ logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 class Scheduler:
-    """Ticks in every replica: runs what `registry` knows when it is due, and the `hourly` jobs once an hour.
+    """Ticks in every replica: runs what `registry` knows when it is due.
 
     What is done `each_tick` comes before what is due.
 
@@ -34,13 +34,11 @@ class Scheduler:
         policy: Callable[[], tuple[Policy, int]],
         org_key: str,
         tick_seconds: float = 2.0,
-        hourly: Sequence[Callable[[], object]] = (),
         each_tick: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._runner = Runner(
             database, registry, policy=policy, org_key=org_key, probe=failpoints.hit
         )
-        self._hourly = tuple(hourly)
         self._each_tick = tuple(_guarded(job) for job in each_tick)
         self._turn = threading.Lock()
         self._last = time.monotonic()
@@ -55,10 +53,6 @@ class Scheduler:
         self._scheduler.add_job(
             self._quietly, IntervalTrigger(seconds=tick_seconds, timezone="UTC")
         )
-        for job in self._hourly:
-            self._scheduler.add_job(
-                _guarded(job), IntervalTrigger(hours=1, jitter=300, timezone="UTC")
-            )
 
     def start(self) -> None:
         """Begin to tick."""

@@ -11,13 +11,16 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
-from bot import app
+from bot import app, installation
+from bot.context import Team
 from bot.server import WebServer
 from bot.settings import Settings
 
 log = logging.getLogger("mlgov")
 
 _HELLO_SECONDS = 10
+_LONGEST_PAUSE = 60.0
+"""Seconds between two questions to a Slack that doesn't answer."""
 
 
 class SocketMode:
@@ -65,8 +68,6 @@ def run(
 ) -> None:
     """Run a bot until SIGTERM or SIGINT. Raises SettingsRefused or GovernanceError when it cannot start."""
     configure_log(settings.mlgov_log)
-    bot = app.create(settings)
-    server = WebServer(bot.web(serve_slack=http), host, port)
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -74,10 +75,17 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    socket_mode = None if http else SocketMode(bot)
-    bot.start()
     try:
+        bot = app.create(settings, who=_patiently(ended))
+    except _Ended:
+        return
+    server = WebServer(bot.web(serve_slack=http), host, port)
+    socket_mode = None if http else SocketMode(bot)
+    try:
+        # Before the first reading of Slack is done, /readyz says what it waits for.
         server.start()
+        if not bot.start(ended):
+            return
         if socket_mode is not None:
             socket_mode.start()
         how = (
@@ -92,6 +100,33 @@ def run(
             socket_mode.stop()
         server.stop()
         bot.stop()
+
+
+class _Ended(Exception):
+    """Somebody stopped mlgov before it had begun."""
+
+
+def _patiently(
+    ended: threading.Event,
+) -> Callable[[Settings, WebClient], Team]:
+    """Ask Slack who mlgov is until it answers; a refusal ends it, and so does `ended`."""
+
+    def ask(settings: Settings, slack: WebClient) -> Team:
+        pause = 2.0
+        while True:
+            try:
+                return installation.who_am_i(settings, slack)
+            except installation.SlackAway as error:
+                log.warning(
+                    "%s mlgov can't start without it; it tries again in %.0f s.",
+                    error,
+                    pause,
+                )
+            if ended.wait(pause):
+                raise _Ended
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    return ask
 
 
 def configure_log(level: str) -> None:
