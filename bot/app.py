@@ -182,9 +182,12 @@ class Bot:
     def _measure(self) -> None:
         with self.deps.db.read() as session:
             found = delivery_status.measure(session)
+            mirror = mirrored.ages(session)
         for state, number in found.by_state.items():
             metrics.OUTBOX.labels(state).set(number)
         metrics.OLDEST.set(found.oldest_seconds)
+        for kind, age in mirror.items():
+            metrics.MIRROR_AGE.labels(kind).set(age)
         metrics.TICK_AGE.set(self.scheduler.age())
         metrics.DELIVERY_AGE.set(self.delivery.age())
 

@@ -3,7 +3,7 @@
 import email.utils
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from slack_sdk import WebClient
@@ -16,9 +16,10 @@ from bot.audit import anchor
 from bot.inventory import watching
 from bot.registry import syncing
 from bot.settings import Settings, SettingsRefused, another_host
-from storage import migrate
+from storage import migrate, runtime
 from storage.db import Database
 from storage.host import AnotherHost
+from storage.people import readings
 from workflows import clock, policy
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import asking
@@ -43,6 +44,7 @@ def run(settings: Settings) -> Iterator[Check]:
     yield from _slack(settings)
     yield _transport(settings)
     yield _database(settings)
+    yield _mirror(settings)
     yield _policy(settings)
     yield _anchor(settings)
     if settings.mlgov_mlflow_url is not None:
@@ -163,6 +165,54 @@ def _database(settings: Settings) -> Check:
             database.close()
 
     return _guarded("database", look)
+
+
+STALE = timedelta(hours=2)
+"""A mirror of Slack that was not read for so long misses readings: it is read every hour."""
+
+
+def _mirror(settings: Settings) -> Check:
+    """When Slack's people, user groups and channels were read."""
+
+    def look() -> str:
+        database = Database(settings.mlgov_database_url.get_secret_value())
+        try:
+            if database.is_sqlite and not Path(database.url.database or "").exists():
+                return "not read yet; `mlgov run` reads Slack when it starts"
+            if migrate.current(database) != migrate.head():
+                return "not looked at: the database is at another revision"
+            with database.read() as session:
+                standing, now = readings.standing(session), runtime.real_now(session)
+        except SQLAlchemyError:
+            return "not looked at: the database cannot be used"
+        finally:
+            database.close()
+        if all(row.read_at is None and not row.failures for row in standing.values()):
+            return "not read yet; `mlgov run` reads Slack when it starts, `mlgov sync` does it now"
+        told, is_bad = [], False
+        for kind, row in standing.items():
+            age = row.age(now)
+            why = f", the last try failed ({row.failure})" if row.failures else ""
+            when = "never read" if age is None else f"{row.entries:,}, {_ago(age)}"
+            told.append(f"{readings.WORDS[kind]} ({when}{why})")
+            is_bad = is_bad or age is None or age > STALE
+        words = ", ".join(told)
+        if is_bad:
+            raise GovernanceError(
+                f"{words}. mlgov reads Slack when it starts and every hour: see that `mlgov run` runs and what it logs, or read it now by `mlgov sync`."
+            )
+        return words
+
+    return _guarded("mirror", look)
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return (
+        f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+    )
 
 
 def _policy(settings: Settings) -> Check:

@@ -10,9 +10,10 @@ from bot import blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import DatabaseBusy
+from storage.people import readings
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError
+from workflows.errors import GovernanceError, NotAllowed, NotFound
 
 log = logging.getLogger("mlgov")
 
@@ -24,6 +25,8 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
     if isinstance(error, GovernanceError):
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
+        elif isinstance(error, _BY_THE_MIRROR) and deps is not None:
+            return f"{error.sentence}{_unread(deps)}"
         return error.sentence
     if isinstance(error, DatabaseBusy):
         return BUSY
@@ -34,6 +37,23 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         "".join(traceback.format_exception(error)),
     )
     return f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})"
+
+
+_BY_THE_MIRROR = (NotAllowed, NotFound)
+"""Refusals that mostly rest on who is in which user group."""
+
+
+def _unread(deps: Deps) -> str:
+    """What to add where nobody has read yet who is in Slack: then it is no wonder."""
+    with deps.db.read() as session:
+        parts = readings.unread(session)
+    if not parts:
+        return ""
+    words = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+    return (
+        f" But mlgov hasn't read Slack's {words} yet; try again in a few minutes, or ask an administrator"
+        " whether `mlgov doctor` says why."
+    )
 
 
 def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:

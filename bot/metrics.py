@@ -41,6 +41,12 @@ DELIVERY_AGE = Gauge(
     "Seconds since delivery last looked for work",
     registry=REGISTRY,
 )
+MIRROR_AGE = Gauge(
+    "mlgov_mirror_age_seconds",
+    "Seconds since Slack's people, groups and channels were read; +Inf for never",
+    ["kind"],
+    registry=REGISTRY,
+)
 
 
 def exposition() -> bytes:

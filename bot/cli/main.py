@@ -22,6 +22,7 @@ from bot.cli import (
     registry,
     serving,
     statements,
+    syncing,
     tokens,
     webhooks,
 )
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 
 serving.register(app)
+app.command()(syncing.sync)
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")

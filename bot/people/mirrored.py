@@ -1,5 +1,6 @@
 """The directory as a running mlgov has it: what follows, by the policy, from what Slack tells of people and groups."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -9,9 +10,21 @@ from sqlalchemy.orm import Session
 from bot.context import Team
 from bot.directory import Directory
 from storage.db import Database
+from storage.people import readings
+from storage.runtime import real_now
 from workflows.people import service as people
 from workflows.people.records import GroupChange
 from workflows.policy import Policy
+
+
+def ages(session: Session) -> dict[str, float]:
+    """Seconds since each part of the mirror was read, by its kind; infinity for never."""
+    now = real_now(session)
+    found = {kind: row.age(now) for kind, row in readings.standing(session).items()}
+    return {
+        kind: math.inf if age is None else age.total_seconds()
+        for kind, age in found.items()
+    }
 
 
 def directory(

@@ -190,7 +190,7 @@ def test_a_bad_policy_is_refused_with_its_line(slack: Sandbox, tmp_path: Path) -
 def test_doctor_finds_everything_sound(slack: Sandbox, tmp_path: Path) -> None:
     done = mlgov(environment(slack, tmp_path), tmp_path, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 7
+    assert [line[:4] for line in done.stdout.splitlines()] == ["ok  "] * 8
 
 
 def test_doctor_says_how_to_mend(slack: Sandbox, tmp_path: Path) -> None:

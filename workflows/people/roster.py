@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.people import queries
+from storage.people import queries, readings
 from storage.people.tables import Person
 from workflows.actors import Actor
 from workflows.audit import service as audit
@@ -74,10 +74,11 @@ class People:
         """Whoever a Slack id or e-mail address names, or a sentence that says what to do."""
         if "@" not in word:
             return self.with_slack_id(word)
-        found = self.with_email(word)
-        return (
-            found
-            or f"nobody is known by the address {word}; give the Slack id, or import people first"
+        return self.with_email(word) or (
+            f"nobody is known by the address {word}, and mlgov hasn't read Slack's people yet; "
+            "read them by `mlgov sync`, or import people first"
+            if readings.unread(self._session)
+            else f"nobody is known by the address {word}; give the Slack id, or import people first"
         )
 
     def unlinked(self, email: str) -> list[Person]:
