@@ -173,7 +173,7 @@ class Bot:
         """Let everything that is due happen and be sent; how many timers and schedules ran. For demos and tests."""
         ran = 0
         while True:
-            now = self.scheduler.tick()
+            now = self.scheduler.hurry()
             self.delivery.drain(timeout)
             if not now:
                 return ran

@@ -12,6 +12,7 @@ from bot.directory import Directory
 from storage.db import Database
 from storage.people import readings
 from storage.runtime import real_now
+from workflows.digests import readers
 from workflows.people import service as people
 from workflows.people.records import GroupChange
 from workflows.policy import Policy
@@ -30,7 +31,8 @@ def ages(session: Session) -> dict[str, float]:
 def directory(
     slack: WebClient, database: Database, team: Team, policy: Callable[[], Policy]
 ) -> Directory:
-    """Changes of groups that approve are told, and whom files named by address is joined with who they are in Slack."""
+    """Changes of groups that approve are told, whom files named by address is joined with who they are in Slack, and who
+    reads digests is enrolled."""
 
     def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
         people.announce_groups(
@@ -38,8 +40,12 @@ def directory(
         )
 
     def finish(session: Session, now: datetime) -> bool:
-        done = people.join(session, policy=policy(), org_key=team.org_key, now=now)
-        return done.has_more
+        rules, org_key = policy(), team.org_key
+        if people.join(session, policy=rules, org_key=org_key, now=now).has_more:
+            return True
+        # At a first start nobody was known when what recurs was set up.
+        readers.enrol(session, policy=rules, org_key=org_key, now=now)
+        return False
 
     def names() -> list[str]:
         channels = policy().channels

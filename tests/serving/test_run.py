@@ -64,7 +64,7 @@ def mlgov(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 
@@ -94,7 +94,7 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            rest = process.communicate(timeout=30)[0]
+            rest = process.communicate(timeout=90)[0]
         except subprocess.TimeoutExpired:
             process.kill()
             raise
