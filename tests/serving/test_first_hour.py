@@ -174,10 +174,11 @@ def message(seat: Seat, channel_id: str, words: str) -> Message:
 def spent(work: Path) -> str:
     """A bill of this month by which 900 of 1,000 EUR are gone."""
     today = datetime.now(UTC).date()
-    each = f"{900 / today.day:.2f}"
-    first = today.replace(day=1)
+    costs = [900 // today.day] * today.day
+    costs[-1] += 900 - sum(costs)
     charges = [
-        Charge(date(first.year, first.month, n + 1), each) for n in range(today.day)
+        Charge(date(today.year, today.month, day), str(cost))
+        for day, cost in enumerate(costs, 1)
     ]
     return bill(work / "bill.csv", charges).name
 
