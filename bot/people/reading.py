@@ -118,18 +118,22 @@ class Reader:
         return None if self._is_there.is_set() else self._waits
 
     def _loop(self) -> None:
-        pause = 0.0
+        pause, failures = 0.0, 0
         while not self._stop.wait(pause):
             try:
-                pause = self._round()
+                pause, failures = self._round(), 0
             except (DatabaseBusy, SQLAlchemyError) as error:
+                failures += 1
+                pause = _pause(failures).total_seconds()
                 log.warning(
-                    "the mirror waits for the database (%s)", type(error).__name__
+                    "Reading Slack waits for the database (%s); it tries again in %.0f s.",
+                    type(error).__name__,
+                    pause,
                 )
-                pause = FIRST_PAUSE.total_seconds()
             except Exception:
-                log.exception("reading Slack failed; it is tried again")
-                pause = FIRST_PAUSE.total_seconds()
+                failures += 1
+                pause = _pause(failures).total_seconds()
+                log.exception("Reading Slack failed; it is tried in %.0f s", pause)
 
     def _round(self) -> float:
         if not self._due():
@@ -159,10 +163,10 @@ class Reader:
         return tuple(kind for kind, row in standing.items() if self._is_due(row, now))
 
     def _is_due(self, row: Standing, now: datetime) -> bool:
-        if row.failed_at is not None:
-            pause = min(FIRST_PAUSE * 2 ** min(row.failures - 1, 10), LONGEST_PAUSE)
-            if row.failed_at <= now < row.failed_at + pause:
-                return False
+        if row.failed_at is not None and (
+            row.failed_at <= now < row.failed_at + _pause(row.failures)
+        ):
+            return False
         return (
             row.read_at is None
             or row.read_at <= now - EVERY
@@ -173,20 +177,26 @@ class Reader:
     # --- once
 
     def read(self, patience: float, told: Callable[[str], None]) -> Result | None:
-        """Read everything now, in this thread; None when another process reads all the while. `told` hears of a wait."""
+        """Read everything now, in this thread; None when another process reads all the while. `told` hears of a wait.
+
+        Who reads the channels that matter less is left to the next reading of a running mlgov.
+        """
         deadline, has_told = time.monotonic() + patience, False
         while True:
             turn = Turn(self._db, LEASE)
             if turn.take():
-                with turn:
-                    return self._read(turn, KINDS)
+                try:
+                    with turn:
+                        return self._read(turn, KINDS, and_on=False)
+                except Interrupted:
+                    return None
             if time.monotonic() > deadline or self._stop.wait(1):
                 return None
             if not has_told:
                 told("Another process is reading Slack at this moment; waiting for it.")
                 has_told = True
 
-    def _read(self, turn: Turn, kinds: Sequence[str]) -> Result:
+    def _read(self, turn: Turn, kinds: Sequence[str], *, and_on: bool = True) -> Result:
         """One reading of these parts, what follows from them, then who reads the channels."""
         began = time.monotonic()
         with self._db.read() as session:
@@ -228,7 +238,8 @@ class Reader:
         self._after()
         result = Result(entries, failures, time.monotonic() - began)
         self._say(result)
-        self._audiences(waiting[FIRST_AUDIENCES:], turn, pause=AUDIENCE_PAUSE)
+        if and_on:
+            self._audiences(waiting[FIRST_AUDIENCES:], turn, pause=AUDIENCE_PAUSE)
         return result
 
     def _check(self, turn: Turn) -> None:
@@ -288,6 +299,12 @@ class Reader:
             else "mlgov is not ready before it could."
         )
         log.warning("Slack could not be read (%s). It is tried again. %s", why, rest)
+
+
+def _pause(failures: int) -> timedelta:
+    """How long Slack is left alone after so many failures in a row."""
+    times: int = 2 ** min(failures - 1, 10)
+    return min(FIRST_PAUSE * times, LONGEST_PAUSE)
 
 
 def _record(

@@ -1,10 +1,20 @@
 """Two entries for one person becoming one: whom a file named by e-mail turns out to be in Slack."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, delete, select, update
+from sqlalchemy import (
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    and_,
+    delete,
+    func,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry
@@ -30,13 +40,13 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
     Where both stand in a place that holds somebody once, that of the second stays.
     """
     session.flush()
-    nowhere = select(Person.id).where(Person.slack_id.is_(None))
     for column in references():
-        named = session.execute(
-            select(column).where(column.in_(nowhere)).distinct()
-        ).scalars()
-        for old_id in sorted(set(named) & replaced.keys()):
-            _replace(session, column, old_id, replaced[old_id])
+        for part in parts(replaced):
+            named = session.execute(
+                select(column).where(column.in_(part)).distinct()
+            ).scalars()
+            for old_id in sorted(named):
+                _replace(session, column, old_id, replaced[old_id])
     for part in parts(replaced):
         session.execute(
             delete(Person).where(Person.id.in_(part)).execution_options(**_QUIET)
@@ -74,58 +84,98 @@ def _held_once(column: Any) -> Iterator[list[Any]]:
             yield [one for one in columns if one is not column]
 
 
-def list_waiting(session: Session, org_key: str) -> Sequence[Person]:
-    """People whom a file named by address and whom nobody has met in Slack, by address and id."""
-    return (
-        session.execute(
-            select(Person)
-            .where(
-                Person.org_key == org_key,
-                Person.slack_id.is_(None),
-                Person.email.is_not(None),
-                Person.erased_at.is_(None),
-            )
-            .order_by(Person.email, Person.id)
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An address that entries of files and members in Slack have; the ids are of one of each."""
+
+    email: str
+    entries: int
+    entry_id: str
+    members: int
+    member_id: str
+
+
+def _matches(org_key: str) -> Any:
+    """Entries that nobody has met in Slack beside full, active members as Slack described them, by address."""
+    entry = (
+        select(
+            Person.email, func.count().label("number"), func.min(Person.id).label("id")
         )
-        .scalars()
-        .all()
+        .where(
+            Person.org_key == org_key,
+            Person.slack_id.is_(None),
+            Person.email.is_not(None),
+            Person.erased_at.is_(None),
+        )
+        .group_by(Person.email)
+        .subquery("entry")
+    )
+    member = (
+        select(
+            Person.email,
+            func.count().label("number"),
+            func.min(Person.id).label("id"),
+            func.count(Person.linked_at).label("linked"),
+        )
+        .where(
+            Person.org_key == org_key,
+            Person.email.is_not(None),
+            Person.slack_id.is_not(None),
+            Person.team_id.is_not(None),
+            Person.is_bot.is_(False),
+            Person.is_guest.is_(False),
+            Person.is_stranger.is_(False),
+            Person.is_deactivated.is_(False),
+            Person.erased_at.is_(None),
+        )
+        .group_by(Person.email)
+        .subquery("member")
+    )
+    is_clear = and_(entry.c.number == 1, member.c.number == 1, member.c.linked == 0)
+    columns = (
+        entry.c.email,
+        entry.c.number,
+        entry.c.id,
+        member.c.number,
+        member.c.id,
+    )
+    joined = select(*columns).join(member, member.c.email == entry.c.email)
+    return joined.order_by(entry.c.email), is_clear, entry.c.id
+
+
+def list_clear(session: Session, org_key: str, *, most: int) -> list[Match]:
+    """Addresses of one entry, which never did anything, and one member, who was never joined with an entry before."""
+    joined, is_clear, entry_id = _matches(org_key)
+    acted = select(AuditEntry.actor_id)
+    rows = session.execute(joined.where(is_clear, entry_id.not_in(acted)).limit(most))
+    return [Match(*row) for row in rows]
+
+
+def list_unclear(session: Session, org_key: str) -> list[Match]:
+    """Addresses that could mean several, or a member who is one with another entry already."""
+    joined, is_clear, _ = _matches(org_key)
+    return [Match(*row) for row in session.execute(joined.where(not_(is_clear)))]
+
+
+def list_ids_by_email(session: Session, org_key: str, email: str) -> list[str]:
+    """Everybody of an organisation who has an address (folded), by id."""
+    return list(
+        session.execute(
+            select(Person.id)
+            .where(Person.org_key == org_key, Person.email == email)
+            .order_by(Person.id)
+        ).scalars()
     )
 
 
-def list_members_by_email(
-    session: Session, org_key: str, emails: Collection[str]
-) -> list[Person]:
-    """Full, active members of an organisation, as Slack described them, with one of these addresses (folded)."""
-    found: list[Person] = []
-    for part in parts(emails):
-        found += session.execute(
-            select(Person)
-            .where(
-                Person.org_key == org_key,
-                Person.email.in_(part),
-                Person.slack_id.is_not(None),
-                Person.team_id.is_not(None),
-                Person.is_bot.is_(False),
-                Person.is_guest.is_(False),
-                Person.is_stranger.is_(False),
-                Person.is_deactivated.is_(False),
-                Person.erased_at.is_(None),
-            )
-            .order_by(Person.id)
-        ).scalars()
-    return found
-
-
-def have_acted(session: Session, ids: Collection[str]) -> set[str]:
-    """Of these people, those whom the ledger names as somebody who did something."""
-    acted: set[str] = set()
-    for part in parts(ids):
-        acted |= set(
-            session.execute(
-                select(AuditEntry.actor_id).where(AuditEntry.actor_id.in_(part))
-            ).scalars()
+def list_managers(session: Session, org_key: str) -> dict[str, str]:
+    """Person id → the id of their line manager, for all who have one."""
+    rows = session.execute(
+        select(Person.id, Person.manager_id).where(
+            Person.org_key == org_key, Person.manager_id.is_not(None)
         )
-    return acted
+    )
+    return {person: str(manager) for person, manager in rows}
 
 
 def list_linked(

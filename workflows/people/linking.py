@@ -1,10 +1,9 @@
 """Whom a file named by e-mail turns out to be in Slack: both entries become one, once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import ClassVar
 
 from sqlalchemy.orm import Session
@@ -85,38 +84,24 @@ def join(
     """
     if not policy.people.link_by_email:
         return Joined(0, False)
-    pairs, unclear = _find(session, org_key)
-    if pairs:
-        link(session, SYSTEM, pairs[:MOST], now=now, why="email")
+    found = identities.list_clear(session, org_key, most=MOST + 1)
+    if found:
+        link(session, SYSTEM, _pairs(session, found[:MOST]), now=now, why="email")
         _tell_joined(session, policy=policy, org_key=org_key, now=now)
-    if unclear:
-        _tell_unclear(session, unclear, policy=policy, org_key=org_key, now=now)
-    return Joined(len(pairs[:MOST]), len(pairs) > MOST)
+    if len(found) > MOST:
+        return Joined(MOST, True)
+    if unclear := identities.list_unclear(session, org_key):
+        groups = [
+            identities.list_ids_by_email(session, org_key, one.email) for one in unclear
+        ]
+        _tell_unclear(session, groups, policy=policy, org_key=org_key, now=now)
+    return Joined(len(found), False)
 
 
-def _find(session: Session, org_key: str) -> tuple[list[Pair], list[list[Person]]]:
-    """Who is to be joined with whom, and who could be several."""
-    waiting: dict[str, list[Person]] = {
-        str(address): list(rows)
-        for address, rows in groupby(
-            identities.list_waiting(session, org_key), key=lambda row: row.email
-        )
-    }
-    members: dict[str, list[Person]] = {}
-    for row in identities.list_members_by_email(session, org_key, waiting):
-        members.setdefault(str(row.email), []).append(row)
-    acted = identities.have_acted(
-        session, [row.id for address in members for row in waiting[address]]
-    )
-    pairs: list[Pair] = []
-    unclear: list[list[Person]] = []
-    for address, found in sorted(members.items()):
-        entries = waiting[address]
-        if len(entries) > 1 or len(found) > 1 or found[0].linked_at is not None:
-            unclear.append([*entries, *found])
-        elif entries[0].id not in acted:
-            pairs.append((entries[0], found[0]))
-    return pairs, unclear
+def _pairs(session: Session, found: Sequence[identities.Match]) -> list[Pair]:
+    ids = [id_ for one in found for id_ in (one.entry_id, one.member_id)]
+    rows = {row.id: row for row in queries.list_people(session, ids)}
+    return [(rows[one.entry_id], rows[one.member_id]) for one in found]
 
 
 # --- joining
@@ -142,22 +127,21 @@ def link(
             session, actor, "person.linked", ("person", person.id), now=now, **facts
         )
     identities.replace_people(session, {entry.id: person.id for entry, person in pairs})
+    above = identities.list_managers(session, pairs[0][1].org_key) if pairs else {}
     for _, person in pairs:
-        if person.manager_id is not None and _leads_back(session, person):
+        if _leads_back(above, person.id):
             person.manager_id = None
+            del above[person.id]
     session.flush()
 
 
-def _leads_back(session: Session, person: Person) -> bool:
+def _leads_back(above: Mapping[str, str], person_id: str) -> bool:
     """Whether the line of managers above somebody comes back to them."""
-    seen, above = {person.id}, person.manager_id
-    while above is not None:
-        if above in seen:
-            return above == person.id
-        seen.add(above)
-        row = queries.find_person(session, above)
-        above = row.manager_id if row is not None else None
-    return False
+    seen, at = {person_id}, above.get(person_id)
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = above.get(at)
+    return at == person_id
 
 
 # --- telling
@@ -174,13 +158,13 @@ def _tell_joined(
 
 def _tell_unclear(
     session: Session,
-    unclear: Sequence[Sequence[Person]],
+    unclear: Sequence[Sequence[str]],
     *,
     policy: Policy,
     org_key: str,
     now: datetime,
 ) -> None:
-    groups = tuple(tuple(sorted(row.id for row in rows)) for rows in unclear)
+    groups = tuple(tuple(ids) for ids in unclear)
     digest = hashlib.sha256(repr(sorted(groups)).encode()).hexdigest()[:16]
     _tell(
         session,
