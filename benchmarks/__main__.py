@@ -7,6 +7,7 @@ import time
 
 NAMES = (
     "start",
+    "mirror",
     "clicks",
     "card",
     "delivery",

@@ -119,7 +119,6 @@ def _enqueue(
     """Put everything into the outbox, through the service that all notices go through."""
     given = {name.lower(): value for name, value in slack.settings(url, folder).items()}
     bot = app.create(settings.read({}, **given))
-    bot.deps.directory.refresh_all()
     with bot.deps.db.begin(patient=True) as session:
         now = clock.now(session)
         for number in range(each):

@@ -45,9 +45,8 @@ def open_requests(
         )
     )
     try:
-        bot.deps.directory.refresh_all()
-        _submit_all(bot, count, rooms)
         bot.start()
+        _submit_all(bot, count, rooms)
         bot.settle(timeout=300)
     finally:
         bot.stop()

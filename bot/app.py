@@ -1,13 +1,14 @@
 """The composition root: builds a running mlgov from settings. Nothing connects when this is imported."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
 from fastapi import FastAPI
 from slack_bolt import App
+from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
 from bot import acts, bolt, delivery, installation, metrics, opening, restoring, web
@@ -23,11 +24,10 @@ from bot.audit import renderers as audit_renderers
 from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
-from bot.context import Deps, PolicyHolder
+from bot.context import Deps, PolicyHolder, Team
 from bot.delivery import Anchor, Delivery, Pace
 from bot.digests import renderers as digest_renderers
 from bot.digests.listeners import Digests
-from bot.directory import Directory
 from bot.edge import Edge
 from bot.front import home
 from bot.front import listeners as front_listeners
@@ -44,6 +44,7 @@ from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
 from bot.milestones import renderers as milestone_renderers
+from bot.people import mirrored
 from bot.people import renderers as people_renderers
 from bot.projects import api as project_api
 from bot.registry import listeners as registry_listeners
@@ -70,8 +71,6 @@ from workflows.due import Run
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
 from workflows.measuring import Figure
-from workflows.people import service as people
-from workflows.people.records import GroupChange
 from workflows.policies import service as policies
 
 
@@ -129,6 +128,7 @@ class Bot:
     scheduler: Scheduler
     health: Health
     api: FastAPI
+    started: threading.Event
     registrar: syncing.Registrar | None = None
     """Reads the model registry, where the settings name one."""
     watch: watching.Watch | None = None
@@ -147,14 +147,23 @@ class Bot:
             registry=registry_web.router(self.deps),
         )
 
-    def start(self) -> None:
-        """Begin to deliver and to tick."""
+    def start(self, ended: threading.Event | None = None) -> bool:
+        """Read who is in Slack, or see that it was read, then begin to deliver and to tick.
+
+        Waits for the first reading for as long as it takes; False when `ended` was set meanwhile, and nothing began.
+        """
+        self.deps.directory.reader.start()
+        while not self.deps.directory.reader.wait(0.1):
+            if ended is not None and ended.is_set():
+                return False
         self.delivery.start()
         self.scheduler.start()
         self.reach.start(self.deps.slack.auth_test)
         for one in (self.registrar, self.watch):
             if one is not None:
                 one.start()
+        self.started.set()
+        return True
 
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
@@ -172,7 +181,7 @@ class Bot:
         """Let everything that is due happen and be sent; how many timers and schedules ran. For demos and tests."""
         ran = 0
         while True:
-            now = self.scheduler.tick()
+            now = self.scheduler.hurry()
             self.delivery.drain(timeout)
             if not now:
                 return ran
@@ -194,8 +203,14 @@ class Bot:
             yield Figure("reader_age_seconds", age, "prometheus")
 
 
-def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -> Bot:
-    """Build a bot: migrate its database, ask Slack who it is, adopt the policy.
+def create(
+    settings: Settings,
+    *,
+    made_by: str = "run",
+    migrates: bool = True,
+    who: Callable[[Settings, WebClient], Team] = installation.who_am_i,
+) -> Bot:
+    """Build a bot: migrate its database, ask Slack who it is (by `who`), adopt the policy.
 
     `made_by` is `run` or `demo`; each refuses a database that the other made. Without `migrates` a database that is not
     ready for this release is refused. Raises SettingsRefused when a setting
@@ -208,14 +223,19 @@ def create(settings: Settings, *, made_by: str = "run", migrates: bool = True) -
     anchor.require_place(settings.mlgov_anchor)
     database = opening.build(settings)
     try:
-        return _create(settings, database, made_by, migrates=migrates)
+        return _create(settings, database, made_by, who, migrates=migrates)
     except BaseException:
         database.close()
         raise
 
 
 def _create(
-    settings: Settings, database: Database, made_by: str, *, migrates: bool
+    settings: Settings,
+    database: Database,
+    made_by: str,
+    who: Callable[[Settings, WebClient], Team],
+    *,
+    migrates: bool,
 ) -> Bot:
     text = policy.load(settings.mlgov_policy)
     asked = rubric.load(
@@ -233,7 +253,7 @@ def _create(
     restoring.reconcile(database, settings.mlgov_anchor)
     reach = Reach(scale=settings.mlgov_time_scale)
     slack = installation.client(settings, timeout=3, observer=reach.observe)
-    team = installation.who_am_i(settings, slack)
+    team = who(settings, slack)
     with opening.in_words(database.url), database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
@@ -243,19 +263,15 @@ def _create(
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
     holder = PolicyHolder(text, version)
 
-    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
-        people.announce_groups(
-            session, changes, policy=holder.policy, org_key=team.org_key, now=now
-        )
-
     deps = Deps(
         settings,
         database,
         holder,
         slack,
-        Directory(slack, database, team, watch),
+        mirrored.directory(slack, database, team, lambda: holder.policy),
         team,
     )
+    started = threading.Event()
     edge = Edge(deps, router(), front_meeting.greeter(deps))
     sender = _sender(deps, reach)
 
@@ -281,7 +297,6 @@ def _create(
         policy=lambda: (holder.policy, holder.version_id),
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
-        hourly=(deps.directory.refresh_all,),
         each_tick=(follow_policy, SchemaWatch(database)),
         told=_job_ran,
     )
@@ -296,7 +311,13 @@ def _create(
             database,
             {"ticking": scheduler.beat, "delivery": sender.beat},
             slack=reach.trouble,
+            waits=lambda: (
+                None
+                if started.is_set()
+                else deps.directory.reader.waits_for() or "mlgov is starting."
+            ),
         ),
+        started=started,
         api=_api(deps),
         registrar=_registrar(deps),
         watch=_watch(deps),

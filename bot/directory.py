@@ -8,7 +8,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
 from bot.people.events import Events
 from bot.people.payloads import Organisation
+from bot.people.reading import Finish, Reader
 from bot.people.refreshing import Refresher, WatchGroups
 from bot.people.workspaces import Workspaces
 from storage.db import Database
@@ -68,14 +69,29 @@ class Directory:
         db: Database,
         team: "Team",
         watch: WatchGroups = lambda session, changes, now: None,
+        *,
+        finish: Finish = lambda session, now: False,
+        names: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """`watch` is told of changes in user groups, `finish` does what follows from reading everybody, `names` are
+        channels that matter."""
         self._db = db
         self._ours = Organisation(team.org_key, team.team_id, team.enterprise_id)
         self._quick = SlackReads(slack, timeout=PATIENCE)
         self._stop = threading.Event()
         self._workspaces = Workspaces(self._ours)
-        self._refresher = Refresher(
-            SlackReads(slack, timeout=10, stop=self._stop), db, self._workspaces, watch
+        self.reader = Reader(
+            db,
+            Refresher(
+                SlackReads(slack, timeout=10, stop=self._stop),
+                db,
+                self._workspaces,
+                watch,
+            ),
+            finish=finish,
+            names=names,
+            after=self._forget_recent,
+            stop=self._stop,
         )
         self._quick_refresher = Refresher(self._quick, db, self._workspaces, watch)
         self._asking = ThreadPoolExecutor(
@@ -100,6 +116,7 @@ class Directory:
     def close(self) -> None:
         """Stop asking; what is being asked is finished first."""
         self._stop.set()
+        self.reader.join(15)
         self._asking.shutdown(wait=True, cancel_futures=True)
 
     # --- who acts
@@ -345,11 +362,6 @@ class Directory:
             return find_channel(session, self._ours.org_key, name_or_id)
 
     # --- keeping fresh
-
-    def refresh_all(self) -> None:
-        """Mirror everything anew: at start and hourly. Waits out rate limits; what fails is logged and tried next time."""
-        self._refresher.refresh_all()
-        self._forget_recent()
 
     def handle_event(self, event: dict[str, Any]) -> None:
         """Follow user_change, team_join, subteam and membership events.

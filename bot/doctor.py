@@ -43,6 +43,8 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
     yield record.database()
     if (set_back := record.set_back()) is not None:
         yield set_back
+    if (mirror := record.mirror()) is not None:
+        yield mirror
     read, check = _policy(settings)
     yield check
     if team is not None and read is not None:

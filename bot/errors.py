@@ -12,9 +12,10 @@ from bot import acts, blocks
 from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
+from storage.people import readings
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError
+from workflows.errors import GovernanceError, NotAllowed, NotFound
 
 log = logging.getLogger("mlgov")
 
@@ -37,6 +38,8 @@ def sentence_for(error: Exception, deps: Deps | None, actor: Actor | None) -> st
         acts.refused()
         if error.audit is not None and deps is not None and actor is not None:
             _record(error, deps, actor)
+        elif isinstance(error, _BY_THE_MIRROR) and deps is not None:
+            return f"{error.sentence}{_unread(deps)}"
         return error.sentence
     if isinstance(error, ValidationError) or _is_beyond_any_record(error):
         # A form refused what came, and no field of its window is to blame.
@@ -64,6 +67,23 @@ def _is_beyond_any_record(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE
     return isinstance(error, OverflowError)
+
+
+_BY_THE_MIRROR = (NotAllowed, NotFound)
+"""Refusals that mostly rest on who is in which user group."""
+
+
+def _unread(deps: Deps) -> str:
+    """What to add where nobody has read yet who is in Slack: then it is no wonder."""
+    with deps.db.read() as session:
+        parts = readings.unread(session)
+    if not parts:
+        return ""
+    words = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+    return (
+        f" But mlgov hasn't read Slack's {words} yet; try again in a few minutes, or ask an administrator"
+        " whether `mlgov doctor` says why."
+    )
 
 
 def private(error: Exception, deps: Deps | None, actor: Actor | None) -> Private:

@@ -47,6 +47,10 @@ OF_THE_PROCESS: dict[str, Gauge] = {
     "database_read_seconds": Gauge("How long reading the figures below took"),
 }
 OF_THE_RECORD: dict[str, Gauge] = {
+    "mirror_age_seconds": Gauge(
+        "Seconds since Slack's people, groups and channels were read; +Inf for never",
+        "kind",
+    ),
     "outbox_rows": Gauge(
         "Messages that are on their way or were given up: pending, sending, dead",
         "state",

@@ -34,6 +34,8 @@ class Health:
     limit: float = 60.0
     """Seconds without a beat after which a loop counts as stopped."""
     slack: Callable[[], str | None] = _nothing
+    waits: Callable[[], str | None] = _nothing
+    """What has to happen before the loops begin, in words; None once they have."""
     _answers: Bounded[None] = field(init=False)
     _schema: Bounded[str | None] = field(init=False)
     _writes: Bounded[str | None] = field(init=False)
@@ -57,6 +59,8 @@ class Health:
 
     def stalled(self) -> str | None:
         """Which loop is stuck, in words; None when all of them run, or could not because the database is away."""
+        if self.waits() is not None:
+            return None
         for name, age in self.beats.items():
             if (seconds := age()) > self.limit:
                 try:
@@ -72,7 +76,13 @@ class Health:
             problem = self._schema.ask(PATIENCE)
         except Exception as error:
             return f"the database cannot be reached ({type(error).__name__})"
-        return problem or self._unwritable() or self.slack() or self.stalled()
+        return (
+            problem
+            or self._unwritable()
+            or self.waits()
+            or self.slack()
+            or self.stalled()
+        )
 
 
 class Beat:

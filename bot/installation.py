@@ -7,8 +7,13 @@ from bot import slack_words
 from bot.context import Team
 from bot.settings import Settings, SettingsRefused
 from bot.slack_client import web_client
+from bot.slack_errors import Effect, classify
 from bot.slack_reach import Observer
 from workflows.sources.http import CertificatesUnreadable
+
+
+class SlackAway(SettingsRefused):
+    """Slack could not be reached, which may pass; the sentence says where it was looked for."""
 
 
 def client(
@@ -35,7 +40,10 @@ def client(
 
 
 def who_am_i(settings: Settings, slack: WebClient | None = None) -> Team:
-    """The team, enterprise and bot user behind the token. Raises SettingsRefused with what to do."""
+    """The team, enterprise and bot user behind the token.
+
+    Raises SettingsRefused with what to do; SlackAway where it may help to wait.
+    """
     return team_of(asked(settings, slack))
 
 
@@ -54,11 +62,14 @@ def team_of(answer: SlackResponse) -> Team:
 
 
 def asked(settings: Settings, slack: WebClient | None = None) -> SlackResponse:
-    """What `auth.test` answers. Raises SettingsRefused with what to do."""
+    """What `auth.test` answers. Raises SettingsRefused with what to do; SlackAway where it may help to wait."""
     try:
         answer = (slack or client(settings)).auth_test()
     except slack_words.TROUBLE as error:
-        raise SettingsRefused(
+        passes = not isinstance(error, slack_words.STUMBLES) and (
+            classify(error).effect in (Effect.LIMITED, Effect.UNKNOWN, Effect.PASSING)
+        )
+        raise (SlackAway if passes else SettingsRefused)(
             slack_words.refusal(error, "SLACK_BOT_TOKEN", settings.slack_api_url)
         ) from None
     if not answer.get("team_id") or not answer.get("user_id"):

@@ -1,17 +1,17 @@
 """The clock hand: APScheduler calls the tick every few seconds. It remembers nothing; what is due stands in the database."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import failpoints
 from bot.health import Beat
-from storage.db import Database, DatabaseAway, DatabaseBusy
+from storage.db import Database, DatabaseBusy
 from workflows.due import Registry, Run, Runner
 from workflows.policy import Policy
 
@@ -21,7 +21,7 @@ logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 class Scheduler:
-    """Ticks in every replica: runs what `registry` knows when it is due, and the `hourly` jobs once an hour.
+    """Ticks in every replica: runs what `registry` knows when it is due.
 
     What is done `each_tick` comes before what is due.
 
@@ -36,7 +36,6 @@ class Scheduler:
         policy: Callable[[], tuple[Policy, int]],
         org_key: str,
         tick_seconds: float = 2.0,
-        hourly: Sequence[Callable[[], object]] = (),
         each_tick: Sequence[Callable[[], object]] = (),
         told: Callable[[Run], None] = lambda run: None,
     ) -> None:
@@ -50,33 +49,28 @@ class Scheduler:
             told=told,
             beat=self._beat.strike,
         )
-        self._told = told
-        self._hourly = tuple(hourly)
         self._each_tick = tuple(_guarded(job) for job in each_tick)
-        self._turn = threading.Lock()
         self._last = time.monotonic()
+        self._turn = threading.Lock()
+        self._ended = threading.Condition()
+        self._begun = self._done = 0
+        self._outcome: int | Exception = 0
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             job_defaults={
                 "coalesce": True,
-                "max_instances": 1,
+                "max_instances": 2,
                 "misfire_grace_time": None,
             },
         )
-        self._scheduler.add_job(
+        self._job = self._scheduler.add_job(
             self._quietly, IntervalTrigger(seconds=tick_seconds, timezone="UTC")
         )
-        for job in self._hourly:
-            self._scheduler.add_job(
-                self._reported(job),
-                IntervalTrigger(hours=1, jitter=300, timezone="UTC"),
-            )
 
     @property
     def names(self) -> list[str]:
         """What may run here, by the names in `Run.kind`."""
-        known = self._runner.names
-        return [*known, *(_name(job) for job in self._hourly)]
+        return self._runner.names
 
     def start(self) -> None:
         """Begin to tick."""
@@ -89,16 +83,27 @@ class Scheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
-    def tick(self) -> int:
-        """Run what is due now, in this thread; how much that was."""
-        # One at a time in a process: whoever ticks by hand waits for what the clock hand has begun, and misses nothing.
-        with self._turn:
-            self._beat.strike()
-            for job in self._each_tick:
-                job()
-            ran = self._runner.run()
-        self._last = time.monotonic()
-        return ran
+    def hurry(self, timeout: float = 60.0) -> int:
+        """Have the clock hand tick at once, and wait until it has; how much ran. For demos and tests.
+
+        It is the running clock hand that ticks, never the caller: where it doesn't run, nothing happens, and TimeoutError
+        says so. Raises what a tick raised.
+        """
+        end = time.monotonic() + timeout
+        with self._ended:
+            wanted = (
+                self._begun + 1
+            )  # one that begins from now on sees all that was written before
+            while self._done < wanted:
+                if time.monotonic() > end:
+                    raise TimeoutError("the clock hand does not tick")
+                if self._begun == self._done and self._scheduler.running:
+                    self._job.modify(next_run_time=datetime.now(UTC))
+                self._ended.wait(0.1)
+            outcome = self._outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def age(self) -> float:
         """Seconds since the last tick that ended without an error."""
@@ -109,37 +114,30 @@ class Scheduler:
         return self._beat.age()
 
     def _quietly(self) -> None:
-        try:
-            self.tick()
-        except DatabaseBusy:
-            self._beat.strike()  # it could do nothing, and is not stuck
-        except Exception:
-            log.exception("a tick failed; the next one tries again")
-
-    def _reported(self, job: Callable[[], object]) -> Callable[[], None]:
-        name = _name(job)
-
-        def run() -> None:
-            began, reference, went_well = time.monotonic(), secrets.token_hex(3), False
+        with self._turn:
+            with self._ended:
+                self._begun += 1
+            outcome: int | Exception
             try:
-                job()
-                went_well = True
-            except DatabaseAway:
-                pass  # told where it was noticed
-            except Exception:
-                log.exception(
-                    "%s failed; it is tried again when it comes next (ref %s)",
-                    name,
-                    reference,
-                )
-            seconds = time.monotonic() - began
-            self._told(Run(name, "", went_well, seconds, reference))
+                outcome = self._tick()
+            except DatabaseBusy as error:
+                outcome = error
+                self._beat.strike()  # it could do nothing, and is not stuck
+            except Exception as error:
+                outcome = error
+                log.exception("a tick failed; the next one tries again")
+            with self._ended:
+                self._outcome = outcome
+                self._done = self._begun
+                self._ended.notify_all()
 
-        return run
-
-
-def _name(job: Callable[[], object]) -> str:
-    return str(getattr(job, "__name__", "job"))
+    def _tick(self) -> int:
+        self._beat.strike()
+        for job in self._each_tick:
+            job()
+        ran = self._runner.run()
+        self._last = time.monotonic()
+        return ran
 
 
 def _guarded(job: Callable[[], object]) -> Callable[[], None]:

@@ -3,16 +3,19 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 
 from bot import app, installation, logs, slack_words
 from bot import holding as holding_words
+from bot.context import Team
 from bot.server import WebServer
 from bot.settings import Settings, SettingsRefused
 from bot.slack_client import socket_proxy, web_client
@@ -25,6 +28,10 @@ from workflows.delivery.records import HoldRecord
 log = logging.getLogger("mlgov")
 
 _HELLO_SECONDS = 10
+_URL_SECONDS = 20
+"""How long an address from Slack is taken for one that still connects."""
+_LONGEST_PAUSE = 60.0
+"""Seconds between two questions to a Slack that doesn't answer."""
 
 
 class SocketMode:
@@ -48,6 +55,7 @@ class SocketMode:
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
         self._handler.client.wss_uri = url
+        self._asked_at = time.monotonic()
         # The client reads HTTP(S)_PROXY and never NO_PROXY, and this machine is not behind a proxy.
         self._handler.client.proxy = socket_proxy(settings.slack_api_url)
         self._greeted = threading.Event()
@@ -56,6 +64,9 @@ class SocketMode:
 
     def start(self) -> None:
         """Connect, and return once Slack has said hello: before that it sends nothing here. Raises SettingsRefused."""
+        if time.monotonic() - self._asked_at > _URL_SECONDS:
+            # The first reading of Slack took its time; the client asks for another.
+            self._handler.client.wss_uri = None
         try:
             self._handler.connect()  # type: ignore[no-untyped-call]
         except slack_words.TROUBLE as error:
@@ -102,20 +113,25 @@ def run(
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    bot = app.create(settings, migrates=migrates)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    try:
+        bot = app.create(settings, migrates=migrates, who=_patiently(ended))
+    except _Ended:
+        return
     with ExitStack() as ending:  # what was begun ends, however far the start came
         ending.callback(bot.stop)
         held = _held(bot, hold)
         server = WebServer(bot.web(serve_slack=http), host, port)
         ending.callback(server.stop)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
         socket_mode = None if http else SocketMode(bot)
         if socket_mode is not None:
             ending.callback(socket_mode.stop)
         logging.getLogger("storage.outage").disabled = False
-        bot.start()
+        # Before the first reading of Slack is done, /readyz says what it waits for.
         server.start()
+        if not bot.start(ended):
+            return
         if socket_mode is not None:
             socket_mode.start()
         how = (
@@ -136,3 +152,30 @@ def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:
             now = clock.now(session)
             return holding.begin(session, OPERATOR, HoldReason.ASKED, now=now)
         return holding.current(session)
+
+
+class _Ended(Exception):
+    """Somebody stopped mlgov before it had begun."""
+
+
+def _patiently(
+    ended: threading.Event,
+) -> Callable[[Settings, WebClient], Team]:
+    """Ask Slack who mlgov is until it answers; a refusal ends it, and so does `ended`."""
+
+    def ask(settings: Settings, slack: WebClient) -> Team:
+        pause = 2.0
+        while True:
+            try:
+                return installation.who_am_i(settings, slack)
+            except installation.SlackAway as error:
+                log.warning(
+                    "%s mlgov can't start without it; it tries again in %.0f s.",
+                    error,
+                    pause,
+                )
+            if ended.wait(pause):
+                raise _Ended
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    return ask

@@ -86,6 +86,8 @@ class Seat(Window):
     def slash(self, command: str, text: str, channel_id: str) -> Outcome:
         """Use a slash command, with or without its leading `/`."""
         name = "/" + command.removeprefix("/")
+        if name == "/invite":
+            return self._invite_by_word(channel_id, text)
         with self._world.lock:
             channel = self._channel(channel_id)
             self._active()
@@ -125,6 +127,55 @@ class Seat(Window):
                     channel, outcome, f'{name} failed with the error "{refused}"'
                 )
         return outcome_of(answer)
+
+    def invite(self, channel_id: str, user_id: str) -> None:
+        """Bring somebody, or the app by its bot user's id, into a channel that this person is in.
+
+        The app hears `member_joined_channel` with the inviter, also of its own joining. Raises NotPossible where Slack's
+        client would not: not in the channel, a direct message, archived, somebody who is there already or was deactivated,
+        guests who invite.
+        """
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            self._active()
+            guest = self._world.users.get(user_id)
+            if channel.kind not in ("public", "private"):
+                raise NotPossible("nobody can be invited to a direct message")
+            if self.user_id not in channel.members:
+                raise NotPossible(f"join #{channel.name} first")
+            if channel.is_archived:
+                raise NotPossible(f"#{channel.name} is archived")
+            if self.user.is_restricted or self.user.is_ultra_restricted:
+                raise NotPossible("guests can't invite anybody")
+            if guest is None or guest.deleted:
+                raise NotPossible("there is nobody of that name to invite")
+            if not set(guest.team_ids) & set(channel.team_ids):
+                raise NotPossible(
+                    f"{guest.label} is in no workspace of #{channel.name}"
+                )
+            if not self._world.join(channel_id, user_id, self.user_id):
+                raise NotPossible(f"{guest.label} is already in #{channel.name}")
+
+    def _invite_by_word(self, channel_id: str, text: str) -> Outcome:
+        """`/invite @somebody`: Slack's own command, which no app hears."""
+        with self._world.lock:
+            channel = self._channel(channel_id)
+            handle = text.strip().removeprefix("@").casefold()
+            found = [
+                user.id
+                for user in self._world.users.values()
+                if handle in (user.name.casefold(), user.id.casefold())
+            ]
+        try:
+            if len(found) != 1:
+                raise NotPossible(
+                    f"there is nobody called {text.strip() or '…'}: write /invite @name"
+                )
+            self.invite(channel_id, found[0])
+        except NotPossible as error:
+            refused = Outcome(False, error="not_possible")
+            return self._slackbot(channel, refused, f"/invite: {error}.")
+        return Outcome(True)
 
     def shortcut(self, callback_id: str, channel_id: str, ts: str) -> Outcome:
         """Use one of the app's message shortcuts; what goes wrong is said by Slackbot, in the channel.

@@ -1,5 +1,6 @@
 """Every table in one import, for migrations and for the metadata test."""
 
+from storage import leases
 from storage.actions import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
@@ -34,6 +35,7 @@ __all__ = [
     "front",
     "imports",
     "inventory",
+    "leases",
     "maturity",
     "milestones",
     "people",

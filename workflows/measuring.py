@@ -1,5 +1,6 @@
 """How the record stands, in figures for those who operate mlgov: cheap on large tables, read in one transaction."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +11,7 @@ from storage.approvals import waiting
 from storage.budgets import costs
 from storage.delivery.queries import timers
 from storage.enums import OutboxState
+from storage.people import readings
 from storage.registry import queries as registry
 from workflows import clock
 from workflows.delivery import status
@@ -31,12 +33,22 @@ class Figure:
 def figures(session: Session) -> Iterator[Figure]:
     """One after the other, the cheapest first, so that what was read stands when the next takes too long. Names nobody."""
     now = clock.now(session)
+    yield from _mirror(session)
     yield from _due(session, now)
     yield from _approvals(session, now)
     yield from _heads(session, now)
     yield from _registry(session, now)
     yield from _delivery(session)
     yield from _costs(session, now)
+
+
+def _mirror(session: Session) -> Iterator[Figure]:
+    """In real time, as the readings themselves are."""
+    now = clock.real_now(session)
+    for kind, reading in readings.standing(session).items():
+        age = reading.age(now)
+        seconds = math.inf if age is None else age.total_seconds()
+        yield Figure("mirror_age_seconds", seconds, kind)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

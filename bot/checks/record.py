@@ -14,6 +14,7 @@ from bot.settings import Settings, SettingsRefused
 from bot.statements import issuing
 from storage import migrate, runtime
 from storage.db import Database
+from storage.people import readings
 from workflows import clock
 from workflows.delivery import status
 from workflows.errors import GovernanceError
@@ -26,6 +27,8 @@ from workflows.wording import counted
 
 T = TypeVar("T")
 
+STALE = timedelta(hours=2)
+"""A mirror of Slack that was not read for so long misses readings: it is read every hour."""
 SET_BACK_TOLD = timedelta(days=1)
 """How long a clock that ran back is told."""
 SPARE = 10
@@ -104,6 +107,38 @@ class Record:
         return warning(
             "clock went back",
             f"by {seen.by.total_seconds():.0f} s on {seen.at:%d %b %Y %H:%M} UTC. Nothing is held up by it; turn on time synchronisation.",
+        )
+
+    def mirror(self) -> Check | None:
+        """When Slack's people, user groups and channels were read; None where the record can't be read."""
+        if not self.is_current:
+            return None
+        database = opening.build(self._settings)
+        try:
+            with database.read() as session:
+                standing, now = readings.standing(session), runtime.real_now(session)
+        finally:
+            database.close()
+        if all(row.read_at is None and not row.failures for row in standing.values()):
+            return Check(
+                "mirror",
+                True,
+                "not read yet; `mlgov run` reads Slack when it starts, `mlgov sync` does it now",
+            )
+        parts, is_stale = [], False
+        for kind, row in standing.items():
+            age = row.age(now)
+            why = f", the last try failed ({row.failure})" if row.failures else ""
+            when = "never read" if age is None else f"{row.entries:,}, {_ago(age)}"
+            parts.append(f"{readings.WORDS[kind]} ({when}{why})")
+            is_stale = is_stale or age is None or age > STALE
+        words = ", ".join(parts)
+        if not is_stale:
+            return Check("mirror", True, words)
+        return Check(
+            "mirror",
+            False,
+            f"{words}. mlgov reads Slack when it starts and every hour: see that `mlgov run` runs and what it logs, or read it now by `mlgov sync`.",
         )
 
     def anchor(self) -> Check:
@@ -240,3 +275,12 @@ def _asked_of_server(database: Database) -> tuple[bool, int]:
         ).scalar_one()
         allowed = connection.execute(text("SHOW max_connections")).scalar_one()
     return bool(may_create), int(allowed)
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return (
+        f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
+    )

@@ -26,6 +26,7 @@ from bot.cli import (
     registry,
     serving,
     statements,
+    syncing,
     tokens,
     webhooks,
 )
@@ -43,6 +44,7 @@ app = typer.Typer(
 serving.register(app)
 app.command()(migrating.migrate)
 backup.register(app)
+app.command()(syncing.sync)
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")

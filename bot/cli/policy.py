@@ -52,6 +52,7 @@ def check(
     ] = False,
 ) -> None:
     """Say what is wrong with a policy file, line by line: also stages that nothing reaches, or that nobody could pass."""
+    from storage.people import readings
     from workflows.people import checking
     from workflows.policy import review
     from workflows.policy.reading import line_of
@@ -61,8 +62,13 @@ def check(
     looked = "people and groups were not looked at"
     if not offline and _has_database():
         with opened() as database, database.read() as session:
-            wrong += checking.against_mirror(session, found.policy, org_key(database))
-        looked = "people and groups are known"
+            if readings.unread(session):
+                looked = "people and groups were not looked at, because mlgov hasn't read them from Slack yet: `mlgov sync` does, and `mlgov run` when it starts"
+            else:
+                wrong += checking.against_mirror(
+                    session, found.policy, org_key(database)
+                )
+                looked = "people and groups are known"
     if wrong:
         told = [
             f"{path}:{line_of(found.text, place)}: {'.'.join(str(part) for part in place)}: {words}"

@@ -1,5 +1,6 @@
 """Asking Slack about people, user groups and channels. Never called inside a transaction."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,15 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot import slack_client
 from bot.slack_errors import Effect, Failure, classify
 
+log = logging.getLogger("mlgov")
+
 PAGE = 500
-"""Entries asked for at once; Slack recommends no more than 200 and takes up to 1,000."""
+"""Entries asked for at once. Slack recommends no more than 200 and takes up to 999; at 20 calls a minute, 20,000 people
+take two minutes in pages of 500 and five in pages of 200."""
+LEAST_PAGE = 100
+"""Where Slack can't make a page in time, the next one asked for is half as long, down to this."""
+TOLD_WAIT = 5.0
+"""Seconds of waiting for Slack's limits from which on it is told."""
 _ABSENT = {
     "user_not_found",
     "user_not_visible",
@@ -19,6 +27,7 @@ _ABSENT = {
     "no_such_subteam",
     "channel_not_found",
 }
+_NOT_IN_THIS_PLAN = {"plan_upgrade_required", "paid_teams_only"}
 _LIMITED_TRIES = 8
 _TRIES = 3
 _AWAY = "not connected"
@@ -26,11 +35,15 @@ _LONGEST_WAIT = 90.0
 
 
 class SlackSilent(Exception):
-    """Slack did not answer in time, refused, or limits how often it may be asked. `code` says which."""
+    """Slack did not answer in time, refused, or limits how often it may be asked. `code` says which.
 
-    def __init__(self, code: str) -> None:
+    `is_slow` when it took the question and had no answer for it, as it does where too much was asked for at once.
+    """
+
+    def __init__(self, code: str, *, is_slow: bool = False) -> None:
         super().__init__(code)
         self.code = code
+        self.is_slow = is_slow
 
 
 class SlackReads:
@@ -56,13 +69,18 @@ class SlackReads:
         yield from self._pages(self._client.users_list, "members", team_id=team_id)
 
     def groups(self, team_id: str | None) -> list[dict[str, Any]]:
-        """usergroups.list with the members of each; the disabled ones too."""
-        answer = self._ask(
-            self._client.usergroups_list,
-            include_users=True,
-            include_disabled=True,
-            team_id=team_id,
-        )
+        """usergroups.list with the members of each; the disabled ones too. A plan without user groups has none."""
+        try:
+            answer = self._ask(
+                self._client.usergroups_list,
+                include_users=True,
+                include_disabled=True,
+                team_id=team_id,
+            )
+        except SlackSilent as error:
+            if error.code in _NOT_IN_THIS_PLAN:
+                return []
+            raise
         return [dict(one) for one in (answer or {}).get("usergroups", ())]
 
     def group_members(self, group_id: str, team_id: str | None) -> list[str] | None:
@@ -73,9 +91,12 @@ class SlackReads:
         return None if answer is None else [str(one) for one in answer["users"]]
 
     def channels(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
-        """conversations.list of channels, page by page: the public ones, and the private ones that the bot is in."""
+        """users.conversations of the bot itself, page by page: the public and private channels that it is in.
+
+        Slack leaves `is_member` out of these: the bot is in all of them.
+        """
         yield from self._pages(
-            self._client.conversations_list,
+            self._client.users_conversations,
             "channels",
             types="public_channel,private_channel",
             team_id=team_id,
@@ -112,9 +133,15 @@ class SlackReads:
     def _pages(
         self, method: Callable[..., Any], field: str, **args: Any
     ) -> Iterator[list[Any]]:
-        cursor = ""
+        cursor, limit = "", PAGE
         while True:
-            answer = self._ask(method, limit=PAGE, cursor=cursor or None, **args)
+            try:
+                answer = self._ask(method, limit=limit, cursor=cursor or None, **args)
+            except SlackSilent as error:
+                if not error.is_slow or limit <= LEAST_PAGE or self._stop is None:
+                    raise
+                limit = max(LEAST_PAGE, limit // 2)
+                continue
             if answer is None:
                 return
             yield list(answer.get(field) or ())
@@ -136,8 +163,13 @@ class SlackReads:
                 if failure.code in _ABSENT:
                     return None
                 wait = self._patience(failure, attempt)
+                if self._stop is not None and wait is not None and wait > TOLD_WAIT:
+                    log.info(
+                        "Slack asks mlgov to wait %.0f s before it reads on.", wait
+                    )
                 if self._stop is None or wait is None or self._stop.wait(wait):
-                    raise SlackSilent(failure.code) from error
+                    is_slow = failure.effect is Effect.UNKNOWN
+                    raise SlackSilent(failure.code, is_slow=is_slow) from error
 
     @staticmethod
     def _patience(failure: Failure, attempt: int) -> float | None:

@@ -3,6 +3,12 @@
 from bot import blocks
 from bot.rendering import Rendered, Scene
 from workflows.people.groups import ApproversChanged, ApproversTold
+from workflows.people.linking import (
+    JoinedTold,
+    NotJoinedTold,
+    PeopleJoined,
+    PeopleNotJoined,
+)
 from workflows.wording import counted
 
 _NAMES = 10
@@ -33,6 +39,58 @@ def approvers_changed(
         ],
         is_final=True,
     )
+
+
+def joined(record: JoinedTold, notice: PeopleJoined, scene: Scene) -> Rendered:
+    """Whom an import named by address turned up in Slack."""
+    text = f"mlgov found {counted(len(record.names), 'person', 'people')} in Slack whom an import had named by e-mail address"
+    who = f": {_names(record.names)}" if scene.is_closed and record.names else ""
+    return Rendered(
+        f"{text}{who}",
+        [
+            blocks.section(f"*{text}{who}*"),
+            blocks.context(
+                "Each is the one active full member with that address. What the import says of them is theirs now; it stands on the ledger. "
+                "`people: {link_by_email: false}` in the policy leaves this to the next import."
+            ),
+        ],
+    )
+
+
+def not_joined(
+    record: NotJoinedTold, notice: PeopleNotJoined, scene: Scene
+) -> Rendered:
+    """Addresses of an import that could be several people's."""
+    number = len(record.addresses)
+    text = f"mlgov can't tell who {counted(number, 'address', 'addresses')} of an import {'belongs' if number == 1 else 'belong'} to in Slack"
+    lines = (
+        [
+            f"• {blocks.escape(address, 80)}: {_why(entries, members, before)}"
+            for address, entries, members, before in record.addresses[:_NAMES]
+        ]
+        if scene.is_closed
+        else []
+    )
+    if scene.is_closed and number > _NAMES:
+        lines.append(f"• and {number - _NAMES:,} more")
+    return Rendered(
+        text,
+        [
+            blocks.section("\n".join([f"*{text}*", *lines])),
+            blocks.context(
+                "Nobody was changed. Import them again with their Slack ids: each is in the person's profile under “Copy member ID”."
+            ),
+        ],
+        is_final=True,
+    )
+
+
+def _why(entries: int, members: int, before: bool) -> str:
+    if entries > 1 or members > 1:
+        return f"{counted(entries, 'imported entry', 'imported entries')}, {counted(members, 'member', 'members')} with this address"
+    if before:
+        return "its member is one with an earlier imported entry already"
+    return "clear by now"
 
 
 def _names(names: tuple[str, ...]) -> str:

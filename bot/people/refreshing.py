@@ -1,7 +1,5 @@
 """From Slack's answers to the mirror: ask first, then write in a transaction of its own."""
 
-import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.people import payloads
-from bot.people.asking import SlackReads, SlackSilent
+from bot.people.asking import SlackReads
 from bot.people.workspaces import Workspaces
 from storage.db import Database
 from workflows import clock
@@ -17,13 +15,13 @@ from workflows.people import service as people
 from workflows.people.forms import ChannelSeen
 from workflows.people.records import GroupChange
 
-log = logging.getLogger("mlgov")
-
 MOST_UNKNOWN = 50
 """Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
 
 WatchGroups = Callable[[Session, Sequence[GroupChange], datetime], None]
 """Told, in the transaction of the change, who joined and who left which user group."""
+Progress = Callable[[str, int], None]
+"""Told how many of a kind were read so far. It may raise, which ends the reading."""
 
 
 class Refresher:
@@ -41,7 +39,6 @@ class Refresher:
         self._ours = workspaces.ours
         self._workspaces = workspaces
         self._watch = watch
-        self._one_at_a_time = threading.Lock()
 
     def _team_ids(self) -> list[str | None]:
         """The workspaces to ask about: None stands for the bot's own, which needs no naming."""
@@ -81,8 +78,8 @@ class Refresher:
 
         self._db.run(work)
 
-    def refresh_groups(self) -> None:
-        """All user groups with their members. Raises SlackSilent."""
+    def refresh_groups(self) -> int:
+        """All user groups with their members; how many there are. Raises SlackSilent."""
         read_at = self._real_now()
         found: list[dict[str, Any]] = []
         teams = self._team_ids()
@@ -105,6 +102,7 @@ class Refresher:
             self._watch(session, changes, now)
 
         self._db.run(work, patient=True)
+        return len(groups)
 
     def refresh_channel(self, channel_id: str) -> None:
         """One channel and whether guests read it. Raises SlackSilent."""
@@ -117,38 +115,67 @@ class Refresher:
 
     # --- everything
 
-    def refresh_all(self) -> None:
-        """People, user groups, channels. A part that fails is logged, and the others go on."""
-        with self._one_at_a_time:
-            self._guarded("people", self._refresh_people)
-            self._guarded("user groups", self.refresh_groups)
-            self._guarded("channels", self._refresh_channels)
-
-    def _guarded(self, what: str, part: Callable[[], None]) -> None:
-        try:
-            part()
-        except SlackSilent as error:
-            log.warning("the mirror of %s could not be refreshed: %s", what, error.code)
-
-    def _refresh_people(self) -> None:
+    def read_people(self, progress: Progress) -> int:
+        """Everybody; how many there are. Raises SlackSilent."""
+        count = 0
         for team_id in self._team_ids():
             read_at = self._real_now()
             for page in self._reads.users(team_id):
                 self._write_people(page, read_at)
+                count += len(page)
+                progress("people", count)
                 read_at = self._real_now()
+        return count
 
-    def _refresh_channels(self) -> None:
+    def read_groups(self, progress: Progress) -> int:
+        """All user groups with their members; how many there are. Raises SlackSilent."""
+        count = self.refresh_groups()
+        progress("groups", count)
+        return count
+
+    def read_channels(self, progress: Progress) -> int:
+        """All channels that mlgov is in, without who reads them; how many there are. Raises SlackSilent."""
+        began = self._real_now()
+        kept: set[str] = set()
         for team_id in self._team_ids():
-            read_at = self._real_now()
             for page in self._reads.channels(team_id):
                 seen = [
-                    self._looked_at(one)
-                    if one.get("is_member") and not one.get("is_archived")
-                    else payloads.channel(one, has_guests=None)
+                    payloads.channel({**one, "is_member": True}, has_guests=None)
                     for one in page
                 ]
-                self._write_channels(seen, read_at)
-                read_at = self._real_now()
+                self._write_channels(seen, began)
+                kept |= {one.slack_id for one in seen}
+                progress("channels", len(kept))
+        self._db.run(
+            lambda session: people.leave_other_channels(
+                session, kept, org_key=self._ours.org_key, began=began
+            ),
+            patient=True,
+        )
+        return len(kept)
+
+    def audiences_to_read(
+        self, names: Sequence[str], since: datetime
+    ) -> list[tuple[str, bool]]:
+        """(Slack id, shared outside) of the channels whose members were not looked at since, the important ones first."""
+        with self._db.read() as session:
+            return people.audiences_to_read(
+                session, self._ours.org_key, names, since=since
+            )
+
+    def read_audience(self, channel_id: str, is_shared_outside: bool) -> None:
+        """Who reads one channel that mlgov is in. Raises SlackSilent."""
+        read_at = self._real_now()
+        has_guests = is_shared_outside or self._has_guests(channel_id)
+        self._db.run(
+            lambda session: people.set_audience(
+                session,
+                channel_id,
+                has_guests,
+                org_key=self._ours.org_key,
+                read_at=read_at,
+            )
+        )
 
     # --- channels and who reads them
 
@@ -203,7 +230,11 @@ class Refresher:
     def _write_channels(self, seen: Sequence[ChannelSeen], read_at: datetime) -> None:
         def work(session: Session) -> None:
             people.upsert_channels(
-                session, seen, org_key=self._ours.org_key, read_at=read_at
+                session,
+                seen,
+                org_key=self._ours.org_key,
+                read_at=read_at,
+                now=clock.now(session),
             )
 
         self._db.run(work, patient=len(seen) > 1)

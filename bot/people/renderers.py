@@ -6,14 +6,32 @@ from sqlalchemy.orm import Session
 
 from bot.people import messages
 from bot.rendering import Renderer, Scene
-from workflows.people import groups
+from workflows.people import groups, linking
 from workflows.people.groups import ApproversChanged, ApproversTold
+from workflows.people.linking import (
+    JoinedTold,
+    NotJoinedTold,
+    PeopleJoined,
+    PeopleNotJoined,
+)
 
 
 def _changed(session: Session, notice: ApproversChanged, scene: Scene) -> ApproversTold:
     return groups.read(session, notice)
 
 
+def _joined(session: Session, notice: PeopleJoined, scene: Scene) -> JoinedTold:
+    return linking.read_joined(session, notice)
+
+
+def _not_joined(
+    session: Session, notice: PeopleNotJoined, scene: Scene
+) -> NotJoinedTold:
+    return linking.read_not_joined(session, notice)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApproversChanged, _changed, messages.approvers_changed),
+    Renderer(PeopleJoined, _joined, messages.joined),
+    Renderer(PeopleNotJoined, _not_joined, messages.not_joined),
 )

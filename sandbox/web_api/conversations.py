@@ -84,10 +84,12 @@ def of_user(call: Call) -> Answer:
     user_id = call.text("user") or call.world.app.bot_user_id
     call.user(user_id)
     skip_archived = call.flag("exclude_archived")
+    within = call.team_id() if call.world.app.org_wide else None
     found = [
         one
         for one in call.world.channels.values()
         if one.kind in kinds
+        and within in (None, *one.team_ids)
         and user_id in one.members
         and call.sees(one)
         and not (skip_archived and one.is_archived)

@@ -1,31 +1,193 @@
 """Two entries for one person becoming one: whom a file named by e-mail turns out to be in Slack."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import (
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    and_,
+    delete,
+    func,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from storage.budgets.tables import Budget
+from storage.audit.tables import AuditEntry
+from storage.base import Base
+from storage.people.lookups import parts
 from storage.people.tables import Person
-from storage.projects.tables import Project
 
-_REFERENCES: tuple[tuple[Any, str], ...] = (
-    (Project, "owner_id"),
-    (Project, "sponsor_id"),
-    (Project, "manager_id"),
-    (Budget, "owner_id"),
-    (Person, "manager_id"),
-)
-"""Where somebody who was never in Slack can stand: they have asked, decided and written nothing."""
+_QUIET = {"synchronize_session": False}
+_MANAGER = Person.__table__.c.manager_id
 
 
-def replace_person(session: Session, old_id: str, new_id: str) -> None:
-    """Whatever names `old_id` names `new_id` from now on, and `old_id` is gone."""
-    for table, column in _REFERENCES:
+def references() -> Iterator[Any]:
+    """Every column that names a person, of every table there is."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if any(key.column.table.name == "person" for key in column.foreign_keys):
+                yield column
+
+
+def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
+    """Whatever names one of these people, none of whom is in Slack, names the other from now on; the first are gone.
+
+    Where both stand in a place that holds somebody once, that of the second stays.
+    """
+    session.flush()
+    for column in references():
+        for part in parts(replaced):
+            named = session.execute(
+                select(column).where(column.in_(part)).distinct()
+            ).scalars()
+            for old_id in sorted(named):
+                _replace(session, column, old_id, replaced[old_id])
+    for part in parts(replaced):
         session.execute(
-            update(table)
-            .where(getattr(table, column) == old_id)
-            .values({column: new_id})
+            delete(Person).where(Person.id.in_(part)).execution_options(**_QUIET)
+        )
+
+
+def _replace(session: Session, column: Any, old_id: str, new_id: str) -> None:
+    if column is _MANAGER:
+        session.execute(
+            update(Person)
+            .where(Person.manager_id == old_id)
+            .values(manager_id=new_id)
             .execution_options(synchronize_session="fetch")
         )
-    session.execute(delete(Person).where(Person.id == old_id))
+        return
+    for others in _held_once(column):
+        twin = column.table.alias()
+        there = select(twin.c[column.name]).where(
+            twin.c[column.name] == new_id,
+            *(twin.c[other.name] == other for other in others),
+        )
+        session.execute(delete(column.table).where(column == old_id, there.exists()))
+    session.execute(
+        update(column.table).where(column == old_id).values({column.name: new_id})
+    )
+
+
+def _held_once(column: Any) -> Iterator[list[Any]]:
+    """The other columns of each key that a person's column is part of."""
+    for constraint in column.table.constraints:
+        if not isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+            continue
+        columns = list(constraint.columns)
+        if any(one is column for one in columns):
+            yield [one for one in columns if one is not column]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An address that entries of files and members in Slack have; the ids are of one of each."""
+
+    email: str
+    entries: int
+    entry_id: str
+    members: int
+    member_id: str
+
+
+def _matches(org_key: str) -> Any:
+    """Entries that nobody has met in Slack beside full, active members as Slack described them, by address."""
+    entry = (
+        select(
+            Person.email, func.count().label("number"), func.min(Person.id).label("id")
+        )
+        .where(
+            Person.org_key == org_key,
+            Person.slack_id.is_(None),
+            Person.email.is_not(None),
+            Person.erased_at.is_(None),
+        )
+        .group_by(Person.email)
+        .subquery("entry")
+    )
+    member = (
+        select(
+            Person.email,
+            func.count().label("number"),
+            func.min(Person.id).label("id"),
+            func.count(Person.linked_at).label("linked"),
+        )
+        .where(
+            Person.org_key == org_key,
+            Person.email.is_not(None),
+            Person.slack_id.is_not(None),
+            Person.team_id.is_not(None),
+            Person.is_bot.is_(False),
+            Person.is_guest.is_(False),
+            Person.is_stranger.is_(False),
+            Person.is_deactivated.is_(False),
+            Person.erased_at.is_(None),
+        )
+        .group_by(Person.email)
+        .subquery("member")
+    )
+    is_clear = and_(entry.c.number == 1, member.c.number == 1, member.c.linked == 0)
+    columns = (
+        entry.c.email,
+        entry.c.number,
+        entry.c.id,
+        member.c.number,
+        member.c.id,
+    )
+    joined = select(*columns).join(member, member.c.email == entry.c.email)
+    return joined.order_by(entry.c.email), is_clear, entry.c.id
+
+
+def list_clear(session: Session, org_key: str, *, most: int) -> list[Match]:
+    """Addresses of one entry, which never did anything, and one member, who was never joined with an entry before."""
+    joined, is_clear, entry_id = _matches(org_key)
+    acted = select(AuditEntry.actor_id)
+    rows = session.execute(joined.where(is_clear, entry_id.not_in(acted)).limit(most))
+    return [Match(*row) for row in rows]
+
+
+def list_unclear(session: Session, org_key: str) -> list[Match]:
+    """Addresses that could mean several, or a member who is one with another entry already."""
+    joined, is_clear, _ = _matches(org_key)
+    return [Match(*row) for row in session.execute(joined.where(not_(is_clear)))]
+
+
+def list_ids_by_email(session: Session, org_key: str, email: str) -> list[str]:
+    """Everybody of an organisation who has an address (folded), by id."""
+    return list(
+        session.execute(
+            select(Person.id)
+            .where(Person.org_key == org_key, Person.email == email)
+            .order_by(Person.id)
+        ).scalars()
+    )
+
+
+def list_managers(session: Session, org_key: str) -> dict[str, str]:
+    """Person id → the id of their line manager, for all who have one."""
+    rows = session.execute(
+        select(Person.id, Person.manager_id).where(
+            Person.org_key == org_key, Person.manager_id.is_not(None)
+        )
+    )
+    return {person: str(manager) for person, manager in rows}
+
+
+def list_linked(
+    session: Session, org_key: str, linked_at: datetime
+) -> Sequence[Person]:
+    """Who became one with an entry of a file at that instant, by name."""
+    return (
+        session.execute(
+            select(Person)
+            .where(Person.org_key == org_key, Person.linked_at == linked_at)
+            .order_by(Person.name, Person.id)
+        )
+        .scalars()
+        .all()
+    )

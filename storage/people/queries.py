@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from storage.people.lookups import parts
 from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -286,6 +287,30 @@ def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None
                 index_elements=["org_key", "slack_id"]
             ),
             list(rows),
+        )
+
+
+def list_joined_channels(session: Session, org_key: str) -> Sequence[Channel]:
+    """Channels that the bot is in, as far as the mirror knows."""
+    return (
+        session.execute(
+            select(Channel)
+            .where(Channel.org_key == org_key, Channel.bot_is_member.is_(True))
+            .order_by(Channel.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def leave_channels(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
+    """The bot is in these channels no more, so it knows nothing of who reads them."""
+    for part in parts(slack_ids):
+        session.execute(
+            update(Channel)
+            .where(Channel.org_key == org_key, Channel.slack_id.in_(part))
+            .values(bot_is_member=False, refreshed_at=None)
+            .execution_options(synchronize_session="fetch")
         )
 
 

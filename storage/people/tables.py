@@ -49,6 +49,8 @@ class Person(Base):
     """The end of the last absence for which they named a stand-in; past or none for nearly everybody."""
     stands_in_until: Mapped[datetime | None]
     """The end of the last absence in which they stand in for somebody."""
+    linked_at: Mapped[datetime | None]
+    """When an entry that a file had named by their address became theirs (governed time): once, whatever address comes."""
     erased_at: Mapped[datetime | None]
 
 
@@ -96,3 +98,20 @@ class Channel(Base):
     has_guests: Mapped[bool] = mapped_column(default=False)
     bot_is_member: Mapped[bool] = mapped_column(default=False)
     refreshed_at: Mapped[datetime | None]
+
+
+class MirrorReading(Base):
+    """How one part of the mirror stands: `people`, `groups` or `channels`. All times are real."""
+
+    __tablename__ = "mirror_reading"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    read_at: Mapped[datetime | None]
+    """When the last reading of all of it began; none when there was never one."""
+    entries: Mapped[int] = mapped_column(default=0)
+    """How many there were then."""
+    failed_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    """Readings that failed since the last one that did not."""
+    failure: Mapped[str | None]
+    """Slack's word for why."""

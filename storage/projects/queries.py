@@ -108,3 +108,22 @@ def insert_accounts(session: Session, owners: Mapping[str, int]) -> None:
             for account, project in sorted(owners.items())
         ]
         session.execute(insert(ProjectAccount), rows)
+
+
+def list_with_named_channel(session: Session) -> Sequence[Project]:
+    """Projects for which a file gave the name of a channel that nobody knew."""
+    return (
+        session.execute(
+            select(Project)
+            .where(Project.channel_name.is_not(None))
+            .order_by(Project.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+def list_channels(session: Session) -> set[str]:
+    """The Slack ids of all projects' channels."""
+    named = session.execute(select(Project.channel).distinct()).scalars()
+    return {channel for channel in named if channel is not None}

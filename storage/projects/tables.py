@@ -24,6 +24,8 @@ class Project(Base):
     status: Mapped[str]
     channel: Mapped[str | None]
     """Slack channel id."""
+    channel_name: Mapped[str | None]
+    """A channel's name (without #) that a file gave and nobody knows yet; it becomes `channel` once mlgov is in it."""
     created_at: Mapped[datetime]
 
 

@@ -150,7 +150,9 @@ def test_a_leavers_token_dies(api: Api) -> None:
     tim = api.personal(TIM)
     assert api.get("/approvals", tim).status_code == 200
     api.office.sandbox.world.update_user(TIM, deleted=True)
-    api.office.bot.deps.directory.refresh_all()
+    eventually(
+        lambda: api.get("/approvals", tim).status_code != 200, "Slack's news is heard"
+    )
     refused = api.get("/approvals", tim)
     assert (refused.status_code, refused.json()["type"]) == (
         401,

@@ -16,6 +16,7 @@ from storage.approvals.tables import Approval, Decision
 from storage.db import Database
 from storage.delivery.tables import Message, Outbox, Timer
 from storage.enums import Verdict
+from storage.people import readings
 from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -428,6 +429,7 @@ def populated(db: Database, text: str = POLICY) -> House:
     """Ola owns, Tim asks, Fay, Fred and Eve are finance; a guest, a stranger, a bot and a leaver are there too."""
     house = House(db, text)
     with db.begin() as session:
+        readings.record(session, dict.fromkeys(readings.KINDS, 1), START)
         session.add(PolicyVersion(sha256="0" * 64, text=text, applied_at=START))
         session.add_all(
             Channel(

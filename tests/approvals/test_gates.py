@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from storage.audit.tables import AuditEntry
-from storage.people.tables import Person
+from storage.people.tables import MirrorReading, Person
 from tests.approvals.conftest import POLICY, START, House
 from workflows.approvals.refusals import AlreadyDecided, CommentNeeded
 from workflows.approvals.routing import NobodyToDecide
@@ -388,3 +388,12 @@ def test_nobody_stands_by_name_on_the_ledger(house: House) -> None:
         facts = str([row.body for row in session.execute(select(AuditEntry)).scalars()])
         people = [one.slack_id for one in session.execute(select(Person)).scalars()]
     assert not [one for one in people if one and one in facts]
+
+
+def test_a_request_that_rests_on_a_mirror_never_read_says_so(house: House) -> None:
+    with house.db.begin() as session:
+        session.execute(delete(MirrorReading))
+    project = house.project(owner=None)
+    with pytest.raises(NobodyToDecide, match="hasn't read yet who is in Slack") as told:
+        house.submit("tim", project)
+    assert "names nobody" not in told.value.sentence

@@ -12,7 +12,7 @@ from bot.approvals.words import APPROVE
 from bot.digests import pages, words
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
-from tests.digests.test_story import DIGESTS, SUNDAY, ask, digests, enrol, released
+from tests.digests.test_story import DIGESTS, SUNDAY, ask, digests, released
 from tests.stories.office import OLA, TIM, Office, opened
 from workflows.digests import service
 from workflows.people import service as people
@@ -27,7 +27,6 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     with opened(url, tmp_path, policy=DIGESTS, at=SUNDAY, scale=0.5) as running:
         running.project("triage", "Ticket triage")
         running.costs(days(date(2026, 1, 1), 25, "45"))
-        enrol(running)
         ask(running, running.sandbox.seat(TIM))
         released(running)
         yield running

@@ -18,7 +18,6 @@ from storage.enums import DigestState
 from tests.budgets.conftest import days
 from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, OLA, POLICY, TIM, Office, eventually, opened
-from workflows.digests import readers
 
 pytestmark = pytest.mark.slow
 
@@ -36,16 +35,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     with opened(url, tmp_path, policy=DIGESTS, at=SUNDAY) as running:
         running.project("triage", "Ticket triage")
         running.costs(days(date(2026, 1, 1), 25, "30"))
-        enrol(running)
         yield running
-
-
-def enrol(office: Office) -> None:
-    deps = office.bot.deps
-    with office.db.begin(patient=True) as session:
-        readers.enrol(
-            session, policy=deps.policy, org_key=deps.team.org_key, now=office.now()
-        )
 
 
 def digests(office: Office, slack_id: str) -> list[Message]:
@@ -207,7 +197,6 @@ def test_people_say_whether_they_want_it(office: Office) -> None:
     assert "You get no weekly digest" in body
     office.move(datetime(2026, 1, 26, 9, 1, tzinfo=UTC) - office.now())
     assert len(digests(office, TIM)) == 1, "who asked for it needs nobody's word"
-    enrol(office)
     office.move(timedelta(days=7))
     assert len(digests(office, TIM)) == 2
     assert digests(office, OLA) == []
@@ -246,7 +235,6 @@ def test_after_a_week_of_downtime_it_is_missed_and_its_owner_told(
     office: Office,
 ) -> None:
     released(office)
-    office.bot.scheduler.stop()
     office.move(timedelta(days=12))
     states = {}
     with office.db.read() as session:

@@ -15,6 +15,7 @@ from slack_sdk import WebClient
 from bot import manifest
 from bot.context import Team
 from bot.directory import Directory
+from bot.people.reading import Result
 from sandbox.limits import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -148,6 +149,12 @@ class Place:
         """How often the stand-in was asked this."""
         return len(self.sandbox.inspector.calls(f"/api/{method}"))
 
+    def read(self) -> Result:
+        """Read everything once, as at a start."""
+        result = self.directory.reader.read(10, print)
+        assert result is not None
+        return result
+
     @contextmanager
     def hearing(self) -> Iterator[None]:
         """While this lasts, the stand-in's events reach the directory over HTTP."""
@@ -222,5 +229,5 @@ def open_place(database: Database) -> Iterator[Opened]:
 def acme(open_place: Opened) -> Place:
     """One workspace, mirrored."""
     place = open_place(one_workspace())
-    place.directory.refresh_all()
+    place.read()
     return place

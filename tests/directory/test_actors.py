@@ -119,7 +119,7 @@ def test_without_a_mirror_people_are_met_one_by_one(open_place: Opened) -> None:
 
 def test_on_a_grid_a_person_is_the_same_in_every_workspace(open_place: Opened) -> None:
     place = open_place(grid())
-    place.directory.refresh_all()
+    place.read()
     one = place.directory.actor("W0BOTH", team_id="T0ONE", enterprise_id="E0ACME")
     two = place.directory.actor("W0BOTH", team_id="T0TWO", enterprise_id="E0ACME")
     assert one.id == two.id
@@ -139,7 +139,7 @@ def test_on_a_grid_our_enterprise_in_the_payload_makes_nobody_one_of_ours(
     open_place: Opened,
 ) -> None:
     place = open_place(grid())
-    place.directory.refresh_all()
+    place.read()
     for _ in range(2):
         actor = place.directory.actor(SAM, team_id="T0ELSE", enterprise_id="E0ACME")
         assert actor.is_stranger
@@ -150,7 +150,7 @@ def test_on_a_grid_our_enterprise_in_the_payload_makes_nobody_one_of_ours(
 def test_a_name_that_wants_to_be_more_than_a_name_is_kept_as_text(acme: Place) -> None:
     name = "<!channel> & \u202eevil\u0000\ud800 😀 " + "x" * 5000
     acme.world.update_user(OLA, real_name=name.replace("\ud800", ""))
-    acme.directory.refresh_all()
+    acme.read()
     kept = who(acme, OLA).name
     assert kept.startswith("<!channel> & \u202eevil")
     assert "\u0000" not in kept

@@ -139,7 +139,7 @@ def test_the_membership_says_when_it_was_read_and_since_when_it_stands(
 
 def test_guests_leavers_bots_and_strangers_may_not_decide(acme: Place) -> None:
     acme.world.set_usergroup_members("S0FIN", [FAY, "U0GUS", "U0BEN", "U0BOT"])
-    acme.directory.refresh_all()
+    acme.read()
     assert approvers(acme, "@finance", "U0GUS", "U0BEN", "U0SAM", "U0BOT") == {FAY}
 
 

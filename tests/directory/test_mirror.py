@@ -43,9 +43,9 @@ def test_everything_is_mirrored_page_by_page(
 ) -> None:
     monkeypatch.setattr("bot.people.asking.PAGE", 2)
     place = open_place(one_workspace())
-    place.directory.refresh_all()
+    place.read()
     assert place.asked("users.list") >= 3
-    assert place.asked("conversations.list") == 2
+    assert place.asked("users.conversations") == 2
     assert members(place, "@finance") == {FAY, FRED}
     with place.db.read() as session:
         ola = people.find_by_slack_id(session, "T0ACME", OLA)
@@ -57,7 +57,7 @@ def test_everything_is_mirrored_page_by_page(
 def test_refreshing_again_changes_no_identity(acme: Place) -> None:
     before = acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
     acme.world.update_user(OLA, real_name="Ola Nord")
-    acme.directory.refresh_all()
+    acme.read()
     after = acme.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
     assert after.id == before.id
     assert after.name == "Ola Nord"
@@ -75,7 +75,7 @@ def test_a_channel_that_two_workspaces_of_a_grid_share_is_closed(
     open_place: Opened,
 ) -> None:
     place = open_place(grid())
-    place.directory.refresh_all()
+    place.read()
     assert closed(place, "C0ORG")
 
 
@@ -112,7 +112,7 @@ def test_channels_are_found_by_name_and_id(acme: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["users.list", "usergroups.list", "conversations.list"]
+    "part", ["users.list", "usergroups.list", "users.conversations"]
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_part_that_fails_leaves_the_others_alone(
@@ -121,11 +121,11 @@ def test_a_part_that_fails_leaves_the_others_alone(
     place = open_place(one_workspace())
     place.sandbox.faults.refuse(part, error="missing_scope")
     with caplog.at_level(logging.WARNING):
-        place.directory.refresh_all()
-    assert "could not be refreshed: missing_scope" in caplog.text
+        place.read()
+    assert "missing_scope" in caplog.text
     found = place.directory.actor(OLA, team_id="T0ACME", enterprise_id=None)
     assert found.is_member
-    assert closed(place, "C0GOV") == (part != "conversations.list")
+    assert closed(place, "C0GOV") == (part != "users.conversations")
     described = {"users.list": {FAY}, "usergroups.list": set()}
     assert members(place, "S0FIN") == described.get(part, {FAY, FRED})
 
@@ -134,7 +134,7 @@ def test_a_part_that_fails_leaves_the_others_alone(
 def test_a_refresh_waits_out_rate_limits(open_place: Opened) -> None:
     place = open_place(one_workspace(), RateLimits(scale=0.01))
     place.sandbox.faults.rate_limit("users.list", retry_after=1, count=1)
-    place.directory.refresh_all()
+    place.read()
     assert members(place, "@finance") == {FAY, FRED}
 
 
@@ -170,7 +170,7 @@ def test_an_event_is_never_fresh_enough_to_decide_by(acme: Place) -> None:
 
 def test_a_stale_event_brings_nobody_back(acme: Place) -> None:
     acme.world.update_user(FAY, deleted=True)
-    acme.directory.refresh_all()
+    acme.read()
     acme.directory.handle_event(
         {
             "type": "user_change",

@@ -71,6 +71,7 @@ def fill(database: Database) -> None:
             ],
             org_key=ORG,
             read_at=NOW,
+            now=NOW,
         )
 
 

@@ -15,6 +15,7 @@ from storage.enums import (
     PurposeClass,
     Severity,
 )
+from storage.people import readings
 from storage.people.tables import Channel
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -442,6 +443,7 @@ def settled(database: Database) -> Yard:
     """The organisation in an empty database."""
     yard = Yard(database)
     with database.begin() as session:
+        readings.record(session, dict.fromkeys(readings.KINDS, 1), START)
         session.add(PolicyVersion(sha256="0" * 64, text=POLICY, applied_at=START))
         session.add_all(
             Channel(

@@ -18,7 +18,6 @@ def main(given: dict[str, Any], told: Connection) -> None:
     """Serve until killed; says where once it serves."""
     logging.disable(logging.CRITICAL)
     bot = app.create(settings.read({}, **given), made_by="demo")
-    bot.deps.directory.refresh_all()
     server = WebServer(bot.web(serve_slack=True), "127.0.0.1", 0)
     server.start()
     bot.start()

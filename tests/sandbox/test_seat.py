@@ -129,3 +129,37 @@ def test_nothing_is_left_behind(make_sandbox: MakeSandbox) -> None:
     sandbox.stop()
     sandbox.stop()
     assert set(threading.enumerate()) <= before
+
+
+def test_the_app_is_invited_as_slack_lets_one(sandbox: Sandbox) -> None:
+    """By Slack's own command, which no app hears; the app hears that it came."""
+    bot = sandbox.world.app.bot_user_id
+    name = sandbox.world.users[bot].name
+    ana, bob, guest = (sandbox.seat(one) for one in ("U0ANA", "U0BOB", "U0GUEST"))
+    assert bot not in sandbox.world.channels["C0OUTSIDE"].members
+    for seat in (ana, bob):
+        if seat.user_id not in sandbox.world.channels["C0OUTSIDE"].members:
+            refused = seat.slash("/invite", f"@{name}", "C0OUTSIDE")
+            assert (refused.ok, "join #" in str(refused.text)) == (False, True)
+            sandbox.world.join("C0OUTSIDE", seat.user_id)
+    heard: list[dict[str, object]] = []
+    stop = sandbox.world.listen(lambda one: heard.append(one.event))
+    assert ana.slash("invite", f"@{name}", "C0OUTSIDE").ok
+    stop()
+    assert bot in sandbox.world.channels["C0OUTSIDE"].members
+    assert (heard[-1]["type"], heard[-1]["user"], heard[-1]["inviter"]) == (
+        "member_joined_channel",
+        bot,
+        "U0ANA",
+    )
+    again = bob.slash("/invite", f"@{name}", "C0OUTSIDE")
+    assert (again.ok, "already in" in str(again.text)) == (False, True)
+    nobody = bob.slash("/invite", "@nobody-of-this-name", "C0OUTSIDE")
+    assert (nobody.ok, "there is nobody" in str(nobody.text)) == (False, True)
+    with pytest.raises(NotPossible, match="direct message"):
+        ana.invite(ana.dm().id, "U0BOB")
+    shared = next(
+        one.id for one in guest.channels() if one.kind in ("public", "private")
+    )
+    with pytest.raises(NotPossible, match="guests"):
+        guest.invite(shared, "U0BOB")

@@ -64,7 +64,7 @@ def mlgov(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 
@@ -94,7 +94,7 @@ def running(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            rest = process.communicate(timeout=30)[0]
+            rest = process.communicate(timeout=90)[0]
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -229,3 +229,56 @@ def test_the_ledger_is_checked_from_outside(slack: Sandbox, tmp_path: Path) -> N
     done = mlgov(env, tmp_path, "audit", "verify", "--expect-head", forged)
     assert (done.returncode, "BROKEN at entry" in done.stdout) == (1, True)
     assert mlgov(env, tmp_path, "outbox", "list").stdout.startswith("Nothing waits")
+
+
+def test_before_slack_has_answered_nothing_is_ready_and_that_is_said(
+    slack: Sandbox, tmp_path: Path
+) -> None:
+    """A token that may not list people: mlgov serves, says what it waits for, and goes on when it may."""
+    env = environment(slack, tmp_path)
+    slack.faults.refuse("users.list", error="missing_scope")
+    slack.faults.refuse("auth.test", error="internal_error", count=1)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "bot.cli.main", "run", "--http", "--port", "0"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said: list[str] = []
+        for line in process.stdout:
+            said.append(line)
+            if "Slack could not be read" in line:
+                break
+        assert sum("does not say who mlgov is" in line for line in said) == 1, said
+        assert "people: missing_scope" in said[-1]
+        assert "not ready" in said[-1]
+        told = mlgov(env, tmp_path, "doctor")
+        assert "BAD  mirror: people (never read, the last try failed" in told.stdout
+        refused = mlgov(env, tmp_path, "sync")
+        assert refused.returncode == 1
+        assert "people: missing_scope" in refused.stderr
+        slack.faults.clear()
+        for line in process.stdout:
+            said.append(line)
+            if "mlgov governs" in line:
+                break
+        assert "mlgov governs" in said[-1], said
+        assert "Traceback" not in "".join(said)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=90)
+    assert process.returncode == 0
+
+
+def test_how_old_the_mirror_is_stands_in_the_metrics(
+    slack: Sandbox, tmp_path: Path
+) -> None:
+    with running(environment(slack, tmp_path), tmp_path, "--http") as (_process, url):
+        told = httpx.get(f"{url}/metrics", trust_env=False).text
+    ages = dict(re.findall(r'mlgov_mirror_age_seconds\{kind="(\w+)"\} (\S+)', told))
+    assert set(ages) == {"people", "groups", "channels"}
+    assert all(0 <= float(age) < 600 for age in ages.values())

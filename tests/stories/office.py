@@ -326,14 +326,13 @@ def opened(
             **{"mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10} | more,
         )
         bot = app.create(read, made_by="demo")
-        bot.deps.directory.refresh_all()
-        if has_met:
-            _introduce(bot)
         server = WebServer(bot.web(serve_slack=over == "http"), "127.0.0.1", 0)
         socket_mode = SocketMode(bot) if over == "socket" else None
         try:
             server.start()
             bot.start()
+            if has_met:
+                _introduce(bot)
             if socket_mode is not None:
                 socket_mode.start()
             else:

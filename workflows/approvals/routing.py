@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.enums import Ask
+from storage.people import readings
 from workflows.actors import Actor
 from workflows.approvals import announcements, people, rules, seating
 from workflows.approvals.binding import Words, bound, fallback_of, pin
@@ -49,7 +50,7 @@ def staffed(
         stage = bound_[short.position]
         spare = fallback_of(gate, stage.name, words)
         if stage.fallback or not spare:
-            raise NobodyToDecide(_sentence(stage, short))
+            raise NobodyToDecide(_unread(session, stage) or _sentence(stage, short))
         bound_[short.position] = with_fallback(stage, spare)
     return tuple(
         filled if asked.pinned is None else pin(filled, parties, now)
@@ -72,6 +73,17 @@ def _shortage(
             rules.ways(stage, [party.keys() - set(barred) for party in parties])
             for stage, parties in zip(stages, found, strict=True)
         ]
+    )
+
+
+def _unread(session: Session, stage: Stage) -> str:
+    """Where nobody has read yet who is in Slack's user groups, that is what is wrong; empty where it was read."""
+    if not readings.unread(session):
+        return ""
+    words = ", ".join(dict.fromkeys(approver.rule for approver in stage.approvers))
+    return (
+        f"mlgov hasn't read yet who is in Slack and in its user groups, so it can't tell whom the stage {stage.name} "
+        f"asks ({words}). Nothing was sent; try again in a few minutes. Where it stays like this, `mlgov doctor` says why."
     )
 
 

@@ -22,6 +22,8 @@ class Report:
     faults: tuple[RowFault, ...] = ()
     notes: tuple[str, ...] = ()
     uninvited: tuple[str, ...] = ()
+    channels_unread: bool = False
+    """Nobody has read yet which channels the bot is in."""
     reallocated: int = 0
     """Cost keys that belong to another project now."""
     is_dry_run: bool = False
@@ -73,7 +75,10 @@ def _lines(report: Report) -> Iterator[str]:
     if report.reallocated:
         yield f"{_counted(report.reallocated, 'group')} of cost {'would belong' if report.is_dry_run else 'belong'} to another project now."
     if report.uninvited:
-        yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`, then import again:"
+        if report.channels_unread:
+            yield "mlgov hasn't read yet which channels it is in. It writes in these once it has (`mlgov run` and `mlgov sync` read them) and is a member; invite it with `/invite @mlgov` where it isn't:"
+        else:
+            yield "mlgov is not in these channels, so it cannot write there. Invite it in each with `/invite @mlgov`; it finds them then:"
         for channel in report.uninvited[:MOST]:
             yield f"  {storable(channel, 90)}"
         yield from _more(len(report.uninvited), "more channel")

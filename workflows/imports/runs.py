@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.db import Database
 from storage.imports import queries
+from storage.people import readings
 from workflows import clock
 from workflows.actors import OPERATOR, Actor
 from workflows.audit import service as audit
@@ -149,6 +150,7 @@ def _import(
         faults=tuple(faults),
         notes=(*columns.notes, *outcome.notes),
         uninvited=tuple(dict.fromkeys(outcome.uninvited)),
+        channels_unread=readings.WORDS["channels"] in readings.unread(session),
         is_dry_run=request.dry_run,
         refused=bool(faults) and not request.skip_bad_rows,
     )

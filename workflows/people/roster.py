@@ -5,11 +5,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.people import identities, queries
+from storage.people import queries, readings
 from storage.people.tables import Person
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.people import mirror
+from workflows.people import linking, mirror
 from workflows.people.forms import PersonRow
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -74,10 +74,11 @@ class People:
         """Whoever a Slack id or e-mail address names, or a sentence that says what to do."""
         if "@" not in word:
             return self.with_slack_id(word)
-        found = self.with_email(word)
-        return (
-            found
-            or f"nobody is known by the address {word}; give the Slack id, or import people first"
+        return self.with_email(word) or (
+            f"nobody is known by the address {word}, and mlgov hasn't read Slack's people yet; "
+            "read them by `mlgov sync`, or import people first"
+            if readings.unread(self._session)
+            else f"nobody is known by the address {word}; give the Slack id, or import people first"
         )
 
     def unlinked(self, email: str) -> list[Person]:
@@ -179,7 +180,9 @@ def _whose(
         return "no Slack id and no e-mail address; write one of them"
     if email and person.slack_id is not None:
         for earlier in people.unlinked(email):
-            _link(session, actor, people, earlier, person, now)
+            people.forget(earlier.id)
+            linking.link(session, actor, [(earlier, person)], now=now)
+            session.expunge(earlier)
     return person, person.id in people.added
 
 
@@ -199,30 +202,6 @@ def _named_by_email(
     people.add(person)
     people.added.add(person.id)
     return person
-
-
-def _link(
-    session: Session,
-    actor: Actor,
-    people: People,
-    earlier: Person,
-    person: Person,
-    now: datetime,
-) -> None:
-    """Somebody whom a file named by e-mail has turned up in Slack: both entries become one."""
-    kept = ("manager_id", "business_unit", "persona", "country")
-    values = {name: getattr(earlier, name) for name in kept}
-    earlier_id = earlier.id
-    people.forget(earlier_id)
-    session.flush()
-    identities.replace_person(session, earlier_id, person.id)
-    session.expunge(earlier)
-    for name, value in values.items():
-        if getattr(person, name) is None and value not in (None, person.id):
-            setattr(person, name, value)
-    audit.record(
-        session, actor, "person.linked", ("person", person.id), now=now, was=earlier_id
-    )
 
 
 def _managers(

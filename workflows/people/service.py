@@ -13,11 +13,15 @@ from workflows.people.approvers import mirror_age, resolve_approvers
 from workflows.people.erasure import erase
 from workflows.people.exports import export
 from workflows.people.groups import announce as announce_groups
+from workflows.people.linking import join
 from workflows.people.mirror import (
+    audiences_to_read,
     change_members,
     forget_channels,
+    leave_other_channels,
     place_for,
     refresh_members,
+    set_audience,
     upsert_channels,
     upsert_groups,
 )
@@ -30,6 +34,7 @@ __all__ = [
     "actor_by_slack_id",
     "announce_groups",
     "audience_is_closed",
+    "audiences_to_read",
     "change_members",
     "erase",
     "export",
@@ -37,6 +42,8 @@ __all__ = [
     "find_by_slack_id",
     "forget_channels",
     "home_opened",
+    "join",
+    "leave_other_channels",
     "look_up",
     "mirror_age",
     "outsiders",
@@ -45,6 +52,7 @@ __all__ = [
     "records",
     "refresh_members",
     "resolve_approvers",
+    "set_audience",
     "stranger",
     "upsert_channels",
     "upsert_from_slack",

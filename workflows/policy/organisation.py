@@ -99,3 +99,11 @@ class Channels(Section):
     governance: str | None = None
     audit: str | None = None
     admin: str | None = None
+
+
+class People(Section):
+    """How people whom files name are found in Slack."""
+
+    link_by_email: bool = True
+    """Whether a reading of Slack joins whom an import named by address with the one active full member who has it;
+    else that is left to the next import."""

@@ -12,7 +12,7 @@ from workflows.policy.gates import Fault, Gate
 from workflows.policy.inventory import EvidenceRules, Inventory
 from workflows.policy.maturity import Maturity
 from workflows.policy.milestones import Milestones
-from workflows.policy.organisation import Channels, Organisation, Rollout
+from workflows.policy.organisation import Channels, Organisation, People, Rollout
 from workflows.policy.readings import Readings
 from workflows.policy.registry import RegistryRules
 from workflows.policy.statements import Statements
@@ -25,6 +25,7 @@ class Policy(Section):
     version: Literal[1]
     organisation: Organisation
     channels: Channels = Channels()
+    people: People = People()
     rollout: Rollout = "all"
     roles: dict[
         Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[Member, ...]

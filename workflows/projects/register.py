@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -198,6 +199,8 @@ class _Change:
         self._now = now
         self._values: dict[str, tuple[str | None, str]] = {}
         self.is_new = project is None
+        self._named: str | Literal[False] | None = False
+        """The name of a channel that nobody knows yet; False where the row says nothing of a channel."""
         self.uninvited = ""
 
     def look(self, line: int) -> list[RowFault]:
@@ -235,10 +238,12 @@ class _Change:
             return
         if cleared(word):
             self._values["channel"] = (None, "")
+            self._named = None
             return
         channel_id, is_in = self._find_channel(word)
         if channel_id is not None:
             self._values["channel"] = (channel_id, word)
+        self._named = word.removeprefix("#") if channel_id is None else None
         if channel_id is None or not is_in:
             self.uninvited = word
 
@@ -263,6 +268,11 @@ class _Change:
                 changes.append(
                     FieldChange(field, old_names.get(old or "", old or ""), shown)
                 )
+        if self._named is not False and self._named != project.channel_name:
+            if self._named is not None:
+                named = FieldChange("channel", project.channel or "", f"#{self._named}")
+                changes.append(named)
+            project.channel_name = self._named
         self._session.flush()
         return project, changes
 

@@ -127,10 +127,9 @@ class Demo:
             mlgov_poll_seconds=1.5 / hurry,
         )
         self.bot = app.create(read, made_by="demo")
-        self.bot.deps.directory.refresh_all()
+        self.bot.start()
         self._socket_mode = SocketMode(self.bot)
         self._socket_mode.start()
-        self.bot.start()
         return self.bot
 
     def _halt(self) -> None:

@@ -1,6 +1,6 @@
 """What running in a real workspace needs.
 
-The oldest code that a schema takes, holds after an old copy came back, a clock that never runs back, and whose place
+The oldest code that a schema takes, when the mirror of Slack was read, leases, holds after an old copy came back, a clock that never runs back, and whose place
 among the approvers a verdict or a hand-over uses.
 """
 
@@ -68,9 +68,33 @@ def upgrade() -> None:
         )
     for name in ("clock_at", "set_back_at"):
         op.add_column("runtime", sa.Column(name, UTCDateTime(), nullable=True))
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=True),
+        sa.Column("until", UTCDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
+        "mirror_reading",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("read_at", UTCDateTime(), nullable=True),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("failed_at", UTCDateTime(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_mirror_reading")),
+    )
+    # Plain columns: a table that others refer to is not copied for them.
+    op.add_column("person", sa.Column("linked_at", UTCDateTime(), nullable=True))
+    op.add_column("project", sa.Column("channel_name", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("project", "channel_name")
+    op.drop_column("person", "linked_at")
+    op.drop_table("mirror_reading")
+    op.drop_table("lease")
     with op.batch_alter_table("runtime", schema=None) as batch_op:
         for name in (
             "set_back_at",

@@ -1,0 +1,70 @@
+"""`mlgov sync`: reading Slack now."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.cli.base import fail, opened, policy_text, say, settings
+
+if TYPE_CHECKING:
+    from storage.db import Database
+    from workflows.policy import Policy
+
+PATIENCE = 300.0
+"""Seconds for which another process that reads is waited for."""
+
+
+def sync() -> None:
+    """Read people, user groups and channels from Slack now, as a running mlgov does at its start and every hour."""
+    from bot import installation, logs
+    from bot.people import mirrored
+    from bot.settings import SettingsRefused
+    from storage import runtime
+
+    read = settings()
+    logs.configure(read.mlgov_log, read.mlgov_log_format)
+    try:
+        slack = installation.client(read, timeout=10)
+        team = installation.who_am_i(read, slack)
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
+    with opened(create=True) as database:
+        policy = _policy(database)
+        with database.begin() as session:
+            known = runtime.facts(session).get("org_key")
+            if known not in (None, team.org_key):
+                raise fail(
+                    f"This database governs the organisation {known}, and SLACK_BOT_TOKEN is of {team.org_key} ({team.name}). Set the one or the other."
+                )
+            runtime.set_facts(
+                session, {"org_key": team.org_key, "team_id": team.team_id}
+            )
+        directory = mirrored.directory(slack, database, team, lambda: policy)
+        try:
+            result = directory.reader.read(PATIENCE, _wait)
+        finally:
+            directory.close()
+    if result is None:
+        raise fail("Another process is still reading Slack. Nothing was read here.")
+    if result.entries:
+        say(f"Read from Slack: {result.words}.")
+    if result.failures:
+        why = "; ".join(f"{kind}: {code}" for kind, code in result.failures.items())
+        raise fail(
+            f"Slack did not tell everything ({why}). `mlgov doctor` says what the token lacks; what was read before stays."
+        )
+
+
+def _wait(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+def _policy(database: "Database") -> "Policy":
+    """The policy in force; before the first start, the file's."""
+    from workflows.policies import service
+
+    with database.read() as session:
+        version = service.in_force(session)
+        if version is not None:
+            return service.version(session, version)
+    return policy_text().policy
