@@ -247,13 +247,14 @@ def _create(
             migrate.upgrade(database)
         elif (problem := migrate.standing(database).problem) is not None:
             raise SettingsRefused(problem)
-        _require_own(database, made_by)
+        has_governed = _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
     restoring.reconcile(database, settings.mlgov_anchor)
     reach = Reach(scale=settings.mlgov_time_scale)
     slack = installation.client(settings, timeout=3, observer=reach.observe)
-    team = who(settings, slack)
+    # Whoever sets mlgov up reads at once what is wrong; one that has governed before waits for Slack to come back.
+    team = (who if has_governed else installation.who_am_i)(settings, slack)
     with opening.in_words(database.url), database.begin(patient=True) as session:
         runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
         now = clock.now(session)
@@ -361,11 +362,12 @@ def _api(deps: Deps) -> FastAPI:
     )
 
 
-def _require_own(database: Database, made_by: str) -> None:
+def _require_own(database: Database, made_by: str) -> bool:
+    """Whether the database has met its organisation already. Raises SettingsRefused for one that the other made."""
     with database.read() as session:
         is_new, maker = not runtime.facts(session), runtime.made_by(session)
     if is_new or maker == made_by:
-        return
+        return not is_new
     if maker == "demo":
         raise SettingsRefused(
             "MLGOV_DATABASE_URL names a database that the demo made; give `mlgov run` one of its own."
