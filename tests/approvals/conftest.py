@@ -206,9 +206,9 @@ class House:
         )
 
     def withdraw(self, name: str, approval_id: int) -> None:
-        self.act(name, Withdraw(**self.at(approval_id)))
+        self.act(name, Withdraw(**self.as_shown(approval_id)))
 
-    def at(self, approval_id: int) -> dict[str, int]:
+    def as_shown(self, approval_id: int) -> dict[str, int]:
         """The request as whoever acts sees it now."""
         return {
             "approval_id": approval_id,
@@ -247,7 +247,7 @@ class House:
         )
 
     def answer(self, name: str, approval_id: int, text: str = "It grew.") -> str:
-        return self.act(name, Answer(**self.at(approval_id), answer=text))
+        return self.act(name, Answer(**self.as_shown(approval_id), answer=text))
 
     def hand_over(self, name: str, approval_id: int, to: str, note: str = "") -> str:
         return self.act(
@@ -261,10 +261,10 @@ class House:
         )
 
     def nudge(self, name: str, approval_id: int) -> str:
-        return self.act(name, Nudge(**self.at(approval_id)))
+        return self.act(name, Nudge(**self.as_shown(approval_id)))
 
     def take_back(self, name: str, approval_id: int) -> str:
-        return self.act(name, TakeBack(**self.at(approval_id)))
+        return self.act(name, TakeBack(**self.as_shown(approval_id)))
 
     def edit(
         self,
@@ -275,14 +275,16 @@ class House:
     ) -> str:
         card = self.card(approval_id)
         known = {key: card.facts[key] for key in ("project_id", "amount", "percent")}
-        form = Edit(**self.at(approval_id), form=GoLive(**known | asked), reason=reason)
+        form = Edit(
+            **self.as_shown(approval_id), form=GoLive(**known | asked), reason=reason
+        )
         return self.act(name, form)
 
-    def on(self, approval_id: int) -> dict[str, int]:
+    def condition_shown(self, approval_id: int) -> dict[str, int]:
         """The request's first condition as whoever acts sees it now."""
         (one, *_) = self.card(approval_id).extras.conditions
         condition = {"condition_id": one.id, "condition_revision": one.revision}
-        return self.at(approval_id) | condition
+        return self.as_shown(approval_id) | condition
 
     def expire(self, approval_id: int) -> None:
         self.db.run(

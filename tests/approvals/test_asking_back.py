@@ -83,8 +83,8 @@ def test_only_the_requester_answers_and_only_the_asker_takes_it_back(
     with pytest.raises(NotAllowed, match="Only the person who asked for this"):
         house.answer("ola", asked)
     with pytest.raises(NotAllowed, match="Only the person who asked the question"):
-        house.act("fay", DropQuestion(**house.at(asked)))
-    house.act("ola", DropQuestion(**house.at(asked)))
+        house.act("fay", DropQuestion(**house.as_shown(asked)))
+    house.act("ola", DropQuestion(**house.as_shown(asked)))
     house.decide("ola", asked)
 
 

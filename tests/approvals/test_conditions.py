@@ -77,18 +77,18 @@ def test_a_condition_is_met_by_proof_that_its_setter_confirms(house: House) -> N
     assert (one.state, one.owner.name, one.due) == ("open", "Tim", FRIDAY)
     assert not house.card(asked).is_settled
     with pytest.raises(NotAllowed, match="Only the owner"):
-        house.act("ola", ClaimMet(**house.on(asked), proof="x y"))
+        house.act("ola", ClaimMet(**house.condition_shown(asked), proof="x y"))
     with pytest.raises(GovernanceError, match="has not said yet"):
-        house.act("ola", ConfirmMet(**house.on(asked), is_met=True))
-    house.act("tim", ClaimMet(**house.on(asked), proof="Ticket 7"))
+        house.act("ola", ConfirmMet(**house.condition_shown(asked), is_met=True))
+    house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Ticket 7"))
     with pytest.raises(NotAllowed, match="Only the person who set"):
-        house.act("tim", ConfirmMet(**house.on(asked), is_met=True))
+        house.act("tim", ConfirmMet(**house.condition_shown(asked), is_met=True))
     house.act(
         "ola",
-        ConfirmMet(**house.on(asked), is_met=False, why="Which one?"),
+        ConfirmMet(**house.condition_shown(asked), is_met=False, why="Which one?"),
     )
-    house.act("tim", ClaimMet(**house.on(asked), proof="Ticket 8"))
-    house.act("ola", ConfirmMet(**house.on(asked), is_met=True))
+    house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Ticket 8"))
+    house.act("ola", ConfirmMet(**house.condition_shown(asked), is_met=True))
     assert notes(house) == [
         ("condition", "tim"),
         ("claimed", "ola"),
@@ -125,7 +125,7 @@ def test_unmet_by_its_day_the_approval_lapses_and_everybody_is_told(
     ]
     assert house.entries(asked)[-1] == "approval.lapsed"
     with pytest.raises(GovernanceError, match="not approved any more"):
-        house.act("ned", ClaimMet(**house.on(asked), proof="Late"))
+        house.act("ned", ClaimMet(**house.condition_shown(asked), proof="Late"))
     house.ledger_holds()
 
 
@@ -133,7 +133,7 @@ def test_said_to_be_met_in_time_it_waits_two_more_days_for_its_setter(
     house: House,
 ) -> None:
     _, asked = approved(house)
-    house.act("tim", ClaimMet(**house.on(asked), proof="Done"))
+    house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Done"))
     house.now = START.replace(day=31, hour=1)
     ticks(house)
     assert (house.state(asked), notes(house)[-1]) == (
@@ -151,7 +151,7 @@ def test_conditions_bind_nobody_before_the_last_stage_or_after_a_rejection(
     asked = house.submit("tim", house.project())
     house.decide("ola", asked, conditions=owed())
     with pytest.raises(GovernanceError, match="not approved yet"):
-        house.act("tim", ClaimMet(**house.on(asked), proof="Done"))
+        house.act("tim", ClaimMet(**house.condition_shown(asked), proof="Done"))
     assert notes(house) == []
     house.take_back("ola", asked)
     assert house.card(asked).conditions == ()

@@ -204,7 +204,7 @@ def test_the_door_is_all_that_an_act_goes_through(
 def test_nothing_is_done_on_what_was_shown_before(house: House) -> None:
     house.text = GLASS
     asked = house.submit("tim", house.project())
-    shown = house.at(asked)
+    shown = house.as_shown(asked)
     house.edit("tim", asked, amount=9.0)
     was = house.card(asked)
     tried = {
@@ -226,7 +226,7 @@ def test_nothing_is_done_on_what_was_shown_before(house: House) -> None:
         )
     assert house.card(asked) == was
     house.question("ola", asked)
-    first = house.at(asked)
+    first = house.as_shown(asked)
     house.answer("tim", asked)
     house.question("ola", asked, "And now?")
     with pytest.raises(CardChanged):
@@ -252,23 +252,23 @@ GLASS = POLICY.replace(
 def test_who_took_part_does_not_review_broken_glass(house: House) -> None:
     house.text = GLASS
     asked = house.submit("tim", house.project(), contributors=("fay",))
-    house.act("ned", BreakGlass(**house.at(asked), reason="Production is down."))
+    house.act("ned", BreakGlass(**house.as_shown(asked), reason="Production is down."))
     with pytest.raises(NotAllowed, match="nor who took part"):
-        house.act("fay", ReviewGlass(**house.at(asked), is_fine=True))
-    house.act("fred", ReviewGlass(**house.at(asked), is_fine=True))
+        house.act("fay", ReviewGlass(**house.as_shown(asked), is_fine=True))
+    house.act("fred", ReviewGlass(**house.as_shown(asked), is_fine=True))
 
 
 def test_a_condition_is_confirmed_by_the_proof_that_was_shown(house: House) -> None:
     from tests.approvals.test_conditions import approved
 
     _, asked = approved(house)
-    house.act("tim", forms.ClaimMet(**house.on(asked), proof="Ticket 7"))
-    shown = house.on(asked)
+    house.act("tim", forms.ClaimMet(**house.condition_shown(asked), proof="Ticket 7"))
+    shown = house.condition_shown(asked)
     house.act("ola", forms.ConfirmMet(**shown, is_met=False, why="Which one?"))
-    house.act("tim", forms.ClaimMet(**house.on(asked), proof="Ticket 8"))
+    house.act("tim", forms.ClaimMet(**house.condition_shown(asked), proof="Ticket 8"))
     with pytest.raises(CardChanged, match="condition changed"):
         house.act("ola", forms.ConfirmMet(**shown, is_met=True))
-    house.act("ola", forms.ConfirmMet(**house.on(asked), is_met=True))
+    house.act("ola", forms.ConfirmMet(**house.condition_shown(asked), is_met=True))
 
 
 # --- places
@@ -444,7 +444,7 @@ def test_it_names_everybody_whose_standing_an_act_rests_on(house: House) -> None
     asked = finance(house)
     house.hand_over("fred", asked, "ned")
     away(house, "ned", "tim")
-    form = forms.Decide(**house.at(asked), verdict="approve")
+    form = forms.Decide(**house.as_shown(asked), verdict="approve")
     with pytest.raises(Unconfirmed) as refused:
         house.act("tim", form, mirrored_since=START + timedelta(days=1))
     assert refused.value.people == {"U0TIM", "U0NED", "U0FRED"}

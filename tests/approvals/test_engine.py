@@ -194,7 +194,7 @@ class Engine(RuleBasedStateMachine):
     @precondition(lambda self: self.id and self.ended is None)
     @rule(name=st.sampled_from(["ned", "ned", "tim", "ola"]))
     def break_the_glass(self, name: str) -> None:
-        asked = BreakGlass(**self.house.at(self.id), reason="Production is down.")
+        asked = BreakGlass(**self.house.as_shown(self.id), reason="Production is down.")
         may = self.house.policy.gate("budget_increase").break_glass is not None
         try:
             self.house.act(name, asked)

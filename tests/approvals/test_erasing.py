@@ -52,18 +52,22 @@ def meets_a_condition(house: House) -> None:
     house.decide("ola", asked, conditions=owed())
     house.decide("fay", asked)
     house.decide("fred", asked)
-    house.act("tim", ClaimMet(**house.on(asked), proof="MARK of tim"))
+    house.act("tim", ClaimMet(**house.condition_shown(asked), proof="MARK of tim"))
 
 
 def breaks_the_glass(house: House) -> None:
     asked = house.submit("tim", house.project())
-    house.act("ned", BreakGlass(**house.at(asked), reason="MARK of ned, it burns"))
+    house.act(
+        "ned", BreakGlass(**house.as_shown(asked), reason="MARK of ned, it burns")
+    )
 
 
 def reviews_the_glass(house: House) -> None:
     asked = house.submit("tim", house.project())
-    house.act("ned", BreakGlass(**house.at(asked), reason="Production is down."))
-    house.act("fay", ReviewGlass(**house.at(asked), is_fine=False, note="MARK of fay"))
+    house.act("ned", BreakGlass(**house.as_shown(asked), reason="Production is down."))
+    house.act(
+        "fay", ReviewGlass(**house.as_shown(asked), is_fine=False, note="MARK of fay")
+    )
 
 
 def rewords(house: House) -> None:

@@ -353,7 +353,7 @@ class Places(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.id and self.house.state(self.id) == "pending":
-            self.house.act("tim", Withdraw(**self.house.at(self.id)))
+            self.house.act("tim", Withdraw(**self.house.as_shown(self.id)))
         with self.house.db.begin() as session:
             session.execute(update(Absence).values(ended_at=self.house.now))
         for name in self.gone:
