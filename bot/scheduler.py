@@ -91,9 +91,8 @@ class Scheduler:
         """
         end = time.monotonic() + timeout
         with self._ended:
-            wanted = (
-                self._begun + 1
-            )  # one that begins from now on sees all that was written before
+            # One that begins from now on sees all that was written before.
+            wanted = self._begun + 1
             while self._done < wanted:
                 if time.monotonic() > end:
                     raise TimeoutError("the clock hand does not tick")
