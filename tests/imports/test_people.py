@@ -284,7 +284,7 @@ def test_hostile_text_is_only_text(desk: Desk) -> None:
     report = desk.bring("people", f'slack id,business unit\nU0ANA,"{hostile}"\n')
     assert not report.refused
     kept = person(desk, "U0ANA").business_unit
-    assert kept == "<!channel> & \u202e=1+1   😀 'quoted'"
+    assert kept == "<!channel> & =1+1   😀 'quoted'"
     long = desk.bring("people", f"slack id,business unit\nU0ANA,{'x' * 5000}\n")
     assert "line 2, business_unit: holds 5,000 characters; at most 200 fit" in said(
         long

@@ -196,7 +196,7 @@ def test_cost_that_is_there_goes_to_its_project(desk: Desk) -> None:
 def test_hostile_names_are_only_text(desk: Desk) -> None:
     name = "<!channel> <https://x|y> *b* \u202e😀"
     desk.bring("projects", f"key,name\none,{name}\n")
-    assert project(desk, "one").name == name
+    assert project(desk, "one").name == name.replace("\u202e", "")
 
 
 def test_a_low_maturity_is_said_beside_planned_innovation(desk: Desk) -> None:
