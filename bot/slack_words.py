@@ -8,6 +8,8 @@ from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack_errors import Effect, classify
+
 STUMBLES = (ValueError, AttributeError, TypeError)
 """What slack_sdk raises over an answer that is no JSON, or no object of it."""
 TROUBLE = (SlackApiError, SlackClientError, OSError, *STUMBLES)
@@ -70,6 +72,8 @@ def _answered(error: SlackApiError, name: str, url: str) -> str:
         refused = "ratelimited"
     if status >= 500:
         return f"{url} is in trouble (HTTP {status}). Try again in a minute; https://slack-status.com says how Slack is."
+    if refused and classify(error).effect in (Effect.PASSING, Effect.UNKNOWN):
+        return f"Slack is in trouble just now ({refused}). Try again in a minute; https://slack-status.com says how Slack is."
     if not refused:
         return f"{url} doesn't answer as Slack does (HTTP {status}). Check SLACK_API_URL, and whether a proxy stands between."
     data: Any = getattr(error.response, "data", {})

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from bot.people.asking import SlackSilent
 from bot.people.refreshing import Refresher
 from bot.turns import Turn
-from storage.db import Database, DatabaseBusy
+from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from storage.people.readings import KINDS, WORDS, Standing
 from storage.runtime import governed_now, real_now
@@ -122,6 +122,9 @@ class Reader:
         while not self._stop.wait(pause):
             try:
                 pause, failures = self._round(), 0
+            except DatabaseAway:  # told where it was noticed
+                failures += 1
+                pause = _pause(failures).total_seconds()
             except (DatabaseBusy, SQLAlchemyError) as error:
                 failures += 1
                 pause = _pause(failures).total_seconds()

@@ -41,6 +41,7 @@ CHANGES = {
 """Functions that change or end a request, by name; all of them are in these modules."""
 CHANGING = {"changing", "endings", "more", "queries", "replaying", "statements"}
 BY_ITSELF = {
+    "service.end_unheard": "nobody acts: who asked, or decided, was erased",
     "endings.pass_by_rule": "the policy lets a new request pass",
     "escalating.escalate": "a timer of mlgov's own",
     "service.expire": "a timer of mlgov's own",

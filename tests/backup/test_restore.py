@@ -22,6 +22,7 @@ from tests import cli
 from tests.backup.place import DYING, add_people, asked, environment, python
 from tests.people.test_erasure import NOW, WORDS, everything, seed
 from tests.storage.test_host import held_elsewhere
+from tests.upgrades import dumps
 from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.audit import heads
@@ -475,10 +476,10 @@ def test_heads_before_a_restoration_bind_nobody_and_those_after_do(
 
 
 def test_the_staged_copy_is_brought_to_this_release(file: Path) -> None:
-    copy = copied(file)
-    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE hold")
-        connection.execute("UPDATE alembic_version SET version_num = '0016'")
+    copy = file.with_name("copy.db")
+    with opened(copy) as database:
+        dumps.load(database, dumps.read("0016", "sqlite"))
+        database.engine.dispose()
     code, words = mlgov(file, "restore", str(copy))
     assert code == 0, words
     assert asked(file, "SELECT version_num FROM alembic_version") == migrate.head()

@@ -12,6 +12,7 @@ from workflows.actors import SYSTEM
 from workflows.approvals import people as people_of
 from workflows.approvals import routing, rules, ways
 from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
@@ -28,11 +29,7 @@ PART = {
 
 
 def read_again(
-    session: Session,
-    head: Any,
-    request: rules.Request,
-    decided: set[str],
-    around: Circumstances,
+    session: Session, at: Entered, decided: set[str], around: Circumstances
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
 
@@ -40,6 +37,7 @@ def read_again(
     `decided` are the people who have decided, or do so now. Raises GovernanceError when a stage that has to be asked
     now could never pass.
     """
+    head, request = at.head, at.request
     subject = around.subjects[head.subject_type]
     bound = Bound.of(head.bound)
     if not isinstance(subject, Rereadable) or head.bound is None:

@@ -64,7 +64,7 @@ def decide(
         raise door.refused(session, step, head.id, actor, around)
     if step in (Step.NEXT_STAGE, Step.APPROVED):
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        request = rereading.read_again(session, head, request, decided, around)
+        request = rereading.read_again(session, at, decided, around)
         step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(at.rows))
