@@ -17,12 +17,14 @@ from bot.context import Team
 from bot.inventory import watching
 from bot.registry import syncing
 from bot.settings import Settings, SettingsRefused, unknown_names
+from bot.slack_client import web_client
 from workflows import clock, policy
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.inventory import asking
 from workflows.inventory.asking import Asked
 from workflows.maturity import rubric
 from workflows.policy import Policy
+from workflows.sources.http import CertificatesUnreadable
 from workflows.sources.prometheus import NOTHING
 from workflows.wording import counted
 
@@ -140,11 +142,11 @@ def _clock(answer: SlackResponse) -> Check:
 
 def _transport(settings: Settings) -> Check:
     if settings.slack_app_token is not None:
-        opener = WebClient(base_url=settings.slack_api_url, timeout=10)
-        if not settings.is_real_slack:
-            opener.proxy = None
         try:
+            opener = web_client(None, base_url=settings.slack_api_url, timeout=10)
             url = installation.socket_url(settings, opener)
+        except CertificatesUnreadable as error:
+            return Check("transport", False, error.sentence)
         except SettingsRefused as error:
             return Check("transport", False, str(error))
         if url is None:

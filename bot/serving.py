@@ -109,9 +109,12 @@ def run(
     for note in notes:
         log.warning("%s", note)
     ended = threading.Event()
+    is_starting = True
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
+    def end(number: int, _frame: FrameType | None) -> None:
         ended.set()
+        if is_starting:  # nothing runs yet that would have to be finished
+            raise KeyboardInterrupt if number == signal.SIGINT else _Ended
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
@@ -119,6 +122,7 @@ def run(
         bot = app.create(settings, migrates=migrates, who=_patiently(ended))
     except _Ended:
         return
+    is_starting = False
     with ExitStack() as ending:  # what was begun ends, however far the start came
         ending.callback(bot.stop)
         held = _held(bot, hold)

@@ -8,8 +8,6 @@ from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack_errors import Effect, classify
-
 STUMBLES = (ValueError, AttributeError, TypeError)
 """What slack_sdk raises over an answer that is no JSON, or no object of it."""
 TROUBLE = (SlackApiError, SlackClientError, OSError, *STUMBLES)
@@ -48,6 +46,8 @@ _REFUSALS = {
     ),
 }
 """By Slack's code: why, and the mend; without one, to copy the token anew."""
+_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+"""Codes of trouble that is Slack's own."""
 
 
 def refusal(error: Exception, name: str, url: str) -> str:
@@ -72,7 +72,7 @@ def _answered(error: SlackApiError, name: str, url: str) -> str:
         refused = "ratelimited"
     if status >= 500:
         return f"{url} is in trouble (HTTP {status}). Try again in a minute; https://slack-status.com says how Slack is."
-    if refused and classify(error).effect in (Effect.PASSING, Effect.UNKNOWN):
+    if refused in _PASSING:
         return f"Slack is in trouble just now ({refused}). Try again in a minute; https://slack-status.com says how Slack is."
     if not refused:
         return f"{url} doesn't answer as Slack does (HTTP {status}). Check SLACK_API_URL, and whether a proxy stands between."

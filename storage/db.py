@@ -81,7 +81,7 @@ class Database:
         self._info: dict[str, Any] = {STEADY: SteadyClock()}
         self._host: HostLock | None = None
         self._away = Outage("cannot be reached")
-        self._unwritable = Outage("takes no change")
+        self._unwritable = Outage("cannot be written")
         self._floors: dict[str, int] | None = None
         self._probe = threading.Lock()
         self._probed: tuple[float, str | None] | None = None
@@ -270,7 +270,7 @@ class Database:
             try:
                 self.run(touch)
             except CannotWrite as error:
-                why = f"the database cannot be written ({_words(error.__cause__)})"
+                why = _why_unwritable(error.__cause__)
             except DatabaseAway:
                 raise
             except DatabaseBusy:
@@ -360,6 +360,8 @@ class Database:
             raise DatabaseAway from error
         if wrote and is_unwritable(error):
             self._unwritable.struck(error)
+            # Readiness knows at once, without a probe of its own.
+            self._probed = time.monotonic(), _why_unwritable(error)
             raise CannotWrite from error
 
     def close(self) -> None:
@@ -407,6 +409,10 @@ def _is_busy(error: Exception) -> bool:
         or "database is locked" in str(original)
         or str(original) == "interrupted"
     )
+
+
+def _why_unwritable(error: BaseException | None) -> str:
+    return f"the database cannot be written ({_words(error)})"
 
 
 def _words(error: BaseException | None) -> str:

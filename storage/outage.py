@@ -54,7 +54,7 @@ class Outage:
         self._clock = clock
         self._lock = threading.Lock()
         self._since: float | None = None
-        self._told = 0.0
+        self._told = -EVERY
         self._failures = 0
 
     def struck(self, error: Exception) -> None:
@@ -64,8 +64,8 @@ class Outage:
             self._failures += 1
             if self._since is None:
                 self._since = now
-            elif now - self._told < EVERY:
-                return
+            if now - self._told < EVERY:
+                return  # also where small changes go well in between, as on a disk that is nearly full
             self._told = now
             failures, seconds = self._failures, now - self._since
         cause = getattr(error, "orig", None) or error

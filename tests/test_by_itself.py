@@ -123,6 +123,7 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
 SHARED = {
     ("workflows.audit.service", "record"),
     ("workflows.people.service", "actor"),
+    ("workflows.outbox", "post"),
     ("workflows.outbox", "refresh"),
     ("workflows.outbox", "publish_homes"),
 }

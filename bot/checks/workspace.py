@@ -51,7 +51,7 @@ class Workspace:
         """Those of these names and ids that Slack shows among all channels."""
         left, seen = set(wanted), set()
         for team in self.teams():
-            for number, page in enumerate(self._reads.channels(team)):
+            for number, page in enumerate(self._reads.all_channels(team)):
                 names = {
                     str(one[key])
                     for one in page

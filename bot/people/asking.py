@@ -102,6 +102,16 @@ class SlackReads:
             team_id=team_id,
         )
 
+    def all_channels(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
+        """conversations.list, page by page: every public channel, and the private ones that the bot is in."""
+        yield from self._pages(
+            self._client.conversations_list,
+            "channels",
+            types="public_channel,private_channel",
+            exclude_archived=True,
+            team_id=team_id,
+        )
+
     def channels_of(self, user_id: str) -> Iterator[list[dict[str, Any]]]:
         """users.conversations: the channels of a person that the bot can see, page by page."""
         yield from self._pages(

@@ -173,7 +173,7 @@ def test_a_copy_of_the_morning_comes_back_at_noon(office: Office) -> None:
     # It serves and says nothing. The card of the request that the copy does not know decides nothing.
     assert state(office) is ApprovalState.PENDING
     approve(office, OLA, lost)
-    office.bot.scheduler.tick()
+    office.bot.scheduler.hurry()
     time.sleep(0.3)
     assert said(office) == before
     assert state(office) is ApprovalState.PENDING

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from bot import doctor, settings
-from bot.people import mirrored
+from bot.checks.check import Check
 from storage import runtime
 from storage.db import Database
 from storage.people import readings
+from workflows import measuring
 
 
 def read(database: Database, ago: timedelta) -> None:
@@ -16,7 +19,15 @@ def read(database: Database, ago: timedelta) -> None:
         readings.record(session, dict.fromkeys(readings.KINDS, 12), at)
 
 
-def checked(database_url: str, tmp_path: Path) -> doctor.Check:
+def ages(session: Session) -> dict[str, float]:
+    return {
+        one.label: one.value
+        for one in measuring.figures(session)
+        if one.name == "mirror_age_seconds"
+    }
+
+
+def checked(database_url: str, tmp_path: Path) -> Check:
     read_ = settings.read(
         {"MLGOV_DATABASE_URL": database_url}, mlgov_policy=tmp_path / "none.yml"
     )
@@ -41,7 +52,7 @@ def test_the_doctor_says_how_old_the_mirror_is(
 
 def test_an_age_is_never_less_than_nothing(database: Database) -> None:
     with database.read() as session:
-        assert set(mirrored.ages(session).values()) == {float("inf")}
+        assert set(ages(session).values()) == {float("inf")}
     read(database, -timedelta(hours=3))
     with database.read() as session:
-        assert set(mirrored.ages(session).values()) == {0.0}
+        assert set(ages(session).values()) == {0.0}

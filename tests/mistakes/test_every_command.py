@@ -101,6 +101,10 @@ COMMANDS = {
 }
 
 
+OWN_ENDS = {("backup",): {1, 3}, ("restore",): {1, 2, 3}}
+"""With 3 they say what PostgreSQL's own programs do, and with 2 that a copy has to be named."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "given.csv").write_text("a,b\n1,2\n")
@@ -125,7 +129,7 @@ def test_with_something_broken(name: str, what: str, folder: Path) -> None:
     assert "mlgov broke" not in ended.said, ended.said
     if path in ALONE:
         return
-    assert ended.code == 1, ended
+    assert ended.code in OWN_ENDS.get(path, {1}), ended
     assert 1 <= len([line for line in ended.said.splitlines() if line]) <= 14, ended
 
 

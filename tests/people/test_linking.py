@@ -143,7 +143,10 @@ def test_where_both_stand_the_one_from_slack_stays(desk: Desk) -> None:
     with desk.db.begin() as session:
         slack = people.find_by_slack_id(session, ORG, "U0CY")
         assert slack is not None
-        group = text("INSERT INTO user_group (org_key, slack_id, handle, name, is_disabled) VALUES (:org, 'S0', 'g', 'G', false)")  # fmt: skip
+        group = text(
+            "INSERT INTO user_group (org_key, slack_id, handle, name, is_disabled)"
+            " VALUES (:org, 'S0', 'g', 'G', false)"
+        )
         session.execute(group, {"org": ORG})
         for person_id in (entry.id, slack.id):
             session.execute(

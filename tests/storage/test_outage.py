@@ -121,7 +121,7 @@ def test_a_full_disk_is_told_until_something_was_written(
                 )
             assert ask(database) == 1, "it can still be read"
         assert len(caplog.records) == 1, "reading is no proof that it can be written"
-        assert "takes no change" in caplog.text
+        assert "cannot be written" in caplog.text
         change(database)
     assert "is back" in caplog.records[-1].getMessage()
     database.close()

@@ -87,7 +87,7 @@ def test_a_newer_release_takes_nobody_out_until_it_says_so(
         MLGOV_DATABASE_URL=url,
         MLGOV_POLICY=policy,
         SLACK_BOT_TOKEN="xoxb-1",
-        SLACK_SIGNING_SECRET="s",
+        SLACK_SIGNING_SECRET="0123456789abcdef0123456789abcdef",
     ) == (1, f"{sentence}\n")
 
 
