@@ -104,7 +104,7 @@ def test_a_click_after_the_end_ends_it_even_before_the_timer_has_run(
     press(office, OLA, "approvals.approve", settle=False)
     office.private(ola, "so it can't be decided any more")
     assert card(office).state is ApprovalState.EXPIRED
-    office.bot.delivery.drain(10)
+    office.bot.delivery.drain(30)
     eventually(
         lambda: "Expired" in ola.messages(ola.dm().id)[-1].text, "the card shows it"
     )

@@ -51,7 +51,7 @@ def test_retrying_sends_it_and_clears_the_alert(
 ) -> None:
     delivery = make()
     row = card(database, "C0ALONE")
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     with database.read() as session:
         (listed,) = [item for item in dead_letters.list_rows(session) if item.id == row]
         assert (listed.state, listed.last_error) == ("dead", "not_in_channel")
@@ -61,7 +61,7 @@ def test_retrying_sends_it_and_clears_the_alert(
     with database.begin() as session:
         shown = dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
         assert (shown.state, shown.attempts) == ("pending", 0)
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     assert workplace.texts(slack, "C0ALONE") == ["p-U0ANA: first"]
     (alert,) = workplace.texts(slack, ADMIN)
     assert "have been dealt with" in alert
@@ -75,10 +75,10 @@ def test_a_message_that_is_sent_again_has_another_client_msg_id(
     slack.faults.lose_answer("chat.postMessage", count=1)
     delivery = make()
     row = card(database)
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     with database.begin() as session:
         dead_letters.retry(session, OPERATOR, row, now=clock.now(session))
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     with slack.world.lock:
         ids = {m.client_msg_id for m in slack.world.channels[ROOM].messages.values()}
     assert len(ids) == 2
@@ -91,7 +91,7 @@ def test_marking_as_sent_lets_the_copy_follow_its_record(
     slack.faults.lose_answer("chat.postMessage", count=1)
     delivery = make()
     row = card(database)
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     with slack.world.lock:
         (message,) = slack.world.channels[ROOM].messages.values()
     with database.begin() as session:
@@ -103,7 +103,7 @@ def test_marking_as_sent_lets_the_copy_follow_its_record(
             session, OPERATOR, row, now=clock.now(session), ts=message.ts
         )
         retitle(session, "p-U0ANA", "second", clock.now(session))
-    assert delivery.drain(10)
+    assert delivery.drain(30)
     assert workplace.texts(slack, ROOM) == ["p-U0ANA: second"]
     assert actions(database) == ["outbox.dead", "outbox.marked_sent"]
 
