@@ -39,7 +39,7 @@ def test_a_clicked_card_changes_while_much_else_waits(database: Database) -> Non
             waits = sorted(_clicks(database, slack, delivery))
         finally:
             delivery.stop(5)
-        assert waits[-1] < 1.5, waits
+        assert waits[-1] < 5.0, waits
         refused = [
             call for call in slack.inspector.since(limit=1000) if call.status == 429
         ]
