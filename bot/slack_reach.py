@@ -24,6 +24,8 @@ PROBE_AGAIN = 5.0
 """The same while Slack is out of reach, so that its return is noticed soon."""
 _SHORTEST = 0.25
 """No test is in such a hurry."""
+_LEAST_LIMIT = 10.0
+"""However much a demo hurries: a socket takes real seconds to open, on a busy machine many."""
 
 APP_TOKEN_METHOD = "apps.connections.open"  # noqa: S105 - the name of a method
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -80,7 +82,7 @@ class Reach:
     """What is known of Slack in this process. Safe to call from many threads. `scale` shortens all waits, for tests."""
 
     def __init__(self, *, scale: float = 1.0) -> None:
-        self.limit = LIMIT * scale
+        self.limit = max(LIMIT * scale, _LEAST_LIMIT)
         self._probe_after = max(PROBE * scale, 4 * _SHORTEST)
         self._probe_again = max(PROBE_AGAIN * scale, _SHORTEST)
         self._lock = threading.Lock()
