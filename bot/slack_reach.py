@@ -24,7 +24,7 @@ PROBE_AGAIN = 5.0
 """The same while Slack is out of reach, so that its return is noticed soon."""
 _SHORTEST = 0.25
 """No test is in such a hurry."""
-_LEAST_LIMIT = 10.0
+_SOCKET_OPENS = 10.0
 """However much a demo hurries: a socket takes real seconds to open, on a busy machine many."""
 
 APP_TOKEN_METHOD = "apps.connections.open"  # noqa: S105 - the name of a method
@@ -82,7 +82,8 @@ class Reach:
     """What is known of Slack in this process. Safe to call from many threads. `scale` shortens all waits, for tests."""
 
     def __init__(self, *, scale: float = 1.0) -> None:
-        self.limit = max(LIMIT * scale, _LEAST_LIMIT)
+        self.limit = LIMIT * scale
+        self.socket_limit = max(self.limit, _SOCKET_OPENS)
         self._probe_after = max(PROBE * scale, 4 * _SHORTEST)
         self._probe_again = max(PROBE_AGAIN * scale, _SHORTEST)
         self._lock = threading.Lock()
@@ -174,7 +175,7 @@ class Reach:
             refused, since = self._app_refused, self._socket_down_since
         if refused:
             return f"Slack refuses SLACK_APP_TOKEN ({refused}): make a new app-level token, and start mlgov with it"
-        if since is None or (seconds := time.monotonic() - since) < self.limit:
+        if since is None or (seconds := time.monotonic() - since) < self.socket_limit:
             return None
         return f"Slack's socket has been down for {seconds:.0f} seconds"
 

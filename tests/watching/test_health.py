@@ -65,9 +65,12 @@ def test_slack_out_of_reach(office: Office, caplog: pytest.LogCaptureFixture) ->
     assert line.startswith("Slack has been out of reach for ")
     assert line.endswith(" seconds (HTTP 503 service_unavailable)")
     assert asked(office, "healthz") == ALIVE, "a restart would not mend it"
+    trouble = "not ready: Slack has been out of reach"
+    eventually(lambda: bool(lines(caplog, trouble)), "the log tells")
     office.sandbox.faults.clear()
     eventually(lambda: is_ready(office), "it comes back by itself")
-    assert len(lines(caplog, "not ready: Slack has been out of reach")) == 1
+    eventually(lambda: bool(lines(caplog, "Slack answers again")), "the log tells")
+    assert len(lines(caplog, trouble)) == 1
     assert lines(caplog, "Slack answers again") == ["Slack answers again"]
 
 
@@ -82,9 +85,11 @@ def test_a_token_that_was_revoked(
         "Slack refuses SLACK_BOT_TOKEN (token_revoked): install the app again, and start mlgov with its new token"
     )
     assert asked(office, "healthz") == ALIVE
+    trouble = "not ready: Slack refuses SLACK_BOT_TOKEN"
+    eventually(lambda: bool(lines(caplog, trouble)), "the log tells")
     office.sandbox.faults.restore_token()
     eventually(lambda: is_ready(office), "it comes back by itself")
-    assert len(lines(caplog, "not ready: Slack refuses SLACK_BOT_TOKEN")) == 1
+    assert len(lines(caplog, trouble)) == 1
 
 
 def test_errors_of_slacks_own_and_limits_are_no_outage(office: Office) -> None:
