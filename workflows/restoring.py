@@ -6,16 +6,20 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage import runtime
+from storage.enums import HoldReason
 from storage.people import erasure as erasure_queries
 from storage.people import queries
-from workflows import decisions
-from workflows.actors import SYSTEM
+from storage.people.channels import find_channel
+from workflows import decisions, outbox
+from workflows.actors import SYSTEM, Actor
 from workflows.approvals import service as approvals
 from workflows.audit import heads
 from workflows.audit.records import Kept, NotedErasure, NotedRestoration
 from workflows.delivery import holding
+from workflows.delivery.notices import CopyRestored
 from workflows.delivery.records import HoldRecord
 from workflows.errors import GovernanceError
+from workflows.outbox import Destination
 from workflows.people import service as people
 from workflows.policies import service as policies
 
@@ -75,6 +79,32 @@ def unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]
         if (noted := restoration(hold)) is not None
         and (noted.seq, noted.at) not in known
     ]
+
+
+def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> None:
+    """Let everything go again, as holding.release; administrators hear first of a copy that was put in place."""
+    restored = [
+        hold
+        for hold in holding.every(session)
+        if hold.released_at is None and hold.why is not HoldReason.ASKED
+    ]
+    holding.release(session, actor, looks=looks, now=now)
+    version = policies.in_force(session)
+    if not restored or version is None:
+        return
+    org_key = str(runtime.facts(session).get("org_key", ""))
+    admin = find_channel(
+        session, org_key, policies.version(session, version).channels.admin
+    )
+    if admin is not None:
+        latest = restored[-1]
+        outbox.post(
+            session,
+            CopyRestored(latest.id),
+            to=Destination.channel(org_key, admin),
+            dedupe_key=f"restored:{latest.held_at.isoformat()}",
+            now=now,
+        )
 
 
 def restoration(hold: HoldRecord) -> NotedRestoration | None:

@@ -160,14 +160,14 @@ def release(
     ] = False,
 ) -> None:
     """Send what is held back. For 60 days each message is looked for in Slack before it is sent."""
-    from workflows import clock
+    from workflows import clock, restoring
     from workflows.actors import OPERATOR
     from workflows.delivery import holding
 
     with opened() as database, database.begin(patient=True) as session:
         now = clock.now(session)
         waits = holding.waits(session, now=now)
-        holding.release(session, OPERATOR, looks=not without_looking, now=now)
+        restoring.release(session, OPERATOR, looks=not without_looking, now=now)
     say(
         f"Released: {len(waits.posts)} messages that waited and everything new are sent from now on"
         + (

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from bot import blocks, slack_errors
 from bot.rendering import Rendered, Scene
-from workflows.delivery.notices import ClockSetBack, LettersDied
-from workflows.delivery.records import DeadLetters, OutboxRow
+from workflows.delivery.notices import ClockSetBack, CopyRestored, LettersDied
+from workflows.delivery.records import DeadLetters, HoldRecord, OutboxRow
 from workflows.wording import span
 
 MOST = 5
@@ -56,6 +56,33 @@ def clock_set_back(
             ),
             blocks.context(
                 "Check the time synchronisation of the machine that runs mlgov, or PostgreSQL. `mlgov doctor` compares it with Slack's."
+            ),
+        ],
+        is_final=True,
+    )
+
+
+def copy_restored(record: HoldRecord, notice: CopyRestored, scene: Scene) -> Rendered:
+    """That a copy is the record now, what it lacks, and what people have to do again."""
+    text = "mlgov runs on a restored copy of its database"
+    ends = blocks.when(record.window.governed_from)
+    known = record.known_seq
+    if known is not None and known > record.copy_seq:
+        lost = (
+            f"The ledger's entries {record.copy_seq + 1:,} to {known:,}"
+            if known > record.copy_seq + 1
+            else f"The ledger's entry {known:,}"
+        )
+        lacks = f"{lost} aren't in it: decide again what was decided after {ends}."
+    else:
+        lacks = f"It ends at {ends}. Decide again what was decided after that."
+    return Rendered(
+        f"{text}. {lacks}",
+        [
+            blocks.section(f":warning: *{text}.*\n{lacks}"),
+            blocks.context(
+                "Requests that were decided since then wait again, with their buttons. A card that decides nothing any more"
+                " says so when somebody presses it: ask again from there."
             ),
         ],
         is_final=True,

@@ -19,7 +19,7 @@ from workflows import clock, outbox
 from workflows.actors import Actor
 from workflows.audit.service import record
 from workflows.delivery.records import HoldRecord, Waits, Window
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, NotFound
 
 LOOKS_FOR = timedelta(days=60)
 """How long after a hold messages are looked for before they are sent: as long as settled rows keep what was sent."""
@@ -62,6 +62,14 @@ def current(session: Session) -> HoldRecord | None:
 def every(session: Session) -> list[HoldRecord]:
     """All holds there ever were, oldest first."""
     return [_record(row) for row in holds.every(session)]
+
+
+def find(session: Session, hold_id: int) -> HoldRecord:
+    """A hold by its id. Raises NotFound."""
+    row = session.get(Hold, hold_id)
+    if row is None:
+        raise NotFound("There is no such hold.")
+    return _record(row)
 
 
 def begin(

@@ -15,6 +15,14 @@ class LettersDied(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class CopyRestored(Notice):
+    """A copy of the database was put in place, and is served again in full."""
+
+    kind: ClassVar[str] = "delivery.restored"
+    hold: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSetBack(Notice):
     """The clock by which mlgov goes was set back, at `at` by the clock after it."""
 
