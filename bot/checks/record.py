@@ -74,7 +74,7 @@ class Record:
             where += f"; `mlgov run` brings it to {standing.head}"
         self.is_current = standing.fits
         if database.is_sqlite:
-            return Check("database", True, where)
+            return _owners_alone(Path(database.url.database or ""), where)
         may_create, allowed = _asked_of_server(database)
         if not standing.fits and not may_create:
             return Check(
@@ -263,6 +263,16 @@ class Record:
             return otherwise
         finally:
             database.close()
+
+
+def _owners_alone(file: Path, where: str) -> Check:
+    """A file that an earlier release made may be open to everybody on the machine: it holds names and reasons."""
+    if not file.stat().st_mode & 0o077:
+        return Check("database", True, where)
+    return warning(
+        "database",
+        f"{where}; other users of this machine can read {file}. Keep it to its owner: chmod 600 {file}*",
+    )
 
 
 def _asked_of_server(database: Database) -> tuple[bool, int]:

@@ -330,3 +330,19 @@ def test_a_migration_that_fails_is_told_under_a_reference(
         in ended.err
     )
     assert "(ref " in ended.err
+
+
+def test_a_file_that_others_can_read(
+    right: dict[str, str], tmp_path: Path, sqlite_template: Path
+) -> None:
+    file = tmp_path / "old.db"
+    shutil.copy(sqlite_template, file)
+    right["MLGOV_DATABASE_URL"] = f"sqlite:///{file}"
+    file.chmod(0o644)
+    ended = typed(right, tmp_path, "doctor")
+    assert ended.code == 0
+    assert f"other users of this machine can read {file}" in ended.out
+    assert f"chmod 600 {file}*" in ended.out
+    file.chmod(0o600)
+    ended = typed(right, tmp_path, "doctor")
+    assert "ok      database: SQLite, revision" in ended.out

@@ -185,7 +185,12 @@ def spent(work: Path) -> str:
 
 @pytest.mark.parametrize(
     ("backend", "over", "people_first"),
-    [("sqlite", "socket", True), ("postgres", "http", False)],
+    [
+        ("sqlite", "socket", True),
+        ("postgres", "http", False),
+        pytest.param("sqlite", "http", True, marks=pytest.mark.heavy),
+        pytest.param("postgres", "socket", False, marks=pytest.mark.heavy),
+    ],
 )
 def test_from_an_empty_database_to_a_decided_approval(
     backend: str,
