@@ -55,6 +55,9 @@ OF_THE_RECORD: dict[str, Gauge] = {
         "Messages that are on their way or were given up: pending, sending, dead",
         "state",
     ),
+    "outbox_held": Gauge(
+        "1 while nothing is sent until an operator releases it (a copy was restored, or --hold)"
+    ),
     "outbox_oldest_seconds": Gauge(
         "Age of the oldest message that is due and not sent"
     ),

@@ -14,7 +14,7 @@ from storage.enums import OutboxState
 from storage.people import readings
 from storage.registry import queries as registry
 from workflows import clock
-from workflows.delivery import status
+from workflows.delivery import holding, status
 
 MOST_SOURCES = 20
 """Sources of cost that are told apart; the rest counts as one."""
@@ -58,6 +58,7 @@ def _age(now: datetime, since: datetime | None) -> float:
 def _delivery(session: Session) -> Iterator[Figure]:
     found = status.measure(session)
     yield Figure("outbox_oldest_seconds", found.oldest_seconds)
+    yield Figure("outbox_held", float(holding.is_held(session)))
     for state, number in found.by_state.items():
         yield Figure("outbox_rows", number, state)
 

@@ -18,6 +18,7 @@ from bot.gauges import Gauges
 from storage.budgets.tables import CostLoad
 from storage.db import Database
 from storage.delivery.tables import Lane, Outbox, Schedule, Timer
+from storage.enums import HoldReason
 from tests.api.conftest import Api, served
 from tests.conftest import fresh_url
 from tests.registry.test_client import Answer, Server
@@ -25,6 +26,8 @@ from tests.stories.office import OLA, eventually, opened
 from tests.stories.test_models import MODELS, world
 from tests.watching.promtool import scrape
 from workflows import clock, measuring
+from workflows.actors import OPERATOR
+from workflows.delivery import holding
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +63,7 @@ def test_names_follow_prometheus() -> None:
         "_days",
         "_total",
         "_up",
+        "_held",
         "_rows",
         "_due",
         "_waiting",
@@ -267,9 +271,16 @@ def test_figures_are_true(database: Database) -> None:
     assert len(sources) == measuring.MOST_SOURCES + 1
 
 
+def test_a_hold_is_a_figure(database: Database) -> None:
+    with database.begin() as session:
+        holding.begin(session, OPERATOR, HoldReason.ASKED, now=clock.now(session))
+    assert figures(database)["outbox_held", ""] == 1
+
+
 def test_an_empty_record_has_figures_too(database: Database) -> None:
     found = figures(database)
     assert found["outbox_oldest_seconds", ""] == 0
+    assert found["outbox_held", ""] == 0
     assert not any(name == "ledger_head_age_seconds" for name, _ in found)
 
 
