@@ -223,6 +223,12 @@ def upstream(session: Session, model_id: int) -> Sequence[Model]:
     )
 
 
+def lock_links(session: Session) -> None:
+    """Let one transaction at a time draw links, so that two cannot close a circle together."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(0x6D6F6465)))
+
+
 def set_upstream(
     session: Session, model_id: int, upstream_ids: Collection[int]
 ) -> None:

@@ -1,9 +1,11 @@
 """Registering, describing, assessing, findings and reviews, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from bot.inventory import views, words
 from storage.enums import FindingStatus, ModelKind, ModelState, Severity
@@ -451,3 +453,40 @@ def test_an_erased_person_is_drawn_out_of_the_cards_and_their_export_has_models(
     assert [row.op for row in yard.sent("model.card")] == ["post", "update"]
     assert yard.look(model).owner.name == erasure.NAME  # type: ignore[union-attr]
     yard.ledger_holds()
+
+
+def test_two_who_link_at_once_close_no_circle(yard: Yard) -> None:
+    ids = {
+        key: yard.model(key, upstream=upstream)
+        for key, upstream in (("aa", ()), ("cc", ()), ("bb", ("cc",)))
+    }
+
+    def link(session: Session, key: str, upstream: str) -> None:
+        record = yard.look(ids[key])
+        service.edit(
+            session,
+            yard.actor(OLA),
+            record.id,
+            record.revision,
+            RegisterModel(
+                key=key,
+                name=record.name,
+                request_key=key,
+                upstream=(upstream,),
+                project=record.project_key,
+            ),
+            policy=yard.policy,
+            now=yard.now,
+            org_key=ORG,
+        )
+
+    with ThreadPoolExecutor(1) as second:
+        with yard.db.begin() as session:
+            link(session, "aa", "bb")
+            other = second.submit(
+                yard.db.run, lambda session: link(session, "cc", "aa")
+            )
+            # It has begun, and would have committed, if nothing made it wait.
+            assert not wait([other], timeout=0.5).done
+        with pytest.raises(InvalidInput, match="round in a circle"):
+            other.result(30)

@@ -210,3 +210,24 @@ def test_only_a_link_that_closes_a_circle_is_refused(
         for needed in needs[one]:
             assert rules.closes_a_circle(needs, needed, one)
             assert not rules.closes_a_circle(needs, one, needed)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "expected"),
+    [
+        # Thursday 5 February: Friday is the first day late; the weekend's two reminders bring nobody in.
+        ("02-05", [("02-06", 2), ("02-09", 3), ("02-10", 4)]),
+        ("02-06", [("02-09", 2), ("02-10", 3), ("02-11", 4)]),
+        ("02-03", [("02-04", 2), ("02-05", 3), ("02-06", 4), ("02-09", 5), ("02-10", 6)]),
+    ],
+)  # fmt: skip
+def test_daily_reminders_bring_in_one_person_a_working_day(
+    forecast: str, expected: list[tuple[str, int]]
+) -> None:
+    steps = rules.steps(
+        day(forecast), day("01-01"), day("02-11"), Rhythm((), 1), CALENDAR
+    )
+    assert [(step.on, step.rank) for step in steps][: len(expected)] == [
+        (day(on), rank) for on, rank in expected
+    ]
+    assert len({step.days for step in steps}) == len(steps)

@@ -438,6 +438,7 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
 
 def link(session: Session, row: Model, upstream: Collection[str]) -> None:
     """The models whose output this one takes; a circle is refused."""
+    queries.lock_links(session)
     found = queries.by_keys(session, set(upstream))
     missing = sorted(set(upstream) - found.keys())
     if missing:

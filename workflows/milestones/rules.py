@@ -152,8 +152,9 @@ def steps(
     """The reminders of a milestone that fall on days up to `through` in somebody's calendar, in order.
 
     `since` is the day from which they count: what would have come by then is left out. A reminder on a day off comes
-    on the last working day before; one of something overdue never comes before it is overdue. Where reminders start
-    when the day has passed already, the first one comes at once, and to one person, as every chain begins.
+    on the last working day before; one of something overdue never comes before it is overdue, and never on the day of
+    another: nobody works through a weekend of daily reminders, so none of them brings in the next person. Where reminders
+    start when the day has passed already, the first one comes at once, and to one person, as every chain begins.
     """
     found: list[Step] = []
     for before in rhythm.before:
@@ -163,6 +164,8 @@ def steps(
     late = since > forecast
     base = since if late else forecast
     number = 0 if late else 1
+    rank = number + 1
+    last_day: date | None = None
     while True:
         nominal = base + timedelta(days=number * rhythm.every)
         on = calendar.on_or_before(nominal)
@@ -170,7 +173,9 @@ def steps(
             on = on_or_after(calendar, forecast + _DAY)
         if on > through:
             break
-        found.append(Step((nominal - forecast).days, on, number + 1))
+        if on != last_day:
+            found.append(Step((nominal - forecast).days, on, rank))
+            last_day, rank = on, rank + 1
         number += 1
     return found
 
