@@ -1,5 +1,6 @@
 """The table, separation of duties for every pair of parts, agreements of two, and tiers. Pure."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, combinations
 
@@ -142,3 +143,14 @@ def test_a_model_stands_as_its_version_nearest_to_use() -> None:
     assert rules.leading([(1, S.IN_USE), (2, S.DEVELOPMENT)]) == 1
     assert rules.leading([(1, S.RETIRED), (2, S.DEVELOPMENT), (3, S.DEVELOPMENT)]) == 3
     assert rules.leading([(1, S.SUSPENDED), (2, S.APPROVED)]) == 1
+
+
+def test_an_approval_that_ends_at_midnight_ended_on_the_day_before() -> None:
+    over = replace(FINE, now=NOW, approved_until=datetime(2026, 1, 26, tzinfo=UTC))
+    words = {
+        refusal
+        for move in MOVES
+        for refusal in rules.refusals(move, Standing(), over)
+        if "approval ended" in refusal
+    }
+    assert words == {"its approval ended on 25 Jan 2026"}

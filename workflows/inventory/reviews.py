@@ -10,6 +10,7 @@ from storage.inventory.tables import Model
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.calendar import last_day
 from workflows.errors import (
     GovernanceError,
     InvalidInput,
@@ -113,7 +114,10 @@ def _approvals_over(
             session,
             version.model_id,
             version.id,
-            {"what": "approval_over", "on": f"{day:%d %b %Y}"},
+            {
+                "what": "approval_over",
+                "on": f"{last_day(version.approved_until, policy.organisation.zone):%d %b %Y}",
+            },
             Severity.HIGH,
             FindingSource.REVIEW,
             f"approval_over:{version.id}:{day}",

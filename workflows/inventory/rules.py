@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storage.enums import EuClass, Exposure, ModelState, PurposeClass
@@ -225,7 +225,9 @@ def _holds(at: Situation) -> str:
     if not at.is_approved:
         return "it is not approved"
     if at.approved_until is not None and at.approved_until <= at.now:
-        return f"its approval ended on {at.approved_until:%d %b %Y}"
+        # What ends at midnight was good on the day before, and not on the one that began.
+        last = at.approved_until - timedelta(microseconds=1)
+        return f"its approval ended on {last:%d %b %Y}"
     return (
         "what would be deployed is not what was approved" if at.digest_changed else ""
     )
