@@ -39,7 +39,8 @@ _PROBED_EVERY = 5.0
 FLOORS_CHANGED = "floors_changed"
 """The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
-_RETRY_SQLSTATES = {"40001", "40P01"}
+_RETRY_SQLSTATES = {"40001", "40P01", "23505"}
+"""Serialization failures, deadlocks, and a unique row that another transaction made first, seen when it is read again."""
 _BUSY_SQLSTATES = {"55P03", "57014"}
 _UNWRITABLE_SQLSTATES = {"53100", "25006"}
 """The disk is full; the server takes reads only, like a standby."""
@@ -289,7 +290,9 @@ class Database:
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
     def run(self, work: Callable[[Session], T], *, patient: bool = False) -> T:
-        """`begin()`, with serialization failures and deadlocks tried again, twice. `work` must only use the session."""
+        """`begin()`, tried again, twice, where another transaction came between: serialization failures, deadlocks, and
+        a row that both make, which the second run finds. `work` must only use the session.
+        """
         for attempt in range(3):
             try:
                 with self.begin(patient=patient) as session:

@@ -4,14 +4,17 @@ import os
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from storage import migrate
 from storage.db import Database, DatabaseBusy
+from storage.people.tables import Channel
 
 
 def test_hooks_run_after_the_commit_and_only_when_there_is_something_to_send(
@@ -121,3 +124,20 @@ def test_an_error_of_postgresql_does_not_quote_the_row(database: Database) -> No
     words = "".join(traceback.format_exception(caught.value))
     assert "private_text" in words
     assert "Lisbon" not in words
+
+
+def test_a_row_that_two_make_at_once_is_found_by_the_second(database: Database) -> None:
+    def keep(session: Session) -> bool:
+        """Whether this one made it."""
+        is_new = session.execute(select(Channel)).first() is None
+        if is_new:
+            session.add(Channel(org_key="T0", slack_id="C0BOTH", name="both"))
+            session.flush()
+        return is_new
+
+    with ThreadPoolExecutor(1) as second:
+        with database.begin() as session:
+            assert keep(session)
+            other = second.submit(database.run, keep)
+            time.sleep(0.3)
+        assert other.result(30) is False
