@@ -33,6 +33,7 @@ Probe = Callable[[str], None]
 _MAGIC = b"SQLite format 3\0"
 _LOG, _SHARED_MEMORY = "-wal", "-shm"
 _BESIDE = (_LOG, _SHARED_MEMORY, "-journal", "-host")
+_KEY = "-erasure-key"
 
 
 class Unusable(Exception):
@@ -63,7 +64,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 def same_file(target: Path, database: Path) -> bool:
     """Whether writing to `target` would destroy the database, or what SQLite and we keep beside it."""
-    guarded = [database, *(beside(database, suffix) for suffix in _BESIDE)]
+    guarded = [database, *(beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
     if target.resolve() in {path.resolve() for path in guarded}:
         return True
     return any(
@@ -371,6 +372,16 @@ def compact(database: Path) -> str | None:
     except sqlite3.Error as error:
         return str(error)
     return "it is in use" if busy else None
+
+
+def asides(database: Path) -> list[Path]:
+    """Files beside a database that restores left there: what was there before them, and what a killed one staged."""
+    folder, name = database.absolute().parent, database.name
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.startswith((f"{name}.before-restore-", f"{name}.restoring"))
+    )
 
 
 def erased_in(database: Path) -> list[str] | None:
