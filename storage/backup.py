@@ -384,20 +384,26 @@ def asides(database: Path) -> list[Path]:
     )
 
 
-def erased_in(database: Path) -> list[str] | None:
-    """Opaque ids of people who were erased in a database, and None when it cannot be read."""
+def erased_in(database: Path) -> list[tuple[str, int, datetime]] | None:
+    """Who was erased in a database: opaque id, the ledger's entry and its time, or the time of the erasure that it did
+    once more. None when it cannot be read."""
     if not _is_sqlite(database):
         return None
     try:
         with closing(_connect(database)) as connection:
-            return [
-                person_id
-                for (person_id,) in connection.execute(
-                    "SELECT id FROM person WHERE erased_at IS NOT NULL"
-                )
-            ]
-    except sqlite3.Error:
+            rows = connection.execute(
+                "SELECT subject_id, max(seq), at, body FROM audit_entry JOIN person ON person.id = subject_id "
+                "WHERE action = 'person.erased' AND subject_type = 'person' AND erased_at IS NOT NULL "
+                "GROUP BY subject_id"
+            ).fetchall()
+            return [(id_, seq, _erased_at(at, body)) for id_, seq, at, body in rows]
+    except (sqlite3.Error, KeyError, ValueError):
         return None
+
+
+def _erased_at(at: int, body: str) -> datetime:
+    first = json.loads(body)["facts"].get("replayed")
+    return datetime.fromisoformat(first) if first else from_microseconds(at)
 
 
 def facts_of(database: Path) -> tuple[int, str | None] | None:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot import restoring
+from bot import erasure_key, restoring
 from bot.audit import anchor
+from bot.settings import Settings
 from storage import backup, ledger, migrate, triggers
 from storage.audit.tables import AuditEntry
 from storage.db import Database
@@ -20,6 +22,7 @@ from storage.enums import HoldReason
 from storage.people.tables import Person
 from tests import cli
 from tests.backup.place import DYING, add_people, asked, environment, python
+from tests.conftest import KEY
 from tests.people.test_erasure import NOW, WORDS, everything, seed
 from tests.storage.test_host import held_elsewhere
 from tests.upgrades import dumps
@@ -30,6 +33,7 @@ from workflows.audit.records import NotedErasure, PublishedHead
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.people import service as people
+from workflows.people.forms import PersonSeen
 
 TRACES = ("Ana Costa", "ana@acme.test", "Chief of Labels", WORDS)
 
@@ -306,8 +310,14 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
 
 
 def erase(database: Database, person_id: str) -> None:
+    erasure_key.attach(database, settings_of(database))
     with database.begin(patient=True) as session:
         people.erase(session, OPERATOR, person_id, now=clock.now(session))
+
+
+def settings_of(database: Database) -> Settings:
+    url = database.url.render_as_string(hide_password=False)
+    return Settings(mlgov_database_url=SecretStr(url))
 
 
 def bytes_around(file: Path) -> bytes:
@@ -359,6 +369,71 @@ def test_who_was_erased_after_the_copy_is_erased_from_it_again(
         restoring.reconcile(database, str(place))
     # The anchor is told once of each erasure.
     assert place.read_text(encoding="utf-8").count(f'"erased": "{scene.ana}"') == 1
+
+
+def test_a_replay_makes_the_tombstone_again(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    """A leaver stays away from a copy that knew them, and who is active is the same; also after the next starts."""
+    place, file = tmp_path / "heads.jsonl", tmp_path / "mlgov.db"
+    shutil.copy(sqlite_template, file)
+    with opened(file) as database:
+        with database.begin(patient=True) as session:
+            scene = seed(session)
+        copy = copied(file)
+        erase(database, scene.ana)
+        erase(database, scene.bo)
+        restoring.reconcile(database, str(place))
+    code, words = mlgov(file, "restore", str(copy), MLGOV_ANCHOR=str(place))
+    assert code == 0, words
+    left = PersonSeen("T0ACME", "U0ANA", "T0ACME", "Ana Costa", is_deactivated=True)
+    active = PersonSeen("T0ACME", "U0BO", "T0ACME", "Bo")
+    with opened(file) as database:
+        erasure_key.attach(database, settings_of(database))
+        with database.begin(patient=True) as session:
+            done = people.upsert_from_slack(
+                session, [left, active], read_at=clock.real_now(session), now=NOW
+            )
+        assert done.stay_away == ("U0ANA",)
+        assert done.ids["T0ACME", "U0BO"] == scene.bo
+        # He came back after the erasure that the anchor knows of: it is not done again at each start.
+        for _ in range(2):
+            assert restoring.reconcile(database, str(place)).erased == 0
+        with database.read() as session:
+            assert session.get_one(Person, scene.bo).name == "Bo"
+            assert "Ana Costa" not in everything(session)
+        erase(database, scene.bo)
+        restoring.reconcile(database, str(place))
+    noted = place.read_text(encoding="utf-8")
+    assert [noted.count(f'"erased": "{one}"') for one in (scene.ana, scene.bo)] == [
+        1,
+        2,
+    ]
+
+
+def test_a_copy_with_tombstones_wants_their_key(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mlgov.db"
+    shutil.copy(sqlite_template, file)
+    with opened(file) as database:
+        with database.begin(patient=True) as session:
+            scene = seed(session)
+        erase(database, scene.ana)
+        copy = copied(file)
+    code, words = mlgov(file, "backup", str(tmp_path / "another.db"))
+    key = tmp_path / "mlgov.db-erasure-key"
+    assert f"Nor {key}, the key by which people who were erased" in words
+    kept = key.rename(tmp_path / "kept")
+    before = file.read_bytes()
+    code, words = mlgov(file, "restore", str(copy))
+    assert code == 1
+    assert "1 person was erased" in words
+    assert "Nothing was restored." in words
+    assert file.read_bytes() == before
+    kept.rename(key)
+    code, words = mlgov(file, "restore", str(copy))
+    assert code == 0, words
 
 
 def test_an_old_copy_put_there_by_hand_is_noticed_at_the_start(
@@ -419,7 +494,11 @@ def test_marking_by_hand_is_for_both_databases(
         scene = seed(session)
     anchor.keep(str(place), NotedErasure(scene.ana, 40, NOW))
     database.close()
-    given = {"MLGOV_DATABASE_URL": database_url, "MLGOV_ANCHOR": str(place)}
+    given = {
+        "MLGOV_DATABASE_URL": database_url,
+        "MLGOV_ANCHOR": str(place),
+        "MLGOV_ERASURE_KEY": KEY.decode(),
+    }
     code, words = cli.run("restore", "--mark", **given)
     assert code == 0, words
     assert "is marked as a restored copy of 1 entries" in words

@@ -50,7 +50,7 @@ def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
     outbox.anchor_head(
         session,
         PersonErased(person_id),
-        dedupe_key=f"erasure:{person_id}",
+        dedupe_key=f"erasure:{person_id}:{now.isoformat()}",
         now=now,
     )
 
