@@ -55,6 +55,8 @@ def erase(
     queries.lock_people(session, [person_id])
     tombstones.bury(session, person)
     slack_id = person.slack_id
+    names = [one for one in (slack_id, person.email) if one]
+    before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
     shown = erasure.shown_in(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
@@ -74,10 +76,11 @@ def erase(
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
-    messages, in_policy = 0, False
-    if slack_id is not None:
-        in_policy = erasure.named_in_policy(session, slack_id)
-        messages = erasure.replace_slack_id(session, slack_id, person_id, now)
+    in_policy = slack_id is not None and erasure.named_in_policy(session, slack_id)
+    messages = 0
+    if names:
+        word = f"{person_id}-{before + 1}" if before else person_id
+        messages = erasure.replace_names(session, names, slack_id, word, now)
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
