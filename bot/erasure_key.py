@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from bot.setting_forms import SHORTEST_KEY
 from bot.settings import Settings
 from storage import backup
@@ -37,6 +39,12 @@ def place(settings: Settings, database: Path | None) -> Path | None:
     if settings.mlgov_erasure_key_file is not None:
         return settings.mlgov_erasure_key_file
     return None if database is None else backup.beside(database, SUFFIX)
+
+
+def file(settings: Settings, url: URL) -> Path | None:
+    """The file that holds the key of the database at `url`; None where no file does."""
+    named = place(settings, _path(url))
+    return named if named is not None and named.exists() else None
 
 
 def find(settings: Settings, database: Path | None) -> Found:
@@ -136,8 +144,12 @@ def renew(database: Database, settings: Settings) -> tuple[bytes, Path | None]:
 
 
 def _file(database: Database) -> Path | None:
+    return _path(database.url)
+
+
+def _path(url: URL) -> Path | None:
     """The file of a SQLite database; None for what is in memory or on a server."""
-    name = database.url.database
-    if not database.is_sqlite or not name or name.startswith((":memory:", "file:")):
+    name = url.database
+    if url.get_backend_name() != "sqlite" or not name:
         return None
-    return Path(name)
+    return None if name.startswith((":memory:", "file:")) else Path(name)

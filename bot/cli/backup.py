@@ -409,6 +409,8 @@ def _size(size: int) -> str:
 
 def _lacks() -> list[str]:
     """What a copy of the database does not hold, as far as this environment tells."""
+    from bot import erasure_key
+
     read = settings()
     keys = [name for name in _KEYS if os.environ.get(name)]
     files = [
@@ -421,7 +423,7 @@ def _lacks() -> list[str]:
         "It holds names and reasons in clear; keep it where only operators read.",
         f"Not in it, so keep these elsewhere: the tokens and keys of the environment ({named}) and the policy file {read.mlgov_policy}.",
     ]
-    if (key := _erasure_key()) is not None:
+    if (key := erasure_key.file(read, _url())) is not None:
         lines.append(
             f"Nor {key}, the key by which people who were erased are known again: keep it where keys are kept, apart from the copies."
         )
@@ -432,20 +434,6 @@ def _lacks() -> list[str]:
     else:
         lines.append(_NO_ANCHOR)
     return lines
-
-
-def _erasure_key() -> Path | None:
-    """The file that holds the key of erased people, where one does."""
-    from bot import erasure_key
-
-    url = _url()
-    database = (
-        Path(url.database)
-        if url.get_backend_name() == "sqlite" and url.database
-        else None
-    )
-    place = erasure_key.place(settings(), database)
-    return place if place is not None and place.exists() else None
 
 
 _NO_ANCHOR = (
