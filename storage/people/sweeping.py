@@ -62,7 +62,7 @@ def _sweep_table(
         changed = {
             column.name: value
             for column, before in held.items()
-            if (value := _swapped(before, swap)) != before
+            if (value := swapped(before, swap)) != before
         }
         if changed:
             where = [key == is_ for key, is_ in zip(keys, row, strict=False)]
@@ -79,13 +79,14 @@ def _holds(column: Any, name: str) -> Any:
     return or_(*(text.contains(form, autoescape=True) for form in sorted(forms)))
 
 
-def _swapped(value: Any, swap: Swap) -> Any:
+def swapped(value: Any, swap: Swap) -> Any:
+    """A value as JSON has it, swapped wherever it holds text."""
     if isinstance(value, str):
         return swap(value)
     if isinstance(value, list):
-        return [_swapped(one, swap) for one in value]
+        return [swapped(one, swap) for one in value]
     if isinstance(value, dict):
-        return {swap(key): _swapped(one, swap) for key, one in value.items()}
+        return {swap(key): swapped(one, swap) for key, one in value.items()}
     return value
 
 

@@ -1,11 +1,12 @@
 """Erased people when Slack or a file tells of them again: leavers stay away, whoever is active is who they were."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.people import queries, tombstones
+from storage.people import queries, sweeping, tombstones
 from storage.people.tables import Person
 from storage.people.tombstones import Stone
 from storage.runtime import real_now
@@ -13,6 +14,7 @@ from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.people.forms import PersonSeen
+from workflows.sources.text import folded_email
 
 RETURNED = "person.returned"
 """The entry of the ledger that says that an erased person is active in Slack, and known again."""
@@ -53,6 +55,26 @@ def known_addresses(
 ) -> Mapping[str, Stone]:
     """Of these addresses (folded), those of people who were erased. Raises ErasureKeyMissing."""
     return _find(session, tombstones.EMAIL, org_key, emails)
+
+
+def hiding(session: Session, org_key: str, values: Any) -> Callable[[Any], Any]:
+    """What puts opaque ids in the place of erased people's addresses, in values like these, as JSON has them.
+
+    For what other systems tell again and again. Raises ErasureKeyMissing.
+    """
+    folded = {one: folded_email(one) for one in sweeping.addresses(values)}
+    stones = known_addresses(session, org_key, {one for one in folded.values() if one})
+
+    def hide(value: Any) -> Any:
+        for address in sweeping.addresses(value) if stones else ():
+            stone = stones.get(folded.get(address) or "")
+            if stone is not None:
+                value = sweeping.swapped(
+                    value, sweeping.swapping([address], stone.person_id)
+                )
+        return value
+
+    return hide
 
 
 def _find(
