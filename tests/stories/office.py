@@ -322,10 +322,13 @@ def opened(
             mlgov_database_url=database_url,
             mlgov_policy=policy_file,
             mlgov_anchor=str(work / "anchor.jsonl"),
-            mlgov_erasure_key=KEY.decode(),
             mlgov_time_scale=scale,
             mlgov_lease_seconds=60 / scale if scale < 1 else 60,
-            **{"mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10} | more,
+            **{
+                "mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10,
+                "mlgov_erasure_key": KEY.decode(),
+            }
+            | more,
         )
         bot = app.create(read, made_by="demo")
         server = WebServer(bot.web(serve_slack=over == "http"), "127.0.0.1", 0)
