@@ -77,12 +77,13 @@ def new_key(
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.people import tombstones
+    from workflows.wording import counted
 
     with opened() as database:
         with database.read() as session:
             people = stored.standing(session).people
         if not yes and not typer.confirm(
-            f"Give up the key by which {people} erased people are known? This cannot be undone.",
+            f"Give up the key by which {counted(people, 'erased person is', 'erased people are')} known? This cannot be undone.",
             err=True,
         ):
             raise fail("Nothing was changed.")
@@ -92,10 +93,15 @@ def new_key(
                 session, OPERATOR, key, now=clock.now(session)
             )
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
-    say(
-        f"The key {where} counts from now on. {people} people who were erased before are strangers to mlgov: erase them "
-        "again when Slack brings them back. Start mlgov again wherever it runs."
+    who = (
+        "1 person who was erased before is a stranger to mlgov: erase them again when Slack brings them back."
+        if people == 1
+        else f"{people:,} people who were erased before are strangers to mlgov: erase them again when Slack brings them back."
     )
+    say(
+        f"The key {where} counts from now on. {who if people else 'Nobody was erased under the one before.'}"
+    )
+    say("Start mlgov again wherever it runs.")
 
 
 @app.command()
