@@ -43,7 +43,7 @@ def place(settings: Settings, database: Path | None) -> Path | None:
 
 def file(settings: Settings, url: URL) -> Path | None:
     """The file that holds the key of the database at `url`; None where no file does."""
-    named = place(settings, _path(url))
+    named = place(settings, path(url))
     return named if named is not None and named.exists() else None
 
 
@@ -52,8 +52,8 @@ def find(settings: Settings, database: Path | None) -> Found:
     if settings.mlgov_erasure_key is not None:
         given = settings.mlgov_erasure_key.get_secret_value()
         return Found(given.encode(), None)
-    path = place(settings, database)
-    return Found(None if path is None else _read(path), path)
+    named = place(settings, database)
+    return Found(None if named is None else _read(named), named)
 
 
 def _read(path: Path) -> bytes | None:
@@ -144,10 +144,10 @@ def renew(database: Database, settings: Settings) -> tuple[bytes, Path | None]:
 
 
 def _file(database: Database) -> Path | None:
-    return _path(database.url)
+    return path(database.url)
 
 
-def _path(url: URL) -> Path | None:
+def path(url: URL) -> Path | None:
     """The file of a SQLite database; None for what is in memory or on a server."""
     name = url.database
     if url.get_backend_name() != "sqlite" or not name:
