@@ -11,7 +11,17 @@ from slack_bolt import App
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
-from bot import acts, bolt, delivery, installation, metrics, opening, restoring, web
+from bot import (
+    acts,
+    bolt,
+    delivery,
+    erasure_key,
+    installation,
+    metrics,
+    opening,
+    restoring,
+    web,
+)
 from bot.api import application
 from bot.api.door import Door
 from bot.api.waiting import Waiters
@@ -250,6 +260,7 @@ def _create(
         has_governed = _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
+    erasure_key.attach(database, settings)
     restoring.reconcile(database, settings.mlgov_anchor)
     reach = Reach(scale=settings.mlgov_time_scale)
     slack = installation.client(settings, timeout=3, observer=reach.observe)

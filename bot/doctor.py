@@ -56,6 +56,8 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
     yield record.signing_key()
     if (signed := record.webhook_key()) is not None:
         yield signed
+    if (key := record.erasure_key()) is not None:
+        yield key
     if (waiting := record.deliveries()) is not None:
         yield waiting
     if settings.mlgov_mlflow_url is not None:

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """Signs statements: an Ed25519 private key in PEM, which never stands in the database."""
     mlgov_webhook_key: SecretStr | None = None
     """From which the secret of each webhook is made."""
+    mlgov_erasure_key: SecretStr | None = None
+    """By which people who were erased are known again when Slack tells of them."""
+    mlgov_erasure_key_file: Path | None = None
+    """Or the file that holds it, where one is made at the first start."""
     mlgov_webhook_hosts: str = ""
     """Hosts inside the own network that webhooks may reach, separated by commas."""
     mlgov_mlflow_url: str | None = None
@@ -139,6 +143,12 @@ def read(environment: Mapping[str, str], **given: Any) -> Settings:
         except ValueError as error:
             wrong.append(f"{name}_FILE: {path} {error}.")
     values |= given
+    if environment.get("MLGOV_ERASURE_KEY") and environment.get(
+        "MLGOV_ERASURE_KEY_FILE"
+    ):
+        raise SettingsRefused(
+            "Both MLGOV_ERASURE_KEY and MLGOV_ERASURE_KEY_FILE are set; unset one of them."
+        )
     try:
         read = Settings.model_validate(values)
     except ValidationError as error:
@@ -232,6 +242,7 @@ def _faults(read: Settings) -> Iterable[tuple[str, str]]:
         ),
         ("MLGOV_ANCHOR", setting_forms.anchor(read.mlgov_anchor)),
         ("MLGOV_WEBHOOK_KEY", setting_forms.webhook_key(_open(read.mlgov_webhook_key))),
+        ("MLGOV_ERASURE_KEY", setting_forms.webhook_key(_open(read.mlgov_erasure_key))),
         (
             "MLGOV_MLFLOW_URL",
             setting_forms.web_address(

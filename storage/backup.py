@@ -33,6 +33,7 @@ Probe = Callable[[str], None]
 _MAGIC = b"SQLite format 3\0"
 _LOG, _SHARED_MEMORY = "-wal", "-shm"
 _BESIDE = (_LOG, _SHARED_MEMORY, "-journal", "-host")
+_KEY = "-erasure-key"
 
 
 class Unusable(Exception):
@@ -63,7 +64,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 def same_file(target: Path, database: Path) -> bool:
     """Whether writing to `target` would destroy the database, or what SQLite and we keep beside it."""
-    guarded = [database, *(beside(database, suffix) for suffix in _BESIDE)]
+    guarded = [database, *(beside(database, suffix) for suffix in (*_BESIDE, _KEY))]
     if target.resolve() in {path.resolve() for path in guarded}:
         return True
     return any(
@@ -373,20 +374,36 @@ def compact(database: Path) -> str | None:
     return "it is in use" if busy else None
 
 
-def erased_in(database: Path) -> list[str] | None:
-    """Opaque ids of people who were erased in a database, and None when it cannot be read."""
+def asides(database: Path) -> list[Path]:
+    """Files beside a database that restores left there: what was there before them, and what a killed one staged."""
+    folder, name = database.absolute().parent, database.name
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.startswith((f"{name}.before-restore-", f"{name}.restoring"))
+    )
+
+
+def erased_in(database: Path) -> list[tuple[str, int, datetime]] | None:
+    """Who was erased in a database: opaque id, the ledger's entry and its time, or the time of the erasure that it did
+    once more. None when it cannot be read."""
     if not _is_sqlite(database):
         return None
     try:
         with closing(_connect(database)) as connection:
-            return [
-                person_id
-                for (person_id,) in connection.execute(
-                    "SELECT id FROM person WHERE erased_at IS NOT NULL"
-                )
-            ]
-    except sqlite3.Error:
+            rows = connection.execute(
+                "SELECT subject_id, max(seq), at, body FROM audit_entry JOIN person ON person.id = subject_id "
+                "WHERE action = 'person.erased' AND subject_type = 'person' AND erased_at IS NOT NULL "
+                "GROUP BY subject_id"
+            ).fetchall()
+            return [(id_, seq, _erased_at(at, body)) for id_, seq, at, body in rows]
+    except (sqlite3.Error, KeyError, ValueError):
         return None
+
+
+def _erased_at(at: int, body: str) -> datetime:
+    first = json.loads(body)["facts"].get("replayed")
+    return datetime.fromisoformat(first) if first else from_microseconds(at)
 
 
 def facts_of(database: Path) -> tuple[int, str | None] | None:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from storage import floors, ledger
 from storage.host import HostLock
 from storage.outage import Outage, is_away, is_unwritable
+from storage.people import tombstones
 from storage.runtime import IN_REAL_TIME, STEADY, touch
 from storage.steady import SteadyClock
 from storage.types import MoneySum
@@ -171,6 +172,10 @@ class Database:
             return
         with suppress(OSError):  # SQLite itself says what is wrong with the place
             self._host = HostLock(Path(file).absolute())
+
+    def keep_erasure_key(self, key: bytes | None) -> None:
+        """By which erased people are known again (`storage.people.tombstones`)."""
+        self._info[tombstones.KEY] = key
 
     def in_real_time(self) -> None:
         """Governed time is real time here for good, so that no transaction has to read how far it is ahead."""

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from storage import migrate
 from storage.db import Database
+from workflows.people import tombstones
 
 BACKENDS = ("sqlite", "postgres")
 
@@ -140,10 +141,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh_url(request.param, request, tmp_path)
 
 
+KEY = b"an invented key, as long as they have to be"
+
+
+def with_key(database: Database, key: bytes = KEY) -> Database:
+    """The database with a key for its erased people, as a started mlgov gives it one."""
+    with database.begin() as session:
+        tombstones.start_with(session, key)
+    database.keep_erasure_key(key)
+    return database
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database of each kind."""
     opened = Database(database_url)
+    with_key(opened)
     yield opened
     opened.close()
 

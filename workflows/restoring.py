@@ -1,11 +1,13 @@
 """What a copy of the database must be told when it comes back: that it is old, and who was erased after it."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage import runtime
+from storage.audit.queries import about
 from storage.enums import HoldReason
 from storage.people import erasure as erasure_queries
 from storage.people import queries
@@ -25,20 +27,43 @@ from workflows.policies import service as policies
 
 
 def still_known(session: Session, noted: Iterable[NotedErasure]) -> list[NotedErasure]:
-    """Of those who were erased, whom this database still knows."""
+    """Of those who were erased, whom this database still knows, though it knows nothing of their last erasure.
+
+    Whoever came back after it stays: then the ledger has the entry of the erasure.
+    """
     wanted = {one.person_id: one for one in noted}
-    return [
+    known = [
         wanted[row.id]
         for row in queries.list_people(session, wanted)
         if row.erased_at is None
     ]
+    moments = _moments(session, [one.person_id for one in known])
+    return [
+        one
+        for one in known
+        if not any(one.at in each for each in moments[one.person_id])
+    ]
+
+
+def _moments(
+    session: Session, person_ids: Collection[str]
+) -> dict[str, list[set[datetime]]]:
+    """When each was erased by this ledger, oldest first; what was done once more in a copy has its first time, too."""
+    moments: dict[str, list[set[datetime]]] = {one: [] for one in person_ids}
+    for entry in about(session, [("person", one) for one in person_ids]):
+        if entry.action == heads.ERASED:
+            first = json.loads(entry.body)["facts"].get("replayed")
+            moments[entry.subject_id].append(
+                {entry.at, datetime.fromisoformat(first) if first else entry.at}
+            )
+    return moments
 
 
 def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
     """Erase a person once more, from a copy that is older than their erasure.
 
-    Requests that wait in the copy, and which they opened or decided in, are withdrawn first: met again in Slack they
-    would be somebody new, who could then decide their own request, or twice.
+    Requests that wait in the copy, and which they opened or decided in, are withdrawn first: they would be nobody's. The
+    erasure makes their tombstones here as it did there, so that who has left stays away and who is active is the same.
     """
     for approval_id in erasure_queries.open_requests(session, noted.person_id):
         version = policies.in_force(session)
@@ -61,13 +86,19 @@ def replay(session: Session, noted: NotedErasure, *, now: datetime) -> None:
 
 def unnoted_erasures(session: Session, kept: Kept) -> list[NotedErasure]:
     """Erasures that the anchor does not know of: it was set, or came back, after them."""
-    known = {one.person_id for one in kept.erasures}
+    known = {(one.person_id, one.at) for one in kept.erasures}
+    erased = queries.list_erased(session)
+    moments = _moments(session, erased)
     return [
         noted
-        for person_id in queries.list_erased(session)
-        if person_id not in known
+        for person_id in erased
+        if not any((person_id, at) in known for at in _last(moments[person_id]))
         and (noted := heads.erasure(session, person_id)) is not None
     ]
+
+
+def _last(moments: list[set[datetime]]) -> set[datetime]:
+    return moments[-1] if moments else set()
 
 
 def unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]:

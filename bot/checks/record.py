@@ -7,17 +7,18 @@ from typing import TypeVar
 
 from sqlalchemy import text
 
-from bot import opening
+from bot import erasure_key, opening
 from bot.audit import anchor
 from bot.checks.check import Check, warning
 from bot.settings import Settings, SettingsRefused
 from bot.statements import issuing
 from storage import migrate, runtime
 from storage.db import Database
-from storage.people import readings
+from storage.people import readings, tombstones
 from workflows import clock
 from workflows.delivery import status
 from workflows.errors import GovernanceError
+from workflows.people import tombstones as erased
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
 from workflows.statements import envelopes
@@ -218,6 +219,37 @@ class Record:
                 f"{counted(followers, 'webhook')} {'waits' if followers == 1 else 'wait'} for events, and MLGOV_WEBHOOK_KEY isn't set, so nothing can be signed and sent. Set it.",
             )
         return None
+
+    def erasure_key(self) -> Check | None:
+        """Whether people can be erased, and those who were are known; None where there is no record yet."""
+        if not self.is_current:
+            return None
+        nothing = tombstones.Standing(None, 0)
+
+        def look(database: Database) -> tombstones.Standing:
+            with database.read() as session:
+                return tombstones.standing(session)
+
+        standing, name = self._read(look, nothing), "erasure key"
+        database = opening.build(self._settings)
+        try:
+            found = erasure_key.find(self._settings, erasure_key.path(database.url))
+        except GovernanceError as error:
+            return Check(name, False, error.sentence)
+        if standing.people and not standing.is_of(found.key):
+            missing = erased.missing(standing.people, found.key is not None)
+            return Check(name, False, missing.sentence)
+        if found.key is None and found.place is None:
+            return warning(name, f"none, so nobody can be erased. {erased.WANTED}")
+        if found.key is None:
+            return Check(name, True, f"none yet; {found.place} is made at the start")
+        if found.place is not None and found.place.stat().st_mode & 0o077:
+            return warning(
+                name,
+                f"{found.place} can be read by others than its owner; `chmod 600 {found.place}` mends that.",
+            )
+        known = counted(standing.people, "erased person is", "erased people are")
+        return Check(name, True, f"{known} known again by it")
 
     def deliveries(self) -> Check | None:
         """Dead letters; None where there is no record yet."""

@@ -27,6 +27,7 @@ _KEYS = (
     "SLACK_SIGNING_SECRET",
     "MLGOV_SIGNING_KEY",
     "MLGOV_WEBHOOK_KEY",
+    "MLGOV_ERASURE_KEY",
     "MLGOV_MLFLOW_TOKEN",
     "MLGOV_MLFLOW_PASSWORD",
     "MLGOV_MLFLOW_WEBHOOK_SECRET",
@@ -117,6 +118,7 @@ def restore(
 
 def _restore(url: "URL", file: Path, *, force: bool) -> None:
     from storage import backup as copies
+    from workflows.errors import GovernanceError
 
     if not url.database or url.database == ":memory:":
         raise fail(
@@ -138,6 +140,8 @@ def _restore(url: "URL", file: Path, *, force: bool) -> None:
         ) from None
     except copies.Unusable as error:
         raise fail(str(error)) from None
+    except GovernanceError as error:
+        raise fail(f"{error.sentence} Nothing was restored.") from None
     except OSError as error:
         raise fail(f"{database} cannot be replaced ({error.strerror}).") from None
 
@@ -231,20 +235,19 @@ def _check_ledger(
 
 def _make_ready(staged: Path, database: Path, kept: "Kept | None", known: int) -> int:
     """Bring the copy to this release, mark it, and erase from it whom it still knows; how many people that was."""
-    from datetime import UTC, datetime
-
-    from bot import restoring
+    from bot import erasure_key, restoring
     from storage import backup as copies
     from storage import migrate
     from storage.db import Database
     from workflows.audit.records import Kept, NotedErasure
 
     erasures = {one.person_id: one for one in (kept.erasures if kept else ())}
-    for person_id in (copies.erased_in(database) if database.exists() else None) or ():
-        erasures.setdefault(person_id, NotedErasure(person_id, 0, datetime.now(UTC)))
+    for gone in (copies.erased_in(database) if database.exists() else None) or ():
+        erasures.setdefault(gone[0], NotedErasure(*gone))
     opened = Database(f"sqlite:///{staged}")
     try:
         migrate.upgrade(opened)
+        erasure_key.attach(opened, settings(), beside=database)
         restoring.mark(opened, known_seq=known)
         erased = restoring.replay(opened, Kept(erasures=tuple(erasures.values())))
     finally:
@@ -303,7 +306,7 @@ def _note(database: Path) -> None:
 
 
 def _mark(url: "URL") -> None:
-    from bot import holding, restoring
+    from bot import erasure_key, holding, restoring
     from bot.cli.base import opened
     from storage import backup as copies
     from storage.enums import HoldReason
@@ -319,6 +322,7 @@ def _mark(url: "URL") -> None:
             ) from None
     kept = _anchored()
     with opened() as database:
+        erasure_key.attach(database, settings())
         with database.read() as session:
             hold = holds.current(session)
         if hold is not None and hold.why is HoldReason.RESTORED:
@@ -405,6 +409,8 @@ def _size(size: int) -> str:
 
 def _lacks() -> list[str]:
     """What a copy of the database does not hold, as far as this environment tells."""
+    from bot import erasure_key
+
     read = settings()
     keys = [name for name in _KEYS if os.environ.get(name)]
     files = [
@@ -417,6 +423,10 @@ def _lacks() -> list[str]:
         "It holds names and reasons in clear; keep it where only operators read.",
         f"Not in it, so keep these elsewhere: the tokens and keys of the environment ({named}) and the policy file {read.mlgov_policy}.",
     ]
+    if (key := erasure_key.file(read, _url())) is not None:
+        lines.append(
+            f"Nor {key}, the key by which people who were erased are known again: keep it where keys are kept, apart from the copies."
+        )
     if read.mlgov_anchor is not None:
         lines.append(
             f"Nor the anchor {read.mlgov_anchor}: it says what a copy lacks, and who was erased after it. Keep it apart from the copies."

@@ -88,6 +88,10 @@ def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
     if problem is not None and not create:
         raise fail(problem)
     migrate.upgrade(database)
+    from bot import erasure_key
+
+    # Whoever fills a database may tell of people.
+    (erasure_key.attach if create else erasure_key.look)(database, settings())
 
 
 def policy_text() -> "PolicyText":

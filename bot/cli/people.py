@@ -1,10 +1,10 @@
-"""`mlgov people`: erase a person, export what is kept about one."""
+"""`mlgov people`: erase a person, export what is kept about one, go on without a lost key."""
 
 from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, opened, say
+from bot.cli.base import fail, opened, say, settings
 
 app = typer.Typer(
     help="Erase a person, or export what is kept about one.", no_args_is_help=True
@@ -22,11 +22,13 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a person's identity and words. Decisions stay, under an opaque id, and the ledger still verifies."""
+    from bot import erasure_key, wiping
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.people import service
 
     with opened() as database:
+        erasure_key.attach(database, settings())
         with database.read() as session:
             found = service.look_up(session, person)
         if not yes and not typer.confirm(
@@ -35,9 +37,71 @@ def erase(
             raise fail("Nothing was erased.")
         with database.begin(patient=True) as session:
             report = service.erase(session, OPERATOR, found.id, now=clock.now(session))
+        left = wiping.wipe(database)
     say(
         f"{found.id} is erased: {report.texts} texts, {report.memberships} memberships, and the identity are gone."
     )
+    if found.slack_id is not None and not found.is_deactivated:
+        say(
+            f"They are active in Slack as far as mlgov knows: when it reads Slack next, {found.id} has the name from there again."
+        )
+    if report.owned_projects:
+        say(
+            f"These projects still name {found.id} and want somebody else: {', '.join(report.owned_projects)}."
+        )
+    if report.named_in_policy:
+        say(
+            "A policy names them by Slack id, the one in force or one before: take them out of the file, and apply it."
+        )
+    for sentence in left:
+        say(sentence)
+
+
+@app.command()
+def wipe() -> None:
+    """Write a SQLite file anew and empty its log, so that nothing of who was erased is left in them."""
+    from bot import wiping
+
+    with opened() as database:
+        for sentence in wiping.wipe(database):
+            say(sentence)
+
+
+@app.command()
+def new_key(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Go on without the lost key of erased people. Those who left come back when Slack or a file tells of them."""
+    from bot import erasure_key
+    from storage.people import tombstones as stored
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.people import tombstones
+    from workflows.wording import counted
+
+    with opened() as database:
+        with database.read() as session:
+            people = stored.standing(session).people
+        if not yes and not typer.confirm(
+            f"Give up the key by which {counted(people, 'erased person is', 'erased people are')} known? This cannot be undone.",
+            err=True,
+        ):
+            raise fail("Nothing was changed.")
+        key, place = erasure_key.renew(database, settings())
+        with database.begin(patient=True) as session:
+            people = tombstones.start_anew(
+                session, OPERATOR, key, now=clock.now(session)
+            )
+    where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
+    who = (
+        "1 person who was erased before is a stranger to mlgov: erase them again when Slack brings them back."
+        if people == 1
+        else f"{people:,} people who were erased before are strangers to mlgov: erase them again when Slack brings them back."
+    )
+    say(
+        f"The key {where} counts from now on. {who if people else 'Nobody was erased under the one before.'}"
+    )
+    say("Start mlgov again wherever it runs.")
 
 
 @app.command()

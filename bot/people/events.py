@@ -13,6 +13,7 @@ from bot.people.workspaces import Workspaces
 from storage.db import Database
 from workflows import clock
 from workflows.people import service as people
+from workflows.people.records import Upserted
 
 log = logging.getLogger("mlgov")
 
@@ -78,16 +79,23 @@ class Events:
         if not seen.is_stranger:
             self._workspaces.learn_from(user)
 
-        def work(session: Session) -> tuple[str, ...]:
+        def work(session: Session) -> Upserted | None:
             known = people.find_by_slack_id(session, seen.org_key, seen.slack_id)
             if known is None and seen.is_stranger:
-                return ()
+                return None
             return people.upsert_from_slack(
                 session, [seen], read_at=None, now=clock.now(session)
-            ).became_guests
+            )
 
-        if self._db.run(work):
+        written = self._db.run(work)
+        if written is not None and written.became_guests:
             self._ask("a guest's channels", lambda: self._guest_appeared(seen.slack_id))
+        if written is not None and written.stay_away and not seen.is_deactivated:
+            # An event can be older than the erasure: only an answer says that they are active again.
+            self._ask(
+                "somebody who was erased",
+                lambda: self._refresher.refresh_person(seen.slack_id),
+            )
 
     def _guest_appeared(self, user_id: str) -> None:
         """The channels of somebody who is a guest now are no longer closed."""

@@ -21,6 +21,7 @@ from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from storage.people.readings import KINDS, WORDS, Standing
 from storage.runtime import governed_now, real_now
+from workflows.errors import GovernanceError
 from workflows.wording import counted
 
 log = logging.getLogger("mlgov")
@@ -133,6 +134,11 @@ class Reader:
                     type(error).__name__,
                     pause,
                 )
+            except GovernanceError as error:
+                failures += 1
+                pause = _pause(failures).total_seconds()
+                self._waits = error.sentence
+                log.error("Reading Slack: %s", error.sentence)
             except Exception:
                 failures += 1
                 pause = _pause(failures).total_seconds()

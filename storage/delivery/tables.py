@@ -276,3 +276,5 @@ class Runtime(Base):
     """When the clock was last seen to run back, by the clock after it."""
     set_back_microseconds: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """By how much that was."""
+    erasure_check: Mapped[str | None]
+    """By what the key of tombstones is told from another (`storage.people.tombstones`)."""

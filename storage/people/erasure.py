@@ -1,17 +1,15 @@
 """Every place where a person's identity or words stand, beside the ledger, which names nobody."""
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import String, cast, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as actions
 from storage.actions.tables import Absence
-from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import PrivateText
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.delivery.tables import Lane, Message, Outbox, Schedule
@@ -34,6 +32,7 @@ from storage.maturity.tables import (
 )
 from storage.milestones.queries import shown_in as shown_milestones
 from storage.milestones.tables import Milestone
+from storage.people import sweeping
 from storage.people.tables import Person, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -313,30 +312,31 @@ def _word(slack_id: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(slack_id)}(?![A-Za-z0-9])")
 
 
-def replace_slack_id(
-    session: Session, slack_id: str, person_id: str, now: datetime
+def replace_names(
+    session: Session,
+    names: Sequence[str],
+    slack_id: str | None,
+    word: str,
+    now: datetime,
 ) -> int:
-    """The opaque id instead of the Slack id, in deliveries, cards and stages; how many direct messages were cut off.
+    """`word` instead of the person's Slack id and addresses, wherever they stand; how many direct messages were cut off.
 
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
+    `word` is one that never stood for anybody: the same person's lanes may have been put away before.
     """
-    word = _word(slack_id)
-
-    def swap(text: str) -> str:
-        return word.sub(person_id, text)
-
-    cut = _replace_lanes(session, slack_id, swap, person_id, now)
-    for table in (Outbox, Message):
-        _replace_in_rows(session, table, slack_id, swap)
-    _replace_in_stages(session, slack_id, swap)
+    swap = sweeping.swapping(names, word)
+    cut = 0
+    if slack_id is not None:
+        cut = _replace_lanes(session, slack_id, swap, word, now)
+    sweeping.sweep(session, names, swap)
     return cut
 
 
 def _replace_lanes(
     session: Session,
     slack_id: str,
-    swap: Callable[[str], str],
-    person_id: str,
+    swap: sweeping.Swap,
+    word: str,
     now: datetime,
 ) -> int:
     lanes = session.execute(
@@ -375,7 +375,7 @@ def _replace_lanes(
         moved = session.execute(
             update(Message)
             .where(Message.lane_key == lane.key)
-            .values(lane_key=key, live=False, channel=f"erased:{person_id}")
+            .values(lane_key=key, live=False, channel=f"erased:{word}")
             .returning(Message.id)
             .execution_options(**_QUIET)
         )
@@ -383,62 +383,3 @@ def _replace_lanes(
         session.delete(lane)
         session.flush()
     return cut
-
-
-def _replace_in_rows(
-    session: Session, table: Any, slack_id: str, swap: Callable[[str], str]
-) -> None:
-    texts = ["subject_id"] + (["dedupe_key", "last_error"] if table is Outbox else [])
-    columns = [getattr(table, name) for name in texts]
-    rows: Sequence[Any] = session.execute(
-        select(table.id, table.notice, *columns).where(
-            or_(
-                cast(table.notice, String).contains(slack_id, autoescape=True),
-                *(column.contains(slack_id, autoescape=True) for column in columns),
-            )
-        )
-    ).all()
-    for id_, notice, *values in rows:
-        session.execute(
-            update(table)
-            .where(table.id == id_)
-            .values(
-                notice=json.loads(swap(json.dumps(notice, ensure_ascii=False))),
-                **{
-                    name: swap(value) if value else value
-                    for name, value in zip(texts, values, strict=True)
-                },
-            )
-            .execution_options(**_QUIET)
-        )
-
-
-def _replace_in_stages(
-    session: Session, slack_id: str, swap: Callable[[str], str]
-) -> None:
-    stages = session.execute(
-        select(ApprovalStage)
-        .where(
-            or_(
-                cast(ApprovalStage.approvers, String).contains(
-                    slack_id, autoescape=True
-                ),
-                cast(ApprovalStage.rules, String).contains(slack_id, autoescape=True),
-            )
-        )
-        .order_by(ApprovalStage.approval_id, ApprovalStage.position)
-    ).scalars()
-    for stage in stages.all():
-        stage.approvers = json.loads(
-            swap(json.dumps(stage.approvers, ensure_ascii=False))
-        )
-        if stage.rules is not None:
-            stage.rules = json.loads(swap(json.dumps(stage.rules, ensure_ascii=False)))
-    decisions = session.execute(
-        select(Decision)
-        .where(Decision.rule.contains(slack_id, autoescape=True))
-        .order_by(Decision.id)
-    ).scalars()
-    for decision in decisions.all():
-        decision.rule = swap(decision.rule)
-    session.flush()

@@ -66,6 +66,21 @@ def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
     )
 
 
+def lock_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
+    """People by opaque ids as they are now; nobody else changes or erases them before this transaction ends."""
+    return (
+        session.execute(
+            select(Person)
+            .where(Person.id.in_(sorted(set(ids))))
+            .order_by(Person.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def list_organisation(session: Session, org_key: str) -> Sequence[Person]:
     """Everybody of one organisation who was not erased."""
     return (
@@ -194,6 +209,16 @@ def disable_other_groups(
         )
         .values(is_disabled=True, refreshed_at=read_at)
         .execution_options(synchronize_session=False)
+    )
+
+
+def forget_group_reads(session: Session, org_key: str) -> None:
+    """Who is in which group has to be asked again."""
+    session.execute(
+        update(UserGroup)
+        .where(UserGroup.org_key == org_key)
+        .values(refreshed_at=None)
+        .execution_options(synchronize_session="fetch")
     )
 
 

@@ -54,6 +54,18 @@ class Person(Base):
     erased_at: Mapped[datetime | None]
 
 
+class Tombstone(Base):
+    """By what an erased person is known when they are told of again (`storage.people.tombstones`)."""
+
+    __tablename__ = "tombstone"
+
+    mark: Mapped[str] = mapped_column(primary_key=True)
+    """HMAC-SHA256 of organisation and Slack id, or e-mail address, in hexadecimal digits."""
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    made_at: Mapped[datetime]
+    """Real time."""
+
+
 class UserGroup(Base):
     """A Slack user group; `handle` is without the at sign."""
 

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
-from bot import restoring
+from bot import erasure_key, restoring
 from bot.audit import anchor
+from bot.settings import Settings
 from storage import backup, ledger, migrate, triggers
 from storage.audit.tables import AuditEntry
 from storage.db import Database
@@ -20,6 +22,7 @@ from storage.enums import HoldReason
 from storage.people.tables import Person
 from tests import cli
 from tests.backup.place import DYING, add_people, asked, environment, python
+from tests.conftest import KEY
 from tests.people.test_erasure import NOW, WORDS, everything, seed
 from tests.storage.test_host import held_elsewhere
 from tests.upgrades import dumps
@@ -306,8 +309,14 @@ def test_a_restore_that_was_killed_before_it_told_the_anchor_is_told_at_the_star
 
 
 def erase(database: Database, person_id: str) -> None:
+    erasure_key.attach(database, settings_of(database))
     with database.begin(patient=True) as session:
         people.erase(session, OPERATOR, person_id, now=clock.now(session))
+
+
+def settings_of(database: Database) -> Settings:
+    url = database.url.render_as_string(hide_password=False)
+    return Settings(mlgov_database_url=SecretStr(url))
 
 
 def bytes_around(file: Path) -> bytes:
@@ -419,7 +428,11 @@ def test_marking_by_hand_is_for_both_databases(
         scene = seed(session)
     anchor.keep(str(place), NotedErasure(scene.ana, 40, NOW))
     database.close()
-    given = {"MLGOV_DATABASE_URL": database_url, "MLGOV_ANCHOR": str(place)}
+    given = {
+        "MLGOV_DATABASE_URL": database_url,
+        "MLGOV_ANCHOR": str(place),
+        "MLGOV_ERASURE_KEY": KEY.decode(),
+    }
     code, words = cli.run("restore", "--mark", **given)
     assert code == 0, words
     assert "is marked as a restored copy of 1 entries" in words

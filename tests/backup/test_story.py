@@ -23,7 +23,7 @@ from bot.server import WebServer
 from storage.enums import ApprovalState
 from tests import cli
 from tests.budgets.conftest import days
-from tests.conftest import fresh_url
+from tests.conftest import KEY, fresh_url
 from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_road import (
     JANUARY,
@@ -62,6 +62,7 @@ def given(office: Office) -> dict[str, str]:
         "MLGOV_ANCHOR": str(office.anchor),
         "SLACK_BOT_TOKEN": read.slack_bot_token.get_secret_value(),
         "SLACK_API_URL": read.slack_api_url,
+        "MLGOV_ERASURE_KEY": KEY.decode(),
     }
 
 

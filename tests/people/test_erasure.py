@@ -239,16 +239,6 @@ def test_cards_that_showed_the_person_are_shown_anew(database: Database) -> None
         )
 
 
-def test_an_erased_person_is_met_again_as_somebody_new(database: Database) -> None:
-    with database.begin() as session:
-        scene = seed(session)
-        people.erase(session, OPERATOR, scene.ana, now=NOW)
-        ids = people.upsert_from_slack(
-            session, [PersonSeen(ORG, ANA, ORG, "Ana Costa")], read_at=NOW, now=NOW
-        ).ids
-        assert ids[(ORG, ANA)] != scene.ana
-
-
 def test_nobody_escapes_the_rules_of_a_waiting_request(database: Database) -> None:
     with database.begin() as session:
         scene = seed(session, state="pending")

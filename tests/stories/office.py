@@ -21,6 +21,7 @@ from storage.db import Database
 from storage.people import queries
 from storage.projects.tables import Project, ProjectAccount
 from tests.budgets.conftest import Charge, bill
+from tests.conftest import KEY
 from workflows import clock, meeting
 from workflows.actors import OPERATOR
 from workflows.budgets import intake
@@ -323,7 +324,11 @@ def opened(
             mlgov_anchor=str(work / "anchor.jsonl"),
             mlgov_time_scale=scale,
             mlgov_lease_seconds=60 / scale if scale < 1 else 60,
-            **{"mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10} | more,
+            **{
+                "mlgov_http_timeout_seconds": 10 / scale if scale < 1 else 10,
+                "mlgov_erasure_key": KEY.decode(),
+            }
+            | more,
         )
         bot = app.create(read, made_by="demo")
         server = WebServer(bot.web(serve_slack=over == "http"), "127.0.0.1", 0)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import ledger
+from storage.audit.queries import about
 from storage.people.channels import find_channel
 from workflows import outbox
 from workflows.audit.notices import LedgerHead, PersonErased
@@ -50,7 +51,7 @@ def note_erasure(session: Session, person_id: str, *, now: datetime) -> None:
     outbox.anchor_head(
         session,
         PersonErased(person_id),
-        dedupe_key=f"erasure:{person_id}",
+        dedupe_key=f"erasure:{person_id}:{now.isoformat()}",
         now=now,
     )
 
@@ -59,6 +60,12 @@ def erasure(session: Session, person_id: str) -> NotedErasure | None:
     """What the anchor keeps of an erasure; None when the ledger knows of none."""
     found = ledger.last_about(session, ERASED, "person", person_id)
     return None if found is None else NotedErasure(person_id, *found)
+
+
+def erasures(session: Session, person_id: str) -> int:
+    """How many times a person was erased, by the ledger."""
+    entries = about(session, [("person", person_id)])
+    return sum(entry.action == ERASED for entry in entries)
 
 
 def for_anchor(

@@ -13,6 +13,7 @@ from workflows.audit import service as audit
 from workflows.audit.records import NotedErasure
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.outbox import Subject
+from workflows.people import tombstones
 from workflows.people.records import Erasure
 
 NAME = "an erased person"
@@ -31,8 +32,9 @@ def erase(
     With `noted` it was done before, and is done once more in a copy that did not know; nobody is asked about that then.
     The anchor hears of it either way, so that no copy brings the person back.
 
-    Raises NotFound; InvalidInput while requests wait that they opened or have decided in: met again in Slack they would
-    be somebody new, who could then decide their own request, or twice.
+    What is left are tombstones, by which a leaver stays away, and who is active becomes who they were
+    (`workflows.people.tombstones`). Raises NotFound; InvalidInput while requests wait that they opened or have decided
+    in, which would be nobody's, and where there is no key for tombstones; ErasureKeyMissing for a key that is another.
     """
     if actor.kind is not ActorKind.OPERATOR and noted is None:
         raise NotAllowed(
@@ -49,7 +51,12 @@ def erase(
         raise InvalidInput(
             f"{person_id} asked, or has decided, in requests that still wait: {listed}. Let them be decided or withdrawn first."
         )
+    # A reading of Slack that runs at this moment must not write into what is emptied here.
+    queries.lock_people(session, [person_id])
+    tombstones.bury(session, person)
     slack_id = person.slack_id
+    names = [one for one in (slack_id, person.email) if one]
+    before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
     shown = erasure.shown_in(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
@@ -69,10 +76,11 @@ def erase(
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
-    messages, in_policy = 0, False
-    if slack_id is not None:
-        in_policy = erasure.named_in_policy(session, slack_id)
-        messages = erasure.replace_slack_id(session, slack_id, person_id, now)
+    in_policy = slack_id is not None and erasure.named_in_policy(session, slack_id)
+    messages = 0
+    if names:
+        word = f"{person_id}-{before + 1}" if before else person_id
+        messages = erasure.replace_names(session, names, slack_id, word, now)
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(

@@ -5,7 +5,7 @@ can arrive late and out of order, so what they change has to be asked for again 
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
+from workflows.people import tombstones
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -87,34 +88,43 @@ def upsert_people(
     """Bring people to what Slack says; who was never seen is added under a new opaque id.
 
     An e-mail address that Slack did not tell is left as it is, and so is all that only imports know. What recurs for a
-    person who lives in another zone now moves there with them. `now` is governed time.
+    person who lives in another zone now moves there with them. Who was erased and has left stays away, and who is
+    active is who they were. `now` is governed time. Raises ErasureKeyMissing.
     """
     by_org: dict[str, dict[str, PersonSeen]] = {}
     for seen in people:
         by_org.setdefault(seen.org_key, {})[seen.slack_id] = seen
     ids: dict[tuple[str, str], str] = {}
     guests: list[str] = []
+    stay_away: list[str] = []
     for org_key, wanted in sorted(by_org.items()):
-        rows = {
-            row.slack_id: row
-            for row in queries.list_by_slack_ids(session, org_key, wanted)
-        }
-        missing = [wanted[slack_id] for slack_id in sorted(wanted.keys() - rows.keys())]
-        if missing:
+        rows = _as_they_are(session, org_key, wanted)
+        missing = wanted.keys() - rows.keys()
+        erased = tombstones.known(session, org_key, missing)
+        for slack_id in sorted(erased):
+            stone = erased[slack_id]
+            ids[(org_key, slack_id)] = stone.person_id
+            if tombstones.is_back(wanted[slack_id], stone, read_at):
+                rows[slack_id] = tombstones.bring_back(
+                    session, stone, slack_id, now=now
+                )
+            else:
+                stay_away.append(slack_id)
+        if unknown := sorted(missing - erased.keys()):
             queries.insert_people(
                 session,
                 [
-                    _new_person(org_key, seen.slack_id) | _person_values(seen)
-                    for seen in missing
+                    _new_person(org_key, slack_id) | _person_values(wanted[slack_id])
+                    for slack_id in unknown
                 ],
             )
-            rows = {
+            rows |= {
                 row.slack_id: row
-                for row in queries.list_by_slack_ids(session, org_key, wanted)
+                for row in queries.list_by_slack_ids(session, org_key, unknown)
+                if row.slack_id is not None
             }
-        fresh = [seen.slack_id for seen in missing]
-        for slack_id, seen in wanted.items():
-            row = rows[slack_id]
+        for slack_id, row in rows.items():
+            seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away = row.status_away_until
@@ -125,7 +135,7 @@ def upsert_people(
             if row.tz and row.tz != was_in and known_zone(row.tz) is not None:
                 timers.move_zone(session, row.id, row.tz)
             if (row.is_guest or row.is_stranger) and (
-                not was_guest or slack_id in fresh
+                not was_guest or slack_id in missing
             ):
                 guests.append(slack_id)
             if changed and read_at is None:
@@ -133,7 +143,29 @@ def upsert_people(
         session.flush()
         if read_at is not None:
             queries.touch_people(session, [row.id for row in rows.values()], read_at)
-    return Upserted(ids, tuple(guests))
+    return Upserted(ids, tuple(guests), tuple(stay_away))
+
+
+def _as_they_are(
+    session: Session, org_key: str, wanted: Mapping[str, PersonSeen]
+) -> dict[str, Person]:
+    """Whom the mirror has of these people, by Slack id; those who will be changed are locked, and not erased meanwhile."""
+    rows = {
+        row.slack_id: row
+        for row in queries.list_by_slack_ids(session, org_key, wanted)
+        if row.slack_id is not None
+    }
+    changed = [
+        row.id
+        for slack_id, row in rows.items()
+        if any(
+            getattr(row, name) != value
+            for name, value in _person_values(wanted[slack_id]).items()
+        )
+    ]
+    if changed:
+        queries.lock_people(session, changed)
+    return {slack_id: row for slack_id, row in rows.items() if row.slack_id == slack_id}
 
 
 def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
@@ -153,11 +185,17 @@ def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
     }
 
 
-def place_for(session: Session, org_key: str, slack_id: str) -> str:
+def place_for(session: Session, org_key: str, slack_id: str) -> str | None:
     """The opaque id of somebody who is only known by their Slack id; a place is made for who was never seen.
 
-    Slack is asked about them before they can do anything.
+    Slack is asked about them before they can do anything. None for who was erased: only Slack can bring them back.
+    Raises ErasureKeyMissing.
     """
+    found = queries.find_by_slack_id(session, org_key, slack_id)
+    if found is not None:
+        return found.id
+    if tombstones.known(session, org_key, [slack_id]):
+        return None
     queries.insert_people(session, [_new_person(org_key, slack_id)])
     found = queries.find_by_slack_id(session, org_key, slack_id)
     if found is None:
@@ -207,7 +245,7 @@ def upsert_groups(
         row, seen = rows[slack_id], wanted[slack_id]
         changed = _apply(row, _values(seen, _GROUP))
         if seen.members is not None:
-            members = {ids[member] for member in seen.members}
+            members = {ids[member] for member in seen.members if member in ids}
             before = queries.list_member_ids(session, row.id)
             queries.remove_members(session, row.id, before - members)
             queries.add_members(session, row.id, members - before, since)
@@ -247,6 +285,9 @@ def _publish_homes(
 
 
 def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, str]:
+    """Slack id → opaque id; a place is made for who was never seen. Who was erased is left out: only a reading of
+    people, which says whether they are active, brings them back."""
+
     def known() -> dict[str, str]:
         return {
             row.slack_id: row.id
@@ -255,8 +296,10 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
         }
 
     ids = known()
-    if missing := sorted(slack_ids - ids.keys()):
-        queries.insert_people(session, [_new_person(org_key, one) for one in missing])
+    missing = slack_ids - ids.keys()
+    new = sorted(missing - tombstones.known(session, org_key, missing).keys())
+    if new:
+        queries.insert_people(session, [_new_person(org_key, one) for one in new])
         ids = known()
     return ids
 
@@ -301,8 +344,8 @@ def change_members(
     for row in queries.list_groups(session, org_key, [group_id]):
         ids = _places(session, org_key, {*added, *removed})
         before = queries.list_member_ids(session, row.id)
-        gone = before & {ids[one] for one in removed}
-        new = {ids[one] for one in added} - before
+        gone = before & {ids[one] for one in removed if one in ids}
+        new = {ids[one] for one in added if one in ids} - before
         queries.remove_members(session, row.id, gone)
         queries.add_members(session, row.id, new, now)
         moved.update(ids.values())

@@ -51,6 +51,8 @@ class Upserted:
 
     ids: dict[tuple[str, str], str]
     became_guests: tuple[str, ...] = ()
+    stay_away: tuple[str, ...] = ()
+    """Slack ids of people who were erased, and of whom nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from storage.people import queries, readings
 from storage.people.tables import Person
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.people import linking, mirror
+from workflows.people import linking, mirror, tombstones
 from workflows.people.forms import PersonRow
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -17,6 +17,10 @@ from workflows.sources.text import storable
 
 Rows = Sequence[tuple[int, PersonRow]]
 _TEXTS = ("business_unit", "persona", "country")
+_ERASED = (
+    "{word} was erased here, and no file brings anybody back; take the row out. Who is active in Slack is known again "
+    "once mlgov has read it"
+)
 
 
 class People:
@@ -35,6 +39,7 @@ class People:
         """Slack ids that Slack has not told of yet."""
         self.added: set[str] = set()
         """Opaque ids of who was not known before the row that is being read."""
+        self._has_erased = tombstones.any_erased(session)
         for row in queries.list_organisation(session, org_key):
             self.add(row)
 
@@ -46,11 +51,14 @@ class People:
         if row.email:
             self._by_email.setdefault(row.email, []).append(row)
 
-    def with_slack_id(self, slack_id: str) -> Person:
-        """The person with this id; a place is made for who was never seen, and Slack is asked before they can act."""
+    def with_slack_id(self, slack_id: str) -> Person | str:
+        """The person with this id, or a sentence about who was erased; a place is made for who was never seen, and
+        Slack is asked before they can act."""
         row = self._by_slack.get(slack_id)
         if row is None:
             person_id = mirror.place_for(self._session, self._org_key, slack_id)
+            if person_id is None:
+                return _ERASED.format(word=slack_id)
             found = queries.find_person(self._session, person_id)
             if found is None:
                 raise RuntimeError("a person who was just added is not there")
@@ -68,7 +76,13 @@ class People:
         active = [row for row in known if not row.is_deactivated] or known
         if len(active) > 1:
             return f"{len(active)} people have the address {email}; give the Slack id instead"
-        return active[0] if active else None
+        if active:
+            return active[0]
+        if self._has_erased and tombstones.known_addresses(
+            self._session, self._org_key, [email]
+        ):
+            return _ERASED.format(word=email)
+        return None
 
     def named(self, word: str) -> Person | str:
         """Whoever a Slack id or e-mail address names, or a sentence that says what to do."""
@@ -167,7 +181,10 @@ def _whose(
     email = row.email or (either if "@" in either else None)
     people.added.clear()
     if slack_id is not None:
-        person = people.with_slack_id(slack_id)
+        by_id = people.with_slack_id(slack_id)
+        if isinstance(by_id, str):
+            return by_id
+        person = by_id
         if email and person.email is None:
             person.email = email
             people.add(person)

@@ -1,5 +1,6 @@
 """What was seen in the registry, kept; and what the record knows of it, side by side."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,8 @@ class Changes:
         for version in self.gone_versions:
             version.gone_at = None
 
+
+_OPAQUE = re.compile(r"p[_-][0-9A-Za-z_-]+\Z")
 
 Inventory = Mapping[str, tuple[Model, Mapping[str, ModelVersion]]]
 """Registered name → model of the inventory, and its versions by name."""
@@ -210,14 +213,20 @@ def _keep_versions(
         if one.run_id is not None and one.run_id in runs:
             metrics, user = runs[one.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
-            row.developer = folded_email(user or "") or row.developer
+            row.developer = _whom(user) or row.developer
         named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
-        _set(row, developer=folded_email(named or "") or row.developer)
+        _set(row, developer=_whom(named) or row.developer)
         read = digests.get((found.name, one.version))
         if read is not None:
             row.digest = read.sha256 or row.digest
             row.unverified = read.why or None
             row.verified_at = row.verified_at if read.for_now else now
+
+
+def _whom(word: str | None) -> str | None:
+    """The address that a tag or a run gives, or the opaque id of who was erased."""
+    is_erased = word is not None and _OPAQUE.match(word) is not None
+    return word if is_erased else folded_email(word or "")
 
 
 def _held(model: Model, version: ModelVersion) -> Held:

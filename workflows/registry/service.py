@@ -1,6 +1,7 @@
 """Reading the registry into the record: the baseline, what is new, where it differs, and when it cannot be read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.inventory import standings
 from workflows.inventory.rules import Who
+from workflows.people.tombstones import hiding
 from workflows.policy import Policy
 from workflows.registry import drifting, rules, seeing, telling
 from workflows.registry.drifting import Around
@@ -128,6 +130,34 @@ def failed(
         telling.follow(session, now=now)
 
 
+def _without_erased(
+    session: Session, snapshot: Snapshot, runs: Runs, org_key: str
+) -> tuple[Snapshot, Runs]:
+    """The registry names people by address for as long as it stands: who was erased here stays an opaque id."""
+    told = [
+        [
+            dict(model.tags),
+            model.description,
+            [dict(one.tags) for one in model.versions],
+        ]
+        for model in snapshot.models
+    ]
+    hide = hiding(session, org_key, [told, [user for _, user in runs.values()]])
+    models = tuple(
+        replace(
+            model,
+            tags=hide(dict(model.tags)),
+            description=hide(model.description),
+            versions=tuple(
+                replace(one, tags=hide(dict(one.tags))) for one in model.versions
+            ),
+        )
+        for model in snapshot.models
+    )
+    kept = {id_: (metrics, hide(user)) for id_, (metrics, user) in runs.items()}
+    return Snapshot(models), kept
+
+
 def failure(session: Session) -> str:
     """Why the last look was none; empty when it was one."""
     state = queries.look(session)
@@ -145,6 +175,7 @@ def take(
     now: datetime,
 ) -> None:
     """Everything that follows from one look at the registry."""
+    snapshot, runs = _without_erased(session, snapshot, runs, org_key)
     state = queries.state(session)
     sight = Sight(session)
     live = {row.name for row in sight.models.values() if row.gone_at is None}

@@ -88,9 +88,27 @@ def upgrade() -> None:
     # Plain columns: a table that others refer to is not copied for them.
     op.add_column("person", sa.Column("linked_at", UTCDateTime(), nullable=True))
     op.add_column("project", sa.Column("channel_name", sa.String(), nullable=True))
+    # Tombstones of erased people.
+    op.create_table(
+        "tombstone",
+        sa.Column("mark", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("made_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_tombstone_person_id")
+        ),
+        sa.PrimaryKeyConstraint("mark", name=op.f("pk_tombstone")),
+    )
+    op.create_index(
+        op.f("ix_tombstone_person_id"), "tombstone", ["person_id"], unique=False
+    )
+    op.add_column("runtime", sa.Column("erasure_check", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("runtime", "erasure_check")
+    op.drop_index(op.f("ix_tombstone_person_id"), table_name="tombstone")
+    op.drop_table("tombstone")
     op.drop_column("project", "channel_name")
     op.drop_column("person", "linked_at")
     op.drop_table("mirror_reading")

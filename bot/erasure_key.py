@@ -1,0 +1,155 @@
+"""The key by which erased people are known again, which stands outside the database: given, in a file, or made there."""
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from bot.setting_forms import SHORTEST_KEY
+from bot.settings import Settings
+from storage import backup
+from storage.db import Database
+from storage.people import tombstones
+from workflows.errors import GovernanceError
+from workflows.people import tombstones as erased
+
+SUFFIX = "-erasure-key"
+"""After the name of a SQLite database, beside which its key is made where the settings name no other place."""
+
+
+class KeyUnusable(GovernanceError):
+    """The file of the key cannot be read, made or used; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The key as the settings tell, None where there is none yet; `place` is the file that holds it, or where it is made."""
+
+    key: bytes | None
+    place: Path | None
+
+
+def place(settings: Settings, database: Path | None) -> Path | None:
+    """The file of the key: where the settings say, else beside the SQLite database; None where a key has to be given."""
+    if settings.mlgov_erasure_key is not None:
+        return None
+    if settings.mlgov_erasure_key_file is not None:
+        return settings.mlgov_erasure_key_file
+    return None if database is None else backup.beside(database, SUFFIX)
+
+
+def file(settings: Settings, url: URL) -> Path | None:
+    """The file that holds the key of the database at `url`; None where no file does."""
+    named = place(settings, path(url))
+    return named if named is not None and named.exists() else None
+
+
+def find(settings: Settings, database: Path | None) -> Found:
+    """The key that the settings give, or that stands in its file. Raises KeyUnusable for a file that holds none."""
+    if settings.mlgov_erasure_key is not None:
+        given = settings.mlgov_erasure_key.get_secret_value()
+        return Found(given.encode(), None)
+    named = place(settings, database)
+    return Found(None if named is None else _read(named), named)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        key = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KeyUnusable(
+            f"The erasure key in {path} can't be read ({error.strerror}). Give the file to the user that runs mlgov."
+        ) from None
+    if len(key) < SHORTEST_KEY:
+        raise KeyUnusable(
+            f"{path} holds no erasure key: it takes {SHORTEST_KEY} characters or more. Put the file back from where you "
+            "keep keys, or remove it where nobody was erased yet."
+        )
+    return key
+
+
+def _make(path: Path) -> bytes:
+    """A new key in a file for its owner alone; of several who make it at once all get the same. Raises KeyUnusable."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(handle, secrets.token_hex(32).encode() + b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        try:
+            with suppress(FileExistsError):  # somebody was quicker
+                os.link(part, path)
+        finally:
+            part.unlink()
+        backup.sync_folder(path.absolute().parent)
+    except OSError as error:
+        raise KeyUnusable(
+            f"The erasure key can't be made in {path} ({error.strerror}). Let this user write there, or set MLGOV_ERASURE_KEY."
+        ) from None
+    key = _read(path)
+    if key is None:
+        raise KeyUnusable(f"{path} went away while it was made. Try again.")
+    return key
+
+
+def attach(
+    database: Database, settings: Settings, *, beside: Path | None = None
+) -> None:
+    """Give a database of this release its key, made now where it has none. `beside` is the file that it will be.
+
+    Where no key is set and none can be made (PostgreSQL, without a place for it) there is none, and nobody can be
+    erased. Raises ErasureKeyMissing where people were erased under a key that isn't here, and KeyUnusable.
+    """
+    found = find(settings, beside or _file(database))
+    with database.read() as session:
+        standing = tombstones.standing(session)
+    key = found.key
+    if key is None and found.place is not None:
+        if standing.people:
+            raise erased.missing(standing.people, False)
+        if standing.check is not None and not database.is_sqlite:
+            # A second key would know nobody whom the other replicas erase.
+            raise KeyUnusable(
+                f"Another mlgov made this database's erasure key, and {found.place} isn't there. Copy the file from that machine."
+            )
+        key = _make(found.place)
+    if (key is not None or standing.people) and not standing.is_of(key):
+        with database.begin(patient=True) as session:
+            erased.start_with(session, key)
+    database.keep_erasure_key(key)
+
+
+def look(database: Database, settings: Settings) -> None:
+    """Give a database its key where it is there; for commands that read nothing of people."""
+    with suppress(GovernanceError):
+        database.keep_erasure_key(find(settings, _file(database)).key)
+
+
+def renew(database: Database, settings: Settings) -> tuple[bytes, Path | None]:
+    """The key to go on with where the one before is lost: as it is set or stands in its file, else made now."""
+    found = find(settings, _file(database))
+    key = found.key
+    if key is None:
+        if found.place is None:
+            raise KeyUnusable(f"There is no other key. {erased.WANTED}")
+        key = _make(found.place)
+    return key, found.place
+
+
+def _file(database: Database) -> Path | None:
+    return path(database.url)
+
+
+def path(url: URL) -> Path | None:
+    """The file of a SQLite database; None for what is in memory or on a server."""
+    name = url.database
+    if url.get_backend_name() != "sqlite" or not name:
+        return None
+    return None if name.startswith((":memory:", "file:")) else Path(name)

@@ -1,0 +1,160 @@
+"""Every column that could hold a person's words or ids, and what an erasure does to it.
+
+A column that is new stands in none of the lists, and a test fails until somebody has decided where it belongs: what is
+written in `EMPTIED` or `SWEPT` is then proved by erasing somebody whose name is in all of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import JSON, String
+
+from storage.base import Base
+
+
+def _columns(table_columns: dict[str, str]) -> frozenset[str]:
+    return frozenset(
+        f"{table}.{column}"
+        for table, columns in table_columns.items()
+        for column in columns.split()
+    )
+
+
+EMPTIED = _columns(
+    {
+        "person": "slack_id team_id name email title tz business_unit persona country",
+        "private_text": "salt text",
+        "digest": "tz content last_error",
+        "digest_release": "contents",
+        "digest_subscription": "kind",
+        "maturity_invitation": "business_unit salt",
+        "maturity_answer": "statement answer stamp",
+        "maturity_note": "dimension",
+        "maturity_counted": "dimension answers",
+        "schedule": "owner kind local_time tz last_slot",
+        "shared_file": "slack_id name sha256 permalink content",
+        "home_tab": "pages",
+        "meeting": "way",
+        "withheld": "dedupe_key kind subject_type subject_id rollout",
+        "api_token": "name",
+    }
+)
+"""Emptied, or gone with their row, where the row is the person's own."""
+
+SWEPT = _columns(
+    {
+        "approval": "request_key facts bound channel",
+        "approval_edit": "facts",
+        "approval_stage": "approvers rules",
+        "approval_review": "role",
+        "decision": "rule via parties",
+        "evidence": "uri content source request_key",
+        "finding": "facts source source_key",
+        "inbox": "event_key",
+        "lane": "key channel",
+        "maturity_cycle": "slot result",
+        "maturity_early": "result",
+        "message": "subject_id notice lane_key channel",
+        "milestone": "title type source promise request_key",
+        "milestone_import": "file",
+        "model": "name vendor purpose intended_use out_of_scope technique data_sources request_key",
+        "model_version": "about",
+        "outbox": "dedupe_key notice subject_id last_error lane_key",
+        "project": "name channel channel_name",
+        "registry_model": "description tags aliases",
+        "registry_state": "failure frozen",
+        "registry_version": "developer tags metrics unverified",
+        "registry_write": "what error",
+        "timer": "subject_id last_error",
+        "upload": "key",
+    }
+)
+"""Where a Slack id or an e-mail address may stand among other things: it becomes the opaque id."""
+
+FREE = _columns(
+    {
+        # Append-only, and proved by hashes: it names people by opaque ids, and words by salted digests.
+        "audit_entry": "actor_id action subject_type subject_id body hash",
+        "audit_head": "hash",
+        "tombstone": "mark",
+        "private_text": "sha256",
+        # Signed: a statement names people by opaque ids, and would not be the same without them.
+        "statement": "id key_id envelope",
+        # The operator's own files, as they were applied; whoever erases is told where these name the person.
+        "policy_version": "sha256 text",
+        "maturity_rubric": "sha256 text",
+        "maturity_action": "statement",
+        "webhook": "id url events",
+        # Billing as the provider exports it: it is added up by these words, and every load brings them.
+        "cost_load": "source sha256",
+        "cost_entry": "service category currency",
+        "cost_month": "currency",
+        "allocation_key": "sub_account_id sub_account_name tags",
+        "project_account": "account",
+        "heading_map": "kind theirs ours",
+        # Slack's channels and groups, and ids of the organisation.
+        "channel": "org_key slack_id name",
+        "user_group": "org_key slack_id handle name",
+        "gate": "key",
+        "person": "id org_key",
+        # mlgov's own bookkeeping.
+        "hold": "why copy_hash floors",
+        "lane": "lease_owner",
+        "lease": "name owner",
+        "ledger_reader": "name",
+        "mirror_reading": "kind failure",
+        "runtime": "made_by facts oldest_revision erasure_check",
+        "signing_key": "key_id public_pem",
+        "api_token": "kind prefix sha256 scopes projects gates",
+        # Words of a list of ours, digests, names of things, figures.
+        "approval": "gate subject_type state",
+        "approval_condition": "state",
+        "approval_edit": "reopened",
+        "approval_stage": "name ask",
+        "budget": "period currency basis thresholds",
+        "budget_alert": "basis",
+        "decision": "verdict shown",
+        "digest": "kind week audience state",
+        "digest_release": "kind audience week state last_error",
+        "evidence": "type sha256 status",
+        "finding": "severity status",
+        "maturity_cycle": "business_unit state open_scope seen_by",
+        "maturity_invitation": "asked_as state",
+        "maturity_target": "business_unit dimension level",
+        "message": "subject_type kind ts shown_hash",
+        "milestone_import": "sha256",
+        "model": "key kind exposure purpose_class eu_class state registry_name",
+        "model_agreement": "step parts",
+        "model_change": "change_class",
+        "model_metric": "name better trouble",
+        "model_person": "part",
+        "model_transition": "step source target evidence_digest",
+        "model_version": "version state digest run_id approved_digest",
+        "outbox": "op kind subject_type file_id state ts",
+        "project": "key business_unit category status",
+        "registry_model": "name written_alias",
+        "registry_version": "name version run_id digest kept_digest approved_digest",
+        "release": "name digest",
+        "timer": "subject_type kind state",
+        "upload": "file_id state",
+    }
+)
+"""Where neither words nor ids of people stand, or where they have to stay; each for the reason above it."""
+
+
+def is_text(column: Any) -> bool:
+    """Whether a column can hold words. Money is text on SQLite, and holds none."""
+    return isinstance(column.type, (String, JSON))
+
+
+def is_person(column: Any) -> bool:
+    """Whether it holds opaque ids, which say nothing of anybody."""
+    return any(key.column.table.name == "person" for key in column.foreign_keys)
+
+
+def named() -> Iterator[Any]:
+    """The columns, of every table there is, in which a person may be named by Slack id or address."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if str(column) in EMPTIED | SWEPT and table.name != "person":
+                yield column
