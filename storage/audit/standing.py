@@ -305,9 +305,10 @@ def _policies(session: Session, ids: Sequence[str]) -> dict[str, Record]:
 
 
 def _persons(session: Session, ids: Sequence[str]) -> dict[str, Record]:
+    """Those who were erased; what is mirrored from Slack changes without an entry."""
     rows = session.execute(
         select(_person.c.id, _person.c.erased_at, _person.c.slack_id, _person.c.email)
-        .where(_person.c.id.in_(ids))
+        .where(_person.c.id.in_(ids), _person.c.erased_at.is_not(None))
         .order_by(_person.c.id)
     )
     return {
@@ -326,6 +327,8 @@ class Kind:
     read: Callable[[Session, Sequence[str]], dict[str, Record]]
     key: ColumnElement[Any]
     is_number: bool = False
+    is_locked: bool = True
+    """Whether others may change the rows while an entry about the subject is written."""
 
 
 KINDS: dict[str, Kind] = {
@@ -337,7 +340,7 @@ KINDS: dict[str, Kind] = {
     "key": Kind(_keys, _key.c.key_id),
     "statement": Kind(_statements, _statement.c.id),
     "policy": Kind(_policies, _policy.c.id, True),
-    "person": Kind(_persons, _person.c.id),
+    "person": Kind(_persons, _person.c.id, is_locked=False),
 }
 """Everything that is sealed, by the type of subject that entries name."""
 
@@ -354,7 +357,7 @@ def read(session: Session, kind: str, ids: Collection[str]) -> dict[str, Record]
 def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
     """Wait for whoever changes these rows: what is sealed must not be older than the entry before. No-op where they
     are locked already, which is nearly everywhere."""
-    if session.get_bind().dialect.name != "postgresql":
+    if session.get_bind().dialect.name != "postgresql" or not KINDS[kind].is_locked:
         return
     column = KINDS[kind].key
     for start in range(0, len(ids), _PART):
@@ -400,6 +403,36 @@ class Basis:
     """How the subject stood then; None for an entry of a release that sealed nothing."""
 
 
+def body_of(text: str) -> dict[str, Any]:
+    """The content of an entry; empty for what was put in its place and is no content of ours."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+UNREADABLE = (TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
+"""What reading a row raises that holds something that no code of ours writes."""
+
+
+def readable(
+    session: Session, kind: str, ids: Collection[str]
+) -> tuple[dict[str, Record], list[str]]:
+    """How these subjects stand now, and those whose rows can't be read as what they should be."""
+    try:
+        return read(session, kind, ids), []
+    except UNREADABLE:
+        found: dict[str, Record] = {}
+        broken = []
+        for id_ in ids:
+            try:
+                found |= read(session, kind, [id_])
+            except UNREADABLE:
+                broken.append(id_)
+        return found, broken
+
+
 def bases(
     session: Session, kind: str, ids: Collection[str], *, after: int = 0
 ) -> dict[str, Basis]:
@@ -424,7 +457,7 @@ def bases(
                 row.at,
                 row.action,
                 row.actor_id,
-                json.loads(row.body).get("record"),
+                body_of(row.body).get("record"),
             )
     return found
 
@@ -440,14 +473,17 @@ def page(session: Session, kind: str, after: str | None, most: int) -> list[str]
     return [str(each) for each in session.execute(statement).scalars()]
 
 
-def page_told(session: Session, kind: str, after: str, most: int) -> list[str]:
-    """Ids of subjects that the ledger tells of, in the order of their text, after this one."""
+def page_told(
+    session: Session, kind: str, beyond: str, most: int, *, after: int = 0
+) -> list[str]:
+    """Ids of subjects of which entries after `after` tell, in the order of their text, beyond this one."""
     return list(
         session.execute(
             select(_entry.c.subject_id)
             .where(
                 _entry.c.subject_type == kind,
-                _entry.c.subject_id > after,
+                _entry.c.subject_id > beyond,
+                _entry.c.seq > after,
                 _entry.c.action.not_like(f"%{REFUSED}"),
             )
             .group_by(_entry.c.subject_id)
