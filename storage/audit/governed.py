@@ -8,6 +8,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
+from storage.audit import standing
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget
 from storage.delivery.tables import Outbox
@@ -176,3 +177,51 @@ def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
         .limit(100)
     )
     return [(row.id, row.erased_at) for row in rows]
+
+
+def last_facts(
+    session: Session, action: str, kind: str, id_: str
+) -> dict[str, Any] | None:
+    """The facts of the last entry that says this about a subject."""
+    body = session.scalar(
+        select(AuditEntry.body)
+        .where(
+            AuditEntry.subject_type == kind,
+            AuditEntry.subject_id == id_,
+            AuditEntry.action == action,
+        )
+        .order_by(AuditEntry.seq.desc())
+        .limit(1)
+    )
+    return None if body is None else standing.body_of(body).get("facts")
+
+
+def open_subjects(session: Session, kind: str, action: str) -> list[str]:
+    """Subjects of this type whose last entry is of this action."""
+    last = (
+        select(func.max(AuditEntry.seq))
+        .where(AuditEntry.subject_type == kind)
+        .group_by(AuditEntry.subject_id)
+    )
+    return list(
+        session.execute(
+            select(AuditEntry.subject_id).where(
+                AuditEntry.seq.in_(last), AuditEntry.action == action
+            )
+        ).scalars()
+    )
+
+
+def linked(session: Session) -> dict[str, str]:
+    """Whose entry became whose, by opaque ids: what files named became people of Slack."""
+    rows = session.execute(
+        select(AuditEntry.subject_id, AuditEntry.body).where(
+            AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"
+        )
+    )
+    found = {}
+    for row in rows:
+        facts = standing.body_of(row.body).get("facts") or {}
+        if "was" in facts:
+            found[str(facts["was"])] = row.subject_id
+    return found

@@ -354,6 +354,27 @@ def read(session: Session, kind: str, ids: Collection[str]) -> dict[str, Record]
     return found
 
 
+def agree(ledger: Record, table: Record) -> bool:
+    """Whether the rows stand as an entry sealed them."""
+    if ledger.keys() != table.keys():
+        # Sealed by another release, which sealed less or more: what both know counts.
+        ledger = {name: value for name, value in ledger.items() if name in table}
+        table = {name: value for name, value in table.items() if name in ledger}
+    if "stages" not in ledger:
+        return ledger == table
+    said, stands = ledger["stages"], table["stages"]
+    return (
+        {**ledger, "stages": []} == {**table, "stages": []}
+        and [
+            # Whom a stage asks is not proven where it names somebody whom nobody here had met.
+            (*before[:3], before[3] if before[3] is None else now[3])
+            for before, now in zip(said, stands, strict=False)
+        ]
+        == [tuple(before) for before in said]
+        and [now[:3] for now in stands] == [before[:3] for before in said]
+    )
+
+
 def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
     """Wait for whoever changes these rows: what is sealed must not be older than the entry before. No-op where they
     are locked already, which is nearly everywhere."""

@@ -44,6 +44,29 @@ def differences(
     return faults
 
 
+def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
+    """The record with the people of today in the place of those who became one with them."""
+    found: dict[str, Any] = _renamed(dict(record), people)
+    if "parts" in found:
+        found["parts"] = sorted({tuple(each) for each in found["parts"]})
+        found["parts"] = [list(each) for each in found["parts"]]
+    return found
+
+
+def _renamed(value: Any, people: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        seen = set()
+        while value in people and value not in seen:
+            seen.add(value)
+            value = people[value]
+        return value
+    if isinstance(value, dict):
+        return {name: _renamed(each, people) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, people) for each in value]
+    return value
+
+
 _FOLLOW_STATE = {"decided", "until", "since", "stage"}
 
 

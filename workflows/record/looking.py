@@ -21,6 +21,8 @@ from workflows.record.records import Compared, Fault
 
 PAGE = 200
 """Subjects in one slice."""
+ENTRIES = 1000
+"""Entries in one slice."""
 HEAD_EVERY = timedelta(hours=50)
 """After so long without a head outside the database, one is missing: it is published every day."""
 ON_ITS_WAY = timedelta(hours=2)
@@ -48,6 +50,8 @@ class Look:
     since: ledger.Head | None = None
     at: ledger.Head = field(default_factory=lambda: ledger.Head(0, ledger.GENESIS))
     """The last entry that was checked."""
+    pins: tuple[str, ...] = ()
+    """Keys that the policy pins; none where it pins none."""
     faults: list[Fault] = field(default_factory=list)
     subjects: int = 0
     unproven: int = 0
@@ -55,6 +59,7 @@ class Look:
     _cursor: str | None = None
     _told: str | None = None
     _text: int = 0
+    _aliases: dict[str, str] | None = None
     _work: Callable[[Session, datetime], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -81,6 +86,23 @@ class Look:
             self._work = self._following(work)
         if len(self.faults) >= MOST_FAULTS:
             self._work = None
+
+    @classmethod
+    def at_one(cls, session: Session, kind: str, id_: str) -> list[Fault]:
+        """What is wrong with one subject, and what its approval rests on."""
+        look = cls()
+        look._compare(session, kind, [id_], are_there=True)
+        if not look.faults:
+            # The rows are as the entry has them, so what is wrong is an entry, or the policy that it names.
+            seqs = [row.seq for row in entries_of.about(session, [(kind, id_)])]
+            look.faults += [
+                Fault("chain", entry=seq, field=f"entry {seq} was changed")
+                for seq in seqs
+                if not ledger.self_consistent(session, seq)
+            ]
+        if not look.faults:
+            look.faults.append(Fault("unproven", kind, id_))
+        return look.faults
 
     def all(self, session: Session, now: datetime) -> "Look":
         """Look at everything within one transaction."""
@@ -127,7 +149,7 @@ class Look:
     def _chain(self, session: Session, now: datetime) -> bool:
         if any(each.what == "chain" for each in self.faults):
             return True
-        further = ledger.walk(session, self.at, self._published)
+        further = ledger.walk(session, self.at, self._published, limit=ENTRIES)
         if isinstance(further, ledger.Broken):
             self._broken(further)
             return True
@@ -185,6 +207,12 @@ class Look:
             self.faults += self._gone(session, kind, gone)
             if self.since is None:
                 return  # what is there was compared from its rows
+        if kind == "key" and self.pins:
+            self.faults += [
+                Fault("unpinned", kind, id_, day=str(tables[id_]["published"] or ""))
+                for id_ in ids
+                if id_ in tables and id_ not in self.pins
+            ]
         after = self.since.seq if self.since else 0
         bases = standing.bases(session, kind, ids, after=after)
         for id_ in ids:
@@ -196,12 +224,29 @@ class Look:
                 continue
             self.subjects += 1
             if basis.record is not None:
-                self.faults += comparing.differences(
-                    kind, id_, basis.seq, basis.record, table
-                )
+                self.faults += self._sealed(session, kind, id_, basis, table)
             else:
                 self.unproven += 1
                 self._older(session, kind, id_, basis, table)
+
+    def _sealed(
+        self,
+        session: Session,
+        kind: str,
+        id_: str,
+        basis: standing.Basis,
+        table: dict[str, Any],
+    ) -> list[Fault]:
+        """Where rows are not as an entry sealed them. Entries of files become people of Slack: both are one then."""
+        record = basis.record or {}
+        found = comparing.differences(kind, id_, basis.seq, record, table)
+        if found:
+            if self._aliases is None:
+                self._aliases = governed.linked(session)
+            if self._aliases:
+                record = comparing.aliased(record, self._aliases)
+                found = comparing.differences(kind, id_, basis.seq, record, table)
+        return found
 
     def _people(self, session: Session, ids: Sequence[str]) -> None:
         """Whoever the ledger says was erased has to be."""

@@ -156,6 +156,10 @@ def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
             return f"{fault.id} is marked as erased{day}, and the ledger knows of no erasure."
         case "unknown":
             return f"{_capital(what)}{day} was put into the database outside mlgov: the ledger doesn't know it."
+        case "unproven":
+            return f"{_capital(what)} is approved in the database, and the ledger doesn't prove it."
+        case "unpinned":
+            return f"{_capital(what)}{day} isn't pinned in the policy (`statements: keys`), so nothing that it signs counts."
         case "unreadable":
             return f"{_capital(what)} can't be read any more: something was written into it that mlgov never writes."
         case "gone":
