@@ -111,22 +111,22 @@ def verify(
         say(
             f"The ledger holds: {head.seq} entries, head {head.seq}:{head.hash} ({outside}{after})."
         )
-        for each in restorations:
+        for copy in restorations:
             lost = (
-                f"entries {each.seq + 1:,} to {each.known:,} that were there before are not in it"
-                if each.known > each.seq
+                f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
+                if copy.known > copy.seq
                 else "no entry that was known is missing in it"
             )
             say(
-                f"A copy with {each.seq:,} entries was restored on {each.at:%a %d %b %Y, %H:%M} UTC: {lost}."
+                f"A copy with {copy.seq:,} entries was restored on {copy.at:%a %d %b %Y, %H:%M} UTC: {lost}."
             )
         if not compared and trusted is None:
             say(
                 "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."
             )
-    others = [each for each in told if each.fault.what != "chain"]
-    for each in others:
-        say(f"CHANGED: {each.sentence}")
+    others = [one for one in told if one.fault.what != "chain"]
+    for one in others:
+        say(f"CHANGED: {one.sentence}")
     for mend in dict.fromkeys(each.mend for each in told):
         say(mend)
     if not others:

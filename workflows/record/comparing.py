@@ -71,15 +71,17 @@ _FOLLOW_STATE = {"decided", "until", "since", "stage"}
 
 
 def _day(kind: str, ledger: Record, table: Record) -> str:
-    for name in {
+    names = {
         "approval": ("decided", "opened"),
         "model_version": ("since",),
         "token": ("revoked", "created"),
         "key": ("retired", "published"),
         "statement": ("withdrawn", "suspended"),
         "person": ("erased",),
-    }.get(kind, ()):
-        for record in (ledger, table):
+    }.get(kind, ())
+    # What the ledger says goes first: the table's may be part of what was changed.
+    for record in (ledger, table):
+        for name in names:
             if record.get(name):
                 return str(record[name])
     return ""
