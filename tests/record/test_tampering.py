@@ -3,15 +3,21 @@
 Each row is one thing that was done with SQL alone, and the words that it has to be told in.
 """
 
+import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, text
 
+from storage import ledger, triggers
 from storage.types import UTCDateTime
+from tests.approvals.conftest import START
 from tests.record.conftest import Whole, as_seen, look, meddling
+from workflows.audit.records import Kept
+from workflows.record.looking import Look
+from workflows.record.records import Fault
 
 DAY = "26 Jan 2026"
 MOMENTS = {
@@ -279,18 +285,164 @@ def test_what_was_meddled_with_is_told(whole: Whole, name: str) -> None:
 
 
 def _anchor() -> Any:
-    from tests.approvals.conftest import START
-    from workflows.audit.records import Kept
-
     return Kept(last_at=START)
 
 
 def _without_triggers(connection: Any) -> Any:
     """Drop the triggers, and say how they come back."""
-    from storage import triggers
-
     for name in triggers.expected(connection.dialect.name):
         table = "audit_head" if "head" in name else "audit_entry"
         on = "" if connection.dialect.name == "sqlite" else f" ON {table}"
         connection.execute(text(f"DROP TRIGGER {name}{on}"))
     return lambda: triggers.create(connection)
+
+
+OFF = {
+    "dropped": {
+        "sqlite": "DROP TRIGGER audit_entry_no_update",
+        "postgresql": "DROP TRIGGER audit_entry_no_update ON audit_entry",
+    },
+    "made to do nothing": {
+        "sqlite": "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry WHEN 0 BEGIN SELECT 1; END",
+        "postgresql": "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+    },
+    "switched off": {
+        "postgresql": "ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_update"
+    },
+    "moved to another event": {
+        "postgresql": "CREATE TRIGGER audit_entry_no_update BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
+    },
+}
+
+
+@pytest.mark.parametrize("how", OFF)
+def test_triggers_that_do_not_hold_are_told_and_put_back(
+    whole: Whole, how: str
+) -> None:
+    with meddling(whole) as connection:
+        statement = OFF[how].get(connection.dialect.name)
+        if statement is None:
+            pytest.skip("SQLite knows no such thing")
+        if statement.startswith("CREATE TRIGGER"):
+            on = "" if connection.dialect.name == "sqlite" else " ON audit_entry"
+            connection.execute(text(f"DROP TRIGGER audit_entry_no_update{on}"))
+        connection.execute(text(statement))
+        with as_seen(connection) as session:
+            (found,) = look(session, whole.yard)
+        assert "keeps the ledger append-only in the database isn't in place: " in (
+            found.sentence
+        )
+        assert "audit_entry_no_update" in found.sentence
+        assert "mlgov audit guard" in found.mend
+        assert triggers.restore(connection)
+        with as_seen(connection) as session:
+            assert look(session, whole.yard) == []
+
+
+def test_no_head_for_days_is_told_by_what_stands_outside(whole: Whole) -> None:
+    yard = whole.yard
+    last = yard.now - timedelta(days=3)
+    with meddling(whole) as connection:
+        sent = text(
+            "UPDATE outbox SET state = 'sent', settled_at = :at WHERE dedupe_key LIKE 'head:%'"
+        ).bindparams(bindparam("at", type_=UTCDateTime))
+        connection.execute(sent, {"at": yard.now})
+        with as_seen(connection) as session:
+            (found,) = look(session, yard, kept=Kept(last_at=last))
+            assert look(session, yard, kept=Kept(last_at=yard.now)) == []
+    assert "No head of the ledger was published since 23 Jan 2026" in found.sentence
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE approval SET facts = '[[[' WHERE id = :pending",
+        "UPDATE approval SET decided_at = 'soon' WHERE id = :pending",
+        "UPDATE approval_stage SET approvers = 'x' WHERE approval_id = :pending",
+        "UPDATE budget_revision SET amount = 'much' WHERE budget_id = :budget",
+        "UPDATE api_token SET scopes = 'x' WHERE prefix = :live",
+    ],
+)
+def test_what_nobody_can_read_any_more_is_told_and_stops_nothing(
+    whole: Whole, sql: str
+) -> None:
+    if not whole.db.is_sqlite:
+        pytest.skip("PostgreSQL takes nothing of the kind")
+    values = {key: value for key, value in whole.ids.items() if f":{key}" in sql}
+    with meddling(whole) as connection:
+        connection.execute(text(sql), values)
+        connection.execute(
+            text("UPDATE model SET tier = 3 WHERE id = :model"),
+            {"model": whole.ids["model"]},
+        )
+        with as_seen(connection) as session:
+            sentences = [each.sentence for each in look(session, whole.yard)]
+    assert len(sentences) == 2, sentences
+    assert any("can't be read any more" in each for each in sentences)
+    assert any("its tier is 3" in each for each in sentences)
+
+
+def test_since_a_trusted_head_only_what_came_after_is_looked_at(whole: Whole) -> None:
+    with whole.db.read() as session:
+        end = ledger.head(session)
+        half = ledger.Head(
+            end.seq // 2,
+            session.execute(
+                text("SELECT hash FROM audit_entry WHERE seq = :seq"),
+                {"seq": end.seq // 2},
+            ).scalar_one(),
+        )
+        all_of_it = Look().all(session, whole.yard.now)
+        later = Look(since=half).all(session, whole.yard.now)
+        assert (later.faults, later.at) == ([], end)
+        assert 0 < later.subjects < all_of_it.subjects
+        (wrong,) = look(session, whole.yard, since=ledger.Head(half.seq, "0" * 64))
+        assert "does not have the hash from which on it is checked" in wrong.sentence
+        (cut,) = look(session, whole.yard, since=ledger.Head(end.seq + 9, "0" * 64))
+        assert "from which on it is checked, is not there" in cut.sentence
+    with meddling(whole) as connection:
+        connection.execute(
+            text("UPDATE api_token SET revoked_at = NULL WHERE prefix = :ended"),
+            {"ended": whole.ids["ended"]},
+        )
+        with as_seen(connection) as session:
+            (found,) = look(session, whole.yard, since=half)
+    assert "whether it is revoked is not so" in found.sentence
+
+
+def test_a_look_in_slices_finds_what_a_look_at_once_finds(whole: Whole) -> None:
+    with meddling(whole) as connection:
+        connection.execute(
+            text(
+                "UPDATE decision SET verdict = 'reject' WHERE approval_id = :approved"
+            ),
+            {"approved": whole.ids["approved"]},
+        )
+        with as_seen(connection) as session:
+            at_once = Look().all(session, whole.yard.now)
+        sliced, slices = Look(), 0
+        while not sliced.is_over:
+            with as_seen(connection) as session:
+                sliced.step(session, whole.yard.now)
+            slices += 1
+    assert slices > 15
+    assert sliced.faults == at_once.faults
+    assert len(sliced.faults) == 2
+
+
+def test_every_fault_survives_the_ledger(whole: Whole) -> None:
+    """What stands in a table may be anybody's words: none of them come onto the ledger."""
+    with meddling(whole) as connection:
+        connection.execute(
+            text("UPDATE approval SET state = 'Otto is ill' WHERE id = :approved"),
+            {"approved": whole.ids["approved"]},
+        )
+        with as_seen(connection) as session:
+            (found,) = Look().all(session, whole.yard.now).faults
+    kept = Fault.of(json.loads(json.dumps(found.facts())))
+    assert (kept.table, kept.ledger, kept.key) == (
+        "something else",
+        "approved",
+        found.key,
+    )
+    assert "Otto" not in json.dumps(found.facts())

@@ -36,13 +36,13 @@ class Fault:
         return {
             "what": self.what,
             "kind": self.kind,
-            "id": self.id,
+            "id": _safe(self.id),
             "entry": self.entry,
             "field": self.field,
             "ledger": _safe(self.ledger),
             "table": _safe(self.table),
-            "person": self.person,
-            "day": self.day,
+            "person": _safe(self.person),
+            "day": _safe(self.day),
         }
 
     @classmethod

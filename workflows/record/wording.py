@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from storage.audit import governed
+from storage.audit import governed, standing
 from workflows.record.records import Fault, Told
 
 LOOK = (
@@ -113,7 +113,10 @@ def tell(session: Session, faults: Sequence[Fault]) -> list[Told]:
     for fault in faults:
         subject = fault.kind, fault.id
         if fault.id.isdigit() and subject not in titles:
-            titles[subject] = governed.titles(session, *subject)
+            try:
+                titles[subject] = governed.titles(session, *subject)
+            except standing.UNREADABLE:
+                titles[subject] = ""  # what was changed can't even be read
     return [
         Told(
             fault,

@@ -166,7 +166,7 @@ def opened(
             raise changed
         keyid, sig = signature["keyid"], _bytes(signature["sig"])
         payload = _bytes(read["payload"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise changed from None
     key = keys.get(keyid) if isinstance(keyid, str) else None
     if key is None:
