@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
@@ -116,10 +116,57 @@ def _whom(value: Any, people: Mapping[str, str]) -> str | None:
     return digest(_without_slack_ids(value, people))
 
 
+_IDS = bindparam("ids", expanding=True)
+# Built once: every click that is decided ends with these three.
+_APPROVALS = select(
+    _approval.c.id,
+    _approval.c.subject_type,
+    _approval.c.subject_id,
+    _approval.c.facts,
+    _approval.c.bound,
+    _approval.c.requester_id,
+    _approval.c.decided_at,
+    _approval.c.expires_at,
+    _approval.c.gate,
+    _approval.c.created_at,
+    _approval.c.paused_at,
+    _approval.c.policy_id,
+    _approval.c.project_id,
+    _approval.c.reason_id,
+    _approval.c.stage,
+    _approval.c.state,
+    _approval.c.valid_until,
+).where(_approval.c.id.in_(_IDS))
+_STAGES = (
+    select(_stage)
+    .where(_stage.c.approval_id.in_(_IDS))
+    .order_by(_stage.c.approval_id, _stage.c.position)
+)
+_DECISIONS = (
+    select(
+        _decision.c.id,
+        _decision.c.approval_id,
+        _decision.c.person_id,
+        _decision.c.position,
+        _decision.c.verdict,
+        _decision.c.decided_at,
+        _decision.c.taken_back_at,
+        _decision.c.for_id,
+        _decision.c.place_id,
+        _decision.c.parties,
+        _decision.c.shown,
+        _decision.c.reason_id,
+    )
+    .where(_decision.c.approval_id.in_(_IDS))
+    .order_by(_decision.c.id)
+)
+
+
 def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
     found: dict[str, Record] = {}
-    for row in session.execute(select(_approval).where(_approval.c.id.in_(numbers))):
+    values = {"ids": numbers}
+    for row in session.execute(_APPROVALS, values):
         found[str(row.id)] = {
             "about": [row.subject_type, row.subject_id],
             "asked": digest(row.facts),
@@ -139,22 +186,14 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
             "state": row.state,
             "until": _plain(row.valid_until),
         }
-    stages = session.execute(
-        select(_stage)
-        .where(_stage.c.approval_id.in_(numbers))
-        .order_by(_stage.c.approval_id, _stage.c.position)
-    ).all()
+    stages = session.execute(_STAGES, values).all()
     named = {each for row in stages for each in _slack_ids([row.approvers, row.rules])}
     people = _people(session, named) if named else {}
     for row in stages:
         if (record := found.get(str(row.approval_id))) is not None:
             whom = _whom([row.approvers, row.rules], people)
             record["stages"].append([row.name, row.quorum, row.ask, whom])
-    for row in session.execute(
-        select(_decision)
-        .where(_decision.c.approval_id.in_(numbers))
-        .order_by(_decision.c.id)
-    ):
+    for row in session.execute(_DECISIONS, values):
         if (record := found.get(str(row.approval_id))) is not None:
             record["decisions"].append(
                 {
