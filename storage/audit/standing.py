@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
@@ -116,7 +116,7 @@ def _whom(value: Any, people: Mapping[str, str]) -> str | None:
     return digest(_without_slack_ids(value, people))
 
 
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # Built once: every click that is decided ends with these three.
 _APPROVALS = select(
     _approval.c.id,

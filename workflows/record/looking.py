@@ -4,7 +4,7 @@ A `Look` keeps only how far it came and what it found. Each slice sees one momen
 about are committed together, so whatever was changed by mlgov agrees in every slice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,9 @@ from storage.audit import governed, standing
 from storage.audit import queries as entries_of
 from storage.enums import OutboxState
 from workflows.audit.records import Kept
-from workflows.record import comparing
+from workflows.record import comparing, steps
 from workflows.record.records import Compared, Fault
+from workflows.record.steps import Entry
 
 PAGE = 200
 """Subjects in one slice."""
@@ -213,39 +214,68 @@ class Look:
                 for id_ in ids
                 if id_ in tables and id_ not in self.pins
             ]
-        after = self.since.seq if self.since else 0
-        bases = standing.bases(session, kind, ids, after=after)
+        entries = self._entries(session, kind, ids)
         for id_ in ids:
-            table, basis = tables.get(id_), bases.get(id_)
+            table, about = tables.get(id_), entries.get(id_, [])
             if table is None:
                 continue
-            if basis is None:
+            if not about:
                 self.faults.append(_nobody_knows(kind, id_, table))
                 continue
             self.subjects += 1
-            if basis.record is not None:
-                self.faults += self._sealed(session, kind, id_, basis, table)
+            self.faults += steps.unexplained(
+                kind, id_, about, self._people_joined(session)
+            )
+            if (record := about[-1].record) is not None:
+                self.faults += self._sealed(
+                    session, kind, id_, about[-1].seq, record, table
+                )
             else:
                 self.unproven += 1
-                self._older(session, kind, id_, basis, table)
+                self._older(kind, id_, about, table)
+
+    def _entries(
+        self, session: Session, kind: str, ids: Sequence[str]
+    ) -> dict[str, list[Entry]]:
+        """The entries about these subjects that changed them, oldest first, of those that are looked at."""
+        after = self.since.seq if self.since else 0
+        found: dict[str, list[Entry]] = {}
+        for row in entries_of.about(session, [(kind, id_) for id_ in ids]):
+            if row.seq <= after or row.action.endswith(standing.REFUSED):
+                continue
+            body = standing.body_of(row.body)
+            found.setdefault(row.subject_id, []).append(
+                Entry(
+                    row.seq,
+                    row.at.isoformat(timespec="microseconds"),
+                    row.action,
+                    row.actor_id,
+                    body.get("facts") or {},
+                    body.get("record"),
+                )
+            )
+        return found
+
+    def _people_joined(self, session: Session) -> dict[str, str]:
+        """Who became one with whom: entries of files and people of Slack."""
+        if self._aliases is None:
+            self._aliases = governed.linked(session)
+        return self._aliases
 
     def _sealed(
         self,
         session: Session,
         kind: str,
         id_: str,
-        basis: standing.Basis,
+        seq: int,
+        record: Mapping[str, Any],
         table: dict[str, Any],
     ) -> list[Fault]:
-        """Where rows are not as an entry sealed them. Entries of files become people of Slack: both are one then."""
-        record = basis.record or {}
-        found = comparing.differences(kind, id_, basis.seq, record, table)
-        if found:
-            if self._aliases is None:
-                self._aliases = governed.linked(session)
-            if self._aliases:
-                record = comparing.aliased(record, self._aliases)
-                found = comparing.differences(kind, id_, basis.seq, record, table)
+        """Where rows are not as an entry sealed them."""
+        found = comparing.differences(kind, id_, seq, record, table)
+        if found and (joined := self._people_joined(session)):
+            record = comparing.aliased(record, joined)
+            found = comparing.differences(kind, id_, seq, record, table)
         return found
 
     def _people(self, session: Session, ids: Sequence[str]) -> None:
@@ -269,31 +299,15 @@ class Look:
                 )
 
     def _older(
-        self,
-        session: Session,
-        kind: str,
-        id_: str,
-        basis: standing.Basis,
-        table: dict[str, Any],
+        self, kind: str, id_: str, about: Sequence[Entry], table: dict[str, Any]
     ) -> None:
-        rows = entries_of.about(session, [(kind, id_)])
-        told = [
-            (
-                row.action,
-                row.at.isoformat(timespec="microseconds"),
-                row.actor_id,
-                standing.body_of(row.body).get("facts") or {},
-            )
-            for row in rows
-            if not row.action.endswith(standing.REFUSED)
-        ]
+        told = [(each.action, each.at, each.actor_id, each.facts) for each in about]
+        seq = about[-1].seq
         self.faults += comparing.differences(
-            kind, id_, basis.seq, comparing.older(kind, told), table
+            kind, id_, seq, comparing.older(kind, told), table
         )
         if kind == "approval":
-            self.faults += comparing.older_votes(
-                id_, basis.seq, told, table["decisions"]
-            )
+            self.faults += comparing.older_votes(id_, seq, told, table["decisions"])
 
     def _gone(self, session: Session, kind: str, ids: Sequence[str]) -> list[Fault]:
         """Subjects of the ledger whose rows are gone. Only tokens go, with whom they act as when they are erased."""
