@@ -77,7 +77,8 @@ def make(db: Database) -> Whole:
     ids["model"] = yard.model(
         "lane-keeping", tier=1, project=project, name="Lane keeping"
     )
-    _afford(whole, project)
+    ids["project"] = project
+    afford(whole, project, 40_000, 52_000)
     yard.now += timedelta(hours=1)
     ids["used"] = yard.in_use(ids["model"], "11")
     yard.now += timedelta(hours=1)
@@ -111,10 +112,10 @@ def make(db: Database) -> Whole:
     return whole
 
 
-def _afford(whole: Whole, project: str) -> None:
-    """A budget, by a file and by another one."""
+def afford(whole: Whole, project: str, *amounts: int) -> None:
+    """A budget, by one file after the other."""
     yard = whole.yard
-    for amount in (40_000, 52_000):
+    for amount in amounts:
         with whole.db.begin() as session:
             row = BudgetRow(
                 project=project,

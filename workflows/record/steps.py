@@ -45,7 +45,6 @@ _BY: dict[str, dict[str, set[str]]] = {
         "decided": _ENDS,
         "until": _ENDS,
         "stage": {"decided", "taken_back", "edited", "rerouted"},
-        "stages": {"edited", "rerouted", "read_again", "handed_over", "escalated"},
         "asked": {"edited"},
         "bound": {"edited", "rerouted", "read_again"},
         "expires": _CLOCK,
@@ -113,12 +112,18 @@ def unexplained(
                     comparing.aliased(before, people),
                     comparing.aliased(entry.record, people),
                 )
-            faults += [fault for fault in found if not _is_explained(fault, between)]
+            faults += [
+                fault
+                for fault in found
+                if not _is_explained(fault, between, before, entry.record)
+            ]
         before, proven, between = entry.record, entry.seq, []
     return faults
 
 
-def _is_explained(fault: Fault, between: Sequence[Entry]) -> bool:
+def _is_explained(
+    fault: Fault, between: Sequence[Entry], before: Record, after: Record
+) -> bool:
     if fault.what.startswith("decision_"):
         return _verdict(fault, between)
     if fault.what.startswith("revision_"):
@@ -133,9 +138,29 @@ def _is_explained(fault: Fault, between: Sequence[Entry]) -> bool:
             fault.field in ("approved_digest", "approved_until")
             and any(entry.verb == "approval_lapsed" for entry in between)
         )
-    name = "stages" if fault.what in ("stage_changed", "stages_changed") else fault.field  # fmt: skip
-    verbs = _BY.get(fault.kind, {}).get(name, set())
+    if fault.what in ("stage_changed", "stages_changed"):
+        return _stages(fault, {entry.verb for entry in between}, before, after)
+    verbs = _BY.get(fault.kind, {}).get(fault.field, set())
     return any(entry.verb in verbs for entry in between)
+
+
+def _stages(fault: Fault, verbs: set[str], before: Record, after: Record) -> bool:
+    """Another question, or another policy, has other stages; what is read again only adds some; hand-over and
+    escalation change whom a stage asks, and never how many of them have to approve."""
+    if verbs & {"edited", "rerouted"}:
+        return True
+    asks_others = bool(verbs & {"handed_over", "escalated"})
+    if "read_again" in verbs and _are_kept(
+        before["stages"], after["stages"], 3 if asks_others else 4
+    ):
+        return True
+    return fault.field.endswith(".whom") and asks_others
+
+
+def _are_kept(before: Sequence[Any], after: Sequence[Any], parts: int) -> bool:
+    """Whether every stage is still there, in order, with as many of its parts as they were."""
+    left = iter([each[:parts] for each in after])
+    return all(stage[:parts] in left for stage in before)
 
 
 def _verdict(fault: Fault, between: Sequence[Entry]) -> bool:
