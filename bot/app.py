@@ -31,6 +31,7 @@ from bot.approvals import renderers as approval_renderers
 from bot.approvals import views as approval_views
 from bot.audit import anchor
 from bot.audit import renderers as audit_renderers
+from bot.audit.nightly import Nightly
 from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
@@ -273,6 +274,7 @@ def _create(
         allocation.reallocate(session, text.policy)
         maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
+        heads.witness(session, now=now)
     holder = PolicyHolder(text, version)
 
     deps = Deps(
@@ -309,7 +311,7 @@ def _create(
         policy=lambda: (holder.policy, holder.version_id),
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
-        each_tick=(follow_policy, SchemaWatch(database)),
+        each_tick=(follow_policy, SchemaWatch(database), Nightly(deps)),
         told=_job_ran,
     )
     metrics.expect_jobs(scheduler.names)

@@ -6,7 +6,7 @@ needs, the head, is locked for as short a time as possible and never while anoth
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from storage.audit import standing
 from storage.audit.tables import AuditEntry, AuditHead, PrivateText
 
 GENESIS = "0" * 64
@@ -39,6 +40,8 @@ class PendingEntry:
     subject_type: str
     subject_id: str
     facts: dict[str, Any]
+    record: dict[str, Any] | None = None
+    """How the rows that this entry is about stand once it is written; see `storage.audit.standing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def canonical(seq: int, entry: PendingEntry) -> str:
             "facts": entry.facts,
             "seq": seq,
             "subject": [entry.subject_type, entry.subject_id],
+            **({"record": entry.record} if entry.record is not None else {}),
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -83,6 +87,7 @@ def append(session: Session, entries: Sequence[PendingEntry]) -> None:
     """Chain the entries at the end of the ledger. Call it last: it holds the head's row lock until COMMIT."""
     if not entries:
         return
+    entries = standing.seal(session, entries)
     seq, previous = session.execute(_HEAD).one()
     rows = []
     for entry in entries:
@@ -142,30 +147,44 @@ def text_digest(salt: str, text: str) -> str:
     return hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _entries(session: Session) -> Iterator[AuditEntry]:
-    with session.execute(
-        select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=2000)
-    ) as result:
-        yield from result.scalars()
+def _entries(session: Session, after: int, limit: int) -> list[Any]:
+    return list(
+        session.execute(
+            select(_ENTRIES)
+            .where(_ENTRIES.c.seq > after)
+            .order_by(_ENTRIES.c.seq)
+            .limit(limit)
+        )
+    )
 
 
-def verify(session: Session, published: Sequence[Head] = ()) -> Broken | None:
-    """Walk the whole chain and compare it with heads that were published outside the database.
+SLICE = 2000
+"""Entries that are looked at in one go."""
 
-    The chain alone cannot show that all of it was written anew, or that its end was cut off: only a head that was
-    kept elsewhere can. Returns the first broken place, or None when everything holds. Texts that still stand beside
-    the ledger must match the digests in it; texts that were erased are no fault.
-    """
+
+def kept_by_seq(published: Iterable[Head]) -> dict[int, set[str]]:
+    """Published heads by the entry that they end with."""
     kept: dict[int, set[str]] = {}
     for item in published:
         kept.setdefault(item.seq, set()).add(item.hash)
-    expected_seq, previous = 0, GENESIS
-    if kept.get(0, {GENESIS}) != {GENESIS}:
-        return Broken(
-            0,
-            "the published head of the empty ledger is not the one that this ledger started from",
-        )
-    for row in _entries(session):
+    return kept
+
+
+def walk(
+    session: Session,
+    after: Head,
+    kept: Mapping[int, set[str]],
+    *,
+    limit: int = SLICE,
+) -> Head | Broken:
+    """Check the next entries after a head that is trusted, with the texts beside them; how far that came.
+
+    `kept` are the heads that were published, by `kept_by_seq`. The same head again means that the end was reached.
+    """
+    expected_seq, previous = after.seq, after.hash
+    rows = _entries(session, after.seq, limit)
+    references: list[tuple[int, dict[str, Any]]] = []
+    for row in rows:
         expected_seq += 1
         if row.seq != expected_seq:
             return Broken(
@@ -188,21 +207,91 @@ def verify(session: Session, published: Sequence[Head] = ()) -> Broken | None:
                 row.seq,
                 f"the chain was written anew: entry {row.seq} does not have the hash that was published for it",
             )
+        if '"sha256"' in row.body:
+            facts = json.loads(row.body)["facts"]
+            references += [(row.seq, each) for each in _text_references(facts)]
+    return _verify_texts(session, references) or Head(expected_seq, previous)
+
+
+def ends(session: Session, at: Head, kept: Mapping[int, set[str]]) -> Broken | None:
+    """What is wrong with the end of a chain that was checked as far as `at`, its last entry."""
     stored = head(session)
-    if beyond := [seq for seq in kept if seq > expected_seq]:
+    if beyond := [seq for seq in kept if seq > at.seq]:
         return Broken(
-            expected_seq + 1,
-            f"the ledger was cut: {expected_seq} entries are left, but the head of entry {max(beyond)} was published",
+            at.seq + 1,
+            f"the ledger was cut: {at.seq} entries are left, but the head of entry {max(beyond)} was published",
         )
-    if (stored.seq, stored.hash) != (expected_seq, previous):
+    if stored != at:
         return Broken(
-            expected_seq + 1,
-            f"the ledger was cut or extended: its head says {stored.seq} entries, {expected_seq} are there",
+            at.seq + 1,
+            f"the ledger was cut or extended: its head says {stored.seq} entries, {at.seq} are there",
         )
-    return _verify_texts(session)
+    return None
 
 
-def _column_difference(row: AuditEntry) -> str | None:
+def stands_at(session: Session, trusted: Head) -> Broken | None:
+    """Whether the ledger still has the entry that a trusted head ends with; what is wrong where it has not."""
+    if trusted == Head(0, GENESIS):
+        return None
+    stored = session.execute(
+        select(_ENTRIES.c.hash).where(_ENTRIES.c.seq == trusted.seq)
+    ).scalar_one_or_none()
+    if stored is None:
+        return Broken(
+            trusted.seq,
+            f"the ledger was cut: entry {trusted.seq}, from which on it is checked, is not there",
+        )
+    if stored != trusted.hash:
+        return Broken(
+            trusted.seq,
+            f"the chain was written anew: entry {trusted.seq} does not have the hash from which on it is checked",
+        )
+    return None
+
+
+def verify(
+    session: Session, published: Sequence[Head] = (), *, since: Head | None = None
+) -> Broken | None:
+    """Walk the whole chain and compare it with heads that were published outside the database.
+
+    The chain alone cannot show that all of it was written anew, or that its end was cut off: only a head that was
+    kept elsewhere can. Returns the first broken place, or None when everything holds. Texts that still stand beside
+    the ledger must match the digests in it; texts that were erased are no fault. With `since`, a head that is
+    trusted, only what came after it is walked.
+    """
+    kept = kept_by_seq(published)
+    at = since or Head(0, GENESIS)
+    if kept.get(0, {GENESIS}) != {GENESIS}:
+        return Broken(
+            0,
+            "the published head of the empty ledger is not the one that this ledger started from",
+        )
+    if (broken := stands_at(session, at)) is not None:
+        return broken
+    while True:
+        further = walk(session, at, kept)
+        if isinstance(further, Broken):
+            return further
+        if further == at:
+            return ends(session, at, kept)
+        at = further
+
+
+def self_consistent(session: Session, seq: int) -> bool:
+    """Whether this entry's hash follows from its content and the hash before it, and its columns from its content."""
+    rows = {row.seq: row for row in _entries(session, max(seq - 2, 0), 2)}
+    row = rows.get(seq)
+    if row is None:
+        return False
+    before = GENESIS if seq == 1 else rows[seq - 1].hash if seq - 1 in rows else None
+    return (
+        before is not None
+        and link(before, row.body) == row.hash
+        and _column_difference(row) is None
+    )
+
+
+def _column_difference(row: Any) -> str | None:
     try:
         body = json.loads(row.body)
         told = (
@@ -222,31 +311,38 @@ def _column_difference(row: AuditEntry) -> str | None:
     )
 
 
-def _verify_texts(session: Session) -> Broken | None:
-    texts: dict[int, tuple[str | None, str | None, datetime | None]] = {
-        row.id: (row.salt, row.text, row.erased_at)
-        for row in session.execute(
-            select(PrivateText).execution_options(yield_per=2000)
-        ).scalars()
-    }
-    for row in _entries(session):
-        if '"sha256"' not in row.body:
+_TEXTS_AT_ONCE = 400
+
+
+def _verify_texts(
+    session: Session, references: Sequence[tuple[int, dict[str, Any]]]
+) -> Broken | None:
+    texts: dict[int, Any] = {}
+    wanted = sorted({reference["text"] for _, reference in references})
+    for start in range(0, len(wanted), _TEXTS_AT_ONCE):
+        rows = session.execute(
+            select(
+                PrivateText.id,
+                PrivateText.salt,
+                PrivateText.text,
+                PrivateText.erased_at,
+            ).where(PrivateText.id.in_(wanted[start : start + _TEXTS_AT_ONCE]))
+        )
+        texts |= {row.id: row for row in rows}
+    for seq, reference in references:
+        row = texts.get(reference["text"])
+        if row is None:
+            return Broken(
+                seq, f"the text beside entry {seq} was removed without being erased"
+            )
+        if row.erased_at is not None and row.text is None:
             continue
-        for reference in _text_references(json.loads(row.body)["facts"]):
-            if reference["text"] not in texts:
-                return Broken(
-                    row.seq,
-                    f"the text beside entry {row.seq} was removed without being erased",
-                )
-            salt, text, erased_at = texts[reference["text"]]
-            if erased_at is not None and text is None:
-                continue
-            if (
-                salt is None
-                or text is None
-                or text_digest(salt, text) != reference["sha256"]
-            ):
-                return Broken(row.seq, f"the text beside entry {row.seq} was changed")
+        if (
+            row.salt is None
+            or row.text is None
+            or text_digest(row.salt, row.text) != reference["sha256"]
+        ):
+            return Broken(seq, f"the text beside entry {seq} was changed")
     return None
 
 

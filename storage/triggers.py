@@ -33,6 +33,77 @@ def create(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+def faults(connection: Connection) -> list[str]:
+    """What is wrong with the triggers, each in a few words; empty when all are in force and do what ours do."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        stands = {name: sql for name, sql in connection.execute(text(query))}
+        ours = {_name(each): each for each in _SQLITE}
+        wrong = {
+            name: "was changed"
+            for name, sql in ours.items()
+            if name in stands and _plain(stands[name]) != _plain(sql)
+        }
+    else:
+        query = (
+            "SELECT t.tgname, t.tgenabled, c.relname || ' ' || p.prosrc, t.tgtype FROM pg_trigger t"
+            " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE NOT t.tgisinternal AND n.nspname = current_schema()"
+        )
+        rows = {row[0]: row for row in connection.execute(text(query))}
+        stands = {name: row[0] for name, row in rows.items()}
+        ours = {_name(each): each for each in _POSTGRESQL if _name(each)}
+        wrong = {}
+        for name, statement in ours.items():
+            if name not in rows:
+                continue
+            _, enabled, body, kind = rows[name]
+            if isinstance(enabled, bytes):
+                enabled = enabled.decode()
+            table = statement.split(" ON ")[1].split()[0]
+            is_ours = _plain(body) == _plain(f"{table} {_RAISES}")
+            if enabled not in ("O", "A"):
+                wrong[name] = "is switched off"
+            elif not is_ours or kind != _kind(statement):
+                wrong[name] = "was changed"
+    missing = {name: "is missing" for name in ours if name not in stands}
+    return [f"{name} {why}" for name, why in sorted((wrong | missing).items())]
+
+
+def restore(connection: Connection) -> list[str]:
+    """Put the triggers in force that are missing, switched off or changed; which those were."""
+    wrong = faults(connection)
+    statements = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
+    if wrong:
+        for statement in statements:
+            if name := _name(statement):
+                table = statement.split(" ON ")[1].split()[0]
+                on = "" if connection.dialect.name == "sqlite" else f" ON {table}"
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {name}{on}"))
+        create(connection)
+    return wrong
+
+
+def _name(statement: str) -> str:
+    return statement.split()[2] if statement.startswith("CREATE TRIGGER") else ""
+
+
+def _plain(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+_RAISES = "BEGIN RAISE EXCEPTION 'the ledger is append-only'; END"
+_ROW, _BEFORE, _DELETE, _UPDATE, _TRUNCATE = 1, 2, 8, 16, 32
+"""Bits of PostgreSQL's `tgtype`."""
+
+
+def _kind(statement: str) -> int:
+    verb = statement.split(" BEFORE ")[1].split(maxsplit=1)[0]
+    bit = {"UPDATE": _UPDATE, "DELETE": _DELETE, "TRUNCATE": _TRUNCATE}[verb]
+    return _BEFORE | bit | (_ROW if "FOR EACH ROW" in statement else 0)
+
+
 def names(connection: Connection) -> set[str]:
     """The triggers that are in force now."""
     if connection.dialect.name == "sqlite":

@@ -24,6 +24,7 @@ from workflows.errors import (
     Stale,
 )
 from workflows.releases.service import KeyReused
+from workflows.statements.proof import RecordDisagrees
 from workflows.tokens.service import TokenRefused
 
 log = logging.getLogger("mlgov")
@@ -63,6 +64,7 @@ _STATUS: tuple[tuple[type[GovernanceError], int, str], ...] = (
     (InvalidInput, 422, "invalid"),
     (AlreadyDecided, 409, "already-decided"),
     (Stale, 409, "stale"),
+    (RecordDisagrees, 409, "record-disagrees"),
 )
 _TITLES = {
     400: "This cannot be read",

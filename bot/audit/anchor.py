@@ -143,6 +143,8 @@ def _parsed(anchor: str, text: str) -> Kept:
     heads: list[tuple[int, str]] = []
     erasures: list[NotedErasure] = []
     restorations: list[NotedRestoration] = []
+    keys: list[str] = []
+    last_at: datetime | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -166,13 +168,20 @@ def _parsed(anchor: str, text: str) -> Kept:
                 )
                 heads = [head for head in heads if head[0] <= back_to]
                 heads.append((back_to, str(data["hash"])))
+            elif "key" in data:
+                keys.append(str(data["key"]))
             else:
                 heads.append((int(data["seq"]), str(data["hash"])))
+                if "at" in data:
+                    at = _moment(data["at"])
+                    last_at = max(at, last_at or at)
         except (ValueError, KeyError, TypeError):
             raise AnchorUnreachable(
                 f"The anchor {anchor}, line {number}, holds no head of a ledger."
             ) from None
-    return Kept(tuple(heads), tuple(erasures), tuple(restorations))
+    return Kept(
+        tuple(heads), tuple(erasures), tuple(restorations), last_at, tuple(keys)
+    )
 
 
 def _moment(text: str) -> datetime:

@@ -1,9 +1,12 @@
-"""How the ledger's head is told in the audit channel."""
+"""How the ledger's head is told in the audit channel, and what was changed outside mlgov where people govern."""
 
 from bot import blocks
 from bot.rendering import Rendered, Scene
 from workflows.audit.notices import LedgerHead
 from workflows.audit.records import PublishedHead
+from workflows.record.notices import RecordChanged
+from workflows.record.telling import Alarm
+from workflows.wording import counted
 
 
 def head(record: PublishedHead, notice: LedgerHead, scene: Scene) -> Rendered:
@@ -25,3 +28,36 @@ def head(record: PublishedHead, notice: LedgerHead, scene: Scene) -> Rendered:
         ],
         is_final=True,
     )
+
+
+def changed(record: Alarm, notice: RecordChanged, scene: Scene) -> Rendered:
+    """What was changed, whose decision of which day, and what to do."""
+    places = counted(record.number, "place")
+    if not scene.is_closed or not record.told:
+        text = f"The record was changed outside mlgov in {places}. `mlgov audit verify` says where."
+        return Rendered(text, [blocks.section(f":warning: *{text}*")], is_final=True)
+    first = blocks.escape(record.told[0].sentence, 900)
+    text = (
+        first
+        if record.number == 1
+        else f"The record was changed outside mlgov in {places}. {first}"
+    )
+    lines = [f"• {blocks.escape(one.sentence, 900)}" for one in record.told]
+    mends = list(dict.fromkeys(one.mend for one in record.told))
+    more = record.number - len(record.told)
+    told = (
+        f":warning: *{first}*"
+        if record.number == 1
+        else f":warning: *The record was changed outside mlgov in {places}.*"
+    )
+    body = [blocks.section(told)]
+    if record.number > 1:
+        body += blocks.sections(lines)
+    body += [blocks.section(each) for each in mends]
+    body.append(
+        blocks.context(
+            (f"And {more:,} more. " if more > 0 else "")
+            + f"Found {blocks.when(scene.now)} by comparing the record with the ledger. `mlgov audit verify` shows all of it."
+        )
+    )
+    return Rendered(text, body, is_final=True)

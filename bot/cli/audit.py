@@ -18,77 +18,159 @@ def verify(
             help="SEQ:HASH as it was published; may be given more than once.",
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            help="SEQ:HASH that you trust: check only what came after it.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Walk the whole chain; exit 0 when it holds, 1 and the first broken entry when it does not.
+    """Walk the chain and compare it with the record; exit 0 when all of it agrees, 1 and what was changed when it does not.
 
     Heads from MLGOV_ANCHOR and --expect-head are what finds a chain that was cut off or hashed anew.
     """
     import json
 
     from bot.audit import anchor
-    from workflows.audit import heads
-    from workflows.audit.records import NotedRestoration
+    from storage import ledger, runtime
+    from storage.audit import governed
+    from workflows.audit.records import Kept
     from workflows.errors import GovernanceError
+    from workflows.policies import service as policies
+    from workflows.record import wording
+    from workflows.record.looking import Look
 
-    kept = [_head(text) for text in expect_head or []]
-    restorations: tuple[NotedRestoration, ...] = ()
+    expected = [ledger.Head(*_head(text)) for text in expect_head or []]
+    trusted = ledger.Head(*_head(since, "--since")) if since else None
+    kept: Kept | None = None
     if place := settings().mlgov_anchor:
         try:
-            known = anchor.read(place)
-            kept += known.heads
-            restorations = known.restorations
+            kept = anchor.read(place)
         except GovernanceError as error:
             raise fail(error.sentence) from None
     with opened() as database, database.read() as session:
-        found = heads.verify(session, kept)
+        version = policies.in_force(session)
+        pins: tuple[str, ...] = ()
+        if version is not None:
+            try:
+                pins = policies.version(session, version).statements.keys
+            except GovernanceError:
+                pins = ()  # what is wrong with the policy is told below
+        look = Look(kept=kept, expected=tuple(expected), since=trusted, pins=pins)
+        look.all(session, runtime.governed_now(session))
+        told = wording.tell(session, look.faults)
+        head = ledger.head(session)
+        sealed = governed.first_sealed(session)
+    compared = len(expected) + (len(kept.heads) if kept else 0)
+    broken = next((each for each in look.faults if each.what == "chain"), None)
+    restorations = kept.restorations if kept else ()
     if as_json:
         say(
             json.dumps(
                 {
-                    "holds": found.holds,
-                    "entries": found.entries,
-                    "head": found.hash,
-                    "compared": found.compared,
-                    "broken": found.broken,
-                    "reason": found.reason,
+                    "holds": not told,
+                    "entries": head.seq,
+                    "head": head.hash,
+                    "compared": compared,
+                    "broken": broken.entry if broken else None,
+                    "reason": broken.field if broken else "",
+                    "since": trusted.seq if trusted else None,
+                    "subjects": look.subjects,
+                    "unproven": look.unproven,
+                    "proven_from": sealed,
+                    "faults": [
+                        each.fault.facts()
+                        | {"sentence": each.sentence, "mend": each.mend}
+                        for each in told
+                    ],
                     "restorations": [
                         {
-                            "entries": one.seq,
-                            "known": one.known,
-                            "at": one.at.isoformat(),
+                            "entries": each.seq,
+                            "known": each.known,
+                            "at": each.at.isoformat(),
                         }
-                        for one in restorations
+                        for each in restorations
                     ],
                 }
             )
         )
-    elif found.holds:
+        if told:
+            raise typer.Exit(1)
+        return
+    if broken is not None:
+        say(f"BROKEN at entry {broken.entry}: {broken.field}.")
+    else:
         outside = (
-            f"{found.compared} published heads agree"
-            if found.compared
+            f"{compared} published heads agree"
+            if compared
             else "no published head to compare with"
         )
+        after = f", checked after entry {trusted.seq:,}" if trusted else ""
         say(
-            f"The ledger holds: {found.entries} entries, head {found.entries}:{found.hash} ({outside})."
+            f"The ledger holds: {head.seq} entries, head {head.seq}:{head.hash} ({outside}{after})."
         )
-        for one in restorations:
+        for copy in restorations:
             lost = (
-                f"entries {one.seq + 1:,} to {one.known:,} that were there before are not in it"
-                if one.known > one.seq
+                f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
+                if copy.known > copy.seq
                 else "no entry that was known is missing in it"
             )
             say(
-                f"A copy with {one.seq:,} entries was restored on {one.at:%a %d %b %Y, %H:%M} UTC: {lost}."
+                f"A copy with {copy.seq:,} entries was restored on {copy.at:%a %d %b %Y, %H:%M} UTC: {lost}."
             )
-        if not found.compared:
+        if not compared and trusted is None:
             say(
                 "Give --expect-head or set MLGOV_ANCHOR: only a head kept elsewhere shows a chain that was cut or rewritten."
             )
-    else:
-        say(f"BROKEN at entry {found.broken}: {found.reason}.")
-    if not found.holds:
+    others = [one for one in told if one.fault.what != "chain"]
+    for one in others:
+        say(f"CHANGED: {one.sentence}")
+    for mend in dict.fromkeys(each.mend for each in told):
+        say(mend)
+    if not others:
+        say(_agreed(look.subjects, look.unproven, sealed))
+    if told:
         raise typer.Exit(1)
+
+
+def _agreed(subjects: int, unproven: int, sealed: int | None) -> str:
+    from workflows.wording import counted
+
+    what = f"The record agrees with it: {counted(subjects, 'request, budget, version, token, key or policy', 'requests, budgets, versions, tokens, keys and policies')} compared."
+    if unproven:
+        begins = (
+            f"before entry {sealed:,}" if sealed is not None else "by older releases"
+        )
+        what += f" {unproven:,} of them changed last {begins}, where entries tell less: they are proven only in part."
+    return what
+
+
+@app.command()
+def guard() -> None:
+    """Put the triggers that keep the ledger append-only back in force."""
+    from storage import triggers
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.audit import service as audit
+
+    with opened() as database, database.begin(patient=True) as session:
+        wrong = triggers.restore(session.connection())
+        if wrong:
+            audit.record(
+                session,
+                OPERATOR,
+                "record.guarded",
+                ("record", "triggers"),
+                now=clock.now(session),
+                was=wrong,
+            )
+    if not wrong:
+        say("All triggers are in place.")
+        return
+    say(f"In place again: {', '.join(wrong)} before.")
+    say("Find out who took them away, and run `mlgov audit verify`.")
 
 
 @app.command()
@@ -111,11 +193,11 @@ def head(as_json: Json = False) -> None:
         say(f"{found.seq}:{found.hash}")
 
 
-def _head(text: str) -> tuple[int, str]:
+def _head(text: str, option: str = "--expect-head") -> tuple[int, str]:
     seq, _, digest = text.partition(":")
     if not seq.isdigit() or len(digest) != 64:
         raise fail(
-            f"--expect-head {text}: a head is SEQ:HASH, as `mlgov audit head` prints it.",
+            f"{option} {text}: a head is SEQ:HASH, as `mlgov audit head` prints it.",
             2,
         )
     return int(seq), digest.lower()

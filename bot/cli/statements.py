@@ -55,6 +55,13 @@ def verify(
             help="Where mlgov is reached, to ask whether it was suspended or withdrawn.",
         ),
     ] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pin",
+            help="Only this key counts, by its fingerprint (32 hexadecimal digits); may be given more than once.",
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(help="Check as of this moment, with its zone; now by default."),
@@ -68,8 +75,11 @@ def verify(
     moment = _moment(at)
     try:
         public: dict[str, Any] = {}
+        retired: dict[str, datetime] = {}
         for path in key:
-            public |= envelopes.public_keys(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            public |= envelopes.public_keys(text)
+            retired |= envelopes.retirements(text)
         envelope = file.read_bytes()
     except OSError as error:
         raise fail(f"{error.filename} cannot be read ({error.strerror}).", 2) from None
@@ -77,6 +87,11 @@ def verify(
         raise fail("A key file is no text.", 2) from None
     except GovernanceError as error:
         raise fail(f"--key: {error.sentence}", 2) from None
+    if pin:
+        pins = {one.strip().lower() for one in pin}
+        public = {name: one for name, one in public.items() if name in pins}
+        if not public:
+            raise fail("--pin: none of the keys given with --key is pinned by it.", 2)
     wanted = Wanted(
         digest=digest.strip().lower() if digest else None,
         gate=gate.replace("-", "_") if gate else None,
@@ -84,7 +99,14 @@ def verify(
         environment=environment,
     )
     try:
-        found = checking.check(envelope, public, wanted, at=moment, is_now=at is None)
+        found = checking.check(
+            envelope,
+            public,
+            wanted,
+            at=moment,
+            is_now=at is None,
+            retired=retired,
+        )
     except GovernanceError as error:
         raise fail(f"REFUSED: {error.sentence}") from None
     if status is not None:
@@ -97,6 +119,8 @@ def verify(
         f"Holds: {found.subject} ({found.digest[:19]}…) was approved{where} at {found.gate} {by}, "
         f"{found.decided_at:%d %b %Y %H:%M} UTC; until {found.expires_at:%d %b %H:%M} UTC."
     )
+    if found.entry is not None:
+        say(f"It rests on entry {found.entry:,} of the ledger.")
     if found.ahead:
         say("It is a demonstration's, judged by its own clock: it proves nothing real.")
 

@@ -22,7 +22,7 @@ class KeyTold(BaseModel):
 
 
 class KeysTold(BaseModel):
-    """Every key that was ever published, the newest first."""
+    """Every key that counts, the newest first: those that the policy pins, or all that the ledger knows of."""
 
     keys: list[KeyTold]
 
@@ -43,7 +43,7 @@ def router(deps: Deps) -> APIRouter:
     def keys() -> KeysTold:
         """The public keys that prove statements."""
         with deps.db.read() as session:
-            found = service.keys(session)
+            found = service.trusted(session, pins=deps.policy.statements.keys)
         return KeysTold(
             keys=[
                 KeyTold(

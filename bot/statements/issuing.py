@@ -1,15 +1,22 @@
 """Statements at the edge: the key of this deployment, and handing out what it signs."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from bot.context import Deps
 from bot.settings import Settings, SettingsRefused
+from storage.db import DatabaseBusy
 from workflows.actors import SYSTEM
 from workflows.errors import GovernanceError
+from workflows.record import telling
+from workflows.record.looking import Look
 from workflows.statements import envelopes, service
+from workflows.statements.proof import RecordDisagrees
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+log = logging.getLogger("mlgov")
 
 
 def key_of(settings: Settings) -> "Ed25519PrivateKey | None":
@@ -31,15 +38,39 @@ class Issuer:
         self._key = key = key_of(deps.settings)
         if key is None:
             return
+        self._require_pinned(key)
         try:
             with deps.db.begin(patient=True) as session:
                 service.publish(session, SYSTEM, key, now=deps.now(session))
         except GovernanceError as error:
             raise SettingsRefused(error.sentence) from None
 
+    def _require_pinned(self, key: "Ed25519PrivateKey") -> None:
+        pins, name = (
+            self._deps.policy.statements.keys,
+            envelopes.key_id(key.public_key()),
+        )
+        if pins and name not in pins:
+            raise SettingsRefused(
+                f"The signing key {name} isn't pinned in the policy, so nothing that it signs would count. Add it to "
+                "`statements: keys`, or set MLGOV_SIGNING_KEY_FILE to one that stands there."
+            )
+
     def of(self, approval_id: int) -> str | None:
-        """The statement about an approved release, as its envelope; None where there is no key to sign with."""
+        """The statement about an approved release, as its envelope; None where there is no key to sign with.
+
+        Raises RecordDisagrees when the tables call it approved and the ledger does not, with a key or without; whoever
+        administers mlgov is told then.
+        """
+        try:
+            return self._of(approval_id)
+        except RecordDisagrees:
+            self._tell(approval_id)
+            raise
+
+    def _of(self, approval_id: int) -> str | None:
         with self._deps.db.read() as session:
+            service.require_proven(session, approval_id)
             known = service.envelope_of(session, approval_id)
         key = self._key
         if known is not None or key is None:
@@ -53,3 +84,20 @@ class Issuer:
                 now=self._deps.now(session),
             )
         )
+
+    def _tell(self, approval_id: int) -> None:
+        deps = self._deps
+        with deps.db.read() as session:
+            faults = Look.at_one(session, "approval", str(approval_id))
+        try:
+            deps.db.run(
+                lambda session: telling.tell(
+                    session,
+                    faults,
+                    policy=deps.policy,
+                    org_key=deps.team.org_key,
+                    now=deps.now(session),
+                )
+            )
+        except DatabaseBusy:
+            log.warning("that the record was changed could not be told just now")

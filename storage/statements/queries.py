@@ -8,9 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.approvals.tables import Approval, Decision
+from storage.approvals.tables import Approval
 from storage.enums import ApprovalState
-from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from storage.statements.tables import SigningKey, Statement
 
@@ -90,17 +89,10 @@ def lock_approved(session: Session, approval_id: int) -> Any:
         select(
             Approval.id,
             Approval.gate,
-            Approval.facts,
             Approval.bound,
-            Approval.requester_id,
-            Approval.created_at,
-            Approval.decided_at,
             Approval.valid_until,
-            Approval.policy_id,
-            PolicyVersion.sha256,
             Project.key.label("project"),
         )
-        .join(PolicyVersion, PolicyVersion.id == Approval.policy_id)
         .join(Project, Project.id == Approval.project_id)
         .where(
             Approval.id == approval_id,
@@ -111,10 +103,15 @@ def lock_approved(session: Session, approval_id: int) -> Any:
     ).first()
 
 
-def list_deciders(session: Session, approval_id: int) -> Sequence[Any]:
-    """Who approved a request (person_id, position, decided_at), in order."""
-    return session.execute(
-        select(Decision.person_id, Decision.position, Decision.decided_at)
-        .where(Decision.approval_id == approval_id, Decision.verdict == "approve")
-        .order_by(Decision.id)
-    ).all()
+def is_approved_release(session: Session, approval_id: int) -> bool:
+    """Whether the table calls it an approved request about a release."""
+    return (
+        session.execute(
+            select(Approval.id).where(
+                Approval.id == approval_id,
+                Approval.state == ApprovalState.APPROVED,
+                Approval.subject_type == "release",
+            )
+        ).first()
+        is not None
+    )

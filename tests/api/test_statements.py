@@ -164,3 +164,81 @@ def test_the_signature_is_dsses() -> None:
     assert envelopes.encoded(payload) == signed
     sig = base64.b64decode(json.loads(ENVELOPE)["signatures"][0]["sig"])
     KEY.public_key().verify(sig, signed)
+
+
+def changed(**members: Any) -> bytes:
+    return envelopes.canonical(json.loads(ENVELOPE) | members)
+
+
+SIGNATURE = json.loads(ENVELOPE)["signatures"][0]
+
+
+@pytest.mark.parametrize(
+    ("envelope", "told"),
+    [
+        (changed(alg="none"), "'alg' in the envelope, which mlgov never writes"),
+        (
+            changed(signatures=[SIGNATURE | {"alg": "none"}]),
+            "'alg' in its signature, which mlgov never writes",
+        ),
+        (changed(signatures=[]), "isn't signed"),
+        (changed(signatures=[SIGNATURE, SIGNATURE]), "It has 2 signatures"),
+        (
+            changed(signatures=[{"sig": SIGNATURE["sig"]}]),
+            "names no key",
+        ),
+        (changed(signatures=[SIGNATURE | {"keyid": ""}]), "names no key"),
+        (changed(signatures={"keyid": "x"}), "isn't signed"),
+        (changed(signatures=[7]), "byte for byte"),
+        (b"[]", "byte for byte"),
+    ],
+)
+def test_members_of_an_envelope_are_told_as_what_they_are(
+    envelope: bytes, told: str
+) -> None:
+    with pytest.raises(StatementRefused, match=told):
+        check(envelope)
+
+
+def test_a_signed_statement_has_no_members_that_nobody_looks_at() -> None:
+    with pytest.raises(StatementRefused, match="no statement about an approval"):
+        check(envelopes.sign(STATEMENT | {"also": "everything"}, KEY).encode())
+
+
+def test_what_a_retired_key_signs_afterwards_is_refused() -> None:
+    (name,) = KEYS
+    ended = DECIDED + timedelta(hours=1)
+    text = json.dumps(
+        {
+            "keys": [
+                {
+                    "keyid": name,
+                    "public_key": envelopes.public_pem(KEY.public_key()),
+                    "retired_at": ended.isoformat(),
+                }
+            ]
+        }
+    )
+    retired = envelopes.retirements(text)
+    assert retired == {name: ended}
+    # What it signed before it was retired still counts, for as long as it says.
+    at = DECIDED + timedelta(hours=2)
+    assert checking.check(ENVELOPE, KEYS, Wanted(), at=at, retired=retired)
+    late = copy.deepcopy(STATEMENT)
+    late["predicate"]["issuedAt"] = (ended + timedelta(minutes=1)).isoformat()
+    envelope = envelopes.sign(late, KEY).encode()
+    with pytest.raises(
+        StatementRefused, match="after the key that signed it was retired"
+    ):
+        checking.check(envelope, KEYS, Wanted(), at=at, retired=retired)
+    assert checking.check(envelope, KEYS, Wanted(), at=at)
+
+
+@pytest.mark.parametrize("retired_at", ["soon", 7, [], "9" * 40])
+def test_a_key_of_whose_end_nothing_can_be_read_is_refused(retired_at: Any) -> None:
+    key = {
+        "public_key": envelopes.public_pem(KEY.public_key()),
+        "retired_at": retired_at,
+    }
+    with pytest.raises(KeyRefused, match="when a key in it was retired"):
+        envelopes.retirements(json.dumps({"keys": [key]}))

@@ -20,6 +20,8 @@ from workflows import decisions
 from workflows import policy as policies
 from workflows.budgets import service as budgets
 from workflows.people import service as people
+from workflows.record import wording
+from workflows.record.looking import Look
 
 KEPT = dumps.kept()
 OWN = sorted(revision for revision, source in KEPT.items() if revision == source)
@@ -111,6 +113,32 @@ def _differences(before: dumps.Rows, after: dumps.Rows) -> list[str]:
     return changed
 
 
+_TABLES = {
+    "approval": ("approval", "approval_stage", "decision"),
+    "budget": ("budget", "budget_revision"),
+    "model": ("model",),
+    "model_version": ("model_version", "model_person"),
+    "token": ("api_token",),
+    "key": ("signing_key",),
+    "statement": ("statement",),
+    "policy": ("policy_version",),
+}
+
+
+def _agrees(database: Database, dump: Dump) -> None:
+    """Entries of releases that sealed nothing tell less, and what they tell is what the rows say."""
+    with database.read() as session:
+        look = Look().all(session, datetime.fromisoformat(dump.at))
+        told = wording.tell(session, look.faults)
+    filled = set(dump.filled)
+    assert [
+        one.sentence
+        for one in told
+        if not filled.intersection(_TABLES.get(one.fault.kind, ()))
+    ] == []
+    assert look.subjects > 5
+
+
 def _read(database: Database, dump: Dump) -> None:
     """What the services of this release say of people, requests and budgets, beside what the rows held."""
     policy = policies.parse(dump.policy).policy
@@ -131,6 +159,7 @@ def _read(database: Database, dump: Dump) -> None:
             )
         projects = [int(one) for one in dump.column("budget", "project_id")]
         burning = budgets.burn(session, projects, policy=policy, now=now)
+    _agrees(database, dump)
     amounts = {
         one.budget_id: one.amount for round_ in burning.values() for one in round_
     }
@@ -179,6 +208,7 @@ def _press_the_old_button(office: Office, dump: Dump) -> None:
             session, [1], policy=office.bot.deps.policy, now=office.now()
         )
         assert ledger.verify(session) is None
+    _agrees(office.db, dump)
     assert [one.amount for one in burning[1]] == [Decimal(52_000)]
 
 

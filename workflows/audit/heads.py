@@ -40,6 +40,13 @@ def publish(
     outbox.anchor_head(session, notice, dedupe_key=f"head:{reason_key}:anchor", now=now)
 
 
+def witness(session: Session, *, now: datetime) -> None:
+    """Tell the anchor of a head once at the very first start: from then on the ledger has a witness outside."""
+    outbox.anchor_head(
+        session, LedgerHead("first"), dedupe_key="head:first:anchor", now=now
+    )
+
+
 def current(session: Session, *, now: datetime) -> PublishedHead:
     """The head as it stands now."""
     head = ledger.head(session)

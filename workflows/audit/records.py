@@ -42,6 +42,10 @@ class Kept:
     heads: tuple[tuple[int, str], ...] = ()
     erasures: tuple[NotedErasure, ...] = ()
     restorations: tuple[NotedRestoration, ...] = ()
+    last_at: datetime | None = None
+    """When the newest of its heads was published; None without any."""
+    keys: tuple[str, ...] = ()
+    """Keys that sign statements, by their fingerprints, as they were published."""
 
     @property
     def known(self) -> int:

@@ -12,6 +12,7 @@ from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.actors import Actor
+from workflows.audit import service as audit
 from workflows.calendar import last_day
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.evidence import rules as evidence_rules
@@ -265,6 +266,16 @@ class ModelApproval:
                 policy=policy,
                 now=now,
                 org_key=_org(session, model),
+            )
+        else:
+            # It stays where it is, and is approved no more: the ledger says that too.
+            audit.record(
+                session,
+                actor,
+                "model_version.approval_lapsed",
+                (versions.TYPE, version.id),
+                now=now,
+                approval=approval_id,
             )
 
     def words(

@@ -1,8 +1,9 @@
 """How long what mlgov signs holds."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from workflows.policy.terms import Duration, Section
 
@@ -12,6 +13,9 @@ class Statements(Section):
 
     valid_for: Duration = timedelta(hours=24)
     """Counted from the decision."""
+    keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")], ...] = ()
+    """Fingerprints of the keys that count, as `mlgov keys list` prints them: retired ones too, for as long as what they
+    signed is met. None is every key that the ledger knows of."""
 
     @field_validator("valid_for")
     @classmethod

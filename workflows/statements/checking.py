@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from workflows.statements import envelopes
@@ -36,6 +37,10 @@ class Proven:
     decided_at: datetime
     expires_at: datetime
     key_id: str
+    dated_at: datetime
+    """The latest of the times at which it says that it was decided and issued."""
+    entry: int | None = None
+    """The entry of the ledger that it rests on; None in one of an older release."""
     ahead: timedelta = timedelta(0)
     """How far the times of a demonstration are ahead of real ones (negative: behind); zero for everything else."""
 
@@ -47,11 +52,12 @@ def check(
     *,
     at: datetime,
     is_now: bool = False,
+    retired: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Proven:
     """What the statement proves at that moment. Raises StatementRefused when it does not prove what is wanted.
 
     `is_now` says that the moment is this machine's clock: then a demonstration's statement, which says of itself that
-    it is one, is judged by the demonstration's clock.
+    it is one, is judged by the demonstration's clock. `retired` says since when keys sign nothing any more.
     """
     statement, key_id = envelopes.opened(envelope, keys)
     try:
@@ -70,6 +76,12 @@ def check(
             raise StatementRefused(
                 f"It is about another {name}: {is_ or 'none'}, not {asked}."
             )
+    ended = retired.get(key_id)
+    if ended is not None and found.dated_at >= ended:
+        raise StatementRefused(
+            f"It is dated {found.dated_at:%d %b %Y %H:%M} UTC, after the key that signed it was retired on "
+            f"{ended:%d %b %Y %H:%M} UTC: mlgov didn't issue it. Find out who still has that key."
+        )
     if is_now:
         at += found.ahead
     if at < found.decided_at:
@@ -86,6 +98,9 @@ def check(
 def _proven(statement: dict[str, Any], key_id: str) -> Proven:
     (subject,) = statement["subject"]
     told = statement["predicate"]
+    decided_at = datetime.fromisoformat(told["decidedAt"])
+    issued_at = datetime.fromisoformat(told.get("issuedAt", told["decidedAt"]))
+    ledger = told.get("ledger")
     return Proven(
         id=str(told["id"]),
         subject=str(subject["name"]),
@@ -94,8 +109,10 @@ def _proven(statement: dict[str, Any], key_id: str) -> Proven:
         environment=told["environment"],
         approval=int(told["approval"]),
         deciders=len(told["deciders"]),
-        decided_at=datetime.fromisoformat(told["decidedAt"]),
+        decided_at=decided_at,
         expires_at=datetime.fromisoformat(told["expiresAt"]),
         key_id=key_id,
+        dated_at=max(decided_at, issued_at),
+        entry=None if ledger is None else int(ledger["seq"]),
         ahead=timedelta(seconds=float(told.get("demonstration", {}).get("ahead", 0))),
     )

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workflows.errors import GovernanceError
@@ -158,12 +159,14 @@ def opened(
     envelope = envelope.removesuffix(b"\n")
     try:
         read = json.loads(envelope)
-        if canonical(read) != envelope or read["payloadType"] != PAYLOAD_TYPE:
+        if canonical(read) != envelope:
             raise changed
-        (signature,) = read["signatures"]
+        signature = _one_signature(read)
+        if read["payloadType"] != PAYLOAD_TYPE:
+            raise changed
         keyid, sig = signature["keyid"], _bytes(signature["sig"])
         payload = _bytes(read["payload"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise changed from None
     key = keys.get(keyid) if isinstance(keyid, str) else None
     if key is None:
@@ -178,6 +181,7 @@ def opened(
         raise changed from None
     if (
         not isinstance(statement, dict)
+        or statement.keys() != _STATEMENT
         or statement.get("_type") != STATEMENT_TYPE
         or statement.get("predicateType") != PREDICATE_TYPE
     ):
@@ -185,6 +189,58 @@ def opened(
             "It is signed, but it is no statement about an approval."
         )
     return statement, keyid
+
+
+_ENVELOPE = {"payload", "payloadType", "signatures"}
+_SIGNATURE = {"keyid", "sig"}
+_STATEMENT = {"_type", "subject", "predicateType", "predicate"}
+"""The members that mlgov writes, and no others: what nobody looks at must not say anything."""
+
+
+def _one_signature(read: Any) -> dict[str, Any]:
+    """The signature of an envelope that has what ours have, and nothing else. Raises StatementRefused, or what reading raises."""
+    signatures = read["signatures"]
+    _require_known(read, _ENVELOPE, "the envelope")
+    if not isinstance(signatures, list) or not signatures:
+        raise StatementRefused("It isn't signed, so it proves nothing.")
+    for signature in signatures:
+        _require_known(signature, _SIGNATURE, "its signature")
+    if len(signatures) > 1:
+        raise StatementRefused(
+            f"It has {len(signatures)} signatures. mlgov gives one; somebody else added to it. Fetch it again."
+        )
+    (signature,) = signatures
+    if not signature.get("keyid"):
+        raise StatementRefused(
+            "Its signature names no key (`keyid`), so it's not known whose it is. mlgov always names it. Fetch it again."
+        )
+    return dict(signature)
+
+
+def _require_known(read: Mapping[str, Any], known: set[str], where: str) -> None:
+    unknown = sorted(read.keys() - known)
+    if unknown:
+        raise StatementRefused(
+            f"There is {unknown[0][:40]!r} in {where}, which mlgov never writes: somebody put it there. Fetch it again."
+        )
+
+
+def retirements(text: str) -> dict[str, datetime]:
+    """When keys were retired, by id, from the JSON of `GET /api/v1/keys`; PEM says nothing of it. Raises KeyRefused."""
+    if not text.lstrip().startswith("{"):
+        return {}
+    found = {}
+    try:
+        for one in json.loads(text)["keys"]:
+            if one.get("retired_at") is not None:
+                at = datetime.fromisoformat(str(one["retired_at"]))
+                for name in public_keys(str(one["public_key"])):
+                    found[name] = at.replace(tzinfo=at.tzinfo or UTC)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise KeyRefused(
+            "It can't be read when a key in it was retired. Fetch GET /api/v1/keys again."
+        ) from None
+    return found
 
 
 def _bytes(text: str) -> bytes:

@@ -1,12 +1,14 @@
 """Handing out signed statements, and saying whether they still stand."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from storage.audit import standing
 from storage.statements import queries
 from storage.statements.tables import Statement
 from workflows import clock
@@ -14,7 +16,8 @@ from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
-from workflows.statements import envelopes
+from workflows.statements import envelopes, proof
+from workflows.statements.proof import Proof
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -85,11 +88,47 @@ def retire_others(session: Session, actor: Actor, kept: str, *, now: datetime) -
 
 
 def keys(session: Session) -> list[KeyRecord]:
-    """Every key that was ever published, the newest first."""
+    """Every key in the database, the newest first; see `trusted`."""
     return [
         KeyRecord(row.key_id, row.public_pem, row.published_at, row.retired_at)
         for row in queries.list_keys(session)
     ]
+
+
+def trusted(session: Session, *, pins: Collection[str] = ()) -> list[KeyRecord]:
+    """The keys that count, the newest first: the ledger says that they were published, and their rows are as it has them.
+
+    Where the policy pins keys, only those: a row that somebody put into the database proves nothing then, whatever
+    else they put there.
+    """
+    rows = {
+        row.key_id: row
+        for row in queries.list_keys(session)
+        if not pins or row.key_id in pins
+    }
+    tables, _ = standing.readable(session, "key", list(rows))
+    bases = standing.bases(session, "key", list(rows))
+    counted = []
+    for key_id, row in rows.items():
+        basis = bases.get(key_id)
+        if basis is None or key_id not in tables or not _is_named_right(row):
+            continue
+        if basis.record is not None:
+            # When a key was retired is the ledger's to say: whoever brings one back in the database does not.
+            retired = basis.record["retired"]
+            retired_at = datetime.fromisoformat(retired) if retired else None
+        else:
+            retired_at = basis.at if basis.action == "key.retired" else None
+        counted.append(KeyRecord(key_id, row.public_pem, row.published_at, retired_at))
+    return counted
+
+
+def _is_named_right(row: Any) -> bool:
+    """Whether a key's id is that of the key: ids are fingerprints."""
+    try:
+        return list(envelopes.public_keys(row.public_pem)) == [row.key_id]
+    except envelopes.KeyRefused:
+        return False
 
 
 def envelope_of(session: Session, approval_id: int) -> str | None:
@@ -106,20 +145,25 @@ def issue(
     policy: Policy,
     now: datetime,
 ) -> str | None:
-    """The signed statement about an approved release: made once, the same ever after. None for any other request."""
+    """The signed statement about an approved release: made once, the same ever after. None for any other request.
+
+    It is made from the entries of the ledger, and names the one that it rests on. Raises RecordDisagrees when the
+    tables say something else.
+    """
     request = queries.lock_approved(session, approval_id)
     if request is None:
         return None
     known = queries.find_of(session, approval_id)
     if known is not None:
         return known.envelope
+    proven = proof.of(session, approval_id)
     statement_id = f"st_{secrets.token_hex(16)}"
-    expires_at = request.decided_at + policy.statements.valid_for
+    expires_at = proven.decided_at + policy.statements.valid_for
     if request.valid_until is not None:
         expires_at = min(expires_at, request.valid_until)
     key_id = envelopes.key_id(key.public_key())
     envelope = envelopes.sign(
-        _statement(session, request, statement_id, expires_at, now), key
+        _statement(session, request, proven, statement_id, expires_at, now), key
     )
     session.add(
         Statement(
@@ -142,10 +186,17 @@ def issue(
         now=now,
         approval=approval_id,
         key=key_id,
-        digest=request.facts["digest"],
+        digest=proven.asked["digest"],
+        rests_on=proven.seq,
         expires_at=expires_at.isoformat(timespec="microseconds"),
     )
     return envelope
+
+
+def require_proven(session: Session, approval_id: int) -> None:
+    """Raises RecordDisagrees when the tables call a release approved, and the ledger does not."""
+    if queries.is_approved_release(session, approval_id):
+        proof.of(session, approval_id)
 
 
 _NOT_ASKED = frozenset({"token", "says_why"})
@@ -155,11 +206,13 @@ _NOT_ASKED = frozenset({"token", "says_why"})
 def _statement(
     session: Session,
     request: Any,
+    proven: Proof,
     statement_id: str,
     expires_at: datetime,
     now: datetime,
 ) -> dict[str, Any]:
-    facts, bound = request.facts, request.bound or {}
+    # The rest of the request's row is what the entry sealed, by `proof.of`.
+    facts, bound = proven.asked, request.bound or {}
     ahead = clock.offset(session)
     return {
         "_type": envelopes.STATEMENT_TYPE,
@@ -185,18 +238,15 @@ def _statement(
             },
             "known": {each["name"]: each["value"] for each in bound.get("known", ())},
             "knownAt": bound.get("known_at"),
-            "policy": {"version": request.policy_id, "sha256": request.sha256},
-            "requestedBy": request.requester_id,
-            "requestedAt": _moment(request.created_at),
+            "policy": {"version": proven.policy, "sha256": proven.policy_sha256},
+            "requestedBy": proven.requested_by,
+            "requestedAt": _moment(proven.requested_at),
             "deciders": [
-                {
-                    "person": row.person_id,
-                    "stage": row.position + 1,
-                    "at": _moment(row.decided_at),
-                }
-                for row in queries.list_deciders(session, request.id)
+                {"person": one["person"], "stage": one["stage"] + 1, "at": one["at"]}
+                for one in proven.deciders
             ],
-            "decidedAt": _moment(request.decided_at),
+            "decidedAt": _moment(proven.decided_at),
+            "ledger": {"seq": proven.seq, "hash": proven.hash},
             "issuedAt": _moment(now),
             "expiresAt": _moment(expires_at),
             # Only a demonstration has times of its own; the statement says so, and by how much.

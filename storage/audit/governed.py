@@ -1,0 +1,227 @@
+"""Reads for comparing the record with the ledger: names of what is told, texts that were emptied, heads on their way."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.approvals.tables import Approval
+from storage.audit import standing
+from storage.audit.tables import AuditEntry, PrivateText
+from storage.budgets.tables import Budget
+from storage.delivery.tables import Outbox
+from storage.inventory.tables import Model, ModelVersion
+from storage.milestones.tables import Milestone
+from storage.people.tables import Person
+from storage.projects.tables import Project
+
+ERASED = "person.erased"
+
+
+def emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[Any]]:
+    """Of the next texts (id, author_id, created_at), those that were emptied or marked although the ledger knows of no
+    erasure of their author; and the last text that was looked at, `after` itself at the end."""
+    last = session.execute(
+        select(func.max(PrivateText.id)).where(
+            PrivateText.id.in_(
+                select(PrivateText.id)
+                .where(PrivateText.id > after)
+                .order_by(PrivateText.id)
+                .limit(most)
+            )
+        )
+    ).scalar()
+    if last is None:
+        return after, []
+    erased = exists().where(
+        AuditEntry.subject_type == "person",
+        AuditEntry.subject_id == PrivateText.author_id,
+        AuditEntry.action == ERASED,
+    )
+    rows = session.execute(
+        select(PrivateText.id, PrivateText.author_id, PrivateText.created_at)
+        .where(
+            PrivateText.id > after,
+            PrivateText.id <= last,
+            or_(
+                PrivateText.text.is_(None),
+                PrivateText.salt.is_(None),
+                PrivateText.erased_at.is_not(None),
+            ),
+            ~erased,
+        )
+        .order_by(PrivateText.id)
+    ).all()
+    return int(last), list(rows)
+
+
+def names(session: Session, ids: Collection[str]) -> dict[str, str]:
+    """What these people are called."""
+    rows = session.execute(
+        select(Person.id, Person.name).where(Person.id.in_(sorted(ids)))
+    )
+    return {row.id: row.name for row in rows}
+
+
+def titles(session: Session, kind: str, id_: str) -> str:
+    """What a subject is called where people know it by a name: `Lane keeping 11`; empty for others."""
+    if kind == "approval":
+        row = session.execute(
+            select(Approval.subject_type, Approval.subject_id, Approval.facts).where(
+                Approval.id == int(id_)
+            )
+        ).first()
+        if row is None:
+            return ""
+        if row.subject_type == "release":
+            return str(row.facts.get("subject", ""))
+        return titles(session, row.subject_type, str(row.subject_id))
+    if kind == "budget":
+        named = session.scalar(
+            select(Project.name)
+            .join(Budget, Budget.project_id == Project.id)
+            .where(Budget.id == int(id_))
+        )
+        return f"the budget of {named}" if named else ""
+    if kind == "model":
+        return session.scalar(select(Model.name).where(Model.id == int(id_))) or ""
+    if kind == "model_version":
+        pair = session.execute(
+            select(Model.name, ModelVersion.version)
+            .join(Model, Model.id == ModelVersion.model_id)
+            .where(ModelVersion.id == int(id_))
+        ).first()
+        return f"{pair.name} {pair.version}" if pair else ""
+    if kind == "milestone":
+        return (
+            session.scalar(select(Milestone.title).where(Milestone.id == int(id_)))
+            or ""
+        )
+    return ""
+
+
+def heads(session: Session) -> Sequence[Any]:
+    """Publications of the ledger's head (dedupe_key, state, created_at, settled_at, last_error), the newest first."""
+    return session.execute(
+        select(
+            Outbox.id,
+            Outbox.dedupe_key,
+            Outbox.state,
+            Outbox.created_at,
+            Outbox.settled_at,
+            Outbox.last_error,
+        )
+        .where(Outbox.dedupe_key >= "head:", Outbox.dedupe_key < "head;")
+        .order_by(Outbox.id.desc())
+        .limit(200)
+    ).all()
+
+
+def was_cancelled_by_somebody(session: Session, outbox_id: int) -> bool:
+    """Whether the ledger knows that an operator cancelled this row of the outbox."""
+    return (
+        session.execute(
+            select(AuditEntry.seq)
+            .where(
+                AuditEntry.subject_type == "outbox",
+                AuditEntry.subject_id == str(outbox_id),
+                AuditEntry.action == "outbox.cancelled",
+            )
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def first_at(session: Session) -> datetime | None:
+    """When the ledger began."""
+    return session.execute(
+        select(AuditEntry.at).order_by(AuditEntry.seq).limit(1)
+    ).scalar_one_or_none()
+
+
+def first_sealed(session: Session) -> int | None:
+    """The first entry that seals how its subject stands; None in a ledger without any."""
+    return session.execute(
+        select(func.min(AuditEntry.seq)).where(AuditEntry.body.like('%,"record":{%'))
+    ).scalar_one_or_none()
+
+
+def erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
+    """Of these people, whom the ledger says were erased: the last entry that says so, and when."""
+    rows = session.execute(
+        select(AuditEntry.subject_id, AuditEntry.seq, AuditEntry.at)
+        .where(
+            AuditEntry.subject_type == "person",
+            AuditEntry.subject_id.in_(sorted(ids)),
+            AuditEntry.action == ERASED,
+        )
+        .order_by(AuditEntry.seq)
+    )
+    return {row.subject_id: (row.seq, row.at) for row in rows}
+
+
+def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
+    """Who is marked as erased although the ledger knows of no erasure, and since when; at most 100."""
+    known = exists().where(
+        AuditEntry.subject_type == "person",
+        AuditEntry.subject_id == Person.id,
+        AuditEntry.action == ERASED,
+    )
+    rows = session.execute(
+        select(Person.id, Person.erased_at)
+        .where(Person.erased_at.is_not(None), ~known)
+        .order_by(Person.id)
+        .limit(100)
+    )
+    return [(row.id, row.erased_at) for row in rows]
+
+
+def last_facts(
+    session: Session, action: str, kind: str, id_: str
+) -> dict[str, Any] | None:
+    """The facts of the last entry that says this about a subject."""
+    body = session.scalar(
+        select(AuditEntry.body)
+        .where(
+            AuditEntry.subject_type == kind,
+            AuditEntry.subject_id == id_,
+            AuditEntry.action == action,
+        )
+        .order_by(AuditEntry.seq.desc())
+        .limit(1)
+    )
+    return None if body is None else standing.body_of(body).get("facts")
+
+
+def open_subjects(session: Session, kind: str, action: str) -> list[str]:
+    """Subjects of this type whose last entry is of this action."""
+    last = (
+        select(func.max(AuditEntry.seq))
+        .where(AuditEntry.subject_type == kind)
+        .group_by(AuditEntry.subject_id)
+    )
+    return list(
+        session.execute(
+            select(AuditEntry.subject_id).where(
+                AuditEntry.seq.in_(last), AuditEntry.action == action
+            )
+        ).scalars()
+    )
+
+
+def linked(session: Session) -> dict[str, str]:
+    """Whose entry became whose, by opaque ids: what files named became people of Slack."""
+    rows = session.execute(
+        select(AuditEntry.subject_id, AuditEntry.body).where(
+            AuditEntry.subject_type == "person", AuditEntry.action == "person.linked"
+        )
+    )
+    found = {}
+    for row in rows:
+        facts = standing.body_of(row.body).get("facts") or {}
+        if "was" in facts:
+            found[str(facts["was"])] = row.subject_id
+    return found

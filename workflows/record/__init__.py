@@ -1,0 +1,1 @@
+"""The record against the ledger: what was changed outside mlgov, found and told."""

@@ -1,0 +1,302 @@
+"""What the ledger says of a subject against what its rows say. Pure: values in, faults out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflows.record.records import Fault
+
+Record = Mapping[str, Any]
+
+DECISION = "decision"
+REVISION = "revision"
+
+
+def differences(
+    kind: str, id_: str, entry: int, ledger: Record, table: Record
+) -> list[Fault]:
+    """Where the rows are not as the ledger has them; only what the ledger tells of is compared."""
+    faults: list[Fault] = []
+    day = _day(kind, ledger, table)
+    for name in sorted(ledger):
+        said, stands = ledger[name], table.get(name)
+        if name == "decisions":
+            faults += _decisions(id_, entry, said, stands or [])
+        elif name == "revisions":
+            faults += _revisions(id_, entry, said, stands or [], day)
+        elif name == "stages":
+            faults += _stages(id_, entry, said, stands or [], day)
+        elif said != stands:
+            faults.append(
+                Fault(
+                    "changed",
+                    kind,
+                    id_,
+                    entry,
+                    name,
+                    _text(said),
+                    _text(stands),
+                    day=day,
+                )
+            )
+    # A state that was changed explains the times that were changed with it.
+    if any(each.field == "state" for each in faults):
+        faults = [each for each in faults if each.field not in _FOLLOW_STATE]
+    return faults
+
+
+def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
+    """The record with the people of today in the place of those who became one with them."""
+    found: dict[str, Any] = _renamed(dict(record), people)
+    if "parts" in found:
+        found["parts"] = sorted({tuple(each) for each in found["parts"]})
+        found["parts"] = [list(each) for each in found["parts"]]
+    return found
+
+
+def _renamed(value: Any, people: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        seen = set()
+        while value in people and value not in seen:
+            seen.add(value)
+            value = people[value]
+        return value
+    if isinstance(value, dict):
+        return {name: _renamed(each, people) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, people) for each in value]
+    return value
+
+
+_FOLLOW_STATE = {"decided", "until", "since", "stage"}
+
+
+def _day(kind: str, ledger: Record, table: Record) -> str:
+    names = {
+        "approval": ("decided", "opened"),
+        "model_version": ("since",),
+        "token": ("revoked", "created"),
+        "key": ("retired", "published"),
+        "statement": ("withdrawn", "suspended"),
+        "person": ("erased",),
+    }.get(kind, ())
+    # What the ledger says goes first: the table's may be part of what was changed.
+    for record in (ledger, table):
+        for name in names:
+            if record.get(name):
+                return str(record[name])
+    return ""
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(_text(each) for each in value)
+    return str(value)
+
+
+def _decisions(
+    id_: str, entry: int, said: Sequence[Record], stands: Sequence[Record]
+) -> list[Fault]:
+    faults = []
+    rows = {row["id"]: row for row in stands}
+    told = {row["id"]: row for row in said}
+    for number, row in sorted(told.items()):
+        now = rows.get(number)
+        common = {"person": row["person"], "day": row["at"] or ""}
+        if now is None:
+            faults.append(
+                Fault(
+                    "decision_gone",
+                    "approval",
+                    id_,
+                    entry,
+                    DECISION,
+                    row["verdict"],
+                    **common,
+                )
+            )
+            continue
+        faults += [
+            Fault(
+                "decision_changed",
+                "approval",
+                id_,
+                entry,
+                name,
+                _text(row[name]),
+                _text(now.get(name)),
+                **common,
+            )
+            for name in sorted(row)
+            if row[name] != now.get(name)
+        ]
+    faults += [
+        Fault(
+            "decision_added",
+            "approval",
+            id_,
+            entry,
+            DECISION,
+            table=str(row["verdict"]),
+            person=str(row["person"]),
+            day=str(row["at"] or ""),
+        )
+        for number, row in sorted(rows.items())
+        if number not in told
+    ]
+    return faults
+
+
+def _revisions(
+    id_: str, entry: int, said: Sequence[Record], stands: Sequence[Record], day: str
+) -> list[Fault]:
+    rows = {row["revision"]: row for row in stands}
+    told = {row["revision"]: row for row in said}
+    faults = []
+    for number in sorted(told.keys() | rows.keys()):
+        before, now = told.get(number), rows.get(number)
+        if before is None or now is None:
+            what = "revision_added" if before is None else "revision_gone"
+            faults.append(
+                Fault(
+                    what,
+                    "budget",
+                    id_,
+                    entry,
+                    str(number),
+                    before["amount"] if before else "",
+                    now["amount"] if now else "",
+                    day=day,
+                )
+            )
+            continue
+        faults += [
+            Fault(
+                "revision_changed",
+                "budget",
+                id_,
+                entry,
+                f"{number}.{name}",
+                _text(before[name]),
+                _text(now.get(name)),
+                day=day,
+            )
+            for name in sorted(before)
+            if before[name] != now.get(name)
+        ]
+    return faults
+
+
+_STAGE = ("name", "quorum", "ask", "whom")
+
+
+def _stages(
+    id_: str, entry: int, said: Sequence[Any], stands: Sequence[Any], day: str
+) -> list[Fault]:
+    if len(said) != len(stands):
+        return [
+            Fault(
+                "stages_changed",
+                "approval",
+                id_,
+                entry,
+                "stages",
+                str(len(said)),
+                str(len(stands)),
+                day=day,
+            )
+        ]
+    return [
+        Fault(
+            "stage_changed",
+            "approval",
+            id_,
+            entry,
+            f"{place + 1}.{name}",
+            _text(before[part]),
+            _text(now[part]),
+            day=day,
+        )
+        for place, (before, now) in enumerate(zip(said, stands, strict=True))
+        for part, name in enumerate(_STAGE)
+        # A stage that named somebody whom nobody here had met is not proven in whom it asks.
+        if before[part] != now[part] and not (name == "whom" and before[part] is None)
+    ]
+
+
+_ENDS = {"approved", "rejected", "withdrawn", "expired", "lapsed"}
+
+
+def older(kind: str, entries: Sequence[Any]) -> dict[str, Any]:
+    """What entries that sealed nothing tell of a subject: less than all, and only what they prove.
+
+    `entries` are (action, at, actor_id, facts), oldest first.
+    """
+    told: dict[str, Any] = {}
+    for action, at, _actor, facts in entries:
+        verb = action.partition(".")[2]
+        if kind == "approval":
+            told.setdefault("state", "pending")
+            if verb in _ENDS:
+                told["state"] = verb
+                if verb != "lapsed":
+                    told["decided"] = at
+        elif kind == "token":
+            told.setdefault("revoked", None)
+            if verb == "revoked":
+                told["revoked"] = at
+        elif kind == "key":
+            told.setdefault("retired", None)
+            if verb == "retired":
+                told["retired"] = at
+        elif kind == "model_version" and "target" in facts:
+            told["state"] = facts["target"]
+        elif kind == "policy" and "sha256" in facts:
+            told["sha256"] = facts["sha256"]
+        elif kind == "statement":
+            told.setdefault("withdrawn", None)
+            if verb == "withdrawn":
+                told["withdrawn"] = at
+    return told
+
+
+def older_votes(
+    id_: str, entry: int, entries: Sequence[Any], stands: Sequence[Record]
+) -> list[Fault]:
+    """Verdicts that entries which sealed nothing prove, against the rows: by person, stage, verdict and time."""
+    told = {
+        (actor, facts.get("stage"), facts.get("verdict"), at)
+        for action, at, actor, facts in entries
+        if action == "approval.decided"
+    }
+    rows = {(row["person"], row["stage"], row["verdict"], row["at"]) for row in stands}
+    faults = [
+        Fault(
+            "decision_gone",
+            "approval",
+            id_,
+            entry,
+            DECISION,
+            str(verdict),
+            person=str(person),
+            day=str(at),
+        )
+        for person, _, verdict, at in sorted(told - rows, key=str)
+    ]
+    faults += [
+        Fault(
+            "decision_added",
+            "approval",
+            id_,
+            entry,
+            DECISION,
+            table=str(verdict),
+            person=str(person),
+            day=str(at),
+        )
+        for person, _, verdict, at in sorted(rows - told, key=str)
+    ]
+    return faults
