@@ -7,8 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.blocks.elements import MODAL_ONLY
-from sandbox.blocks.layout import BLOCKS, NOT_COVERED, Surface
-from sandbox.blocks.spec import Findings, boolean, finding, one_of, plain_text, record
+from sandbox.blocks.layout import BLOCKS, Surface
+from sandbox.blocks.spec import (
+    Findings,
+    boolean,
+    finding,
+    one_of,
+    plain_text,
+    record,
+    unsupported,
+)
 from sandbox.blocks.spec import string as string_check
 from sandbox.blocks.state import elements
 from sandbox.errors import SlackError
@@ -162,15 +170,8 @@ def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
             if surface != "modal" and name in MODAL_ONLY:
                 text = f"unsupported type: {name} (not in a {surface})"
                 found.append(finding(text, f"{pointer}/element/type"))
-    elif isinstance(kind, str) and kind in NOT_COVERED:
-        found.append(
-            finding(
-                f"unsupported type: {kind} (Slack's, not the sandbox's)",
-                f"{pointer}/type",
-            )
-        )
     else:
-        found.append(finding(f"unsupported type: {kind}", f"{pointer}/type"))
+        found.append(unsupported(kind, pointer))
 
 
 def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
