@@ -70,25 +70,44 @@ class Seat(Writing):
         return outcome_of(answer)
 
     def _invite_by_word(self, channel_id: str, text: str) -> Outcome:
-        """`/invite @somebody`: Slack's own command, which no app hears."""
-        with self._world.lock:
-            channel = self._channel(channel_id)
-            handle = text.strip().removeprefix("@").casefold()
-            found = [
-                user.id
-                for user in self._world.users.values()
-                if handle in (user.name.casefold(), user.id.casefold())
-            ]
+        """`/invite @somebody @else #there`: Slack's own command, which no app hears; without a channel, here."""
+        channel = self._channel(channel_id)
+        names = [word for word in text.split() if not word.startswith(("#", "<#"))]
+        places = [word for word in text.split() if word.startswith(("#", "<#"))]
         try:
-            if len(found) != 1:
-                raise NotPossible(
-                    f"there is nobody called {text.strip() or '…'}: write /invite @name"
-                )
-            self.invite(channel_id, found[0])
+            there = self._place_by_word(places[0]) if places else channel
+            for user_id in [self._user_by_word(name) for name in names or ["…"]]:
+                self.invite(there.id, user_id)
         except NotPossible as error:
             refused = Outcome(False, error="not_possible")
             return self._slackbot(channel, refused, f"/invite: {error}.")
         return Outcome(True)
+
+    def _user_by_word(self, word: str) -> str:
+        """Whom `@name`, `<@U…>` or a bare name means. Raises NotPossible unless it's one person."""
+        handle = word.strip("<>").removeprefix("@").partition("|")[0].casefold()
+        with self._world.lock:
+            meant = [
+                user.id
+                for user in self._world.users.values()
+                if handle in (user.name.casefold(), user.id.casefold())
+            ]
+        if len(meant) != 1:
+            raise NotPossible(
+                f"there is nobody called {word}: write /invite @name, or several"
+            )
+        return meant[0]
+
+    def _place_by_word(self, word: str) -> Channel:
+        """The channel that `#name` or `<#C…>` means. Raises NotPossible for none that this person sees."""
+        channel_id = word.strip("<>").removeprefix("#").partition("|")[0]
+        with self._world.lock:
+            channel = self._world.channels.get(channel_id) or (
+                self._world.channel_named(channel_id)
+            )
+        if channel is None:
+            raise NotPossible(f"there is no channel {word}")
+        return self._channel(channel.id)
 
     def shortcut(self, callback_id: str, channel_id: str, ts: str) -> Outcome:
         """Use one of the app's message shortcuts; what goes wrong is said by Slackbot, in the channel.
