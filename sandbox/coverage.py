@@ -134,7 +134,7 @@ GAPS: tuple[Gap, ...] = (
         arguments=(
             "chat.update file_ids", "files.completeUploadExternal blocks", "files.completeUploadExternal channels",
             "files.getUploadURLExternal snippet_type", "files.list show_files_hidden_by_limit",
-            "reactions.get file", "reactions.get file_comment", "reactions.remove file", "reactions.remove file_comment",
+            "reactions.get file", "reactions.get file_comment", "reactions.list page", "reactions.remove file", "reactions.remove file_comment",
         ),
         events=(
             "file_change", "file_comment_added", "file_comment_deleted", "file_comment_edited", "file_created",
@@ -149,11 +149,14 @@ GAPS: tuple[Gap, ...] = (
         scopes=("search:read.files", "search:read.public", "search:read.users"),
     ),
     Gap(
-        "messages that the app asks Slack to rewrite, and sign-in before an unfurl",
+        "messages that Slack rewrites or shows as another's, and sign-in before an unfurl",
         methods=("chat.meMessage",),
         arguments=(
-            *(f"{method} {name}" for method in ("chat.postEphemeral", "chat.postMessage", "chat.update") for name in ("link_names", "parse")),
-            "chat.unfurl user_auth_blocks", "chat.unfurl user_auth_message", "chat.unfurl user_auth_required",
+            "chat.delete as_user", "chat.postEphemeral as_user", "chat.postEphemeral icon_emoji",
+            "chat.postEphemeral icon_url", "chat.postEphemeral link_names", "chat.postEphemeral parse",
+            "chat.postEphemeral username", "chat.postMessage as_user", "chat.postMessage current_draft_last_updated_ts",
+            "chat.postMessage link_names", "chat.postMessage parse", "chat.update as_user", "chat.update link_names",
+            "chat.update parse", "chat.update reply_broadcast", "chat.unfurl user_auth_blocks", "chat.unfurl user_auth_message", "chat.unfurl user_auth_required",
             "chat.unfurl user_auth_url", "chat.update unfurled_attachments",
         ),
         blocks=("attachment actions",),

@@ -130,6 +130,19 @@ class Files:
             self.complete(file, title=name, lag=0)
             return file
 
+    def tell_shared(self, file: File, user_id: str, channel_id: str) -> None:
+        """Let the app hear that a file was shared where it is: a file_shared."""
+        self._world.happen(
+            {
+                "type": "file_shared",
+                "file_id": file.id,
+                "user_id": user_id,
+                "file": {"id": file.id},
+                "channel_id": channel_id,
+            },
+            channel_id=channel_id,
+        )
+
     def give(self, file_ids: Iterable[str]) -> None:
         """Let the app use files that came to it in a form."""
         with self._world.lock:

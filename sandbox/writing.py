@@ -54,16 +54,7 @@ class Writing(Window):
                 subtype="file_share",
                 file_ids=(file.id,),
             )
-            self._world.happen(
-                {
-                    "type": "file_shared",
-                    "file_id": file.id,
-                    "user_id": self.user_id,
-                    "file": {"id": file.id},
-                    "channel_id": channel_id,
-                },
-                channel_id=channel_id,
-            )
+            self._world.files.tell_shared(file, self.user_id, channel_id)
             return message
 
     def upload(self, name: str, data: bytes) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def complete_upload(call: Call) -> Answer:
             app_id=app.id,
             file_ids=tuple(file.id for file, _ in files),
         )
+        for file, _ in files:
+            call.world.files.tell_shared(file, app.bot_user_id, channel.id)
     return {"ok": True, "files": [_shown(call, file) for file, _ in files]}
 
 

@@ -208,6 +208,10 @@ def test_a_deleted_file_leaves_a_tombstone(
         whole_app.chat_postMessage, channel="C0GENERAL", text="x", blocks=[image]
     ) == ("invalid_blocks")
     assert whole.wait_idle()
+    assert {event["file_id"] for event in of_type(heard, "file_shared")} == {
+        own,
+        theirs,
+    }
     assert [event["file_id"] for event in of_type(heard, "file_deleted")] == [own]
 
 
