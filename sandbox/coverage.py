@@ -42,7 +42,7 @@ SCOPES = frozenset(
         "channels:write.invites", "channels:write.topic", "chat:write", "chat:write.customize", "chat:write.public",
         "commands", "files:read", "files:write", "groups:history", "groups:read", "groups:write",
         "groups:write.invites", "groups:write.topic", "im:history", "im:read", "im:write", "im:write.topic",
-        "links:read", "links:write", "mpim:history", "mpim:read", "mpim:write", "mpim:write.topic", "reactions:read",
+        "links.embed:write", "links:read", "links:write", "mpim:history", "mpim:read", "mpim:write", "mpim:write.topic", "reactions:read",
         "reactions:write", "team:read", "usergroups:read", "users.profile:read", "users:read", "users:read.email",
     }
 )  # fmt: skip
@@ -242,7 +242,7 @@ GAPS: tuple[Gap, ...] = (
     Gap(
         "incoming webhooks, global shortcuts, links while they are typed, events above the hourly limit",
         events=("app_rate_limited",),
-        scopes=("incoming-webhook", "links.embed:write"),
+        scopes=("incoming-webhook",),
         manifest=("features.shortcuts of the type global", "settings.incoming_webhooks.incoming_webhooks_enabled"),
     ),
     Gap(

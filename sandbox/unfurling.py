@@ -28,6 +28,8 @@ def urls_in(text: str) -> list[str]:
 
 def links(message: Message, domains: Collection[str]) -> list[dict[str, str]]:
     """The links of a message that belong to these domains, as `link_shared` tells them."""
+    if not domains:
+        return []
     named = [(url, domain_of(url, domains)) for url in urls_in(message.text)]
     return [{"domain": domain, "url": url} for url, domain in named if domain]
 

@@ -37,7 +37,7 @@ def of(call: Call) -> Content:
     blocks = (
         None
         if raw_blocks is None
-        else check.message_blocks(raw_blocks, call.world.files.shows)
+        else check.message_blocks(raw_blocks, call.installation.shows)
     )
     markdown = call.text("markdown_text")
     if markdown:
@@ -71,7 +71,7 @@ def _attachments(call: Call) -> list[dict[str, Any]] | None:
                 findings=[f"attachment {n}: actions (Slack's, not the sandbox's)"],
             )
         if one.get("blocks") is not None:
-            one["blocks"] = check.message_blocks(one["blocks"], call.world.files.shows)
+            one["blocks"] = check.message_blocks(one["blocks"], call.installation.shows)
     return raw
 
 

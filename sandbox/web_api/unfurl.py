@@ -76,7 +76,7 @@ def _attachment(call: Call, url: str, content: Any) -> dict[str, Any]:
     if shown.get("blocks") is not None:
         try:
             shown["blocks"] = check.message_blocks(
-                shown["blocks"], call.world.files.shows
+                shown["blocks"], call.installation.shows
             )
         except SlackError as error:
             raise SlackError(

@@ -28,6 +28,7 @@ REQUIRED = {
     "chat:write.customize",
     "chat:write.public",
     "commands",
+    "links.embed:write",
     "users:read.email",
 }
 

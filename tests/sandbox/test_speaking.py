@@ -250,3 +250,24 @@ def test_unfurls_that_slack_refuses(
     assert refused(client_of(other).chat_unfurl, **place, unfurls=good) == (
         "cannot_find_service"
     )
+
+
+def test_a_video_is_shown_from_the_apps_own_domains(
+    whole: Sandbox, whole_app: WebClient
+) -> None:
+    def video(url: str) -> list[dict[str, Any]]:
+        title = {"type": "plain_text", "text": "How"}
+        thumbnail = "https://example.com/a.png"
+        return [
+            {"type": "video", "title": title, "alt_text": "How", "video_url": url}
+            | {"thumbnail_url": thumbnail}
+        ]
+
+    good = video("https://tv.example.com/embed/1")
+    whole_app.chat_postMessage(channel="C0GENERAL", text="x", blocks=good)
+    for url in ("https://other.org/1", "http://tv.example.com/embed/1"):
+        arguments = {"channel": "C0GENERAL", "text": "x", "blocks": video(url)}
+        assert refused(whole_app.chat_postMessage, **arguments) == "invalid_blocks"
+    whole.faults.withhold_scope("links.embed:write")
+    arguments = {"channel": "C0GENERAL", "text": "x", "blocks": good}
+    assert refused(whole_app.chat_postMessage, **arguments) == "invalid_blocks"
