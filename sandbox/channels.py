@@ -41,6 +41,10 @@ class Message:
     file_ids: tuple[str, ...] = ()
     client_msg_id: str | None = None
     edited: Edited | None = None
+    reactions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Emoji without colons, each with who reacted with it, in order; never changed in place."""
+    topic: str | None = None
+    """What the conversation's topic became, where this is Slack's word on it."""
     posted_at: float = 0.0
 
     @property
@@ -84,6 +88,9 @@ class Channel:
     is_archived: bool = False
     is_general: bool = False
     topic: str = ""
+    topic_creator: str = ""
+    topic_set: int = 0
+    """When the topic was last set, in seconds since 1970; 0 for one that was always there."""
     purpose: str = ""
     user_id: str | None = None
     is_ext_shared: bool = False

@@ -47,6 +47,7 @@ class File:
     """Real monotonic time from which Slack knows what it is; None before it was completed."""
     shared_in: list[str] = field(default_factory=list)
     is_given: bool = False
+    is_deleted: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -129,6 +130,19 @@ class Files:
             self.complete(file, title=name, lag=0)
             return file
 
+    def tell_shared(self, file: File, user_id: str, channel_id: str) -> None:
+        """Let the app hear that a file was shared where it is: a file_shared."""
+        self._world.happen(
+            {
+                "type": "file_shared",
+                "file_id": file.id,
+                "user_id": user_id,
+                "file": {"id": file.id},
+                "channel_id": channel_id,
+            },
+            channel_id=channel_id,
+        )
+
     def give(self, file_ids: Iterable[str]) -> None:
         """Let the app use files that came to it in a form."""
         with self._world.lock:
@@ -140,6 +154,12 @@ class Files:
         """Every file, oldest first."""
         with self._world.lock:
             return list(self._files.values())
+
+    def delete(self, file: File) -> None:
+        """Delete a file, as its owner can; a file_deleted. Messages that it was shared in keep a tombstone."""
+        with self._world.lock:
+            file.is_deleted, file.data = True, None
+            self._world.happen({"type": "file_deleted", "file_id": file.id})
 
     def delete_all(self) -> None:
         """Delete every file, as an administrator or a retention rule would."""
@@ -154,12 +174,16 @@ class Files:
         """A completed file that the app may use, or None: its own, one given to it, or one shared where it is."""
         with self._world.lock:
             file = self._files.get(file_id)
-            if file is None or not file.is_complete:
+            if file is None or not file.is_complete or file.is_deleted:
                 return None
-            bot = self._world.app.bot_user_id
-            channels = self._world.channels
-            shared = any(bot in channels[one].members for one in file.shared_in)
-            return file if file.user_id == bot or file.is_given or shared else None
+            return file if self.reaches(file) else None
+
+    def reaches(self, file: File) -> bool:
+        """Whether the app could ever see a file: its own, one given to it, or one shared where it is."""
+        bot = self._world.app.bot_user_id
+        channels = self._world.channels
+        shared = any(bot in channels[channel].members for channel in file.shared_in)
+        return file.user_id == bot or file.is_given or shared
 
     def shows(self, slack_file: dict[str, Any]) -> bool:
         """Whether an image block of the app's may show this `slack_file`, given by `id` or by `url`."""
@@ -175,7 +199,9 @@ class Files:
         return f"{base_url}/files-pri/{self._world.app.team_id}-{file.id}/{file.id}/{file.name}"
 
     def as_json(self, file: File, base_url: str) -> dict[str, Any]:
-        """The file as in files.info."""
+        """The file as in files.info; of a deleted one only its id."""
+        if file.is_deleted:
+            return {"id": file.id, "mode": "tombstone"}
         mimetype, filetype, pretty = file.kind
         domain = self._world.home_team.domain
         shown: dict[str, Any] = {

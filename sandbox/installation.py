@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field
 from threading import Lock
 
+from sandbox import unfurling
+from sandbox.blocks.check import Shows
 from sandbox.errors import SlackError
 from sandbox.faults import Faults
 from sandbox.ids import new_trigger_id
@@ -88,6 +90,21 @@ class Installation:
             raise SlackError(
                 "missing_scope", needed=",".join(any_of), provided=",".join(granted)
             )
+
+    # --- what blocks show ----------------------------------------------------------------------
+
+    @property
+    def shows(self) -> Shows:
+        """The files and videos that the app's blocks may show."""
+        return Shows(self.world.files.shows, self._embeds)
+
+    def _embeds(self, url: str) -> bool:
+        domains = self.manifest.unfurl_domains
+        return (
+            "links.embed:write" in self.granted
+            and url.startswith("https://")
+            and unfurling.domain_of(url, domains) is not None
+        )
 
     # --- trigger ids ---------------------------------------------------------------------------
 

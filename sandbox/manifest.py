@@ -1,7 +1,10 @@
 """What an app's manifest says: scopes, commands, events, surfaces."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
+
+from sandbox import coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,8 @@ class Command:
 
 
 MOST_SHORTCUTS = 10
+MOST_UNFURL_DOMAINS = 5
+_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,33 @@ def _shortcuts(entries: Any, scopes: tuple[str, ...]) -> dict[str, Shortcut]:
     return found
 
 
+def _unfurl_domains(entries: Any) -> tuple[str, ...]:
+    """The domains whose links the app hears of; ValueError for what Slack would not take."""
+    domains = tuple(entries or ())
+    if len(domains) > MOST_UNFURL_DOMAINS:
+        raise ValueError(
+            f"features.unfurl_domains: no more than {MOST_UNFURL_DOMAINS} domains"
+        )
+    for domain in domains:
+        if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
+            raise ValueError(
+                f"features.unfurl_domains: {domain!r} is no domain such as example.com"
+            )
+    return domains
+
+
 class Manifest:
-    """Reads a manifest (the dictionary that Slack takes as YAML or JSON)."""
+    """Reads a manifest (the dictionary that Slack takes as YAML or JSON).
+
+    Raises ValueError for what Slack would not take, and for what it would but the stand-in doesn't play.
+    """
 
     def __init__(self, data: dict[str, Any]) -> None:
         if not isinstance(data, dict) or "display_information" not in data:
             raise ValueError("this is no app manifest: display_information is missing")
+        refused = list(coverage.refusals(data))
+        if refused:
+            raise ValueError("; ".join(refused))
         self.data = data
         features = data.get("features") or {}
         settings = data.get("settings") or {}
@@ -76,6 +102,7 @@ class Manifest:
         self.events = frozenset(
             (settings.get("event_subscriptions") or {}).get("bot_events") or ()
         )
+        self.unfurl_domains = _unfurl_domains(features.get("unfurl_domains"))
         self.required_scopes = tuple(scopes.get("bot") or ())
         self.optional_scopes = tuple(scopes.get("bot_optional") or ())
         self.shortcuts = _shortcuts(features.get("shortcuts"), self.scopes)

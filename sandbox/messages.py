@@ -1,5 +1,6 @@
 """What is written: messages, replies, ephemeral messages, and who has read how far."""
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ EVENT_CHANNEL_TYPE = {
     "im": "im",
     "mpim": "mpim",
 }
+
+
+EMOJI_NAME = re.compile(r"[a-z0-9_+'-]+(?:::skin-tone-[2-6])?")
+"""An emoji as reactions name it: without colons, perhaps with a skin tone."""
 
 
 class Messages:
@@ -125,6 +130,74 @@ class Messages:
                 channel_id=channel_id,
                 team_id=channel.team_ids[0],
             )
+
+    # --- reactions and unfurls -----------------------------------------------------------------
+
+    def react(self, channel_id: str, ts: str, user_id: str, name: str) -> None:
+        """Put an emoji under a message; a reaction_added."""
+        message = self._world.channels[channel_id].messages[ts]
+        users = (*message.reactions.get(name, ()), user_id)
+        self._set_reaction("reaction_added", message, user_id, name, users)
+
+    def unreact(self, channel_id: str, ts: str, user_id: str, name: str) -> None:
+        """Take one's emoji away again; a reaction_removed."""
+        message = self._world.channels[channel_id].messages[ts]
+        users = tuple(user for user in message.reactions[name] if user != user_id)
+        self._set_reaction("reaction_removed", message, user_id, name, users)
+
+    def _set_reaction(
+        self,
+        event_type: str,
+        message: Message,
+        user_id: str,
+        name: str,
+        users: tuple[str, ...],
+    ) -> None:
+        world = self._world
+        with world.lock:
+            channel = world.channels[message.channel_id]
+            reactions = message.reactions | {name: users}
+            if not users:
+                del reactions[name]
+            channel.messages[message.ts] = replace(message, reactions=reactions)
+            world.feed.append(
+                "message_changed",
+                channel=channel.id,
+                ts=message.ts,
+                thread_ts=message.thread_ts,
+            )
+            world.happen(
+                {
+                    "type": event_type,
+                    "user": user_id,
+                    "reaction": name,
+                    "item_user": message.user_id,
+                    "item": {
+                        "type": "message",
+                        "channel": channel.id,
+                        "ts": message.ts,
+                    },
+                },
+                channel_id=channel.id,
+                team_id=channel.team_ids[0],
+            )
+
+    def unfurl(
+        self, channel_id: str, ts: str, unfurls: dict[str, dict[str, Any]]
+    ) -> Message:
+        """Attach to a message what an app says of its links, in place of what it said before."""
+        with self._world.lock:
+            message = self._world.channels[channel_id].messages[ts]
+            kept = [
+                attachment
+                for attachment in message.attachments
+                if attachment.get("app_unfurl_url") not in unfurls
+            ]
+            attachments = [
+                attachment | {"id": n}
+                for n, attachment in enumerate((*kept, *unfurls.values()), 1)
+            ]
+            return self.edit(channel_id, ts, mark_edited=False, attachments=attachments)
 
     # --- only visible to you -------------------------------------------------------------------
 

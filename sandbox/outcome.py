@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.outgoing.answers import Answer
+from sandbox.outgoing.answers import Answer, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,12 @@ class NotPossible(Exception):
     """The person's client would not let them do this (no such button, not a member, …)."""
 
 
-_WORDS = {
+_WORDS: dict[Failure, str] = {
     "http_timeout": "operation_timeout",
     "connection_failed": "dispatch_failed",
     "http_error": "dispatch_failed",
+    "ssl_error": "dispatch_failed",
+    "too_many_redirects": "dispatch_failed",
     "no_app": "dispatch_failed",
 }
 

@@ -43,6 +43,17 @@ def say(sandbox: "Sandbox", body: Json) -> Json:
     return {"ok": True, "ts": message.ts}
 
 
+def react(sandbox: "Sandbox", body: Json) -> Json:
+    """Put an emoji under a message, or take it away again; twice the same changes nothing."""
+    seat = _seat(sandbox, body)
+    place = text_of(body, "channel"), text_of(body, "ts"), text_of(body, "name")
+    if body.get("add"):
+        seat.react(*place)
+    else:
+        seat.unreact(*place)
+    return {"ok": True}
+
+
 def _bytes(body: Json) -> bytes:
     """A file's bytes, which come as base64."""
     try:

@@ -89,6 +89,7 @@ def routes(sandbox: "Sandbox") -> list[BaseRoute]:
         act.__name__: lambda request, body, act=act: act(sandbox, body)  # type: ignore[misc]
         for act in (
             page_acts.say,
+            page_acts.react,
             page_acts.share,
             page_acts.upload,
             page_acts.slash,

@@ -29,7 +29,9 @@ def _line(one: Exchange) -> Json:
     error = str(answer.get("error") or "error") if answer.get("ok") is False else None
     if one.status is None and one.note in (
         "http_timeout",
+        "too_many_redirects",
         "connection_failed",
+        "ssl_error",
         "no_app",
     ):
         error = one.note

@@ -130,8 +130,8 @@ def channel(
         "creator": one.creator,
         "topic": {
             "value": one.topic,
-            "creator": one.creator if one.topic else "",
-            "last_set": 0,
+            "creator": one.topic_creator or (one.creator if one.topic else ""),
+            "last_set": one.topic_set,
         },
         "purpose": {
             "value": one.purpose,
@@ -174,6 +174,13 @@ def message(
         shown["blocks"] = one.blocks
     if one.attachments:
         shown["attachments"] = one.attachments
+    if one.reactions:
+        shown["reactions"] = [
+            {"name": name, "users": list(users), "count": len(users)}
+            for name, users in one.reactions.items()
+        ]
+    if one.topic is not None:
+        shown["topic"] = one.topic
     if one.edited:
         shown["edited"] = {"user": one.edited.user_id, "ts": one.edited.ts}
     if with_metadata and one.metadata:

@@ -12,76 +12,17 @@ from sandbox.outcome import NotPossible, Outcome, body_of, error_of, outcome_of
 from sandbox.outgoing import payloads, response_url
 from sandbox.outgoing.answers import Parcel
 from sandbox.views import StateValues
-from sandbox.window import Window
+from sandbox.writing import SYSTEM_SUBTYPES, Writing
 
 __all__ = ["NotPossible", "Outcome", "Seat"]
 
 SLACKBOT = "USLACKBOT"
-SYSTEM_SUBTYPES = frozenset({"channel_join", "channel_leave", "group_join"})
-"""Messages that Slack itself writes; nothing can be done with them."""
 NOT_INTERACTIVE = "This app is not configured to handle interactive responses."
 _MENTION = re.compile(r"(?<!\S)([@#])([\w.-]+)")
 
 
-class Seat(Window):
+class Seat(Writing):
     """Act and look as one person."""
-
-    def say(self, channel_id: str, text: str, thread_ts: str | None = None) -> Message:
-        """Write a message. Raises NotPossible when Slack's client would not send it."""
-        with self._world.lock:
-            channel = self._may_write(channel_id)
-            if thread_ts is not None:
-                root = channel.messages.get(thread_ts)
-                if root is None or root.is_reply:
-                    raise NotPossible("there is no such thread")
-            return self._world.messages.post(
-                channel_id, self.user_id, text, thread_ts=thread_ts
-            )
-
-    def _may_write(self, channel_id: str) -> Channel:
-        channel = self._channel(channel_id)
-        self._active()
-        if self.user_id not in channel.members:
-            raise NotPossible(f"join #{channel.name} first")
-        if channel.is_archived:
-            raise NotPossible(f"#{channel.name} is archived")
-        manifest = self._sandbox.manifest
-        if channel.kind == "im" and (
-            not manifest.messages_tab or manifest.messages_read_only
-        ):
-            raise NotPossible("Sending messages to this app has been turned off.")
-        return channel
-
-    def share(self, channel_id: str, name: str, data: bytes, text: str = "") -> Message:
-        """Share a file in a conversation, with words or none; the app hears of both, the message and the file."""
-        with self._world.lock:
-            self._may_write(channel_id)
-            file = self._world.files.add(self.user_id, name, data, channel_id)
-            message = self._world.messages.post(
-                channel_id,
-                self.user_id,
-                text,
-                subtype="file_share",
-                file_ids=(file.id,),
-            )
-            self._world.happen(
-                {
-                    "type": "file_shared",
-                    "file_id": file.id,
-                    "user_id": self.user_id,
-                    "file": {"id": file.id},
-                    "channel_id": channel_id,
-                },
-                channel_id=channel_id,
-            )
-            return message
-
-    def upload(self, name: str, data: bytes) -> dict[str, Any]:
-        """Pick a file in a form: it goes to Slack at once, and to the app with the form. The entry of a `file_input`."""
-        with self._world.lock:
-            self._active()
-            file = self._world.files.add(self.user_id, name, data)
-            return self._world.files.as_json(file, self._sandbox.installation.base_url)
 
     def slash(self, command: str, text: str, channel_id: str) -> Outcome:
         """Use a slash command, with or without its leading `/`."""
@@ -128,54 +69,45 @@ class Seat(Window):
                 )
         return outcome_of(answer)
 
-    def invite(self, channel_id: str, user_id: str) -> None:
-        """Bring somebody, or the app by its bot user's id, into a channel that this person is in.
-
-        The app hears `member_joined_channel` with the inviter, also of its own joining. Raises NotPossible where Slack's
-        client would not: not in the channel, a direct message, archived, somebody who is there already or was deactivated,
-        guests who invite.
-        """
-        with self._world.lock:
-            channel = self._channel(channel_id)
-            self._active()
-            guest = self._world.users.get(user_id)
-            if channel.kind not in ("public", "private"):
-                raise NotPossible("nobody can be invited to a direct message")
-            if self.user_id not in channel.members:
-                raise NotPossible(f"join #{channel.name} first")
-            if channel.is_archived:
-                raise NotPossible(f"#{channel.name} is archived")
-            if self.user.is_restricted or self.user.is_ultra_restricted:
-                raise NotPossible("guests can't invite anybody")
-            if guest is None or guest.deleted:
-                raise NotPossible("there is nobody of that name to invite")
-            if not set(guest.team_ids) & set(channel.team_ids):
-                raise NotPossible(
-                    f"{guest.label} is in no workspace of #{channel.name}"
-                )
-            if not self._world.join(channel_id, user_id, self.user_id):
-                raise NotPossible(f"{guest.label} is already in #{channel.name}")
-
     def _invite_by_word(self, channel_id: str, text: str) -> Outcome:
-        """`/invite @somebody`: Slack's own command, which no app hears."""
-        with self._world.lock:
-            channel = self._channel(channel_id)
-            handle = text.strip().removeprefix("@").casefold()
-            found = [
-                user.id
-                for user in self._world.users.values()
-                if handle in (user.name.casefold(), user.id.casefold())
-            ]
+        """`/invite @somebody @else #there`: Slack's own command, which no app hears; without a channel, here."""
+        channel = self._channel(channel_id)
+        names = [word for word in text.split() if not word.startswith(("#", "<#"))]
+        places = [word for word in text.split() if word.startswith(("#", "<#"))]
         try:
-            if len(found) != 1:
-                raise NotPossible(
-                    f"there is nobody called {text.strip() or '…'}: write /invite @name"
-                )
-            self.invite(channel_id, found[0])
+            there = self._place_by_word(places[0]) if places else channel
+            for user_id in [self._user_by_word(name) for name in names or ["…"]]:
+                self.invite(there.id, user_id)
         except NotPossible as error:
             refused = Outcome(False, error="not_possible")
             return self._slackbot(channel, refused, f"/invite: {error}.")
         return Outcome(True)
+
+    def _user_by_word(self, word: str) -> str:
+        """Whom `@name`, `<@U…>` or a bare name means. Raises NotPossible unless it's one person."""
+        handle = word.strip("<>").removeprefix("@").partition("|")[0].casefold()
+        with self._world.lock:
+            meant = [
+                user.id
+                for user in self._world.users.values()
+                if handle in (user.name.casefold(), user.id.casefold())
+            ]
+        if len(meant) != 1:
+            raise NotPossible(
+                f"there is nobody called {word}: write /invite @name, or several"
+            )
+        return meant[0]
+
+    def _place_by_word(self, word: str) -> Channel:
+        """The channel that `#name` or `<#C…>` means. Raises NotPossible for none that this person sees."""
+        channel_id = word.strip("<>").removeprefix("#").partition("|")[0]
+        with self._world.lock:
+            channel = self._world.channels.get(channel_id) or (
+                self._world.channel_named(channel_id)
+            )
+        if channel is None:
+            raise NotPossible(f"there is no channel {word}")
+        return self._channel(channel.id)
 
     def shortcut(self, callback_id: str, channel_id: str, ts: str) -> Outcome:
         """Use one of the app's message shortcuts; what goes wrong is said by Slackbot, in the channel.

@@ -1,4 +1,4 @@
-"""`python -m sandbox --manifest manifest.yml --org org.yml`: the stand-in for any bot."""
+"""`python -m sandbox`: the stand-in for any bot, with files that say who is there or without."""
 
 import signal
 import threading
@@ -10,23 +10,12 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from sandbox import example
 from sandbox.clock import GovernedClock
 from sandbox.server import Sandbox
 from sandbox.world import World
 
-_EXAMPLE: dict[str, Any] = {
-    "teams": [{"name": "Acme", "domain": "acme"}],
-    "users": [
-        {
-            "name": "ana",
-            "real_name": "Ana Costa",
-            "is_admin": True,
-            "title": "Head of data",
-        },
-        {"name": "bob", "real_name": "Bob Ito", "tz": "Asia/Tokyo"},
-        {"name": "gus", "real_name": "Gus Guest", "is_restricted": True},
-    ],
-}
+DEFAULT_PEOPLE = 3
 
 
 def main() -> None:
@@ -35,10 +24,21 @@ def main() -> None:
 
 
 def run(
-    manifest: Annotated[Path, typer.Option(help="the app's manifest, YAML or JSON")],
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="the app's manifest, YAML or JSON; an app that may do everything if none"
+        ),
+    ] = None,
     org: Annotated[
         Path | None,
-        typer.Option(help="people and channels, YAML or JSON; a small company if none"),
+        typer.Option(help="people and channels, YAML or JSON; a company if none"),
+    ] = None,
+    people: Annotated[
+        int | None,
+        typer.Option(
+            help=f"how many people that company has, up to {example.MOST_PEOPLE:,}; {DEFAULT_PEOPLE} if not given"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="address to listen at")] = "127.0.0.1",
     port: Annotated[
@@ -61,12 +61,10 @@ def run(
         str | None, typer.Option(help="made up when not given")
     ] = None,
 ) -> None:
-    """A local stand-in for Slack, for the app of this manifest."""
+    """A local stand-in for Slack, for the app of this manifest or for any."""
     try:
-        app_manifest = _read(manifest)
-        world = World.from_dict(
-            _read(org) if org else _example(app_manifest), _clock(at)
-        )
+        app_manifest = _read(manifest) if manifest else example.MANIFEST
+        world = World.from_dict(_organisation(org, people, app_manifest), _clock(at))
         sandbox = Sandbox(
             world,
             app_manifest,
@@ -83,12 +81,29 @@ def run(
         raise typer.Exit(2) from None
     sandbox.deliver_to(deliver_to)
     asked = _heard()  # before anybody is told that it runs, and may stop it
-    typer.echo(f"A stand-in for Slack is at {sandbox.url}. Give your app:")
+    present = sum(not user.is_bot and not user.deleted for user in world.users.values())
+    size = f"{present:,} people and {len(world.channels):,} channels"
+    typer.echo(f"A stand-in for Slack with {size} is at {sandbox.url}. Give your app:")
     for name, value in sandbox.environment().items():
         typer.echo(f"export {name}={value}")
     typer.echo("Stop it with Ctrl+C.")
     asked.wait()
     sandbox.stop()
+
+
+def _organisation(
+    org: Path | None, people: int | None, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """What the world is made of: the file's, or a company of this size."""
+    if org is not None:
+        if people is not None:
+            raise ValueError("give --org or --people, not both")
+        return _read(org)
+    described = manifest.get("display_information")
+    name = described.get("name") if isinstance(described, dict) else None
+    return example.company(
+        DEFAULT_PEOPLE if people is None else people, str(name or "app")
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -99,16 +114,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{path}: expected keys and values")
     return data
-
-
-def _example(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A small company with the app in its only channel."""
-    names = {
-        "app": {"name": manifest.get("display_information", {}).get("name") or "app"}
-    }
-    ids = list(World.from_dict(_EXAMPLE | names).users)[1:]
-    channels = [{"name": "general", "is_general": True, "members": ids, "app": True}]
-    return _EXAMPLE | names | {"channels": channels}
 
 
 def _clock(at: str | None) -> GovernedClock:

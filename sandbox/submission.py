@@ -118,7 +118,7 @@ def carry_out(installation: Installation, view: View, answer: Answer) -> Outcome
 
 
 def _respond(installation: Installation, view: View, said: Any) -> dict[str, str]:
-    views, shows = installation.world.views, installation.world.files.shows
+    views, shows = installation.world.views, installation.shows
     if said in (None, "", {}):
         if views.find(view.id) is not None:
             views.close(view.id)

@@ -10,7 +10,7 @@ from threading import RLock
 from typing import Any
 
 from sandbox import org
-from sandbox.channels import Channel, ChannelKind
+from sandbox.channels import Channel, ChannelKind, Message
 from sandbox.clock import GovernedClock
 from sandbox.feed import Feed
 from sandbox.files import Files
@@ -117,7 +117,7 @@ class World:
             )
 
     def add_user(self, user: User) -> User:
-        """Let a person join the organisation."""
+        """Let a person join the organisation; a team_join."""
         with self.lock:
             if user.team_id not in self.teams:
                 raise ValueError(
@@ -131,6 +131,10 @@ class World:
             user.updated = user.updated or self.now_seconds()
             self.users[user.id] = user
             self.feed.append("user", who=user.id)
+            if not self.teams[user.team_id].foreign:
+                self.happen(
+                    {"type": "team_join", "user": user.id}, team_id=user.team_id
+                )
             return user
 
     def update_user(self, user_id: str, **changes: Any) -> User:
@@ -268,6 +272,13 @@ class World:
                 )
             )
 
+    def mentions_app(self, message: Message) -> bool:
+        """Whether a message speaks to the app by its bot user."""
+        bot = self.app.bot_user_id
+        if f"<@{bot}>" in message.text or f"<@{bot}|" in message.text:
+            return True
+        return _names_user(message.blocks, bot)
+
     def join(self, channel_id: str, user_id: str, inviter: str | None = None) -> bool:
         """Make someone a member; a member_joined_channel. False when they already were."""
         with self.lock:
@@ -292,10 +303,52 @@ class World:
             return True
 
     def archive(self, channel_id: str, archived: bool = True) -> None:
-        """Archive a channel or bring it back."""
+        """Archive a channel or bring it back; a channel_archive, or group_archive for private ones."""
         with self.lock:
-            self.channels[channel_id].is_archived = archived
+            channel = self.channels[channel_id]
+            changed = channel.is_archived is not archived
+            channel.is_archived = archived
             self.feed.append("channel", channel=channel_id)
+            if changed:
+                prefix = "channel" if channel.kind == "public" else "group"
+                self.happen(
+                    {
+                        "type": f"{prefix}_{'archive' if archived else 'unarchive'}",
+                        "channel": channel_id,
+                        "user": channel.creator,
+                    },
+                    channel_id=channel_id,
+                    team_id=channel.team_ids[0],
+                )
+
+    def set_topic(self, channel_id: str, user_id: str, topic: str) -> None:
+        """Change a conversation's topic; Slack's own message says so in it."""
+        with self.lock:
+            channel = self.channels[channel_id]
+            channel.topic, channel.topic_creator = topic, user_id
+            channel.topic_set = self.now_seconds()
+            self.feed.append("channel", channel=channel_id)
+            self.messages.post(
+                channel_id,
+                user_id,
+                f"set the channel topic: {topic}" if topic else "cleared channel topic",
+                subtype="group_topic" if channel.kind == "private" else "channel_topic",
+                topic=topic,
+            )
+
+    def tell_created(self, channel: Channel, creator: str) -> None:
+        """Let the app hear of a new public channel: a channel_created."""
+        if channel.kind == "public":
+            described = {
+                "id": channel.id,
+                "name": channel.name,
+                "created": channel.created,
+                "creator": creator,
+            }
+            self.happen(
+                {"type": "channel_created", "channel": described},
+                team_id=channel.team_ids[0],
+            )
 
     def _tell_membership(
         self, type_: str, channel: Channel, user_id: str, inviter: str | None
@@ -317,3 +370,12 @@ class World:
         if inviter:
             event["inviter"] = inviter
         self.happen(event, channel_id=channel.id, team_id=channel.team_ids[0])
+
+
+def _names_user(value: Any, user_id: str) -> bool:
+    """Whether rich text in blocks mentions somebody."""
+    if isinstance(value, dict):
+        if value.get("type") == "user" and value.get("user_id") == user_id:
+            return True
+        return any(_names_user(part, user_id) for part in value.values())
+    return isinstance(value, list) and any(_names_user(part, user_id) for part in value)

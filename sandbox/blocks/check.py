@@ -4,11 +4,20 @@ import json
 import secrets
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.blocks.elements import MODAL_ONLY
-from sandbox.blocks.layout import BLOCKS, NOT_COVERED, Surface
-from sandbox.blocks.spec import Findings, boolean, finding, one_of, plain_text, record
+from sandbox.blocks.layout import BLOCKS, Surface
+from sandbox.blocks.spec import (
+    Findings,
+    boolean,
+    finding,
+    one_of,
+    plain_text,
+    record,
+    unsupported,
+)
 from sandbox.blocks.spec import string as string_check
 from sandbox.blocks.state import elements
 from sandbox.errors import SlackError
@@ -28,13 +37,23 @@ _VIEW_FIELDS = {
 }
 
 
-ShowsFile = Callable[[dict[str, Any]], bool]
-"""Whether the app may show a `slack_file`: uploaded, ready, a picture, and its own or shared where it is."""
-
-
-def no_file(slack_file: dict[str, Any]) -> bool:
-    """Nothing was uploaded."""
+def _nothing(what: Any) -> bool:
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What an app's blocks may show beyond themselves; by default nothing.
+
+    `file` says it of a `slack_file` (uploaded, ready, a picture, the app's own or shared where it is), `video`
+    of the address of a video (HTTPS, of a domain that the app unfurls, with the scope to embed).
+    """
+
+    file: Callable[[dict[str, Any]], bool] = _nothing
+    video: Callable[[str], bool] = _nothing
+
+
+NOTHING = Shows()
 
 
 def _any(value: Any, pointer: str, found: Findings) -> None:
@@ -56,7 +75,7 @@ _VIEWS = {
 }
 
 
-def message_blocks(value: Any, shows_file: ShowsFile = no_file) -> list[dict[str, Any]]:
+def message_blocks(value: Any, shows: Shows = NOTHING) -> list[dict[str, Any]]:
     """Blocks of a message as Slack stores them, with ids filled in.
 
     Raises SlackError: `invalid_blocks_format`, `invalid_blocks`, `msg_blocks_too_long`,
@@ -64,7 +83,7 @@ def message_blocks(value: Any, shows_file: ShowsFile = no_file) -> list[dict[str
     """
     if not isinstance(value, list):
         raise SlackError("invalid_blocks_format")
-    found = _findings(value, "message", "/blocks", shows_file)
+    found = _findings(value, "message", "/blocks", shows)
     if found:
         raise SlackError("invalid_blocks", findings=found)
     tables = [block for block in value if block["type"] == "table"]
@@ -75,7 +94,7 @@ def message_blocks(value: Any, shows_file: ShowsFile = no_file) -> list[dict[str
     return _with_ids(value)
 
 
-def view(value: Any, expected: str, shows_file: ShowsFile = no_file) -> dict[str, Any]:
+def view(value: Any, expected: str, shows: Shows = NOTHING) -> dict[str, Any]:
     """A view as Slack stores it, with ids filled in; `expected` is `modal` or `home`.
 
     Raises SlackError: `invalid_arguments` with its findings, `view_too_large`.
@@ -104,7 +123,7 @@ def view(value: Any, expected: str, shows_file: ShowsFile = no_file) -> dict[str
         _VIEWS[expected](value, "/view", found)
         if isinstance(value.get("blocks"), list):
             surface: Surface = "modal" if expected == "modal" else "home"
-            found += _findings(value["blocks"], surface, "/view/blocks", shows_file)
+            found += _findings(value["blocks"], surface, "/view/blocks", shows)
         elif value.get("blocks") is not None:
             found.append(finding("must provide an array", "/view/blocks"))
     if not found and expected == "modal" and value.get("submit") is None:
@@ -124,7 +143,7 @@ def view(value: Any, expected: str, shows_file: ShowsFile = no_file) -> dict[str
 
 
 def _findings(
-    blocks: list[Any], surface: Surface, pointer: str, shows_file: ShowsFile
+    blocks: list[Any], surface: Surface, pointer: str, shows: Shows
 ) -> Findings:
     found: Findings = []
     most = MOST_BLOCKS[surface]
@@ -135,7 +154,7 @@ def _findings(
     if not found:
         _unique_ids(blocks, pointer, found)
         _totals(blocks, pointer, found)
-        _files(blocks, pointer, found, shows_file)
+        _files(blocks, pointer, found, shows)
         _focus(blocks, pointer, found)
     return found
 
@@ -162,15 +181,8 @@ def _block(block: Any, surface: Surface, pointer: str, found: Findings) -> None:
             if surface != "modal" and name in MODAL_ONLY:
                 text = f"unsupported type: {name} (not in a {surface})"
                 found.append(finding(text, f"{pointer}/element/type"))
-    elif isinstance(kind, str) and kind in NOT_COVERED:
-        found.append(
-            finding(
-                f"unsupported type: {kind} (Slack's, not the sandbox's)",
-                f"{pointer}/type",
-            )
-        )
     else:
-        found.append(finding(f"unsupported type: {kind}", f"{pointer}/type"))
+        found.append(unsupported(kind, pointer))
 
 
 def _unique_ids(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None:
@@ -229,9 +241,14 @@ def _totals(blocks: list[dict[str, Any]], pointer: str, found: Findings) -> None
 
 
 def _files(
-    blocks: list[dict[str, Any]], pointer: str, found: Findings, shows_file: ShowsFile
+    blocks: list[dict[str, Any]], pointer: str, found: Findings, shows: Shows
 ) -> None:
     for index, block in enumerate(blocks):
+        if block["type"] == "video" and not shows.video(block["video_url"]):
+            place = f"{pointer}/{index}/video_url"
+            found.append(
+                finding("must match an unfurl domain that the app may embed", place)
+            )
         places = {
             "": block,
             "/accessory": block.get("accessory"),
@@ -242,7 +259,7 @@ def _files(
         }
         for place, part in places.items():
             file = part.get("slack_file") if isinstance(part, dict) else None
-            if file and not shows_file(file):
+            if file and not shows.file(file):
                 found.append(
                     finding(
                         "invalid slack file", f"{pointer}/{index}{place}/slack_file"

@@ -195,10 +195,3 @@ BLOCKS: dict[str, tuple[frozenset[Surface], Check]] = {
         ),
     ),
 }
-
-# Slack knows these too; the stand-in says so instead of pretending that they are misspelt.
-NOT_COVERED = frozenset(
-    {
-        "call", "card", "carousel", "container", "data_table", "file", "plan", "task_card",
-    }
-)  # fmt: skip

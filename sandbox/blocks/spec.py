@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.coverage import BLOCKS_NOT_COVERED
+
 # A check looks at a value that stands at a JSON pointer, and adds what is wrong to the findings.
 Findings = list[str]
 Check = Callable[[Any, str, Findings], None]
@@ -129,6 +131,15 @@ def record(
     return check
 
 
+def unsupported(kind: Any, pointer: str) -> str:
+    """The finding about a block or element of another type, in other words when it is Slack's but not covered."""
+    known = isinstance(kind, str) and kind in BLOCKS_NOT_COVERED
+    words = f"unsupported type: {kind}"
+    return finding(
+        f"{words} (Slack's, not the sandbox's)" if known else words, f"{pointer}/type"
+    )
+
+
 def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) -> Check:
     """An object that says what it is by its `type`; `allowed` narrows the kinds."""
 
@@ -142,7 +153,7 @@ def typed(kinds: Mapping[str, Check], allowed: Collection[str] | None = None) ->
             return
         kind_check = kinds.get(kind) if isinstance(kind, str) else None
         if kind_check is None or (allowed is not None and kind not in allowed):
-            found.append(finding(f"unsupported type: {kind}", f"{pointer}/type"))
+            found.append(unsupported(kind, pointer))
             return
         kind_check(value, pointer, found)
 

@@ -4,37 +4,28 @@ import heapq
 import itertools
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox import render
+from sandbox import render, unfurling
 from sandbox.channels import Message
+from sandbox.coverage import EVENTS
 from sandbox.ids import new_id
 from sandbox.installation import Installation
 from sandbox.messages import EVENT_CHANNEL_TYPE
 from sandbox.outgoing.answers import Parcel, Retry
 from sandbox.outgoing.delivery import Delivery
+from sandbox.web_api.call import READ_SCOPES
 from sandbox.world import Happening
 
 # Slack tries again almost at once, after a minute, after five.
 RETRY_SECONDS = (0.5, 60.0, 300.0)
 _WORKERS = 4
 
-# Subscription → scopes, one of which the app needs to hear it.
-_SCOPES: dict[str, tuple[str, ...]] = {
-    "message.channels": ("channels:history",),
-    "message.groups": ("groups:history",),
-    "message.im": ("im:history",),
-    "message.mpim": ("mpim:history",),
-    "member_joined_channel": ("channels:read", "groups:read"),
-    "member_left_channel": ("channels:read", "groups:read"),
-    "user_change": ("users:read",),
-    "subteam_created": ("usergroups:read",),
-    "subteam_updated": ("usergroups:read",),
-    "subteam_members_changed": ("usergroups:read",),
-    "app_home_opened": (),
-    "file_shared": ("files:read",),
-}
+# Heard wherever they happen, not only where the app is.
+_EVERYWHERE = frozenset(
+    {"app_home_opened", "channel_archive", "channel_unarchive", "link_shared"}
+)
 _SUBSCRIPTION = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 
 
@@ -44,6 +35,16 @@ class _Due:
     order: int
     payload: dict[str, Any]
     retry: Retry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that the app did not take and that is sent again: which time, why, in how many seconds."""
+
+    event_type: str
+    number: int
+    reason: str
+    seconds: float
 
 
 class Events:
@@ -94,26 +95,84 @@ class Events:
                     return False
         return True
 
+    def waiting(self) -> list[Waiting]:
+        """What will be sent again, soonest first."""
+        now = time.monotonic()
+        with self._changed:
+            return [
+                Waiting(
+                    str(due.payload["event"]["type"]),
+                    due.retry.number,
+                    due.retry.reason,
+                    max(0.0, due.at - now),
+                )
+                for due in sorted(self._queue)
+                if due.retry is not None
+            ]
+
+    def hasten(self) -> None:
+        """Send now what would be sent again later, as if the minutes had passed."""
+        with self._changed:
+            self._queue = [
+                replace(due, at=min(due.at, time.monotonic())) for due in self._queue
+            ]
+            heapq.heapify(self._queue)
+            self._changed.notify_all()
+
     def hear(self, happening: Happening) -> None:
         """Queue what the app is subscribed to, allowed to hear, and near enough to hear."""
         if not self._delivery.has_app:
             return
+        for event in (happening, *self._implied(happening)):
+            if self._hears(event):
+                self.put(self.callback(event))
+
+    def _hears(self, happening: Happening) -> bool:
+        """Whether the app is subscribed to it, may hear it, and is near enough."""
         subscription = self._subscription(happening)
         installation = self._installation
         if subscription not in installation.manifest.events:
-            return
-        scopes = _SCOPES[subscription]
+            return False
+        channel = installation.world.channels.get(happening.channel_id or "")
+        scopes = EVENTS[subscription]
+        if subscription.startswith("member_") and channel is not None:
+            scopes = (READ_SCOPES[channel.kind],)
         granted = installation.granted
-        if scopes and not any(one in granted for one in scopes):
-            return
-        if (
-            happening.channel_id is not None
-            and happening.event["type"] != "app_home_opened"
-        ):
-            channel = installation.world.channels[happening.channel_id]
-            if installation.world.app.bot_user_id not in channel.members:
-                return
-        self.put(self.callback(happening))
+        if scopes and not any(scope in granted for scope in scopes):
+            return False
+        if channel is None or happening.event["type"] in _EVERYWHERE:
+            return True
+        return installation.world.app.bot_user_id in channel.members
+
+    def _implied(self, happening: Happening) -> list[Happening]:
+        """What a new message of somebody else's is besides: a mention of the app, links of its domains."""
+        event, world = happening.event, self._installation.world
+        if event["type"] != "message" or "subtype" in event:
+            return []
+        message: Message = event["message"]
+        channel = world.channels[message.channel_id]
+        if message.user_id == world.app.bot_user_id:
+            return []
+        implied: list[dict[str, Any]] = []
+        if channel.kind != "im" and world.mentions_app(message):
+            implied.append({"type": "app_mention", "message": message})
+        is_member = world.app.bot_user_id in channel.members
+        links = unfurling.links(message, self._installation.manifest.unfurl_domains)
+        if links and (is_member or channel.kind == "public"):
+            implied.append(
+                {
+                    "type": "link_shared",
+                    "channel": channel.id,
+                    "is_bot_user_member": is_member,
+                    "user": message.user_id,
+                    "message_ts": message.ts,
+                    "unfurl_id": unfurling.unfurl_id(message),
+                    "source": "conversations_history",
+                    "links": links,
+                }
+                | ({"thread_ts": message.thread_ts} if message.thread_ts else {})
+            )
+        return [replace(happening, event=event) for event in implied]
 
     def put(
         self, payload: dict[str, Any], *, after: float = 0.0, retry: Retry | None = None
@@ -169,8 +228,16 @@ class Events:
         kind = event["type"]
         if kind == "message":
             return self._message_event(event, happening)
+        if kind == "app_mention":
+            mention: Message = event["message"]
+            shown = render.message(world, mention, base_url=self._installation.base_url)
+            return shown | {
+                "type": kind,
+                "channel": mention.channel_id,
+                "event_ts": mention.ts,
+            }
         event["event_ts"] = f"{world.clock.now().timestamp():.6f}"
-        if kind == "user_change":
+        if kind in ("user_change", "team_join"):
             with_email = "users:read.email" in self._installation.granted
             event["user"] = render.user(
                 world, world.users[event["user"]], with_email=with_email

@@ -1,6 +1,7 @@
 """Signed HTTP to the app's request URL, with Slack's three seconds."""
 
 import json
+import ssl
 import time
 from urllib.parse import urlencode, urlsplit
 
@@ -50,8 +51,10 @@ class HttpOut:
                 failure = "http_error"
         except httpx.TimeoutException:
             failure = "http_timeout"
-        except httpx.HTTPError:
-            failure = "connection_failed"
+        except httpx.TooManyRedirects:
+            failure = "too_many_redirects"
+        except httpx.HTTPError as error:
+            failure = "ssl_error" if _is_tls(error) else "connection_failed"
         except RuntimeError:
             # The app was taken away while an event was on its way to it.
             if not self._client.is_closed:
@@ -87,6 +90,15 @@ class HttpOut:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    """Whether TLS is what went wrong; httpx keeps the reason as the cause of its own errors."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def encode(parcel: Parcel) -> tuple[bytes, str]:

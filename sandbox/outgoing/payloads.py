@@ -153,8 +153,36 @@ def view_submission(
     return _base(installation, "view_submission", user, team_id) | {
         "trigger_id": installation.issue_trigger(user.id, view.id),
         "view": view.as_json(),
-        "response_urls": [],
+        "response_urls": _response_urls(installation, user, view),
     }
+
+
+def _response_urls(
+    installation: Installation, user: User, view: View
+) -> list[dict[str, str]]:
+    """One for each menu of channels in an input that asks for it, to answer where the person chose."""
+    urls = []
+    for block in view.blocks:
+        element = block.get("element") or {}
+        if block["type"] != "input" or not element.get("response_url_enabled"):
+            continue
+        block_id, action_id = block["block_id"], element["action_id"]
+        entered = view.values.get(block_id, {}).get(action_id, {})
+        channel_id = entered.get("selected_conversation") or entered.get(
+            "selected_channel"
+        )
+        if channel_id:
+            urls.append(
+                {
+                    "block_id": block_id,
+                    "action_id": action_id,
+                    "channel_id": channel_id,
+                    "response_url": installation.issue_response_url(
+                        user.id, channel_id, kind="app"
+                    ),
+                }
+            )
+    return urls
 
 
 def view_closed(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from sandbox import coverage
 from sandbox.errors import SlackError
 from sandbox.installation import Installation, ResponseUrl
 from sandbox.web_api import content
@@ -41,6 +42,9 @@ def apply(installation: Installation, link: ResponseUrl, said: dict[str, Any]) -
     unknown = said.keys() - _KNOWN
     if unknown:
         raise SlackError("invalid_payload")
+    refused = coverage.argument("chat.postMessage", said)
+    if refused is not None:
+        raise SlackError("not_covered", findings=[coverage.words(*refused)])
     what = content.of(Call("response_url", said, installation))
     if what.is_empty:
         raise SlackError("no_text")

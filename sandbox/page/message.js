@@ -13,7 +13,8 @@ import { refresh } from "./refresh.js";
 import { go } from "./route.js";
 import { person, state } from "./state.js";
 
-const SYSTEM = ["channel_join", "channel_leave", "group_join"];
+const SYSTEM = ["channel_join", "channel_leave", "channel_topic", "group_join", "group_topic"];
+const OFTEN = ["thumbsup", "white_check_mark", "eyes", "tada", "heart", "question"];
 
 /** Who wrote a message, with the name and picture it was posted under. */
 export function author(message) {
@@ -56,6 +57,7 @@ export function messageNode(message, { compact = false, inThread = false } = {})
       h("bdi", { class: "message-name", title: who.title || "" }, who.name), badges(who), time));
   }
   body.append(content(message));
+  if (message.reactions?.length) body.append(reactions(message));
   if (!inThread && message.reply_count) body.append(threadLink(message));
   if (ephemeral) body.append(h("button", { class: "text-button dismiss", type: "button", onclick: () => post("dismiss", { user: state.route.user, ephemeral_id: message.ephemeral_id }) }, "Dismiss"));
   node.append(body);
@@ -69,9 +71,14 @@ function tools(message, inThread) {
     label: one.name, description: state.boot.app.name, run: () => useShortcut(one, message),
   }));
   // On a phone there is no hover: replying stands in the menu.
+  const choices = OFTEN.map((name) => ({ label: `${emoji(name)} ${name.replaceAll("_", " ")}`, run: () => react(message, name, true) }));
   const narrow = matchMedia("(max-width: 767px)");
   const items = () => [...(narrow.matches && !inThread ? [reply] : []), ...shortcuts];
   return h("div", { class: "message-tools" },
+    h("button", {
+      class: "tool", type: "button", "aria-label": "Add a reaction", title: "Add a reaction", "aria-haspopup": "menu", "aria-expanded": "false",
+      "data-testid": "add-reaction", onclick: (event) => openMenu(event.currentTarget, choices),
+    }, icon("smile")),
     inThread ? null : h("button", {
       class: "tool wide-only", type: "button", "aria-label": reply.label, title: reply.label, "data-testid": "reply-in-thread", onclick: reply.run,
     }, icon("thread")),
@@ -79,6 +86,26 @@ function tools(message, inThread) {
       class: `tool${shortcuts.length ? "" : " narrow-only"}`, type: "button", "aria-label": "More actions", title: "More actions", "aria-haspopup": "menu", "aria-expanded": "false",
       "data-testid": "more-actions", onclick: (event) => openMenu(event.currentTarget, items()),
     }, icon("more")) : null);
+}
+
+/** Emoji under a message, each with how many reacted; pressing one joins in or takes it back. */
+function reactions(message) {
+  return h("div", { class: "reactions", "data-testid": "reactions" }, message.reactions.map(({ name, users, count }) => {
+    const mine = users.includes(state.route.user);
+    const names = users.map((id) => person(id).name).join(", ");
+    return h("button", {
+      class: `reaction${mine ? " mine" : ""}`, type: "button", "aria-pressed": mine ? "true" : "false", title: `${names} reacted with :${name}:`,
+      "aria-label": `${name.replaceAll("_", " ")}, ${count}: ${names}`, "data-testid": `reaction-${name}`, onclick: () => react(message, name, !mine),
+    }, emoji(name) || `:${name}:`, h("span", { class: "reaction-count" }, String(count)));
+  }));
+}
+
+async function react(message, name, add) {
+  try {
+    await post("react", { user: state.route.user, channel: message.channel, ts: message.ts, name, add });
+  } catch (error) {
+    announce(error.message);
+  }
 }
 
 async function useShortcut(shortcut, message) {

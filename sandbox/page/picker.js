@@ -7,6 +7,8 @@ import { closePopover, openPopover, replacePopover } from "./popover.js";
  * @typedef {{value: string, label: string, node?: Node, note?: string, group?: string, search?: string, data?: any}} Choice
  */
 
+const MOST_LISTED = 200;
+
 /**
  * Open a picker under an anchor.
  * @param {HTMLElement} anchor
@@ -63,7 +65,8 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
   function show() {
     const keep = active;
     let group;
-    fill(list, choices.map((choice) => {
+    const listed = choices.slice(0, MOST_LISTED);
+    fill(list, listed.map((choice) => {
       const head = choice.group && choice.group !== group ? h("div", { class: "picker-group", role: "presentation" }, choice.group) : null;
       group = choice.group;
       const ticked = chosen.has(choice.value);
@@ -74,7 +77,7 @@ export function openPicker(anchor, { load, choose, chosen = new Set(), multiple 
       }, h("span", { class: "picker-words" }, choice.node || h("span", { class: "picker-label", dir: "auto" }, choice.label),
         choice.note ? h("span", { class: "picker-note" }, choice.note) : null),
       ticked ? icon("check", 16) : null)];
-    }), choices.length ? null : h("div", { class: "picker-empty" }, hint?.(search.value) || "No matches"));
+    }), choices.length > listed.length ? h("div", { class: "picker-empty", role: "presentation" }, `${(choices.length - listed.length).toLocaleString("en")} more: type to find them`) : null, choices.length ? null : h("div", { class: "picker-empty" }, hint?.(search.value) || "No matches"));
     mark(multiple ? keep : search.value ? 0 : Math.max(0, choices.findIndex((choice) => chosen.has(choice.value))));
     replacePopover(align);
   }

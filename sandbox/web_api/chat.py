@@ -121,7 +121,7 @@ def thread(call: Call, channel: Channel) -> str | None:
 
 def update(call: Call) -> Answer:
     """chat.update."""
-    channel, message = _own(call, "cant_update_message")
+    channel, message = _own(call, "cant_update_message", "is_inactive")
     text = call.text("text")
     if len(text) > content.MOST_UPDATE_TEXT:
         raise SlackError("msg_too_long")
@@ -161,7 +161,10 @@ def delete(call: Call) -> Answer:
     return {"ok": True, "channel": channel.id, "ts": message.ts}
 
 
-def _own(call: Call, otherwise: str) -> tuple[Channel, Message]:
+def _own(
+    call: Call, otherwise: str, archived: str = "is_archived"
+) -> tuple[Channel, Message]:
+    """A message of the app's own; the two codes for another's, and for one in an archived channel."""
     channel = call.channel()
     ts = call.needed("ts", "message_not_found")
     message = channel.messages.get(ts)
@@ -170,7 +173,7 @@ def _own(call: Call, otherwise: str) -> tuple[Channel, Message]:
     if message.bot_id != call.world.app.bot_id:
         raise SlackError(otherwise)
     if channel.is_archived:
-        raise SlackError("is_archived")
+        raise SlackError(archived)
     return channel, message
 
 
@@ -209,8 +212,15 @@ def get_permalink(call: Call) -> Answer:
     message = channel.messages.get(ts)
     if message is None:
         raise SlackError("message_not_found")
+    return {"ok": True, "channel": channel.id, "permalink": permalink(call, message)}
+
+
+def permalink(call: Call, message: Message) -> str:
+    """The address of a message."""
+    channel = call.world.channels[message.channel_id]
     domain = call.world.teams[channel.team_ids[0]].domain
-    link = f"https://{domain}.slack.com/archives/{channel.id}/p{micros_of(ts):016d}"
+    micros = micros_of(message.ts)
+    link = f"https://{domain}.slack.com/archives/{channel.id}/p{micros:016d}"
     if message.is_reply:
         link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
-    return {"ok": True, "channel": channel.id, "permalink": link}
+    return link

@@ -10,6 +10,7 @@ from sandbox.web_api.call import Call
 
 MOST_TEXT = 40_000
 MOST_UPDATE_TEXT = 4_000
+MOST_MARKDOWN_TEXT = 12_000
 MOST_ATTACHMENTS = 100
 MOST_METADATA_BYTES = 16_384  # Slack says that there is a limit, not which
 
@@ -36,8 +37,17 @@ def of(call: Call) -> Content:
     blocks = (
         None
         if raw_blocks is None
-        else check.message_blocks(raw_blocks, call.world.files.shows)
+        else check.message_blocks(raw_blocks, call.installation.shows)
     )
+    markdown = call.text("markdown_text")
+    if markdown:
+        if text or raw_blocks:
+            raise SlackError("markdown_text_conflict")
+        if len(markdown) > MOST_MARKDOWN_TEXT:
+            raise SlackError("msg_too_long")
+        # The words stay the notification's text, and are shown as the Markdown that they are.
+        text = markdown
+        blocks = check.message_blocks([{"type": "markdown", "text": markdown}])
     return Content(
         text[:MOST_TEXT] if text is not None else None,
         blocks,
@@ -54,9 +64,14 @@ def _attachments(call: Call) -> list[dict[str, Any]] | None:
         raise SlackError("invalid_attachments")
     if len(raw) > MOST_ATTACHMENTS:
         raise SlackError("too_many_attachments")
-    for one in raw:
+    for n, one in enumerate(raw):
+        if one.get("actions"):
+            raise SlackError(
+                "invalid_attachments",
+                findings=[f"attachment {n}: actions (Slack's, not the sandbox's)"],
+            )
         if one.get("blocks") is not None:
-            one["blocks"] = check.message_blocks(one["blocks"], call.world.files.shows)
+            one["blocks"] = check.message_blocks(one["blocks"], call.installation.shows)
     return raw
 
 
@@ -72,6 +87,11 @@ def _metadata(raw: Any) -> dict[str, Any] | None:
         or not isinstance(payload, dict)
     ):
         raise SlackError("invalid_metadata_schema")
+    if raw.get("entities"):
+        raise SlackError(
+            "invalid_metadata_schema",
+            findings=["metadata entities (Slack's, not the sandbox's)"],
+        )
     if raw.keys() - {"event_type", "event_payload", "entities"}:
         raise SlackError("invalid_metadata_schema")
     if len(json.dumps(raw).encode()) > MOST_METADATA_BYTES:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
+from sandbox import coverage
 from sandbox.errors import SlackError
 from sandbox.faults import Fault
 from sandbox.inspector import Inspector
@@ -170,7 +171,14 @@ class WebApi:
     def _run(self, request: _Request, args: dict[str, Any]) -> dict[str, Any]:
         method = METHODS.get(request.name)
         if method is None:
-            raise SlackError("unknown_method", req_method=request.name)
+            gap = coverage.method(request.name)
+            if gap is None:
+                raise SlackError("unknown_method", req_method=request.name)
+            raise SlackError(
+                "not_covered",
+                findings=[coverage.words(request.name, gap)],
+                req_method=request.name,
+            )
         self._authorise(method, _token(request, args))
         limits = self._installation.limits
         if limits is not None and not method.limited_inside:
@@ -180,10 +188,15 @@ class WebApi:
                 raise SlackError("ratelimited", retry_after=retry_after)
         if method.scopes:
             self._installation.require(*method.scopes)
+        refused = coverage.argument(request.name, args)
+        if refused is not None:
+            raise SlackError("not_covered", findings=[coverage.words(*refused)])
         return method.run(Call(request.name, args, self._installation))
 
     def _authorise(self, method: Method, token: str) -> None:
         installation = self._installation
+        if method.token == "none":  # noqa: S105 - a kind of token
+            return
         if not token:
             raise SlackError("not_authed")
         if token == installation.bot_token:

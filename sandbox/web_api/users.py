@@ -71,6 +71,13 @@ def lookup_by_email(call: Call) -> Answer:
     raise SlackError("users_not_found")
 
 
+def profile(call: Call) -> Answer:
+    """users.profile.get: a person's profile, or the app's own."""
+    user = call.user(call.text("user") or call.world.app.bot_user_id)
+    shown = render.user(call.world, user, with_email=_with_email(call))
+    return {"ok": True, "profile": shown["profile"]}
+
+
 def _with_email(call: Call) -> bool:
     return "users:read.email" in call.installation.granted
 

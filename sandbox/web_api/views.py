@@ -66,7 +66,7 @@ def _modal(call: Call) -> dict[str, Any]:
 
 
 def _view(call: Call, kind: str) -> dict[str, Any]:
-    return check.view(call.args.get("view"), kind, call.world.files.shows)
+    return check.view(call.args.get("view"), kind, call.installation.shows)
 
 
 def _trigger(call: Call) -> Trigger:

@@ -215,3 +215,25 @@ def test_a_phone_shows_one_pane_at_a_time(open_page: Opener) -> None:
     page.get_by_role("button", name="Back to the conversation").click()
     page.get_by_test_id("back").click()
     expect(page.get_by_test_id("channel-C0GENERAL")).to_be_visible()
+
+
+def test_a_reaction_is_shown_to_everybody_and_taken_back(
+    open_page: Opener, office: Office
+) -> None:
+    page = open_page("#/U0MAYA/C0GENERAL")
+    tom = office.sandbox.seat("U0TOM")
+    ts = tom.say("C0GENERAL", "Done with the recall.").ts
+    message = page.locator(f'[data-ts="{ts}"]')
+    message.hover()
+    message.get_by_test_id("add-reaction").click()
+    page.get_by_role("menuitem").filter(has_text="thumbsup").click()
+    pressed = message.get_by_test_id("reaction-thumbsup")
+    expect(pressed).to_have_attribute("aria-pressed", "true")
+    tom.react("C0GENERAL", ts, "thumbsup")
+    expect(pressed).to_have_text("👍2")
+    pressed.click()
+    expect(pressed).to_have_attribute("aria-pressed", "false")
+    expect(pressed).to_have_text("👍1")
+    found = office.world.messages.find("C0GENERAL", ts)
+    assert found is not None
+    assert found.reactions == {"thumbsup": ("U0TOM",)}

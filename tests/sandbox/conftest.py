@@ -1,12 +1,15 @@
 """A small company in a sandbox, and ways for an app to be there."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
-from sandbox import Faults, RateLimits, Sandbox, World
+from sandbox import Faults, RateLimits, Sandbox, World, example
+from tests.sandbox.apps import HttpApp, bolt_app
 
 ORG: dict[str, Any] = {
     "teams": [
@@ -133,6 +136,14 @@ MANIFEST: dict[str, Any] = {
 }
 
 
+EVERYTHING: dict[str, Any] = MANIFEST | {
+    "features": MANIFEST["features"] | {"unfurl_domains": ["example.com"]},
+    "oauth_config": example.MANIFEST["oauth_config"],
+    "settings": MANIFEST["settings"]
+    | {"event_subscriptions": example.MANIFEST["settings"]["event_subscriptions"]},
+}
+"""The same app with every scope and event that is covered."""
+
 MakeSandbox = Callable[..., Sandbox]
 
 
@@ -160,6 +171,47 @@ def make_sandbox() -> Iterator[MakeSandbox]:
 def sandbox(make_sandbox: MakeSandbox) -> Sandbox:
     """The small company, without rate limits."""
     return make_sandbox(faults=Faults(seed=7), event_retries=(0.02, 0.05, 0.1))
+
+
+@pytest.fixture
+def whole(make_sandbox: MakeSandbox) -> Sandbox:
+    """The small company with an app that may do everything."""
+    return make_sandbox(manifest=EVERYTHING, event_retries=(0.02, 0.05, 0.1))
+
+
+@pytest.fixture
+def whole_app(whole: Sandbox) -> WebClient:
+    """The client of the app that may do everything."""
+    return client_of(whole)
+
+
+@pytest.fixture
+def heard(whole: Sandbox) -> Iterator[list[dict[str, Any]]]:
+    """The events that this app is told of, in order of arrival."""
+    events: list[dict[str, Any]] = []
+    served = HttpApp(bolt_app(whole))
+
+    def take(headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        events.append(json.loads(body)["event"])
+        return 200, {}, b""
+
+    served.before = take  # not to Bolt, which drops what the app itself did
+    whole.deliver_to(served.url)
+    yield events
+    whole.deliver_to(None)
+    served.stop()
+
+
+def of_type(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The events of one type."""
+    return [event for event in events if event["type"] == kind]
+
+
+def refused(call: Callable[..., Any], **arguments: Any) -> str:
+    """The error that a call is refused with."""
+    with pytest.raises(SlackApiError) as raised:
+        call(**arguments)
+    return str(raised.value.response["error"])
 
 
 @pytest.fixture

@@ -180,8 +180,8 @@ REFUSED: list[tuple[Block, str]] = [
         "initial option must match one of the options",
     ),
     (
-        actions({"type": "radio_buttons", "options": [{"text": plain(), "value": "x" * 76}]}),
-        "must be less than 76 characters",
+        actions({"type": "radio_buttons", "options": [{"text": plain(), "value": "x" * 151}]}),
+        "must be less than 151 characters",
     ),
     (actions({"type": "datepicker", "initial_date": "31.1.2026"}), "must be a valid date"),
     (actions({"type": "plain_text_input"}), "unsupported type: plain_text_input"),

@@ -135,8 +135,7 @@ def test_bytes_come_once_and_as_many_as_announced(client: WebClient) -> None:
     assert refused(finish, files=[{"id": "F0NOBODY1"}]) == "file_not_found"
     assert refused(finish, files=[]) == "invalid_arguments"
     assert (
-        refused(finish, files=[{"id": file_id}], channels="C0GENERAL")
-        == "invalid_arguments"
+        refused(finish, files=[{"id": file_id}], channels="C0GENERAL") == "not_covered"
     )
 
 

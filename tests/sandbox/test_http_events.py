@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,17 @@ from slack_bolt import App
 from sandbox import Sandbox
 from sandbox.outgoing.signing import signed_headers
 from tests.sandbox.apps import HttpApp, bolt_app
+from tests.sandbox.conftest import MakeSandbox
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    """Wait for something to become true; whether it did."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @pytest.fixture
@@ -115,6 +126,50 @@ def test_an_event_is_sent_again_three_times(sandbox: Sandbox, http: HttpApp) -> 
     ]
     assert http.seen[1][0]["x-slack-retry-reason"] == "http_error"
     assert len({json.loads(body)["event_id"] for _, body in http.seen}) == 1
+
+
+def test_an_event_is_sent_again_at_once_after_a_minute_and_after_five(
+    make_sandbox: MakeSandbox,
+) -> None:
+    sandbox = make_sandbox()  # with Slack's own times
+    http = HttpApp(bolt_app(sandbox))
+    http.before = lambda headers, body: (500, {}, b"")
+    sandbox.deliver_to(http.url)
+    try:
+        sandbox.world.update_user("U0BOB", title="x")
+        for sent, minutes in ((2, 1), (3, 5)):
+            assert until(lambda sent=sent: len(http.seen) == sent)  # type: ignore[misc]
+            assert until(lambda: bool(sandbox.events.waiting()))
+            (waiting,) = sandbox.events.waiting()
+            assert waiting.event_type == "user_change"
+            assert (waiting.number, waiting.reason) == (sent, "http_error")
+            assert 60 * minutes - 30 < waiting.seconds <= 60 * minutes
+            sandbox.events.hasten()
+        assert until(lambda: len(http.seen) == 4)
+        assert sandbox.wait_idle()
+        assert sandbox.events.waiting() == []
+    finally:
+        sandbox.deliver_to(None)
+        http.stop()
+    numbers = [headers.get("x-slack-retry-num") for headers, _ in http.seen]
+    assert numbers == [None, "1", "2", "3"]
+
+
+def test_why_an_event_is_sent_again(sandbox: Sandbox, http: HttpApp) -> None:
+    http.before = lambda headers, body: (307, {"location": http.url}, b"")
+    sandbox.world.update_user("U0BOB", title="x")
+    assert until(lambda: len(http.seen) >= 4)
+    retried = [headers.get("x-slack-retry-reason") for headers, _ in http.seen]
+    assert retried[:4] == [None, None, None, "too_many_redirects"]
+    # Plain HTTP where TLS was expected.
+    sandbox.deliver_to(http.url.replace("http://", "https://"))
+    sandbox.world.update_user("U0BOB", title="y")
+    assert until(
+        lambda: (
+            "ssl_error" in {waiting.reason for waiting in sandbox.events.waiting()}
+            or "ssl_error" in {exchange.note for exchange in sandbox.inspector.since()}
+        )
+    )
 
 
 def test_an_app_can_ask_not_to_be_sent_an_event_again(

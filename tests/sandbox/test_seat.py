@@ -163,3 +163,18 @@ def test_the_app_is_invited_as_slack_lets_one(sandbox: Sandbox) -> None:
     )
     with pytest.raises(NotPossible, match="guests"):
         guest.invite(shared, "U0BOB")
+
+
+def test_several_are_invited_at_once_and_elsewhere(sandbox: Sandbox) -> None:
+    ana = sandbox.seat("U0ANA")
+    members = sandbox.world.channels["C0OUTSIDE"].members
+    assert ana.slash("/invite", "@helper @bob #outside", "C0GENERAL").ok
+    assert {"U0BOT", "U0BOB"} <= members.keys()
+    for words, why in (
+        ("@helper #nowhere", "there is no channel #nowhere"),
+        ("", "there is nobody called"),
+        ("@gus @nobody #outside", "there is nobody called @nobody"),
+    ):
+        refused = ana.slash("/invite", words, "C0GENERAL")
+        assert (refused.ok, why in str(refused.text)) == (False, True)
+    assert "U0GUEST" not in members

@@ -4,8 +4,10 @@ import time
 from typing import Any
 
 from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from sandbox import Sandbox
+from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
 from tests.sandbox.test_web_api import refused
 
@@ -165,3 +167,39 @@ def test_without_a_home_tab_nothing_is_published(make_sandbox: MakeSandbox) -> N
         refused(client.chat_postMessage, channel="U0ANA", text="x")
         == "messages_tab_disabled"
     )
+
+
+def test_a_menu_of_channels_brings_a_response_url_for_the_chosen_one(
+    sandbox: Sandbox, client: WebClient
+) -> None:
+    app = bolt_app(sandbox)
+    payloads: list[dict[str, Any]] = []
+
+    @app.view("share")
+    def share(ack: Any, body: dict[str, Any]) -> None:
+        payloads.append(body)
+        ack()
+
+    http = HttpApp(app)
+    sandbox.deliver_to(http.url)
+    element = {
+        "type": "conversations_select",
+        "action_id": "where",
+        "response_url_enabled": True,
+    }
+    label = {"type": "plain_text", "text": "Where"}
+    block = {"type": "input", "block_id": "b", "label": label, "element": element}
+    view = modal(callback_id="share") | {"blocks": [block]}
+    opened = client.views_open(trigger_id=trigger(sandbox), view=view)["view"]
+    ana = sandbox.seat("U0ANA")
+    assert ana.submit(opened["id"], {"b": {"where": "C0GENERAL"}}).ok
+    sandbox.deliver_to(None)
+    http.stop()
+    (url,) = payloads[0]["response_urls"]
+    assert (url["block_id"], url["action_id"]) == ("b", "where")
+    assert url["channel_id"] == "C0GENERAL"
+    hook = WebhookClient(url["response_url"])
+    assert hook.send(text="shared", response_type="in_channel").status_code == 200
+    assert ana.messages("C0GENERAL")[-1].text == "shared"
+    refusal = hook.send_dict({"text": "<@U0ANA>", "link_names": True})
+    assert (refusal.status_code, refusal.body) == (400, "not_covered")
