@@ -143,7 +143,6 @@ def _parsed(anchor: str, text: str) -> Kept:
     heads: list[tuple[int, str]] = []
     erasures: list[NotedErasure] = []
     restorations: list[NotedRestoration] = []
-    keys: list[str] = []
     last_at: datetime | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -168,8 +167,8 @@ def _parsed(anchor: str, text: str) -> Kept:
                 )
                 heads = [head for head in heads if head[0] <= back_to]
                 heads.append((back_to, str(data["hash"])))
-            elif "key" in data:
-                keys.append(str(data["key"]))
+                at = _moment(data["at"])
+                last_at = max(at, last_at or at)
             else:
                 heads.append((int(data["seq"]), str(data["hash"])))
                 if "at" in data:
@@ -179,9 +178,7 @@ def _parsed(anchor: str, text: str) -> Kept:
             raise AnchorUnreachable(
                 f"The anchor {anchor}, line {number}, holds no head of a ledger."
             ) from None
-    return Kept(
-        tuple(heads), tuple(erasures), tuple(restorations), last_at, tuple(keys)
-    )
+    return Kept(tuple(heads), tuple(erasures), tuple(restorations), last_at)
 
 
 def _moment(text: str) -> datetime:

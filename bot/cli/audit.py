@@ -126,7 +126,8 @@ def verify(
             )
     others = [one for one in told if one.fault.what != "chain"]
     for one in others:
-        say(f"CHANGED: {one.sentence}")
+        word = "LATE" if one.fault.what == "heads_late" else "CHANGED"
+        say(f"{word}: {one.sentence}")
     for mend in dict.fromkeys(each.mend for each in told):
         say(mend)
     if not others:

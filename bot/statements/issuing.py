@@ -87,6 +87,10 @@ class Issuer:
 
     def _tell(self, approval_id: int) -> None:
         deps = self._deps
+        log.error(
+            "request %d was changed outside mlgov; `mlgov audit verify` says how",
+            approval_id,
+        )
         with deps.db.read() as session:
             faults = Look.at_one(session, "approval", str(approval_id))
         try:

@@ -12,6 +12,7 @@ from storage.audit import standing
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.budgets.tables import Budget
 from storage.delivery.tables import Outbox
+from storage.enums import OutboxState
 from storage.inventory.tables import Model, ModelVersion
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
@@ -116,6 +117,20 @@ def heads(session: Session) -> Sequence[Any]:
         .where(Outbox.dedupe_key >= "head:", Outbox.dedupe_key < "head;")
         .order_by(Outbox.id.desc())
         .limit(200)
+    ).all()
+
+
+def cancelled_alarms(session: Session) -> Sequence[Any]:
+    """Alarms about the record (id, created_at) that were given up, by whomever; the newest 100."""
+    return session.execute(
+        select(Outbox.id, Outbox.created_at)
+        .where(
+            Outbox.dedupe_key >= "record:",
+            Outbox.dedupe_key < "record;",
+            Outbox.state == OutboxState.CANCELLED,
+        )
+        .order_by(Outbox.id.desc())
+        .limit(100)
     ).all()
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from storage.actions.tables import ApprovalCondition, ApprovalReview
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import AuditEntry
 from storage.budgets.tables import Budget, BudgetRevision
@@ -48,6 +49,7 @@ def _table(mapped: type) -> Table:
 
 
 _approval, _stage = _table(Approval), _table(ApprovalStage)
+_condition, _review = _table(ApprovalCondition), _table(ApprovalReview)
 _decision, _person = _table(Decision), _table(Person)
 _budget, _revision = _table(Budget), _table(BudgetRevision)
 _model, _version, _part = _table(Model), _table(ModelVersion), _table(ModelPerson)
@@ -128,6 +130,7 @@ _APPROVALS = select(
     _approval.c.decided_at,
     _approval.c.expires_at,
     _approval.c.gate,
+    _approval.c.has_more,
     _approval.c.created_at,
     _approval.c.paused_at,
     _approval.c.policy_id,
@@ -166,12 +169,16 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     numbers = [int(id_) for id_ in ids]
     found: dict[str, Record] = {}
     values = {"ids": numbers}
+    more = []
     for row in session.execute(_APPROVALS, values):
+        if row.has_more:
+            more.append(row.id)
         found[str(row.id)] = {
             "about": [row.subject_type, row.subject_id],
             "asked": digest(row.facts),
             "bound": digest(row.bound),
             "by": row.requester_id,
+            "conditions": [],
             "decided": _plain(row.decided_at),
             "decisions": [],
             "expires": _plain(row.expires_at),
@@ -181,11 +188,14 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
             "policy": row.policy_id,
             "project": row.project_id,
             "reason": row.reason_id,
+            "review": None,
             "stage": row.stage,
             "stages": [],
             "state": row.state,
             "until": _plain(row.valid_until),
         }
+    if more:
+        _beside(session, more, found)
     stages = session.execute(_STAGES, values).all()
     named = {each for row in stages for each in _slack_ids([row.approvers, row.rules])}
     people = _people(session, named) if named else {}
@@ -211,6 +221,40 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
                 }
             )
     return found
+
+
+def _beside(session: Session, ids: list[int], found: dict[str, Record]) -> None:
+    """What requests are bound to beside their verdicts: conditions, and the review of broken glass."""
+    for row in session.execute(
+        select(
+            _condition.c.id,
+            _condition.c.approval_id,
+            _condition.c.decision_id,
+            _condition.c.owner_id,
+            _condition.c.due,
+            _condition.c.state,
+        )
+        .where(_condition.c.approval_id.in_(ids))
+        .order_by(_condition.c.id)
+    ):
+        found[str(row.approval_id)]["conditions"].append(
+            [row.id, row.decision_id, row.owner_id, _plain(row.due), row.state]
+        )
+    for review in session.execute(
+        select(
+            _review.c.approval_id,
+            _review.c.broken_by,
+            _review.c.broken_at,
+            _review.c.reviewed_by,
+            _review.c.is_fine,
+        ).where(_review.c.approval_id.in_(ids))
+    ):
+        found[str(review.approval_id)]["review"] = [
+            review.broken_by,
+            _plain(review.broken_at),
+            review.reviewed_by,
+            review.is_fine,
+        ]
 
 
 def _budgets(session: Session, ids: Sequence[str]) -> dict[str, Record]:

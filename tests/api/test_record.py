@@ -281,6 +281,21 @@ def test_a_retired_key_that_somebody_brings_back_stays_retired(api: Api) -> None
     assert told["retired_at"]
 
 
+def test_a_statement_that_was_withdrawn_stays_withdrawn(api: Api) -> None:
+    from workflows.actors import OPERATOR
+    from workflows.statements import service
+
+    pipeline = api.token()
+    number = api.ask(pipeline).json()["id"]
+    approve(api, number)
+    name = said(api.get(f"/approvals/{number}/statement", pipeline).content)["id"]
+    assert api.get(f"/statements/{name}").json()["state"] == "valid"
+    with api.office.db.begin() as session:
+        service.withdraw(session, OPERATOR, name, now=api.office.now())
+    meddle(api, "UPDATE statement SET withdrawn_at = NULL WHERE id = :name", name=name)
+    assert api.get(f"/statements/{name}").json()["state"] == "withdrawn"
+
+
 def test_a_key_that_the_policy_does_not_pin_is_not_served_and_signs_nothing(
     api: Api,
 ) -> None:

@@ -44,8 +44,6 @@ class Kept:
     restorations: tuple[NotedRestoration, ...] = ()
     last_at: datetime | None = None
     """When the newest of its heads was published; None without any."""
-    keys: tuple[str, ...] = ()
-    """Keys that sign statements, by their fingerprints, as they were published."""
 
     @property
     def known(self) -> int:

@@ -354,6 +354,15 @@ class Look:
         return is_over
 
     def _heads(self, session: Session, now: datetime) -> bool:
+        self.faults += [
+            Fault(
+                "alarm_cancelled",
+                id=str(row.id),
+                day=row.created_at.isoformat(timespec="microseconds"),
+            )
+            for row in governed.cancelled_alarms(session)
+            if not governed.was_cancelled_by_somebody(session, row.id)
+        ]
         rows = governed.heads(session)
         has_anchor = self.kept is not None
         places = [":anchor"] if has_anchor else [":channel"]

@@ -46,6 +46,10 @@ _BY: dict[str, dict[str, set[str]]] = {
         "until": _ENDS,
         "stage": {"decided", "taken_back", "edited", "rerouted"},
         "asked": {"edited"},
+        "conditions": _ENDS
+        | {"condition_set", "condition_met", "condition_claimed", "condition_refused"}
+        | {"taken_back", "edited"},
+        "review": {"glass_broken", "reviewed"},
         "bound": {"edited", "rerouted", "read_again"},
         "expires": _CLOCK,
         "paused": _CLOCK | _ENDS,

@@ -54,6 +54,8 @@ _FIELDS = {
     "policy": "the policy that it goes by",
     "project": "its project",
     "reason": "its reason",
+    "conditions": "what its approval depends on",
+    "review": "the review of its broken glass",
     "stage": "the stage that is asked",
     "gate": "its gate",
     "about": "what it is about",
@@ -131,7 +133,7 @@ def mend(fault: Fault) -> str:
     """What to do about it."""
     if fault.what in ("chain", "triggers"):
         return CHAIN if fault.what == "chain" else TRIGGERS
-    if fault.what in ("head_cancelled", "heads_late"):
+    if fault.what in ("head_cancelled", "heads_late", "alarm_cancelled"):
         return HEADS
     if fault.what == "text_emptied":
         return ERASURE
@@ -149,6 +151,8 @@ def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
             return f"What keeps the ledger append-only in the database isn't in place: {fault.field}."
         case "head_cancelled":
             return f"A head of the ledger that was to be published{day} was cancelled outside mlgov (message {fault.id})."
+        case "alarm_cancelled":
+            return f"An alarm about the record{day} was cancelled outside mlgov before it was sent (message {fault.id})."
         case "heads_late":
             return f"No head of the ledger was published since {_on(fault.day)}, though one is due every day."
         case "text_emptied":
@@ -225,6 +229,8 @@ def _changed(fault: Fault, field: str | None = None) -> str:
 _DIGESTS = {
     "asked",
     "bound",
+    "conditions",
+    "review",
     "whom",
     "proof",
     "pem",

@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from storage.audit import standing
+from storage.enums import ApprovalState
 from storage.statements import queries
 from storage.statements.tables import Statement
 from workflows import clock
@@ -260,11 +261,35 @@ def _moment(at: datetime) -> str:
 
 
 def find(session: Session, statement_id: str) -> StatementRecord:
-    """A statement by its id. Raises NotFound."""
+    """A statement by its id, and how it stands by the ledger: what was changed in the tables alone brings none back.
+
+    Raises NotFound.
+    """
     found = queries.look_at(session, statement_id)
-    if found is None:
+    basis = standing.bases(session, "statement", [statement_id]).get(statement_id)
+    if found is None or basis is None:
         raise NotFound(f"There is no statement {statement_id!r} here.")
-    return _record(session, found)
+    record = _record(session, found)
+    if basis.record is not None:
+        sealed = basis.record
+        record = replace(
+            record,
+            expires_at=min(
+                record.expires_at, datetime.fromisoformat(sealed["expires"])
+            ),
+            suspended_at=record.suspended_at or _moment_of(sealed["suspended"]),
+            withdrawn_at=record.withdrawn_at or _moment_of(sealed["withdrawn"]),
+        )
+    about = str(found.approval_id)
+    approval = standing.bases(session, "approval", [about]).get(about)
+    if approval is not None and approval.record is not None:
+        is_approved = approval.record["state"] == ApprovalState.APPROVED
+        record = replace(record, is_approved=record.is_approved and is_approved)
+    return record
+
+
+def _moment_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def latest(session: Session, *, most: int = 50) -> list[StatementRecord]:
