@@ -20,14 +20,14 @@ from workflows.budgets.records import CostReport, Crossing
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
-from workflows.sources.focus import FocusRead
+from workflows.sources.focus import CostRead
 from workflows.sources.text import folded_email
 
 
 def take_costs(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     *,
     policy: Policy,
     org_key: str,

@@ -14,7 +14,7 @@ from workflows.audit import service as audit
 from workflows.budgets.allocation import Allocator
 from workflows.budgets.records import LoadedPeriod
 from workflows.policy import Policy
-from workflows.sources.focus import FocusRead, PeriodTotals
+from workflows.sources.focus import CostRead, PeriodTotals
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 """A load that keeps less than this of a period's rows or cost is refused unless it is said to be meant."""
@@ -40,7 +40,7 @@ class _Change:
 def load(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     *,
     policy: Policy,
     replace_period: bool,
@@ -116,7 +116,7 @@ def _drop(session: Session, period: PeriodTotals, before: CostLoad) -> str | Non
 def _write(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     changes: Sequence[_Change],
     policy: Policy,
     now: datetime,
@@ -170,7 +170,7 @@ def _write(
     )
 
 
-def _keys(session: Session, read: FocusRead, policy: Policy) -> list[int]:
+def _keys(session: Session, read: CostRead, policy: Policy) -> list[int]:
     allocator = Allocator(session, policy)
     known = {
         (account, name, tags): key
