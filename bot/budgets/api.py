@@ -16,6 +16,7 @@ from storage.enums import Scope
 from storage.money import money_text
 from workflows.budgets import intake
 from workflows.budgets.records import CostReport
+from workflows.budgets.sources import Deliverer
 from workflows.errors import InvalidInput, NotAllowed
 
 
@@ -34,7 +35,7 @@ class CostsTaken(BaseModel):
 
     months: list[MonthTaken]
     unallocated: dict[str, str] = Field(
-        description="Cost of all sources that belongs to no project, by currency."
+        description="Cost of all sources that belongs to no project, by currency; empty for a token that is bound to projects."
     )
     thresholds_crossed: int
     charges_through: date | None
@@ -77,8 +78,11 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
             org_key=deps.team.org_key,
             now=deps.now(session),
             replace_period=delivery.replace_period,
+            by=Deliverer(caller.token.name, bound),
         )
-    return _taken(report)
+    taken = _taken(report)
+    # What belongs to no project is the whole organisation's: no news for one project's program.
+    return taken.model_copy(update={"unallocated": {}}) if bound else taken
 
 
 def _taken(report: CostReport) -> CostsTaken:
