@@ -18,8 +18,9 @@ class BodyRefused(Exception):
         self.sentence = sentence
 
 
-async def whole(request: Request, most: int, *, seconds: float = SECONDS) -> bytes:
+async def whole(request: Request, most: int, *, seconds: float | None = None) -> bytes:
     """The body. Raises BodyRefused: 413 beyond `most` bytes, 408 when it takes too long, 400 when its sender has gone."""
+    seconds = SECONDS if seconds is None else seconds
     too_long = BodyRefused(
         413, "too-large", f"The body is longer than {most:,} bytes. Send it in parts."
     )
