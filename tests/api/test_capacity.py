@@ -355,36 +355,36 @@ async def _evenly() -> None:
 # --- whatever is sent
 
 
-BYTES = st.one_of(
-    st.binary(max_size=200),
-    st.sampled_from(
-        [
-            b"\x1f\x8b",
-            gzip.compress(b"\x1f\x8b" * 50),
-            gzip.compress(HAND)[:-6],
-            b"PAR1PAR1",
-            b"PAR1" + b"\xff" * 64 + b"PAR1",
-            b"PK\x03\x04" + b"\0" * 60,
-            b"[" * 60_000,
-            b'{"a":' * 20_000,
-            b"9" * 60_000,
-            b'{"source": "x", "rows": [{}]}',
-            b'{"source": "x", "rows": [' + b"0," * 30_000 + b"0]}",
-            b'{"source": "x", "focus": [{"BilledCost": 1e400, "\\u0000": NaN}]}',
-            b'{"source": "x", "focus": [{"Tags": {"\\ud800": "\\udfff"}}]}',
-            b'{"type": "performance_report", "metrics": ["a = 9e99999 >= 1"]}',
-            b'{"type": "model_card", "card": {}, "uri": "s3://\\ud800"}',
-            b'"\xff"',
-            HAND,
-        ]
-    ),
-)
+ODD = {
+    "gzip head": b"\x1f\x8b",
+    "gzip in gzip": gzip.compress(gzip.compress(HAND, mtime=0), mtime=0),
+    "gzip cut off": gzip.compress(HAND, mtime=0)[:-6],
+    "parquet of nothing": b"PAR1PAR1",
+    "parquet with an endless footer": b"PAR1" + b"\xff" * 64 + b"PAR1",
+    "zip head": b"PK\x03\x04" + b"\0" * 60,
+    "deep list": b"[" * 60_000,
+    "deep object": b'{"a":' * 20_000,
+    "long number": b"9" * 60_000,
+    "rows of nothing": b'{"source": "x", "rows": [{}]}',
+    "rows of numbers": b'{"source": "x", "rows": [' + b"0," * 30_000 + b"0]}",
+    "no numbers": b'{"source": "x", "focus": [{"BilledCost": 1e400, "\\u0000": NaN}]}',
+    "half characters": b'{"source": "x", "focus": [{"Tags": {"\\ud800": "\\udfff"}}]}',
+    "big measure": b'{"type": "performance_report", "metrics": ["a = 9e99999 >= 1"]}',
+    "half a place": b'{"type": "model_card", "card": {}, "uri": "s3://\\ud800"}',
+    "no UTF-8": b'"\xff"',
+    "a table": HAND,
+}
+BODIES = st.one_of(st.binary(max_size=200), st.sampled_from(sorted(ODD)))
 PATHS = st.sampled_from(
     ["/costs", f"{AT}/evidence", f"{AT}/predictions", f"{AT}/readings", "/models"]
 )
 KINDS = st.sampled_from(["application/json", "application/x+json", "text/csv", "é", ""])
 
 
+@pytest.mark.filterwarnings(
+    # The bot's own threads draw random numbers meanwhile; that is not the strategies' doing.
+    "ignore::hypothesis.errors.HypothesisDeprecationWarning"
+)
 @pytest.mark.parametrize("api", ["sqlite-http"], indirect=True)
 def test_nothing_that_is_sent_breaks_it(api: Api, program: str) -> None:
     unbound = api.token("unbound", scopes=(*BOTH, Scope.COSTS))
@@ -398,10 +398,12 @@ def test_nothing_that_is_sent_breaks_it(api: Api, program: str) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(BYTES, PATHS, KINDS, st.sampled_from([program, unbound]))
-    @example(b"[" * 60_000, "/costs", "application/json", unbound)
-    @example(HAND, f"{AT}/predictions", "", program)
-    def attack(body: bytes, path: str, kind: str, token: str) -> None:
+    @given(BODIES, PATHS, KINDS, st.booleans())
+    @example("deep list", "/costs", "application/json", False)
+    @example("a table", f"{AT}/predictions", "", True)
+    def attack(what: bytes | str, path: str, kind: str, is_bound: bool) -> None:
+        body = ODD[what] if isinstance(what, str) else what
+        token = program if is_bound else unbound
         answer = api.http.post(
             f"/api/v1{path}",
             content=body,
@@ -412,7 +414,7 @@ def test_nothing_that_is_sent_breaks_it(api: Api, program: str) -> None:
             ],
         )
         tried.append(answer.status_code)
-        assert answer.status_code < 500, (path, body[:80], answer.text)
+        assert answer.status_code < 500, answer.text
 
     attack()
     assert len(tried) >= 50
