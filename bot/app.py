@@ -24,6 +24,7 @@ from bot import (
 )
 from bot.api import application
 from bot.api.door import Door
+from bot.api.uploads import Uploads
 from bot.api.waiting import Waiters
 from bot.approvals import api as approval_api
 from bot.approvals import listeners as approval_listeners
@@ -35,6 +36,7 @@ from bot.audit.nightly import Nightly
 from bot.budgets import api as budget_api
 from bot.budgets import listeners as budget_listeners
 from bot.budgets import renderers as budget_renderers
+from bot.budgets.deliveries import Costs
 from bot.context import Deps, PolicyHolder, Team
 from bot.delivery import Anchor, Delivery, Pace
 from bot.digests import renderers as digest_renderers
@@ -51,6 +53,7 @@ from bot.inventory import listeners as inventory_listeners
 from bot.inventory import papers as inventory_papers
 from bot.inventory import renderers as inventory_renderers
 from bot.inventory import watching
+from bot.inventory.resources import NewEvidence
 from bot.maturity import listeners as maturity_listeners
 from bot.maturity import renderers as maturity_renderers
 from bot.milestones import listeners as milestone_listeners
@@ -58,6 +61,7 @@ from bot.milestones import renderers as milestone_renderers
 from bot.people import mirrored
 from bot.people import renderers as people_renderers
 from bot.projects import api as project_api
+from bot.readers import Readers
 from bot.registry import listeners as registry_listeners
 from bot.registry import renderers as registry_renderers
 from bot.registry import syncing
@@ -156,6 +160,7 @@ class Bot:
             exposition=self._exposition(),
             api=self.api,
             registry=registry_web.router(self.deps),
+            pool=self.deps.settings.mlgov_database_pool,
         )
 
     def start(self, ended: threading.Event | None = None) -> bool:
@@ -179,6 +184,7 @@ class Bot:
     def stop(self, timeout: float = 12.0) -> None:
         """Stop claiming, finish what is in flight, give everything back."""
         self.reach.stop()
+        self.deps.readers.close()
         self.deps.directory.close()
         for one in (self.registrar, self.watch):
             if one is not None:
@@ -284,6 +290,7 @@ def _create(
         slack,
         mirrored.directory(slack, database, team, lambda: holder.policy),
         team,
+        Readers.of(settings.mlgov_uploads),
     )
     started = threading.Event()
     edge = Edge(deps, router(), front_meeting.greeter(deps))
@@ -362,16 +369,18 @@ def _registrar(deps: Deps) -> syncing.Registrar | None:
 
 def _api(deps: Deps) -> FastAPI:
     door = Door(deps)
+    uploads = Uploads(door, deps.readers)
     return application.create(
         deps,
         (
             approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).of),
-            budget_api.router(deps, door),
+            budget_api.router(deps, door, uploads),
             project_api.router(deps, door),
-            inventory_api.router(deps, door),
+            inventory_api.router(deps, door, uploads),
             inventory_papers.router(deps, door),
             statement_api.router(deps),
         ),
+        (Costs, NewEvidence),
     )
 
 

@@ -57,7 +57,7 @@ REQUEST_SECONDS = Histogram(
 )
 TURNED_AWAY = Counter(
     "mlgov_slack_turned_away_total",
-    "Requests at /slack/events that were not taken: signature (not signed with SLACK_SIGNING_SECRET, or too old), unreadable, too_large",
+    "Requests at /slack/events that were not taken: signature (not signed with SLACK_SIGNING_SECRET, or too old), unreadable, too_large, too_slow, gone",
     ["reason"],
     registry=REGISTRY,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from bot.connections import IDLE, Connection
 from workflows.errors import GovernanceError
 
 
@@ -27,7 +28,13 @@ class WebServer:
         self.host, self.port = self._socket.getsockname()[:2]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                web, log_config=None, access_log=False, timeout_graceful_shutdown=5
+                web,
+                http=Connection,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=IDLE,
+                timeout_graceful_shutdown=5,
             )
         )
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     """The token that these commands show."""
     mlgov_workers: int = Field(default=4, ge=1, le=32)
     """Threads that deliver messages."""
+    mlgov_api_per_minute: int = Field(default=600, ge=10, le=1_000_000)
+    """Requests of one token in a minute."""
+    mlgov_uploads: int = Field(default=2, ge=1, le=32)
+    """Uploads of the API that are read at a time, each in a process of its own."""
     mlgov_log: LogLevel = "info"
     """How much is logged: debug, info, warning or error."""
     mlgov_log_format: Literal["text", "json"] = "text"

@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import metrics, version
+from bot import bodies, metrics, version
 from bot.api.application import PREFIX
+from bot.bodies import BodyRefused
 from bot.bolt import STARTED
 from bot.health import Health
 from bot.seldom import Seldom
@@ -28,7 +28,11 @@ MAX_BODY = 1_000_000
 """Bytes. Slack's own requests stay far below; a larger one is refused before it is read to its end."""
 
 THREADS = 16
-"""How many requests are handled at once: fewer than the database pool holds, and the two-second rule bounds each."""
+"""How many requests of Slack's are handled at once; the two-second rule bounds each. Nothing else takes these threads."""
+
+
+API_THREADS = 8
+"""As many more answer programs, fewer where the database's pool is small: they must leave connections to Slack's."""
 
 
 WATCHING_THREADS = 4
@@ -76,12 +80,17 @@ def create(
     exposition: Callable[[], bytes] = metrics.exposition,
     api: FastAPI | None = None,
     registry: APIRouter | None = None,
+    pool: int = 4 * API_THREADS,
 ) -> FastAPI:
-    """The web application. Without a Bolt app (Socket Mode) all but Slack's requests is served; `api` at /api/v1."""
+    """The web application. Without a Bolt app (Socket Mode) all but Slack's requests is served; `api` at /api/v1.
+
+    `pool` is how many connections to the database there are.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        rest = anyio.to_thread.current_default_thread_limiter()
+        rest.total_tokens = max(2, min(API_THREADS, pool // 4))
         yield
 
     web = FastAPI(
@@ -128,29 +137,35 @@ def _serve_watching(
 
 def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
     seldom = Seldom(log)
+    limiter = anyio.CapacityLimiter(THREADS)
 
     def turned_away(reason: str, status: int, words: str, told: str) -> Response:
         metrics.TURNED_AWAY.labels(reason).inc()
         seldom.say(logging.WARNING, reason, "a request at /slack/events %s", told)
         return _plain(status, words)
 
+    def unsigned() -> Response:
+        return turned_away(
+            "signature",
+            401,
+            "The request is not signed by Slack, or too old.",
+            "was not taken: it is not signed with SLACK_SIGNING_SECRET, or too old. When Slack's own requests come to"
+            " this, copy the secret anew from the app's page, or set this machine's clock",
+        )
+
     @web.post("/slack/events")
     async def slack_events(request: Request) -> Response:
         started = time.monotonic()
-        raw = await _body(request)
-        if raw is None:
-            return turned_away(
-                "too_large", 413, "The request is too large.", "was too large"
-            )
         headers = dict(request.headers)
+        if not _may_be_signed(headers, time.time()):
+            return unsigned()
+        try:
+            raw = await bodies.whole(request, MAX_BODY)
+        except BodyRefused as error:
+            why = error.code.replace("-", "_")
+            return turned_away(why, error.status, error.sentence, _REFUSED[error.code])
         if not _signed(verifier, raw, headers):
-            return turned_away(
-                "signature",
-                401,
-                "The request is not signed by Slack, or too old.",
-                "was not taken: it is not signed with SLACK_SIGNING_SECRET, or too old. When Slack's own requests come to"
-                " this, copy the secret anew from the app's page, or set this machine's clock",
-            )
+            return unsigned()
         body = _readable(raw, headers.get("content-type", ""))
         if body is None:
             return turned_away(
@@ -159,15 +174,13 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
                 "The body is neither a form nor JSON that mlgov understands.",
                 "is neither a form nor JSON that mlgov understands",
             )
-        answer = await run_in_threadpool(
-            bolt.dispatch,
-            BoltRequest(
-                body=body,
-                headers={key: [value] for key, value in headers.items()},
-                mode=PARSED,
-                context={STARTED: started},
-            ),
+        asked = BoltRequest(
+            body=body,
+            headers={key: [value] for key, value in headers.items()},
+            mode=PARSED,
+            context={STARTED: started},
         )
+        answer = await anyio.to_thread.run_sync(bolt.dispatch, asked, limiter=limiter)
         return Response(
             content=answer.body,
             status_code=answer.status,
@@ -175,20 +188,31 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
         )
 
 
-async def _body(request: Request) -> bytes | None:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+_FRESH = 60 * 5
+"""Seconds by which Slack's clock and ours may differ, as its documentation says."""
+_REFUSED = {
+    "too-large": "was too large",
+    "too-slow": "did not arrive in time",
+    "gone": "was broken off",
+}
+
+
+def _may_be_signed(headers: dict[str, str], now: float) -> bool:
+    """Whether the headers alone allow that a request is Slack's: no other one's body is read."""
+    told = headers.get("x-slack-request-timestamp", "")
+    return (
+        bool(headers.get("x-slack-signature"))
+        and told.isascii()
+        and told.isdecimal()
+        and len(told) <= 12
+        and abs(now - int(told)) <= _FRESH
+    )
 
 
 def _signed(verifier: SignatureVerifier, raw: bytes, headers: dict[str, str]) -> bool:
     try:
         return verifier.is_valid_request(raw, headers)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, TypeError):  # no number of seconds, no UTF-8, no ASCII
         return False
 
 

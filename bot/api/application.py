@@ -4,12 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import version
 from bot.api import problems
-from bot.api.limits import BodyLimit
 from bot.api.observing import Observed
 from bot.api.problems import Fault, Problem
 from bot.context import Deps
@@ -17,8 +18,15 @@ from bot.context import Deps
 PREFIX = "/api/v1"
 
 
-def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
-    """Put the nouns' endpoints together. /api/v1/openapi.json describes them; no page loads scripts from elsewhere."""
+def create(
+    deps: Deps,
+    routers: tuple[APIRouter, ...],
+    forms: tuple[type[BaseModel], ...] = (),
+) -> FastAPI:
+    """Put the nouns' endpoints together. /api/v1/openapi.json describes them; no page loads scripts from elsewhere.
+
+    `forms` are those of bodies that are read apart, where FastAPI does not see them.
+    """
     api = FastAPI(
         title="mlgov",
         summary="Ask, follow and decide approvals; bring in cost; read how projects stand.",
@@ -33,10 +41,9 @@ def create(deps: Deps, routers: tuple[APIRouter, ...]) -> FastAPI:
     for router in routers:
         api.include_router(router)
     problems.handle(api, deps)
-    api.add_middleware(BodyLimit)
     api.add_middleware(Versioned)
     api.add_middleware(Observed)
-    api.openapi = lambda: _document(api)  # type: ignore[method-assign]
+    api.openapi = lambda: _document(api, forms)  # type: ignore[method-assign]
     return api
 
 
@@ -55,8 +62,8 @@ class Versioned:
         await self._app(scope, receive, named)
 
 
-def _document(api: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with what refusals look like: FastAPI adds only the models of sound answers."""
+def _document(api: FastAPI, forms: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+    """The OpenAPI document, with what refusals and uploads look like: FastAPI knows only the models that it handles."""
     if api.openapi_schema is None:
         made = get_openapi(
             title=api.title,
@@ -67,10 +74,12 @@ def _document(api: FastAPI) -> dict[str, Any]:
             routes=api.routes,
         )
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
-        place = "#/components/schemas/{model}"
-        for model in (Fault, Problem):
-            schema = model.model_json_schema(ref_template=place)
-            schema.pop("$defs", None)
-            schemas[model.__name__] = schema
+        models: tuple[type[BaseModel], ...] = (Fault, Problem, *forms)
+        _, told = models_json_schema(
+            [(model, "validation") for model in models],
+            ref_template="#/components/schemas/{model}",
+        )
+        for name, schema in told["$defs"].items():
+            schemas.setdefault(name, schema)
         api.openapi_schema = made
     return api.openapi_schema

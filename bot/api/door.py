@@ -2,14 +2,20 @@
 
 import logging
 import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from cachetools import TTLCache
-from fastapi import Request, Security
+from fastapi import Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Message, Receive
 
-from bot import acts
+from bot import acts, bodies
+from bot.api.limits import SMALL, Allowance
 from bot.context import Deps
 from storage.db import DatabaseBusy
 from storage.enums import Scope
@@ -33,6 +39,14 @@ _BEARER = HTTPBearer(
 Shown = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
+SCOPE = "x-mlgov-scope"
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """For `openapi_extra`: the scope without which a request is refused before its body is taken."""
+    return {SCOPE: scope.value}
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, and by which token."""
@@ -48,8 +62,49 @@ class Door:
         self._deps = deps
         self._lock = threading.Lock()
         self._told: TTLCache[tuple[str, str], int] = TTLCache(TOLD_MOST, TOLD_EVERY)
+        self.allowance = Allowance(deps.settings.mlgov_api_per_minute)
+
+    @property
+    def route(self) -> type[APIRoute]:
+        """Routes that let a request in before they take its body: known, in the scope of its token, and its turn."""
+        door = self
+
+        class Guarded(APIRoute):
+            def get_route_handler(
+                self,
+            ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                within = super().get_route_handler()
+                if not _asks_who(self.dependant, door.caller):
+                    return within
+                named = (self.openapi_extra or {}).get(SCOPE)
+                has_body = self.body_field is not None
+
+                async def guarded(request: Request) -> Response:
+                    shown = await _BEARER(request)
+                    caller = await run_in_threadpool(door.recognise, request, shown)
+                    request.state.caller = caller
+                    waits = request.query_params.get("wait", "0") != "0"
+                    async with door.allowance.request(caller.token.id, waits=waits):
+                        if named is not None:
+                            await run_in_threadpool(door.require, caller, Scope(named))
+                        if has_body:
+                            body = await bodies.whole(request, SMALL)
+                            replayed = _replayed(body, request.receive)
+                            request = Request(request.scope, replayed)
+                        return await within(request)
+
+                return guarded
+
+        return Guarded
 
     def caller(self, request: Request, shown: Shown) -> Caller:
+        """Who calls, as the guarded route has found. Raises TokenRefused."""
+        known: Caller | None = getattr(request.state, "caller", None)
+        return known or self.recognise(request, shown)
+
+    def recognise(
+        self, request: Request, shown: HTTPAuthorizationCredentials | None
+    ) -> Caller:
         """Who calls. Raises TokenRefused."""
         deps = self._deps
         try:
@@ -125,3 +180,23 @@ class Door:
                 )
         except DatabaseBusy:
             log.warning("a refused token could not be put on the ledger")
+
+
+def _asks_who(dependant: Dependant, caller: Callable[..., Caller]) -> bool:
+    return any(
+        one.call == caller or _asks_who(one, caller) for one in dependant.dependencies
+    )
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever else comes."""
+    is_told = False
+
+    async def again() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from bot import acts, errors
+from bot.api.limits import TooMany
+from bot.bodies import BodyRefused
 from bot.context import Deps
 from bot.directory import CannotVerify
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
@@ -24,6 +26,7 @@ from workflows.errors import (
     Stale,
 )
 from workflows.releases.service import KeyReused
+from workflows.sources.apart import Busy, Faulty, TooMuch
 from workflows.statements.proof import RecordDisagrees
 from workflows.tokens.service import TokenRefused
 
@@ -61,6 +64,7 @@ _STATUS: tuple[tuple[type[GovernanceError], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (NotAllowed, 403, "not-allowed"),
     (KeyReused, 422, "key-reused"),
+    (TooMuch, 413, "too-large"),
     (InvalidInput, 422, "invalid"),
     (AlreadyDecided, 409, "already-decided"),
     (Stale, 409, "stale"),
@@ -72,10 +76,12 @@ _TITLES = {
     403: "Not allowed",
     404: "Not there",
     405: "No such method here",
+    408: "Too slow",
     409: "Not as things stand",
     413: "Too large",
     415: "Not in this format",
     422: "Something sent is wrong",
+    429: "Too many at a time",
     500: "Something broke",
     503: "Not just now",
 }
@@ -129,6 +135,12 @@ def handle(api: FastAPI, deps: Deps) -> None:
         sentence = errors.sentence_for(error, deps, actor)
         if isinstance(error, CannotVerify):
             return problem(503, "unverified", sentence, headers={"Retry-After": "60"})
+        if isinstance(error, Busy):
+            return problem(503, "busy", sentence, headers={"Retry-After": "5"})
+        if isinstance(error, Faulty):
+            return _wrong(
+                [Fault(where=at, why=why) for at, why in error.faults], error.is_json
+            )
         status, code = next(
             (
                 (status, code)
@@ -153,10 +165,17 @@ def handle(api: FastAPI, deps: Deps) -> None:
             )
             for fault in error.errors()[:20]
         ]
-        if any(fault["type"] == "json_invalid" for fault in error.errors()):
-            return problem(400, "not-json", "The body is no JSON.", faults=faults[:1])
-        first = faults[0] if faults else Fault(where="body", why="it cannot be used")
-        return problem(422, "invalid", f"{first.where}: {first.why}", faults=faults)
+        invalid = any(fault["type"] == "json_invalid" for fault in error.errors())
+        return _wrong(faults, not invalid)
+
+    @api.exception_handler(BodyRefused)
+    def not_taken(request: Request, error: BodyRefused) -> JSONResponse:
+        return problem(error.status, error.code, error.sentence)
+
+    @api.exception_handler(TooMany)
+    def too_many(request: Request, error: TooMany) -> JSONResponse:
+        wait = {"Retry-After": str(error.seconds)}
+        return problem(429, "too-many", error.sentence, headers=wait)
 
     @api.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
@@ -196,6 +215,13 @@ def handle(api: FastAPI, deps: Deps) -> None:
             "broken",
             f"Something broke on our side. Nothing was changed; if it happens again, tell an administrator. (ref {reference})",
         )
+
+
+def _wrong(faults: list[Fault], is_json: bool) -> JSONResponse:
+    if not is_json:
+        return problem(400, "not-json", "The body is no JSON.", faults=faults[:1])
+    first = faults[0] if faults else Fault(where="body", why="it cannot be used")
+    return problem(422, "invalid", f"{first.where}: {first.why}", faults=faults)
 
 
 def _token(error: TokenRefused) -> JSONResponse:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from bot.api.door import Caller, Door
+from bot.api.door import Caller, Door, needs
 from bot.api.problems import NotTaken, answers
 from bot.api.waiting import Waiters
 from bot.approvals import resources
@@ -81,7 +81,7 @@ def router(
     deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf
 ) -> APIRouter:
     """The endpoints under /approvals."""
-    made = APIRouter(prefix="/approvals", tags=["approvals"])
+    made = APIRouter(prefix="/approvals", tags=["approvals"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
     def look(session: Session, approval_id: int) -> ApprovalTold:
@@ -129,8 +129,9 @@ def router(
                 "model": ApprovalTold,
                 "description": "It was asked before; this is how it stands.",
             },
-            **answers(400, 401, 403, 404, 409, 413, 422),
+            **answers(400, 401, 403, 404, 408, 409, 413, 422, 429),
         },
+        openapi_extra=needs(Scope.ASK),
     )
     def ask(
         form: AskRelease, key: IdempotencyKey, caller: Calls, response: Response
@@ -168,7 +169,7 @@ def router(
         )
 
     @made.get(
-        "", response_model_exclude_none=True, responses=answers(400, 401, 403, 422)
+        "", response_model_exclude_none=True, responses=answers(400, 401, 403, 422, 429)
     )
     def list_(
         caller: Calls,
@@ -209,7 +210,7 @@ def router(
     @made.get(
         "/{approval_id}",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 422),
+        responses=answers(400, 401, 403, 404, 422, 429),
     )
     async def show(
         approval_id: ApprovalId, caller: Calls, wait: Wait = 0, seen: Seen = None
@@ -228,7 +229,7 @@ def router(
                 "content": {"application/vnd.dsse.envelope.v1+json": {}},
                 "description": "The envelope, byte for byte as `mlgov verify` checks it.",
             },
-            **answers(400, 401, 403, 404, 409, 422),
+            **answers(400, 401, 403, 404, 409, 422, 429),
         },
     )
     def statement(approval_id: ApprovalId, caller: Calls) -> Response:
@@ -251,7 +252,8 @@ def router(
     @made.post(
         "/{approval_id}/decisions",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 409, 413, 422, 503),
+        responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+        openapi_extra=needs(Scope.DECIDE),
     )
     def decide(
         approval_id: ApprovalId, form: DecideRequest, caller: Calls
@@ -282,7 +284,8 @@ def router(
     @made.post(
         "/{approval_id}/withdraw",
         response_model_exclude_none=True,
-        responses=answers(400, 401, 403, 404, 409, 413, 422, 503),
+        responses=answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+        openapi_extra=needs(Scope.ASK),
     )
     def withdraw(
         approval_id: ApprovalId, form: WithdrawRequest, caller: Calls

@@ -1,89 +1,23 @@
 """Taking in cost from programs: rows of their own, or rows in the FOCUS format."""
 
-import csv
-import json
-import tempfile
-import threading
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from decimal import Decimal
-from pathlib import Path
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
 
-from bot.api.door import Caller, Door
-from bot.api.problems import NotTaken, Unavailable, answers
+from bot.api.door import Caller, Door, needs
+from bot.api.problems import NotTaken, answers
+from bot.api.uploads import Uploads, described, require_json
+from bot.budgets import deliveries
+from bot.budgets.deliveries import Costs, Delivery, Reading
 from bot.context import Deps
 from storage.enums import Scope
 from storage.money import money_text
 from workflows.budgets import intake
 from workflows.budgets.records import CostReport
+from workflows.budgets.sources import Deliverer
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.releases.forms import PROJECT
-from workflows.sources import focus
-
-MOST_ROWS = 20_000
-_PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
-_TURN = threading.Lock()
-_QUEUE = threading.BoundedSemaphore(3)
-"""Reading takes memory, so there is one delivery at a time; two more may wait. Others are told to come back, so that
-deliveries never hold the threads that clicks need."""
-_PATIENCE = 10.0
-"""Seconds that a delivery waits for the one before it."""
-
-Text = Annotated[str, StringConstraints(pattern=_PLAIN, max_length=200)]
-Amount = Annotated[
-    Decimal,
-    Field(
-        ge=Decimal(-(10**15)),
-        le=Decimal(10**15),
-        decimal_places=12,
-        allow_inf_nan=False,
-    ),
-]
-
-
-class CostRow(BaseModel):
-    """What one day cost, in one currency. Without a project the policy's rules say whose it is."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    day: Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
-    amount: Amount
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-    project: Annotated[str, StringConstraints(pattern=PROJECT)] | None = None
-    account: Text = ""
-    service: Text = ""
-
-
-class Costs(BaseModel):
-    """All of a source's cost for the billing months in it: a month is replaced as a whole."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}$")
-    ] = Field(description="Where this bill comes from, like gpu-farm.")
-    rows: Annotated[list[CostRow], Field(max_length=MOST_ROWS)] = []
-    focus: Annotated[
-        list[dict[str, str | int | float | bool | dict[str, Any] | None]],
-        Field(
-            max_length=MOST_ROWS,
-            description="Rows with FOCUS 1.0 to 1.4 columns, instead of `rows`.",
-        ),
-    ] = []
-    replace_period: bool = Field(
-        default=False,
-        description="Accept a delivery that drops much of what a month held.",
-    )
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Costs":
-        if bool(self.rows) == bool(self.focus):
-            raise ValueError("give rows, or focus, and not both")
-        return self
 
 
 class MonthTaken(BaseModel):
@@ -101,118 +35,54 @@ class CostsTaken(BaseModel):
 
     months: list[MonthTaken]
     unallocated: dict[str, str] = Field(
-        description="Cost of all sources that belongs to no project, by currency."
+        description="Cost of all sources that belongs to no project, by currency; empty for a token that is bound to projects."
     )
     thresholds_crossed: int
     charges_through: date | None
 
 
-def router(deps: Deps, door: Door) -> APIRouter:
+def router(deps: Deps, door: Door, uploads: Uploads) -> APIRouter:
     """The endpoints under /costs."""
-    made = APIRouter(prefix="/costs", tags=["costs"])
+    made = APIRouter(prefix="/costs", tags=["costs"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @made.post("", responses=answers(400, 401, 403, 409, 413, 422, 503))
-    def take(costs: Costs, caller: Calls) -> CostsTaken:
+    @made.post(
+        "",
+        responses=answers(400, 401, 403, 408, 409, 413, 422, 429, 503),
+        openapi_extra=needs(Scope.COSTS) | described(Costs),
+    )
+    async def take(request: Request, caller: Calls) -> CostsTaken:
         """Take in cost. The same again changes nothing."""
-        door.require(caller, Scope.COSTS)
-        _require_bound(costs, caller)
-        if not _QUEUE.acquire(blocking=False):
-            raise Unavailable
-        try:
-            if not _TURN.acquire(timeout=_PATIENCE):
-                raise Unavailable
-            try:
-                return _taken(_load(deps, costs, caller))
-            finally:
-                _TURN.release()
-        finally:
-            _QUEUE.release()
+        require_json(request)
+        asked = Reading(deps.policy.costs.tag_keys, caller.token.projects)
+        async with uploads.take(request, caller) as upload:
+            delivery = await upload.read(deliveries.READ, asked)
+            return await upload.work(lambda: _load(deps, delivery, caller))
 
     return made
 
 
-def _require_bound(costs: Costs, caller: Caller) -> None:
-    bound = set(caller.token.projects)
-    if not bound:
-        return
-    if costs.focus or any(
-        (row.project or "").strip().casefold() not in bound for row in costs.rows
-    ):
+def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
+    bound = caller.token.projects
+    if delivery.is_elsewhere:
         raise NotAllowed(
             f"The token {caller.token.prefix} is only for the projects {', '.join(sorted(bound))}: "
             "send `rows` that name one of them each."
         )
-
-
-def _load(deps: Deps, costs: Costs, caller: Caller) -> CostReport:
-    rows = costs.focus or [_as_focus(row, costs.source) for row in costs.rows]
-    policy = deps.policy
-    with tempfile.TemporaryDirectory(prefix="mlgov-costs-") as folder:
-        path = Path(folder) / "costs.csv"
-        _write(path, rows)
-        options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=costs.source)
-        with (
-            focus.read([path], options=options) as read,
-            deps.db.begin(patient=True) as session,
-        ):
-            return intake.take_costs(
-                session,
-                caller.actor,
-                read,
-                policy=policy,
-                org_key=deps.team.org_key,
-                now=deps.now(session),
-                replace_period=costs.replace_period,
-            )
-
-
-def _as_focus(row: CostRow, source: str) -> dict[str, Any]:
-    first = row.day.replace(day=1)
-    amount = money_text(row.amount)
-    return {
-        "BilledCost": amount,
-        "EffectiveCost": amount,
-        "BillingCurrency": row.currency,
-        "BillingAccountId": source,
-        "BillingPeriodStart": f"{first}T00:00:00Z",
-        "BillingPeriodEnd": f"{(first + timedelta(days=32)).replace(day=1)}T00:00:00Z",
-        "ChargePeriodStart": f"{row.day}T00:00:00Z",
-        "ChargePeriodEnd": f"{row.day + timedelta(days=1)}T00:00:00Z",
-        "ChargeCategory": "Usage",
-        "ProviderName": source,
-        "ServiceName": row.service,
-        "SubAccountId": row.account,
-        "SubAccountName": row.account,
-        "Tags": json.dumps({"project": row.project} if row.project else {}),
-    }
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if len(columns) > 200 or not all(_is_word(name) for name in columns):
-        raise InvalidInput(
-            "focus: columns are FOCUS names like BilledCost, at most 200 of them.",
-            field="focus",
+    with deps.db.begin(patient=True) as session:
+        report = intake.take_costs(
+            session,
+            caller.actor,
+            delivery.read,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=deps.now(session),
+            replace_period=delivery.replace_period,
+            by=Deliverer(caller.token.name, bound),
         )
-    with path.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
-
-
-def _is_word(name: str) -> bool:
-    return 0 < len(name) <= 100 and name.replace("_", "").isalnum()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f") if abs(value) < 1e18 else repr(value)
-    return str(value).replace("\x00", "")
+    taken = _taken(report)
+    # What belongs to no project is the whole organisation's: no news for one project's program.
+    return taken.model_copy(update={"unallocated": {}}) if bound else taken
 
 
 def _taken(report: CostReport) -> CostsTaken:

@@ -1,12 +1,14 @@
 """How cost totals and cost imports are told on a terminal and to programs."""
 
 import json
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from storage.money import money_text
 from workflows.budgets.records import CostReport, CostSummary, Crossing
+from workflows.budgets.sources import SourceRecord
 
 UNALLOCATED = "(unallocated)"
 
@@ -54,6 +56,18 @@ def show(found: CostSummary) -> None:
     console.print(table)
     if found.data_through:
         console.print(f"Data through {found.data_through}.", highlight=False)
+
+
+def show_sources(found: Sequence[SourceRecord]) -> None:
+    """Where cost comes from, for people."""
+    if not found:
+        Console().print("No cost yet. `mlgov import costs FILE` brings some in.")
+        return
+    table = Table("source", "delivered by", "data through")
+    for one in found:
+        whose = f"token {one.token}" if one.token else "the command line"
+        table.add_row(_plain(one.source), _plain(whose), str(one.charges_through or ""))
+    Console().print(table)
 
 
 def _plain(text: str) -> str:

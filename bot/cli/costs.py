@@ -1,4 +1,4 @@
-"""`mlgov costs`: exact totals of what was imported."""
+"""`mlgov costs`: exact totals of what was imported, and who delivers it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import Json, opened, policy_text, say
+from bot.cli.base import Json, fail, opened, policy_text, say
 from storage.enums import CostBasis
 
-app = typer.Typer(help="Exact totals of imported cost.", no_args_is_help=True)
+app = typer.Typer(
+    help="Exact totals of imported cost, and who delivers it.", no_args_is_help=True
+)
 
 
 class By(StrEnum):
@@ -18,11 +20,6 @@ class By(StrEnum):
     PROJECT = "project"
     SERVICE = "service"
     DAY = "day"
-
-
-@app.callback()
-def group() -> None:
-    """Keeps `summary` a word of its own."""
 
 
 @app.command()
@@ -59,3 +56,60 @@ def summary(
         say(cost_tables.as_json(found))
     else:
         cost_tables.show(found)
+
+
+@app.command()
+def sources(as_json: Json = False) -> None:
+    """List where cost comes from, and who delivers it: a token, or the command line."""
+    import json
+
+    from bot.cli import cost_tables
+    from workflows.budgets import sources as deliverers
+
+    with opened() as database, database.read() as session:
+        found = deliverers.list_sources(session)
+    if as_json:
+        rows = [
+            {
+                "source": one.source,
+                "token": one.token,
+                "charges_through": one.charges_through,
+            }
+            for one in found
+        ]
+        say(json.dumps(rows, default=str))
+    else:
+        cost_tables.show_sources(found)
+
+
+@app.command()
+def give(
+    source: Annotated[str, typer.Argument(help="The source, as `sources` names it.")],
+    token: Annotated[
+        str | None, typer.Argument(help="Name of the token that delivers it from now.")
+    ] = None,
+    command_line: Annotated[
+        bool,
+        typer.Option(
+            "--command-line", help="Only `mlgov import costs` delivers it from now."
+        ),
+    ] = False,
+) -> None:
+    """Hand a source over: only whoever has it can deliver and replace its months. The command line always can."""
+    from workflows import clock
+    from workflows.actors import OPERATOR
+    from workflows.budgets import sources as deliverers
+    from workflows.errors import GovernanceError
+
+    if (token is None) is not command_line:
+        raise fail("Name the token that delivers it, or give --command-line.")
+    with opened() as database:
+        try:
+            with database.begin(patient=True) as session:
+                deliverers.give(
+                    session, OPERATOR, source, token, now=clock.now(session)
+                )
+        except GovernanceError as error:
+            raise fail(error.sentence) from None
+    whose = f"the token {token}" if token else "the command line alone"
+    say(f"{source} is delivered by {whose} from now.")

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
-from bot.api.door import Caller, Door
+from bot.api.door import Caller, Door, needs
 from bot.api.problems import answers
+from bot.api.uploads import Uploads, described, require_json
 from bot.context import Deps
-from bot.inventory import acting, resources
+from bot.inventory import acting, resources, uploads
 from bot.inventory.reaching import UNBOUND, Reach, call_name, checked, ids
 from bot.inventory.resources import (
     CheckTold,
@@ -49,7 +51,6 @@ from workflows.inventory.forms import (
     TakeStep,
     slug,
 )
-from workflows.sources import predictions
 from workflows.sources.predictions import Columns
 
 Key = Annotated[str, Path(pattern=KEY, description="The model's key.")]
@@ -60,17 +61,29 @@ IdempotencyKey = Annotated[
 ]  # fmt: skip
 
 
-def router(deps: Deps, door: Door) -> APIRouter:
+def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     """The endpoints under /models."""
-    made = APIRouter(prefix="/models", tags=["models"])
+    made = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
-    told_errors = answers(400, 401, 403, 404, 409, 422)
+    told_errors = answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
+    writes, reads_only = needs(Scope.MODELS), needs(Scope.MODELS_READ)
 
     at = Reach(deps, door)
 
     def shown(session: Session, model_id: int) -> ModelTold:
         today = reads.today_of(deps.policy, deps.now(session))
         return resources.model(reads.one(session, model_id), today)
+
+    def require_version(
+        caller: Caller, key: str, version: str, type_: str | None = None
+    ) -> None:
+        """Refuse, before anything is taken in, what the caller may not hand in there."""
+        with deps.db.read() as session:
+            _, one = at.version(session, caller, Scope.MODELS, key, version)
+            if type_ is not None:
+                evidencing.require_may_hand_in(
+                    session, caller.actor, one.id, type_, policy=deps.policy
+                )
 
     def kept(
         caller: Caller,
@@ -100,7 +113,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.get("", responses=answers(400, 401, 403, 422))
+    @made.get("", responses=answers(400, 401, 403, 422, 429), openapi_extra=reads_only)
     def list_(
         caller: Calls,
         q: Annotated[
@@ -131,14 +144,14 @@ def router(deps: Deps, door: Door) -> APIRouter:
             models=[resources.model(one, today) for one in found], next=last
         )
 
-    @made.get("/{key}", responses=told_errors)
+    @made.get("/{key}", responses=told_errors, openapi_extra=reads_only)
     def show(key: Key, caller: Calls) -> ModelTold:
         """One model with its versions."""
         with deps.db.read() as session:
             found, _ = at.model(session, caller, Scope.MODELS_READ, key)
             return shown(session, found.id)
 
-    @made.post("", status_code=201, responses=told_errors)
+    @made.post("", status_code=201, responses=told_errors, openapi_extra=writes)
     def register(
         form: NewModel, caller: Calls, response: Response, key: IdempotencyKey = None
     ) -> ModelTold:
@@ -172,7 +185,12 @@ def router(deps: Deps, door: Door) -> APIRouter:
         response.headers["Location"] = f"/api/v1/models/{wanted}"
         return deps.db.run(checked(work))
 
-    @made.post("/{key}/versions", status_code=201, responses=told_errors)
+    @made.post(
+        "/{key}/versions",
+        status_code=201,
+        responses=told_errors,
+        openapi_extra=writes,
+    )
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
         """Add a version; the same version with the same digest again changes nothing."""
 
@@ -203,7 +221,11 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.get("/{key}/versions/{version}/check", responses=told_errors)
+    @made.get(
+        "/{key}/versions/{version}/check",
+        responses=told_errors,
+        openapi_extra=reads_only,
+    )
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
         """What a version lacks for its next step."""
         with deps.db.read() as session:
@@ -215,25 +237,38 @@ def router(deps: Deps, door: Door) -> APIRouter:
             )
 
     @made.post(
-        "/{key}/versions/{version}/evidence", status_code=201, responses=told_errors
+        "/{key}/versions/{version}/evidence",
+        status_code=201,
+        responses=told_errors,
+        openapi_extra=writes | described(NewEvidence),
     )
-    def hand_in(
+    async def hand_in(
         key: Key,
         version: Version,
-        form: NewEvidence,
         caller: Calls,
-        request: IdempotencyKey = None,
+        request: Request,
+        name: IdempotencyKey = None,
     ) -> EvidenceTold:
         """Hand in evidence; the same content again changes nothing."""
-        if form.fairness is not None:
-            fairness.ready()
-        return kept(caller, key, version, form.form, form.model_dump_json(), request)
+        require_json(request)
+        await run_in_threadpool(require_version, caller, key, version)
+        async with taking.take(request, caller) as upload:
+            form = await upload.read(uploads.EVIDENCE, None)
+
+            def keep() -> EvidenceTold:
+                if form.fairness is not None:
+                    fairness.ready()
+                told = form.model_dump_json()
+                return kept(caller, key, version, form.form, told, name)
+
+            return await upload.work(keep)
 
     @made.post(
         "/{key}/versions/{version}/predictions",
         status_code=201,
         responses=told_errors,
-        openapi_extra={
+        openapi_extra=writes
+        | {
             "requestBody": {
                 "required": True,
                 "content": {
@@ -244,11 +279,11 @@ def router(deps: Deps, door: Door) -> APIRouter:
             }
         },
     )
-    def compare(
+    async def compare(
         key: Key,
         version: Version,
         caller: Calls,
-        file: Annotated[bytes, Depends(_body)],
+        request: Request,
         truth: Annotated[
             str, Query(max_length=120, description="The column with what was true.")
         ],
@@ -274,19 +309,25 @@ def router(deps: Deps, door: Door) -> APIRouter:
     ) -> EvidenceTold:
         """Hand in a fairness report computed from predictions (CSV or Parquet). Only counts of groups are kept of the file."""
         columns = Columns(truth, prediction, tuple(group), positive, threshold)
-        fairness.ready()
-        with deps.db.read() as session:
-            _, one = at.version(session, caller, Scope.MODELS, key, version)
-            evidencing.require_may_hand_in(
-                session, caller.actor, one.id, FAIRNESS, policy=deps.policy
-            )
-        cells = predictions.read_bytes(file, columns, name="The file")
-        counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
-        form = SubmitEvidence(type=FAIRNESS, fairness=counted)
+        await run_in_threadpool(require_version, caller, key, version, FAIRNESS)
+        least = deps.policy.evidence.fairness.least
+        asked = uploads.Counting(columns, "The file", least)
+        async with taking.take(request, caller) as upload:
+            counted = await upload.read(uploads.COUNT, asked)
 
-        return kept(caller, key, version, lambda: form, form.model_dump_json())
+            def keep() -> EvidenceTold:
+                fairness.ready()
+                form = SubmitEvidence(type=FAIRNESS, fairness=counted)
+                told = form.model_dump_json()
+                return kept(caller, key, version, lambda: form, told)
 
-    @made.post("/{key}/versions/{version}/steps", responses=told_errors)
+            return await upload.work(keep)
+
+    @made.post(
+        "/{key}/versions/{version}/steps",
+        responses=told_errors,
+        openapi_extra=writes,
+    )
     def step(
         key: Key,
         version: Version,
@@ -325,7 +366,10 @@ def router(deps: Deps, door: Door) -> APIRouter:
         return StepTold(said=said, version=resources.version(now))
 
     @made.post(
-        "/{key}/versions/{version}/readings", status_code=201, responses=told_errors
+        "/{key}/versions/{version}/readings",
+        status_code=201,
+        responses=told_errors,
+        openapi_extra=writes,
     )
     def read(
         key: Key, version: Version, form: list[NewReading], caller: Calls
@@ -355,7 +399,12 @@ def router(deps: Deps, door: Door) -> APIRouter:
 
         return deps.db.run(checked(work))
 
-    @made.post("/{key}/findings", status_code=201, responses=told_errors)
+    @made.post(
+        "/{key}/findings",
+        status_code=201,
+        responses=told_errors,
+        openapi_extra=writes,
+    )
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
 
@@ -385,8 +434,3 @@ def router(deps: Deps, door: Door) -> APIRouter:
         return deps.db.run(checked(work))
 
     return made
-
-
-async def _body(request: Request) -> bytes:
-    """A body that is no JSON, as it came; how long it may be was seen to before."""
-    return await request.body()

@@ -23,9 +23,9 @@ _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 def router(deps: Deps, door: Door) -> APIRouter:
     """The endpoints for documents under /models."""
-    made = APIRouter(prefix="/models", tags=["models"])
+    made = APIRouter(prefix="/models", tags=["models"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
-    told_errors = answers(400, 401, 403, 404, 422)
+    told_errors = answers(400, 401, 403, 404, 422, 429)
     at = Reach(deps, door)
 
     @made.get(

@@ -96,8 +96,12 @@ class NewEvidence(Body):
     sha256: str | None = None
     uri: str | None = None
     summary: Text = ""
-    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = []
-    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = []
+    metrics: list[Annotated[Measure, BeforeValidator(_measure)]] = Field(
+        default=[], max_length=50
+    )
+    watched: list[Annotated[Watched, BeforeValidator(_watched)]] = Field(
+        default=[], max_length=50
+    )
     outcome: Literal["pass", "conditional", "fail"] | None = None
     fairness: Counts | None = Field(
         default=None,

@@ -45,10 +45,10 @@ class StatusTold(BaseModel):
 
 def router(deps: Deps, door: Door) -> APIRouter:
     """The endpoints under /status."""
-    made = APIRouter(prefix="/status", tags=["status"])
+    made = APIRouter(prefix="/status", tags=["status"], route_class=door.route)
     Calls = Annotated[Caller, Depends(door.caller)]
 
-    @made.get("/{project}", responses=answers(400, 401, 403, 404, 422))
+    @made.get("/{project}", responses=answers(400, 401, 403, 404, 422, 429))
     def show(
         project: Annotated[str, Path(pattern=PROJECT, description="Its key.")],
         caller: Calls,

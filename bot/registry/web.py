@@ -3,6 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from bot import bodies
+from bot.bodies import BodyRefused
 from bot.context import Deps
 from storage import runtime
 from workflows import inbox
@@ -34,13 +36,17 @@ def router(deps: Deps) -> APIRouter | None:
 
     @made.post("/mlflow/webhook", include_in_schema=False)
     async def webhook(request: Request) -> Response:
-        parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > MOST_BYTES:
-                return Response("Too large.", status_code=413, media_type="text/plain")
-            parts.append(part)
+        if "x-mlflow-signature" not in request.headers:
+            return Response(
+                "Not taken: it is not signed.", status_code=401, media_type="text/plain"
+            )
+        try:
+            body = await bodies.whole(request, MOST_BYTES)
+        except BodyRefused as error:
+            return Response(
+                error.sentence, status_code=error.status, media_type="text/plain"
+            )
         headers = {key.lower(): value for key, value in request.headers.items()}
-        return await run_in_threadpool(hear, headers, b"".join(parts))
+        return await run_in_threadpool(hear, headers, body)
 
     return made

@@ -17,7 +17,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from storage.budgets.tables import AllocationKey, CostEntry, CostLoad, CostMonth
+from storage.budgets.tables import (
+    AllocationKey,
+    CostEntry,
+    CostLoad,
+    CostMonth,
+    CostSource,
+)
 from storage.enums import CostBasis
 from storage.projects.tables import Project, ProjectAccount
 
@@ -35,6 +41,39 @@ def lock_loads(session: Session) -> None:
     """One load at a time on PostgreSQL; SQLite has one writer anyway."""
     if session.get_bind().dialect.name != "sqlite":
         session.execute(text("SELECT pg_advisory_xact_lock(7305812)"))
+
+
+def find_source(session: Session, source: str) -> CostSource | None:
+    """A source, if anybody has delivered it."""
+    return session.get(CostSource, source)
+
+
+def has_loads(session: Session, source: str) -> bool:
+    """Whether there is cost of a source."""
+    found = select(CostLoad.id).where(CostLoad.source == source).limit(1)
+    return session.execute(found).first() is not None
+
+
+def list_sources(session: Session) -> list[tuple[str, str | None, date | None]]:
+    """(source, name of the token that delivers it, last day of charges), by name."""
+    found = session.execute(
+        select(CostSource.source, CostSource.token, func.max(CostLoad.charges_through))
+        .outerjoin(CostLoad, CostLoad.source == CostSource.source)
+        .group_by(CostSource.source, CostSource.token)
+        .order_by(CostSource.source)
+    )
+    return [(source, token, through) for source, token, through in found]
+
+
+def owners_of_load(session: Session, load_id: int) -> set[int | None]:
+    """The projects that have cost in a load, and None where some of it belongs to no project."""
+    found = session.execute(
+        select(AllocationKey.project_id)
+        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
+        .where(CostMonth.load_id == load_id)
+        .distinct()
+    )
+    return {project for (project,) in found}
 
 
 def find_load(session: Session, source: str, billing_period: date) -> CostLoad | None:

@@ -78,6 +78,16 @@ class BudgetAlert(Base):
     created_at: Mapped[datetime]
 
 
+class CostSource(Base):
+    """A source of cost, and who delivers it: the machine tokens of a name, or the command line where there is none."""
+
+    __tablename__ = "cost_source"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    token: Mapped[str | None]
+    opened_at: Mapped[datetime]
+
+
 class CostLoad(Base):
     """One (source, billing period) as it stands now; the same content again changes nothing."""
 

@@ -113,7 +113,7 @@ def bearer(token: str | None) -> dict[str, str]:
 
 @contextmanager
 def served(
-    url: str, work: Path, over: str = "http", *, policy: str = GATES
+    url: str, work: Path, over: str = "http", *, policy: str = GATES, **more: Any
 ) -> Iterator[Api]:
     with opened(
         url,
@@ -121,6 +121,7 @@ def served(
         over=over,
         policy=policy,
         mlgov_signing_key=envelopes.new_private_pem(),
+        **more,
     ) as office:
         office.project("triage", "Ticket triage")
         assert office.base_url is not None

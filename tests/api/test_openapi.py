@@ -25,7 +25,8 @@ def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
     work = tmp_path_factory.mktemp("openapi")
-    with served(fresh_url("sqlite", request, work), work) as api:
+    url = fresh_url("sqlite", request, work)
+    with served(url, work, mlgov_api_per_minute=1_000_000) as api:
         yield api
 
 

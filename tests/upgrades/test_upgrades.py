@@ -240,3 +240,53 @@ def _put_back(office: Office, card: dict[str, Any]) -> Message:
     )
     world.channels[message.channel_id].messages[message.ts] = message
     return message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_source_of_cost_belongs_to_whoever_loaded_it_first(
+    backend: str, empty_url: Callable[[str], str]
+) -> None:
+    """The ledger tells: the command line what the dump holds, and the token `farm` what it brought in since."""
+    dump = dumps.read(OWN[-1], backend)
+    database = Database(empty_url(backend))
+    try:
+        dumps.load(database, dump)
+        own = sorted(set(dump.column("cost_load", "source")))
+        with database.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE api_token SET name = 'farm' WHERE id = (SELECT min(id) FROM api_token WHERE kind = 'machine')"
+                )
+            )
+            program = connection.execute(
+                text("SELECT person_id FROM api_token WHERE name = 'farm'")
+            ).scalar_one()
+            columns = [
+                name for name in dump.tables["cost_load"]["columns"] if name != "id"
+            ]
+            listed = ", ".join(columns)
+            given = ", ".join(
+                "'gpu-farm'" if name == "source" else name for name in columns
+            )
+            connection.execute(
+                text(
+                    f"INSERT INTO cost_load (id, {listed}) SELECT 9999, {given} FROM cost_load WHERE id = (SELECT min(id) FROM cost_load)"
+                )
+            )
+            for place, actor in enumerate((program, "operator"), 1):
+                connection.execute(
+                    text(
+                        "INSERT INTO audit_entry (seq, at, actor_id, action, subject_type, subject_id, body, hash)"
+                        " SELECT seq + :place, at, :actor, 'costs.loaded', 'cost_load', '9999', '{}', hash FROM audit_entry"
+                        " WHERE seq = (SELECT max(seq) FROM audit_entry WHERE action <> 'costs.loaded' OR subject_id <> '9999')"
+                    ),
+                    {"place": place, "actor": actor},
+                )
+        migrate.upgrade(database)
+        with database.read() as session:
+            rows = session.execute(text("SELECT source, token FROM cost_source"))
+            found = {source: token for source, token in rows}
+        assert found == {**dict.fromkeys(own), "gpu-farm": "farm"}
+    finally:
+        database.close()

@@ -17,17 +17,18 @@ from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Refusal
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing
+from workflows.budgets.sources import Deliverer
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
-from workflows.sources.focus import FocusRead
+from workflows.sources.focus import CostRead
 from workflows.sources.text import folded_email
 
 
 def take_costs(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     *,
     policy: Policy,
     org_key: str,
@@ -35,8 +36,11 @@ def take_costs(
     replace_period: bool = False,
     skip_bad_rows: bool = False,
     dry_run: bool = False,
+    by: Deliverer | None = None,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
+
+    `by` is the program that delivers, None for the command line.
 
     What is there already goes to the projects that the policy's rules name now.
 
@@ -65,7 +69,13 @@ def take_costs(
             dry_run,
         )
     periods, refused = loading.load(
-        session, actor, read, policy=policy, replace_period=replace_period, now=now
+        session,
+        actor,
+        read,
+        policy=policy,
+        replace_period=replace_period,
+        now=now,
+        by=by,
     )
     crossings: list[Crossing] = []
     if refused:

@@ -11,10 +11,12 @@ from storage.budgets import costs
 from storage.budgets.tables import CostLoad
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.budgets import sources
 from workflows.budgets.allocation import Allocator
 from workflows.budgets.records import LoadedPeriod
+from workflows.budgets.sources import Deliverer
 from workflows.policy import Policy
-from workflows.sources.focus import FocusRead, PeriodTotals
+from workflows.sources.focus import CostRead, PeriodTotals
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 """A load that keeps less than this of a period's rows or cost is refused unless it is said to be meant."""
@@ -40,18 +42,38 @@ class _Change:
 def load(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     *,
     policy: Policy,
     replace_period: bool,
     now: datetime,
+    by: Deliverer | None = None,
 ) -> tuple[tuple[LoadedPeriod, ...], tuple[Refusal, ...]]:
     """Write what was read: (what happened to each period, why it was refused).
 
-    The same content again changes nothing. When any period is refused, nothing of the load is written.
+    The same content again changes nothing. When any period is refused, nothing of the load is written. `by` is the
+    program that delivers, None for the command line. Raises NotAllowed for cost that isn't the program's to change.
     """
     costs.lock_loads(session)
+    names = {period.source for period in read.periods}
+    sources.require_deliverer(session, names, by)
     changes = [_change(session, period) for period in read.periods]
+    allocator = Allocator(session, policy)
+    sources.require_own(
+        session,
+        by,
+        replaced=[
+            change.before
+            for change in changes
+            if change.before is not None and change.what == "replaced"
+        ],
+        given=[
+            allocator.project(key.sub_account_id, key.sub_account_name, key.tags)
+            for key in read.allocation_keys
+        ]
+        if by is not None and by.projects
+        else (),
+    )
     refusals = (
         []
         if replace_period
@@ -68,12 +90,14 @@ def load(
         for change in changes
     )
     if not refusals:
+        for name in sorted(names):
+            sources.open_source(session, name, by, now=now)
         _write(
             session,
             actor,
             read,
             [change for change in changes if change.what != "unchanged"],
-            policy,
+            allocator,
             now,
         )
     return told, tuple(refusals)
@@ -116,9 +140,9 @@ def _drop(session: Session, period: PeriodTotals, before: CostLoad) -> str | Non
 def _write(
     session: Session,
     actor: Actor,
-    read: FocusRead,
+    read: CostRead,
     changes: Sequence[_Change],
-    policy: Policy,
+    allocator: Allocator,
     now: datetime,
 ) -> None:
     if not changes:
@@ -151,7 +175,7 @@ def _write(
             },
             sha256=period.content_sha256,
         )
-    key_ids = _keys(session, read, policy)
+    key_ids = _keys(session, read, allocator)
     costs.insert_entries(session, read.entries(period_ids, key_ids))
     costs.insert_months(
         session,
@@ -170,8 +194,7 @@ def _write(
     )
 
 
-def _keys(session: Session, read: FocusRead, policy: Policy) -> list[int]:
-    allocator = Allocator(session, policy)
+def _keys(session: Session, read: CostRead, allocator: Allocator) -> list[int]:
     known = {
         (account, name, tags): key
         for key, account, name, tags, _ in costs.allocation_keys(session)

@@ -1,7 +1,9 @@
 """Predictions with their truth and the groups of people they are about, counted: no row of a person leaves this module."""
 
+import gzip
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workflows.errors import InvalidInput
 from workflows.sources import sealed
+from workflows.sources.apart import TooMuch
 from workflows.sources.focus.wording import shown
 from workflows.sources.sealed import identifier, literal
 
@@ -21,6 +24,9 @@ MOST_GROUPS = 200
 """Values of a group column, and cells of all of them together; more are no groups of people."""
 MOST_CELLS = 5_000
 MEMORY_MB, THREADS, SPILL_GB = 256, 2, 4
+MOST_UNPACKED, MOST_ROWS = 256_000_000, 5_000_000
+"""Bytes and rows of a file that somebody else sent; whoever counts files of their own may take as long as they like."""
+_PIECE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,13 @@ class Cells:
     left_out: int
 
 
-def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
-    """Count a CSV (also gzipped) or Parquet file. Raises InvalidInput with what to do; `name` is what people call the file."""
+def read(
+    path: Path, columns: Columns, *, name: str = "", is_sent: bool = False
+) -> Cells:
+    """Count a CSV (also gzipped) or Parquet file. Raises InvalidInput with what to do; `name` is what people call the file.
+
+    One that `is_sent` by somebody else is refused (TooMuch) beyond `MOST_UNPACKED` bytes and `MOST_ROWS` rows.
+    """
     import duckdb
 
     name = shown(name or path.name)
@@ -66,12 +77,22 @@ def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
         raise InvalidInput(f"There is no file {name}.", field="file")
     if not path.stat().st_size:
         raise InvalidInput(f"{name} is empty.", field="file")
+    if is_sent:
+        _unpacks(path, name)
     spill = tempfile.mkdtemp(prefix="mlgov-predictions-")
     try:
         with sealed.connect(
             [path], spill, memory_mb=MEMORY_MB, threads=THREADS, max_spill_gb=SPILL_GB
         ) as base:
-            return _count(base, sealed.table(path, "all_varchar=true"), columns, name)
+            source = sealed.table(path, "all_varchar=true")
+            if is_sent:
+                _few_rows(base, source, name)
+            return _count(base, source, columns, name)
+    except duckdb.OutOfMemoryException:
+        raise TooMuch(
+            f"{name} needs more memory than {MEMORY_MB} MB to count. {_ELSEWHERE}",
+            field="file",
+        ) from None
     except duckdb.Error as error:
         raise InvalidInput(
             f"{name} cannot be read as a table ({type(error).__name__}). Export it again as CSV UTF-8 or Parquet.",
@@ -81,12 +102,39 @@ def read(path: Path, columns: Columns, *, name: str = "") -> Cells:
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def read_bytes(data: bytes, columns: Columns, *, name: str) -> Cells:
-    """The same for a file that was sent; its rows are on the disk only while they are counted."""
-    with tempfile.NamedTemporaryFile(prefix="mlgov-predictions-") as held:
-        held.write(data)
-        held.flush()
-        return read(Path(held.name), columns, name=name)
+_ELSEWHERE = "Send less of it, or count it on your own machine with `mlgov fairness`."
+
+
+def _unpacks(path: Path, name: str) -> None:
+    """Raises TooMuch for a packed file that would become too long, having unpacked no more of it than that."""
+    size = path.stat().st_size
+    with path.open("rb") as opened:
+        is_packed = opened.read(2) == b"\x1f\x8b"
+    if is_packed:
+        size = 0
+        try:
+            with gzip.open(path) as unpacked:
+                while size <= MOST_UNPACKED and (part := unpacked.read(_PIECE)):
+                    size += len(part)
+        except (OSError, EOFError, zlib.error):
+            raise InvalidInput(
+                f"{name} is a damaged gzip file. Export it again.", field="file"
+            ) from None
+    if size > MOST_UNPACKED:
+        raise TooMuch(
+            f"{name} unpacks to more than {MOST_UNPACKED:,} bytes. {_ELSEWHERE}",
+            field="file",
+        )
+
+
+def _few_rows(base: "DuckDBPyConnection", source: str, name: str) -> None:
+    (found,) = base.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {MOST_ROWS + 1})"  # noqa: S608
+    ).fetchall()
+    if found[0] > MOST_ROWS:
+        raise TooMuch(
+            f"{name} has more than {MOST_ROWS:,} rows. {_ELSEWHERE}", field="file"
+        )
 
 
 def _count(

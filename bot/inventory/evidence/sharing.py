@@ -6,21 +6,22 @@ from typing import Any
 
 from bot import blocks, slack_files
 from bot.blocks import Block
-from bot.inventory import acting, fields, words
+from bot.inventory import acting, fields, uploads, words
 from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import windows
+from bot.readers import SLACK_SECONDS
 from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, FileShared, Search, Submission
 from bot.router import Router
 from storage.enums import ModelState
 from workflows import permissions
 from workflows.errors import InvalidInput, NotAllowed
-from workflows.evidence import fairness, sharing
+from workflows.evidence import sharing
 from workflows.evidence.forms import FAIRNESS
 from workflows.evidence.sharing import Shared
 from workflows.inventory import reads
 from workflows.projects import service as projects
-from workflows.sources import predictions
+from workflows.sources.apart import Pool, TooMuch
 from workflows.sources.predictions import Columns
 
 _CLOSED = {ModelState.APPROVAL, ModelState.RETIRED}
@@ -47,8 +48,9 @@ def shared(event: FileShared) -> Reply:
     permissions.require_member(actor, "evidence.share")
     if not event.file_id:
         raise InvalidInput("Slack did not say which file that is. Share it again.")
-    fetched = slack_files.fetch(deps, event.file_id)
-    content = sharing.read(fetched.name, fetched.data)
+    with deps.readers.file() as reading:
+        fetched = slack_files.fetch(deps, event.file_id)
+        content = _understood(reading, fetched.name, fetched.data)
     found = deps.db.run(
         lambda session: sharing.keep(
             session,
@@ -63,6 +65,16 @@ def shared(event: FileShared) -> Reply:
         )
     )
     return Private(f"{found.name}: which evidence is it?", _offer(found))
+
+
+def _understood(reading: Pool, name: str, data: bytes) -> dict[str, Any]:
+    """What a file says as evidence; one that takes too much to read is a document like any other."""
+    if len(data) > sharing.MOST_READ:
+        return {}
+    try:
+        return reading.run(uploads.UNDERSTAND, name, data, seconds=SLACK_SECONDS)
+    except TooMuch:
+        return {}
 
 
 def _offer(found: Shared) -> list[Block]:
@@ -148,34 +160,35 @@ def of(asked: Submission | Click) -> Shared | None:
 def taken(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
-    found, data = of(submission), b""
-    put = submission.values.get(fields.FILE)
-    if found is None and put:
-        fetched = slack_files.fetch(deps, put[0], seconds=slack_files.QUICK)
-        data = fetched.data
-        content = sharing.read(fetched.name, data)
-        found = Shared(
-            fetched.id,
-            fetched.name,
-            len(data),
-            fetched.sha256,
-            fetched.permalink,
-            content,
-        )
-    if found is None:
+    rules = deps.policy.evidence.fairness
+    found = of(submission)
+    put: list[str] = submission.values.get(fields.FILE) or []
+
+    def is_counted(file: Shared) -> bool:
+        return type_ == FAIRNESS and file.has_rows and rules.rows_in_slack
+
+    if found is None and not put:
         return {}
+    if found is not None and not is_counted(found):
+        return sharing.fields(found, type_)
     counted = None
-    if (
-        type_ == FAIRNESS
-        and found.has_rows
-        and deps.policy.evidence.fairness.rows_in_slack
-    ):
-        data = (
-            data
-            or slack_files.fetch(deps, found.slack_id, seconds=slack_files.QUICK).data
-        )
-        cells = predictions.read_bytes(data, _columns(submission), name=found.name)
-        counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
+    with deps.readers.file() as reading:
+        file_id = found.slack_id if found is not None else put[0]
+        fetched = slack_files.fetch(deps, file_id, seconds=slack_files.QUICK)
+        if found is None:
+            found = Shared(
+                fetched.id,
+                fetched.name,
+                len(fetched.data),
+                fetched.sha256,
+                fetched.permalink,
+                _understood(reading, fetched.name, fetched.data),
+            )
+        if is_counted(found):
+            asked = uploads.Counting(_columns(submission), found.name, rules.least)
+            counted = reading.run(
+                uploads.COUNT, asked, fetched.data, seconds=SLACK_SECONDS
+            )
     return sharing.fields(found, type_, counted)
 
 

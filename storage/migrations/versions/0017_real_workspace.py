@@ -1,8 +1,10 @@
 """What running in a real workspace needs.
 
-The oldest code that a schema takes, when the mirror of Slack was read, leases, holds after an old copy came back, a clock that never runs back, and whose place
-among the approvers a verdict or a hand-over uses.
+The oldest code that a schema takes, when the mirror of Slack was read, leases, holds after an old copy came back, a clock that never runs back, whose place
+among the approvers a verdict or a hand-over uses, and who delivers a source of cost.
 """
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -103,9 +105,54 @@ def upgrade() -> None:
         op.f("ix_tombstone_person_id"), "tombstone", ["person_id"], unique=False
     )
     op.add_column("runtime", sa.Column("erasure_check", sa.String(), nullable=True))
+    # Whose each source of cost is.
+    op.create_table(
+        "cost_source",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("token", sa.String(), nullable=True),
+        sa.Column("opened_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_cost_source")),
+    )
+    _name_who_opened_sources()
+
+
+def _name_who_opened_sources() -> None:
+    """A source belongs to whoever loaded it first, as the ledger tells; the command line has no token."""
+    connection = op.get_bind()
+    entries = connection.execute(
+        sa.text(
+            "SELECT l.source, a.actor_id, a.body FROM cost_load l JOIN audit_entry a ON a.subject_type = 'cost_load'"
+            " AND a.subject_id = CAST(l.id AS VARCHAR) WHERE a.action = 'costs.loaded' ORDER BY a.seq"
+        )
+    )
+    opened: dict[str, str] = {}
+    for source, actor, body in entries:
+        if json.loads(body).get("facts", {}).get("source", source) == source:
+            opened.setdefault(source, actor)
+    names = {
+        person: name
+        for person, name in connection.execute(
+            sa.text("SELECT person_id, name FROM api_token WHERE kind = 'machine'")
+        )
+    }
+    found = connection.execute(
+        sa.text("SELECT source, min(loaded_at) FROM cost_load GROUP BY source")
+    )
+    for source, loaded_at in found.all():
+        connection.execute(
+            sa.text(
+                "INSERT INTO cost_source (source, token, opened_at) VALUES (:source, :token, :opened_at)"
+            ),
+            {
+                "source": source,
+                "token": names.get(opened.get(source, "")),
+                "opened_at": loaded_at,
+            },
+        )
 
 
 def downgrade() -> None:
+    op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
     op.drop_index(op.f("ix_tombstone_person_id"), table_name="tombstone")
     op.drop_table("tombstone")

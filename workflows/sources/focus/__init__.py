@@ -4,6 +4,7 @@ with focus.read([Path("bill.csv")], options=ReadOptions(tag_keys=("project",))) 
     for batch in bill.groups(): ...
 """
 
+from workflows.sources.focus.held import CostRead, HeldRead
 from workflows.sources.focus.reader import FocusRead, read
 from workflows.sources.focus.records import (
     AllocationKey,
@@ -20,7 +21,9 @@ __all__ = [
     "AllocationKey",
     "BadRow",
     "CostGroup",
+    "CostRead",
     "FocusRead",
+    "HeldRead",
     "MonthTotal",
     "PeriodTotals",
     "Progress",
