@@ -31,6 +31,7 @@ from workflows.actors import Actor
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people.records import MirrorAge
+from workflows.people.tombstones import ErasureKeyMissing
 
 if TYPE_CHECKING:
     from bot.context import Team
@@ -58,6 +59,12 @@ def _what(asked: str) -> str:
 
 class CannotVerify(GovernanceError):
     """Slack could not be asked in time who somebody is or which groups they are in; nothing was decided."""
+
+
+def _without_key(error: ErasureKeyMissing, what: str) -> CannotVerify:
+    """For whoever operates mlgov in the log; who clicked can do nothing about it."""
+    log.error("nobody could be looked up: %s", error.sentence)
+    return CannotVerify(_UNVERIFIED.format(what=_what(what)))
 
 
 class Directory:
@@ -198,7 +205,10 @@ class Directory:
                 raise RuntimeError("a person who was just mirrored is not there")
             return found
 
-        return self._db.run(work)
+        try:
+            return self._db.run(work)
+        except ErasureKeyMissing as error:
+            raise _without_key(error, "account") from None
 
     # --- before a decision
 
@@ -300,6 +310,8 @@ class Directory:
             if isinstance(error, SlackSilent):
                 log.warning("a decision could not be verified: %s", error.code)
                 raise CannotVerify(words)
+            if isinstance(error, ErasureKeyMissing):
+                raise _without_key(error, what)
             if error is not None:
                 raise error
 

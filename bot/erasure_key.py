@@ -18,6 +18,8 @@ from workflows.people import tombstones as erased
 
 SUFFIX = "-erasure-key"
 """After the name of a SQLite database, beside which its key is made where the settings name no other place."""
+_LONGEST = 1000
+"""Bytes of a key; whatever holds more is another file, whose contents would change."""
 
 
 class KeyUnusable(GovernanceError):
@@ -58,16 +60,18 @@ def find(settings: Settings, database: Path | None) -> Found:
 
 def _read(path: Path) -> bytes | None:
     try:
-        key = path.read_bytes().strip()
+        with path.open("rb") as file_:
+            key = file_.read(_LONGEST + 1).strip()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise KeyUnusable(
             f"The erasure key in {path} can't be read ({error.strerror}). Give the file to the user that runs mlgov."
         ) from None
-    if len(key) < SHORTEST_KEY:
+    is_text = key.isascii() and key.decode("ascii", "replace").isprintable()
+    if not is_text or not SHORTEST_KEY <= len(key) <= _LONGEST:
         raise KeyUnusable(
-            f"{path} holds no erasure key: it takes {SHORTEST_KEY} characters or more. Put the file back from where you "
+            f"{path} holds no erasure key: it takes {SHORTEST_KEY} characters or more on one line. Put the file back from where you "
             "keep keys, or remove it where nobody was erased yet."
         )
     return key
@@ -85,9 +89,9 @@ def _make(path: Path) -> bytes:
             os.close(handle)
         try:
             with suppress(FileExistsError):  # somebody was quicker
-                os.link(part, path)
+                _name(part, path)
         finally:
-            part.unlink()
+            part.unlink(missing_ok=True)
         backup.sync_folder(path.absolute().parent)
     except OSError as error:
         raise KeyUnusable(
@@ -99,6 +103,18 @@ def _make(path: Path) -> bytes:
     return key
 
 
+def _name(part: Path, path: Path) -> None:
+    """Give a whole file its name, where nobody has it. Raises FileExistsError."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without second names
+        if path.exists():
+            raise FileExistsError from None
+        part.replace(path)
+
+
 def attach(
     database: Database, settings: Settings, *, beside: Path | None = None
 ) -> None:
@@ -107,9 +123,10 @@ def attach(
     Where no key is set and none can be made (PostgreSQL, without a place for it) there is none, and nobody can be
     erased. Raises ErasureKeyMissing where people were erased under a key that isn't here, and KeyUnusable.
     """
-    found = find(settings, beside or _file(database))
     with database.read() as session:
         standing = tombstones.standing(session)
+    # In this order: whoever makes the key tells the database after it.
+    found = find(settings, beside or _file(database))
     key = found.key
     if key is None and found.place is not None:
         if standing.people:

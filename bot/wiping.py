@@ -4,9 +4,16 @@ from pathlib import Path
 
 from storage import backup
 from storage.db import Database
+from storage.people.columns import EMPTIED, SWEPT
 
-TABLES = ("person", "private_text", "outbox", "message", "lane", "digest")
-"""Where PostgreSQL keeps old versions of what named or quoted somebody."""
+
+def statements() -> str:
+    """What PostgreSQL has to run so that its files hold no old version of a row that named or quoted somebody.
+
+    The statistics of a table quote some of its values.
+    """
+    tables = sorted({name.partition(".")[0] for name in EMPTIED | SWEPT})
+    return f"VACUUM (FULL, ANALYZE) {', '.join(tables)}; VACUUM (FULL) pg_statistic; CHECKPOINT;"
 
 
 def wipe(database: Database) -> list[str]:
@@ -17,8 +24,9 @@ def wipe(database: Database) -> list[str]:
     """
     if not database.is_sqlite:
         return [
-            "PostgreSQL keeps old versions of rows until they are vacuumed. At a quiet hour: "
-            f"VACUUM (FULL) {', '.join(TABLES)}; docs/erasure.md tells what stays in WAL archives, standbys and backups.",
+            "PostgreSQL keeps old versions of rows until they are vacuumed. Run these at a quiet hour, each on its own; "
+            "docs/erasure.md tells what stays in WAL archives, standbys and backups:",
+            statements(),
         ]
     name = database.url.database
     if not name or name.startswith((":memory:", "file:")):

@@ -53,6 +53,10 @@ def erase(
         say(
             "A policy names them by Slack id, the one in force or one before: take them out of the file, and apply it."
         )
+    for other in report.same_address:
+        say(
+            f"{other} has the same e-mail address and is not erased: if that's the same person, erase {other}, too."
+        )
     for sentence in left:
         say(sentence)
 

@@ -318,8 +318,9 @@ def replace_names(
     slack_id: str | None,
     word: str,
     now: datetime,
-) -> int:
-    """`word` instead of the person's Slack id and addresses, wherever they stand; how many direct messages were cut off.
+) -> tuple[int, list[int]]:
+    """`word` instead of the person's Slack id and addresses, wherever they stand; how many direct messages were cut off,
+    and the requests in whose facts they stood.
 
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
     `word` is one that never stood for anybody: the same person's lanes may have been put away before.
@@ -328,8 +329,8 @@ def replace_names(
     cut = 0
     if slack_id is not None:
         cut = _replace_lanes(session, slack_id, swap, word, now)
-    sweeping.sweep(session, names, swap)
-    return cut
+    swept = sweeping.sweep(session, names, swap)
+    return cut, sorted(swept.get("approval", ()))
 
 
 def _replace_lanes(

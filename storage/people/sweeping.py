@@ -31,10 +31,11 @@ def swapping(names: Sequence[str], person_id: str) -> Swap:
     return lambda text: whole.sub(person_id, text)
 
 
-def sweep(session: Session, names: Sequence[str], swap: Swap) -> int:
-    """Replace these Slack ids and addresses wherever they stand but in lanes; in how many rows they did."""
+def sweep(session: Session, names: Sequence[str], swap: Swap) -> dict[str, list[Any]]:
+    """Replace these Slack ids and addresses wherever they stand but in lanes; table → the first keys of rows where they
+    did."""
     session.flush()
-    swept = 0
+    swept: dict[str, list[Any]] = {}
     for table in Base.metadata.sorted_tables:
         wanted = [
             column
@@ -42,21 +43,23 @@ def sweep(session: Session, names: Sequence[str], swap: Swap) -> int:
             if column.table is table and str(column) not in _LANES
         ]
         if wanted:
-            swept += _sweep_table(session, table, wanted, names, swap)
+            rows = _sweep_table(session, table, wanted, names, swap)
+            if rows:
+                swept[table.name] = rows
     session.expire_all()
     return swept
 
 
 def _sweep_table(
     session: Session, table: Table, wanted: list[Any], names: Sequence[str], swap: Swap
-) -> int:
+) -> list[Any]:
     keys = list(table.primary_key.columns)
     rows = session.execute(
         select(*keys, *wanted)
         .where(or_(*(_holds(column, name) for column in wanted for name in names)))
         .with_for_update()
     ).all()
-    swept = 0
+    swept = []
     for row in rows:
         held = dict(zip(wanted, row[len(keys) :], strict=True))
         changed = {
@@ -67,7 +70,7 @@ def _sweep_table(
         if changed:
             where = [key == is_ for key, is_ in zip(keys, row, strict=False)]
             session.execute(update(table).where(*where).values(changed))
-            swept += 1
+            swept.append(row[0])
     return swept
 
 

@@ -1,5 +1,6 @@
 """The key of erased people: given, or made in a file for its owner alone; and what is refused without it."""
 
+import errno
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,7 +175,13 @@ def test_whoever_starts_at_the_same_time_gets_the_same_key(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"short\n", "holds no erasure key"), (b"", "holds no erasure key")],
+    [
+        (b"short\n", "holds no erasure key"),
+        (b"", "holds no erasure key"),
+        (b"SQLite format 3\0" + b"x" * 64, "holds no erasure key"),
+        (b"x" * 5000, "holds no erasure key"),
+        (b"a line that is long enough for one\nand another\n", "holds no erasure key"),
+    ],
 )
 def test_a_file_that_holds_no_key_is_refused(
     env: dict[str, str], tmp_path: Path, content: bytes, sentence: str
@@ -208,3 +215,36 @@ def test_settings_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(settings.SettingsRefused, match=sentence):
         settings.read(given)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_doctor_looks_at_the_key(env: dict[str, str], tmp_path: Path) -> None:
+    key = tmp_path / "keys.txt"
+
+    def line() -> str:
+        told = cli.run("doctor", **env)[1].splitlines()
+        return next(one for one in told if "erasure key: " in one)
+
+    assert "ok" in line()
+    assert "is made at the start" in line()
+    assert not key.exists()
+    assert erase(env)[0] == 0
+    assert "1 erased person is known again by it" in line()
+    key.chmod(0o644)
+    assert line().startswith("warning")
+    assert f"chmod 600 {key}" in line()
+    key.unlink()
+    assert line().startswith("failed")
+    assert MISSING in line()
+
+
+def test_a_file_system_without_second_names_holds_a_key(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_names: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    assert erase(env)[0] == 0
+    assert (tmp_path / "keys.txt").stat().st_mode & 0o777 == 0o600
+    assert not list(tmp_path.glob("keys.txt.*"))

@@ -91,9 +91,16 @@ def is_deactivated(place: Place, slack_id: str) -> bool:
         )
 
 
-def test_a_reading_without_the_key_writes_nothing(acme: Place) -> None:
+def test_a_reading_without_the_key_writes_nothing(
+    acme: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     erase(acme, FAY)
     acme.db.keep_erasure_key(None)
+    with pytest.raises(CannotVerify):
+        click(acme, FAY)
+    with pytest.raises(CannotVerify):
+        acme.directory.confirm(FAY, ["@finance"], max_age=AGE)
+    assert "1 person was erased from this database under a key" in caplog.text
     with pytest.raises(ErasureKeyMissing):
         acme.read()
     assert not is_known(acme, FAY)

@@ -259,3 +259,14 @@ def test_a_reading_and_an_erasure_at_once_leave_nothing(database: Database) -> N
             people.erase(erasing, OPERATOR, person_id, now=NOW)
         people.upsert_from_slack(reading, [changed], read_at=asked_at, now=NOW)
     assert traces(database) == []
+
+
+def test_an_entry_of_a_file_with_the_same_address_is_told(database: Database) -> None:
+    """Nobody has joined it with whom Slack knows, so it may be somebody else."""
+    with database.begin() as session:
+        row = PersonRow(email=EMAIL, name="Ana C.")
+        roster.apply_rows(session, OPERATOR, [(2, row)], org_key=ORG, now=NOW)
+        entry = people.look_up(session, EMAIL).id
+        person_id = read(session, seen()).ids[(ORG, ANA)]
+        report = people.erase(session, OPERATOR, person_id, now=NOW)
+    assert report.same_address == (entry,)

@@ -56,6 +56,8 @@ def erase(
     tombstones.bury(session, person)
     slack_id = person.slack_id
     names = [one for one in (slack_id, person.email) if one]
+    others = queries.list_by_email(session, person.email) if person.email else ()
+    same_address = tuple(row.id for row in others if row.id != person_id)
     before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
     shown = erasure.shown_in(session, person_id)
@@ -78,9 +80,10 @@ def erase(
     erasure.forget_meeting(session, person_id)
     in_policy = slack_id is not None and erasure.named_in_policy(session, slack_id)
     messages = 0
+    requests: list[int] = []
     if names:
         word = f"{person_id}-{before + 1}" if before else person_id
-        messages = erasure.replace_names(session, names, slack_id, word, now)
+        messages, requests = erasure.replace_names(session, names, slack_id, word, now)
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(
@@ -93,8 +96,12 @@ def erase(
         memberships=memberships,
         **({"answers": answers} if answers else {}),
         **({"tokens": tokens} if tokens else {}),
+        # Their facts are no longer those whose digests the ledger has.
+        **({"requests": requests} if requests else {}),
         **({"replayed": noted.at.isoformat()} if noted is not None else {}),
     )
     if noted is None:
         heads.note_erasure(session, person_id, now=now)
-    return Erasure(person_id, texts, memberships, messages, tuple(owned), in_policy)
+    return Erasure(
+        person_id, texts, memberships, messages, tuple(owned), in_policy, same_address
+    )

@@ -79,6 +79,8 @@ class Erasure:
     """Keys of projects that they own, sponsor or manage."""
     named_in_policy: bool
     """The policy file, or an older version of it, still holds their Slack id."""
+    same_address: tuple[str, ...] = ()
+    """Opaque ids of others with the same e-mail address: entries of files that nobody has joined with them."""
 
 
 @dataclass(frozen=True, slots=True)
