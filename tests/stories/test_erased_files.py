@@ -115,7 +115,10 @@ def crowd(office: Office, org: str) -> None:
 def given(office: Office) -> dict[str, str]:
     """What an operator's commands are given."""
     read = office.bot.deps.settings
+    assert read.slack_bot_token is not None
     return {
+        "SLACK_BOT_TOKEN": read.slack_bot_token.get_secret_value(),
+        "SLACK_API_URL": read.slack_api_url,
         "MLGOV_DATABASE_URL": read.mlgov_database_url.get_secret_value(),
         "MLGOV_POLICY": str(read.mlgov_policy),
         "MLGOV_ANCHOR": str(office.anchor),
