@@ -255,9 +255,14 @@ def test_a_key_that_somebody_put_in_counts_nowhere(api: Api, tmp_path: Path) -> 
     forged = tmp_path / "forged.json"
     now = api.office.now()
     told = {
-        "id": "st_" + "0" * 32, "approval": 1, "gate": "production_release", "environment": "production",
-        "deciders": [], "decidedAt": now.isoformat(), "expiresAt": (now + timedelta(hours=1)).isoformat(),
-    }  # fmt: skip
+        "id": "st_" + "0" * 32,
+        "approval": 1,
+        "gate": "production_release",
+        "environment": "production",
+        "deciders": [],
+        "decidedAt": now.isoformat(),
+        "expiresAt": (now + timedelta(hours=1)).isoformat(),
+    }
     statement = {
         "_type": envelopes.STATEMENT_TYPE,
         "subject": [{"name": "x", "digest": {"sha256": "ab" * 32}}],

@@ -24,7 +24,10 @@ def test_a_condition_that_nobody_met_is_told(database: Database) -> None:
         done = connection.execute(text("UPDATE approval_condition SET state = 'met'"))
         assert done.rowcount == 1
     (sentence,) = told(database, number)
-    assert "of 26 Jan 2026 was changed outside mlgov: what its approval depends on is not what the ledger proves" in sentence  # fmt: skip
+    assert (
+        "of 26 Jan 2026 was changed outside mlgov: what its approval depends on is not what the ledger proves"
+        in sentence
+    )
 
 
 @pytest.mark.parametrize("what", ["take_back", "edit", "withdraw"])

@@ -126,7 +126,8 @@ class Look:
 
     @property
     def _published(self) -> dict[int, set[str]]:
-        heads = [ledger.Head(seq, digest) for seq, digest in self.kept.heads] if self.kept else []  # fmt: skip
+        known = self.kept.heads if self.kept else ()
+        heads = [ledger.Head(seq, digest) for seq, digest in known]
         return ledger.kept_by_seq([*heads, *self.expected])
 
     def _broken(self, broken: ledger.Broken) -> None:

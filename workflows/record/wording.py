@@ -207,7 +207,9 @@ def _subject(fault: Fault, title: str) -> str:
         word = "approval" if was_approved and fault.field == "state" else "request"
         if fault.field in ("decided", "until"):
             word = "approval"
-        return f"the {word} of {title} (request {fault.id})" if title else f"request {fault.id}"  # fmt: skip
+        if not title:
+            return f"request {fault.id}"
+        return f"the {word} of {title} (request {fault.id})"
     if fault.kind == "budget" and title:
         return title
     word = _KINDS.get(fault.kind, fault.kind)
