@@ -18,22 +18,30 @@ class BodyRefused(Exception):
         self.sentence = sentence
 
 
+def require_short(request: Request, most: int) -> None:
+    """Refuse a body that is announced to be longer, having read nothing of it. Raises BodyRefused."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most:
+        raise _too_long(most)
+
+
+def _too_long(most: int) -> BodyRefused:
+    return BodyRefused(
+        413, "too-large", f"The body is longer than {most:,} bytes. Send it in parts."
+    )
+
+
 async def whole(request: Request, most: int, *, seconds: float | None = None) -> bytes:
     """The body. Raises BodyRefused: 413 beyond `most` bytes, 408 when it takes too long, 400 when its sender has gone."""
     seconds = SECONDS if seconds is None else seconds
-    too_long = BodyRefused(
-        413, "too-large", f"The body is longer than {most:,} bytes. Send it in parts."
-    )
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > most:
-        raise too_long
+    require_short(request, most)
     parts, size = [], 0
     try:
         async with asyncio.timeout(seconds):
             async for part in request.stream():
                 size += len(part)
                 if size > most:
-                    raise too_long
+                    raise _too_long(most)
                 parts.append(part)
     except TimeoutError:
         raise BodyRefused(

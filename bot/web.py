@@ -157,9 +157,10 @@ def _serve_slack(web: FastAPI, bolt: App, verifier: SignatureVerifier) -> None:
     async def slack_events(request: Request) -> Response:
         started = time.monotonic()
         headers = dict(request.headers)
-        if not _may_be_signed(headers, time.time()):
-            return unsigned()
         try:
+            bodies.require_short(request, MAX_BODY)
+            if not _may_be_signed(headers, time.time()):
+                return unsigned()
             raw = await bodies.whole(request, MAX_BODY)
         except BodyRefused as error:
             why = error.code.replace("-", "_")

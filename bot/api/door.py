@@ -78,12 +78,16 @@ class Door:
                     return within
                 named = (self.openapi_extra or {}).get(SCOPE)
                 has_body = self.body_field is not None
+                may_wait = any(
+                    one.alias == "wait" for one in self.dependant.query_params
+                )
 
                 async def guarded(request: Request) -> Response:
                     shown = await _BEARER(request)
                     caller = await run_in_threadpool(door.recognise, request, shown)
                     request.state.caller = caller
-                    waits = request.query_params.get("wait", "0") != "0"
+                    asked = request.query_params.get("wait", "0")
+                    waits = may_wait and asked != "0"
                     async with door.allowance.request(caller.token.id, waits=waits):
                         if named is not None:
                             await run_in_threadpool(door.require, caller, Scope(named))

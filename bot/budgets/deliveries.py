@@ -22,11 +22,13 @@ from storage.money import money_text
 from workflows.errors import InvalidInput
 from workflows.releases.forms import PROJECT
 from workflows.sources import focus
-from workflows.sources.apart import Job
+from workflows.sources.apart import Job, TooMuch
 from workflows.sources.apart.work import json_of
 from workflows.sources.focus import HeldRead
 
 MOST_ROWS = 20_000
+MOST_ACCOUNTS = 2_000
+"""Accounts, each with its tags: they are written while others wait to write."""
 MOST_UNPACKED = 100_000_000
 """Bytes of the table that the rows of a delivery make."""
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -122,6 +124,11 @@ def _read(path: Path, asked: Reading) -> Delivery:
         max_spill_gb=1,
     )
     with focus.read([table], options=options) as read:
+        if len(read.allocation_keys) > MOST_ACCOUNTS:
+            raise TooMuch(
+                f"A delivery names at most {MOST_ACCOUNTS:,} accounts, each with its tags, and this one names "
+                f"{len(read.allocation_keys):,}. Name fewer, or bring it in with `mlgov import costs`."
+            )
         return Delivery(costs.source, costs.replace_period, False, HeldRead.of(read))
 
 

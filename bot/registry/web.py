@@ -36,11 +36,14 @@ def router(deps: Deps) -> APIRouter | None:
 
     @made.post("/mlflow/webhook", include_in_schema=False)
     async def webhook(request: Request) -> Response:
-        if "x-mlflow-signature" not in request.headers:
-            return Response(
-                "Not taken: it is not signed.", status_code=401, media_type="text/plain"
-            )
         try:
+            bodies.require_short(request, MOST_BYTES)
+            if "x-mlflow-signature" not in request.headers:
+                return Response(
+                    "Not taken: it is not signed.",
+                    status_code=401,
+                    media_type="text/plain",
+                )
             body = await bodies.whole(request, MOST_BYTES)
         except BodyRefused as error:
             return Response(

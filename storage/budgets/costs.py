@@ -166,19 +166,23 @@ def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | No
     ]
 
 
-def add_allocation_key(
-    session: Session, account_id: str, name: str, tags: str, project_id: int | None
-) -> int:
-    """A new allocation key; its id."""
-    key = AllocationKey(
-        sub_account_id=account_id,
-        sub_account_name=name,
-        tags=tags,
-        project_id=project_id,
-    )
-    session.add(key)
-    session.flush()
-    return key.id
+def add_allocation_keys(
+    session: Session, keys: Sequence[tuple[str, str, str, int | None]]
+) -> None:
+    """New allocation keys: sub-account id and name, tags, project; in one go, since they can be many."""
+    if keys:
+        session.execute(
+            insert(AllocationKey),
+            [
+                {
+                    "sub_account_id": account_id,
+                    "sub_account_name": name,
+                    "tags": tags,
+                    "project_id": project,
+                }
+                for account_id, name, tags, project in keys
+            ],
+        )
 
 
 def set_projects(session: Session, changes: Sequence[dict[str, Any]]) -> None:

@@ -330,6 +330,32 @@ def test_a_minute_holds_so_many_requests(
         assert api.get("/models", "wrong").status_code == 401
 
 
+def test_only_whoever_waits_for_a_decision_needs_no_turn(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`wait` is a word of one endpoint, and of no other."""
+    turns: list[bool] = []
+    counted = limits.Allowance.request
+
+    def seen(self: limits.Allowance, token: int, *, waits: bool) -> Any:
+        turns.append(waits)
+        return counted(self, token, waits=waits)
+
+    monkeypatch.setattr(limits.Allowance, "request", seen)
+    with served(fresh_url("sqlite", request, tmp_path), tmp_path) as api:
+        pipeline = api.token()
+        asked = api.ask(pipeline).json()["id"]
+        for path in (
+            f"/approvals/{asked}",
+            f"/approvals/{asked}?wait=0",
+            "/models?wait=9",
+        ):
+            assert api.get(path, pipeline).status_code == 200
+        assert turns == [False] * 4
+        assert api.get(f"/approvals/{asked}?wait=1", pipeline).status_code == 200
+        assert turns[-1] is True
+
+
 def test_requests_come_back_evenly() -> None:
     """By a clock of its own."""
     ran(_evenly())

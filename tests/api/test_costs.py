@@ -171,3 +171,21 @@ def test_a_rule_of_the_policy_lends_a_bound_token_no_other_project(api: Api) -> 
     refused = api.post("/costs", bound, {"source": "mine", "rows": sent})
     assert refused.status_code == 403, refused.text
     assert "give some of these rows to other projects" in refused.json()["detail"]
+
+
+def test_a_delivery_names_no_more_accounts_than_can_be_written_at_once(
+    api: Api,
+) -> None:
+    program = api.token("farm", scopes=COSTS)
+    (row,) = rows(triage="1")
+    sent = [row | {"account": f"a{place}"} for place in range(2_001)]
+    refused = api.post("/costs", program, {"source": "farm", "rows": sent})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        413,
+        "A delivery names at most 2,000 accounts, each with its tags, and this one names 2,001. Name fewer, or bring it in "
+        "with `mlgov import costs`.",
+    )
+    taken = api.post("/costs", program, {"source": "farm", "rows": sent[1:]})
+    assert taken.status_code == 200, taken.text
+    again = api.post("/costs", program, {"source": "farm", "rows": sent[1:]})
+    assert again.json()["months"][0]["what"] == "unchanged"

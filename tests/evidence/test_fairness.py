@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workflows.errors import InvalidInput
 from workflows.evidence import fairness
-from workflows.evidence.fairness import Compared, Judged
+from workflows.evidence.fairness import Compared, Counted, Counts, Group, Judged
 from workflows.policy.inventory import FairnessRules
 from workflows.sources import predictions
 from workflows.sources.predictions import Cell, Cells, Columns
@@ -295,3 +295,28 @@ def test_a_million_rows(tmp_path: Path) -> None:
     assert sum(one.count for one in cells.cells) == 1_000_000
     found = fairness.judge(fairness.counts(cells, 30), FairnessRules())
     assert [one.verdict for one in found.compared] == ["clear", "clear", "clear"]
+
+
+@pytest.mark.parametrize("many", [8, 500])
+def test_the_figures_of_very_many_groups_take_no_time(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are worked out while others wait to write: fairlearn is asked for a few, and the figures stay the same."""
+    asked = 0
+
+    def by_group(*given: object) -> tuple[list[float], list[float], list[float]]:
+        nonlocal asked
+        asked += given[1] is not None
+        return by(*given)  # type: ignore[arg-type]
+
+    by = fairness._by_group
+    monkeypatch.setattr(fairness, "_by_group", by_group)
+    groups = tuple(
+        Group(names=(f"g{place}",), tp=30 + place, fp=20, fn=10, tn=40 + place)
+        for place in range(many)
+    )
+    counts = Counts(counted=(Counted(columns=("g",), groups=groups),))
+    found = fairness.judge(counts, RULES)
+    assert asked == (many <= fairness.MOST_BY_FAIRLEARN)
+    monkeypatch.setattr(fairness, "MOST_BY_FAIRLEARN", 0)
+    assert fairness.judge(counts, RULES) == found

@@ -195,19 +195,26 @@ def _write(
 
 
 def _keys(session: Session, read: CostRead, allocator: Allocator) -> list[int]:
-    known = {
+    """The id of each allocation key of a read; those that are new are made."""
+    named = [
+        (key.sub_account_id, key.sub_account_name, key.tags)
+        for key in read.allocation_keys
+    ]
+    known = _known_keys(session)
+    new = [key for key in dict.fromkeys(named) if key not in known]
+    if new:
+        costs.add_allocation_keys(
+            session, [(*key, allocator.project(*key)) for key in new]
+        )
+        known = _known_keys(session)
+    return [known[key] for key in named]
+
+
+def _known_keys(session: Session) -> dict[tuple[str, str, str], int]:
+    return {
         (account, name, tags): key
         for key, account, name, tags, _ in costs.allocation_keys(session)
     }
-    ids = []
-    for key in read.allocation_keys:
-        named = (key.sub_account_id, key.sub_account_name, key.tags)
-        if named not in known:
-            known[named] = costs.add_allocation_key(
-                session, *named, allocator.project(*named)
-            )
-        ids.append(known[named])
-    return ids
 
 
 def unallocated(session: Session, now: datetime) -> tuple[tuple[str, Decimal], ...]:

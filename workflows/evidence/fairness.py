@@ -25,6 +25,9 @@ Label = Annotated[
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
 MOST_GROUPS = 500
 """Groups of one comparison."""
+MOST_BY_FAIRLEARN = 24
+"""Groups, all comparisons together, that fairlearn itself computes: it takes some 20 ms for each while others wait to
+write. The figures of more are the same by `arithmetic`, in no time."""
 PLACES = 6
 """Decimal places of a figure in the record."""
 
@@ -188,15 +191,17 @@ def ready() -> None:
 
 def judge(found: Counts, rules: FairnessRules) -> Judged:
     """Every column of groups judged by the rules."""
+    many = sum(len(one.groups) for one in found.counted) > MOST_BY_FAIRLEARN
+    metrics = None if many else _metrics()
     return Judged(
         least=rules.least,
         ratio=rules.ratio,
         counts=found,
-        compared=tuple(_compare(one, rules) for one in found.counted),
+        compared=tuple(_compare(one, rules, metrics) for one in found.counted),
     )
 
 
-def _compare(found: Counted, rules: FairnessRules) -> Compared:
+def _compare(found: Counted, rules: FairnessRules, metrics: Any | None) -> Compared:
     groups = [one for one in found.groups if one.count >= rules.least]
     small = tuple(
         sorted(
@@ -208,12 +213,12 @@ def _compare(found: Counted, rules: FairnessRules) -> Compared:
         )
     )
     if len(groups) < 2:
-        told = _rates(groups) if groups else ()
+        told = _rates(groups, metrics) if groups else ()
         why = f"fewer than two groups of at least {rules.least} people, so nothing can be compared"
         return Compared(columns=found.columns, groups=told, small=small, flags=(why,))
-    told = _rates(groups)
-    difference, ratio = _parity(groups)
-    odds = _odds(groups)
+    told = _rates(groups, metrics)
+    difference, ratio = _parity(groups, metrics)
+    odds = _odds(groups, metrics)
     flags: list[str] = []
     verdict: Verdict = "clear"
     if small:
@@ -284,9 +289,10 @@ def _outcomes(groups: Iterable[Group]) -> list[Outcomes]:
     return [Outcomes(one.tp, one.fp, one.fn, one.tn) for one in groups]
 
 
-def _by_group(groups: Sequence[Group]) -> tuple[list[float], list[float], list[float]]:
+def _by_group(
+    groups: Sequence[Group], metrics: Any | None
+) -> tuple[list[float], list[float], list[float]]:
     """Selection, true positive and false positive rate of each group."""
-    metrics = _metrics()
     if metrics is None:
         plain = _outcomes(groups)
         return (
@@ -316,8 +322,8 @@ def _by_group(groups: Sequence[Group]) -> tuple[list[float], list[float], list[f
     return selection, true, false
 
 
-def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
-    selected, true, false = _by_group(groups)
+def _rates(groups: Sequence[Group], metrics: Any | None) -> tuple[Rates, ...]:
+    selected, true, false = _by_group(groups, metrics)
     selection = [_exact(one) for one in selected]
     highest = max(selection)
     return tuple(
@@ -335,10 +341,11 @@ def _rates(groups: Sequence[Group]) -> tuple[Rates, ...]:
     )
 
 
-def _parity(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None]:
+def _parity(
+    groups: Sequence[Group], metrics: Any | None
+) -> tuple[Decimal, Decimal | None]:
     if not any(one.tp + one.fp for one in groups):
         return _exact(0.0), None
-    metrics = _metrics()
     if metrics is None:
         difference, ratio = arithmetic.parity(_outcomes(groups))
     else:
@@ -349,14 +356,15 @@ def _parity(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None]:
     return _exact(difference), _exact(ratio)
 
 
-def _odds(groups: Sequence[Group]) -> tuple[Decimal, Decimal | None] | str:
+def _odds(
+    groups: Sequence[Group], metrics: Any | None
+) -> tuple[Decimal, Decimal | None] | str:
     """Difference and ratio, or why there is neither. Without one error of a kind anywhere there is no ratio."""
     for one in groups:
         if not (one.tp + one.fn and one.fp + one.tn):
             which = "true" if one.fp + one.tn else "false"
             return f"{' · '.join(one.names)} has no case that is {which} in truth"
     has_ratio = any(one.tp for one in groups) and any(one.fp for one in groups)
-    metrics = _metrics()
     if metrics is None:
         plain = _outcomes(groups)
         if not has_ratio:
