@@ -88,9 +88,25 @@ def upgrade() -> None:
     # Plain columns: a table that others refer to is not copied for them.
     op.add_column("person", sa.Column("linked_at", UTCDateTime(), nullable=True))
     op.add_column("project", sa.Column("channel_name", sa.String(), nullable=True))
+    op.create_table(
+        "disclosure",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("part", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("audience", sa.String(), nullable=False),
+        sa.Column("members", sa.JSON(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("told_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
+        sa.UniqueConstraint(
+            "scope", "part", "seq", name=op.f("uq_disclosure_scope_part_seq")
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("disclosure")
     op.drop_column("project", "channel_name")
     op.drop_column("person", "linked_at")
     op.drop_table("mirror_reading")
