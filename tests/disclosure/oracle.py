@@ -41,9 +41,24 @@ def few_told(told: Sequence[Group], fewest: int) -> frozenset[Hashable] | None:
     }
     columns = {atom: tuple(int(atom in group) for group in told) for atom in atoms}
     whole = rank([list(row) for row in zip(*columns.values(), strict=True)])
-    everybody = sorted(frozenset().union(*about.values()), key=repr)
-    for few in combinations(everybody, min(fewest - 1, len(everybody))):
-        rest = {columns[atom] for atom in atoms if not about[atom] <= set(few)}
-        if not rest or rank([list(row) for row in zip(*rest, strict=True)]) < whole:
-            return frozenset(few)
+    if not whole:
+        return None
+    # Nothing is gained by taking some but not all of the people who stand in the same figures with the same partners.
+    alike: dict[Hashable, set[Hashable]] = {}
+    for person in frozenset().union(*about.values()):
+        mine = [atom for atom in atoms if person in about[atom]]
+        alone = all(len(about[atom]) == 1 for atom in mine)
+        key: Hashable = (
+            frozenset(columns[atom] for atom in mine) if alone else ("with", person)
+        )
+        alike.setdefault(key, set()).add(person)
+    small = [people for people in alike.values() if len(people) < fewest]
+    for number in range(1, fewest):
+        for chosen in combinations(small, number):
+            few = frozenset().union(*chosen)
+            if len(few) >= fewest:
+                continue
+            rest = {columns[atom] for atom in atoms if not about[atom] <= few}
+            if not rest or rank([list(row) for row in zip(*rest, strict=True)]) < whole:
+                return few
     return None

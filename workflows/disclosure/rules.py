@@ -188,8 +188,8 @@ class Told:
 def tell(people: Mapping[str, tuple[AskedAs, str | None]], *, fewest: int) -> Told:
     """What may be told of these people (id → part and business unit): the total before the parts before the units.
 
-    Whatever follows from parts and units is a union of whole units, or one part's people in all units that hold both
-    parts (beside whole units); so it is enough that each of these is nobody or at least `fewest` people.
+    What follows from units alone is a union of whole units. With both parts told, somebody can take away from one part,
+    unit by unit, whichever side of the unit is larger; the smaller sides of all units are then what is left.
     """
     if len(people) < fewest:
         return Told(total=False)
@@ -219,10 +219,8 @@ def _is_safe(
         return False
     if not parts:
         return True
-    mixed = [c for c in columns if all(cells[(c, part)] for part in AskedAs)]
-    return all(
-        not mixed or sum(cells[(c, part)] for c in mixed) >= fewest for part in AskedAs
-    )
+    left = sum(min(cells[(column, part)] for part in AskedAs) for column in columns)
+    return left == 0 or left >= fewest
 
 
 # --- steps, counts, agreement and shares
