@@ -348,7 +348,7 @@ def test_no_history_tells_of_a_few(house: House, seed: int) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_no_long_history_tells_of_a_few(house: House, seed: int) -> None:
     history(house, seed, steps=60, cycles=4)
 

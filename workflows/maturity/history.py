@@ -211,9 +211,12 @@ def answers_of(
 
 
 def atoms(group: Group, who: Mapping[int, str]) -> control.Group:
-    """What a figure counts: somebody's answers are the same piece wherever they say the same."""
+    """What a figure counts: somebody's answers are the same piece wherever they say the same.
+
+    Who was erased before mlgov kept what it told has a number of their own in place of an invitation.
+    """
     return {
-        (who[i], tuple(sorted(answers.items()))): (who[i],)
+        (who.get(i, str(i)), tuple(sorted(answers.items()))): (who.get(i, str(i)),)
         for i, answers in group.items()
     }
 
