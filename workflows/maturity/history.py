@@ -7,12 +7,13 @@ from datetime import datetime
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from storage.enums import Answer, InvitationState
+from storage.enums import Answer, AskedAs, InvitationState
 from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import MaturityCycle
 from workflows.disclosure import rules as control
 from workflows.disclosure import service as disclosure
+from workflows.disclosure.rules import Told
 from workflows.maturity import reading
 from workflows.maturity.records import DimensionResult
 from workflows.maturity.rubric import Rubric
@@ -75,11 +76,20 @@ def pasts(
     return pasts
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier check-in told of a dimension in the end: whom it counted, and the parts and units beside it."""
+
+    counts: control.Group
+    figures: DimensionResult
+    beside: dict[str, control.Group]
+
+
 def earlier(
     session: Session, cycle: MaturityCycle, fewest: int
-) -> dict[str, list[tuple[control.Group, DimensionResult]]]:
+) -> dict[str, list[Earlier]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
-    found: dict[str, list[tuple[control.Group, DimensionResult]]] = {}
+    found: dict[str, list[Earlier]] = {}
     for other in queries.list_closed_before(
         session, cycle.business_unit, cycle.id, EARLIER
     ):
@@ -87,10 +97,14 @@ def earlier(
         asked = reading.rubric_of(session, other)
         answers = answers_of(session, other.id, who)
         counted = counted_early(session, other.id)
-        for key, entries in disclosure.told(session, scope(other.id)).items():
-            dimension, last = asked.dimension(key), entries[-1]
-            if dimension is None:
+        parts = disclosure.told(session, scope(other.id))
+        for dimension in asked.dimensions:
+            entries = parts.get(dimension.key)
+            if not entries:
                 continue
+            last = entries[-1]
+            members = {one for entry in entries for one in entry.members}
+            known: Group = counted.get(dimension.key, {})
             if last.audience == disclosure.ASKED:
                 members = set(last.members)
                 known = {
@@ -101,19 +115,75 @@ def earlier(
                     }
                     for i in members & answers.keys()
                 }
-            else:
-                members = {one for entry in entries for one in entry.members}
-                known = counted.get(key, {})
-            group = atoms({i: known.get(i, {}) for i in members}, who)
-            if not control.tells_of_few([group], fewest=fewest):
-                found.setdefault(key, []).append(
-                    (group, _DIMENSION.validate_python(dict(last.figures)))
+            counts = atoms({i: known.get(i, {}) for i in members}, who)
+            if control.tells_of_few([counts], fewest=fewest):
+                continue
+            beside = {
+                part.removeprefix(f"{dimension.key}:"): atoms(
+                    {i: known.get(i, {}) for i in some[-1].members}, who
                 )
+                for part, some in parts.items()
+                if part.startswith(f"{dimension.key}:")
+            }
+            figures = _DIMENSION.validate_python(dict(last.figures))
+            found.setdefault(dimension.key, []).append(Earlier(counts, figures, beside))
     return found
 
 
+def beside(
+    told: Told, group: Collection[int], people: Mapping[int, tuple[AskedAs, str | None]]
+) -> dict[str, set[int]]:
+    """The groups that are told beside a total, by name."""
+    named: dict[str, set[int]] = {
+        f"part:{part}": {i for i in group if people[i][0] is part}
+        for part in (AskedAs if told.parts else ())
+    }
+    return named | {
+        f"unit:{unit}": {i for i in group if people[i][1] == unit}
+        for unit in told.units
+    }
+
+
+def narrowed(
+    told: Told,
+    group: Group,
+    people: Mapping[int, tuple[AskedAs, str | None]],
+    who: Mapping[int, str],
+    earlier: Collection[Earlier],
+    fewest: int,
+) -> Told:
+    """Without the parts and units that differ from those of an earlier check-in by too few people."""
+    total = atoms(group, who)
+
+    def may(name: str, members: Collection[int]) -> bool:
+        counts = atoms({i: group[i] for i in members}, who)
+        return all(
+            control.may_tell(
+                [
+                    past.counts,
+                    *([past.beside[name]] if name in past.beside else ()),
+                    total,
+                ],
+                counts,
+                fewest=fewest,
+            )
+            for past in earlier
+        )
+
+    kept = {
+        name
+        for name, members in beside(told, group, people).items()
+        if may(name, members)
+    }
+    return Told(
+        told.total,
+        told.parts and all(f"part:{part}" in kept for part in AskedAs),
+        tuple(unit for unit in told.units if f"unit:{unit}" in kept),
+    )
+
+
 def repeated(
-    earlier: Iterable[tuple[control.Group, DimensionResult]],
+    earlier: Iterable[Earlier],
     past: Past,
     counts: control.Group,
     fewest: int,
@@ -121,10 +191,10 @@ def repeated(
     """The earlier check-in's figure from which this one differs by too few people, as it was told then; None for none."""
     return next(
         (
-            kept
-            for figures, kept in earlier
+            one.figures
+            for one in earlier
             if len(counts) >= fewest
-            and not control.may_tell([figures, *past.told], counts, fewest=fewest)
+            and not control.may_tell([one.counts, *past.told], counts, fewest=fewest)
         ),
         None,
     )

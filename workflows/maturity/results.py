@@ -109,12 +109,30 @@ def final(
         told = (
             Told(total=len(group) >= fewest)
             if past.entries
-            else control.tell({str(i): people[i] for i in group}, fewest=fewest)
+            else history.narrowed(
+                control.tell({str(i): people[i] for i in group}, fewest=fewest),
+                group,
+                people,
+                who,
+                earlier.get(dimension.key, ()),
+                fewest,
+            )
         )
         figures = _dimension(dimension, group, people, told, before)
         made.append(figures)
         if told.total:
             history.keep(session, cycle.id, past, figures, group, disclosure.ASKED, now)
+            for name, members in history.beside(told, group, people).items():
+                disclosure.record(
+                    session,
+                    history.scope(cycle.id),
+                    f"{dimension.key}:{name}",
+                    after=(),
+                    audience=disclosure.ASKED,
+                    members=members,
+                    figures={},
+                    now=now,
+                )
     return _result(
         session,
         cycle,
