@@ -26,6 +26,8 @@ ANSWERED = "answered"
 """The part of a cycle's disclosures that counts who answered everything."""
 EARLIER = 8
 """Results of earlier check-ins with which a new one is compared."""
+TOGETHER = 12
+"""Figures of two check-ins that are looked through together; where there are more, each is compared by itself."""
 
 
 def scope(cycle_id: int) -> str:
@@ -152,33 +154,43 @@ def narrowed(
     earlier: Collection[Earlier],
     fewest: int,
 ) -> Told:
-    """Without the parts and units that differ from those of an earlier check-in by too few people."""
-    total = atoms(group, who)
+    """Without the parts and units from which something about a few would follow, with an earlier check-in's.
 
-    def may(name: str, members: Collection[int]) -> bool:
-        counts = atoms({i: group[i] for i in members}, who)
-        return all(
-            control.may_tell(
-                [
-                    past.counts,
-                    *([past.beside[name]] if name in past.beside else ()),
-                    total,
-                ],
-                counts,
-                fewest=fewest,
-            )
-            for past in earlier
-        )
-
-    kept = {
-        name
+    Each is compared with the whole then and now and with itself then; and where they are few, all together.
+    """
+    named = {
+        name: atoms({i: group[i] for i in members}, who)
         for name, members in beside(told, group, people).items()
-        if may(name, members)
     }
+    total = atoms(group, who)
+    kept: dict[str, control.Group] = {}
+    for name in sorted(named, key=lambda one: (one[:5] != "part:", -len(named[one]))):
+        if all(
+            _may_stand_beside(past, total, kept, name, named[name], fewest)
+            for past in earlier
+        ):
+            kept[name] = named[name]
     return Told(
         told.total,
         told.parts and all(f"part:{part}" in kept for part in AskedAs),
         tuple(unit for unit in told.units if f"unit:{unit}" in kept),
+    )
+
+
+def _may_stand_beside(
+    past: Earlier,
+    total: control.Group,
+    kept: Mapping[str, control.Group],
+    name: str,
+    counts: control.Group,
+    fewest: int,
+) -> bool:
+    then = [past.beside[name]] if name in past.beside else []
+    if not control.may_tell([past.counts, *then, total], counts, fewest=fewest):
+        return False
+    together = [past.counts, *past.beside.values(), total, *kept.values(), counts]
+    return len(together) > TOGETHER or not control.tells_of_few(
+        together, fewest=fewest, unless_too_many=False
     )
 
 
