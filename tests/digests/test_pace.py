@@ -79,6 +79,22 @@ def test_a_block_that_is_not_whole_any_more_is_not_counted(firm: Firm) -> None:
     assert firm.digest().figures["approvals"]["measured"] == 6
 
 
+def test_a_decision_that_was_taken_back_and_taken_anew_does_not_stand_out(
+    firm: Firm,
+) -> None:
+    """The block of a request that was decided twice would change by that one request."""
+    project = firm.project("Ticket triage", owner="ola")
+    names = some(firm, 11)
+    first = [decided(firm, project, name, 3) for name in names[:6]]
+    for name in names[6:11]:
+        decided(firm, project, name, 5)
+    assert firm.digest().figures["approvals"]["measured"] == 11
+    firm.undo(first[0])
+    assert firm.digest().figures["approvals"]["median"] is None
+    firm.redo(first[0], NOW - timedelta(hours=10))
+    assert firm.digest().figures["approvals"]["median"] is None
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_history_of_digests_tells_of_a_few(firm: Firm, seed: int) -> None:
     """What is measured of whom, over many figures to one reader, against linear algebra."""

@@ -188,6 +188,23 @@ def test_single_answers_are_not_shown_before_and_after_an_erasure(house: House) 
         single()
 
 
+def test_single_answers_do_not_complete_an_early_result(house: House) -> None:
+    """An early result with somebody who was erased since, less the others' single answers, would be theirs."""
+    house.crowd(2, 7)
+    house.rules(answers_seen_by=SeenBy.ASSESSOR)
+    cycle = house.start()
+    all_say(house, [f"d{n}" for n in range(5)], "yes")
+    house.early(cycle)
+    house.now += timedelta(seconds=1)
+    erase(house, "d0")
+    all_say(house, ["d5", "d6", "b0", "b1"], "no")
+    house.close(cycle)
+    with house.db.read() as session, pytest.raises(NotAllowed, match="were erased"):
+        service.single_answers(
+            session, house.actor("b1"), cycle, policy=house.policy, org_key=ORG
+        )
+
+
 def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(
     house: House,
 ) -> None:

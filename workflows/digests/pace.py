@@ -90,11 +90,21 @@ def _blocks(
     """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""
     scope = f"pace:{reader}"
     entries = disclosure.told(session, scope).get(REQUESTS, [])
-    here = {int(id_) for id_ in decided["approval_id"]}
-    blocks = [set(one.members) for one in entries if here.issuperset(one.members)]
+    here = {
+        int(id_): ended.isoformat()
+        for id_, ended in zip(
+            decided["approval_id"], decided["decided_at"], strict=True
+        )
+    }
+    # Whole and as it was: a request that was opened again and decided anew would show by itself what it took.
+    blocks = [
+        set(one.members)
+        for one in entries
+        if all(here.get(id_) == one.figures["decided"][str(id_)] for id_ in one.members)
+    ]
     if not keeps:
         return blocks
-    waiting = here.difference(*(one.members for one in entries))
+    waiting = set(here).difference(*(one.members for one in entries))
     people = {
         int(str(id_)): set(rows["person_id"])
         for id_, rows in verdicts.groupby("approval_id")
@@ -103,17 +113,16 @@ def _blocks(
         {id_: people[id_] for id_ in waiting if people.get(id_)},
         fewest=rules.ENOUGH_PEOPLE,
     )
-    if new:
-        disclosure.record(
-            session,
-            scope,
-            REQUESTS,
-            after=entries,
-            audience=reader,
-            members=new.keys(),
-            figures={},
-            now=now,
-        )
+    if new and disclosure.record(
+        session,
+        scope,
+        REQUESTS,
+        after=entries,
+        audience=reader,
+        members=new.keys(),
+        figures={"decided": {str(id_): here[id_] for id_ in new}},
+        now=now,
+    ):
         blocks.append(set(new))
     return blocks
 

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.disclosure import queries
-from storage.disclosure.tables import Disclosure
 
 LEADERS, ASKED = "leaders", "asked"
 """Audiences. What one of them was told counts as known to all: people talk, and move on."""
@@ -49,17 +48,21 @@ def record(
     members: Collection[int],
     figures: Mapping[str, Any],
     now: datetime,
-) -> None:
-    """Keep what is being told; `after` is what was told of this part before. Whoever calls has locked the scope."""
-    session.add(
-        Disclosure(
-            scope=scope,
-            part=part,
-            seq=max((one.seq for one in after), default=0) + 1,
-            audience=audience,
-            members=sorted(members),
-            figures=dict(figures),
-            told_at=now,
-        )
+) -> bool:
+    """Keep what is being told; `after` is what was told of this part before.
+
+    False when something else of this part was told meanwhile: then this may not be told. It can't be for those who have
+    locked what the scope is about.
+    """
+    return queries.add(
+        session,
+        {
+            "scope": scope,
+            "part": part,
+            "seq": max((one.seq for one in after), default=0) + 1,
+            "audience": audience,
+            "members": sorted(members),
+            "figures": dict(figures),
+            "told_at": now,
+        },
     )
-    session.flush()

@@ -120,10 +120,10 @@ def single_answers(
     ]
     if not named:
         everybody = _tellable(everybody, answers, asked)
-        if _was_erased_since(cycle, invited):
+        if _was_erased_since(session, cycle, invited):
             raise NotAllowed(
-                "Somebody's answers were erased after this check-in was closed, so its single answers aren't shown any "
-                "more: which ones are gone would tell whose they were."
+                "Somebody's answers were erased after results had been told, so single answers aren't shown any more: "
+                "which ones are gone would tell whose they were."
             )
         if len(everybody) < terms.minimum_group:
             raise NotAllowed(
@@ -166,9 +166,14 @@ def _tellable(
 
 
 def _was_erased_since(
-    cycle: MaturityCycle, invited: Iterable[tuple[MaturityInvitation, Person]]
+    session: Session,
+    cycle: MaturityCycle,
+    invited: Iterable[tuple[MaturityInvitation, Person]],
 ) -> bool:
-    return cycle.closed_at is not None and any(
-        person.erased_at is not None and person.erased_at >= cycle.closed_at
+    """Whether somebody was erased who may stand in a figure that was told, early or in the end."""
+    early = said.list_early(session, cycle.id)
+    since = early[0].made_at if early else cycle.closed_at
+    return since is not None and any(
+        person.erased_at is not None and person.erased_at >= since
         for _, person in invited
     )
