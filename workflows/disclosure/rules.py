@@ -49,12 +49,8 @@ def may_tell(told: Sequence[Group], group: Group, *, fewest: int) -> bool:
     return len(about) >= fewest and not tells_of_few([*told, group], fewest=kept_to)
 
 
-def tells_of_few(
-    told: Sequence[Group], *, fewest: int, unless_too_many: bool = True
-) -> bool:
+def tells_of_few(told: Sequence[Group], *, fewest: int) -> bool:
     """Whether some sum of multiples of these figures is about somebody, but about fewer people than `fewest`.
-
-    `unless_too_many` is the answer for a history that takes more than `MOST_LOOKS` combinations to look through.
 
     What the same figures count goes together. Where that is enough people its coefficient has to be nought; of the
     combinations that leave these out, only those matter that leave out as much as possible of the rest, too.
@@ -98,7 +94,7 @@ def tells_of_few(
         if not free:
             return False
     if comb(len(seen), len(free) - 1) > MOST_LOOKS:
-        return unless_too_many
+        return True
     return _some_are_few(seen, len(free), fewest)
 
 

@@ -189,9 +189,7 @@ def _may_stand_beside(
     if not control.may_tell([past.counts, *then, total], counts, fewest=fewest):
         return False
     together = [past.counts, *past.beside.values(), total, *kept.values(), counts]
-    return len(together) > TOGETHER or not control.tells_of_few(
-        together, fewest=fewest, unless_too_many=False
-    )
+    return len(together) > TOGETHER or not control.tells_of_few(together, fewest=fewest)
 
 
 def repeated(
