@@ -8,6 +8,7 @@ from storage.base import Base
 from storage.budgets import tables as budgets
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
+from storage.disclosure import tables as disclosure
 from storage.evidence import tables as evidence
 from storage.front import tables as front
 from storage.imports import tables as imports
@@ -31,6 +32,7 @@ __all__ = [
     "budgets",
     "delivery",
     "digests",
+    "disclosure",
     "evidence",
     "front",
     "imports",

@@ -61,6 +61,10 @@ def _detail(one: DimensionResult) -> str:
         lines += [f"• {blocks.escape(text)}" for text in one.missing]
     if one.differs:
         lines.append(f"Seen most differently: “{blocks.escape(one.differs)}”")
+    else:
+        lines.append(
+            "No statement is named as seen differently: most or all people agree on each."
+        )
     return "\n".join(lines)
 
 
@@ -112,7 +116,7 @@ def cycle(found: CycleStatus) -> list[Block]:
         value,
         confirm=blocks.confirm(
             "Close this check-in?",
-            f"{found.finished} of {found.invited} people have answered all of it. Nobody can answer after that.",
+            f"{words.answered(found.finished, found.invited, found.fewest)} Nobody can answer after that.",
             yes="Close it",
             no="Keep it open",
             danger=True,
@@ -120,8 +124,8 @@ def cycle(found: CycleStatus) -> list[Block]:
     )
     return [
         blocks.section(
-            f"*Open{which}: {found.finished} of {found.invited} people answered all of it* · {words.until(found.closes_at)}\n"
-            f"{found.started} are on their way, {found.skipped} skipped. Who that is stays with them."
+            f"*Open{which}: {found.invited} people are asked* · {words.until(found.closes_at)}\n"
+            f"{words.answered(found.finished, found.invited, found.fewest)}"
         ),
         blocks.actions([early, close], block_id=f"maturity-cycle-{value}"),
     ]

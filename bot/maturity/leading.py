@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from bot import blocks
 from bot.blocks import Block
+from bot.context import Deps
 from bot.maturity import boards, messages, words
 from bot.replies import FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
@@ -11,7 +12,7 @@ from workflows import gaps, permissions
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import SetTargets
-from workflows.maturity.records import CycleResult
+from workflows.maturity.records import CycleResult, CycleStatus
 
 
 def plan(command: Command, unit: str) -> Reply:
@@ -46,14 +47,18 @@ def start(click: Click) -> Reply:
             now=deps.now(session),
         )
     )
-    with deps.db.read() as session:
-        (found,) = [
-            one
-            for one in service.open_cycles(session, policy=deps.policy)
-            if one.cycle_id == cycle_id
-        ]
+    (found,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
     text = f"Started: {found.invited} people are invited, each in their own working hours, {words.until(found.closes_at)}."
     return Private(text, [blocks.section(text)])
+
+
+def open_now(deps: Deps) -> list[CycleStatus]:
+    """How the open ones go: what is told of it is kept, so this writes."""
+    return deps.db.run(
+        lambda session: service.open_cycles(
+            session, policy=deps.policy, now=deps.now(session)
+        )
+    )
 
 
 def open_cycles(command: Command) -> Reply:
@@ -70,7 +75,7 @@ def open_cycles(command: Command) -> Reply:
             raise NotAllowed(
                 "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
             )
-        cycles = service.open_cycles(session, policy=deps.policy)
+    cycles = open_now(deps)
     if not cycles:
         text = "No check-in is open. `/mlgov maturity start` opens one."
         return Private(text, [blocks.section(text)])
@@ -121,11 +126,19 @@ def _told(found: CycleResult) -> Private:
 
 
 def details(click: Click) -> Reply:
-    """Everything that is told of a result; whoever can read its card may see it."""
+    """Everything that is told of a result, for those who may see it: they were asked, lead, assess, or read its channel."""
     permissions.require_member(click.actor, "maturity.read")
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
+        service.require_sight(
+            session,
+            click.actor,
+            cycle_id,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            channel=click.channel,
+        )
         found = service.of_cycle(session, cycle_id)
         if found is None:
             raise InvalidInput(
@@ -161,10 +174,12 @@ def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.targets(
+        found = service.targets_for(
             session,
+            command.actor,
             service.unit_named(session, unit, org_key=deps.team.org_key),
             policy=deps.policy,
+            org_key=deps.team.org_key,
             now=deps.now(session),
         )
         may_set = service.has_role(
@@ -181,6 +196,13 @@ def open_targets(click: Click) -> Reply:
     """Choose what to aim for."""
     deps = click.deps
     with deps.db.read() as session:
+        service.require_leader(
+            session,
+            click.actor,
+            "maturity.set_targets",
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
         found = service.targets(
             session,
             None if click.value == "-" else click.value,

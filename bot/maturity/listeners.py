@@ -236,7 +236,7 @@ def _status(command: Command) -> Reply:
             policy=deps.policy,
             org_key=deps.team.org_key,
         )
-        cycles = service.open_cycles(session, policy=deps.policy) if leads else []
+    cycles = leading.open_now(deps) if leads else []
     shown: list[Block] = []
     drawn: tuple[Picture, ...] = ()
     if own is not None and own.is_open:

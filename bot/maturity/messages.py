@@ -192,16 +192,24 @@ def line(one: DimensionResult) -> str:
     held, of = one.toward
     following = {Level.LOW: "medium", Level.MEDIUM: "high"}.get(one.level)
     way = f" · {held} of {of} for {following}" if following else ""
-    return f"{name}: *{words.level(one.level)}*{way} · {one.agreement} % agree"
+    return f"{name}: *{words.level(one.level)}*{way} · {words.agreement(one.agreement)}"
 
 
 def _facts(found: CycleResult) -> str:
-    facts = [f"{found.answered} of {found.invited} people answered all of it"]
+    facts = [
+        f"at least {found.answered:,} of {found.invited:,} people answered all of it"
+        if found.answered
+        else f"{found.invited:,} people were asked"
+    ]
     if found.is_early:
         facts.append(f"as of {blocks.when(found.as_of)}, the check-in is open")
     if found.held_back:
         facts.append(
-            f"what came after the early result came from fewer than {found.fewest} people and is not counted, so that nobody is told of"
+            f"answers that came after the early result aren't counted where they came from fewer than {found.fewest} people"
         )
-    facts.append(f"nothing is told of fewer than {found.fewest} people")
+    if found.as_before:
+        facts.append(
+            f"a part stays as it was told last time where fewer than {found.fewest} people say something else by now"
+        )
+    facts.append(f"no result tells of fewer than {found.fewest} people")
     return " · ".join(facts)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from bot import blocks
 from storage.enums import Answer, AskedAs, InvitationState, Level, SeenBy
+from workflows.disclosure.rules import MOST_AGREEMENT
 from workflows.errors import InvalidInput
 from workflows.maturity.records import CycleResult, MyCheckIn, Terms
 
@@ -134,6 +135,25 @@ def headline(result: CycleResult) -> str:
         untold = len(result.dimensions) - len(result.told)
         return f"Maturity{which} {when}: no overall level, {blocks.counted(untold, 'part')} had too few answers{median}"
     return f"Maturity{which} {when}: {level(result.overall)} overall{median}"
+
+
+def answered(count: int, invited: int, fewest: int) -> str:
+    """How many have answered, as far as that may be told; a sentence."""
+    if count:
+        return f"At least {count:,} of {invited:,} people answered all of it."
+    if invited < 2 * fewest:
+        return (
+            f"With {invited} people asked, how many answered isn't told: it would say something about fewer than "
+            f"{fewest} of them."
+        )
+    return f"How many answered is told from {fewest} people on."
+
+
+def agreement(per_cent: int | None) -> str:
+    """`55 % agree`; from 80 on no closer than `80 % or more agree`."""
+    if per_cent is not None and per_cent >= MOST_AGREEMENT:
+        return f"{MOST_AGREEMENT} % or more agree"
+    return f"{per_cent} % agree"
 
 
 def holding_back(result: CycleResult) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import PrivateText
@@ -171,16 +171,6 @@ def list_counted(
             .where(MaturityInvitation.cycle_id == cycle_id)
         )
     ]
-
-
-def drop_counted(session: Session, cycle_id: int) -> None:
-    """The cycle is closed: what early results counted is not needed beside the answers."""
-    mine = select(MaturityInvitation.id).where(MaturityInvitation.cycle_id == cycle_id)
-    session.execute(
-        delete(MaturityCounted)
-        .where(MaturityCounted.invitation_id.in_(mine))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def list_targets(session: Session, unit: str) -> Sequence[MaturityTarget]:

@@ -147,6 +147,28 @@ def last_closed(
     )
 
 
+def list_closed_before(
+    session: Session, business_unit: str | None, cycle_id: int, most: int
+) -> Sequence[MaturityCycle]:
+    """Closed cycles of the organisation (None) or of a unit before this one, the newest first."""
+    return (
+        session.execute(
+            select(MaturityCycle)
+            .where(
+                MaturityCycle.state == CycleState.CLOSED,
+                MaturityCycle.business_unit.is_(None)
+                if business_unit is None
+                else MaturityCycle.business_unit == business_unit,
+                MaturityCycle.id < cycle_id,
+            )
+            .order_by(MaturityCycle.id.desc())
+            .limit(most)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def list_closed(session: Session) -> Sequence[MaturityCycle]:
     """Closed cycles, newest first."""
     return (

@@ -112,7 +112,8 @@ class MaturityEarly(Base):
 
 
 class MaturityCounted(Base):
-    """What an early result counted of one person in one dimension; later early results count the very same."""
+    """What an early result counted of one person in one dimension; later early results count the very same, and later
+    check-ins are compared with it where it stayed the last that was told."""
 
     __tablename__ = "maturity_counted"
 

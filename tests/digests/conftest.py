@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.tables import (
@@ -23,6 +23,7 @@ from storage.budgets.tables import (
     CostMonth,
 )
 from storage.db import Database
+from storage.disclosure.tables import Disclosure
 from storage.milestones.tables import Milestone, MilestoneMove
 from storage.money import exact_sum
 from storage.people.tables import Person
@@ -335,8 +336,8 @@ class Firm:
         )
 
     def digest(self, name: str = "lea", now: datetime = NOW) -> Content:
-        """What this person's digest of week 4 says."""
-        with self.db.read() as session:
+        """What this person's digest of week 4 says, as it is sent."""
+        with self.db.begin() as session:
             return making.make(
                 session,
                 self.actor(name),
@@ -344,6 +345,30 @@ class Firm:
                 zone=LONDON,
                 policy=self.policy,
                 now=now,
+                keeps=True,
+            )
+
+    def undo(self, approval_id: int) -> None:
+        """A request is open again: its last verdict was taken back."""
+        with self.db.begin() as session:
+            row = session.get_one(Approval, approval_id)
+            row.state, row.decided_at = "pending", None
+
+    def redo(self, approval_id: int, at: datetime) -> None:
+        """It is decided once more."""
+        with self.db.begin() as session:
+            row = session.get_one(Approval, approval_id)
+            row.state, row.decided_at = "approved", at
+
+    def blocks(self, name: str) -> list[list[int]]:
+        """The blocks of requests that this person's figures of pace have counted so far."""
+        with self.db.read() as session:
+            return list(
+                session.scalars(
+                    select(Disclosure.members)
+                    .where(Disclosure.scope == f"pace:p-{name}")
+                    .order_by(Disclosure.seq)
+                )
             )
 
     def sql(self, statement: str, **values: Any) -> Any:

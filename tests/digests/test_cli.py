@@ -21,6 +21,7 @@ def ready(firm: Firm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
     """Lea's digest of week 4 was sent; since then the name of its project has changed."""
     project = firm.project("Ticket triage", owner="ola")
     firm.budget(project, "1000")
+    content = firm.digest().stored()
     with firm.db.begin() as session:
         session.add(
             Digest(
@@ -34,7 +35,7 @@ def ready(firm: Firm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firm:
                 planned_at=NOW,
                 late_at=NOW + timedelta(days=4),
                 built_at=NOW,
-                content=firm.digest().stored(),
+                content=content,
                 created_at=NOW,
             )
         )

@@ -85,13 +85,29 @@ def test_what_is_missing_skips_no_level() -> None:
 
 def test_agreement_and_where_people_differ() -> None:
     same = dict.fromkeys(IDS, Y)
-    assert rules.score(DATA, [same] * 5).agreement == 100
+    assert rules.score(DATA, [same] * 5).agreement == 80
     assert rules.score(DATA, [same] * 5).differs is None
     other = same | {IDS[2]: N}
     found = rules.score(DATA, [same, same, same, other, other])
     assert found.differs == IDS[2]
-    assert found.agreement == 95
+    assert found.agreement == 80
     assert found.people == 5
+    split = dict.fromkeys(IDS, N)
+    assert rules.score(DATA, [same, same, same, split, split]).agreement == 60
+
+
+def test_all_of_one_mind_look_like_all_but_one() -> None:
+    """Beside the list of what does not hold, unanimity would tell what each of five said."""
+    for answer in (Y, N, P, U):
+        same = dict.fromkeys(IDS, answer)
+        for other in (Y, N, P, U):
+            apart = dict.fromkeys(IDS, other)
+            alike, nearly = (
+                rules.score(DATA, [same] * 5),
+                rules.score(DATA, [*[same] * 4, apart]),
+            )
+            assert (alike.agreement, alike.differs) == (80, None)
+            assert (nearly.agreement, nearly.differs) == (80, None)
 
 
 person = st.fixed_dictionaries({id_: st.sampled_from(Answer) for id_ in IDS})

@@ -223,7 +223,8 @@ def test_who_leaves_is_counted_nowhere(house: House) -> None:
             now=house.now,
         )
     found = house.close(cycle)
-    assert (found.invited, found.answered) == (7, 5)
+    assert (found.invited, found.answered) == (8, 0)
+    assert found.dimensions[0].people == 5
     assert found.dimensions[0].people == 5
     assert house.states()["d0"] == "left"
 
@@ -265,7 +266,16 @@ def test_comments_and_proof(house: House) -> None:
 def test_the_ledger_holds_no_answer(house: House) -> None:
     house.crowd(2, 4)
     house.start()
-    house.say("d0", {"data.owner": "partly"})
+    house.say("d0", {"data.owner": "partly", "data.rules": "no"})
+    mine = house.mine("d0")
+    with house.db.begin() as session:
+        service.note(
+            session,
+            house.actor("d0"),
+            WriteNote(invitation_id=mine.id, dimension="data", comment="Only vision"),
+            policy=house.policy,
+            now=house.now,
+        )
     with house.db.read() as session:
         (body,) = [
             row.body
@@ -273,7 +283,7 @@ def test_the_ledger_holds_no_answer(house: House) -> None:
             if row.action == "maturity.answered"
         ]
         assert ledger.verify(session) is None
-    assert set(json.loads(body)["facts"]) == {"statement", "sha256"}
+    assert json.loads(body)["facts"] == {}
 
 
 def test_an_erased_person_said_nothing(house: House) -> None:
@@ -291,7 +301,8 @@ def test_an_erased_person_said_nothing(house: House) -> None:
         assert people.export(session, "p_d0")["check_in_answers"] == []
         assert ledger.verify(session) is None
     found = house.close(cycle)
-    assert (found.invited, found.answered) == (7, 5)
+    assert (found.invited, found.answered) == (8, 0)
+    assert found.dimensions[0].people == 5
     with house.db.begin() as session:
         people.erase(session, OPERATOR, "p_d1", now=house.now)
         kept = service.of_cycle(session, cycle)

@@ -1,6 +1,7 @@
 """A check-in from a leader's word to the result in the channel."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from bot.maturity import views, words
 from storage import ledger
 from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation
+from storage.people import queries as people
 from tests.conftest import fresh_url
 from tests.maturity.company import (
     BOSS,
@@ -110,7 +112,7 @@ def test_from_invitation_to_result(company: Office) -> None:
 
     result = company.last(company.sandbox.seat(BOSS), "C0GOV")
     assert result.text == "Maturity in January 2026: high overall, median high"
-    assert "5 of 8 people answered all of it" in str(result.blocks)
+    assert "8 people were asked" in str(result.blocks)
     (radar,) = [block for block in result.blocks if block["type"] == "image"]
     assert "Data high" in radar["alt_text"]
     assert company.sandbox.world.files.shows(radar["slack_file"])
@@ -191,6 +193,66 @@ def test_who_may_do_what(company: Office) -> None:
     assert "A check-in is open until" in boss.ephemerals()[-1].text
     boss.slash("/mlgov", "maturity", "C0GOV")
     shown = str(boss.ephemerals()[-1].blocks)
-    assert "0 of 8 people answered all of it" in shown
+    assert "8 people are asked" in shown
+    assert "With 8 people asked, how many answered isn't told" in shown
     boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.EARLY)
     company.private(boss, "Nothing can be told yet: it takes 5 people")
+
+
+def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -> None:
+    """Every window and word about a result, for somebody who was not asked, reads its channel or doesn't."""
+    reader, outsider = (company.sandbox.seat(id_) for id_ in ("U0P004", "U0P007"))
+    with company.db.begin(patient=True) as session:
+        for seat in (reader, outsider):
+            (row,) = people.list_by_slack_ids(session, "T0ACME", [seat.user_id])
+            row.persona = None
+    boss = company.sandbox.seat(BOSS)
+    boss.slash("/mlgov", "maturity start", "C0GOV")
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.START)
+    company.private(boss, "Started: 6 people are invited")
+    company.settle()
+    company.move(timedelta(hours=24))
+    for id_ in (*staff(PEOPLE)[:4], "U0P005"):
+        answer_all(company.sandbox.seat(id_), lambda statement: "no")
+    boss.slash("/mlgov", "maturity close", "C0GOV")
+    assert "6 people are asked" in str(boss.ephemerals()[-1].blocks)
+    boss.click(ephemeral_id=boss.ephemerals()[-1].id, action_id=words.CLOSE)
+    company.settle()
+    card = company.last(reader, "C0GOV")
+    assert "80 % or more agree" in str(card.blocks)
+    assert reader.click(channel_id="C0GOV", ts=card.ts, action_id=words.DETAILS).ok
+    assert "No statement is named as seen differently" in str(
+        reader.modals()[-1].blocks
+    )
+
+    reader.slash("/mlgov", "maturity targets", "C0GOV")
+    assert "people who were asked" in reader.ephemerals()[-1].text
+    asked = company.sandbox.seat("U0P001")
+    asked.slash("/mlgov", "maturity targets", "C0GOV")
+    assert "No targets yet" in str(asked.ephemerals()[-1].blocks)
+
+    outsider.say(outsider.dm().id, "help")
+    company.settle()
+    for action, value, refusal in (
+        (words.DETAILS, "1", "people who were asked"),
+        (words.TARGETS, "-", "That is for leaders"),
+        (words.PLAN, "data.owner|", "That is for leaders"),
+        (words.SINGLE, "1", "Nobody is shown single answers"),
+        (words.EARLY, "1", "That is for leaders"),
+    ):
+        message = outsider.messages(outsider.dm().id)[-1]
+        button = {
+            "type": "button",
+            "action_id": action,
+            "text": {"type": "plain_text", "text": "x"},
+            "value": value,
+        }
+        row = {"type": "actions", "block_id": "forged", "elements": [button]}
+        outsider.click(
+            channel_id=outsider.dm().id,
+            ts=message.ts,
+            action_id=action,
+            shown=replace(message, blocks=[row]),
+        )
+        company.private(outsider, refusal)
+    assert not outsider.modals()

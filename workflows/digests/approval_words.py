@@ -50,22 +50,24 @@ def rows(figures: Figures) -> tuple[Row, ...]:
     if found.median is None:
         rows.append(
             Row(
-                f"How long decisions take is told once {rules.ENOUGH_PEOPLE} different people have decided "
-                "within four weeks; with fewer it would tell somebody's own pace."
+                f"How long decisions take is told once {rules.ENOUGH_PEOPLE} different people have decided within four "
+                "weeks and nobody had a part in more than half of it; else it would tell somebody's own pace. A preview "
+                "tells no more of it than your last digest did."
             )
         )
     else:
         rows.append(
             Row(
-                f"Of {counted(found.measured, 'request')} decided in the last four weeks, half took less than "
-                f"{span(found.median)} from asking to the last decision."
+                f"Half of {counted(found.measured, 'request')} that were decided in the last four weeks took less than "
+                f"{span(found.median)} from asking to the last decision. Where somebody decides more than half, some of "
+                "theirs are left out."
             )
         )
         if found.slowest is not None:
             rows.append(
                 Row(
                     f"The slowest stage was {found.slowest[0]}: half of its decisions took longer than {span(found.slowest[1])}. "
-                    f"Stages in which fewer than {rules.ENOUGH_PEOPLE} people decided are not compared."
+                    f"Stages in which fewer than {rules.ENOUGH_PEOPLE} people decided, or one of them in more than half, aren't compared."
                 )
             )
     return tuple(rows)

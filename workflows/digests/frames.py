@@ -51,11 +51,16 @@ def gather(
     sight: Sight,
     span: Span,
     *,
+    reader: str,
+    keeps: bool,
     policy: Policy,
     waiting: int,
     maturity: MaturityFigures | None,
 ) -> Figures:
-    """The figures of a week over what somebody may see, in about fifteen statements whatever there is to see."""
+    """The figures of a week over what somebody may see, in about fifteen statements whatever there is to see.
+
+    With `keeps` what is told of people's pace is written down as told to this reader.
+    """
     money = _money(session, sight, span, policy)
     over = {one.budget_id for group in money for one in group.over}
     crossed = {
@@ -78,7 +83,13 @@ def gather(
             today=span.local_day,
         ),
         approvals=pace.gather(
-            session, sight, since=span.since, until=span.until, now=span.now
+            session,
+            sight,
+            reader=reader,
+            keeps=keeps,
+            since=span.since,
+            until=span.until,
+            now=span.now,
         ),
         maturity=maturity,
         waiting=waiting,

@@ -1,4 +1,4 @@
-"""Making a digest: the figures over what one person may see, and the words of them. Writes nothing."""
+"""Making a digest: the figures over what one person may see, and the words of them."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -23,8 +23,13 @@ def make(
     zone: ZoneInfo,
     policy: Policy,
     now: datetime,
+    keeps: bool = False,
 ) -> Content:
-    """The digest of seven days for one person, over what they may see. Writes nothing."""
+    """The digest of seven days for one person, over what they may see.
+
+    With `keeps` they are going to be told: what the digest says of people's pace is written down. Without, nothing is
+    written, and no pace is told that they were not told before.
+    """
     from workflows.digests import (
         frames,
     )  # pandas is heavy, and most processes never make a digest
@@ -43,6 +48,8 @@ def make(
             now,
             max(now.astimezone(zone).date(), first_day + rules.WEEK),
         ),
+        reader=actor.id,
+        keeps=keeps,
         policy=policy,
         waiting=len(waiting),
         maturity=_maturity(session, actor, since, until, policy=policy, now=now),

@@ -33,7 +33,7 @@ def _changed(level: Level, before: Level | None) -> str:
 
 
 def lines(found: MaturityFigures | None) -> list[tuple[int, Line]]:
-    """`Q1 2026: overall medium, it was low; lowest in Deployment; 14 of 20 answered`."""
+    """`Q1 2026: overall medium, it was low; lowest in Deployment; at least 10 of 20 answered`."""
     if found is None:
         return []
     told = [
@@ -43,7 +43,8 @@ def lines(found: MaturityFigures | None) -> list[tuple[int, Line]]:
     ]
     if found.lowest:
         told.append(f"lowest in {rules.listed(found.lowest)}")
-    told.append(f"{found.answered:,} of {found.invited:,} answered")
+    if found.answered:
+        told.append(f"at least {found.answered:,} of {found.invited:,} answered")
     return [(3, Line(MATURITY, LABELS[MATURITY], f"{found.label}: {'; '.join(told)}"))]
 
 

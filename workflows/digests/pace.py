@@ -1,9 +1,11 @@
 """How requests ended and how long that took, from statements by way of pandas frames; never one person's own pace.
 
-Heavy: imported only where a digest is made.
+What a reader is told of pace is about whole blocks of requests: each is decided by at least five people, nobody has a
+part in more than half of it, and it is counted as a whole or not at all. So two figures of one reader differ by whole
+blocks and never by somebody's decisions. Heavy: imported only where a digest is made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,12 @@ from storage.digests import figures as statements
 from storage.enums import ApprovalState
 from workflows.digests import rules
 from workflows.digests.records import ApprovalFigures
+from workflows.disclosure import rules as control
+from workflows.disclosure import service as disclosure
 from workflows.visibility import Sight
+
+REQUESTS = "requests"
+"""The part of a reader's disclosures that says which requests their figures of pace have counted."""
 
 
 def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
@@ -24,9 +31,19 @@ def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
 
 
 def gather(
-    session: Session, sight: Sight, *, since: datetime, until: datetime, now: datetime
+    session: Session,
+    sight: Sight,
+    *,
+    reader: str,
+    keeps: bool,
+    since: datetime,
+    until: datetime,
+    now: datetime,
 ) -> ApprovalFigures:
-    """What ended in the week, what waits, and how long decisions took in the four weeks up to its end."""
+    """What ended in the week, what waits, and how long decisions took in the four weeks up to its end.
+
+    With `keeps` the reader is being told, which is written down; without, no pace is told that they were not told before.
+    """
     measured_since = until - rules.MEASURED
     ended = _frame(
         statements.ended_requests(session, sight.within, measured_since, until),
@@ -43,7 +60,8 @@ def gather(
             [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
         )
     ]
-    enough = verdicts["person_id"].nunique() >= rules.ENOUGH_PEOPLE
+    blocks = _blocks(session, reader, decided, verdicts, keeps=keeps, now=now)
+    counted = decided[decided["approval_id"].isin(set().union(*blocks))]
     return ApprovalFigures(
         # What was approved that week and lapsed since was approved all the same.
         approved=int(counts.get(ApprovalState.APPROVED.value, 0))
@@ -52,12 +70,61 @@ def gather(
         expired=int(counts.get(ApprovalState.EXPIRED.value, 0)),
         withdrawn=int(counts.get(ApprovalState.WITHDRAWN.value, 0)),
         waiting=statements.count_pending(session, sight.within, now),
-        measured=len(decided) if enough else 0,
-        median=_median(decided["decided_at"], decided["created_at"])
-        if enough and len(decided)
+        measured=len(counted),
+        median=_median(counted["decided_at"], counted["created_at"])
+        if len(counted)
         else None,
-        slowest=_slowest(decided, verdicts) if enough and len(decided) else None,
+        slowest=_slowest(counted, verdicts, blocks) if len(counted) else None,
     )
+
+
+def _blocks(
+    session: Session,
+    reader: str,
+    decided: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    *,
+    keeps: bool,
+    now: datetime,
+) -> list[set[int]]:
+    """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""
+    scope = f"pace:{reader}"
+    entries = disclosure.told(session, scope).get(REQUESTS, [])
+    here = {
+        int(id_): ended.isoformat()
+        for id_, ended in zip(
+            decided["approval_id"], decided["decided_at"], strict=True
+        )
+    }
+    # Whole and as it was: a request that was opened again and decided anew would show by itself what it took.
+    blocks = [
+        set(one.members)
+        for one in entries
+        if all(here.get(id_) == one.figures["decided"][str(id_)] for id_ in one.members)
+    ]
+    if not keeps:
+        return blocks
+    waiting = set(here).difference(*(one.members for one in entries))
+    people = {
+        int(str(id_)): set(rows["person_id"])
+        for id_, rows in verdicts.groupby("approval_id")
+    }
+    new = control.capped(
+        {id_: people[id_] for id_ in waiting if people.get(id_)},
+        fewest=rules.ENOUGH_PEOPLE,
+    )
+    if new and disclosure.record(
+        session,
+        scope,
+        REQUESTS,
+        after=entries,
+        audience=reader,
+        members=new.keys(),
+        figures={"decided": {str(id_): here[id_] for id_ in new}},
+        now=now,
+    ):
+        blocks.append(set(new))
+    return blocks
 
 
 def _median(ends: "pd.Series[Any]", begins: "pd.Series[Any]") -> timedelta:
@@ -68,21 +135,14 @@ def _median(ends: "pd.Series[Any]", begins: "pd.Series[Any]") -> timedelta:
 
 
 def _slowest(
-    decided: pd.DataFrame, verdicts: pd.DataFrame
+    decided: pd.DataFrame, verdicts: pd.DataFrame, blocks: Sequence[Collection[int]]
 ) -> tuple[str, timedelta] | None:
-    """The stage whose median is the longest, of at least two in each of which enough people decided.
+    """The stage whose median is the longest, of at least two whose pace may be told.
 
-    A stage lasts from when it was asked (the end of the one before, or the asking) to its last verdict. None as well
-    when the stages that are left out were decided by too few people together: taking what is told from the whole
-    would tell their pace.
+    A stage lasts from when it was asked (the end of the one before, or the asking) to its last verdict.
     """
-    people = {
-        str(stage): set(rows["person_id"]) for stage, rows in verdicts.groupby("stage")
-    }
-    few = [one for one in people.values() if len(one) < rules.ENOUGH_PEOPLE]
-    if few and len(set().union(*few)) < rules.ENOUGH_PEOPLE:
-        return None
-    ends = verdicts.groupby(["approval_id", "position", "stage"], sort=True)["at"].max()
+    counted = verdicts[verdicts["approval_id"].isin(set(decided["approval_id"]))]
+    ends = counted.groupby(["approval_id", "position", "stage"], sort=True)["at"].max()
     stages = ends.reset_index().rename(columns={"at": "end"})
     stages["begin"] = stages.groupby("approval_id")["end"].shift(1)
     asked = dict(zip(decided["approval_id"], decided["created_at"], strict=True))
@@ -92,12 +152,34 @@ def _slowest(
             stages["approval_id"], stages["position"], stages["begin"], strict=True
         )
     ]
-    medians = {
-        str(stage): _median(rows["end"], rows["begin"])
-        for stage, rows in stages.groupby("stage", sort=True)
-        if len(people[str(stage)]) >= rules.ENOUGH_PEOPLE
-    }
+    within: dict[str, set[int]] = {}
+    for block in blocks:
+        for stage in _tellable(verdicts[verdicts["approval_id"].isin(set(block))]):
+            within.setdefault(stage, set()).update(block)
+    medians: dict[str, timedelta] = {}
+    for name, rows in stages.groupby("stage", sort=True):
+        told = rows[rows["approval_id"].isin(within.get(str(name), set()))]
+        if len(told):
+            medians[str(name)] = _median(told["end"], told["begin"])
     if len(medians) < 2:
         return None
     stage = max(medians, key=lambda name: (medians[name], name))
     return stage, medians[stage]
+
+
+def _tellable(verdicts: pd.DataFrame) -> list[str]:
+    """The stages of a block whose pace may be told: enough people decided, nobody in more than half of its requests.
+
+    None where the others were decided by too few people together: taking what is told from the whole would tell theirs.
+    """
+    told, others = [], set[str]()
+    for stage, rows in verdicts.groupby("stage"):
+        requests = {
+            int(str(id_)): set(some["person_id"])
+            for id_, some in rows.groupby("approval_id")
+        }
+        if len(control.capped(requests, fewest=rules.ENOUGH_PEOPLE)) == len(requests):
+            told.append(str(stage))
+        else:
+            others |= set(rows["person_id"])
+    return [] if others and len(others) < rules.ENOUGH_PEOPLE else told

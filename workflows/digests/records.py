@@ -65,7 +65,7 @@ class Movement:
 class ApprovalFigures:
     """Requests that ended in the week, those that wait, and how long decisions took in the last four weeks.
 
-    `median` and `slowest` are None where fewer than five people decided, so that they tell nobody's own pace.
+    `median` and `slowest` are None where they would tell of fewer than five people, or mostly of one.
     """
 
     approved: int = 0

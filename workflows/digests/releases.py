@@ -88,6 +88,7 @@ def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
             zone=readers.calendar_of(row, policy).zone,
             policy=policy,
             now=occasion.now,
+            keeps=True,
         ).stored()
     release.contents = contents
     release.readers = sum(

@@ -73,6 +73,7 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         zone=ZoneInfo(digest.tz),
         policy=occasion.policy,
         now=occasion.now,
+        keeps=True,
     )
     had_failed = digest.failures > 0
     digest.content, digest.built_at = content.stored(), occasion.now

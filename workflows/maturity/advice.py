@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.enums import Level, ProjectCategory, ProjectStatus
-from workflows.maturity import results
+from workflows.actors import Actor
+from workflows.maturity import results, sight
 from workflows.maturity.records import CycleResult
 from workflows.policy import Policy
 
@@ -32,6 +33,25 @@ def caution(
         return None
     found = results.latest(session, policy=policy, now=now)
     return found if found is not None and found.overall is Level.LOW else None
+
+
+def caution_for(
+    session: Session,
+    actor: Actor,
+    category: str | None,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    status: str,
+) -> CycleResult | None:
+    """The same, for somebody who may see that result."""
+    found = caution(session, category, policy=policy, now=now, status=status)
+    if found is None or not sight.may_see(
+        session, actor, found.cycle_id, policy=policy, org_key=org_key
+    ):
+        return None
+    return found
 
 
 def words(found: CycleResult, projects: Sequence[str] = ()) -> str:

@@ -1,5 +1,7 @@
 """One person's check-in: what they were asked, what they say, and that it is kept the moment they say it."""
 
+import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -113,25 +115,13 @@ def note(
         row = MaturityNote(invitation_id=invitation.id, dimension=form.dimension)
         session.add(row)
     old = said.texts(session, [one for one in (row.comment_id, row.link_id) if one])
-    facts = {}
     for name, text in (("comment", form.comment), ("link", form.link)):
         column = f"{name}_id"
         if old.get(getattr(row, column) or 0, "") == text:
             continue
         kept = _written(session, actor, text, now)
         setattr(row, column, kept.id if kept else None)
-        facts[name] = audit.text_fact(kept) if kept else None
-    if facts:
-        session.flush()
-        audit.record(
-            session,
-            actor,
-            "maturity.noted",
-            (reading.TYPE, invitation.id),
-            now=now,
-            dimension=form.dimension,
-            **facts,
-        )
+    session.flush()
     return reading.record(session, cycle, invitation, policy)
 
 
@@ -216,20 +206,32 @@ def _keep(
                 answered_at=now,
             )
         )
-    if invitation.salt is None:
+    begins = invitation.salt is None
+    if begins:
         invitation.salt = secrets.token_hex(16)
     session.flush()
-    told = f"{form.statement}={form.answer.value}@{form.stamp}"
-    audit.record(
-        session,
-        actor,
-        "maturity.answered",
-        (reading.TYPE, invitation.id),
-        now=now,
-        statement=form.statement,
-        sha256=text_digest(invitation.salt, told),
-    )
+    if begins:
+        # Once, and not what: which statements somebody answered, or how many, would find their answers among others'.
+        audit.record(
+            session, actor, "maturity.answered", (reading.TYPE, invitation.id), now=now
+        )
     return True
+
+
+def seal(session: Session, cycle_id: int) -> str:
+    """A digest over all that people said in a cycle, which the ledger keeps when it is closed.
+
+    It proves the answers until one of them is erased: each person's part is salted, and their salt goes with them.
+    """
+    answers: dict[int, list[tuple[str, str]]] = {}
+    for invitation_id, statement, answer in said.list_cycle_answers(session, cycle_id):
+        answers.setdefault(invitation_id, []).append((statement, answer))
+    parts = sorted(
+        text_digest(invitation.salt, json.dumps(sorted(answers[invitation.id])))
+        for invitation, _ in queries.list_with_people(session, cycle_id)
+        if invitation.salt and invitation.id in answers
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _settle(

@@ -5,16 +5,16 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from storage.enums import AskedAs, CycleState, InvitationState
-from storage.maturity import answers as said
 from storage.maturity import queries
-from storage.maturity.tables import MaturityCycle, MaturityInvitation
+from storage.maturity.tables import MaturityCycle
 from storage.people.channels import find_channel
 from workflows import outbox, timers
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
+from workflows.disclosure import service as disclosure
 from workflows.errors import GovernanceError, InvalidInput, NotFound
-from workflows.maturity import conversation, invitees, reading, results
+from workflows.maturity import conversation, history, invitees, reading, results
 from workflows.maturity import rubric as rubrics
 from workflows.maturity.notices import CheckInResult
 from workflows.maturity.records import CycleStatus, Plan, Terms
@@ -240,7 +240,6 @@ def close(
     found = results.final(session, cycle, policy=policy, now=now)
     cycle.result = results.as_json(found)
     cycle.state, cycle.open_scope, cycle.closed_at = CycleState.CLOSED, None, now
-    said.drop_counted(session, cycle_id)
     session.flush()
     audit.record(
         session,
@@ -250,6 +249,7 @@ def close(
         now=now,
         invited=found.invited,
         answered=found.answered,
+        answers=conversation.seal(session, cycle_id),
         overall=found.overall.value if found.overall else None,
         levels={one.key: one.level.value for one in found.told if one.level},
     )
@@ -282,25 +282,24 @@ def farewell(session: Session, cycle_id: int, after: int, *, now: datetime) -> N
 # --- looking
 
 
-def open_cycles(session: Session, *, policy: Policy) -> list[CycleStatus]:
-    """How the open check-ins go, in counts of people."""
+def open_cycles(
+    session: Session, *, policy: Policy, now: datetime
+) -> list[CycleStatus]:
+    """How the open check-ins go, for leaders. What is told is kept, so this takes a transaction that may write."""
     return [
-        status(session, cycle, policy=policy)
+        status(session, cycle, policy=policy, now=now)
         for cycle in queries.list_open_cycles(session)
     ]
 
 
-def status(session: Session, cycle: MaturityCycle, *, policy: Policy) -> CycleStatus:
-    """Counts of people; who left is in none of them."""
-    here: list[MaturityInvitation] = [
-        invitation
-        for invitation, person in queries.list_with_people(session, cycle.id)
-        if invitation.state != InvitationState.LEFT and invitees.is_here(person)
-    ]
-    begun = {
-        invitation for invitation, _, _ in said.list_cycle_answers(session, cycle.id)
-    }
-    states = [InvitationState(one.state) for one in here]
+def status(
+    session: Session, cycle: MaturityCycle, *, policy: Policy, now: datetime
+) -> CycleStatus:
+    """How one goes, in a count that tells of nobody."""
+    fewest = reading.terms(cycle, policy).minimum_group
+    invited, finished = history.answered(
+        session, cycle, fewest=fewest, audience=disclosure.LEADERS, now=now
+    )
     return CycleStatus(
         cycle_id=cycle.id,
         label=reading.label(cycle, policy),
@@ -308,11 +307,7 @@ def status(session: Session, cycle: MaturityCycle, *, policy: Policy) -> CycleSt
         state=CycleState(cycle.state),
         opened_at=cycle.opened_at,
         closes_at=cycle.closes_at,
-        invited=len(here),
-        finished=states.count(InvitationState.FINISHED),
-        started=sum(
-            one.id in begun and one.state == InvitationState.INVITED for one in here
-        ),
-        skipped=states.count(InvitationState.SKIPPED),
-        fewest=reading.terms(cycle, policy).minimum_group,
+        invited=invited,
+        finished=finished,
+        fewest=fewest,
     )

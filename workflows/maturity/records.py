@@ -122,9 +122,9 @@ class DimensionResult:
     people: int = 0
     """How many answered all of it; 0 where that is too few to tell."""
     agreement: int | None = None
-    """Per cent, to the nearest five."""
+    """Per cent, to the nearest five; 80 stands for 80 or more."""
     differs: str | None = None
-    """The statement on which people agree least, in words."""
+    """The statement on which people agree least, in words; None where nearly all, or all, agree on each."""
     toward: tuple[int, int] = (0, 0)
     """How many statements of the next level hold, of how many."""
     missing: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ class CycleResult:
     is_early: bool
     invited: int
     answered: int
-    """How many finished; people who left are in neither number."""
+    """At least so many of those who were asked finished; 0 where telling it would tell of too few."""
     fewest: int
     dimensions: tuple[DimensionResult, ...]
     overall: Level | None
@@ -157,6 +157,8 @@ class CycleResult:
     before_label: str | None
     held_back: bool = False
     """Answers since an early result came from too few people to be counted without telling of them."""
+    as_before: bool = False
+    """Too few people say something else than last time, so that dimensions stay as they were told then."""
 
     @property
     def told(self) -> tuple[DimensionResult, ...]:
@@ -177,7 +179,7 @@ class CycleResult:
 
 @dataclass(frozen=True, slots=True)
 class CycleStatus:
-    """How a cycle goes, in counts of people and nothing else."""
+    """How a cycle goes: how many were asked, and how many of them at least have finished; 0 where that is not told."""
 
     cycle_id: int
     label: str
@@ -187,8 +189,6 @@ class CycleStatus:
     closes_at: datetime
     invited: int
     finished: int
-    started: int
-    skipped: int
     fewest: int
 
 

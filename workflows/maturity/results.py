@@ -1,12 +1,13 @@
 """What a check-in found, told only where nobody's answers can be worked out from it.
 
 A result of a closed cycle is fixed and kept as it was told. While the cycle is open a leader can ask for an early one:
-it counts people in steps of the minimum group, and what it counted of somebody stays the same in later early results,
-so that two of them differ by a whole step and never by one person. After an early result the final one tells no parts
-and no units, and counts what came or changed since only when it came from enough people.
+it counts people in steps of the minimum group, and what it counted of somebody stays the same in later early results.
+Every figure goes through `workflows.disclosure`: it is told when, with all that was told of the dimension before (in
+this cycle and as the result of earlier ones), nothing about fewer people follows. Otherwise what was told stays.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,25 +17,20 @@ from sqlalchemy.orm import Session
 from storage.enums import Answer, AskedAs, CycleState, InvitationState, Level
 from storage.maturity import answers as said
 from storage.maturity import queries
-from storage.maturity.tables import (
-    MaturityCounted,
-    MaturityCycle,
-    MaturityEarly,
-    MaturityInvitation,
-)
+from storage.maturity.tables import MaturityCounted, MaturityCycle, MaturityEarly
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.disclosure import rules as control
+from workflows.disclosure import service as disclosure
+from workflows.disclosure.rules import Told
 from workflows.errors import InvalidInput, NotFound
-from workflows.maturity import disclosure, invitees, reading, rules
-from workflows.maturity.disclosure import Told
+from workflows.maturity import history, invitees, reading, rules
+from workflows.maturity.history import Group
 from workflows.maturity.records import CycleResult, DimensionResult
 from workflows.maturity.rubric import Dimension, Rubric
 from workflows.policy import Policy
 
 _JSON = TypeAdapter(CycleResult)
-
-Group = Mapping[int, Mapping[str, Answer]]
-"""Answers to every statement of one dimension, by invitation."""
 
 
 def as_json(result: CycleResult) -> dict[str, Any]:
@@ -44,8 +40,18 @@ def as_json(result: CycleResult) -> dict[str, Any]:
 
 
 def from_json(kept: dict[str, Any]) -> CycleResult:
-    """A result that was kept."""
-    return _JSON.validate_python(kept)
+    """A result that was kept. What an earlier release told more exactly than is told now is not shown again."""
+    found = _JSON.validate_python(kept)
+    return replace(
+        found,
+        answered=control.at_least(found.answered, found.invited, fewest=found.fewest),
+        dimensions=tuple(
+            replace(one, agreement=control.agreement(one.agreement))
+            if one.agreement is not None
+            else one
+            for one in found.dimensions
+        ),
+    )
 
 
 # --- reading
@@ -77,29 +83,66 @@ def final(
     asked = reading.rubric_of(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
-    early = said.list_early(session, cycle.id)
-    last = from_json(early[-1].result) if early else None
-    counted = _counted(session, cycle.id)
+    who = history.persons(session, cycle.id)
+    pasts = history.pasts(session, cycle.id, asked, who)
     before = _before(session, cycle, policy)
-    made, held_back = [], False
+    earlier = history.earlier(session, cycle, fewest)
+    made, held_back, as_before = [], False, False
     for dimension in asked.dimensions:
-        group, old = groups[dimension.key], counted.get(dimension.key, {})
-        if last is None:
-            told = disclosure.tell({str(i): people[i] for i in group}, fewest=fewest)
-        else:
-            told = Told(total=len(group) >= fewest)
-            kept = next(one for one in last.dimensions if one.key == dimension.key)
-            changed = sum(group.get(i) != old.get(i) for i in {*group, *old})
-            erased = max(0, kept.people - len(old))
-            if kept.level and not disclosure.may_follow(
-                changed + erased, fewest=fewest
-            ):
-                held_back = True
-                made.append(kept)
-                continue
-        made.append(_dimension(dimension, group, people, told, before))
+        group, past = groups[dimension.key], pasts[dimension.key]
+        counts = history.atoms(group, who)
+        if past.last is not None and (
+            len(group) < fewest
+            or not control.may_tell(past.told, counts, fewest=fewest)
+        ):
+            held_back = True
+            made.append(past.last)
+            continue
+        repeated = history.repeated(
+            earlier.get(dimension.key, ()), past, counts, fewest
+        )
+        if repeated is not None:
+            # Nearly everybody says what they said then, so the difference would tell of the few who don't.
+            as_before = True
+            made.append(_again(dimension, past.last or repeated, before))
+            continue
+        told = (
+            Told(total=len(group) >= fewest)
+            if past.entries
+            else history.narrowed(
+                control.tell({str(i): people[i] for i in group}, fewest=fewest),
+                group,
+                people,
+                who,
+                earlier.get(dimension.key, ()),
+                fewest,
+            )
+        )
+        figures = _dimension(dimension, group, people, told, before)
+        made.append(figures)
+        if told.total:
+            history.keep(session, cycle.id, past, figures, group, disclosure.ASKED, now)
+            for name, members in history.beside(told, group, people).items():
+                disclosure.record(
+                    session,
+                    history.scope(cycle.id),
+                    f"{dimension.key}:{name}",
+                    after=(),
+                    audience=disclosure.ASKED,
+                    members=members,
+                    figures={},
+                    now=now,
+                )
     return _result(
-        session, cycle, made, before, policy, now, fewest, held_back=held_back
+        session,
+        cycle,
+        made,
+        before,
+        policy,
+        now,
+        fewest,
+        held_back=held_back,
+        as_before=as_before,
     )
 
 
@@ -114,7 +157,8 @@ def early(
 ) -> CycleResult:
     """What an open cycle would find by now, for a leader. Raises NotAllowed, NotFound, InvalidInput when it is too early.
 
-    The same as before until enough people have answered since.
+    The same as before until enough people have answered since. A dimension that counted somebody who was erased stays
+    as it was told until the cycle is closed.
     """
     invitees.require_leader(
         session, actor, "maturity.early", policy=policy, org_key=org_key
@@ -125,44 +169,50 @@ def early(
     asked = reading.rubric_of(session, cycle)
     fewest = reading.terms(cycle, policy).minimum_group
     people, groups = _contributions(session, cycle, asked)
-    counted = _counted(session, cycle.id)
-    past = said.list_early(session, cycle.id)
-    seq = len(past) + 1
-    grew = False
+    who = history.persons(session, cycle.id)
+    pasts = history.pasts(session, cycle.id, asked, who)
+    earlier = history.earlier(session, cycle, fewest)
+    before = _before(session, cycle, policy)
+    issued = said.list_early(session, cycle.id)
+    seq = len(issued) + 1
+    made, grew = [], False
     for dimension in asked.dimensions:
-        old = counted.setdefault(dimension.key, {})
-        here = groups[dimension.key]
-        new = {i: here[i] for i in disclosure.step(old, here, fewest=fewest)}
-        if not new:
+        past, here = pasts[dimension.key], groups[dimension.key]
+        new = control.step(past.members, here, fewest=fewest)
+        group = past.counted | {i: here[i] for i in new}
+        counts = history.atoms(group, who)
+        if (
+            not new
+            or past.members - past.counted.keys()
+            or not control.may_tell(past.told, counts, fewest=fewest)
+            or history.repeated(earlier.get(dimension.key, ()), past, counts, fewest)
+        ):
+            made.append(
+                past.last or _dimension(dimension, {}, people, Told(False), before)
+            )
             continue
         grew = True
-        old.update(new)
         session.add_all(
             MaturityCounted(
                 invitation_id=i,
                 dimension=dimension.key,
-                answers={statement: answer.value for statement, answer in said.items()},
+                answers={one: answer.value for one, answer in here[i].items()},
                 seq=seq,
             )
-            for i, said in new.items()
+            for i in sorted(new)
         )
+        everybody = people | {
+            i: part for i, part in _asked_as(session, cycle_id).items() if i in group
+        }
+        figures = _dimension(dimension, group, everybody, Told(total=True), before)
+        made.append(figures)
+        history.keep(session, cycle.id, past, figures, new, disclosure.LEADERS, now)
     if not grew:
-        if past:
-            return from_json(past[-1].result)
+        if issued:
+            return from_json(issued[-1].result)
         raise InvalidInput(
             f"Nothing can be told yet: it takes {fewest} people who answered a whole dimension."
         )
-    before = _before(session, cycle, policy)
-    made = [
-        _dimension(
-            dimension,
-            counted[dimension.key],
-            people,
-            Told(total=len(counted[dimension.key]) >= fewest),
-            before,
-        )
-        for dimension in asked.dimensions
-    ]
     found = _result(session, cycle, made, before, policy, now, fewest, is_early=True)
     session.add(
         MaturityEarly(cycle_id=cycle.id, seq=seq, result=as_json(found), made_at=now)
@@ -180,6 +230,28 @@ def early(
     return found
 
 
+def _again(
+    dimension: Dimension, kept: DimensionResult, before: CycleResult | None
+) -> DimensionResult:
+    """What was told before, once more; its parts and units belong to that time."""
+    return replace(
+        kept,
+        name=dimension.name,
+        leaders=None,
+        practitioners=None,
+        units={},
+        before=_level_before(dimension, before),
+    )
+
+
+def _asked_as(session: Session, cycle_id: int) -> dict[int, tuple[AskedAs, str | None]]:
+    """Everybody who was asked, also who has left."""
+    return {
+        invitation.id: (AskedAs(invitation.asked_as), invitation.business_unit)
+        for invitation, _ in queries.list_with_people(session, cycle_id)
+    }
+
+
 def _contributions(
     session: Session, cycle: MaturityCycle, asked: Rubric
 ) -> tuple[
@@ -193,10 +265,7 @@ def _contributions(
                 AskedAs(invitation.asked_as),
                 invitation.business_unit,
             )
-    answers_of: dict[int, dict[str, Answer]] = {}
-    for i, statement, answer in said.list_cycle_answers(session, cycle.id):
-        if i in people:
-            answers_of.setdefault(i, {})[statement] = Answer(answer)
+    answers_of = history.answers_of(session, cycle.id, people)
     groups: dict[str, dict[int, dict[str, Answer]]] = {
         dimension.key: {
             i: {one.id: answers[one.id] for one in dimension.statements}
@@ -208,22 +277,22 @@ def _contributions(
     return people, groups
 
 
-def _counted(
-    session: Session, cycle_id: int
-) -> dict[str, dict[int, dict[str, Answer]]]:
-    found: dict[str, dict[int, dict[str, Answer]]] = {}
-    for i, dimension, answers, _ in said.list_counted(session, cycle_id):
-        found.setdefault(dimension, {})[i] = {
-            statement: Answer(answer) for statement, answer in answers.items()
-        }
-    return found
-
-
 def _before(
     session: Session, cycle: MaturityCycle, policy: Policy
 ) -> CycleResult | None:
     last = queries.last_closed(session, cycle.business_unit, before=cycle.id)
     return None if last is None or last.result is None else from_json(last.result)
+
+
+def _level_before(dimension: Dimension, before: CycleResult | None) -> Level | None:
+    return next(
+        (
+            one.level
+            for one in (before.dimensions if before else ())
+            if one.key == dimension.key
+        ),
+        None,
+    )
 
 
 def _dimension(
@@ -233,14 +302,7 @@ def _dimension(
     told: Told,
     before: CycleResult | None,
 ) -> DimensionResult:
-    last = next(
-        (
-            one.level
-            for one in (before.dimensions if before else ())
-            if one.key == dimension.key
-        ),
-        None,
-    )
+    last = _level_before(dimension, before)
     if not told.total:
         return DimensionResult(dimension.key, dimension.name, before=last)
     score = rules.score(dimension, list(group.values()))
@@ -286,21 +348,24 @@ def _result(
     *,
     is_early: bool = False,
     held_back: bool = False,
+    as_before: bool = False,
 ) -> CycleResult:
     levels = [one.level for one in made if one.level is not None]
-    here: list[MaturityInvitation] = [
-        invitation
-        for invitation, person in queries.list_with_people(session, cycle.id)
-        if invitation.state != InvitationState.LEFT and invitees.is_here(person)
-    ]
+    invited, count = history.answered(
+        session,
+        cycle,
+        fewest=fewest,
+        audience=disclosure.LEADERS if is_early else disclosure.ASKED,
+        now=now,
+    )
     return CycleResult(
         cycle_id=cycle.id,
         label=reading.label(cycle, policy),
         business_unit=cycle.business_unit,
         as_of=now,
         is_early=is_early,
-        invited=len(here),
-        answered=sum(one.state == InvitationState.FINISHED for one in here),
+        invited=invited,
+        answered=count,
         fewest=fewest,
         dimensions=tuple(made),
         overall=rules.overall(levels) if len(levels) == len(made) else None,
@@ -308,4 +373,5 @@ def _result(
         before=before.overall if before else None,
         before_label=before.label if before else None,
         held_back=held_back,
+        as_before=as_before,
     )

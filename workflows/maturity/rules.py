@@ -12,6 +12,7 @@ from fractions import Fraction
 from statistics import median_low
 
 from storage.enums import Answer, Level
+from workflows.disclosure import rules as control
 from workflows.maturity.rubric import Dimension
 
 Answers = Mapping[str, Answer]
@@ -69,8 +70,8 @@ def median(levels: Iterable[Level]) -> Level:
 class Score:
     """What a group says about one dimension.
 
-    `agreement` is the mean share of each statement's most common answer, in per cent, to the nearest five; `differs` is
-    the statement on which they agree least, None when they agree on all of them.
+    `agreement` is the mean share of each statement's most common answer, in per cent, to the nearest five, 80 for 80 or
+    more; `differs` is the statement on which they agree least, None when nearly all of them agree on each.
     """
 
     people: int
@@ -96,8 +97,8 @@ def score(dimension: Dimension, group: Sequence[Answers]) -> Score:
         people=len(group),
         level=level(dimension, held),
         held=tuple(held),
-        agreement=5 * round(mean * 20),
-        differs=None if shares[least] == 1 else least,
+        agreement=control.agreement(5 * round(mean * 20)),
+        differs=least if control.is_disputed(shares[least]) else None,
     )
 
 

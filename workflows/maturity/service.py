@@ -22,8 +22,14 @@ from workflows.maturity.inviting import invite, remind
 from workflows.maturity.reading import find, get, mine, open_invitation, to_send
 from workflows.maturity.results import early, latest, of_cycle
 from workflows.maturity.rubric import RubricText
-from workflows.maturity.sight import may_see, seen_by, shows_single, single_answers
-from workflows.maturity.targets import set_targets, targets
+from workflows.maturity.sight import (
+    may_see,
+    require_sight,
+    seen_by,
+    shows_single,
+    single_answers,
+)
+from workflows.maturity.targets import set_targets, targets, targets_for
 
 __all__ = [
     "ASSESSOR",
@@ -49,6 +55,7 @@ __all__ = [
     "plan",
     "remind",
     "require_leader",
+    "require_sight",
     "seen_by",
     "set_targets",
     "shows_single",
@@ -56,6 +63,7 @@ __all__ = [
     "skip",
     "start",
     "targets",
+    "targets_for",
     "to_send",
     "unit_named",
 ]

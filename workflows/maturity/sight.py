@@ -1,17 +1,22 @@
 """Who sees which result, and single answers where the first message of a check-in said so."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage.delivery.queries import produce
 from storage.enums import Answer, CycleState, InvitationState, SeenBy
 from storage.maturity import answers as said
 from storage.maturity import queries
+from storage.maturity.tables import MaturityCycle, MaturityInvitation
+from storage.people.tables import Person
 from workflows.actors import Actor
-from workflows.errors import NotAllowed, NotFound
+from workflows.errors import NotAllowed, NotFound, RefusalFact
 from workflows.maturity import invitees, reading
 from workflows.maturity.records import CycleResult, SingleAnswers
 from workflows.maturity.results import from_json
+from workflows.maturity.rubric import Rubric
 from workflows.policy import Policy
 
 
@@ -25,6 +30,34 @@ def may_see(
             invitees.has_role(session, actor, role, policy=policy, org_key=org_key)
             for role in (invitees.LEADER, invitees.ASSESSOR)
         )
+    )
+
+
+def require_sight(
+    session: Session,
+    actor: Actor,
+    cycle_id: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    channel: str | None = None,
+) -> None:
+    """Refuse who may not see the result of a cycle. `channel` is where its card stands that they have pressed on.
+
+    Whoever reads that channel has seen the result there. Raises NotAllowed.
+    """
+    if may_see(session, actor, cycle_id, policy=policy, org_key=org_key):
+        return
+    copies = produce.copies(session, "maturity_cycle", str(cycle_id))
+    if (
+        actor.is_member
+        and channel is not None
+        and any(copy.channel == channel for copy in copies)
+    ):
+        return
+    raise NotAllowed(
+        "This result is for the people who were asked, leaders and assessors. `/mlgov maturity` shows what you can see.",
+        audit=RefusalFact("maturity.read", "maturity_cycle", str(cycle_id), why="role"),
     )
 
 
@@ -75,20 +108,28 @@ def single_answers(
             else "Single answers are for assessors, whom an administrator names in governance.yml."
         )
     named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
+    asked = reading.rubric_of(session, cycle)
     answers: dict[int, dict[str, Answer]] = {}
     for i, statement, answer in said.list_cycle_answers(session, cycle_id):
         answers.setdefault(i, {})[statement] = Answer(answer)
+    invited = queries.list_with_people(session, cycle_id)
     everybody = [
         (invitation, person)
-        for invitation, person in queries.list_with_people(session, cycle_id)
+        for invitation, person in invited
         if invitation.id in answers and invitation.state != InvitationState.LEFT
     ]
-    if len(everybody) < terms.minimum_group and not named:
-        raise NotAllowed(
-            f"Fewer than {terms.minimum_group} people answered, so single answers would tell who said what."
-        )
+    if not named:
+        everybody = _tellable(everybody, answers, asked)
+        if _was_erased_since(session, cycle, invited):
+            raise NotAllowed(
+                "Somebody's answers were erased after results had been told, so single answers aren't shown any more: "
+                "which ones are gone would tell whose they were."
+            )
+        if len(everybody) < terms.minimum_group:
+            raise NotAllowed(
+                f"Fewer than {terms.minimum_group} people answered everything, so single answers would tell who said what."
+            )
     everybody.sort(key=lambda pair: pair[1].name if named else pair[0].salt or "")
-    asked = reading.rubric_of(session, cycle)
     found = []
     for invitation, person in everybody:
         notes = {
@@ -109,3 +150,30 @@ def single_answers(
             )
         )
     return tuple(found)
+
+
+def _tellable(
+    everybody: list[tuple[MaturityInvitation, Person]],
+    answers: Mapping[int, Mapping[str, Answer]],
+    asked: Rubric,
+) -> list[tuple[MaturityInvitation, Person]]:
+    """Without names, those who answered everything: what somebody left out is known to others, and would name them."""
+    return [
+        (invitation, person)
+        for invitation, person in everybody
+        if all(one.id in answers[invitation.id] for one in asked.statements)
+    ]
+
+
+def _was_erased_since(
+    session: Session,
+    cycle: MaturityCycle,
+    invited: Iterable[tuple[MaturityInvitation, Person]],
+) -> bool:
+    """Whether somebody was erased who may stand in a figure that was told, early or in the end."""
+    early = said.list_early(session, cycle.id)
+    since = early[0].made_at if early else cycle.closed_at
+    return since is not None and any(
+        person.erased_at is not None and person.erased_at >= since
+        for _, person in invited
+    )

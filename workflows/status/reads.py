@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import waiting as waiting_queries
 from storage.milestones import lateness
+from storage.people import queries as people_queries
 from storage.projects import queries as project_queries
 from workflows import decisions, meeting, permissions, visibility
 from workflows.actors import Actor, ActorKind
@@ -216,16 +217,31 @@ def project(
         decisions.pending_of_project(session, found.id, policy=policy, now=now),
         tuple(sorted(open_, key=lambda each: (each.forecast, each.id))),
         milestone_reads.today_of(policy, now),
-        _caution(session, found, policy=policy, now=now),
+        _caution(session, actor, found, policy=policy, now=now),
         now,
     )
 
 
 def _caution(
-    session: Session, project: ProjectRecord, *, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    project: ProjectRecord,
+    *,
+    policy: Policy,
+    now: datetime,
 ) -> str | None:
-    low = advice.caution(
-        session, project.category, status=project.status, policy=policy, now=now
+    """A word on a low level, for who may see the result that it comes from."""
+    reader = people_queries.find_person(session, actor.id)
+    if reader is None:
+        return None
+    low = advice.caution_for(
+        session,
+        actor,
+        project.category,
+        status=project.status,
+        policy=policy,
+        org_key=reader.org_key,
+        now=now,
     )
     return None if low is None else advice.words(low)
 

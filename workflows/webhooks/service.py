@@ -21,6 +21,7 @@ from storage.webhooks.tables import Webhook
 from workflows import outbox
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.disclosure.service import UNTOLD_EVENTS
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Notice
 
@@ -187,7 +188,7 @@ def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
 
 
 def _follows(events: Sequence[str], action: str) -> bool:
-    if action.startswith(_UNTOLD):
+    if action.startswith(_UNTOLD) or action in UNTOLD_EVENTS:
         return False
     noun = action.partition(".")[0]
     return any(one in ("*", action, f"{noun}.*") for one in events)

@@ -113,7 +113,24 @@ def upgrade() -> None:
         sa.Column("opened_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("source", name=op.f("pk_cost_source")),
     )
+    # What was told of people.
+    op.create_table(
+        "disclosure",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("part", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("audience", sa.String(), nullable=False),
+        sa.Column("members", sa.JSON(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("told_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
+        sa.UniqueConstraint(
+            "scope", "part", "seq", name=op.f("uq_disclosure_scope_part_seq")
+        ),
+    )
     _name_who_opened_sources()
+    _keep_what_was_told_early()
 
 
 def _name_who_opened_sources() -> None:
@@ -151,7 +168,77 @@ def _name_who_opened_sources() -> None:
         )
 
 
+def _keep_what_was_told_early() -> None:
+    """Early results of check-ins that are open: the next figure has to know what they counted.
+
+    Whoever was counted and erased since has left a number and no row; they get an id that nobody else has.
+    """
+    cycle = sa.table("maturity_cycle", sa.column("id"), sa.column("state"))
+    invitation = sa.table("maturity_invitation", sa.column("id"), sa.column("cycle_id"))
+    counted = sa.table(
+        "maturity_counted",
+        sa.column("invitation_id"),
+        sa.column("dimension"),
+        sa.column("seq"),
+    )
+    early = sa.table(
+        "maturity_early",
+        sa.column("cycle_id"),
+        sa.column("seq"),
+        sa.column("result", sa.JSON()),
+        sa.column("made_at", UTCDateTime()),
+    )
+    disclosure = sa.table(
+        "disclosure",
+        *(sa.column(name) for name in ("scope", "part", "seq", "audience")),
+        sa.column("members", sa.JSON()),
+        sa.column("figures", sa.JSON()),
+        sa.column("told_at", UTCDateTime()),
+    )
+    connection = op.get_bind()
+    members: dict[tuple[int, str, int], list[int]] = {}
+    for cycle_id, dimension, seq, id_ in connection.execute(
+        sa.select(
+            invitation.c.cycle_id,
+            counted.c.dimension,
+            counted.c.seq,
+            counted.c.invitation_id,
+        )
+        .join(invitation, invitation.c.id == counted.c.invitation_id)
+        .order_by(counted.c.invitation_id)
+    ):
+        members.setdefault((cycle_id, dimension, seq), []).append(id_)
+    so_far: dict[tuple[int, str], int] = {}
+    for cycle_id, seq, result, made_at in connection.execute(
+        sa.select(early.c.cycle_id, early.c.seq, early.c.result, early.c.made_at)
+        .join(cycle, cycle.c.id == early.c.cycle_id)
+        .where(cycle.c.state == "open")
+        .order_by(early.c.cycle_id, early.c.seq)
+    ).all():
+        for figures in (result or {}).get("dimensions", ()):
+            part = figures["key"]
+            new = members.get((cycle_id, part, seq), [])
+            before = so_far.get((cycle_id, part), 0)
+            gone = figures["people"] - before - len(new)
+            new = [*new, *(-before - n for n in range(1, gone + 1))]
+            if not new:
+                continue
+            so_far[cycle_id, part] = before + len(new)
+            connection.execute(
+                disclosure.insert().values(
+                    scope=f"maturity_cycle:{cycle_id}",
+                    part=part,
+                    seq=seq,
+                    audience="leaders",
+                    members=new,
+                    figures=figures,
+                    told_at=made_at,
+                )
+            )
+
+
 def downgrade() -> None:
+    op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
     op.drop_index(op.f("ix_tombstone_person_id"), table_name="tombstone")
