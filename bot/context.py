@@ -1,13 +1,14 @@
 """What every listener needs, built once by `bot.app`, and the policy that is in force."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
 from bot.directory import Directory
+from bot.refusals import Refusals
 from bot.settings import Settings
 from storage.db import Database
 from workflows import clock
@@ -60,6 +61,8 @@ class Deps:
     slack: WebClient
     directory: Directory
     team: Team
+    refusals: Refusals = field(default_factory=Refusals)
+    """Which refusals of people were put on the ledger lately."""
 
     @property
     def policy(self) -> Policy:

@@ -44,8 +44,11 @@ class Reach:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
-        found, named = reads.find(session, caller.actor, word, policy=self.deps.policy)
-        self.door.require(caller, scope, project=found.project_key or UNBOUND)
+        policy, bounds = self.deps.policy, caller.token.projects
+        found, named = reads.find(session, caller.actor, word, policy=policy)
+        if not self.door.reaches(caller, scope, project=found.project_key or UNBOUND):
+            # Among the models of its own projects there is none of that name, and that is what it is told.
+            return reads.find(session, caller.actor, word, only=bounds, policy=policy)
         return found, named
 
     def version(

@@ -60,6 +60,7 @@ def new(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
+            channel=submission.metadata,
         )
 
     model_id = entered.run(submission, work)
@@ -84,6 +85,7 @@ def describe(submission: Submission) -> Reply:
     deps, at = submission.deps, At.read(submission.metadata)
 
     def work(session: Session) -> None:
+        reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
         model = reads.one(session, at.model_id)
         form = RegisterModel(
             key=model.key,

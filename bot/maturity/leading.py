@@ -7,7 +7,7 @@ from bot.blocks import Block
 from bot.maturity import boards, messages, words
 from bot.replies import FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
-from workflows import gaps, permissions
+from workflows import gaps
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import SetTargets
@@ -121,16 +121,18 @@ def _told(found: CycleResult) -> Private:
 
 
 def details(click: Click) -> Reply:
-    """Everything that is told of a result; whoever can read its card may see it."""
-    permissions.require_member(click.actor, "maturity.read")
+    """Everything that is told of a result, for who may see it or has its card before them."""
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        found = service.of_cycle(session, cycle_id)
-        if found is None:
-            raise InvalidInput(
-                "This check-in is open, so there are no details yet. `/mlgov maturity` shows how it goes."
-            )
+        found = service.result(
+            session,
+            click.actor,
+            cycle_id,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            clicked=click.card,
+        )
         with_single = service.shows_single(
             session,
             click.actor,
@@ -163,7 +165,13 @@ def targets(command: Command, unit: str) -> Reply:
     with deps.db.read() as session:
         found = service.targets(
             session,
-            service.unit_named(session, unit, org_key=deps.team.org_key),
+            service.unit(
+                session,
+                command.actor,
+                unit,
+                policy=deps.policy,
+                org_key=deps.team.org_key,
+            ),
             policy=deps.policy,
             now=deps.now(session),
         )
@@ -181,6 +189,13 @@ def open_targets(click: Click) -> Reply:
     """Choose what to aim for."""
     deps = click.deps
     with deps.db.read() as session:
+        service.require_leader(
+            session,
+            click.actor,
+            "maturity.set_targets",
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+        )
         found = service.targets(
             session,
             None if click.value == "-" else click.value,

@@ -288,6 +288,13 @@ def reschedule(submission: Submission) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
+        service.require_may_change(
+            session,
+            submission.actor,
+            milestone_id,
+            policy=deps.policy,
+            clicked=clicked,
+        )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         if changes.is_decided_elsewhere(deps.policy, record, form.new):
             number_ = decisions.submit(

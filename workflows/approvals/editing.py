@@ -19,10 +19,10 @@ from workflows.approvals import (
     endings,
     judging,
     people,
-    reads,
     routing,
     rules,
     separation,
+    sight,
 )
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.door import Entered
@@ -48,14 +48,7 @@ def require_editable(
     permissions.require_member(
         actor, "approval.edit", subject=("approval", approval_id)
     )
-    card = reads.card(
-        session,
-        approval_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
-        reader_id=actor.id,
-    )
+    card = sight.require(session, actor, approval_id, around)
     if card.requester.id != actor.id:
         raise NotAllowed(
             NOT_YOURS,

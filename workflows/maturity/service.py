@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from storage.maturity import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.maturity import invitees
 from workflows.maturity.conversation import answer, catch_up, note, skip
 from workflows.maturity.cycles import (
     close,
@@ -22,7 +21,14 @@ from workflows.maturity.inviting import invite, remind
 from workflows.maturity.reading import find, get, mine, open_invitation, to_send
 from workflows.maturity.results import early, latest, of_cycle
 from workflows.maturity.rubric import RubricText
-from workflows.maturity.sight import may_see, seen_by, shows_single, single_answers
+from workflows.maturity.sight import (
+    may_see,
+    result,
+    seen_by,
+    shows_single,
+    single_answers,
+    unit,
+)
 from workflows.maturity.targets import set_targets, targets
 
 __all__ = [
@@ -49,6 +55,7 @@ __all__ = [
     "plan",
     "remind",
     "require_leader",
+    "result",
     "seen_by",
     "set_targets",
     "shows_single",
@@ -57,7 +64,7 @@ __all__ = [
     "start",
     "targets",
     "to_send",
-    "unit_named",
+    "unit",
 ]
 
 
@@ -74,10 +81,3 @@ def adopt_rubric(
             now=now,
             sha256=found.sha256,
         )
-
-
-def unit_named(session: Session, words: str, *, org_key: str) -> str | None:
-    """The business unit that somebody typed; None for no words: the organisation. Raises NotFound."""
-    if not words:
-        return None
-    return invitees.unit(queries.list_units(session, org_key), words)

@@ -13,7 +13,7 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, FileShared, Search, Submission
 from bot.router import Router
 from storage.enums import ModelState
-from workflows import permissions
+from workflows import status
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.evidence import fairness, sharing
 from workflows.evidence.forms import FAIRNESS
@@ -44,10 +44,9 @@ def register(router: Router) -> None:
 def shared(event: FileShared) -> Reply:
     """What mlgov reads in a file, and the button that makes it evidence."""
     deps, actor = event.deps, event.actor
-    permissions.require_member(actor, "evidence.share")
     if not event.file_id:
         raise InvalidInput("Slack did not say which file that is. Share it again.")
-    fetched = slack_files.fetch(deps, event.file_id)
+    fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
     content = sharing.read(fetched.name, fetched.data)
     found = deps.db.run(
         lambda session: sharing.keep(
@@ -148,10 +147,12 @@ def of(asked: Submission | Click) -> Shared | None:
 def taken(submission: Submission, type_: str) -> dict[str, Any]:
     """What the file of a sent window gives to evidence of a type: the one it was opened for, or the one put into it."""
     deps = submission.deps
-    found, data = of(submission), b""
+    found, data, owner = of(submission), b"", submission.actor.slack_id
     put = submission.values.get(fields.FILE)
     if found is None and put:
-        fetched = slack_files.fetch(deps, put[0], seconds=slack_files.QUICK)
+        fetched = slack_files.fetch(
+            deps, put[0], owner=owner, seconds=slack_files.QUICK
+        )
         data = fetched.data
         content = sharing.read(fetched.name, data)
         found = Shared(
@@ -172,7 +173,9 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
     ):
         data = (
             data
-            or slack_files.fetch(deps, found.slack_id, seconds=slack_files.QUICK).data
+            or slack_files.fetch(
+                deps, found.slack_id, owner=owner, seconds=slack_files.QUICK
+            ).data
         )
         cells = predictions.read_bytes(data, _columns(submission), name=found.name)
         counted = fairness.counts(cells, deps.policy.evidence.fairness.least)
@@ -241,10 +244,10 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
 
 
 def projects_of(search: Search) -> Sequence[tuple[str, str]]:
-    """Projects by key and name that have the words, the actor's own first."""
+    """Projects in sight by key and name that have the words, the actor's own first."""
     with search.deps.db.read() as session:
         mine = projects.list_for(session, search.actor)
-        every = projects.list_all(session, search.actor)
+        every = status.seen_projects(session, search.actor, policy=search.deps.policy)
     keys = {one.key for one in mine}
     wanted = search.query.casefold()
     return [
