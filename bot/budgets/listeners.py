@@ -126,10 +126,6 @@ def _window(
     before: views.Entered | None = None,
     changes: str = "",
 ) -> Reply:
-    """`changes` names the request that is to be changed, and the card from which the window is opened."""
-    if not changes:
-        channel, ts = click.card or ("", "")
-        changes = f":{channel}:{ts}:"
     with click.deps.db.read() as session:
         detail = service.seen(
             session,
@@ -148,7 +144,13 @@ def _window(
             org_key=click.deps.team.org_key,
         )
     return Open(
-        views.increase(detail, routes.words(route), before=before, changes=changes)
+        views.increase(
+            detail,
+            routes.words(route),
+            before=before,
+            changes=changes,
+            opened_on=":".join(click.card or ("", "")),
+        )
     )
 
 

@@ -84,16 +84,13 @@ def enter(
     """
     subject = ("approval", form.approval_id)
     permissions.require_member(actor, rule.action, subject=subject)
-    head, request = locked(session, form.approval_id)
     is_person = actor.kind is ActorKind.PERSON
-    at = Entered(
-        head,
-        request,
-        queries.list_decided(session, head.id),
-        queries.list_standing(session, actor.id) if is_person else (),
-    )
+    rows = queries.list_standing(session, actor.id) if is_person else ()
+    met = _met(rows, form, rule, around) if is_person else ()
+    head, request = locked(session, form.approval_id)
+    at = Entered(head, request, queries.list_decided(session, head.id), rows)
     try:
-        return _judged(session, actor, form, rule, at, around)
+        return _judged(session, actor, form, rule, at, met, around)
     except Unconfirmed:
         raise
     except GovernanceError as refusal:
@@ -109,14 +106,11 @@ def _judged(
     form: OnRequest,
     rule: Rule,
     at: Entered,
+    met: tuple[Basis, ...],
     around: Circumstances,
 ) -> Entered:
     head, request = at.head, at.request
-    is_person = actor.kind is ActorKind.PERSON
-    met: tuple[Basis, ...] = ()
-    if is_person:
-        met = _met(session, actor, at, rule, around)
-    elif not (rule.programs and actor.kind is ActorKind.PROGRAM):
+    if not met and not (rule.programs and actor.kind is ActorKind.PROGRAM):
         raise NotAllowed(
             "Only people do this, each as themselves.",
             audit=RefusalFact(rule.action, "approval", str(head.id), why="no_person"),
@@ -140,25 +134,14 @@ def _judged(
 
 
 def _met(
-    session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
+    rows: Sequence[Any], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
-    standing = people.standing(at.rows) if at.rows else None
-    if (
-        standing is None
-        or at.rows[0].org_key != around.org_key
-        or not standing.is_member
-    ):
+    standing = people.standing(rows) if rows else None
+    if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
         if standing is not None:
             ask_first((Basis(standing),), (), around)
-        raise refused(
-            session,
-            Refusal.NO_MEMBER,
-            at.head.id,
-            actor,
-            around,
-            action=rule.action,
-        )
+        raise refusals.no_member(rule.action, form.approval_id)
     return (Basis(standing),)
 
 

@@ -391,6 +391,11 @@ def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] |
     return visibility.sight(session, actor.id, policy=policy).within
 
 
+def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether every model is in the actor's sight, and with it the name of every project."""
+    return _within(session, actor, policy) is None
+
+
 def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
     """Whether a model is in the actor's sight."""
     within = _within(session, actor, policy)

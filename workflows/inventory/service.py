@@ -435,8 +435,8 @@ def _project(
     channel: str = "",
     kept: int | None = None,
 ) -> Project | None:
-    """The project that was named: one in the actor's sight, the one whose channel they stand in, or the one that it is
-    already (`kept`). Raises NotFound for any other, as for one that is not there."""
+    """The project that was named: one in the actor's sight, any for who sees all models, the one whose channel they
+    stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
     if not key:
         return None
     found = queries.find_project(session, key.strip().casefold())
@@ -444,6 +444,7 @@ def _project(
         found.id == kept
         or (channel and found.channel == channel)
         or visibility.sees_project(session, actor, found.id, policy=policy)
+        or reads.sees_all(session, actor, policy)
     ):
         raise NotFound(
             f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.",

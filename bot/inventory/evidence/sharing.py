@@ -244,10 +244,15 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
 
 
 def projects_of(search: Search) -> Sequence[tuple[str, str]]:
-    """Projects in sight by key and name that have the words, the actor's own first."""
+    """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
+    policy, actor = search.deps.policy, search.actor
     with search.deps.db.read() as session:
-        mine = projects.list_for(session, search.actor)
-        every = status.seen_projects(session, search.actor, policy=search.deps.policy)
+        mine = projects.list_for(session, actor)
+        every = (
+            projects.list_all(session, actor)
+            if reads.sees_all(session, actor, policy)
+            else status.seen_projects(session, actor, policy=policy)
+        )
     keys = {one.key for one in mine}
     wanted = search.query.casefold()
     return [
