@@ -45,11 +45,20 @@ class Reach:
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
         policy, bounds = self.deps.policy, caller.token.projects
-        found, named = reads.find(session, caller.actor, word, policy=policy)
-        if not self.door.reaches(caller, scope, project=found.project_key or UNBOUND):
-            # Among the models of its own projects there is none of that name, and that is what it is told.
+        try:
             return reads.find(session, caller.actor, word, only=bounds, policy=policy)
-        return found, named
+        except NotFound:
+            # What lies beyond the token's bounds is told like what is not there; the try goes on the ledger.
+            if bounds:
+                self._note(session, caller, scope, key)
+            raise
+
+    def _note(self, session: Session, caller: Caller, scope: Scope, key: str) -> None:
+        try:
+            found, _ = reads.find(session, caller.actor, key, policy=self.deps.policy)
+        except NotFound:
+            return
+        self.door.reaches(caller, scope, project=found.project_key or UNBOUND)
 
     def version(
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str
