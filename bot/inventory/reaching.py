@@ -15,6 +15,7 @@ from workflows.errors import (
     GovernanceError,
     InvalidInput,
     NotFound,
+    RefusalFact,
     first_fault,
 )
 from workflows.inventory import reads
@@ -47,18 +48,20 @@ class Reach:
         policy, bounds = self.deps.policy, caller.token.projects
         try:
             return reads.find(session, caller.actor, word, only=bounds, policy=policy)
-        except NotFound:
-            # What lies beyond the token's bounds is told like what is not there; the try goes on the ledger.
-            if bounds:
-                self._note(session, caller, scope, key)
+        except NotFound as unknown:
+            if bounds and self._is_beyond(session, caller, key):
+                # It is told like what is not there; the try goes on the ledger, after this transaction.
+                prefix = caller.token.prefix
+                unknown.audit = RefusalFact("token", "token", prefix, why="project")
             raise
 
-    def _note(self, session: Session, caller: Caller, scope: Scope, key: str) -> None:
+    def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
+        """Whether there is such a model, beyond the bounds of the caller's token."""
         try:
-            found, _ = reads.find(session, caller.actor, key, policy=self.deps.policy)
+            reads.find(session, caller.actor, key, policy=self.deps.policy)
         except NotFound:
-            return
-        self.door.reaches(caller, scope, project=found.project_key or UNBOUND)
+            return False
+        return True
 
     def version(
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str

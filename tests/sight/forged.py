@@ -61,7 +61,7 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "maturity.early": ("{cycle}",),
     "maturity.note": ("{invitation}:0",),
     "maturity.open": ("{invitation}:0",),
-    "maturity.plan": ("data-1|{unit}",),
+    "maturity.plan": ("org.teams|{unit}",),
     "maturity.said": ("{invitation}:0",),
     "maturity.single": ("{cycle}",),
     "maturity.skip": ("{invitation}:0",),
@@ -74,7 +74,7 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "milestones.look": ("{milestone_list}",),
     "milestones.more": tuple(
         f"{verb}:{MILESTONE}"
-        for verb in ("done", "reschedule", "risk", "track", "snooze", "hand", "drop", "details")
+        for verb in ("details", "milestones.done", "milestones.reschedule", "risk", "track", "snooze", "hand", "drop")
     ),
     "milestones.reschedule": (MILESTONE, "{milestone}:9"),
     "milestones.start": ("{milestone_list}",),
@@ -107,6 +107,9 @@ WINDOWS: dict[str, tuple[str, ...]] = {
 }
 """Action → what the window that it is used in carries, where that is more than a window."""
 
+BLOCKS = {"maturity.answer": "org.teams"}
+"""Action → the block that it stands in, where that says something."""
+
 SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "approvals.answer_given": (PLACED,),
     "approvals.approve_comment": (PLACED,),
@@ -123,7 +126,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "budgets.ask": ("{budget}:1", "{budget}:1::{place}", "{budget}:9"),
     "budgets.change": ("{budget}:1:{request}:{place}:{revision}",),
     "maturity.keep_note": ("{invitation}:0",),
-    "maturity.keep_plan": ("data-1|{unit}",),
+    "maturity.keep_plan": ("org.teams|{unit}",),
     "maturity.keep_skip": ("{invitation}",),
     "maturity.keep_targets": ("{unit}",),
     "maturity.next": ("{invitation}:0",),
@@ -232,15 +235,15 @@ WORDS: dict[str, tuple[str, ...]] = {
     "": NOTHING,
     "approvals": NOTHING,
     "away": ("",),
-    "budget": ("", "{project}"),
+    "budget": ("{project}", ""),
     "digest": ("", "preview", "last"),
     "help": NOTHING,
     "maturity": ("", "answers", "targets", "targets {unit}", "start {unit}", "close"),
-    "milestones": ("", "{project}"),
+    "milestones": ("{project}", ""),
     "model": ("{model_key}", "{model_key}:7.7"),
-    "models": ("", "{model_key}", "claims"),
+    "models": ("{model_key}", "", "claims"),
     "rollout": NOTHING,
-    "status": ("", "all", "{project}", "quagga vault"),
+    "status": ("{project}", "", "all", "quagga vault"),
     "token": NOTHING,
 }
 """Word → what follows it."""
@@ -283,3 +286,30 @@ FOR_ANYBODY = {
     "GET /statements/{statement_id}": "whoever holds a statement asks whether it stands; its id cannot be guessed",
 }
 """Paths that need no token, and why."""
+
+TELL_NOTHING: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "click approvals.away", "click approvals.several", "click front.help", "click front.page_back",
+            "click front.page_on", "click models.register", "click registry.accept", "command digest",
+            "command help", "command rollout", "shortcut models.from_message", "submission approvals.away_planned",
+            "submission tokens.make", "word digest", "word help", "word rollout", "word token",
+        ),
+        "it names nothing",
+    ),
+    **dict.fromkeys(
+        ("click maturity.answer", "click models.evidence_type", "click models.pick_version"),
+        "what it names stands in its window, in which it is tried too",
+    ),
+    "click digests.open": "the digest that was planted is empty",
+    "click maturity.early": "too few answered",
+    "click maturity.single": "the policy names no assessors",
+    **dict.fromkeys(
+        (
+            "click maturity.plan", "click maturity.start", "click maturity.targets", "submission maturity.keep_plan",
+            "submission maturity.keep_targets",
+        ),
+        "it is for leaders alone, who may name any unit",
+    ),
+}  # fmt: skip
+"""What is answered the same to those who may see the secret, and why."""

@@ -28,8 +28,19 @@ from storage.audit.tables import AuditEntry
 from storage.enums import ModelKind
 from tests.conftest import BACKENDS, fresh_url
 from tests.sight import forged
-from tests.sight.world import ABSENT, BOB, KEY, LEA, MARKS, NED, Planted, actor, planted
-from tests.stories.office import GUS, OLA, SAM, Office, eventually
+from tests.sight.world import (
+    ABSENT,
+    BOB,
+    KEY,
+    LEA,
+    LIA,
+    MARKS,
+    NED,
+    Planted,
+    actor,
+    planted,
+)
+from tests.stories.office import GUS, OLA, SAM, TIM, Office, eventually
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import AskInformation
 from workflows.inventory import service
@@ -169,8 +180,9 @@ class Attack:
                 value = self.fill(template, about)
                 action = {
                     "action_id": name,
-                    "block_id": "b",
+                    "block_id": forged.BLOCKS.get(name, "b"),
                     "type": "button",
+                    "action_ts": "1769417400.000100",
                     "value": value,
                 }
                 yield Case("click", name, self.base(slack_id) | {
@@ -384,6 +396,14 @@ def told(case: Case, about: Planted) -> list[str]:
     return sorted(found)
 
 
+def one_each(cases: list[Case]) -> list[Case]:
+    """The first of each button, window, menu and word: what else it may carry takes the same way."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        first.setdefault(case.where, case)
+    return list(first.values())
+
+
 def leaks(words: str) -> list[str]:
     """What of that which stands in the secret project alone is in these words."""
     return [mark for mark in MARKS if mark in words]
@@ -500,10 +520,8 @@ def test_who_is_no_member_is_refused_everywhere(attack: Attack, who: str) -> Non
         [Case("command", "help", next(iter(attack.words(slack_id, ABSENT))).payload)]
     )
     before, entries = attack.record(), attack.ledger()
-    first: dict[str, Case] = {}
-    for case in attack.everything(slack_id, attack.planted):
-        first.setdefault(case.where, case)
-    cases = list(first.values())
+    everything = attack.everything(slack_id, attack.planted)
+    cases = one_each([case for case in everything if case.kind != "click in a window"])
     rest = attack.send(cases)
     assert not leaks(rest), rest
     for case in cases:
@@ -541,6 +559,8 @@ def test_what_is_out_of_sight_is_answered_like_what_there_is_not(
         attack.everything(NED, attack.planted),
         attack.everything(NED, ABSENT),
     )
+    if not attack.office.db.is_sqlite:
+        secret, absent = one_each(secret), one_each(absent)
     rest = attack.send(secret)
     assert not leaks(rest), [line for line in rest.splitlines() if leaks(line)]
     attack.send(absent)
@@ -639,3 +659,38 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
     assert not changed - {"api_token"}, changed
     fresh = attack.ledger()[len(entries) :]
     assert all(one.endswith(".refused") for one in fresh), fresh
+
+
+# --- whether the sweep can tell at all
+
+
+@pytest.mark.heavy
+def test_what_is_forged_reaches_what_it_names(attack: Attack) -> None:
+    """Sent by people who may see it, what names the secret is answered otherwise than what names nothing.
+
+    It stands last: what they send counts.
+    """
+    if not attack.office.db.is_sqlite:
+        pytest.skip("what a payload carries is the same on both databases")
+    missed: set[str] | None = None
+    for slack_id in (OLA, TIM, LIA):
+        secret, absent = (
+            one_each(
+                [
+                    case
+                    for case in attack.everything(slack_id, about)
+                    if case.kind != "click in a window" or case.name in forged.WINDOWS
+                ]
+            )
+            for about in (attack.planted, ABSENT)
+        )
+        attack.send(absent)
+        attack.send(secret)
+        same = {one.where for one in secret} - {
+            one.where
+            for one, other in zip(secret, absent, strict=True)
+            if told(one, attack.planted) != told(other, ABSENT)
+        }
+        missed = same if missed is None else missed & same
+    unexplained = sorted((missed or set()) ^ forged.TELL_NOTHING.keys())
+    assert not unexplained, "\n".join(unexplained)
