@@ -36,8 +36,8 @@ from workflows.milestones.forms import AddMilestone
 from workflows.people import service as people
 from workflows.tokens import service as tokens
 
-NED, LEA, BOB, LIA = "U0NED", "U0LEA", "U0BOB", "U0LIA"
-"""Ned is a member who sees nothing of it, Lea has left, Bob is another app, Lia leads."""
+NED, PIA, LEA, BOB, LIA = "U0NED", "U0PIA", "U0LEA", "U0BOB", "U0LIA"
+"""Ned is a member who sees nothing of it, Pia only reads its channel, Lea has left, Bob is another app, Lia leads."""
 POLICY = GATES.replace(
     '  finance: ["@finance"]\n',
     f'  finance: ["@finance"]\n  leader: ["{LIA}"]\n  model_risk: ["{LIA}"]\n',
@@ -63,6 +63,7 @@ def whole() -> dict[str, Any]:
         (LEA, "Lea", {"deleted": True}),
         (BOB, "Bob", {"is_bot": True}),
         (LIA, "Lia", {}),
+        (PIA, "Pia", {}),
     ):
         world["users"].append(
             {
@@ -78,7 +79,7 @@ def whole() -> dict[str, Any]:
         {"id": "C0OPEN", "name": "open", "members": [OLA, NED], "app": True}
     )
     world["channels"].append(
-        {"id": "C0VAULT", "name": "vault", "members": [OLA, TIM, FAY], "app": True}
+        {"id": "C0VAULT", "name": "vault", "members": [OLA, TIM, FAY, PIA], "app": True}
     )
     return world
 
