@@ -101,7 +101,7 @@ class CostsTaken(BaseModel):
 
     months: list[MonthTaken]
     unallocated: dict[str, str] = Field(
-        description="Cost of all sources that belongs to no project, by currency."
+        description="Cost of all sources that belongs to no project, by currency; empty for a token that is bound to projects."
     )
     thresholds_crossed: int
     charges_through: date | None
@@ -123,7 +123,12 @@ def router(deps: Deps, door: Door) -> APIRouter:
             if not _TURN.acquire(timeout=_PATIENCE):
                 raise Unavailable
             try:
-                return _taken(_load(deps, costs, caller))
+                taken = _taken(_load(deps, costs, caller))
+                # What belongs to no project is none of a bound token's business.
+                unbound = not caller.token.projects
+                return (
+                    taken if unbound else taken.model_copy(update={"unallocated": {}})
+                )
             finally:
                 _TURN.release()
         finally:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot import blocks, routes
+from bot import blocks, routes, seals
 from bot.inventory import acting, entered, sending, submissions, views, windows, words
 from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import figures, sharing
@@ -128,9 +128,15 @@ def from_message(shortcut: Shortcut) -> Reply:
             purpose="" if text == "—" else text,
             owner=shortcut.actor.slack_id,
             chosen=here[0] if here else None,
-            channel=shortcut.channel if here else "",
+            channel=_sealed(shortcut) if here else "",
         )
     )
+
+
+def _sealed(shortcut: Shortcut) -> str:
+    """`channel:seal`, for the window's metadata."""
+    channel = shortcut.channel
+    return f"{channel}:{seals.seal(shortcut.deps, shortcut.actor, channel)}"
 
 
 # --- steps and the menu

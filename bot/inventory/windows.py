@@ -23,7 +23,7 @@ def register(
 ) -> Block:
     """A new entry: what somebody knows on the first day; the rest is described later.
 
-    `channel` is where the message stands from which it was opened.
+    `channel` is where the message stands from which it was opened, with its seal.
     """
     shown = [
         fields.text(

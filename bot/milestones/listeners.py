@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from bot import blocks
+from bot import blocks, seals
 from bot.context import Deps
 from bot.milestones import asking, submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
@@ -287,7 +287,11 @@ def add_window(
         owner=owner or actor.slack_id,
         others=others[:MOST_NEEDED],
         metadata=json.dumps(
-            {"project": project_key if is_fixed else None, "promise": promise}
+            {
+                "project": project_key if is_fixed else None,
+                "promise": promise,
+                "seal": seals.seal(deps, actor, promise) if promise else "",
+            }
         ),
     )
 

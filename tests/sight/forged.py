@@ -133,6 +133,8 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "milestones.submit_add": (
         '{{"project": "{project}", "promise": ""}}',
         '{{"project": null, "promise": "C0OPEN:1.2"}}',
+        '{{"project": "{project}", "promise": "C0VAULT:1.2"}}',
+        '{{"project": "{project}", "promise": "C0VAULT:1.2", "seal": "00"}}',
     ),
     "milestones.submit_change": (f"{MILESTONE}:{{place}}:{SEEN}",),
     "milestones.submit_done": (f"{MILESTONE}:{{place}}", "{milestone}:9:{place}"),
@@ -153,7 +155,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     ),
     "models.submit_finding": (f"finding:{AT}:{{place}}", "finding:{own}:1:{version}:1"),
     "models.submit_look": (f"look:{AT}:{{place}}", f"look:{OWN}"),
-    "models.submit_register": NOTHING,
+    "models.submit_register": ("", "C0VAULT", "C0VAULT:00"),
     "models.submit_review": (f"review:{AT}:{{place}}:2026-03-01",),
     "models.submit_settle": (
         "settle:{model}:1:0:{finding}",
