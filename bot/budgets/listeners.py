@@ -195,7 +195,11 @@ def change(submission: Submission) -> Reply:
     approval_id, card, revision = _opened_on(submission)
     at = door.of_parts(submission.deps, submission.actor, approval_id, revision, card)
     edit = Edit(
-        approval_id=at.approval_id, revision=at.revision, form=form, reason=reason
+        approval_id=at.approval_id,
+        revision=at.revision,
+        form=form,
+        reason=reason,
+        subject_type=TYPE,
     )
     return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
 

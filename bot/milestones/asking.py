@@ -134,6 +134,7 @@ def change(submission: Submission) -> Reply:
         revision=at.revision,
         form=form,
         reason=submissions.text(submission, windows.REASON),
+        subject_type=service.TYPE,
     )
     with submissions.shown_again(deps, milestone_id, None):
         return Private(door.act(deps, submission.actor, edit, at.clicked))

@@ -17,7 +17,7 @@ from storage.inventory import queries
 from storage.people.tables import Channel
 from tests.conftest import fresh_url
 from tests.sight.world import NED, PIA, Planted, actor, planted
-from tests.stories.office import GUS, OLA, SAM, Office, eventually
+from tests.stories.office import GUS, OLA, SAM, TIM, Office, eventually
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
 from workflows.evidence.forms import SubmitEvidence
@@ -147,6 +147,29 @@ def click(office: Office, slack_id: str, action_id: str, value: str) -> None:
             "actions": [{"action_id": action_id, "value": value}],
         }
     )  # fmt: skip
+
+
+def test_a_window_of_one_kind_changes_no_request_of_another(
+    placed: tuple[Office, Planted],
+) -> None:
+    office, secret = placed
+    state = {
+        "new": {"e": {"selected_date": "2026-04-20"}},
+        "reason": {"e": {"value": "r"}},
+    }
+    metadata = f"{secret.milestone}:1:::{secret.request}:{secret.revision}"
+    answer = office.bot.edge.submission(
+        {
+            "user": {"id": TIM, "team_id": "T0ACME"},
+            "team": {"id": "T0ACME"},
+            "view": {
+                "id": "V0OTHER", "type": "modal", "callback_id": "milestones.submit_change",
+                "private_metadata": metadata, "state": {"values": state},
+                "blocks": [{"type": "input", "block_id": name} for name in state],
+            },
+        }
+    )  # fmt: skip
+    assert "stays about what it was opened for" in str(answer)
 
 
 def test_a_strangers_clicks_are_on_the_ledger_once(
