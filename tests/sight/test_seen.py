@@ -11,6 +11,7 @@ from bot import slack_files
 from bot.inventory import acting
 from bot.replies import Private, Reply
 from bot.requests import Click
+from storage.approvals.tables import Approval
 from storage.audit.tables import AuditEntry
 from storage.enums import Part
 from storage.inventory import queries
@@ -68,6 +69,30 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
         detail(PIA, ("C0VAULT", card.ts))
     with office.db.begin() as session:
         session.get_one(Channel, vault.id).is_shared_outside = False
+
+
+def test_who_asked_from_a_card_can_change_it_without_one(
+    placed: tuple[Office, Planted],
+) -> None:
+    office, secret = placed
+    deps = office.bot.deps
+
+    def look() -> None:
+        with office.db.read() as session:
+            budgets.seen(
+                session, actor(office, PIA), secret.budget,
+                policy=deps.policy, now=deps.now(session),
+            )  # fmt: skip
+
+    with pytest.raises(NotFound):
+        look()
+    pia = actor(office, PIA).id
+    with office.db.begin() as session:
+        asked = session.get_one(Approval, secret.request)
+        before, asked.requester_id = asked.requester_id, pia
+    look()
+    with office.db.begin() as session:
+        session.get_one(Approval, secret.request).requester_id = before
 
 
 def test_a_direct_message_tells_its_own_reader_alone(

@@ -266,17 +266,25 @@ def require_sight(
     policy: Policy,
     clicked: Place = None,
 ) -> Budget:
-    """A budget that the actor may read: its project is in their sight, it is their own, or they have a card about it
-    before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
+    """A budget that the actor may read: its project is in their sight, it is their own, they asked to raise it, or they
+    have a card about it before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
     permissions.require_member(actor, "budget.read", subject=("budget", budget_id))
     budget = queries.find_budget(session, budget_id)
     if budget is None or not (
         budget.owner_id == actor.id
         or visibility.sees_project(session, actor, budget.project_id, policy=policy)
+        or _has_asked(session, actor, budget_id)
         or _is_before_them(session, actor, budget_id, clicked)
     ):
         raise NotFound(NO_BUDGET)
     return budget
+
+
+def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
+    return actor.slack_id is not None and any(
+        one.requester_slack_id == actor.slack_id
+        for one in queries.requests(session, budget_id)
+    )
 
 
 def _is_before_them(
