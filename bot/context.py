@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.directory import Directory
 from bot.readers import Readers
+from bot.refusals import Refusals
 from bot.settings import Settings
 from storage.db import Database
 from workflows import clock
@@ -63,6 +64,8 @@ class Deps:
     team: Team
     readers: Readers = field(default_factory=Readers)
     """The processes that read what is sent."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Which refusals of people were put on the ledger lately."""
 
     @property
     def policy(self) -> Policy:

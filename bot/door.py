@@ -17,7 +17,7 @@ from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.refusals import CardChanged, Overdue, Unconfirmed
-from workflows.errors import InvalidInput, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
 """How old the mirror's word on people and groups may be when somebody acts on it."""
@@ -44,7 +44,7 @@ class Seen:
 
 
 def of_parts(
-    deps: Deps, approval_id: str, revision: str, clicked: tuple[str, str] | None
+    deps: Deps, actor: Actor, approval_id: str, revision: str, clicked: Clicked
 ) -> Seen:
     """What was shown, from its parts; a card without channel or ts is none. Raises the refusal of what is missing."""
     card = clicked if clicked is not None and all(clicked) else None
@@ -52,17 +52,31 @@ def of_parts(
     if id_ is None:
         raise InvalidInput(ANOTHER_RELEASE)
     if shown is None:
-        raise unmarked(deps, id_, card)
+        raise unmarked(deps, actor, id_, card)
     return Seen(id_, shown, card)
 
 
-def unmarked(deps: Deps, approval_id: int, clicked: Clicked) -> CardChanged:
+def unmarked(
+    deps: Deps, actor: Actor, approval_id: int, clicked: Clicked
+) -> GovernanceError:
     """The refusal of a button or window of an earlier release, which does not say what it showed: the card is drawn
-    anew. The sentence tells nothing of the request: whoever clicked may be anybody."""
+    anew. Whoever may not read the request is told what is said of one that is not there, and nothing is drawn."""
     stale = CardChanged(
         "This is from before mlgov was updated, so it doesn't say what it showed you. Nothing was done; "
         "the card shows how it stands now, and `/mlgov approvals` lists what waits for you."
     )
+    try:
+        with deps.db.read() as session:
+            decisions.seen_card(
+                session,
+                actor,
+                approval_id,
+                policy=deps.policy,
+                now=deps.now(session),
+                clicked=clicked,
+            )
+    except NotFound as unknown:
+        return unknown
     show_again(deps, approval_id, clicked, stale)
     return stale
 
@@ -168,6 +182,7 @@ def require_entitled(
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
+            clicked=clicked,
             mirrored_since=word.since,
             asked=word.asked,
         )

@@ -9,7 +9,7 @@ from bot.answers import Answers, in_words
 from bot.context import Deps
 from bot.replies import Answered, Done, FieldErrors, Open, Private, Reply, Send, Show
 from bot.requests import Click, Command, FileShared, Search, Shortcut, Submission
-from bot.router import Router
+from bot.router import Kind, Router
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.delivery import copies
@@ -86,6 +86,17 @@ class Edge:
         acts.by(actor.id)
         return actor
 
+    def _admit(self, actor: Actor, kind: Kind, name: str) -> None:
+        """Refuse who is no full, active member, unless this was registered for anybody.
+
+        It stands before every handler, so that no listener has to remember it. Raises NotAllowed.
+        """
+        if (kind, name) in self.router.anybody:
+            return
+        # The ledger keeps names of ours alone: nobody writes words of theirs into it by trying.
+        known = name if self.router.knows(kind, name) else "unknown"
+        permissions.require_member(actor, permissions.MEMBERSHIP, subject=(kind, known))
+
     # --- commands and the same words in a direct message
 
     def command(self, payload: Payload) -> Private:
@@ -93,7 +104,6 @@ class Edge:
         actor: Actor | None = None
         try:
             actor = self.actor(payload)
-            permissions.require_member(actor, "command")
             reply = self._words(
                 actor,
                 str(payload.get("text") or ""),
@@ -116,6 +126,7 @@ class Edge:
     ) -> Reply:
         words = tuple(text.casefold().split())
         name = words[0] if words else ""
+        self._admit(actor, "command", name)
         word = self.router.words.get(name)
         if word is None:
             near = difflib.get_close_matches(
@@ -139,7 +150,6 @@ class Edge:
                 enterprise_id=body.get("enterprise_id"),
             )
             acts.by(actor.id)
-            permissions.require_member(actor, "command")
             text = str(event.get("text") or "").removeprefix("/mlgov").strip()
             reply = (
                 self._file(actor, event)
@@ -159,6 +169,7 @@ class Edge:
         first = files[0] if isinstance(files, list) and files else None
         if not isinstance(first, Mapping) or not self.router.files:
             return None
+        self._admit(actor, "file", "shared")
         (handler,) = self.router.files
         acts.named("file")
         return handler(FileShared(self.deps, actor, str(first.get("id") or "")))
@@ -173,6 +184,7 @@ class Edge:
         handler = self.router.replies.get(found[0]) if found else None
         if found is None or handler is None:
             return None
+        self._admit(actor, "reply", found[0])
         acts.named(f"reply to {found[0]}")
         return handler(self.deps, actor, found[1], text)
 
@@ -186,6 +198,7 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
+            self._admit(actor, "click", action["action_id"])
             handler = self.router.actions.get(action["action_id"])
             if handler is None:
                 return
@@ -264,7 +277,7 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
-            permissions.require_member(actor, "shortcut")
+            self._admit(actor, "shortcut", payload["callback_id"])
             handler = self.router.shortcuts.get(payload["callback_id"])
             if handler is not None:
                 acts.named(payload["callback_id"])
@@ -300,7 +313,7 @@ class Edge:
         actor: Actor | None = None
         try:
             actor = self.actor(payload)
-            permissions.require_member(actor, "search")
+            self._admit(actor, "search", payload["action_id"])
             handler = self.router.searches.get(payload["action_id"])
             if handler is None:
                 return []
@@ -324,6 +337,7 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
+            self._admit(actor, "submission", view["callback_id"])
             handler = self.router.submissions.get(view["callback_id"])
             if handler is None:
                 return None

@@ -13,9 +13,10 @@ from bot.context import Deps
 from bot.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
+from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, NotAllowed, NotFound
+from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
 log = logging.getLogger("mlgov")
 
@@ -95,6 +96,9 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
     fact = error.audit
     if fact is None:
         return
+    is_due, kept_back = deps.refusals.is_due(actor.id, _kind(fact))
+    if not is_due:
+        return
     try:
         with deps.db.begin() as session:
             audit.record(
@@ -104,9 +108,18 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
                 (fact.subject_type, fact.subject_id),
                 now=deps.now(session),
                 **fact.facts,
+                **({"kept_back": kept_back} if kept_back else {}),
             )
     except DatabaseBusy:
         log.warning("a refusal could not be put on the ledger")
+
+
+def _kind(fact: RefusalFact) -> str:
+    """What makes a refusal the same as one before: who is no member is refused everywhere for the one reason."""
+    why = str(fact.facts.get("why", ""))
+    if fact.action == permissions.MEMBERSHIP:
+        return f"{fact.action}:{why}"
+    return f"{fact.action}:{fact.subject_type}:{fact.subject_id}:{why}"
 
 
 def as_reply(

@@ -1,4 +1,8 @@
-"""Files that people share with mlgov: asked about, fetched with the token, and never from anywhere but Slack."""
+"""Files that people share with mlgov: asked about, fetched with the token, and never from anywhere but Slack.
+
+`fetch` is the one way to a file, and it takes whose it is: the token sees what anybody shared where mlgov is, and nobody
+reaches by an id what is not theirs.
+"""
 
 import hashlib
 import re
@@ -18,6 +22,9 @@ MOST_BYTES = 10_000_000
 SECONDS = 10.0
 QUICK = 1.5
 """Seconds of silence while somebody waits for a form to close; Slack gives it three in all."""
+NOT_YOURS = "Slack shows mlgov no such file of yours"
+_NOT_THERE = ("file_not_found", "file_deleted", "access_denied", "not_visible")
+"""Slack's codes for a file that is not there, or not for mlgov."""
 _SLACK = (".slack.com", ".slack-gov.com")
 _PERMALINK = re.compile(
     r"https://[a-z0-9-]+(?:\.enterprise)?\.slack(?:-gov)?\.com/files/[A-Z0-9]+/(F[A-Z0-9]+)/\S*"
@@ -55,10 +62,14 @@ def id_of(permalink: str | None) -> str | None:
     return found.group(1) if found else None
 
 
-def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
+def fetch(
+    deps: Deps, file_id: str, *, owner: str | None, seconds: float = SECONDS
+) -> Fetched:
     """A file with its bytes. Raises NotFetched with what the person who shared it can do.
 
-    `seconds` is how long its server may be silent.
+    `owner` is the Slack id of who has to have put it into Slack: whoever acts, or for evidence that is kept, whoever
+    handed it in. Somebody else's file is told like one that Slack does not show. `seconds` is how long its server may be
+    silent.
     """
     try:
         answer = deps.slack.files_info(file=file_id)
@@ -68,10 +79,14 @@ def fetch(deps: Deps, file_id: str, *, seconds: float = SECONDS) -> Fetched:
             raise NotFetched(
                 "mlgov may not read files here: an administrator adds the scope `files:read` to the app"
             ) from None
+        if code in _NOT_THERE:
+            raise NotFetched(NOT_YOURS) from None
         raise NotFetched(f"Slack does not show it to mlgov ({code[:60]})") from None
     except OSError:
         raise NotFetched("Slack did not answer") from None
     told = answer["file"]
+    if owner is None or str(told.get("user") or "") != owner:
+        raise NotFetched(NOT_YOURS)
     name = str(told.get("name") or told.get("title") or "The file")[:120]
     url = str(told.get("url_private_download") or told.get("url_private") or "")
     if told.get("is_external") or not url:

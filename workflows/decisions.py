@@ -21,6 +21,7 @@ from workflows.approvals import (
     replays,
     routing,
     service,
+    sight,
     submission,
 )
 from workflows.approvals.endings import Circumstances
@@ -118,11 +119,14 @@ def require_entitled(
     policy: Policy,
     now: datetime,
     org_key: str,
+    clicked: tuple[str, str] | None = None,
     mirrored_since: datetime | None = None,
     asked: frozenset[str] = frozenset(),
 ) -> None:
     """Raise what the door would refuse, before somebody is asked to write anything."""
-    around = Circumstances(SUBJECTS, policy, org_key, now, None, mirrored_since, asked)
+    around = Circumstances(
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked
+    )
     acts.require_entitled(session, actor, form, around)
 
 
@@ -156,9 +160,10 @@ def require_editable(
     policy: Policy,
     now: datetime,
     org_key: str,
+    clicked: tuple[str, str] | None = None,
 ) -> Card:
     """A request of one's own, for the window that changes it. Raises the refusal of who may not, or not any more."""
-    around = Circumstances(SUBJECTS, policy, org_key, now)
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
     return editing.require_editable(session, actor, approval_id, around)
 
 
@@ -391,29 +396,21 @@ def show_again(
     follow(session, approval_id, now=now, clicked=clicked)
 
 
-def may_see(
+def seen_card(
     session: Session,
     actor: Actor,
     approval_id: int,
-    project_id: int,
     *,
     policy: Policy,
     now: datetime,
-) -> bool:
-    """Whether somebody outside Slack may read a request: its project is in sight, or any stage asks them, or they asked.
+    clicked: tuple[str, str] | None = None,
+) -> Card:
+    """A request before somebody who may read it. Raises NotFound for everybody else, as for one that is not there.
 
-    A program sees what its token is for, which the edge looks at.
+    `clicked` is the message of ours that they have before them.
     """
-    if actor.kind is ActorKind.PROGRAM:
-        return True
-    if visibility.sight(session, actor.id, policy=policy).holds(project_id):
-        return True
-    asked = sorted(groups_asked(session, approval_id))
-    if visibility.reached_by(session, actor.id, asked, policy=policy) is not None:
-        return True
-    shown = card(session, approval_id, policy=policy, now=now, reader_id=actor.id)
-    reader = shown.reader
-    return reader is not None and bool(reader.why or reader.line or reader.is_requester)
+    around = Circumstances(SUBJECTS, policy, "", now, clicked)
+    return sight.require(session, actor, approval_id, around)
 
 
 def within(session: Session, actor: Actor, *, policy: Policy) -> frozenset[int] | None:

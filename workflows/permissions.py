@@ -3,6 +3,9 @@
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotAllowed, RefusalFact
 
+MEMBERSHIP = "membership"
+"""On the ledger, the action of whoever tried something in Slack without being a member."""
+
 
 def require_member(
     actor: Actor, action: str, *, subject: tuple[str, str | int] = ("bot", "")

@@ -1,7 +1,8 @@
-"""What a person may see of others' projects: the one answer that digests, status and App Home share.
+"""What a person may see of others' projects: the one answer that all reads share.
 
 A leader (role `leader` of the policy) sees all projects. Everybody else sees those that they own, sponsor or manage,
-and those of the people who report to them, at any remove. Who is no full, active member sees none.
+and those of the people who report to them, at any remove. Who is no full, active member sees none. Beside that, whoever
+has a message of ours before them may see what its buttons open (`shown`): it told them already.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
+from storage.delivery.queries import settle
+from storage.people import channels
 from storage.projects import sight as sight_queries
+from workflows.actors import Actor, ActorKind
 from workflows.policy import Policy
+
+Place = tuple[str, str] | None
+"""Channel and ts of a message of ours that somebody clicked, or from which they opened a window; None for no message."""
 
 LEADER = "leader"
 """The role of the policy whose holders see every project."""
@@ -44,6 +51,37 @@ def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
         return Sight(person_id, True, frozenset())
     found = sight_queries.list_of_person_and_reports(session, person_id)
     return Sight(person_id, False, frozenset(found))
+
+
+def sees_project(
+    session: Session, actor: Actor, project_id: int | None, *, policy: Policy
+) -> bool:
+    """Whether a project is in the actor's sight. A program sees what its token is for, which the edge looks at."""
+    if actor.kind is not ActorKind.PERSON:
+        return True
+    return (
+        project_id is not None
+        and actor.is_member
+        and sight(session, actor.id, policy=policy).holds(project_id)
+    )
+
+
+def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | None:
+    """Type and id of the subject of the message of ours that the actor has before them; None where it tells them nothing.
+
+    A direct message tells its own reader alone. A message in a channel tells everybody there, unless people from
+    outside read along, for whom amounts, names and reasons are left out.
+    """
+    copy = settle.find_copy(session, *place) if place is not None else None
+    if copy is None or copy.subject_type is None or not actor.is_member:
+        return None
+    _, org_key, reader = copy.lane_key.split(":", 2)
+    if reader[0] in "UW":
+        return (
+            (copy.subject_type, copy.subject_id) if reader == actor.slack_id else None
+        )
+    is_closed = channels.is_closed(session, org_key, reader)
+    return (copy.subject_type, copy.subject_id) if is_closed else None
 
 
 def roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]:

@@ -1,12 +1,10 @@
 """Who calls: from the token in a request to somebody who acts, and what becomes of a token that opens nothing."""
 
 import logging
-import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cachetools import TTLCache
 from fastapi import Request, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
@@ -17,6 +15,7 @@ from starlette.types import Message, Receive
 from bot import acts, bodies
 from bot.api.limits import SMALL, Allowance
 from bot.context import Deps
+from bot.refusals import Refusals
 from storage.db import DatabaseBusy
 from storage.enums import Scope
 from workflows.actors import SYSTEM, Actor
@@ -28,10 +27,8 @@ from workflows.tokens.service import USED_WITHIN, TokenRefused
 
 log = logging.getLogger("mlgov")
 
-TOLD_EVERY = 600.0
-"""Seconds in which one reason to refuse one token goes on the ledger once: whoever tries tokens cannot flood it."""
 TOLD_MOST = 200
-"""Different refusals that are told apart within that time; beyond it the rest is only counted."""
+"""Different refusals of tokens that are told apart at a time: whoever tries tokens cannot flood the ledger."""
 
 _BEARER = HTTPBearer(
     auto_error=False, description="A token from `mlgov token create` or `/mlgov token`."
@@ -60,8 +57,7 @@ class Door:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._lock = threading.Lock()
-        self._told: TTLCache[tuple[str, str], int] = TTLCache(TOLD_MOST, TOLD_EVERY)
+        self._refusals = Refusals(most=TOLD_MOST)
         self.allowance = Allowance(deps.settings.mlgov_api_per_minute)
 
     @property
@@ -147,6 +143,27 @@ class Door:
             self._tell(error)
             raise
 
+    def reaches(
+        self,
+        caller: Caller,
+        scope: Scope,
+        *,
+        project: str,
+        gate: str | None = None,
+    ) -> bool:
+        """Whether what a call names by its id is within the bounds of the caller's token.
+
+        What is not is answered like what is not there, so that ids tell nothing; the try goes on the ledger. Raises
+        TokenRefused for a scope that the token has not.
+        """
+        tokens.require(caller.token, scope)
+        try:
+            tokens.require(caller.token, scope, project=project, gate=gate)
+        except TokenRefused as error:
+            self._tell(error)
+            return False
+        return True
+
     def project(self, caller: Caller, given: str | None) -> str:
         """The project that is meant, by its key: as given, else the one that the token is bound to."""
         if given is not None:
@@ -162,15 +179,9 @@ class Door:
         """Put a refusal on the ledger; a call without any token is no news."""
         if error.code == "missing":
             return
-        key = (error.prefix, error.code)
-        with self._lock:
-            times = self._told.get(key)
-            if times is not None:
-                self._told[key] = times + 1
-                return
-            if len(self._told) >= TOLD_MOST:
-                return
-            self._told[key] = 0
+        is_due, kept_back = self._refusals.is_due(error.prefix, error.code)
+        if not is_due:
+            return
         deps = self._deps
         try:
             with deps.db.begin() as session:
@@ -181,6 +192,7 @@ class Door:
                     ("token", error.prefix),
                     now=deps.now(session),
                     why=error.code,
+                    **({"kept_back": kept_back} if kept_back else {}),
                 )
         except DatabaseBusy:
             log.warning("a refused token could not be put on the ledger")

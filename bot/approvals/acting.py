@@ -1,6 +1,7 @@
 """What every click on a request needs: what its button carried, and what whoever clicked sees afterwards."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from bot import door
 from bot.approvals import views, words
@@ -9,13 +10,14 @@ from bot.door import Clicked, Seen
 from bot.replies import Private, Reply, Show
 from bot.requests import Click, Submission
 from workflows import decisions
+from workflows.actors import Actor
 from workflows.approvals.records import Card
 from workflows.errors import InvalidInput
 
 
 def seen(click: Click) -> Seen:
     """What the button carries, `id:revision` and more. Raises the refusal of what it does not carry."""
-    return _seen(click.deps, click.value, click.card, behind=2)
+    return _seen(click.deps, click.actor, click.value, click.card, behind=2)
 
 
 def request_of(click: Click) -> int:
@@ -30,28 +32,32 @@ def of_window(submission: Submission) -> Seen:
     """What the window carries, `id:revision:channel:ts` and more. Raises the refusal of what it does not carry."""
     parts = submission.metadata.split(":")
     place = (parts[2], parts[3]) if len(parts) > 3 and all(parts[2:4]) else None
-    return _seen(submission.deps, submission.metadata, place, behind=4)
+    return _seen(
+        submission.deps, submission.actor, submission.metadata, place, behind=4
+    )
 
 
-def of_value(deps: Deps, value: str) -> Seen:
+def of_value(submission: Submission, value: str) -> Seen:
     """What a field of a window carries, `id:revision`. Raises the refusal of what it does not carry."""
-    return _seen(deps, value, None, behind=2)
+    return _seen(submission.deps, submission.actor, value, None, behind=2)
 
 
-def _seen(deps: Deps, value: str, clicked: Clicked, *, behind: int) -> Seen:
+def _seen(
+    deps: Deps, actor: Actor, value: str, clicked: Clicked, *, behind: int
+) -> Seen:
     parts = value.split(":")
-    at = door.of_parts(deps, parts[0], "".join(parts[1:2]), clicked)
+    at = door.of_parts(deps, actor, parts[0], "".join(parts[1:2]), clicked)
     return replace(at, rest=tuple(parts[behind:]))
 
 
-def condition_of(deps: Deps, at: Seen) -> tuple[int, int]:
+def condition_of(on: Click | Submission, at: Seen) -> tuple[int, int]:
     """The condition that a button or window is about, and its revision. Raises the refusal of one that has none."""
     numbers = [door.number(part) for part in (*at.rest, "", "")[:2]]
     condition_id, revision = numbers
     if condition_id is None:
         raise InvalidInput(door.ANOTHER_RELEASE)
     if revision is None:
-        raise door.unmarked(deps, at.approval_id, at.clicked)
+        raise door.unmarked(on.deps, on.actor, at.approval_id, at.clicked)
     return condition_id, revision
 
 
@@ -67,29 +73,29 @@ def words_of(submission: Submission, block: str) -> str:
 
 
 def card(click: Click, approval_id: int) -> Card:
-    """The request as whoever clicked sees it."""
-    with click.deps.db.read() as session:
-        return decisions.card(
-            session,
-            approval_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            reader_id=click.actor.id,
-        )
+    """The request as whoever clicked sees it. Raises NotFound for who may not."""
+    return _looked_at(click, approval_id)[0]
 
 
 def details(click: Click, approval_id: int) -> dict[str, object]:
-    """The modal with everything about the request."""
-    with click.deps.db.read() as session:
-        now = click.deps.now(session)
-        found = decisions.card(
-            session,
-            approval_id,
-            policy=click.deps.policy,
-            now=now,
-            reader_id=click.actor.id,
-        )
+    """The modal with everything about the request. Raises NotFound for who may not see it."""
+    found, now = _looked_at(click, approval_id)
     return views.details(found, now=now)
+
+
+def _looked_at(click: Click, approval_id: int) -> tuple[Card, datetime]:
+    deps = click.deps
+    with deps.db.read() as session:
+        now = deps.now(session)
+        found = decisions.seen_card(
+            session,
+            click.actor,
+            approval_id,
+            policy=deps.policy,
+            now=now,
+            clicked=click.card,
+        )
+    return found, now
 
 
 def told(click: Click, approval_id: int, sentence: str) -> Reply:

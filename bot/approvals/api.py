@@ -1,7 +1,8 @@
 """Asking, following and deciding through the HTTP API: the same rules as in Slack, and Slack follows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -22,7 +23,7 @@ from workflows import asking as askings
 from workflows import decisions
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.audit import service as audit
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, NotFound
 from workflows.releases import reads
 from workflows.releases import service as releases
 from workflows.releases.forms import AskRelease, Words
@@ -77,6 +78,15 @@ class WithdrawRequest(BaseModel):
     revision: Annotated[int, Field(ge=1, le=BIGGEST)]
 
 
+@contextmanager
+def told_by_id(approval_id: int) -> Iterator[None]:
+    """Whatever refuses a request as if there were none says it in the same words."""
+    try:
+        yield
+    except NotFound as error:
+        raise reads.unknown(approval_id, audit=error.audit) from None
+
+
 def router(
     deps: Deps, door: Door, waiters: Waiters, statement_of: StatementOf
 ) -> APIRouter:
@@ -91,21 +101,22 @@ def router(
         mark = reads.marks(session, [approval_id])[approval_id]
         return resources.told(card, reads.place(session, approval_id), mark)
 
-    def allowed(caller: Caller, approval_id: int, scope: Scope) -> reads.Place:
+    def allowed(caller: Caller, approval_id: int, scope: Scope) -> None:
+        """Refuse a request that is not for the caller as one that is not there; acts are judged by their own door."""
         door.require(caller, scope)
         with deps.db.read() as session:
             place = reads.place(session, approval_id)
-            if scope is Scope.READ and not decisions.may_see(
-                session,
-                caller.actor,
-                approval_id,
-                place.project_id,
-                policy=deps.policy,
-                now=deps.now(session),
-            ):
-                raise reads.unknown(approval_id)
-        door.require(caller, scope, project=place.project, gate=place.gate)
-        return place
+            if scope is Scope.READ:
+                with told_by_id(approval_id):
+                    decisions.seen_card(
+                        session,
+                        caller.actor,
+                        approval_id,
+                        policy=deps.policy,
+                        now=deps.now(session),
+                    )
+        if not door.reaches(caller, scope, project=place.project, gate=place.gate):
+            raise reads.unknown(approval_id)
 
     def shown(approval_id: int) -> ApprovalTold:
         with deps.db.read() as session:
@@ -260,25 +271,26 @@ def router(
     ) -> ApprovalTold:
         """Approve or reject, as yourself: with your own token, by the same rules as a click in Slack."""
         allowed(caller, approval_id, Scope.DECIDE)
-        act(
-            deps,
-            caller.actor,
-            Decide(
-                approval_id=approval_id,
-                revision=form.revision,
-                verdict=Verdict(form.verdict),
-                reason=form.reason,
-            ),
-            None,
-            also=lambda session: audit.record(
-                session,
+        with told_by_id(approval_id):
+            act(
+                deps,
                 caller.actor,
-                "token.decided",
-                ("token", caller.token.prefix),
-                now=deps.now(session),
-                approval=approval_id,
-            ),
-        )
+                Decide(
+                    approval_id=approval_id,
+                    revision=form.revision,
+                    verdict=Verdict(form.verdict),
+                    reason=form.reason,
+                ),
+                None,
+                also=lambda session: audit.record(
+                    session,
+                    caller.actor,
+                    "token.decided",
+                    ("token", caller.token.prefix),
+                    now=deps.now(session),
+                    approval=approval_id,
+                ),
+            )
         return shown(approval_id)
 
     @made.post(
@@ -292,12 +304,13 @@ def router(
     ) -> ApprovalTold:
         """Take back what this token asked."""
         allowed(caller, approval_id, Scope.ASK)
-        act(
-            deps,
-            caller.actor,
-            Withdraw(approval_id=approval_id, revision=form.revision),
-            None,
-        )
+        with told_by_id(approval_id):
+            act(
+                deps,
+                caller.actor,
+                Withdraw(approval_id=approval_id, revision=form.revision),
+                None,
+            )
         return shown(approval_id)
 
     return made

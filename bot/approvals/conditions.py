@@ -122,7 +122,7 @@ def approve(submission: Submission) -> Reply:
 def open_claim(click: Click) -> Reply:
     """How does one see that it is met?"""
     at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click.deps, at)
+    condition_id, revision = acting.condition_of(click, at)
     form = ClaimMet(
         approval_id=at.approval_id,
         revision=at.revision,
@@ -156,7 +156,7 @@ def claim(submission: Submission) -> Reply:
     if not proof:
         return FieldErrors({PROOF: "Say in a sentence how one sees that it is met."})
     at = acting.of_window(submission)
-    condition_id, revision = acting.condition_of(submission.deps, at)
+    condition_id, revision = acting.condition_of(submission, at)
     form = ClaimMet(
         approval_id=at.approval_id,
         revision=at.revision,
@@ -171,7 +171,7 @@ def claim(submission: Submission) -> Reply:
 def confirm(click: Click) -> Reply:
     """It is met."""
     at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click.deps, at)
+    condition_id, revision = acting.condition_of(click, at)
     form = ConfirmMet(
         approval_id=at.approval_id,
         revision=at.revision,
@@ -185,7 +185,7 @@ def confirm(click: Click) -> Reply:
 def open_missing(click: Click) -> Reply:
     """What is missing?"""
     at = acting.seen(click)
-    condition_id, revision = acting.condition_of(click.deps, at)
+    condition_id, revision = acting.condition_of(click, at)
     form = ConfirmMet(
         approval_id=at.approval_id,
         revision=at.revision,
@@ -216,7 +216,7 @@ def open_missing(click: Click) -> Reply:
 def missing(submission: Submission) -> Reply:
     """Said what is missing."""
     at = acting.of_window(submission)
-    condition_id, revision = acting.condition_of(submission.deps, at)
+    condition_id, revision = acting.condition_of(submission, at)
     form = ConfirmMet(
         approval_id=at.approval_id,
         revision=at.revision,

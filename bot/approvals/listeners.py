@@ -19,7 +19,7 @@ from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
-from workflows import decisions, permissions
+from workflows import decisions
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.records import Card
 
@@ -124,12 +124,8 @@ def withdraw(click: Click) -> Reply:
 
 
 def details(click: Click) -> Reply:
-    """Everything about a request, for members of the organisation."""
-    approval_id = acting.request_of(click)
-    permissions.require_member(
-        click.actor, "approval.read", subject=("approval", approval_id)
-    )
-    return Open(acting.details(click, approval_id))
+    """Everything about a request, for who may read it."""
+    return Open(acting.details(click, acting.request_of(click)))
 
 
 def show(command: Command) -> Reply:
@@ -150,14 +146,7 @@ def _said(click: Click, approval_id: int) -> Reply:
         return Show(acting.details(click, approval_id))
     if not (click.payload.get("container") or {}).get("is_ephemeral"):
         return Done()
-    with click.deps.db.read() as session:
-        card = decisions.card(
-            session,
-            approval_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            reader_id=click.actor.id,
-        )
+    card = acting.card(click, approval_id)
     if not card.is_pending:
         return Private(words.outcome(card))
     return Private(

@@ -155,7 +155,7 @@ def _one(
 ) -> _Outcome:
     value, label = _value(block), block["label"]["text"]
     try:
-        at = acting.of_value(submission.deps, value)
+        at = acting.of_value(submission, value)
         form = Decide(
             approval_id=at.approval_id,
             revision=at.revision,

@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from bot import blocks, door, routes
 from bot.budgets import pictures, views, words
 from bot.replies import Done, FieldErrors, Open, Private, Reply
 from bot.requests import Click, Command, Submission
 from bot.router import Router
-from workflows import decisions, permissions, status
+from workflows import decisions, status
 from workflows.approvals.forms import Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.budgets import service
@@ -59,6 +60,7 @@ def acknowledge(click: Click) -> Reply:
             session,
             click.actor,
             alert_id,
+            policy=click.deps.policy,
             now=click.deps.now(session),
             clicked=click.card,
         )
@@ -83,6 +85,7 @@ def open_change(click: Click) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
+            clicked=click.card,
         )
     where = ":".join(click.card) if click.card else ":"
     return _window(
@@ -96,12 +99,13 @@ def open_change(click: Click) -> Reply:
 def open_again(click: Click) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
     with click.deps.db.read() as session:
-        card = decisions.card(
+        card = decisions.seen_card(
             session,
+            click.actor,
             _ids(click.value)[0],
             policy=click.deps.policy,
             now=click.deps.now(session),
-            reader_id=click.actor.id,
+            clicked=click.card,
         )
     if card.requester.id != click.actor.id:
         raise NotAllowed(
@@ -122,12 +126,14 @@ def _window(
     before: views.Entered | None = None,
     changes: str = "",
 ) -> Reply:
-    permissions.require_member(
-        click.actor, "budget.increase", subject=(TYPE, budget_id)
-    )
     with click.deps.db.read() as session:
-        detail = service.detail(
-            session, budget_id, policy=click.deps.policy, now=click.deps.now(session)
+        detail = service.seen(
+            session,
+            click.actor,
+            budget_id,
+            policy=click.deps.policy,
+            now=click.deps.now(session),
+            clicked=click.card,
         )
         route = decisions.route(
             session,
@@ -138,7 +144,13 @@ def _window(
             org_key=click.deps.team.org_key,
         )
     return Open(
-        views.increase(detail, routes.words(route), before=before, changes=changes)
+        views.increase(
+            detail,
+            routes.words(route),
+            before=before,
+            changes=changes,
+            opened_on=":".join(click.card or ("", "")),
+        )
     )
 
 
@@ -167,17 +179,27 @@ def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
     return form, reason
 
 
+def _opened_on(submission: Submission) -> tuple[str, tuple[str, str], str]:
+    """The request that a window changes, the card from which it was opened, and the revision; empty where there is none."""
+    parts = (*submission.metadata.split(":"), "", "", "", "")
+    approval_id, channel, ts, revision = parts[2:6]
+    return approval_id, (channel, ts), revision
+
+
 def change(submission: Submission) -> Reply:
     """The window was sent: change the request."""
     sent = _sent(submission)
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
-    parts = (*submission.metadata.split(":"), "", "", "", "")
-    approval_id, channel, ts, revision = parts[2:6]
-    at = door.of_parts(submission.deps, approval_id, revision, (channel, ts))
+    approval_id, card, revision = _opened_on(submission)
+    at = door.of_parts(submission.deps, submission.actor, approval_id, revision, card)
     edit = Edit(
-        approval_id=at.approval_id, revision=at.revision, form=form, reason=reason
+        approval_id=at.approval_id,
+        revision=at.revision,
+        form=form,
+        reason=reason,
+        subject_type=TYPE,
     )
     return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
 
@@ -188,9 +210,14 @@ def ask(submission: Submission) -> Reply:
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
+    _, card, _ = _opened_on(submission)
     deps = submission.deps
-    deps.db.run(
-        lambda session: decisions.submit(
+
+    def work(session: Session) -> None:
+        service.require_sight(
+            session, submission.actor, form.budget_id, policy=deps.policy, clicked=card
+        )
+        decisions.submit(
             session,
             submission.actor,
             SubmitRequest(
@@ -205,7 +232,8 @@ def ask(submission: Submission) -> Reply:
             now=deps.now(session),
             org_key=deps.team.org_key,
         )
-    )
+
+    deps.db.run(work)
     return Done()
 
 
@@ -219,6 +247,7 @@ def break_down(click: Click) -> Reply:
             budget_id,
             policy=click.deps.policy,
             now=click.deps.now(session),
+            clicked=click.card,
         )
     shown = pictures.spend(found)
     return Open(views.break_down(found, shown), (shown,) if shown else ())

@@ -33,10 +33,12 @@ def increase(
     *,
     before: Entered | None = None,
     changes: str = "",
+    opened_on: str = "",
 ) -> Block:
     """The window that asks for more: from what, to what, for how long, and why.
 
-    `changes` is what the button of a waiting request carried, which the window changes instead.
+    `changes` is what the button of a waiting request carried, which the window changes instead; `opened_on` is the card,
+    `channel:ts`, on which the button stood that opened it.
     """
     burn = detail.burn
     period = burn.period_words
@@ -89,7 +91,7 @@ def increase(
         callback_id=words.SUBMIT_CHANGE if changes else words.SUBMIT_INCREASE,
         submit="Change" if changes else "Ask",
         metadata=f"{burn.budget_id}:{burn.revision}"
-        + (f":{changes}" if changes else ""),
+        + (f":{changes}" if changes else f"::{opened_on}"),
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from bot.context import Deps
 from bot.requests import Click
-from workflows import decisions
+from workflows import decisions, visibility
 from workflows.actors import Actor
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import service as budgets
@@ -106,13 +106,15 @@ def look(
         found = cards.card(
             session, actor, model_id, version_id, policy=deps.policy, now=now
         )
-        return found, spend(session, deps, found)
+        return found, spend(session, deps, actor, found)
 
 
-def spend(session: Session, deps: Deps, found: ModelCard) -> str:
-    """What the model's project spent of its budgets, in a line."""
+def spend(session: Session, deps: Deps, actor: Actor, found: ModelCard) -> str:
+    """What the model's project spent of its budgets, in a line; empty for who sees the model and not its project."""
     project_id = found.model.project_id
-    if project_id is None:
+    if project_id is None or not visibility.sees_project(
+        session, actor, project_id, policy=deps.policy
+    ):
         return ""
     burns = budgets.burn(
         session, [project_id], policy=deps.policy, now=deps.now(session)

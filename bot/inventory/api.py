@@ -163,6 +163,14 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
             owner = ids(session, [form.owner], "owner") if form.owner else (None,)
+            for upstream in form.upstream:
+                reads.find(
+                    session,
+                    caller.actor,
+                    upstream,
+                    only=caller.token.projects,
+                    policy=deps.policy,
+                )
             values = form.model_dump(exclude={"owner", "key"})
             request = RegisterModel.model_validate(
                 {

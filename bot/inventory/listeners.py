@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot import blocks, routes
+from bot import blocks, routes, seals
 from bot.inventory import acting, entered, sending, submissions, views, windows, words
 from bot.inventory.acting import OTHER_RELEASE, At
 from bot.inventory.evidence import figures, sharing
@@ -16,7 +16,7 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
 from workflows import decisions
-from workflows.errors import InvalidInput, NotAllowed
+from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.inventory import approving, model_cards, reads, rules
 from workflows.inventory.records import ModelCard
 from workflows.projects import service as projects
@@ -121,14 +121,22 @@ def from_message(shortcut: Shortcut) -> Reply:
             for one in projects.list_all(session, shortcut.actor)
             if one.channel == shortcut.channel
         ]
+    # Whoever uses it stands in that channel, and may name the project that the channel is of.
     text = blocks.plain(shortcut.text, 600)
     return Open(
         windows.register(
             purpose="" if text == "—" else text,
             owner=shortcut.actor.slack_id,
             chosen=here[0] if here else None,
+            channel=_sealed(shortcut) if here else "",
         )
     )
+
+
+def _sealed(shortcut: Shortcut) -> str:
+    """`channel:seal`, for the window's metadata."""
+    channel = shortcut.channel
+    return f"{channel}:{seals.seal(shortcut.deps, shortcut.actor, channel)}"
 
 
 # --- steps and the menu
@@ -292,7 +300,7 @@ def open_settle(click: Click) -> Reply:
         found = reads.finding(session, number)
         today = reads.today_of(deps.policy, deps.now(session))
         if found is None:
-            raise InvalidInput("This finding is not in the record any more.")
+            raise NotFound(reads.OUT_OF_SIGHT)
         reads.require_sight(session, click.actor, found.model_id, policy=deps.policy)
     at = At("settle", found.model_id, shown, None, number)
     return _present(

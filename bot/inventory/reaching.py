@@ -15,6 +15,7 @@ from workflows.errors import (
     GovernanceError,
     InvalidInput,
     NotFound,
+    RefusalFact,
     first_fault,
 )
 from workflows.inventory import reads
@@ -44,9 +45,23 @@ class Reach:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
-        found, named = reads.find(session, caller.actor, word, policy=self.deps.policy)
-        self.door.require(caller, scope, project=found.project_key or UNBOUND)
-        return found, named
+        policy, bounds = self.deps.policy, caller.token.projects
+        try:
+            return reads.find(session, caller.actor, word, only=bounds, policy=policy)
+        except NotFound as unknown:
+            if bounds and self._is_beyond(session, caller, key):
+                # It is told like what is not there; the try goes on the ledger, after this transaction.
+                prefix = caller.token.prefix
+                unknown.audit = RefusalFact("token", "token", prefix, why="project")
+            raise
+
+    def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
+        """Whether there is such a model, beyond the bounds of the caller's token."""
+        try:
+            reads.find(session, caller.actor, key, policy=self.deps.policy)
+        except NotFound:
+            return False
+        return True
 
     def version(
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str

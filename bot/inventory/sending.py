@@ -11,6 +11,7 @@ from workflows.errors import InvalidInput
 from workflows.inventory import evidencing, model_cards, reads
 from workflows.inventory.records import ModelCard
 from workflows.packs import service as packs
+from workflows.people import service as people
 
 
 def register(router: Router) -> None:
@@ -29,6 +30,7 @@ def read_file(click: Click) -> Reply:
         raise InvalidInput(OTHER_RELEASE) from None
     with deps.db.read() as session:
         item = evidencing.find(session, click.actor, item_id, policy=deps.policy)
+        producer = people.actor(session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
         raise InvalidInput("This item is no file in Slack: its link leads to it.")
@@ -37,10 +39,15 @@ def read_file(click: Click) -> Reply:
 
     def make() -> bytes:
         try:
-            fetched = slack_files.fetch(deps, file_id)
+            # A link can name anybody's file: only that of who handed it in was kept as evidence.
+            fetched = slack_files.fetch(
+                deps, file_id, owner=producer.slack_id if producer else None
+            )
         except NotFetched as error:
+            is_gone = error.why == slack_files.NOT_YOURS
+            why = "Slack doesn't show it to mlgov any more" if is_gone else error.why
             raise InvalidInput(
-                f"The {name} cannot be had: {error.why}. Its digest stays on the record; ask {item.producer or 'who handed it in'} for it."
+                f"The {name} cannot be had: {why}. Its digest stays on the record; ask {item.producer or 'who handed it in'} for it."
             ) from None
         if fetched.sha256 != item.sha256:
             raise InvalidInput(

@@ -4,6 +4,7 @@ import hashlib
 
 from sqlalchemy.orm import Session
 
+from bot import seals
 from bot.inventory import acting, entered, fields
 from bot.inventory.acting import At
 from bot.replies import Reply
@@ -60,10 +61,18 @@ def new(submission: Submission) -> Reply:
             policy=deps.policy,
             now=deps.now(session),
             org_key=deps.team.org_key,
+            channel=_channel(submission),
         )
 
     model_id = entered.run(submission, work)
     return entered.done(submission, At("", model_id, 0, None, 0), "Registered.")
+
+
+def _channel(submission: Submission) -> str:
+    """The channel in which the window was opened from a message; empty where it was opened otherwise."""
+    channel, _, given = submission.metadata.partition(":")
+    is_sealed = seals.is_sealed(submission.deps, submission.actor, channel, given)
+    return channel if is_sealed else ""
 
 
 def _assessment(submission: Submission, model_id: int, revision: int) -> AssessTier:
@@ -84,6 +93,7 @@ def describe(submission: Submission) -> Reply:
     deps, at = submission.deps, At.read(submission.metadata)
 
     def work(session: Session) -> None:
+        reads.require_sight(session, submission.actor, at.model_id, policy=deps.policy)
         model = reads.one(session, at.model_id)
         form = RegisterModel(
             key=model.key,

@@ -19,8 +19,12 @@ def register(
     purpose: str = "",
     owner: str | None = None,
     chosen: tuple[str, str] | None = None,
+    channel: str = "",
 ) -> Block:
-    """A new entry: what somebody knows on the first day; the rest is described later."""
+    """A new entry: what somebody knows on the first day; the rest is described later.
+
+    `channel` is where the message stands from which it was opened, with its seal.
+    """
     shown = [
         fields.text(
             "Name",
@@ -61,7 +65,11 @@ def register(
         *_assessed(None),
     ]
     return blocks.modal(
-        "Register a model", shown, callback_id=fields.SUBMIT_REGISTER, submit="Register"
+        "Register a model",
+        shown,
+        callback_id=fields.SUBMIT_REGISTER,
+        submit="Register",
+        metadata=channel,
     )
 
 

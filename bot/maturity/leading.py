@@ -8,7 +8,7 @@ from bot.context import Deps
 from bot.maturity import boards, messages, words
 from bot.replies import FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
-from workflows import gaps, permissions
+from workflows import gaps
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import SetTargets
@@ -126,24 +126,18 @@ def _told(found: CycleResult) -> Private:
 
 
 def details(click: Click) -> Reply:
-    """Everything that is told of a result, for those who may see it: they were asked, lead, assess, or read its channel."""
-    permissions.require_member(click.actor, "maturity.read")
+    """Everything that is told of a result, for who may see it or has its card before them."""
     cycle_id = words.ids(click.value)[0]
     deps = click.deps
     with deps.db.read() as session:
-        service.require_sight(
+        found = service.result(
             session,
             click.actor,
             cycle_id,
             policy=deps.policy,
             org_key=deps.team.org_key,
-            channel=click.channel,
+            clicked=click.card,
         )
-        found = service.of_cycle(session, cycle_id)
-        if found is None:
-            raise InvalidInput(
-                "This check-in is open, so there are no details yet. `/mlgov maturity` shows how it goes."
-            )
         with_single = service.shows_single(
             session,
             click.actor,
@@ -174,12 +168,16 @@ def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
     deps = command.deps
     with deps.db.read() as session:
-        found = service.targets_for(
+        found = service.targets(
             session,
-            command.actor,
-            service.unit_named(session, unit, org_key=deps.team.org_key),
+            service.unit(
+                session,
+                command.actor,
+                unit,
+                policy=deps.policy,
+                org_key=deps.team.org_key,
+            ),
             policy=deps.policy,
-            org_key=deps.team.org_key,
             now=deps.now(session),
         )
         may_set = service.has_role(

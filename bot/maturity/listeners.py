@@ -9,7 +9,6 @@ from bot.pictures import Picture
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission, as_number
 from bot.router import Router
-from workflows import permissions
 from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer, Skip, WriteNote
 from workflows.maturity.records import MyCheckIn
@@ -200,7 +199,6 @@ def said(click: Click) -> Reply:
 
 def maturity(command: Command) -> Reply:
     """`/mlgov maturity` and what may follow it."""
-    permissions.require_member(command.actor, "maturity.read")
     first = command.words[0] if command.words else ""
     rest = " ".join(command.words[1:])
     match first:

@@ -40,6 +40,7 @@ def open_change(click: Click) -> Reply:
             policy=deps.policy,
             now=now,
             org_key=deps.team.org_key,
+            clicked=click.card,
         )
         milestone = _milestone(session, card, click)
     where = ":".join(click.card) if click.card else ":"
@@ -54,12 +55,13 @@ def open_again(click: Click) -> Reply:
     approval_id, _ = submissions.ids(click.value)
     deps = click.deps
     with deps.db.read() as session:
-        card = decisions.card(
+        card = decisions.seen_card(
             session,
+            click.actor,
             approval_id,
             policy=deps.policy,
             now=deps.now(session),
-            reader_id=click.actor.id,
+            clicked=click.card,
         )
         if card.requester.id != click.actor.id:
             raise NotAllowed(
@@ -114,7 +116,9 @@ def change(submission: Submission) -> Reply:
     milestone_id, revision = submissions.ids(submission.metadata)
     parts = (*submission.metadata.split(":"), "", "", "", "")
     channel, ts, approval_id, shown = parts[2:6]
-    at = door.of_parts(submission.deps, approval_id, shown, (channel, ts))
+    at = door.of_parts(
+        submission.deps, submission.actor, approval_id, shown, (channel, ts)
+    )
     try:
         form = Reschedule(
             milestone_id=milestone_id,
@@ -130,6 +134,7 @@ def change(submission: Submission) -> Reply:
         revision=at.revision,
         form=form,
         reason=submissions.text(submission, windows.REASON),
+        subject_type=service.TYPE,
     )
     with submissions.shown_again(deps, milestone_id, None):
         return Private(door.act(deps, submission.actor, edit, at.clicked))

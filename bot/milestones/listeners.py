@@ -7,15 +7,15 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
-from bot import blocks
+from bot import blocks, seals
 from bot.context import Deps
 from bot.milestones import asking, submissions, views, windows, words
 from bot.replies import Done, Open, Private, Reply
 from bot.requests import Click, Command, Shortcut
 from bot.router import Router
-from workflows import permissions, status
+from workflows import status
 from workflows.actors import Actor
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, NotFound
 from workflows.milestones import changes, lists, reads, service, snoozing
 from workflows.milestones.records import MilestoneRecord
 from workflows.projects import service as projects
@@ -113,7 +113,12 @@ def _snooze(click: Click, value: str) -> Reply:
     def look(session: Session) -> Open:
         now = deps.now(session)
         choices = snoozing.choices(
-            session, click.actor, milestone_id, policy=deps.policy, now=now
+            session,
+            click.actor,
+            milestone_id,
+            policy=deps.policy,
+            now=now,
+            clicked=click.card,
         )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         today = snoozing.day_of(session, click.actor, policy=deps.policy, now=now)
@@ -144,12 +149,16 @@ def _drop(click: Click, value: str) -> Reply:
 
 def _details(click: Click, value: str) -> Reply:
     milestone_id, _ = submissions.ids(value)
-    permissions.require_member(
-        click.actor, "milestone.read", subject=(service.TYPE, milestone_id)
-    )
     with click.deps.db.read() as session:
         now = click.deps.now(session)
-        found = reads.detail(session, milestone_id, policy=click.deps.policy, now=now)
+        found = service.detail(
+            session,
+            click.actor,
+            milestone_id,
+            policy=click.deps.policy,
+            now=now,
+            clicked=click.card,
+        )
         today = reads.today_of(click.deps.policy, now)
     return Open(windows.details(found, today))
 
@@ -173,7 +182,14 @@ def _shown(click: Click, value: str) -> tuple[MilestoneRecord, date]:
 
     def look(session: Session) -> tuple[MilestoneRecord, date]:
         now = deps.now(session)
-        changes.locked(session, click.actor, milestone_id, revision, policy=deps.policy)
+        changes.locked(
+            session,
+            click.actor,
+            milestone_id,
+            revision,
+            policy=deps.policy,
+            clicked=click.card,
+        )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         return record, reads.today_of(deps.policy, now)
 
@@ -242,14 +258,23 @@ def add_window(
     """The window that adds a milestone, also for App Home."""
     with deps.db.read() as session:
         mine = projects.list_for(session, actor)
-        every = projects.list_all(session, actor)
+        every = status.seen_projects(session, actor, policy=deps.policy)
+        channel = promise.partition(":")[0]
+        if channel and project_key not in {one.key for one in every}:
+            every += [
+                one
+                for one in projects.list_all(session, actor)
+                if one.channel == channel
+            ]
         chosen = project_key or (mine[0].key if len(mine) == 1 else None)
         offered = _offered(mine, every, chosen)
         if not offered:
             raise InvalidInput(
-                "There is no project yet. An administrator can import some: `mlgov import projects FILE`."
+                "You see no project to add it to. Ask who owns or manages it, or use the shortcut on a message in its channel."
             )
         ids = [one.id for one in every if one.key == project_key]
+        if project_key is not None and not ids:
+            raise NotFound(projects.out_of_sight(project_key, ()))
         found = service.for_projects(
             session, ids, policy=deps.policy, now=deps.now(session)
         )
@@ -262,7 +287,11 @@ def add_window(
         owner=owner or actor.slack_id,
         others=others[:MOST_NEEDED],
         metadata=json.dumps(
-            {"project": project_key if is_fixed else None, "promise": promise}
+            {
+                "project": project_key if is_fixed else None,
+                "promise": promise,
+                "seal": seals.seal(deps, actor, promise) if promise else "",
+            }
         ),
     )
 
@@ -306,14 +335,15 @@ def milestones(command: Command) -> Reply:
 def look_through(click: Click) -> Reply:
     """What is on a list of overdue milestones, each with its menu."""
     import_id = submissions.number(click.value)
-    permissions.require_member(
-        click.actor, "milestones.read", subject=(lists.TYPE, import_id)
-    )
     with click.deps.db.read() as session:
-        found = lists.card(
-            session, import_id, policy=click.deps.policy, now=click.deps.now(session)
+        found = lists.seen(
+            session,
+            click.actor,
+            import_id,
+            policy=click.deps.policy,
+            now=click.deps.now(session),
         )
-    if found is None or not found.milestones:
+    if not found.milestones:
         return Private("Nothing on this list is overdue any more.")
     answer = views.answer(
         found.milestones,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from bot import blocks
+from bot import blocks, seals
 from bot.context import Deps
 from bot.milestones import windows, words
 from bot.replies import Done, FieldErrors, Private, Reply
@@ -128,9 +128,14 @@ def _carried(submission: Submission) -> dict[str, Any]:
     """What the window was opened with: the project and the promise it is about, each None where there is none."""
     try:
         carried: Any = json.loads(submission.metadata)
-        return {name: carried[name] for name in ("project", "promise")}
+        found = {name: carried[name] for name in ("project", "promise")}
     except (ValueError, KeyError, TypeError):
         raise InvalidInput(UNREADABLE) from None
+    if found["promise"]:
+        place, given = str(found["promise"]), str(carried.get("seal") or "")
+        if not seals.is_sealed(submission.deps, submission.actor, place, given):
+            raise InvalidInput(UNREADABLE)
+    return found
 
 
 def add(submission: Submission) -> Reply:
@@ -288,6 +293,13 @@ def reschedule(submission: Submission) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
+        service.require_may_change(
+            session,
+            submission.actor,
+            milestone_id,
+            policy=deps.policy,
+            clicked=clicked,
+        )
         record = service.one(session, milestone_id, policy=deps.policy, now=now)
         if changes.is_decided_elsewhere(deps.policy, record, form.new):
             number_ = decisions.submit(

@@ -8,7 +8,6 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from bot.tokens import views
-from workflows import permissions
 from workflows.actors import Actor
 from workflows.tokens import service
 
@@ -22,7 +21,6 @@ def register(router: Router) -> None:
 
 def open_(command: Command) -> Reply:
     """Your tokens, and making one. A modal is the one place that nobody else can read and nothing keeps."""
-    permissions.require_member(command.actor, "token.create")
     if command.trigger_id is None:
         return Private(
             "A token is shown in a window, which only a slash command can open: type `/mlgov token` in any channel."

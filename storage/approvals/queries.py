@@ -297,6 +297,23 @@ _CARD_DECISIONS = (
 )
 
 
+def project_of(session: Session, approval_id: int) -> int | None:
+    """The project that a request is about."""
+    return session.execute(
+        select(_approval.c.project_id).where(_approval.c.id == approval_id)
+    ).scalar_one_or_none()
+
+
+def subject_of(session: Session, approval_id: int) -> tuple[str, int] | None:
+    """Type and id of what a request is about; None when there is no such request."""
+    row = session.execute(
+        select(_approval.c.subject_type, _approval.c.subject_id).where(
+            _approval.c.id == approval_id
+        )
+    ).first()
+    return (row.subject_type, row.subject_id) if row is not None else None
+
+
 def list_cards(session: Session, ids: Sequence[int]) -> Rows:
     """Requests with requester and reason, to show them."""
     return session.execute(_CARDS, {"ids": list(ids)}).all()

@@ -40,3 +40,19 @@ def speaks_in(session: Session, org_key: str, channel: str) -> bool:
         ).first()
         is not None
     )
+
+
+def is_closed(session: Session, org_key: str, channel: str) -> bool:
+    """Whether the mirror says that only full members of the organisation read a channel; False for what it never read."""
+    return (
+        session.execute(
+            select(Channel.id).where(
+                Channel.org_key == org_key,
+                Channel.slack_id == channel,
+                Channel.refreshed_at.is_not(None),
+                Channel.is_shared_outside.is_(False),
+                Channel.has_guests.is_(False),
+            )
+        ).first()
+        is not None
+    )

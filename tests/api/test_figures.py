@@ -184,8 +184,8 @@ def test_documents_of_a_version(api: Api, program: str, tmp_path: Path) -> None:
     assert mlgov(api, program, "model", "pack", "fraud-score:8")[0] == 1
     api.office.project("other", "Other")
     elsewhere = api.token("e", scopes=BOTH, projects=("other",))
-    assert api.get(f"/models{AT}/pack", elsewhere).status_code == 403
-    assert api.get(f"/models{AT}/card", elsewhere).status_code == 403
+    assert api.get(f"/models{AT}/pack", elsewhere).status_code == 404
+    assert api.get(f"/models{AT}/card", elsewhere).status_code == 404
 
     card = tmp_path / "card.md"
     card.write_text("## Intended use\n\nRank claims.\n")

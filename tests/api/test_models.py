@@ -211,7 +211,10 @@ def test_tokens_are_for_what_they_say(api: Api) -> None:
     assert api.post("/models", elsewhere, NEW).status_code == 403
     program = api.token("p", scopes=BOTH)
     call(api, program, "", NEW)
-    assert api.get("/models/fraud-score", elsewhere).status_code == 403
+    beyond = api.get("/models/fraud-score", elsewhere)
+    nothing = api.get("/models/no-such-one", elsewhere)
+    assert (beyond.status_code, nothing.status_code) == (404, 404)
+    assert beyond.text.replace("fraud-score", "no-such-one") == nothing.text
     assert api.get("/models", elsewhere).json() == {"models": [], "next": None}
     assert api.get("/models", api.token("o", scopes=(Scope.STATUS,))).status_code == 403
     assert api.get("/models/nothing", program).status_code == 404

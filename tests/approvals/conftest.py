@@ -21,7 +21,7 @@ from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.approvals.launch import GoLive, ProjectLaunch
-from workflows import decisions, jobs, policy, timers
+from workflows import decisions, jobs, policy, timers, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.approvals.forms import (
     Answer,
@@ -74,11 +74,20 @@ class House:
     now: datetime = START
     keys: Iterator[int] = field(default_factory=itertools.count)
 
+    sees_all: bool = True
+    """Whether everybody here sees every project: then each is told why their own act does not count."""
+    cast: list[str] = field(default_factory=list)
+
     @property
     def policy(self) -> Policy:
-        return _policy(self.text)
+        found = _policy(self.text)
+        if not self.sees_all or visibility.LEADER in found.roles:
+            return found
+        everybody = {visibility.LEADER: tuple(self.cast)}
+        return found.model_copy(update={"roles": {**found.roles, **everybody}})
 
     def person(self, name: str, **flags: Any) -> None:
+        self.cast.append(f"U0{name.upper()}")
         with self.db.begin() as session:
             session.add(
                 Person(

@@ -183,7 +183,7 @@ def test_an_alert_is_acknowledged_by_the_first_and_its_card_follows(
         ).scalars()
     for actor in (OLA, replace(OLA, id="p_tim", name="Tim")):
         with money.db.begin() as session:
-            service.acknowledge(session, actor, alert_id, now=NOW)
+            service.acknowledge(session, actor, alert_id, policy=money.policy, now=NOW)
     with money.db.read() as session:
         card = service.alert_card(session, alert_id, policy=money.policy, now=NOW)
     assert card is not None

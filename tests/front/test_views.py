@@ -326,6 +326,7 @@ def test_what_waits_fits_a_private_answer_however_much_it_is(full: House) -> Non
 
 
 def test_empty_states_say_what_will_stand_there(house: House) -> None:
+    house.sees_all = False
     shown = str(home(house, "ned"))
     check.view(home(house, "ned"), "home")
     assert "Nothing that you asked for waits for others either." in shown
@@ -339,6 +340,7 @@ def test_empty_states_say_what_will_stand_there(house: House) -> None:
 def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(
     house: House,
 ) -> None:
+    house.sees_all = False
     house.project()
     said = set()
     for key in ("lane-0", "lane-9"):

@@ -78,6 +78,7 @@ class Yard(House):
     """Ola owns, Dev makes, Val validates; Risk and Rita are model risk, Ops and Otto operations, Spo sponsors."""
 
     text: str = POLICY
+    sees_all: bool = False
 
     def governed(self, status: str = "in_progress", budget: bool = True) -> str:
         """A project, by its key."""
@@ -116,9 +117,10 @@ class Yard(House):
         tier: int | None = 2,
         project: str | None = "",
         owner: str = OLA,
+        by: str | None = None,
         **more: Any,
     ) -> int:
-        """A model of a new project, assessed."""
+        """A model of a new project, assessed; its owner registers it where nobody else does."""
         form = RegisterModel(
             key=key,
             name=more.pop("name", key.title()),
@@ -130,7 +132,7 @@ class Yard(House):
         model_id = self.db.run(
             lambda session: service.register(
                 session,
-                self.actor(owner),
+                self.actor(by or owner),
                 form,
                 policy=self.policy,
                 now=self.now,

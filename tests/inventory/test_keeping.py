@@ -179,6 +179,8 @@ def test_another_tier_is_model_risks_with_a_reason(yard: Yard) -> None:
     with pytest.raises(InvalidInput, match="tier 1 in any case"):
         yard.assess(model, 3, RISK, eu_class=EuClass.HIGH, override=3, reason="No.")
     with pytest.raises(NotAllowed, match="Ask Ola"):
+        yard.assess(model, 3, SPO)
+    with pytest.raises(NotFound, match="no such model"):
         yard.assess(model, 3, "ned")
 
 
@@ -273,6 +275,8 @@ def test_a_finding_has_an_owner_a_day_and_an_end(yard: Yard) -> None:
     with pytest.raises(InvalidInput, match="at most 180 days"):
         yard.settle(RISK, finding, "accept", until=TODAY + timedelta(days=300))
     with pytest.raises(NotAllowed, match="This is for who has to mend it"):
+        yard.settle(SPO, finding, "resolve")
+    with pytest.raises(NotFound, match="no such model"):
         yard.settle("ned", finding, "resolve")
     with pytest.raises(InvalidInput, match="how one can see it"):
         yard.settle(OLA, finding, "resolve", "")
@@ -400,7 +404,9 @@ def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(
     assert found(yard, "ned") == ["fraud"]
     yard.settle("ned", finding, "resolve")
     assert found(yard, "ned") == []
-    yard.model("down", owner="ned", upstream=("fraud",))
+    with pytest.raises(NotFound, match="no model 'fraud'"):
+        yard.model("down", owner="ned", project=None, upstream=("fraud",))
+    yard.model("down", owner="ned", by=RISK, upstream=("fraud",))
     assert found(yard, "ned") == ["down", "fraud"]
 
 

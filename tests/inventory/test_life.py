@@ -97,7 +97,7 @@ def test_evidence_is_accepted_by_the_validator_and_never_by_who_made_it(
     with pytest.raises(NotAllowed, match="validation report is its validator's"):
         yard.hand_in(OLA, version, "validation_report")
     with pytest.raises(NotAllowed, match="handed in by those"):
-        yard.hand_in("ned", version, "model_card")
+        yard.hand_in(SPO, version, "model_card")
 
 
 def test_a_waiver_is_model_risks_with_an_end_and_is_never_a_pass(yard: Yard) -> None:
@@ -192,7 +192,7 @@ def test_who_made_or_validated_it_does_not_approve_it(yard: Yard) -> None:
 
 def test_two_people_take_it_into_use_and_one_suspends_it(yard: Yard) -> None:
     model = yard.model()
-    down = yard.model("triage", upstream=("fraud",), owner="ned")
+    down = yard.model("triage", upstream=("fraud",), owner="ned", by=RISK)
     version = yard.approved(model)
     with pytest.raises(NotAllowed, match="missing: monitoring plan"):
         yard.step(OPS, version, "implement")
@@ -311,7 +311,7 @@ def test_a_model_starts_only_assessed_in_an_approved_project(yard: Yard) -> None
     with pytest.raises(GovernanceError, match="prohibited under the EU AI Act"):
         yard.version(banned)
     with pytest.raises(GovernanceError, match="this is for its owner"):
-        yard.version(yard.model("other"), who="ned")
+        yard.version(yard.model("other"), who=SPO)
 
 
 def test_a_click_on_what_changed_does_nothing(yard: Yard) -> None:

@@ -258,34 +258,26 @@ def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) 
             now=house.now,
         )
 
-    def targets(name: str) -> int:
+    def gaps(name: str) -> int:
+        actor = house.actor(name)
         with house.db.read() as session:
-            service.require_sight(
-                session, house.actor(name), cycle, policy=house.policy, org_key=ORG
+            service.result(session, actor, cycle, policy=house.policy, org_key=ORG)
+            unit = service.unit(
+                session, actor, "Care", policy=house.policy, org_key=ORG
             )
-            return len(
-                service.targets_for(
-                    session,
-                    house.actor(name),
-                    "Care",
-                    policy=house.policy,
-                    org_key=ORG,
-                    now=house.now,
-                ).gaps
-            )
+            told = service.targets(session, unit, policy=house.policy, now=house.now)
+            return len(told.gaps)
 
-    assert [targets(name) for name in ("b0", "b1", "d0")] == [1, 1, 1]
-    with pytest.raises(NotAllowed, match="people who were asked"):
-        targets("x")
-    with house.db.read() as session, pytest.raises(NotAllowed):
-        service.targets_for(
-            session,
-            house.actor("x"),
-            "Care",
-            policy=house.policy,
-            org_key=ORG,
-            now=house.now,
-        )
+    assert [gaps(name) for name in ("b0", "b1", "d0")] == [1, 1, 1]
+    with house.db.read() as session:
+        with pytest.raises(NotFound, match="no such result"):
+            service.result(
+                session, house.actor("x"), cycle, policy=house.policy, org_key=ORG
+            )
+        with pytest.raises(NotFound, match="no such targets"):
+            service.unit(
+                session, house.actor("x"), "Care", policy=house.policy, org_key=ORG
+            )
 
 
 # --- random histories

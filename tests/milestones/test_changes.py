@@ -112,12 +112,12 @@ def test_what_was_shown_must_be_what_is(lane: Team) -> None:
 @pytest.mark.parametrize(
     ("by", "values", "kind", "field", "sentence"),
     [
-        ("apa", {"project": "lame"}, NotFound, "project", "not in the record"),
+        ("apa", {"project": "lame"}, NotFound, "project", "no such project here"),
         ("apa", {"owner_id": "p_hana"}, NotAllowed, "owner", "You can add milestones of your own to Lane"),
         ("leo", {"owner_id": "p_nobody"}, InvalidInput, "owner", "a member of the organisation"),
         ("leo", {"due": date(2026, 1, 4)}, InvalidInput, "due", "has passed already"),
         ("leo", {"title": "data SHEET"}, InvalidInput, "title", "an open milestone of that name, due Mon 2 Feb"),
-        ("leo", {"needs": (99,)}, InvalidInput, "needs", "not in the record"),
+        ("leo", {"needs": (99,)}, InvalidInput, "needs", "no such milestone here"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_added(

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from storage.enums import MilestoneStatus
 from tests.milestones.conftest import Team, actor
 from workflows import clock, imports
-from workflows.errors import NotAllowed
+from workflows.errors import NotFound
 from workflows.milestones import changes, lists, service
 
 PLAN = """\
@@ -171,7 +171,7 @@ def test_what_was_overdue_comes_as_one_list_and_bothers_nobody_else(lane: Team) 
 
 def test_only_whose_list_it_is_starts_its_reminders(lane: Team) -> None:
     lane.bring("project,title,due\nlane,Old,2025-11-03\n")
-    with pytest.raises(NotAllowed), lane.db.begin() as session:
+    with pytest.raises(NotFound), lane.db.begin() as session:
         lists.start_reminding(
             session, actor("leo"), 1, policy=lane.policy, now=clock.now(session)
         )

@@ -327,7 +327,7 @@ def test_a_file_that_is_another_one_by_now_is_not_sent(office: Office) -> None:
     ).ok
     eventually(
         lambda: (
-            "The datasheet cannot be had: Slack does not show it to mlgov (file_not_found). Its digest stays on the record; ask Tim for it."
+            "The datasheet cannot be had: Slack doesn't show it to mlgov any more. Its digest stays on the record; ask Tim for it."
             in str(fred.seat.messages(dm))
         ),
         "it says who has it",

@@ -19,7 +19,7 @@ from workflows.approvals.people import Reached
 from workflows.approvals.rules import Standing
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
+from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
@@ -204,12 +204,10 @@ def offered(session: Session, person_id: str, *, now: datetime) -> Offer | None:
 def come_back(
     session: Session, actor: Actor, absence_id: int, *, now: datetime
 ) -> AbsenceRecord:
-    """Nobody decides in this person's place any more. Raises NotFound and NotAllowed."""
+    """Nobody decides in this person's place any more. Raises NotFound for who is not that person."""
     found = read(session, absence_id)
-    if found is None:
-        raise NotFound("There is no such absence. `/mlgov away` shows yours.")
-    if found.person_id != actor.id:
-        raise NotAllowed("Only the person who is away can end this.")
+    if found is None or found.person_id != actor.id:
+        raise NotFound("There is no such absence of yours. `/mlgov away` shows yours.")
     if found.ended_at is not None or found.until <= now:
         raise GovernanceError("This absence is over already.")
     row = queries.find_absence(session, absence_id)

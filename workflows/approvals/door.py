@@ -15,9 +15,10 @@ from storage.approvals import queries
 from storage.enums import ApprovalState, Verdict
 from workflows import permissions
 from workflows.actors import Actor, ActorKind
-from workflows.approvals import people, reads, refusals, rules
+from workflows.approvals import people, reads, refusals, rules, sight
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import OnRequest
+from workflows.approvals.records import Card
 from workflows.approvals.refusals import Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
@@ -78,22 +79,38 @@ def enter(
 
     In this order: a member of the organisation, by a word of Slack's that is fresh enough; entitled to this act, where
     everybody on whose standing it rests is fresh too; while the request waits; on the revision that was shown. Raises
-    Unconfirmed with those whom Slack has to be asked about, and Stale where the request is not what was shown.
+    Unconfirmed with those whom Slack has to be asked about, and Stale where the request is not what was shown. Whoever
+    may not even read the request is refused as if there were none.
     """
     subject = ("approval", form.approval_id)
     permissions.require_member(actor, rule.action, subject=subject)
-    head, request = locked(session, form.approval_id)
     is_person = actor.kind is ActorKind.PERSON
-    at = Entered(
-        head,
-        request,
-        queries.list_decided(session, head.id),
-        queries.list_standing(session, actor.id) if is_person else (),
-    )
-    met: tuple[Basis, ...] = ()
-    if is_person:
-        met = _met(session, actor, at, rule, around)
-    elif not (rule.programs and actor.kind is ActorKind.PROGRAM):
+    rows = queries.list_standing(session, actor.id) if is_person else ()
+    met = _met(rows, form, rule, around) if is_person else ()
+    head, request = locked(session, form.approval_id)
+    at = Entered(head, request, queries.list_decided(session, head.id), rows)
+    try:
+        return _judged(session, actor, form, rule, at, met, around)
+    except Unconfirmed:
+        raise
+    except GovernanceError as refusal:
+        card = _card(session, at.head.id, actor, around)
+        if sight.sees(session, actor, card, around):
+            raise
+        raise sight.unknown(refusal.audit) from None
+
+
+def _judged(
+    session: Session,
+    actor: Actor,
+    form: OnRequest,
+    rule: Rule,
+    at: Entered,
+    met: tuple[Basis, ...],
+    around: Circumstances,
+) -> Entered:
+    head, request = at.head, at.request
+    if not met and not (rule.programs and actor.kind is ActorKind.PROGRAM):
         raise NotAllowed(
             "Only people do this, each as themselves.",
             audit=RefusalFact(rule.action, "approval", str(head.id), why="no_person"),
@@ -117,25 +134,14 @@ def enter(
 
 
 def _met(
-    session: Session, actor: Actor, at: Entered, rule: Rule, around: Circumstances
+    rows: Sequence[Any], form: OnRequest, rule: Rule, around: Circumstances
 ) -> tuple[Basis, ...]:
     """Who acts, a member of the organisation by the mirror. Raises the refusal of everybody else."""
-    standing = people.standing(at.rows) if at.rows else None
-    if (
-        standing is None
-        or at.rows[0].org_key != around.org_key
-        or not standing.is_member
-    ):
+    standing = people.standing(rows) if rows else None
+    if standing is None or rows[0].org_key != around.org_key or not standing.is_member:
         if standing is not None:
             ask_first((Basis(standing),), (), around)
-        raise refused(
-            session,
-            Refusal.NO_MEMBER,
-            at.head.id,
-            actor,
-            around,
-            action=rule.action,
-        )
+        raise refusals.no_member(rule.action, form.approval_id)
     return (Basis(standing),)
 
 
@@ -204,9 +210,7 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     """Lock a request: its row, and what verdicts are judged against. Raises NotFound."""
     rows = queries.request_for_update(session, approval_id)
     if not rows:
-        raise NotFound(
-            "There is no such request here any more. `/mlgov approvals` lists what waits for you."
-        )
+        raise NotFound(reads.NO_REQUEST)
     head = rows[0]
     return head, rules.Request(
         head.requester_id,
@@ -249,14 +253,7 @@ def refused(
     shown: int | None = None,
 ) -> GovernanceError:
     """The refusal as an error with its sentence, to be raised. `shown` is the revision that whoever acts was shown."""
-    card = reads.card(
-        session,
-        approval_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
-        reader_id=actor.id,
-    )
+    card = _card(session, approval_id, actor, around)
     return refusals.refused(
         why,
         card,
@@ -264,6 +261,20 @@ def refused(
         card.reader.line if card.reader else None,
         action=action,
         shown=shown,
+    )
+
+
+def _card(
+    session: Session, approval_id: int, actor: Actor, around: Circumstances
+) -> Card:
+    """The request as whoever acts would see it."""
+    return reads.card(
+        session,
+        approval_id,
+        subjects=around.subjects,
+        policy=around.policy,
+        now=around.now,
+        reader_id=actor.id,
     )
 
 

@@ -19,10 +19,10 @@ from workflows.approvals import (
     endings,
     judging,
     people,
-    reads,
     routing,
     rules,
     separation,
+    sight,
 )
 from workflows.approvals.binding import Words, bind, passes_by
 from workflows.approvals.door import Entered
@@ -37,6 +37,7 @@ from workflows.policy import Gate
 from workflows.subjects import Prepared
 
 NOT_YOURS = "Only the person who asked for this can change it. If you decide on it, you can ask for information."
+STAYS = "A request stays about what it was opened for. Ask for this with a new one."
 _OPENED_ON = frozenset({"revision", "from_revision"})
 """Facts that say which revision of its subject a form was opened on; they are no part of what is asked."""
 
@@ -48,14 +49,7 @@ def require_editable(
     permissions.require_member(
         actor, "approval.edit", subject=("approval", approval_id)
     )
-    card = reads.card(
-        session,
-        approval_id,
-        subjects=around.subjects,
-        policy=around.policy,
-        now=around.now,
-        reader_id=actor.id,
-    )
+    card = sight.require(session, actor, approval_id, around)
     if card.requester.id != actor.id:
         raise NotAllowed(
             NOT_YOURS,
@@ -96,6 +90,8 @@ def edit(
             "Say in a sentence why this is needed; those who decide read it.",
             field="reason",
         )
+    if form.subject_type not in ("", head.subject_type):
+        raise InvalidInput(STAYS)
     prepared = around.subjects[head.subject_type].prepare(
         session,
         actor,
@@ -105,9 +101,7 @@ def edit(
         replacing=head.id,
     )
     if prepared.subject_id != head.subject_id:
-        raise InvalidInput(
-            "A request stays about what it was opened for. Ask for this with a new one."
-        )
+        raise InvalidInput(STAYS)
     is_material = _asked(prepared.facts) != _asked(head.facts)
     if not is_material and form.reason == before.reason:
         raise InvalidInput(

@@ -127,6 +127,8 @@ class Edit(OnRequest):
 
     form: BaseModel
     reason: Reason
+    subject_type: str = ""
+    """What the form is about, where whoever sends it knows; another kind than the request's is refused."""
 
 
 class TakeBack(OnRequest):

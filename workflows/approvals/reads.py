@@ -35,6 +35,8 @@ from workflows.errors import NotFound
 from workflows.policy import Policy
 from workflows.subjects import SubjectType, Words
 
+NO_REQUEST = "There is no such request here any more. `/mlgov approvals` lists what waits for you."
+"""Said of a request that is not there, and of one that is not for who asks."""
 MOST_SHOWN = 20
 REMEMBERED = timedelta(days=14)
 """How long an ended request still shows among those that somebody asked for."""
@@ -59,9 +61,7 @@ def card(
         reader_id=reader_id,
     )
     if not found:
-        raise NotFound(
-            "There is no such request here any more. `/mlgov approvals` lists what waits for you."
-        )
+        raise NotFound(NO_REQUEST)
     return found[0]
 
 

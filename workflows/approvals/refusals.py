@@ -184,6 +184,16 @@ def clear(text: str) -> str:
     return short if len(short) <= 200 else short[:199].rstrip() + "…"
 
 
+def no_member(action: str, approval_id: int) -> NotAllowed:
+    """Who acts is no member by the mirror; it is said before the request is looked for, and tells nothing of it."""
+    return NotAllowed(
+        "Only full, active members of this organisation decide. Nothing was changed.",
+        audit=RefusalFact(
+            action, "approval", str(approval_id), why=Refusal.NO_MEMBER.value
+        ),
+    )
+
+
 def refused(
     why: Refusal,
     card: Card,
@@ -266,7 +276,4 @@ def refused(
                 f"Your place in {name(card.round.name)} has been used: whoever has it now has decided. {waits}"
             )
         case Refusal.NO_MEMBER:
-            return NotAllowed(
-                "Only full, active members of this organisation decide. Nothing was changed.",
-                audit=fact,
-            )
+            return no_member(action, card.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import queries as approvals
 from storage.budgets import queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis
@@ -44,9 +45,14 @@ class BudgetIncrease:
         permissions.require_member(
             actor, "budget.increase", subject=(TYPE, form.budget_id)
         )
+        if replacing is not None:
+            # Another budget would be told of in what follows, and its sight was not asked about.
+            about = approvals.subject_of(session, replacing)
+            if about != (TYPE, form.budget_id):
+                raise NotFound(service.NO_BUDGET)
         budget = queries.lock_budget(session, form.budget_id)
         if budget is None:
-            raise NotFound("This budget is not in the record any more.")
+            raise NotFound(service.NO_BUDGET)
         burn = service.burn_of(session, budget, policy=policy, now=now)
         if burn is None:
             raise InvalidInput(

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import queries as approvals
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis, Period
-from workflows import outbox, permissions
+from workflows import outbox, permissions, visibility
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import rules
@@ -24,6 +25,10 @@ from workflows.budgets.records import (
 from workflows.errors import NotFound
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.visibility import Place
+
+NO_BUDGET = "There is no such budget here. `/mlgov budget` lists yours."
+"""Said of a budget or an alert that is not there, and of one that is not for who asks."""
 
 
 def amounts(revisions: Collection[BudgetRevision]) -> list[rules.Amount]:
@@ -253,21 +258,67 @@ def alert_card(
     )
 
 
+def require_sight(
+    session: Session,
+    actor: Actor,
+    budget_id: int,
+    *,
+    policy: Policy,
+    clicked: Place = None,
+) -> Budget:
+    """A budget that the actor may read: its project is in their sight, it is their own, they asked to raise it, or they
+    have a card about it before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
+    permissions.require_member(actor, "budget.read", subject=("budget", budget_id))
+    budget = queries.find_budget(session, budget_id)
+    if budget is None or not (
+        budget.owner_id == actor.id
+        or visibility.sees_project(session, actor, budget.project_id, policy=policy)
+        or _has_asked(session, actor, budget_id)
+        or _is_before_them(session, actor, budget_id, clicked)
+    ):
+        raise NotFound(NO_BUDGET)
+    return budget
+
+
+def _has_asked(session: Session, actor: Actor, budget_id: int) -> bool:
+    return actor.slack_id is not None and any(
+        one.requester_slack_id == actor.slack_id
+        for one in queries.requests(session, budget_id)
+    )
+
+
+def _is_before_them(
+    session: Session, actor: Actor, budget_id: int, clicked: Place
+) -> bool:
+    subject = visibility.shown(session, actor, clicked)
+    match subject:
+        case ("budget_alert", alert_id):
+            alert = queries.find_alert(session, int(alert_id))
+            return alert is not None and alert.budget_id == budget_id
+        case ("approval", approval_id):
+            about = approvals.subject_of(session, int(approval_id))
+            return about == ("budget", budget_id)
+        case _:
+            return False
+
+
 def acknowledge(
     session: Session,
     actor: Actor,
     alert_id: int,
     *,
+    policy: Policy,
     now: datetime,
-    clicked: tuple[str, str] | None = None,
+    clicked: Place = None,
 ) -> None:
-    """Someone has seen an alert. The first one counts; again changes nothing."""
+    """Someone has seen an alert. The first one counts; again changes nothing. Raises NotFound for who may not see it."""
     permissions.require_member(
         actor, "budget.acknowledge", subject=("budget_alert", alert_id)
     )
     alert = queries.lock_alert(session, alert_id)
     if alert is None:
-        raise NotFound("This alert is not in the record any more.")
+        raise NotFound(NO_BUDGET)
+    require_sight(session, actor, alert.budget_id, policy=policy, clicked=clicked)
     if alert.acknowledged_by is None:
         alert.acknowledged_by, alert.acknowledged_at = actor.id, now
         audit.record(
@@ -313,14 +364,31 @@ def detail(
     )
 
 
+def seen(
+    session: Session,
+    actor: Actor,
+    budget_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Place = None,
+) -> BudgetDetail:
+    """A budget with its history, before somebody who may read it. Raises NotFound."""
+    require_sight(session, actor, budget_id, policy=policy, clicked=clicked)
+    return detail(session, budget_id, policy=policy, now=now)
+
+
 def breakdown(
-    session: Session, actor: Actor, budget_id: int, *, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    budget_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Place = None,
 ) -> Breakdown:
-    """Where an open round's cost came from."""
-    permissions.require_member(
-        actor, "budget.break_down", subject=("budget", budget_id)
-    )
-    found = detail(session, budget_id, policy=policy, now=now)
+    """Where an open round's cost came from. Raises NotFound for who may not see it."""
+    found = seen(session, actor, budget_id, policy=policy, now=now, clicked=clicked)
     last = min(found.burn.span.last, now.date())
     one = found.burn
     services = costs.services(

@@ -15,7 +15,7 @@ from workflows.digests import making, readers, service, troubles
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
 from workflows.due import Occasion
-from workflows.errors import NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import NotFound, RefusalFact, Stale
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
 from workflows.policy import Policy
@@ -23,6 +23,9 @@ from workflows.timers import DueTimer
 
 PREVIEW = "digest.preview"
 RETRY = timedelta(hours=1)
+
+NO_RELEASE = "There are no such digests here for you to send. Nothing was changed."
+"""Said of digests that are not there, and of those that somebody else sends."""
 
 
 def subject(release_id: int) -> Subject:
@@ -157,14 +160,14 @@ def decide(
 ) -> None:
     """An owner sends the first digests of a week, or leaves that week out. The first click counts.
 
-    Raises NotAllowed for who does not own the digest, Stale when it is decided already.
+    Raises NotFound for who does not own the digest, Stale when it is decided already.
     """
     permissions.require_member(
         actor, "digest.release", subject=("digest_release", release_id)
     )
     release = queries.lock_release(session, release_id)
     if release is None:
-        raise NotFound("These digests are not in the record any more.")
+        raise NotFound(NO_RELEASE)
     _require_owner(session, actor, release, policy=policy, org_key=org_key)
     if release.state != ReleaseState.WAITING:
         done = "sent" if release.state == ReleaseState.SENT else "left out"
@@ -223,9 +226,8 @@ def _require_owner(
         session, digest.owner, policy=policy, org_key=org_key
     ):
         return
-    owner = digest.owner if digest is not None else "an owner"
-    raise NotAllowed(
-        f"Only {owner} can send the first digests to a new audience. Nothing was changed.",
+    raise NotFound(
+        NO_RELEASE,
         audit=RefusalFact(
             "digest.release", "digest_release", str(release.id), why="not_owner"
         ),

@@ -420,7 +420,7 @@ def _pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
     version = queries.find_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     return version, model
 
 

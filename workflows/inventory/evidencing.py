@@ -53,7 +53,7 @@ def submit(
     clicked: Clicked = None,
 ) -> int:
     """Hand in evidence: who made the version, validates or owns it, model risk, operations, and programs. Its id."""
-    version, model = _open(session, actor, version_id)
+    version, model = _open(session, actor, version_id, policy)
     _require_may_hand_in(session, actor, version, model, form.type, policy)
     kept = evidence.submit(
         session, actor, version.id, form, request_key, policy=policy, now=now
@@ -68,7 +68,9 @@ def require_may_hand_in(
     session: Session, actor: Actor, version_id: int, type_: str, *, policy: Policy
 ) -> None:
     """Raise what `submit` would, before a file is fetched for it: who may not hand in has nothing read."""
-    version, model = _changeable(queries.find_version(session, version_id), session)
+    version, model = _changeable(
+        session, actor, queries.find_version(session, version_id), policy
+    )
     _require_may_hand_in(session, actor, version, model, type_, policy)
 
 
@@ -114,8 +116,8 @@ def decide(
     for evidence_id, revision in choices:
         row = evidence_queries.find(session, evidence_id)
         if row is None:
-            raise NotFound("This evidence is not in the record any more.")
-        version, model = _open(session, actor, row.version_id)
+            raise NotFound(reads.OUT_OF_SIGHT)
+        version, model = _open(session, actor, row.version_id, policy)
         record = reads.one(session, model.id)
         standing = standings.standing(session, actor, record, version, policy=policy)
         is_validating = (
@@ -154,7 +156,7 @@ def waive(
     clicked: Clicked = None,
 ) -> int:
     """Model risk lets a version go on without a type of evidence, through that day."""
-    version, model = _open(session, actor, version_id)
+    version, model = _open(session, actor, version_id, policy)
     record = reads.one(session, model.id)
     standing = standings.standing(session, actor, record, version, policy=policy)
     if Who.MODEL_RISK not in standing.parts or standing.developed:
@@ -184,7 +186,7 @@ def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) ->
     row = evidence_queries.find(session, evidence_id)
     version = queries.find_version(session, row.version_id) if row else None
     if row is None or version is None:
-        raise NotFound("This evidence is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     reads.require_sight(session, actor, version.model_id, policy=policy)
     return next(
         one for one in evidence.items(session, [version.id]) if one.id == row.id
@@ -192,21 +194,23 @@ def find(session: Session, actor: Actor, evidence_id: int, *, policy: Policy) ->
 
 
 def _open(
-    session: Session, actor: Actor, version_id: int
+    session: Session, actor: Actor, version_id: int, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     """A version, locked, whose evidence can change: while approvers look at it, and once it is retired, it stands still."""
     permissions.require_member(
         actor, "evidence.change", subject=(versions.TYPE, version_id)
     )
-    return _changeable(queries.lock_version(session, version_id), session)
+    version = queries.lock_version(session, version_id)
+    return _changeable(session, actor, version, policy)
 
 
 def _changeable(
-    version: ModelVersion | None, session: Session
+    session: Session, actor: Actor, version: ModelVersion | None, policy: Policy
 ) -> tuple[ModelVersion, Model]:
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
+    reads.require_sight(session, actor, model.id, policy=policy)
     if version.state == ModelState.APPROVAL:
         raise GovernanceError(
             "Approvers are looking at this evidence, so it stands still. Withdraw the request to change it."
@@ -220,7 +224,7 @@ def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -
     """What a version lacks for its next step, whoever takes it."""
     version = queries.find_version(session, version_id)
     if version is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     record = reads.one(session, version.model_id)
     items = standings.items_of(session, version.id)
     at = standings.situation(session, record, version, items, policy=policy, now=now)

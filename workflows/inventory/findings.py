@@ -36,7 +36,11 @@ def file(
     reads.require_sight(session, actor, form.model_id, policy=policy)
     model = queries.lock_model(session, form.model_id)
     if model is None:
-        raise NotFound("This model is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
+    if form.version_id is not None:
+        version = queries.find_version(session, form.version_id)
+        if version is None or version.model_id != model.id:
+            raise NotFound(reads.OUT_OF_SIGHT)
     owner_id = form.owner_id or model.owner_id
     service.require_people(session, [owner_id] if owner_id else [], "owner")
     today = reads.today_of(policy, now)
@@ -185,7 +189,8 @@ def settle(
     permissions.require_member(actor, "finding.settle", subject=(TYPE, form.finding_id))
     row = finding_queries.lock(session, form.finding_id)
     if row is None:
-        raise NotFound("This finding is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
+    reads.require_sight(session, actor, row.model_id, policy=policy)
     if row.revision != form.revision:
         raise Stale(
             "This finding changed since it was shown to you. Nothing was changed; look at it again."

@@ -126,7 +126,13 @@ class _Row:
         """Take the output of these models, and of no others."""
         model = queries.find_by_key(self.session, self.row.key)
         if model is not None:
-            service.link(self.session, model, [one.casefold() for one in upstream])
+            service.link(
+                self.session,
+                self.actor,
+                model,
+                [one.casefold() for one in upstream],
+                policy=self.policy,
+            )
 
     def _form(self, before: ModelRecord | None) -> RegisterModel:
         row = self.row

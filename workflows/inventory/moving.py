@@ -129,7 +129,7 @@ def locked(
     version = queries.lock_version(session, version_id)
     model = queries.find_model(session, version.model_id) if version else None
     if version is None or model is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     reads.require_sight(session, actor, model.id, policy=policy)
     if version.revision != revision:
         raise Stale(

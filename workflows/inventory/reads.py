@@ -40,6 +40,10 @@ ERASED = "(erased)"
 _WEIGHT = {one: index for index, one in enumerate(reversed(Severity))}
 
 
+OUT_OF_SIGHT = "You see no such model here. `/mlgov models` lists those that you see."
+"""Said of a model, a version, evidence or a finding that is not there, and of one that is not for who asks."""
+
+
 def today_of(policy: Policy, now: datetime) -> date:
     """The organisation's day."""
     return now.astimezone(policy.organisation.zone).date()
@@ -249,7 +253,7 @@ def one(session: Session, model_id: int) -> ModelRecord:
     """One model. Raises NotFound."""
     row = queries.find_model(session, model_id)
     if row is None:
-        raise NotFound("This model is not in the record any more.")
+        raise NotFound(OUT_OF_SIGHT)
     return records(session, [row])[0]
 
 
@@ -295,15 +299,7 @@ def page(
     where more follow. `only` names projects by key to which it is bound, if any. Raises InvalidInput for a key that is not there.
     """
     permissions.require_member(actor, "models.read")
-    rows = _seen(session, actor, storable(words, 80), policy)
-    if only:
-        ids = {row.project_id for row in rows if row.project_id}
-        within = {
-            id_
-            for id_, row in queries.projects(session, ids).items()
-            if row.key in only
-        }
-        rows = [row for row in rows if row.project_id in within]
+    rows = _bound(session, _seen(session, actor, storable(words, 80), policy), only)
     if after is not None:
         keys = [row.key for row in rows]
         if after not in keys:
@@ -316,14 +312,35 @@ def page(
     return records(session, rows[:most]), last
 
 
+def _bound(
+    session: Session, rows: Sequence[Model], only: Collection[str]
+) -> Sequence[Model]:
+    """Those of the projects with these keys; all of them where none is named."""
+    if not only:
+        return rows
+    ids = {row.project_id for row in rows if row.project_id}
+    within = {
+        id_ for id_, row in queries.projects(session, ids).items() if row.key in only
+    }
+    return [row for row in rows if row.project_id in within]
+
+
 def find(
-    session: Session, actor: Actor, word: str, *, policy: Policy
+    session: Session,
+    actor: Actor,
+    word: str,
+    *,
+    policy: Policy,
+    only: Collection[str] = (),
 ) -> tuple[ModelRecord, VersionRecord | None]:
-    """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound."""
+    """The model that `name` or `name:version` means, and the version if one was named. Raises NotFound.
+
+    `only` names projects by key to which it is bound, if any.
+    """
     permissions.require_member(actor, "models.read")
     name, colon, version = storable(word, 160).partition(":")
     wanted = name.strip().casefold()
-    seen = _seen(session, actor, "", policy)
+    seen = _bound(session, _seen(session, actor, "", policy), only)
     found = [row for row in seen if row.key == wanted] or [
         row for row in seen if row.name.casefold() == wanted
     ]
@@ -374,19 +391,29 @@ def _within(session: Session, actor: Actor, policy: Policy) -> Collection[int] |
     return visibility.sight(session, actor.id, policy=policy).within
 
 
+def sees_all(session: Session, actor: Actor, policy: Policy) -> bool:
+    """Whether every model is in the actor's sight, and with it the name of every project."""
+    return _within(session, actor, policy) is None
+
+
+def is_seen(session: Session, actor: Actor, row: Model, policy: Policy) -> bool:
+    """Whether a model is in the actor's sight."""
+    within = _within(session, actor, policy)
+    return (
+        within is None
+        or row.project_id in within
+        or row.id in queries.concerning(session, actor.id)
+    )
+
+
 def require_sight(
     session: Session, actor: Actor, model_id: int, *, policy: Policy
 ) -> None:
     """Refuse who does not see a model. Raises NotFound and NotAllowed."""
     permissions.require_member(actor, "models.read", subject=(TYPE, model_id))
     row = queries.find_model(session, model_id)
-    within = _within(session, actor, policy)
-    if row is not None and (within is None or row.project_id in within):
-        return
-    if row is None or row.id not in queries.concerning(session, actor.id):
-        raise NotFound(
-            "You can't see this model. `/mlgov models` lists those that you see."
-        )
+    if row is None or not is_seen(session, actor, row, policy):
+        raise NotFound(OUT_OF_SIGHT)
 
 
 def needing(

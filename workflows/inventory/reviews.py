@@ -144,8 +144,9 @@ def done(
     """
     permissions.require_member(actor, "model.review", subject=("model", model_id))
     model = queries.lock_model(session, model_id)
+    reads.require_sight(session, actor, model_id, policy=policy)
     if model is None:
-        raise NotFound("This model is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     if model.next_review is None:
         raise GovernanceError(
             "No review of this model is planned: none of its versions was taken into use."

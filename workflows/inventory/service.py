@@ -12,7 +12,7 @@ from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
 from storage.projects.tables import Project
-from workflows import permissions
+from workflows import permissions, visibility
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -23,7 +23,7 @@ from workflows.errors import (
     RefusalFact,
     Stale,
 )
-from workflows.inventory import rules, standings, telling
+from workflows.inventory import reads, rules, standings, telling
 from workflows.inventory.forms import AssessTier, RegisterModel
 from workflows.inventory.rules import Who
 from workflows.inventory.telling import Clicked
@@ -33,7 +33,9 @@ from workflows.sources.text import skeleton, storable
 TYPE = "model"
 
 
-def _refuse_look_alike(session: Session, name: str, own_id: int | None) -> None:
+def _refuse_look_alike(
+    session: Session, actor: Actor, name: str, own_id: int | None, policy: Policy
+) -> None:
     """Refuse a name that people can't tell from another model's. Plain ASCII looks like nothing else but itself."""
     if name.isascii():
         return
@@ -47,8 +49,11 @@ def _refuse_look_alike(session: Session, name: str, own_id: int | None) -> None:
         None,
     )
     if twin is not None:
+        row = queries.find_model(session, twin.id)
+        is_seen = row is not None and reads.is_seen(session, actor, row, policy)
+        whose = f"that of `{twin.key}`" if is_seen else "another model's"
         raise InvalidInput(
-            f"This name looks the same as that of `{twin.key}`. Find one that people can tell apart.",
+            f"This name looks the same as {whose}. Find one that people can tell apart.",
             field="name",
         )
 
@@ -61,18 +66,29 @@ def register(
     policy: Policy,
     now: datetime,
     org_key: str,
+    channel: str = "",
 ) -> int:
-    """Put a model on the inventory; its id. The same `request_key` again changes nothing. Every member may."""
+    """Put a model on the inventory; its id. The same `request_key` again changes nothing. Every member may.
+
+    `channel` is where the message stands from which somebody registers it: the project of that channel may be named.
+    """
     permissions.require_member(actor, "model.register", subject=(TYPE, form.key))
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
+        if actor.kind is ActorKind.PERSON and known.created_by != actor.id:
+            raise NotFound(reads.OUT_OF_SIGHT)
         return known.id
-    if queries.find_by_key(session, form.key) is not None:
-        raise InvalidInput(
-            f"There is a model `{form.key}` already. `/mlgov model {form.key}` shows it; add a version there, or find another name.",
-            field="name",
+    taken = queries.find_by_key(session, form.key)
+    if taken is not None:
+        there = (
+            f" `/mlgov model {form.key}` shows it; add a version there, or find another name."
+            if reads.is_seen(session, actor, taken, policy)
+            else " Find another name."
         )
-    _refuse_look_alike(session, form.name, None)
+        raise InvalidInput(
+            f"There is a model `{form.key}` already.{there}", field="name"
+        )
+    _refuse_look_alike(session, actor, form.name, None, policy)
     said = (form.exposure, form.purpose_class, form.eu_class)
     if any(said) and not all(said):
         missing = ("exposure", "purpose_class", "eu_class")[said.index(None)]
@@ -80,7 +96,7 @@ def register(
             "Say exposure, purpose and EU class together, or none of them for now.",
             field=missing,
         )
-    project = _project(session, form.project)
+    project = _project(session, actor, form.project, policy=policy, channel=channel)
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (
         actor.id if is_person else project.owner_id if project else None
@@ -111,7 +127,7 @@ def register(
     )
     session.add(row)
     session.flush()
-    link(session, row, form.upstream)
+    link(session, actor, row, form.upstream, policy=policy)
     audit.record(
         session,
         actor,
@@ -193,10 +209,10 @@ def edit(
     clicked: Clicked = None,
 ) -> None:
     """Describe a model anew; its key, and what an assessment said, stay."""
-    row = locked(session, model_id, revision)
+    row = locked(session, actor, model_id, revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
-    _refuse_look_alike(session, form.name, row.id)
-    project = _project(session, form.project)
+    _refuse_look_alike(session, actor, form.name, row.id, policy)
+    project = _project(session, actor, form.project, policy=policy, kept=row.project_id)
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
@@ -209,7 +225,7 @@ def edit(
     row.out_of_scope, row.technique = form.out_of_scope, form.technique
     row.data_sources, row.affects_people = list(form.data_sources), form.affects_people
     row.registry_name = form.registry_name or row.registry_name
-    link(session, row, form.upstream)
+    link(session, actor, row, form.upstream, policy=policy)
     row.revision += 1
     audit.record(
         session,
@@ -252,7 +268,7 @@ def assess(
     clicked: Clicked = None,
 ) -> int:
     """Say how material a model is; the tier that holds. Its own tier only model risk sets, with a reason."""
-    row = locked(session, form.model_id, form.revision)
+    row = locked(session, actor, form.model_id, form.revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
     follows = rules.tier(form.exposure, form.purpose_class, form.eu_class)
     is_override = form.override is not None and form.override != follows
@@ -340,7 +356,7 @@ def say_what_it_is(
     clicked: Clicked = None,
 ) -> None:
     """Model risk says that an entry is no model (SR 26-2 counts no simple arithmetic and no fixed rules), or that it is."""
-    row = locked(session, model_id, revision)
+    row = locked(session, actor, model_id, revision, policy=policy)
     held, _ = standings.policy_parts(session, actor, policy)
     if Who.MODEL_RISK not in held:
         raise NotAllowed(
@@ -377,11 +393,14 @@ def say_what_it_is(
     telling.follow(session, row.id, now=now, clicked=clicked)
 
 
-def locked(session: Session, model_id: int, revision: int) -> Model:
-    """A model, locked and as it was shown. Raises NotFound and Stale."""
+def locked(
+    session: Session, actor: Actor, model_id: int, revision: int, *, policy: Policy
+) -> Model:
+    """A model, locked, in the actor's sight and as it was shown. Raises NotFound and Stale."""
     row = queries.lock_model(session, model_id)
+    reads.require_sight(session, actor, model_id, policy=policy)
     if row is None:
-        raise NotFound("This model is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     if row.revision != revision:
         raise Stale(
             "This model changed since it was shown to you. Nothing was changed; look at it again and repeat."
@@ -407,13 +426,28 @@ def require_editor(
     )
 
 
-def _project(session: Session, key: str | None) -> Project | None:
+def _project(
+    session: Session,
+    actor: Actor,
+    key: str | None,
+    *,
+    policy: Policy,
+    channel: str = "",
+    kept: int | None = None,
+) -> Project | None:
+    """The project that was named: one in the actor's sight, any for who sees all models, the one whose channel they
+    stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
     if not key:
         return None
     found = queries.find_project(session, key.strip().casefold())
-    if found is None:
+    if found is None or not (
+        found.id == kept
+        or (channel and found.channel == channel)
+        or visibility.sees_project(session, actor, found.id, policy=policy)
+        or reads.sees_all(session, actor, policy)
+    ):
         raise NotFound(
-            f"There is no project {key[:60]!r}. `/mlgov status` lists yours.",
+            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.",
             field="project",
         )
     return found
@@ -436,10 +470,22 @@ def require_people(session: Session, ids: Collection[str], field: str) -> None:
             )
 
 
-def link(session: Session, row: Model, upstream: Collection[str]) -> None:
-    """The models whose output this one takes; a circle is refused."""
+def link(
+    session: Session,
+    actor: Actor,
+    row: Model,
+    upstream: Collection[str],
+    *,
+    policy: Policy,
+) -> None:
+    """The models whose output this one takes, each in the actor's sight or taken before; a circle is refused."""
     queries.lock_links(session)
-    found = queries.by_keys(session, set(upstream))
+    kept = {one.key for one in queries.upstream(session, row.id)}
+    found = {
+        key: one
+        for key, one in queries.by_keys(session, set(upstream)).items()
+        if key in kept or reads.is_seen(session, actor, one, policy)
+    }
     missing = sorted(set(upstream) - found.keys())
     if missing:
         raise NotFound(

@@ -40,8 +40,9 @@ def add_version(
         actor, "model.version", subject=(service.TYPE, form.model_id)
     )
     row = queries.lock_model(session, form.model_id)
+    reads.require_sight(session, actor, form.model_id, policy=policy)
     if row is None:
-        raise NotFound("This model is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     digest, about = _contents(form)
     same = queries.find_version_named(session, row.id, form.version)
     if same is not None:
@@ -158,5 +159,5 @@ def find(session: Session, version_id: int) -> ModelVersion:
     """A version, locked. Raises NotFound."""
     found = queries.lock_version(session, version_id)
     if found is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     return found

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from storage.maturity import queries
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.maturity import invitees
 from workflows.maturity.conversation import answer, catch_up, note, skip
 from workflows.maturity.cycles import (
     close,
@@ -24,12 +23,13 @@ from workflows.maturity.results import early, latest, of_cycle
 from workflows.maturity.rubric import RubricText
 from workflows.maturity.sight import (
     may_see,
-    require_sight,
+    result,
     seen_by,
     shows_single,
     single_answers,
+    unit,
 )
-from workflows.maturity.targets import set_targets, targets, targets_for
+from workflows.maturity.targets import set_targets, targets
 
 __all__ = [
     "ASSESSOR",
@@ -55,7 +55,7 @@ __all__ = [
     "plan",
     "remind",
     "require_leader",
-    "require_sight",
+    "result",
     "seen_by",
     "set_targets",
     "shows_single",
@@ -63,9 +63,8 @@ __all__ = [
     "skip",
     "start",
     "targets",
-    "targets_for",
     "to_send",
-    "unit_named",
+    "unit",
 ]
 
 
@@ -82,10 +81,3 @@ def adopt_rubric(
             now=now,
             sha256=found.sha256,
         )
-
-
-def unit_named(session: Session, words: str, *, org_key: str) -> str | None:
-    """The business unit that somebody typed; None for no words: the organisation. Raises NotFound."""
-    if not words:
-        return None
-    return invitees.unit(queries.list_units(session, org_key), words)

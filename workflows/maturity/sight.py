@@ -5,19 +5,24 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.delivery.queries import produce
 from storage.enums import Answer, CycleState, InvitationState, SeenBy
 from storage.maturity import answers as said
 from storage.maturity import queries
 from storage.maturity.tables import MaturityCycle, MaturityInvitation
+from storage.people import queries as people
 from storage.people.tables import Person
+from workflows import permissions, visibility
 from workflows.actors import Actor
-from workflows.errors import NotAllowed, NotFound, RefusalFact
+from workflows.errors import NotAllowed, NotFound
 from workflows.maturity import invitees, reading
+from workflows.maturity.cycles import TYPE
 from workflows.maturity.records import CycleResult, SingleAnswers
 from workflows.maturity.results import from_json
 from workflows.maturity.rubric import Rubric
 from workflows.policy import Policy
+
+NO_RESULT = "There is no such result here for you to see. `/mlgov maturity` shows yours, and how an open check-in goes."
+NO_TARGETS = "There are no such targets here for you to see. They are for those whom the check-in asked, for leaders and for assessors."
 
 
 def may_see(
@@ -33,32 +38,66 @@ def may_see(
     )
 
 
-def require_sight(
+def result(
     session: Session,
     actor: Actor,
     cycle_id: int,
     *,
     policy: Policy,
     org_key: str,
-    channel: str | None = None,
-) -> None:
-    """Refuse who may not see the result of a cycle. `channel` is where its card stands that they have pressed on.
+    clicked: visibility.Place = None,
+) -> CycleResult:
+    """The result of a closed check-in before somebody who may see it, or who has its card before them (`clicked`).
 
-    Whoever reads that channel has seen the result there. Raises NotAllowed.
+    Raises NotFound for everybody else, as for one that is open or not there.
     """
-    if may_see(session, actor, cycle_id, policy=policy, org_key=org_key):
-        return
-    copies = produce.copies(session, "maturity_cycle", str(cycle_id))
+    cycle = queries.find_cycle(session, cycle_id)
+    card = visibility.shown(session, actor, clicked)
     if (
-        actor.is_member
-        and channel is not None
-        and any(copy.channel == channel for copy in copies)
+        cycle is None
+        or cycle.result is None
+        or not (
+            card == (TYPE, str(cycle_id))
+            or may_see(session, actor, cycle_id, policy=policy, org_key=org_key)
+        )
     ):
-        return
-    raise NotAllowed(
-        "This result is for the people who were asked, leaders and assessors. `/mlgov maturity` shows what you can see.",
-        audit=RefusalFact("maturity.read", "maturity_cycle", str(cycle_id), why="role"),
+        raise NotFound(NO_RESULT)
+    return from_json(cycle.result)
+
+
+def unit(
+    session: Session, actor: Actor, words: str, *, policy: Policy, org_key: str
+) -> str | None:
+    """The business unit that somebody typed, whose targets they may see; None for no words: the organisation.
+
+    Targets stand beside the newest result, so they are for who may see that: leaders, assessors and those who were asked;
+    a unit's are for its own people too, and the organisation's are everybody's until there is a result. Raises NotFound,
+    in the same words for a unit that is not there.
+    """
+    permissions.require_member(actor, "maturity.read")
+    if any(
+        invitees.has_role(session, actor, role, policy=policy, org_key=org_key)
+        for role in (invitees.LEADER, invitees.ASSESSOR)
+    ):
+        units = queries.list_units(session, org_key)
+        return invitees.unit(units, words) if words else None
+    person = people.find_person(session, actor.id)
+    own = person.business_unit if person is not None else None
+    if words and own is not None and invitees.folded(own) == invitees.folded(words):
+        return own
+    wanted = next(
+        (
+            one
+            for one in queries.list_units(session, org_key)
+            if invitees.folded(one) == invitees.folded(words)
+        ),
+        None,
     )
+    last = queries.last_closed(session, wanted) if wanted or not words else None
+    was_asked = last is not None and queries.was_invited(session, last.id, actor.id)
+    if was_asked or (last is None and not words):
+        return wanted
+    raise NotFound(NO_TARGETS)
 
 
 def seen_by(
@@ -95,17 +134,19 @@ def single_answers(
 
     Without names they come in an order that says nothing about who gave them. Raises NotAllowed, NotFound.
     """
+    if not invitees.has_role(
+        session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
+    ):
+        raise NotAllowed(
+            "Single answers are for assessors, whom an administrator names in governance.yml."
+        )
     cycle = queries.find_cycle(session, cycle_id)
     if cycle is None or cycle.state != CycleState.CLOSED:
         raise NotFound("Single answers can be looked at once the check-in is closed.")
     terms = reading.terms(cycle, policy)
-    if terms.seen_by is SeenBy.NOBODY or not invitees.has_role(
-        session, actor, invitees.ASSESSOR, policy=policy, org_key=org_key
-    ):
+    if terms.seen_by is SeenBy.NOBODY:
         raise NotAllowed(
             "Nobody is shown single answers of this check-in; that is what its first message promised."
-            if terms.seen_by is SeenBy.NOBODY
-            else "Single answers are for assessors, whom an administrator names in governance.yml."
         )
     named = terms.seen_by is SeenBy.ASSESSOR_BY_NAME
     asked = reading.rubric_of(session, cycle)

@@ -10,8 +10,7 @@ from storage.maturity import queries
 from storage.maturity.tables import MaturityTarget
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import NotAllowed
-from workflows.maturity import invitees, reading, results, rules, sight
+from workflows.maturity import invitees, reading, results, rules
 from workflows.maturity.forms import SetTargets
 from workflows.maturity.records import Action, Gap, Missing, Targets
 from workflows.policy import Policy
@@ -61,28 +60,6 @@ def targets(
             )
     gaps.sort(key=lambda gap: rules.rank(gap.level))
     return Targets(business_unit, levels, names, tuple(gaps), found)
-
-
-def targets_for(
-    session: Session,
-    actor: Actor,
-    business_unit: str | None,
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
-) -> Targets:
-    """The same, for whoever may see the result that they are compared with: what is missing is part of it.
-
-    Raises NotAllowed.
-    """
-    cycle = queries.last_closed(session, business_unit)
-    if cycle is None:
-        if not actor.is_member:
-            raise NotAllowed("Targets are for members of the organisation.")
-        return Targets(business_unit, {}, {}, (), None)
-    sight.require_sight(session, actor, cycle.id, policy=policy, org_key=org_key)
-    return targets(session, business_unit, policy=policy, now=now)
 
 
 def _planned(session: Session, business_unit: str | None) -> dict[str, list[Action]]:

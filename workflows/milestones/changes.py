@@ -9,7 +9,7 @@ from storage.milestones import queries
 from storage.milestones.tables import Milestone, MilestoneMove
 from storage.people import lookups
 from storage.people.channels import speaks_in
-from workflows import outbox, permissions
+from workflows import outbox, permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -24,7 +24,13 @@ from workflows.milestones.following import Clicked, follow
 from workflows.milestones.forms import AddMilestone, Reschedule
 from workflows.milestones.notices import MilestoneCard
 from workflows.milestones.records import MilestoneRecord
-from workflows.milestones.service import TYPE, may_add_for_others, require_answering
+from workflows.milestones.service import (
+    TYPE,
+    is_administrator,
+    may_add_for_others,
+    require_answering,
+    sees,
+)
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
@@ -36,12 +42,13 @@ def locked(
     revision: int,
     *,
     policy: Policy,
+    clicked: Clicked = None,
 ) -> Milestone:
     """The milestone, locked, open, and as it was shown. Raises GovernanceError."""
     row = queries.lock(session, milestone_id)
     if row is None:
-        raise NotFound("This milestone is not in the record any more.")
-    require_answering(session, actor, row, policy=policy)
+        raise NotFound(reads.NO_MILESTONE)
+    require_answering(session, actor, row, policy=policy, clicked=clicked)
     if row.actual is not None:
         raise Stale(
             f"This milestone is done already, on {_day(row.actual)}. Nothing was changed."
@@ -70,18 +77,26 @@ def add(
 ) -> int:
     """Write down a promise; its id. The same `request_key` again changes nothing.
 
-    Every member may add one of their own; for somebody else only who answers for the project, or an administrator.
+    Whoever sees the project, or stands in its channel with a promise, may add one of their own; for somebody else only
+    who answers for the project, or an administrator.
     """
     permissions.require_member(
         actor, "milestone.add", subject=("project", form.project)
     )
     known = queries.find_by_request(session, form.request_key)
     if known is not None:
+        if known.created_by != actor.id:
+            raise NotFound(reads.NO_MILESTONE)
         return known.id
     project = queries.projects_by_keys(session, [form.project]).get(form.project)
-    if project is None:
+    channel = (form.promise or "").partition(":")[0]
+    if project is None or not (
+        (channel and channel == project.channel)
+        or visibility.sees_project(session, actor, project.id, policy=policy)
+        or is_administrator(session, actor, policy)
+    ):
         raise NotFound(
-            "This project is not in the record any more. Nothing was added.",
+            "There is no such project here, so nothing was added. `/mlgov status` lists yours.",
             field="project",
         )
     owner_id = form.owner_id or actor.id
@@ -128,7 +143,7 @@ def add(
     session.add(row)
     session.flush()
     if form.needs:
-        _link(session, row, form.needs)
+        _link(session, actor, row, form.needs, policy=policy)
     audit.record(
         session,
         actor,
@@ -166,13 +181,25 @@ def add(
     return row.id
 
 
-def _link(session: Session, row: Milestone, needs: Iterable[int]) -> None:
+def _link(
+    session: Session,
+    actor: Actor,
+    row: Milestone,
+    needs: Iterable[int],
+    *,
+    policy: Policy,
+) -> None:
     queries.lock_links(session)
     wanted = set(needs)
-    there = queries.by_ids(session, wanted)
+    there = {
+        id_: needed
+        for id_, needed in queries.by_ids(session, wanted).items()
+        if needed.project_id == row.project_id
+        or sees(session, actor, needed, policy=policy)
+    }
     if wanted - there.keys():
         raise InvalidInput(
-            "A milestone that this one needs is not in the record any more.",
+            "There is no such milestone here for this one to need. Open the window again.",
             field="needs",
         )
     all_ = reads.net(session, [row, *there.values()], row.forecast).needs
@@ -198,7 +225,7 @@ def done(
     clicked: Clicked = None,
 ) -> None:
     """It is met, with a word or a link as proof; on that day, or today."""
-    row = locked(session, actor, milestone_id, revision, policy=policy)
+    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     if not proof.strip():
         raise InvalidInput(
             "Say in a word how one can see it, or give a link.", field="proof"
@@ -236,7 +263,7 @@ def at_risk(
     clicked: Clicked = None,
 ) -> None:
     """It may not be met in time, and why."""
-    row = locked(session, actor, milestone_id, revision, policy=policy)
+    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     text = audit.write_text(session, actor, _said(reason), now=now)
     row.risk_id = text.id
     row.revision += 1
@@ -262,7 +289,7 @@ def on_track(
     clicked: Clicked = None,
 ) -> None:
     """It is no longer at risk."""
-    row = locked(session, actor, milestone_id, revision, policy=policy)
+    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     if row.risk_id is None:
         return
     row.risk_id = None
@@ -287,7 +314,14 @@ def reschedule(
     clicked: Clicked = None,
 ) -> None:
     """Another day, and why. Raises GovernanceError, also for a later day that the policy wants approved."""
-    row = locked(session, actor, form.milestone_id, form.revision, policy=policy)
+    row = locked(
+        session,
+        actor,
+        form.milestone_id,
+        form.revision,
+        policy=policy,
+        clicked=clicked,
+    )
     check_new_day(session, row, form.new, policy=policy, now=now)
     if policy.milestones.reschedule is not None and form.new > row.forecast:
         raise GovernanceError(
@@ -388,7 +422,7 @@ def hand_over(
     clicked: Clicked = None,
 ) -> None:
     """Somebody else answers for it from now on, and is told. `to` is an opaque id."""
-    row = locked(session, actor, milestone_id, revision, policy=policy)
+    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     owner = lookups.people(session, [to]).get(to)
     if owner is None or not reminders.can_be_told(owner):
         raise InvalidInput(
@@ -439,7 +473,7 @@ def drop(
     clicked: Clicked = None,
 ) -> None:
     """It is not wanted any more: it leaves every list and reminder, and holds nothing up."""
-    row = locked(session, actor, milestone_id, revision, policy=policy)
+    row = locked(session, actor, milestone_id, revision, policy=policy, clicked=clicked)
     text = audit.write_text(session, actor, _said(reason), now=now)
     row.dropped_at = now
     row.revision += 1

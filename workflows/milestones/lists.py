@@ -14,7 +14,7 @@ from storage.projects.tables import Project
 from workflows import permissions, rollout
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import NotAllowed, NotFound, RefusalFact
+from workflows.errors import NotFound, RefusalFact
 from workflows.milestones import reads, reminders
 from workflows.milestones.following import Clicked, follow
 from workflows.milestones.notices import OverdueFound
@@ -24,6 +24,10 @@ from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 TYPE = "milestone_import"
+NO_LIST = (
+    "There is no such list of yours here. `/mlgov milestones` lists what is yours."
+)
+"""Said of a list that is not there, and of somebody else's."""
 
 
 def receiver(
@@ -87,6 +91,29 @@ def tell(
     )
 
 
+def seen(
+    session: Session,
+    actor: Actor,
+    import_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> OverdueList:
+    """A list before the person to whom it was sent, or an administrator. Raises NotFound for everybody else."""
+    permissions.require_member(actor, "milestones.read", subject=(TYPE, import_id))
+    found = queries.find_import(session, import_id)
+    shown = card(session, import_id, policy=policy, now=now)
+    if found is None or shown is None or not _is_for(session, actor, found, policy):
+        raise NotFound(NO_LIST)
+    return shown
+
+
+def _is_for(
+    session: Session, actor: Actor, found: MilestoneImport, policy: Policy
+) -> bool:
+    return actor.id == found.person_id or is_administrator(session, actor, policy)
+
+
 def card(
     session: Session, import_id: int, *, policy: Policy, now: datetime
 ) -> OverdueList | None:
@@ -126,15 +153,15 @@ def start_reminding(
 ) -> int:
     """Whoever answers for what is on the list is reminded of it from their next working morning on; how many of it.
 
-    Again changes nothing. Raises NotAllowed for others than the person whose list it is and administrators.
+    Again changes nothing. Raises NotFound for others than the person whose list it is and administrators.
     """
     permissions.require_member(actor, "milestones.start", subject=(TYPE, import_id))
     found = queries.lock_import(session, import_id)
     if found is None:
-        raise NotFound("This list is not in the record any more.")
-    if actor.id != found.person_id and not is_administrator(session, actor, policy):
-        raise NotAllowed(
-            "Only the person whom this list was sent to can start its reminders.",
+        raise NotFound(NO_LIST)
+    if not _is_for(session, actor, found, policy):
+        raise NotFound(
+            NO_LIST,
             audit=RefusalFact(
                 "milestones.start", TYPE, str(import_id), why="not_theirs"
             ),

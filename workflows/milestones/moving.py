@@ -79,7 +79,7 @@ class MilestoneReschedule:
         """Who owns, sponsors and manages the project of what would be asked for, before it is."""
         row = queries.find(session, milestone_id)
         if row is None:
-            raise NotFound("This milestone is not in the record any more.")
+            raise NotFound(reads.NO_MILESTONE)
         return _people(queries.projects(session, [row.project_id])[row.project_id])
 
     def lock(self, session: Session, subject_id: int) -> None:
@@ -100,7 +100,7 @@ class MilestoneReschedule:
         """Approved: the milestone moves. One that was met or dropped while the request waited stays as it is."""
         row = queries.lock(session, subject_id)
         if row is None:
-            raise NotFound("This milestone is not in the record any more.")
+            raise NotFound(reads.NO_MILESTONE)
         if row.actual is not None or row.dropped_at is not None:
             audit.record(
                 session,

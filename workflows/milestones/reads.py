@@ -30,6 +30,10 @@ from workflows.policy import Policy
 MOVES_SHOWN = 10
 
 
+NO_MILESTONE = "There is no such milestone here. `/mlgov milestones` lists yours."
+"""Said of a milestone that is not there, and of one that is not for who asks."""
+
+
 def today_of(policy: Policy, now: datetime) -> date:
     """The organisation's own day, by which a milestone is late or not."""
     return calendar_for(policy).day(now)
@@ -206,7 +210,7 @@ def one(
     """One milestone. Raises NotFound."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound("This milestone is not in the record any more.")
+        raise NotFound(NO_MILESTONE)
     return records(session, [row], policy=policy, now=now)[0]
 
 

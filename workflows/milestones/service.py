@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import queries as approvals
 from storage.enums import MilestoneStatus
-from storage.milestones import queries
+from storage.milestones import queries, reminding
 from storage.milestones.tables import Milestone
 from storage.people import lookups
 from storage.projects.tables import Project
@@ -18,7 +19,7 @@ from workflows.errors import (
     RefusalFact,
 )
 from workflows.milestones import reads
-from workflows.milestones.records import MilestoneRecord
+from workflows.milestones.records import Detail, MilestoneRecord
 from workflows.policy import Policy
 
 TYPE = "milestone"
@@ -71,7 +72,21 @@ def one(
     return reads.one(session, milestone_id, policy=policy, now=now)
 
 
-detail = reads.detail
+def detail(
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: Clicked = None,
+) -> Detail:
+    """A milestone with its history, before somebody who may read it. Raises NotFound."""
+    permissions.require_member(actor, "milestone.read", subject=(TYPE, milestone_id))
+    row = queries.find(session, milestone_id)
+    if row is None or not sees(session, actor, row, policy=policy, clicked=clicked):
+        raise NotFound(reads.NO_MILESTONE)
+    return reads.detail(session, milestone_id, policy=policy, now=now)
 
 
 def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
@@ -85,31 +100,84 @@ def counts(records: Iterable[MilestoneRecord]) -> dict[MilestoneStatus, int]:
 # --- who may
 
 
+def sees(
+    session: Session,
+    actor: Actor,
+    row: Milestone,
+    *,
+    policy: Policy,
+    clicked: Clicked = None,
+) -> bool:
+    """Whether somebody may read a milestone: its project is in their sight, they answer for it or administer, or they
+    have a message that shows it before them (`clicked`)."""
+    project = queries.projects(session, [row.project_id])[row.project_id]
+    return (
+        actor.id in reads.answering_ids(row.owner_id, project)
+        or visibility.sees_project(session, actor, row.project_id, policy=policy)
+        or is_administrator(session, actor, policy)
+        or _is_before_them(session, actor, row, clicked)
+    )
+
+
+def _is_before_them(
+    session: Session, actor: Actor, row: Milestone, clicked: Clicked
+) -> bool:
+    subject = visibility.shown(session, actor, clicked)
+    match subject:
+        case (type_, id_) if type_ == TYPE:
+            return id_ == str(row.id)
+        case ("reminder", id_):
+            told = reminding.told_by(session, int(id_))
+            return any(item.milestone_id == row.id for item in told)
+        case ("milestone_import", id_):
+            return row.import_id == int(id_)
+        case ("approval", id_):
+            return approvals.subject_of(session, int(id_)) == (TYPE, row.id)
+        case _:
+            return False
+
+
 def require_may_change(
-    session: Session, actor: Actor, milestone_id: int, *, policy: Policy
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    policy: Policy,
+    clicked: Clicked = None,
 ) -> None:
     """Refuse who may not change it, before they write anything. Raises GovernanceError."""
     row = queries.find(session, milestone_id)
     if row is None:
-        raise NotFound("This milestone is not in the record any more.")
-    require_answering(session, actor, row, policy=policy)
+        raise NotFound(reads.NO_MILESTONE)
+    require_answering(session, actor, row, policy=policy, clicked=clicked)
 
 
 def require_answering(
-    session: Session, actor: Actor, row: Milestone, *, policy: Policy
+    session: Session,
+    actor: Actor,
+    row: Milestone,
+    *,
+    policy: Policy,
+    clicked: Clicked = None,
 ) -> None:
-    """Refuse whoever neither owns the milestone nor answers for its project, administrators apart."""
+    """Refuse whoever neither owns the milestone nor answers for its project, administrators apart.
+
+    Raises NotFound for who may not even read it, as for one that is not there.
+    """
     permissions.require_member(actor, "milestone.change", subject=(TYPE, row.id))
     project = queries.projects(session, [row.project_id])[row.project_id]
     ids = reads.answering_ids(row.owner_id, project)
     if actor.id in ids or is_administrator(session, actor, policy):
         return
+    fact = RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering")
+    if not sees(session, actor, row, policy=policy, clicked=clicked):
+        raise NotFound(reads.NO_MILESTONE, audit=fact)
     people = lookups.people(session, ids)
     names = [people[one].name for one in ids if one in people and people[one].slack_id]
     who = " or ".join(names) or "an administrator"
     raise NotAllowed(
         f"Only those who answer for this milestone can change it. Ask {who}.",
-        audit=RefusalFact("milestone.change", TYPE, str(row.id), why="not_answering"),
+        audit=fact,
     )
 
 

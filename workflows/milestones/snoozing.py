@@ -12,20 +12,28 @@ from workflows import outbox, permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput, NotFound, Stale
-from workflows.milestones import reminders, rules
+from workflows.milestones import reads, reminders, rules, service
 from workflows.milestones.records import SnoozeChoice
 from workflows.outbox import Subject
 from workflows.policy import Policy
 
 
 def choices(
-    session: Session, actor: Actor, milestone_id: int, *, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: tuple[str, str] | None = None,
 ) -> tuple[SnoozeChoice, ...]:
     """Until when this person can put off what they hear of a milestone, and which reminders that swallows.
 
     Raises NotFound, and InvalidInput for somebody whom its reminders never reach.
     """
-    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
+    row, mine = _mine(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     return _choices(row, mine)
 
 
@@ -63,7 +71,9 @@ def snooze(
 
     Others still do: nobody silences what somebody else is to hear.
     """
-    row, mine = _mine(session, actor, milestone_id, policy=policy, now=now)
+    row, mine = _mine(
+        session, actor, milestone_id, policy=policy, now=now, clicked=clicked
+    )
     offered = {one.until for one in _choices(row, mine)}
     if until != mine.today and until not in offered:
         raise Stale(
@@ -100,7 +110,13 @@ def day_of(session: Session, actor: Actor, *, policy: Policy, now: datetime) -> 
 
 
 def _mine(
-    session: Session, actor: Actor, milestone_id: int, *, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    milestone_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    clicked: tuple[str, str] | None,
 ) -> tuple[Milestone, reminders.Morning]:
     permissions.require_member(
         actor, "milestone.snooze", subject=("milestone", milestone_id)
@@ -108,12 +124,14 @@ def _mine(
     row = queries.lock(session, milestone_id)
     person = lookups.people(session, [actor.id]).get(actor.id)
     if row is None or person is None:
-        raise NotFound("This milestone is not in the record any more.")
-    if row.actual is not None or row.dropped_at is not None:
-        raise Stale("This milestone is closed, so nobody is reminded of it any more.")
+        raise NotFound(reads.NO_MILESTONE)
     mine = reminders.morning_of(session, person, policy=policy, now=now)
     if actor.id not in mine.chain(row):
+        if not service.sees(session, actor, row, policy=policy, clicked=clicked):
+            raise NotFound(reads.NO_MILESTONE)
         raise InvalidInput(
             "Reminders of this milestone do not reach you, so there is nothing to put off."
         )
+    if row.actual is not None or row.dropped_at is not None:
+        raise Stale("This milestone is closed, so nobody is reminded of it any more.")
     return row, mine

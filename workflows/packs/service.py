@@ -32,14 +32,15 @@ from workflows.statements import service as statements
 def make(
     session: Session, actor: Actor, version_id: int, *, policy: Policy, now: datetime
 ) -> records.Pack:
-    """Everything that an auditor asks about one version. Raises NotFound; who may see it is the caller's to ask."""
+    """Everything that an auditor asks about one version. Raises NotFound for who does not see its model."""
     row = queries.find_version(session, version_id)
     if row is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
+    reads.require_sight(session, actor, row.model_id, policy=policy)
     found = cards.card(session, actor, row.model_id, version_id, policy=policy, now=now)
     model, version = found.model, found.version
     if version is None:
-        raise NotFound("This version is not in the record any more.")
+        raise NotFound(reads.OUT_OF_SIGHT)
     asked = replaying.ids_about(session, approving.TYPE, version_id)
     about = [decisions.card(session, one, policy=policy, now=now) for one in asked]
     bound = sorted({one.policy_id for one in about})

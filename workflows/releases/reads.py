@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState
 from storage.releases import queries
-from workflows.errors import NotFound
+from workflows.errors import NotFound, RefusalFact
 from workflows.releases import questions, rules
 
 
@@ -91,8 +91,9 @@ def listed(
     )
 
 
-def unknown(approval_id: int) -> NotFound:
+def unknown(approval_id: int, *, audit: RefusalFact | None = None) -> NotFound:
     """What is said of a request that is not there, or not for who asks."""
     return NotFound(
-        f"There is no request {approval_id} here, or it is not for you. GET /api/v1/approvals lists those that are."
+        f"There is no request {approval_id} here, or it is not for you. GET /api/v1/approvals lists those that are.",
+        audit=audit,
     )

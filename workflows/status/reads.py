@@ -180,6 +180,17 @@ def portfolio(
     )
 
 
+def seen_projects(
+    session: Session, actor: Actor, *, policy: Policy
+) -> list[ProjectRecord]:
+    """Every project in the actor's sight, by name."""
+    permissions.require_member(actor, "projects.read")
+    if actor.kind is ActorKind.PROGRAM:
+        return projects.list_all(session, actor)
+    seen = visibility.sight(session, actor.id, policy=policy)
+    return projects.list_all(session, actor, seen.within)
+
+
 def find_project(
     session: Session, actor: Actor, key: str, *, policy: Policy
 ) -> ProjectRecord:

@@ -14,7 +14,7 @@ from bot.replies import Open, Private, Reply, Show
 from bot.requests import Click, FileShared, Search, Submission
 from bot.router import Router
 from storage.enums import ModelState
-from workflows import permissions
+from workflows import status
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.evidence import sharing
 from workflows.evidence.forms import FAIRNESS
@@ -45,11 +45,10 @@ def register(router: Router) -> None:
 def shared(event: FileShared) -> Reply:
     """What mlgov reads in a file, and the button that makes it evidence."""
     deps, actor = event.deps, event.actor
-    permissions.require_member(actor, "evidence.share")
     if not event.file_id:
         raise InvalidInput("Slack did not say which file that is. Share it again.")
     with deps.readers.file() as reading:
-        fetched = slack_files.fetch(deps, event.file_id)
+        fetched = slack_files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understood(reading, fetched.name, fetched.data)
     found = deps.db.run(
         lambda session: sharing.keep(
@@ -174,7 +173,12 @@ def taken(submission: Submission, type_: str) -> dict[str, Any]:
     counted = None
     with deps.readers.file() as reading:
         file_id = found.slack_id if found is not None else put[0]
-        fetched = slack_files.fetch(deps, file_id, seconds=slack_files.QUICK)
+        fetched = slack_files.fetch(
+            deps,
+            file_id,
+            owner=submission.actor.slack_id,
+            seconds=slack_files.QUICK,
+        )
         if found is None:
             found = Shared(
                 fetched.id,
@@ -254,10 +258,15 @@ def models(search: Search) -> Sequence[tuple[str, str]]:
 
 
 def projects_of(search: Search) -> Sequence[tuple[str, str]]:
-    """Projects by key and name that have the words, the actor's own first."""
+    """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
+    policy, actor = search.deps.policy, search.actor
     with search.deps.db.read() as session:
-        mine = projects.list_for(session, search.actor)
-        every = projects.list_all(session, search.actor)
+        mine = projects.list_for(session, actor)
+        every = (
+            projects.list_all(session, actor)
+            if reads.sees_all(session, actor, policy)
+            else status.seen_projects(session, actor, policy=policy)
+        )
     keys = {one.key for one in mine}
     wanted = search.query.casefold()
     return [

@@ -107,13 +107,17 @@ _KNOWN_COPY = select(Message.id).where(
 _COPY = insert(Message).returning(Message)
 
 
-_COPY_AT = select(Message.kind, Message.notice).where(
-    Message.channel == bindparam("c"), Message.ts == bindparam("t")
-)
+_COPY_AT = select(
+    Message.kind,
+    Message.notice,
+    Message.subject_type,
+    Message.subject_id,
+    Message.lane_key,
+).where(Message.channel == bindparam("c"), Message.ts == bindparam("t"))
 
 
 def find_copy(session: Session, channel: str, ts: str) -> Any:
-    """What one of our messages shows (kind, notice), by where it stands; None for one that is not ours."""
+    """What one of our messages shows (kind, notice, subject) and its lane, by where it stands; None for one not of ours."""
     return session.execute(_COPY_AT, {"c": channel, "t": ts}).first()
 
 

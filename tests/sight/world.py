@@ -1,0 +1,267 @@
+"""A running mlgov with a project that is nobody else's business, and whoever tries to look at it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from storage.approvals.tables import Approval
+from storage.budgets.tables import Budget, BudgetAlert
+from storage.digests.tables import Digest, DigestRelease
+from storage.enums import EuClass, Exposure, Level, ModelKind, PurposeClass, Severity
+from storage.milestones.tables import Milestone, MilestoneImport
+from storage.projects.tables import Project
+from tests.api.conftest import GATES
+from tests.budgets.conftest import days
+from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened, organisation
+from workflows import decisions
+from workflows.actors import Actor
+from workflows.approvals import absences
+from workflows.approvals.absences import Away
+from workflows.approvals.forms import SubmitRequest
+from workflows.budgets.forms import IncreaseBudget
+from workflows.evidence import sharing
+from workflows.evidence.forms import SubmitEvidence
+from workflows.inventory import evidencing, findings, service, versions
+from workflows.inventory.forms import AddVersion, FileFinding, RegisterModel
+from workflows.maturity import service as maturity
+from workflows.maturity.forms import SetTargets
+from workflows.maturity.rubric import DIMENSIONS
+from workflows.milestones import changes
+from workflows.milestones.forms import AddMilestone
+from workflows.people import service as people
+from workflows.tokens import service as tokens
+
+NED, PIA, LEA, BOB, LIA = "U0NED", "U0PIA", "U0LEA", "U0BOB", "U0LIA"
+"""Ned is a member who sees nothing of it, Pia only reads its channel, Lea has left, Bob is another app, Lia leads."""
+POLICY = GATES.replace(
+    '  finance: ["@finance"]\n',
+    f'  finance: ["@finance"]\n  leader: ["{LIA}"]\n  model_risk: ["{LIA}"]\n',
+) + (
+    "maturity: {leaders: [], practitioners: ["
+    + ", ".join(f'"{one}"' for one in (OLA, TIM, FAY, FRED, ADA))
+    + "]}\n"
+    "digests: {weekly: {at: Mon 09:00, owner: role:leader, audience: [role:leader]}}\n"
+)
+MARKS = (
+    "quagga-vault", "Quagga", "77731", "77,731", "88117", "88,117", "60504", "60,504",
+    "Okapi", "Tapir", "Bongo", "Kudu", "Nyala", "Gerenuk", "Dikdik", "Sitatunga",
+)  # fmt: skip
+"""Words and amounts that stand nowhere but in what is out of sight: its names, amounts, reasons and findings."""
+KEY, MODEL = "quagga-vault", "tapir"
+
+
+def whole() -> dict[str, Any]:
+    """The office, with those who try, and a channel of the project that they are not in."""
+    world = organisation()
+    for id_, name, more in (
+        (NED, "Ned", {}),
+        (LEA, "Lea", {"deleted": True}),
+        (BOB, "Bob", {"is_bot": True}),
+        (LIA, "Lia", {}),
+        (PIA, "Pia", {}),
+    ):
+        world["users"].append(
+            {
+                "id": id_,
+                "name": name.casefold(),
+                "real_name": name,
+                "tz": "Europe/London",
+                "team": "T0ACME",
+                **more,
+            }
+        )
+    world["channels"].append(
+        {"id": "C0OPEN", "name": "open", "members": [OLA, NED], "app": True}
+    )
+    world["channels"].append(
+        {"id": "C0VAULT", "name": "vault", "members": [OLA, TIM, FAY, PIA], "app": True}
+    )
+    return world
+
+
+@dataclass(slots=True)
+class Planted:
+    """Ids of what is out of sight, or of nothing at all; what a payload forges is made of them."""
+
+    project: str
+    model_key: str
+    budget: int
+    alert: int
+    request: int
+    revision: int
+    milestone: int
+    milestone_list: int
+    model: int
+    version: int
+    evidence: int
+    finding: int
+    cycle: int
+    invitation: int
+    digest: int
+    release: int
+    absence: int
+    condition: int
+    token: str
+    file: str
+    unit: str
+    person: str
+    place: str = ":"
+    """`channel:ts` of the card that the forger claims to stand before."""
+
+
+ABSENT = Planted(
+    project="quokka-vaults", model_key="tapis", budget=990001, alert=990002,
+    request=990003, revision=1, milestone=990004, milestone_list=990005, model=990006,
+    version=990007, evidence=990008, finding=990009, cycle=990010, invitation=990011,
+    digest=990012, release=990013, absence=990014, condition=990015,
+    token="mlgov_p_00000000", file="F0NOTHERE01", unit="Nowhere", person=OLA,
+)  # fmt: skip
+"""What is forged beside it: nothing of ours has these ids."""
+
+
+def actor(office: Office, slack_id: str) -> Actor:
+    with office.db.read() as session:
+        met = people.actor_by_slack_id(session, office.bot.deps.team.org_key, slack_id)
+    assert met is not None
+    return met[0]
+
+
+def plant(office: Office) -> Planted:
+    """One of everything, in a project of Ola's that Tim manages; its budget passed a threshold."""
+    deps, ola, tim = office.bot.deps, actor(office, OLA), actor(office, TIM)
+    lia = actor(office, LIA)
+    common = {"policy": deps.policy, "org_key": deps.team.org_key, "now": office.now()}
+    office.project("other", "Another one", channel=None)
+    office.project(KEY, "Quagga Vault", amount="77731", channel="C0VAULT")
+    office.costs(days(date(2026, 1, 1), 20, "3025.2", account=f"acme {KEY}"))
+    with office.db.begin(patient=True) as session:
+        project = session.execute(
+            select(Project).where(Project.key == KEY)
+        ).scalar_one()
+        budget = session.execute(
+            select(Budget).where(Budget.project_id == project.id)
+        ).scalar_one()
+        alert = session.execute(
+            select(BudgetAlert.id).where(BudgetAlert.budget_id == budget.id)
+        ).scalars().first()  # fmt: skip
+        assert alert is not None
+        request = decisions.submit(
+            session,
+            tim,
+            SubmitRequest(
+                gate="budget_increase",
+                subject_type="budget",
+                form=IncreaseBudget(budget_id=budget.id, revision=1, amount="88117", scope="period"),
+                reason="The Okapi recall doubled it.",
+                request_key="okapi",
+            ),
+            policy_id=deps.holder.version_id,
+            **common,
+        )  # fmt: skip
+        milestone = changes.add(
+            session,
+            ola,
+            AddMilestone(project=KEY, title="Sitatunga report", due=date(2026, 3, 2), request_key="sita"),
+            **common,
+        )  # fmt: skip
+        listed = MilestoneImport(
+            person_id=ola.id, sha256="ab" * 32, file="Dikdik.csv", created_at=office.now()
+        )  # fmt: skip
+        session.add(listed)
+        session.flush()
+        late = Milestone(
+            project_id=project.id, title="Dikdik audit", type="other", owner_id=ola.id,
+            baseline=date(2026, 1, 5), forecast=date(2026, 1, 5), import_id=listed.id,
+            request_key="dik", created_by=ola.id, created_at=office.now(),
+        )  # fmt: skip
+        session.add(late)
+        model = service.register(
+            session,
+            ola,
+            RegisterModel(
+                key=MODEL, name="Tapir score", kind=ModelKind.INTERNAL, project=KEY, owner_id=ola.id,
+                purpose="Scores Tapir claims", exposure=Exposure.MEDIUM,
+                purpose_class=PurposeClass.DECISION_SUPPORT, eu_class=EuClass.MINIMAL, request_key="tapir",
+            ),
+            **common,
+        )  # fmt: skip
+        project.status = "in_progress"
+        session.flush()
+        version = versions.add_version(
+            session,
+            ola,
+            AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
+            **common,
+        )  # fmt: skip
+        evidence = evidencing.submit(
+            session,
+            tim,
+            version,
+            SubmitEvidence(
+                type="datasheet", summary="Kudu rows", sha256="cd" * 32,
+                uri="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
+            ),
+            "kudu",
+            policy=deps.policy,
+            now=office.now(),
+        )  # fmt: skip
+        finding = findings.file(
+            session,
+            ola,
+            FileFinding(model_id=model, version_id=version, words="Bongo is off", severity=Severity.HIGH),
+            **common,
+        )  # fmt: skip
+        cycle = maturity.start(session, lia, None, **common)
+        maturity.set_targets(
+            session,
+            lia,
+            SetTargets(business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}),
+            **common,
+        )  # fmt: skip
+        digest = Digest(
+            kind="weekly", person_id=ola.id, week="2026-W05", audience="self", state="sent",
+            first_day=date(2026, 1, 19), tz="Europe/London", planned_at=office.now(),
+            late_at=office.now() + timedelta(days=4), content=None, created_at=office.now(),
+        )  # fmt: skip
+        release = DigestRelease(
+            kind="weekly", audience="Nyala", week="2026-W05", state="waiting",
+            first_day=date(2026, 1, 19), contents={}, readers=3, created_at=office.now(),
+        )  # fmt: skip
+        session.add_all([digest, release])
+        session.flush()
+        absence = absences.plan(
+            session,
+            ola,
+            Away(stand_in=FAY, since=date(2026, 2, 2), until=date(2026, 2, 6)),
+            **common,
+        )
+        _, token = tokens.create_personal(
+            session, ola, lasts=timedelta(days=7), now=office.now()
+        )
+        sharing.keep(
+            session, ola, slack_id="F0KUDU00001", name="Kudu.csv", data_size=10, sha256="cd" * 32,
+            permalink="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv", content={}, now=office.now(),
+        )  # fmt: skip
+        revision = session.get_one(Approval, request).revision
+        invitation = maturity.mine(session, ola, policy=deps.policy)
+        assert invitation is not None
+    office.settle()
+    return Planted(
+        project=KEY, model_key=MODEL, budget=budget.id, alert=alert, request=request,
+        revision=revision, milestone=milestone, milestone_list=listed.id, model=model,
+        version=version, evidence=evidence, finding=finding, cycle=cycle,
+        invitation=invitation.id, digest=digest.id, release=release.id, absence=absence,
+        condition=1, token=token.prefix, file="F0KUDU00001", unit="Gerenuk unit", person=OLA,
+    )  # fmt: skip
+
+
+@contextmanager
+def planted(url: str, work: Path) -> Iterator[tuple[Office, Planted]]:
+    """The office at work, and the ids of what is out of sight in it."""
+    with opened(url, work, world=whole(), policy=POLICY) as office:
+        yield office, plant(office)
