@@ -17,7 +17,7 @@ from storage.people.tables import Person
 from tests.disclosure.oracle import Group, few_told
 from tests.maturity.conftest import ORG, House
 from workflows.actors import OPERATOR
-from workflows.errors import InvalidInput, NotAllowed
+from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.maturity import rubric, rules, service
 from workflows.maturity.forms import SetTargets
 from workflows.people import service as people
