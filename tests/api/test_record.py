@@ -169,7 +169,7 @@ def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(
     assert statements(api) == 0
     api.office.settle()
     (alarm,) = alarms(api, "C0ADMIN")
-    assert "it has 1 stages in the database, and 2 on the ledger" in alarm
+    assert "it has 1 stage in the database, and 2 on the ledger" in alarm
 
 
 def person_approves(api: Api, number: int, *who: str) -> None:
