@@ -70,7 +70,11 @@ class Issuer:
 
     def _of(self, approval_id: int) -> str | None:
         with self._deps.db.read() as session:
-            service.require_proven(session, approval_id)
+            if service.require_proven(session, approval_id) and Look.faults_of(
+                session, "approval", str(approval_id)
+            ):
+                # The rows are as the last entry sealed them, and what led to them isn't what the entries say.
+                raise RecordDisagrees(approval_id)
             known = service.envelope_of(session, approval_id)
         key = self._key
         if known is not None or key is None:

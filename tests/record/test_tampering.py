@@ -123,7 +123,7 @@ TABLE = {
     ),
     "a stage is taken out": Meddled(
         "DELETE FROM approval_stage WHERE approval_id = :pending AND position = 1",
-        "it has 1 stages in the database, and 2 on the ledger",
+        "it has 1 stage in the database, and 2 on the ledger",
     ),
     "a request is deleted": Meddled(
         "DELETE FROM approval WHERE id = :approved",

@@ -89,6 +89,13 @@ class Look:
             self._work = None
 
     @classmethod
+    def faults_of(cls, session: Session, kind: str, id_: str) -> list[Fault]:
+        """Where the rows of one subject, and what led to them, are not what its entries say; empty when they are."""
+        look = cls()
+        look._compare(session, kind, [id_], are_there=True)
+        return look.faults
+
+    @classmethod
     def at_one(cls, session: Session, kind: str, id_: str) -> list[Fault]:
         """What is wrong with one subject, and what its approval rests on."""
         look = cls()

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.audit import governed, standing
 from workflows.record.records import Fault, Told
+from workflows.wording import counted
 
 LOOK = (
     "Find out who can write to the database: mlgov didn't do this. Put the row back as the ledger has it, or restore a "
@@ -192,7 +193,7 @@ def sentence(fault: Fault, title: str, people: dict[str, str]) -> str:
             about = (
                 f"in stage {number} {_changed(fault, field)}"
                 if field
-                else f"it has {fault.table} stages in the database, and {fault.ledger} on the ledger"
+                else f"it has {_number(fault.table)} in the database, and {fault.ledger} on the ledger"
             )
             return f"{_capital(what)}{day} was changed outside mlgov: {about}{proof}."
         case _:
@@ -214,6 +215,10 @@ def _subject(fault: Fault, title: str) -> str:
         return title
     word = _KINDS.get(fault.kind, fault.kind)
     return f"the {word} {title or fault.id}"
+
+
+def _number(stages: str) -> str:
+    return counted(int(stages), "stage") if stages.isdigit() else stages
 
 
 def _verb(verdict: str) -> str:

@@ -194,10 +194,12 @@ def issue(
     return envelope
 
 
-def require_proven(session: Session, approval_id: int) -> None:
-    """Raises RecordDisagrees when the tables call a release approved, and the ledger does not."""
-    if queries.is_approved_release(session, approval_id):
-        proof.of(session, approval_id)
+def require_proven(session: Session, approval_id: int) -> bool:
+    """Whether it is an approved release, by the tables. Raises RecordDisagrees when the ledger does not call it one."""
+    if not queries.is_approved_release(session, approval_id):
+        return False
+    proof.of(session, approval_id)
+    return True
 
 
 _NOT_ASKED = frozenset({"token", "says_why"})
