@@ -19,6 +19,7 @@ from storage.people.tables import Person
 from storage.projects.tables import Project
 
 ERASED = "person.erased"
+RETURNED = "person.returned"
 
 
 def emptied_texts(session: Session, after: int, most: int) -> tuple[int, list[Any]]:
@@ -165,17 +166,25 @@ def first_sealed(session: Session) -> int | None:
 
 
 def erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, datetime]]:
-    """Of these people, whom the ledger says were erased: the last entry that says so, and when."""
+    """Of these people, whom the ledger says are erased: the last entry that says so, and when.
+
+    Slack's own word that somebody is active again ends it, by an entry of its own.
+    """
     rows = session.execute(
-        select(AuditEntry.subject_id, AuditEntry.seq, AuditEntry.at)
+        select(AuditEntry.subject_id, AuditEntry.seq, AuditEntry.at, AuditEntry.action)
         .where(
             AuditEntry.subject_type == "person",
             AuditEntry.subject_id.in_(sorted(ids)),
-            AuditEntry.action == ERASED,
+            AuditEntry.action.in_((ERASED, RETURNED)),
         )
         .order_by(AuditEntry.seq)
     )
-    return {row.subject_id: (row.seq, row.at) for row in rows}
+    latest = {row.subject_id: row for row in rows}
+    return {
+        person_id: (row.seq, row.at)
+        for person_id, row in latest.items()
+        if row.action == ERASED
+    }
 
 
 def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:

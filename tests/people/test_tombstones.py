@@ -20,6 +20,7 @@ from workflows.people import service as people
 from workflows.people.forms import GroupSeen, PersonRow, PersonSeen
 from workflows.people.records import Upserted
 from workflows.people.tombstones import ErasureKeyMissing
+from workflows.record.looking import Look
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG, ANA, BO = "T0ACME", "U0ANA", "U0BO"
@@ -81,6 +82,7 @@ def test_whoever_is_active_is_who_they_were(database: Database) -> None:
         assert ledger.verify(session) is None
         said = ledger.last_about(session, tombstones.RETURNED, "person", person_id)
         assert said is not None
+        assert Look().all(session, NOW).faults == []
     with database.begin() as session:
         people.erase(session, OPERATOR, person_id, now=NOW)
     with database.begin() as session:
