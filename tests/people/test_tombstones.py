@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from storage import ledger
-from storage.db import Database
+from storage.db import Database, DatabaseBusy
 from storage.people import tombstones as stored
 from storage.people.tables import Person, Tombstone, UserGroup, UserGroupMember
 from storage.runtime import real_now
@@ -250,16 +250,29 @@ def test_a_key_may_change_until_somebody_is_erased(database: Database) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_a_reading_and_an_erasure_at_once_leave_nothing(database: Database) -> None:
-    """The reading has seen the row before the erasure, and writes after it: SQLite has one transaction at a time."""
+    """The erasure comes between what the reading looked at and what it writes: SQLite has one transaction at a time."""
     with database.begin() as session:
         person_id = read(session, seen()).ids[(ORG, ANA)]
     changed = PersonSeen(ORG, ANA, ORG, "Ana Costa-Lima", EMAIL, "Chief", "UTC")
+    waited: list[bool] = []
+
+    def erase(*_: object) -> None:
+        if waited:
+            return
+        waited.append(False)
+        try:
+            with database.begin() as erasing:
+                people.erase(erasing, OPERATOR, person_id, now=NOW)
+        except DatabaseBusy:
+            waited[0] = True
+
     with database.begin() as reading:
-        asked_at = real_now(reading)
-        reading.execute(select(Person).where(Person.slack_id == ANA)).scalar_one()
-        with database.begin() as erasing:
-            people.erase(erasing, OPERATOR, person_id, now=NOW)
-        people.upsert_from_slack(reading, [changed], read_at=asked_at, now=NOW)
+        event.listen(reading, "before_flush", erase)
+        people.upsert_from_slack(reading, [changed], read_at=real_now(reading), now=NOW)
+    assert waited, "the erasure did not come between"
+    if waited[0]:
+        with database.begin() as session:
+            people.erase(session, OPERATOR, person_id, now=NOW)
     assert traces(database) == []
 
 
