@@ -136,12 +136,14 @@ class Attack:
             "state": {"values": {key: {"e": value} for key, value in state.items()}},
             "blocks": [
                 {
-                    "type": "input", "block_id": key, "label": {"type": "plain_text", "text": "?"},
+                    "type": "input",
+                    "block_id": key,
+                    "label": {"type": "plain_text", "text": "?"},
                     "element": {"type": "plain_text_input", "action_id": "e"},
                 }
                 for key in state
             ],
-        }  # fmt: skip
+        }
 
     def clicks(self, slack_id: str, about: Planted) -> Iterator[Case]:
         for name, values in sorted(forged.CLICKS.items()):
@@ -154,21 +156,35 @@ class Attack:
                     "action_ts": "1769417400.000100",
                     "value": value,
                 }
-                yield Case("click", name, self.base(slack_id) | {
-                    "type": "block_actions",
-                    "container": {"type": "message", "channel_id": "C0SHARED", "message_ts": "1.2"},
-                    "channel": {"id": "C0SHARED"},
-                    "actions": [action],
-                })  # fmt: skip
+                yield Case(
+                    "click",
+                    name,
+                    self.base(slack_id)
+                    | {
+                        "type": "block_actions",
+                        "container": {
+                            "type": "message",
+                            "channel_id": "C0SHARED",
+                            "message_ts": "1.2",
+                        },
+                        "channel": {"id": "C0SHARED"},
+                        "actions": [action],
+                    },
+                )
                 windows = forged.WINDOWS.get(name, ("",))
                 for window in windows if template == values[0] else ():
                     view = self.view("some.window", self.fill(window, about), {})
-                    yield Case("click in a window", name, self.base(slack_id) | {
-                        "type": "block_actions",
-                        "container": {"type": "view", "view_id": view["id"]},
-                        "view": view,
-                        "actions": [action],
-                    })  # fmt: skip
+                    yield Case(
+                        "click in a window",
+                        name,
+                        self.base(slack_id)
+                        | {
+                            "type": "block_actions",
+                            "container": {"type": "view", "view_id": view["id"]},
+                            "view": view,
+                            "actions": [action],
+                        },
+                    )
 
     def submissions(self, slack_id: str, about: Planted) -> Iterator[Case]:
         for name, windows in sorted(forged.SUBMISSIONS.items()):
@@ -180,33 +196,67 @@ class Attack:
                     entered = entered | {"file": {"files": []}}
                 state = self.fill(entered, about)
                 view = self.view(name, self.fill(window, about), state)
-                yield Case("submission", name, self.base(slack_id) | {"type": "view_submission", "view": view})  # fmt: skip
+                yield Case(
+                    "submission",
+                    name,
+                    self.base(slack_id) | {"type": "view_submission", "view": view},
+                )
 
     def searches(self, slack_id: str, about: Planted) -> Iterator[Case]:
         for name, windows in sorted(forged.SEARCHES.items()):
             for window in windows:
                 for query in forged.QUERIES:
                     view = self.view("some.window", self.fill(window, about), {})
-                    yield Case("search", name, self.base(slack_id) | {
-                        "type": "block_suggestion", "action_id": name, "block_id": "b", "value": query, "view": view,
-                    })  # fmt: skip
+                    yield Case(
+                        "search",
+                        name,
+                        self.base(slack_id)
+                        | {
+                            "type": "block_suggestion",
+                            "action_id": name,
+                            "block_id": "b",
+                            "value": query,
+                            "view": view,
+                        },
+                    )
 
     def shortcuts(self, slack_id: str) -> Iterator[Case]:
         for name in sorted(forged.SHORTCUTS):
-            yield Case("shortcut", name, self.base(slack_id) | {
-                "type": "message_action", "callback_id": name, "channel": {"id": "C0OPEN"},
-                "message_ts": "1.2", "message": {"ts": "1.2", "text": "We promise it.", "user": slack_id},
-            })  # fmt: skip
+            yield Case(
+                "shortcut",
+                name,
+                self.base(slack_id)
+                | {
+                    "type": "message_action",
+                    "callback_id": name,
+                    "channel": {"id": "C0OPEN"},
+                    "message_ts": "1.2",
+                    "message": {
+                        "ts": "1.2",
+                        "text": "We promise it.",
+                        "user": slack_id,
+                    },
+                },
+            )
 
     def words(self, slack_id: str, about: Planted) -> Iterator[Case]:
         for name, rest in sorted(forged.WORDS.items()):
             for template in rest:
                 typed = f"{name} {self.fill(template, about)}".strip()
                 base = self.base(slack_id)
-                yield Case("command", name, {
-                    "command": "/mlgov", "text": typed, "user_id": slack_id, "team_id": base["user"]["team_id"],
-                    "channel_id": "C0SHARED", "trigger_id": base["trigger_id"], "response_url": base["response_url"],
-                })  # fmt: skip
+                yield Case(
+                    "command",
+                    name,
+                    {
+                        "command": "/mlgov",
+                        "text": typed,
+                        "user_id": slack_id,
+                        "team_id": base["user"]["team_id"],
+                        "channel_id": "C0SHARED",
+                        "trigger_id": base["trigger_id"],
+                        "response_url": base["response_url"],
+                    },
+                )
                 yield self.said("word", name, slack_id, {"text": typed})
 
     def files(self, slack_id: str, about: Planted) -> Iterator[Case]:
@@ -216,18 +266,35 @@ class Attack:
     def replies(self, slack_id: str) -> Iterator[Case]:
         channel, ts = self.note
         for name in sorted(forged.REPLIES):
-            yield self.said("reply", name, slack_id, {"text": "Because.", "channel": channel, "thread_ts": ts})  # fmt: skip
+            yield self.said(
+                "reply",
+                name,
+                slack_id,
+                {"text": "Because.", "channel": channel, "thread_ts": ts},
+            )
 
     def said(self, kind: str, name: str, slack_id: str, event: dict[str, Any]) -> Case:
         number = next(self.numbers)
         team = "T0ELSE" if slack_id == SAM else "T0ACME"
-        return Case(kind, name, {
-            "type": "event_callback", "event_id": f"Ev{number}", "team_id": team, "api_app_id": "A0MLGOV",
-            "event": {
-                "type": "message", "channel_type": "im", "user": slack_id, "team": team,
-                "channel": f"D0SWEEP{number}", "ts": f"{number}.1", **event,
+        return Case(
+            kind,
+            name,
+            {
+                "type": "event_callback",
+                "event_id": f"Ev{number}",
+                "team_id": team,
+                "api_app_id": "A0MLGOV",
+                "event": {
+                    "type": "message",
+                    "channel_type": "im",
+                    "user": slack_id,
+                    "team": team,
+                    "channel": f"D0SWEEP{number}",
+                    "ts": f"{number}.1",
+                    **event,
+                },
             },
-        })  # fmt: skip
+        )
 
     def everything(self, slack_id: str, about: Planted) -> list[Case]:
         return [
@@ -352,10 +419,14 @@ def _marks(whole: str) -> Iterator[str]:
 def told(case: Case, about: Planted) -> list[str]:
     """What was answered, without ids and numbers, so that two answers can be held beside each other."""
     names = sorted(
-        {str(value) for value in dataclasses.asdict(about).values() if not str(value).isdigit() and len(str(value)) > 3},
+        {
+            str(value)
+            for value in dataclasses.asdict(about).values()
+            if not str(value).isdigit() and len(str(value)) > 3
+        },
         key=len,
         reverse=True,
-    )  # fmt: skip
+    )
     found = []
     for answer in case.answers:
         for name in names:

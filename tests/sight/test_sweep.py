@@ -59,27 +59,46 @@ def attack(
         }
         with office.db.begin(patient=True) as session:
             own = service.register(
-                session, ned,
-                RegisterModel(key="neds", name="Ned's score", kind=ModelKind.INTERNAL, owner_id=ned.id, purpose="His own.", request_key="ned"),
+                session,
+                ned,
+                RegisterModel(
+                    key="neds",
+                    name="Ned's score",
+                    kind=ModelKind.INTERNAL,
+                    owner_id=ned.id,
+                    purpose="His own.",
+                    request_key="ned",
+                ),
                 **common,
-            )  # fmt: skip
+            )
         with office.db.begin(patient=True) as session:
             from storage.inventory.tables import ModelVersion
 
             version = ModelVersion(
-                model_id=own, version="1", state="development", state_since=office.now(),
-                digest="ef" * 32, about={}, created_by=ned.id, created_at=office.now(),
-            )  # fmt: skip
+                model_id=own,
+                version="1",
+                state="development",
+                state_since=office.now(),
+                digest="ef" * 32,
+                about={},
+                created_by=ned.id,
+                created_at=office.now(),
+            )
             session.add(version)
             session.flush()
             own_version = version.id
         from bot import door
 
         door.act(
-            deps, actor(office, OLA),
-            AskInformation(approval_id=secret.request, revision=secret.revision, question="Which Nyala?"),
+            deps,
+            actor(office, OLA),
+            AskInformation(
+                approval_id=secret.request,
+                revision=secret.revision,
+                question="Which Nyala?",
+            ),
             None,
-        )  # fmt: skip
+        )
         office.settle()
         ola = office.sandbox.seat(OLA)
         ola.share(ola.dm().id, "Kudu.csv", b"Kudu,1\n")
@@ -91,7 +110,9 @@ def attack(
             row = session.execute(
                 text("SELECT channel, ts FROM message WHERE kind = 'approval.note'")
             ).first()
-            file = session.execute(text("SELECT slack_id FROM shared_file WHERE slack_id <> 'F0KUDU00001'")).scalar_one()  # fmt: skip
+            file = session.execute(
+                text("SELECT slack_id FROM shared_file WHERE slack_id <> 'F0KUDU00001'")
+            ).scalar_one()
             revision = session.execute(
                 text("SELECT revision FROM approval WHERE id = :id"),
                 {"id": secret.request},
@@ -125,8 +146,12 @@ def test_the_sweep_knows_every_button_window_menu_word_and_path(attack: Attack) 
         ("word to WORDS", forged.WORDS, router.words),
         ("shortcut to SHORTCUTS", forged.SHORTCUTS, router.shortcuts),
         ("kind of notice to REPLIES", forged.REPLIES, router.replies),
-        ("path to PATHS, or with its reason to FOR_ANYBODY", {*forged.PATHS, *forged.FOR_ANYBODY}, _paths(attack)),
-    ):  # fmt: skip
+        (
+            "path to PATHS, or with its reason to FOR_ANYBODY",
+            {*forged.PATHS, *forged.FOR_ANYBODY},
+            _paths(attack),
+        ),
+    ):
         new, gone = sorted({*there} - {*known}), sorted({*known} - {*there})
         assert not new, (
             f"add this {what} in tests/sight/forged.py, with what it carries: {new}"
@@ -224,8 +249,11 @@ def test_what_is_out_of_sight_is_answered_like_what_there_is_not(
 
 def _calls(attack: Attack, about: Planted) -> Iterator[tuple[str, dict[str, Any]]]:
     places = {
-        "approval_id": about.request, "project": about.project, "key": about.model_key, "version": "7.7",
-    }  # fmt: skip
+        "approval_id": about.request,
+        "project": about.project,
+        "key": about.model_key,
+        "version": "7.7",
+    }
     for name, body in sorted(forged.PATHS.items()):
         verb, _, path = name.partition(" ")
         call: dict[str, Any] = {
@@ -267,11 +295,19 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
     with deps.db.begin(patient=True) as session:
         if whose == "program":
             form = NewToken(
-                name="triage", scopes=MACHINE_SCOPES, projects=("other",), lasts=timedelta(days=7)
-            )  # fmt: skip
+                name="triage",
+                scopes=MACHINE_SCOPES,
+                projects=("other",),
+                lasts=timedelta(days=7),
+            )
             secret, _ = tokens.create(
-                session, OPERATOR, form, policy=deps.policy, org_key=deps.team.org_key, now=deps.now(session),
-            )  # fmt: skip
+                session,
+                OPERATOR,
+                form,
+                policy=deps.policy,
+                org_key=deps.team.org_key,
+                now=deps.now(session),
+            )
         else:
             person = dataclasses.replace(
                 actor(attack.office, NED if whose == "member" else LEA),
@@ -289,7 +325,9 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
         assert not [mark for mark in leaks(words) if mark != KEY], (name, words)
         assert whose != "leaver" or status in (401, 403), (name, status, words)
         assert status == nowhere[name][0], (name, words, nowhere[name][1])
-        assert _without_ids(words, attack.planted) == _without_ids(nowhere[name][1], ABSENT), name  # fmt: skip
+        assert _without_ids(words, attack.planted) == _without_ids(
+            nowhere[name][1], ABSENT
+        ), name
     after = attack.record()
     changed = {name for name, rows in after.items() if rows != before.get(name)}
     assert not changed - {"api_token"}, changed
