@@ -52,9 +52,13 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
         deps = office.bot.deps
         with office.db.read() as session:
             return budgets.seen(
-                session, actor(office, who), secret.budget,
-                policy=deps.policy, now=deps.now(session), clicked=place,
-            )  # fmt: skip
+                session,
+                actor(office, who),
+                secret.budget,
+                policy=deps.policy,
+                now=deps.now(session),
+                clicked=place,
+            )
 
     assert detail(PIA, ("C0VAULT", card.ts)).project == "Quagga Vault"
     for place in (None, ("C0VAULT", "1.2"), ("C0OPEN", card.ts)):
@@ -80,9 +84,12 @@ def test_who_asked_from_a_card_can_change_it_without_one(
     def look() -> None:
         with office.db.read() as session:
             budgets.seen(
-                session, actor(office, PIA), secret.budget,
-                policy=deps.policy, now=deps.now(session),
-            )  # fmt: skip
+                session,
+                actor(office, PIA),
+                secret.budget,
+                policy=deps.policy,
+                now=deps.now(session),
+            )
 
     with pytest.raises(NotFound):
         look()
@@ -109,9 +116,13 @@ def test_a_direct_message_tells_its_own_reader_alone(
     assert row is not None
     with pytest.raises(NotFound), office.db.read() as session:
         budgets.seen(
-            session, actor(office, NED), secret.budget,
-            policy=deps.policy, now=deps.now(session), clicked=(row.channel, row.ts),
-        )  # fmt: skip
+            session,
+            actor(office, NED),
+            secret.budget,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=(row.channel, row.ts),
+        )
 
 
 def test_who_works_on_a_model_is_not_told_what_its_project_spent(
@@ -133,7 +144,9 @@ def test_a_file_is_fetched_only_for_who_shared_it(
     office, secret = placed
     deps, ola = office.bot.deps, office.sandbox.seat(OLA)
     ola.share(ola.dm().id, "plan.txt", b"what only Ola has")
-    file = next(one for one in office.sandbox.world.files.all() if one.name == "plan.txt")  # fmt: skip
+    file = next(
+        one for one in office.sandbox.world.files.all() if one.name == "plan.txt"
+    )
     kept = slack_files.fetch(deps, file.id, owner=OLA)
     assert kept.data == b"what only Ola has"
     refused = set()
@@ -149,10 +162,19 @@ def test_a_file_is_fetched_only_for_who_shared_it(
         queries.set_part(session, secret.version, Part.DEVELOPER.value, {pia.id})
     with office.db.begin() as session:
         item = evidencing.submit(
-            session, pia, secret.version,
-            SubmitEvidence(type="impact_assessment", summary="S", sha256=kept.sha256, uri=kept.permalink),
-            "pia", policy=deps.policy, now=deps.now(session),
-        )  # fmt: skip
+            session,
+            pia,
+            secret.version,
+            SubmitEvidence(
+                type="impact_assessment",
+                summary="S",
+                sha256=kept.sha256,
+                uri=kept.permalink,
+            ),
+            "pia",
+            policy=deps.policy,
+            now=deps.now(session),
+        )
     seat = office.sandbox.seat(PIA)
     seat.slash("/mlgov", "help", "C0VAULT")
     click(office, PIA, "models.file", str(item))
@@ -166,12 +188,15 @@ def test_a_file_is_fetched_only_for_who_shared_it(
 def click(office: Office, slack_id: str, action_id: str, value: str) -> None:
     office.bot.edge.click(
         {
-            "user": {"id": slack_id, "team_id": "T0ELSE" if slack_id == SAM else "T0ACME"},
+            "user": {
+                "id": slack_id,
+                "team_id": "T0ELSE" if slack_id == SAM else "T0ACME",
+            },
             "team": {"id": "T0ACME"},
             "trigger_id": "",
             "actions": [{"action_id": action_id, "value": value}],
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_window_of_one_kind_changes_no_request_of_another(
@@ -188,12 +213,15 @@ def test_a_window_of_one_kind_changes_no_request_of_another(
             "user": {"id": TIM, "team_id": "T0ACME"},
             "team": {"id": "T0ACME"},
             "view": {
-                "id": "V0OTHER", "type": "modal", "callback_id": "milestones.submit_change",
-                "private_metadata": metadata, "state": {"values": state},
+                "id": "V0OTHER",
+                "type": "modal",
+                "callback_id": "milestones.submit_change",
+                "private_metadata": metadata,
+                "state": {"values": state},
                 "blocks": [{"type": "input", "block_id": name} for name in state],
             },
         }
-    )  # fmt: skip
+    )
     assert "stays about what it was opened for" in str(answer)
 
 

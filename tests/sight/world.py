@@ -146,9 +146,13 @@ def plant(office: Office) -> Planted:
         budget = session.execute(
             select(Budget).where(Budget.project_id == project.id)
         ).scalar_one()
-        alert = session.execute(
-            select(BudgetAlert.id).where(BudgetAlert.budget_id == budget.id)
-        ).scalars().first()  # fmt: skip
+        alert = (
+            session.execute(
+                select(BudgetAlert.id).where(BudgetAlert.budget_id == budget.id)
+            )
+            .scalars()
+            .first()
+        )
         assert alert is not None
         request = decisions.submit(
             session,
@@ -156,82 +160,131 @@ def plant(office: Office) -> Planted:
             SubmitRequest(
                 gate="budget_increase",
                 subject_type="budget",
-                form=IncreaseBudget(budget_id=budget.id, revision=1, amount="88117", scope="period"),
+                form=IncreaseBudget(
+                    budget_id=budget.id, revision=1, amount="88117", scope="period"
+                ),
                 reason="The Okapi recall doubled it.",
                 request_key="okapi",
             ),
             policy_id=deps.holder.version_id,
             **common,
-        )  # fmt: skip
+        )
         milestone = changes.add(
             session,
             ola,
-            AddMilestone(project=KEY, title="Sitatunga report", due=date(2026, 3, 2), request_key="sita"),
+            AddMilestone(
+                project=KEY,
+                title="Sitatunga report",
+                due=date(2026, 3, 2),
+                request_key="sita",
+            ),
             **common,
-        )  # fmt: skip
+        )
         listed = MilestoneImport(
-            person_id=ola.id, sha256="ab" * 32, file="Dikdik.csv", created_at=office.now()
-        )  # fmt: skip
+            person_id=ola.id,
+            sha256="ab" * 32,
+            file="Dikdik.csv",
+            created_at=office.now(),
+        )
         session.add(listed)
         session.flush()
         late = Milestone(
-            project_id=project.id, title="Dikdik audit", type="other", owner_id=ola.id,
-            baseline=date(2026, 1, 5), forecast=date(2026, 1, 5), import_id=listed.id,
-            request_key="dik", created_by=ola.id, created_at=office.now(),
-        )  # fmt: skip
+            project_id=project.id,
+            title="Dikdik audit",
+            type="other",
+            owner_id=ola.id,
+            baseline=date(2026, 1, 5),
+            forecast=date(2026, 1, 5),
+            import_id=listed.id,
+            request_key="dik",
+            created_by=ola.id,
+            created_at=office.now(),
+        )
         session.add(late)
         model = service.register(
             session,
             ola,
             RegisterModel(
-                key=MODEL, name="Tapir score", kind=ModelKind.INTERNAL, project=KEY, owner_id=ola.id,
-                purpose="Scores Tapir claims", exposure=Exposure.MEDIUM,
-                purpose_class=PurposeClass.DECISION_SUPPORT, eu_class=EuClass.MINIMAL, request_key="tapir",
+                key=MODEL,
+                name="Tapir score",
+                kind=ModelKind.INTERNAL,
+                project=KEY,
+                owner_id=ola.id,
+                purpose="Scores Tapir claims",
+                exposure=Exposure.MEDIUM,
+                purpose_class=PurposeClass.DECISION_SUPPORT,
+                eu_class=EuClass.MINIMAL,
+                request_key="tapir",
             ),
             **common,
-        )  # fmt: skip
+        )
         project.status = "in_progress"
         session.flush()
         version = versions.add_version(
             session,
             ola,
-            AddVersion(model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)),
+            AddVersion(
+                model_id=model, version="7.7", digest="ab" * 32, developers=(tim.id,)
+            ),
             **common,
-        )  # fmt: skip
+        )
         evidence = evidencing.submit(
             session,
             tim,
             version,
             SubmitEvidence(
-                type="datasheet", summary="Kudu rows", sha256="cd" * 32,
+                type="datasheet",
+                summary="Kudu rows",
+                sha256="cd" * 32,
                 uri="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
             ),
             "kudu",
             policy=deps.policy,
             now=office.now(),
-        )  # fmt: skip
+        )
         finding = findings.file(
             session,
             ola,
-            FileFinding(model_id=model, version_id=version, words="Bongo is off", severity=Severity.HIGH),
+            FileFinding(
+                model_id=model,
+                version_id=version,
+                words="Bongo is off",
+                severity=Severity.HIGH,
+            ),
             **common,
-        )  # fmt: skip
+        )
         cycle = maturity.start(session, lia, None, **common)
         maturity.set_targets(
             session,
             lia,
-            SetTargets(business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}),
+            SetTargets(
+                business_unit="Gerenuk unit", levels={DIMENSIONS[0]: Level.HIGH}
+            ),
             **common,
-        )  # fmt: skip
+        )
         digest = Digest(
-            kind="weekly", person_id=ola.id, week="2026-W05", audience="self", state="sent",
-            first_day=date(2026, 1, 19), tz="Europe/London", planned_at=office.now(),
-            late_at=office.now() + timedelta(days=4), content=None, created_at=office.now(),
-        )  # fmt: skip
+            kind="weekly",
+            person_id=ola.id,
+            week="2026-W05",
+            audience="self",
+            state="sent",
+            first_day=date(2026, 1, 19),
+            tz="Europe/London",
+            planned_at=office.now(),
+            late_at=office.now() + timedelta(days=4),
+            content=None,
+            created_at=office.now(),
+        )
         release = DigestRelease(
-            kind="weekly", audience="Nyala", week="2026-W05", state="waiting",
-            first_day=date(2026, 1, 19), contents={}, readers=3, created_at=office.now(),
-        )  # fmt: skip
+            kind="weekly",
+            audience="Nyala",
+            week="2026-W05",
+            state="waiting",
+            first_day=date(2026, 1, 19),
+            contents={},
+            readers=3,
+            created_at=office.now(),
+        )
         session.add_all([digest, release])
         session.flush()
         absence = absences.plan(
@@ -244,20 +297,44 @@ def plant(office: Office) -> Planted:
             session, ola, lasts=timedelta(days=7), now=office.now()
         )
         sharing.keep(
-            session, ola, slack_id="F0KUDU00001", name="Kudu.csv", data_size=10, sha256="cd" * 32,
-            permalink="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv", content={}, now=office.now(),
-        )  # fmt: skip
+            session,
+            ola,
+            slack_id="F0KUDU00001",
+            name="Kudu.csv",
+            data_size=10,
+            sha256="cd" * 32,
+            permalink="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
+            content={},
+            now=office.now(),
+        )
         revision = session.get_one(Approval, request).revision
         invitation = maturity.mine(session, ola, policy=deps.policy)
         assert invitation is not None
     office.settle()
     return Planted(
-        project=KEY, model_key=MODEL, budget=budget.id, alert=alert, request=request,
-        revision=revision, milestone=milestone, milestone_list=listed.id, model=model,
-        version=version, evidence=evidence, finding=finding, cycle=cycle,
-        invitation=invitation.id, digest=digest.id, release=release.id, absence=absence,
-        condition=1, token=token.prefix, file="F0KUDU00001", unit="Gerenuk unit", person=OLA,
-    )  # fmt: skip
+        project=KEY,
+        model_key=MODEL,
+        budget=budget.id,
+        alert=alert,
+        request=request,
+        revision=revision,
+        milestone=milestone,
+        milestone_list=listed.id,
+        model=model,
+        version=version,
+        evidence=evidence,
+        finding=finding,
+        cycle=cycle,
+        invitation=invitation.id,
+        digest=digest.id,
+        release=release.id,
+        absence=absence,
+        condition=1,
+        token=token.prefix,
+        file="F0KUDU00001",
+        unit="Gerenuk unit",
+        person=OLA,
+    )
 
 
 @contextmanager

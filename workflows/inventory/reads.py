@@ -21,6 +21,7 @@ from storage.enums import (
 from storage.inventory import finding_queries, queries
 from storage.inventory.tables import Finding, Model, ModelVersion
 from storage.people import lookups
+from storage.projects.tables import Project
 from workflows import permissions, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.errors import InvalidInput, NotFound
@@ -414,6 +415,33 @@ def require_sight(
     row = queries.find_model(session, model_id)
     if row is None or not is_seen(session, actor, row, policy):
         raise NotFound(OUT_OF_SIGHT)
+
+
+def project(
+    session: Session,
+    actor: Actor,
+    key: str | None,
+    *,
+    policy: Policy,
+    channel: str = "",
+    kept: int | None = None,
+) -> Project | None:
+    """The project that was named: one in the actor's sight, any for who sees all models, the one whose channel they
+    stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
+    if not key:
+        return None
+    found = queries.find_project(session, key.strip().casefold())
+    if found is None or not (
+        found.id == kept
+        or (channel and found.channel == channel)
+        or visibility.sees_project(session, actor, found.id, policy=policy)
+        or sees_all(session, actor, policy)
+    ):
+        raise NotFound(
+            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.",
+            field="project",
+        )
+    return found
 
 
 def needing(

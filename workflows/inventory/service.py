@@ -11,8 +11,7 @@ from storage.enums import ModelKind, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
-from storage.projects.tables import Project
-from workflows import permissions, visibility
+from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import (
@@ -96,7 +95,9 @@ def register(
             "Say exposure, purpose and EU class together, or none of them for now.",
             field=missing,
         )
-    project = _project(session, actor, form.project, policy=policy, channel=channel)
+    project = reads.project(
+        session, actor, form.project, policy=policy, channel=channel
+    )
     is_person = actor.kind is ActorKind.PERSON
     owner_id = form.owner_id or (
         actor.id if is_person else project.owner_id if project else None
@@ -212,7 +213,9 @@ def edit(
     row = locked(session, actor, model_id, revision, policy=policy)
     require_editor(session, actor, row, policy=policy)
     _refuse_look_alike(session, actor, form.name, row.id, policy)
-    project = _project(session, actor, form.project, policy=policy, kept=row.project_id)
+    project = reads.project(
+        session, actor, form.project, policy=policy, kept=row.project_id
+    )
     if row.affects_people and not form.affects_people:
         _require_lighter(session, actor, row, "affects_people", policy=policy)
     owner_id = form.owner_id or row.owner_id
@@ -424,33 +427,6 @@ def require_editor(
         f"Only its owner, its developers and model risk can change what stands here. Ask {who}.",
         audit=RefusalFact("model.edit", TYPE, str(row.id), why="not_answering"),
     )
-
-
-def _project(
-    session: Session,
-    actor: Actor,
-    key: str | None,
-    *,
-    policy: Policy,
-    channel: str = "",
-    kept: int | None = None,
-) -> Project | None:
-    """The project that was named: one in the actor's sight, any for who sees all models, the one whose channel they
-    stand in, or the one that it is already (`kept`). Raises NotFound for any other, as for one that is not there."""
-    if not key:
-        return None
-    found = queries.find_project(session, key.strip().casefold())
-    if found is None or not (
-        found.id == kept
-        or (channel and found.channel == channel)
-        or visibility.sees_project(session, actor, found.id, policy=policy)
-        or reads.sees_all(session, actor, policy)
-    ):
-        raise NotFound(
-            f"There is no project {key[:60]!r} here. `/mlgov status` lists yours.",
-            field="project",
-        )
-    return found
 
 
 def require_people(session: Session, ids: Collection[str], field: str) -> None:
