@@ -78,6 +78,8 @@ FREE = _columns(
         "audit_head": "hash",
         "tombstone": "mark",
         "private_text": "sha256",
+        # What was told of people, by the ids of records and readers: it has to be known for as long as it is known there.
+        "disclosure": "scope part audience members figures",
         # Signed: a statement names people by opaque ids, and would not be the same without them.
         "statement": "id key_id envelope",
         # The operator's own files, as they were applied; whoever erases is told where these name the person.
@@ -87,6 +89,7 @@ FREE = _columns(
         "webhook": "id url events",
         # Billing as the provider exports it: it is added up by these words, and every load brings them.
         "cost_load": "source sha256",
+        "cost_source": "source token",
         "cost_entry": "service category currency",
         "cost_month": "currency",
         "allocation_key": "sub_account_id sub_account_name tags",
