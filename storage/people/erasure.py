@@ -320,7 +320,7 @@ def replace_names(
     now: datetime,
 ) -> tuple[int, list[int]]:
     """`word` instead of the person's Slack id and addresses, wherever they stand; how many direct messages were cut off,
-    and the requests in whose facts they stood.
+    and the requests in which they stood.
 
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
     `word` is one that never stood for anybody: the same person's lanes may have been put away before.
@@ -330,7 +330,12 @@ def replace_names(
     if slack_id is not None:
         cut = _replace_lanes(session, slack_id, swap, word, now)
     swept = sweeping.sweep(session, names, swap)
-    return cut, sorted(swept.get("approval", ()))
+    requests = set(swept.get("approval", ()))
+    requests |= set(swept.get("approval_stage", ()))
+    decisions = swept.get("decision", ())
+    decided = select(Decision.approval_id).where(Decision.id.in_(decisions))
+    requests |= set(session.execute(decided).scalars())
+    return cut, sorted(requests)
 
 
 def _replace_lanes(

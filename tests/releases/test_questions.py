@@ -8,12 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from storage.approvals.tables import Approval
 from storage.db import Database
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from workflows import asking, policy
-from workflows.actors import Actor, ActorKind
+from workflows.actors import OPERATOR, Actor, ActorKind
+from workflows.people import service as people
+from workflows.record.looking import Look
 from workflows.releases import questions
 from workflows.releases.forms import AskRelease
 from workflows.releases.service import Asking, KeyReused
@@ -169,3 +172,20 @@ def test_changing_any_one_field_never_joins(
 
     with pytest.raises(_Ended):
         tried()
+
+
+def test_a_name_that_is_erased_from_a_question_is_no_change_from_outside(
+    organised: Database,
+) -> None:
+    form = AskRelease.model_validate(BASE | {"url": "https://ci.test/by/U0TIM"})
+    with organised.begin() as session:
+        approval_id = ask(session, form, "one", "k").id
+    with organised.read() as session:
+        before = session.get_one(Approval, approval_id).facts
+    assert "U0TIM" in str(before)
+    with organised.begin() as session:
+        people.erase(session, OPERATOR, "p-tim", now=NOW)
+    with organised.read() as session:
+        assert "U0TIM" not in str(session.get_one(Approval, approval_id).facts)
+        faults = Look().all(session, NOW).faults
+    assert [fault for fault in faults if fault.kind == "approval"] == []

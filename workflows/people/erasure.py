@@ -84,6 +84,16 @@ def erase(
     if names:
         word = f"{person_id}-{before + 1}" if before else person_id
         messages, requests = erasure.replace_names(session, names, slack_id, word, now)
+    for request in requests:
+        # It seals the request as it is now: what only lost a name is not what somebody changed outside.
+        audit.record(
+            session,
+            actor,
+            "approval.name_erased",
+            ("approval", request),
+            now=now,
+            person=person_id,
+        )
     for type_, id_ in shown:
         outbox.refresh(session, Subject(type_, id_), now=now)
     audit.record(

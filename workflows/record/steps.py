@@ -33,6 +33,8 @@ class Entry:
         return self.action.partition(".")[2]
 
 
+_ERASED = "name_erased"
+"""The Slack id and addresses of somebody were taken out of a request."""
 _ENDS = {"approved", "rejected", "withdrawn", "expired", "lapsed"}
 _CLOCK = {"questioned", "answered", "unasked", "edited", "rerouted"}
 _ASSESSED = {
@@ -45,12 +47,12 @@ _BY: dict[str, dict[str, set[str]]] = {
         "decided": _ENDS,
         "until": _ENDS,
         "stage": {"decided", "taken_back", "edited", "rerouted"},
-        "asked": {"edited"},
+        "asked": {"edited", _ERASED},
         "conditions": _ENDS
         | {"condition_set", "condition_met", "condition_claimed", "condition_refused"}
         | {"taken_back", "edited"},
         "review": {"glass_broken", "reviewed"},
-        "bound": {"edited", "rerouted", "read_again"},
+        "bound": {"edited", "rerouted", "read_again", _ERASED},
         "expires": _CLOCK,
         "paused": _CLOCK | _ENDS,
         "policy": {"edited", "rerouted"},
@@ -153,7 +155,7 @@ def _stages(fault: Fault, verbs: set[str], before: Record, after: Record) -> boo
     escalation change whom a stage asks, and never how many of them have to approve."""
     if verbs & {"edited", "rerouted"}:
         return True
-    asks_others = bool(verbs & {"handed_over", "escalated"})
+    asks_others = bool(verbs & {"handed_over", "escalated", _ERASED})
     if "read_again" in verbs and _are_kept(
         before["stages"], after["stages"], 3 if asks_others else 4
     ):
@@ -176,11 +178,14 @@ def _verdict(fault: Fault, between: Sequence[Entry]) -> bool:
             and entry.at == fault.day
             for entry in between
         )
+    verbs = {entry.verb for entry in between}
+    if fault.what == "decision_changed" and fault.field == "parties":
+        return _ERASED in verbs
     return (
         fault.what == "decision_changed"
         and fault.field == "void"
         and not fault.ledger
-        and any(entry.verb in ("taken_back", "edited") for entry in between)
+        and bool(verbs & {"taken_back", "edited"})
     )
 
 
