@@ -187,6 +187,20 @@ def erasures(session: Session, ids: Collection[str]) -> dict[str, tuple[int, dat
     }
 
 
+def was_erased(session: Session, person_id: str) -> bool:
+    """Whether somebody was ever erased, be they back or not: what went with them stays away."""
+    row = session.execute(
+        select(AuditEntry.seq)
+        .where(
+            AuditEntry.subject_type == "person",
+            AuditEntry.subject_id == person_id,
+            AuditEntry.action == ERASED,
+        )
+        .limit(1)
+    )
+    return row.first() is not None
+
+
 def erased_without_entry(session: Session) -> list[tuple[str, datetime]]:
     """Who is marked as erased although the ledger knows of no erasure, and since when; at most 100."""
     known = exists().where(

@@ -326,7 +326,7 @@ class Look:
             facts = standing.body_of(row.body).get("facts") or {}
             if row.action == "token.created":
                 whose = str(facts.get("acts_as", ""))
-                if governed.erasures(session, [whose]):
+                if governed.was_erased(session, whose):
                     ids = [id_ for id_ in ids if id_ != row.subject_id]
         bases = standing.bases(session, kind, ids)
         for id_ in ids:
