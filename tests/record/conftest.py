@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from storage.db import Database
 from storage.enums import Scope
 from tests.approvals.conftest import ORG
-from tests.conftest import BACKENDS, fresh_url
+from tests.conftest import BACKENDS, fresh_url, with_key
 from tests.inventory.conftest import (
     DEV,
     POLICY,
@@ -61,7 +61,7 @@ class Whole:
 
 def make(db: Database) -> Whole:
     """Lane keeping 11 is in use, 12 waits; a budget was changed, tokens and keys made and ended, somebody erased."""
-    yard = settled(db)
+    yard = settled(with_key(db))
     whole = Whole(yard)
     ids = whole.ids
     content = POLICY + MORE
