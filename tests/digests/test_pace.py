@@ -35,7 +35,7 @@ def some(firm: Firm, number: int) -> list[str]:
 
 
 def test_who_decides_most_counts_no_more_than_all_others(firm: Firm) -> None:
-    """P6: five decided, and forty of forty-four decisions were one person's."""
+    """Five decided, and forty of forty-four decisions were one person's."""
     project = firm.project("Ticket triage", owner="ola")
     ann, *others = some(firm, 5)
     for _ in range(40):
@@ -48,7 +48,7 @@ def test_who_decides_most_counts_no_more_than_all_others(firm: Firm) -> None:
 
 
 def test_previews_before_and_after_a_decision_tell_nothing_of_it(firm: Firm) -> None:
-    """P6: two previews, and one person's decision between them."""
+    """Two previews, and one person's decision between them."""
     project = firm.project("Ticket triage", owner="ola")
     names = some(firm, 6)
     for name in names[:5]:

@@ -109,7 +109,11 @@ AB = {**A, **B}
             False,
             id="all of the first five change",
         ),
-        pytest.param([AB, {k: v for k, v in AB.items() if k != (0, 0)}], True, id="P1"),
+        pytest.param(
+            [AB, {k: v for k, v in AB.items() if k != (0, 0)}],
+            True,
+            id="one who was erased",
+        ),
         pytest.param(
             [A, B, group(*((p, 0) for p in range(2, 8)))], True, id="across both"
         ),

@@ -45,7 +45,7 @@ def all_say(house: House, names: Iterable[str], answer: str, parts: int = 6) -> 
 
 
 def test_the_final_result_after_two_early_ones(house: House) -> None:
-    """M9: final - (second - first) would be the sum of the four of the first five who changed their answers."""
+    """Final - (second - first) would be the sum of the four of the first five who changed their answers."""
     house.crowd(2, 10)
     cycle = house.start()
     all_say(house, [f"d{n}" for n in range(5)], "yes")
@@ -60,7 +60,7 @@ def test_the_final_result_after_two_early_ones(house: House) -> None:
 
 
 def test_an_erased_person_stays_in_what_was_told_early(house: House) -> None:
-    """P1: ten told, one of them erased, and nine told because another dimension has grown."""
+    """Ten told, one of them erased, and nine told because another dimension has grown."""
     house.crowd(5, 10)
     cycle = house.start()
     all_say(house, [f"d{n}" for n in range(10)], "yes", parts=1)
@@ -78,7 +78,7 @@ def test_an_erased_person_stays_in_what_was_told_early(house: House) -> None:
 
 
 def test_all_of_one_mind_and_all_but_one_are_told_the_same(house: House) -> None:
-    """P3: no statement that is seen differently, beside what does not hold, would say what each of five said."""
+    """No statement that is seen differently, beside what does not hold, would say what each of five said."""
     house.crowd(2, 5)
     for n in range(5):
         house.person(f"s{n}", "Data Scientist", "Supply")
@@ -94,7 +94,7 @@ def test_all_of_one_mind_and_all_but_one_are_told_the_same(house: House) -> None
 
 
 def test_counts_of_answers_go_in_steps(house: House) -> None:
-    """P5: no count of fewer than five who answered, nor of fewer than five who did not, and none that goes back."""
+    """No count of fewer than five who answered, nor of fewer than five who did not, and none that goes back."""
     house.crowd(2, 14)
     cycle = house.start()
 
@@ -165,7 +165,7 @@ def test_a_unit_in_which_one_person_differs_from_last_time_is_not_told(
 
 
 def test_single_answers_are_not_shown_before_and_after_an_erasure(house: House) -> None:
-    """P2: whose block is gone would be whose answers they were."""
+    """Whose block is gone would be whose answers they were."""
     house.crowd(2, 7)
     house.rules(answers_seen_by=SeenBy.ASSESSOR)
     cycle = house.start()
@@ -208,7 +208,7 @@ def test_single_answers_do_not_complete_an_early_result(house: House) -> None:
 def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(
     house: House,
 ) -> None:
-    """P2: neither which statements, nor in how many taps."""
+    """Neither which statements, nor in how many taps."""
     house.crowd(2, 6)
     with house.db.begin() as session:
         webhooks.add(
@@ -242,7 +242,7 @@ def test_the_ledger_and_webhooks_do_not_say_what_somebody_answered(
 
 
 def test_targets_and_details_are_for_those_who_may_see_the_result(house: House) -> None:
-    """P4: a unit's targets and what is missing are part of its result."""
+    """A unit's targets and what is missing are part of its result."""
     house.crowd(2, 6)
     house.person("x", "Data Scientist", "Supply")
     cycle = house.start("Care")
