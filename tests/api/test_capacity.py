@@ -249,7 +249,7 @@ def test_where_one_may_hand_nothing_in_no_upload_is_taken(
     elsewhere = api.token("elsewhere", scopes=BOTH, projects=("vision",))
     for name in ("predictions", "evidence"):
         path = f"/models/{{key}}/versions/{{version}}/{name}"
-        assert raw(api, head_of("POST", path, elsewhere))[0] == 403
+        assert raw(api, head_of("POST", path, elsewhere))[0] == 404
         gone = path.replace("{version}", "8")
         assert raw(api, head_of("POST", gone, program))[0] == 404
 
