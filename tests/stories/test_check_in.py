@@ -226,7 +226,7 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
     )
 
     reader.slash("/mlgov", "maturity targets", "C0GOV")
-    assert "people who were asked" in reader.ephemerals()[-1].text
+    assert "no such targets" in reader.ephemerals()[-1].text
     asked = company.sandbox.seat("U0P001")
     asked.slash("/mlgov", "maturity targets", "C0GOV")
     assert "No targets yet" in str(asked.ephemerals()[-1].blocks)
@@ -234,10 +234,10 @@ def test_a_result_is_seen_by_who_was_asked_and_in_its_channel(company: Office) -
     outsider.say(outsider.dm().id, "help")
     company.settle()
     for action, value, refusal in (
-        (words.DETAILS, "1", "people who were asked"),
+        (words.DETAILS, "1", "no such result"),
         (words.TARGETS, "-", "That is for leaders"),
         (words.PLAN, "data.owner|", "That is for leaders"),
-        (words.SINGLE, "1", "Nobody is shown single answers"),
+        (words.SINGLE, "1", "Single answers are for assessors"),
         (words.EARLY, "1", "That is for leaders"),
     ):
         message = outsider.messages(outsider.dm().id)[-1]
