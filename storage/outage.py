@@ -55,6 +55,7 @@ class Outage:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._told = -EVERY
+        self._is_told = False
         self._failures = 0
 
     def struck(self, error: Exception) -> None:
@@ -66,7 +67,7 @@ class Outage:
                 self._since = now
             if now - self._told < EVERY:
                 return  # also where small changes go well in between, as on a disk that is nearly full
-            self._told = now
+            self._told, self._is_told = now, True
             failures, seconds = self._failures, now - self._since
         cause = getattr(error, "orig", None) or error
         lines = str(cause).strip().splitlines()
@@ -80,14 +81,15 @@ class Outage:
         )
 
     def over(self) -> None:
-        """It went well: one line, when it had failed before."""
+        """It went well: one line, where it was told that it had failed before."""
         if not self._failures:
             return
         with self._lock:
             since, failures = self._since, self._failures
             self._since, self._failures = None, 0
-        if since is None:
-            return  # another thread was quicker
+            was_told, self._is_told = self._is_told, False
+        if since is None or not was_told:
+            return  # another thread was quicker, or it comes and goes within a minute
         seconds = self._clock() - since
         log.warning(
             "the database is back after %.0f seconds and %s tries", seconds, failures

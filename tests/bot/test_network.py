@@ -48,7 +48,7 @@ ANSWERS: dict[str, Any] = {
     "/api/v1/approvals": {"approvals": []},
     "/api/auth.test": {"ok": True, "team_id": "T1", "user_id": "U1", "team": "Acme"},
     "/api/files.completeUploadExternal": {"ok": True, "files": []},
-    "/heads": json.loads('{"seq": 1, "hash": "ab", "at": "2026-01-26"}'),
+    "/heads": json.loads('{"seq": 1, "hash": "ab", "at": "2026-01-26T08:50:00+00:00"}'),
 }
 
 

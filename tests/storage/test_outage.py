@@ -146,3 +146,20 @@ def test_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
         "the database is back after 190 seconds and 180 tries"
     )
     assert len(caplog.records) == 4
+
+
+def test_one_that_comes_and_goes_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    outage = Outage("cannot be reached", clock=lambda: now)
+    with caplog.at_level(logging.INFO, LOGGER):
+        for _ in range(100):
+            outage.struck(ValueError("file is not a database"))
+            outage.over()
+            now += 0.5
+        assert len(caplog.records) == 2, "once that it is away, once that it is back"
+        now += 60.0
+        outage.struck(ValueError("file is not a database"))
+        outage.over()
+    assert len(caplog.records) == 4

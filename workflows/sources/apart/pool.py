@@ -105,11 +105,18 @@ class _Worker:
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 
-    def end(self) -> None:
-        """End it now, whatever it does."""
+    def kill(self) -> None:
+        """End its process now; whoever has asked it sees the end of what it says.
+
+        Its pipes stay: one that is closed in another thread vanishes from what that thread waits for, which then waits on.
+        """
         if self._process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it now, and give back what it held. Nobody else may be asking it."""
+        self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):
@@ -175,12 +182,15 @@ class Pool:
         """End every process; whoever waits for one is told to come back."""
         with self._changed:
             self._is_closed = True
-            workers = [*self._busy, *(worker for _, worker in self._idle)]
+            busy = list(self._busy)
+            idle = [worker for _, worker in self._idle]
             self._idle.clear()
             if self._reaper is not None:
                 self._reaper.cancel()
             self._changed.notify_all()
-        for worker in workers:
+        for worker in busy:
+            worker.kill()  # whoever asked it gives it back
+        for worker in idle:
             worker.end()
 
     @contextmanager
