@@ -103,7 +103,7 @@ def verify(
         say(f"BROKEN at entry {broken.entry}: {broken.field}.")
     else:
         outside = (
-            f"{compared} published heads agree"
+            f"{compared} published {'head agrees' if compared == 1 else 'heads agree'}"
             if compared
             else "no published head to compare with"
         )
@@ -112,11 +112,12 @@ def verify(
             f"The ledger holds: {head.seq} entries, head {head.seq}:{head.hash} ({outside}{after})."
         )
         for copy in restorations:
-            lost = (
-                f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
-                if copy.known > copy.seq
-                else "no entry that was known is missing in it"
-            )
+            if copy.known > copy.seq + 1:
+                lost = f"entries {copy.seq + 1:,} to {copy.known:,} that were there before are not in it"
+            elif copy.known > copy.seq:
+                lost = f"entry {copy.known:,} that was there before is not in it"
+            else:
+                lost = "no entry that was known is missing in it"
             say(
                 f"A copy with {copy.seq:,} entries was restored on {copy.at:%a %d %b %Y, %H:%M} UTC: {lost}."
             )

@@ -163,13 +163,14 @@ def release(
     from workflows import clock, restoring
     from workflows.actors import OPERATOR
     from workflows.delivery import holding
+    from workflows.wording import counted
 
     with opened() as database, database.begin(patient=True) as session:
         now = clock.now(session)
         waits = holding.waits(session, now=now)
         restoring.release(session, OPERATOR, looks=not without_looking, now=now)
     say(
-        f"Released: {len(waits.posts)} messages that waited and everything new are sent from now on"
+        f"Released: {counted(len(waits.posts), 'message')} that waited and everything new are sent from now on"
         + (
             ", without looking whether they stand in Slack already."
             if without_looking

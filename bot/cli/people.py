@@ -26,6 +26,7 @@ def erase(
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.people import service
+    from workflows.wording import counted
 
     with opened() as database:
         erasure_key.attach(database, settings())
@@ -39,7 +40,7 @@ def erase(
             report = service.erase(session, OPERATOR, found.id, now=clock.now(session))
         left = wiping.wipe(database)
     say(
-        f"{found.id} is erased: {report.texts} texts, {report.memberships} memberships, and the identity are gone."
+        f"{found.id} is erased: {counted(report.texts, 'text')}, {counted(report.memberships, 'membership')}, and the identity are gone."
     )
     if found.slack_id is not None and not found.is_deactivated:
         say(

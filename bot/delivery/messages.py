@@ -69,15 +69,15 @@ def copy_restored(record: HoldRecord, notice: CopyRestored, scene: Scene) -> Ren
     known = record.known_seq
     if known is not None and known > record.copy_seq:
         lost = (
-            f"The ledger's entries {record.copy_seq + 1:,} to {known:,}"
+            f"The ledger's entries {record.copy_seq + 1:,} to {known:,} aren't"
             if known > record.copy_seq + 1
-            else f"The ledger's entry {known:,}"
+            else f"The ledger's entry {known:,} isn't"
         )
-        lacks = f"{lost} aren't in it: decide again what was decided after {ends}."
+        lacks = f"{lost} in it: decide again what was decided after {ends}."
     else:
         lacks = f"It ends at {ends}. Decide again what was decided after that."
     return Rendered(
-        f"{text}. {lacks}",
+        f"{text}. What was decided after it was made has to be decided again.",
         [
             blocks.section(f":warning: *{text}.*\n{lacks}"),
             blocks.context(
