@@ -284,7 +284,7 @@ def test_the_ledger_tells_of_the_erasure_without_a_name(database: Database) -> N
     told = json.loads(body)
     assert told["action"] == "person.erased"
     assert told["subject"] == ["person", scene.ana]
-    assert told["facts"] == {"texts": 1, "memberships": 1}
+    assert told["facts"] == {"texts": 1, "memberships": 1, "requests": [1]}
 
 
 def test_an_export_holds_everything_and_is_json(database: Database) -> None:
