@@ -240,6 +240,14 @@ def test_a_reader_that_has_gone(folder: Path) -> None:
     assert ended.err == ""
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Where the tests run in the background, a shell has them ignore it, and so whatever they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
@@ -249,7 +257,7 @@ def test_a_reader_that_has_gone(folder: Path) -> None:
     ],
     ids=lambda one: one[0],
 )
-def test_ctrl_c(words: tuple[str, ...], folder: Path) -> None:
+def test_ctrl_c(words: tuple[str, ...], folder: Path, ctrl_c: None) -> None:
     """While it waits for a server that never answers: at the start of `run`, and in the middle of a command."""
     import socket
 
@@ -281,7 +289,7 @@ def test_ctrl_c(words: tuple[str, ...], folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_the_commands_are_loaded(folder: Path) -> None:
+def test_ctrl_c_while_the_commands_are_loaded(folder: Path, ctrl_c: None) -> None:
     """What stands before the first line of a command, too."""
     script = (
         "import os, signal, sys\n"
