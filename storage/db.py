@@ -298,20 +298,16 @@ class Database:
         """`begin()`, tried again, twice, where another transaction came between: serialization failures, deadlocks, and
         a row that both make, which the second run finds. `work` must only use the session.
         """
-        for attempt in range(3):
+        for attempt in (1, 2):
             try:
                 with self.begin(patient=patient) as session:
                     return work(session)
             except DBAPIError as error:
-                if (
-                    attempt == 2
-                    or getattr(error.orig, "sqlstate", None) not in _RETRY_SQLSTATES
-                ):
+                if getattr(error.orig, "sqlstate", None) not in _RETRY_SQLSTATES:
                     raise
-                time.sleep(0.01 * (attempt + 1))
-        raise AssertionError(
-            "unreachable"
-        )  # pragma: no cover - the loop returns or raises
+                time.sleep(0.01 * attempt)
+        with self.begin(patient=patient) as session:
+            return work(session)
 
     @contextmanager
     def read(self, *, within: float | None = None) -> Iterator[Session]:

@@ -113,7 +113,7 @@ def unnoted_restorations(session: Session, kept: Kept) -> list[NotedRestoration]
 
 
 def release(session: Session, actor: Actor, *, looks: bool, now: datetime) -> None:
-    """Let everything go again, as holding.release; administrators hear first of a copy that was put in place."""
+    """Let everything go again, as holding.release; administrators are told of a copy that was put in place."""
     restored = [
         hold
         for hold in holding.every(session)

@@ -129,6 +129,14 @@ def last_closed(
     session: Session, business_unit: str | None, *, before: int | None = None
 ) -> MaturityCycle | None:
     """The newest closed cycle of the organisation (None) or of a unit; one before another when `before` names it."""
+    newest = list_closed_of(session, business_unit, before=before, most=1)
+    return newest[0] if newest else None
+
+
+def list_closed_of(
+    session: Session, business_unit: str | None, *, before: int | None, most: int
+) -> Sequence[MaturityCycle]:
+    """Closed cycles of the organisation (None) or of a unit, the newest first; those before another when it is named."""
     return (
         session.execute(
             select(MaturityCycle)
@@ -138,28 +146,6 @@ def last_closed(
                 if business_unit is None
                 else MaturityCycle.business_unit == business_unit,
                 MaturityCycle.id < before if before is not None else true(),
-            )
-            .order_by(MaturityCycle.id.desc())
-            .limit(1)
-        )
-        .scalars()
-        .first()
-    )
-
-
-def list_closed_before(
-    session: Session, business_unit: str | None, cycle_id: int, most: int
-) -> Sequence[MaturityCycle]:
-    """Closed cycles of the organisation (None) or of a unit before this one, the newest first."""
-    return (
-        session.execute(
-            select(MaturityCycle)
-            .where(
-                MaturityCycle.state == CycleState.CLOSED,
-                MaturityCycle.business_unit.is_(None)
-                if business_unit is None
-                else MaturityCycle.business_unit == business_unit,
-                MaturityCycle.id < cycle_id,
             )
             .order_by(MaturityCycle.id.desc())
             .limit(most)

@@ -13,7 +13,7 @@ from storage.people.tables import Person, Tombstone, UserGroup, UserGroupMember
 from storage.runtime import real_now
 from tests.conftest import with_key
 from tests.people.test_erasure import everything
-from workflows.actors import OPERATOR
+from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.errors import InvalidInput
 from workflows.people import roster, tombstones
 from workflows.people import service as people
@@ -21,6 +21,7 @@ from workflows.people.forms import GroupSeen, PersonRow, PersonSeen
 from workflows.people.records import Upserted
 from workflows.people.tombstones import ErasureKeyMissing
 from workflows.record.looking import Look
+from workflows.tokens import service as tokens
 
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)
 ORG, ANA, BO = "T0ACME", "U0ANA", "U0BO"
@@ -88,6 +89,22 @@ def test_whoever_is_active_is_who_they_were(database: Database) -> None:
     with database.begin() as session:
         read(session, seen(has_left=True))
     assert traces(database) == []
+
+
+def test_tokens_that_went_with_an_erasure_are_no_fault_when_somebody_is_back(
+    database: Database,
+) -> None:
+    with database.begin() as session:
+        person_id = read(session, seen()).ids[(ORG, ANA)]
+    with database.begin() as session:
+        ana = Actor(person_id, ActorKind.PERSON, "Ana Costa", slack_id=ANA)
+        tokens.create_personal(session, ana, lasts=timedelta(days=1), now=NOW)
+    with database.begin() as session:
+        people.erase(session, OPERATOR, person_id, now=NOW)
+    with database.begin() as session:
+        read(session, seen())
+    with database.read() as session:
+        assert Look().all(session, NOW).faults == []
 
 
 @pytest.mark.parametrize("asked", ["before the erasure", "never: an event told it"])

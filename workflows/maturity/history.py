@@ -92,8 +92,8 @@ def earlier(
 ) -> dict[str, list[Earlier]]:
     """What earlier check-ins of the same scope counted and told in the end, by dimension, the newest first."""
     found: dict[str, list[Earlier]] = {}
-    for other in queries.list_closed_before(
-        session, cycle.business_unit, cycle.id, EARLIER
+    for other in queries.list_closed_of(
+        session, cycle.business_unit, before=cycle.id, most=EARLIER
     ):
         who = persons(session, other.id)
         asked = reading.rubric_of(session, other)
