@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import h11
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 10.0
@@ -37,6 +38,44 @@ def most() -> int:
     """How many connections there may be, as the system's limit of open files allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else max(50, min(MOST, soft - _SPARE))
+
+
+class Announced:
+    """Says `Connection: close` in an answer that does not wait for the rest of a body.
+
+    The connection ends after such an answer. A client that was not told keeps it, and its next request is lost.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        is_whole = False
+
+        async def received() -> Message:
+            nonlocal is_whole
+            message = await receive()
+            if message["type"] == "http.request":
+                is_whole = not message.get("more_body", False)
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_whole:
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, received, sent)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return (
+        b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    )
 
 
 class Counting(h11.Connection):

@@ -19,6 +19,7 @@ from bot import bodies, metrics, version
 from bot.api.application import PREFIX
 from bot.bodies import BodyRefused
 from bot.bolt import STARTED
+from bot.connections import Announced
 from bot.health import Health
 from bot.seldom import Seldom
 
@@ -102,6 +103,7 @@ def create(
     )
 
     web.add_middleware(Hardened)
+    web.add_middleware(Announced)
     _serve_watching(web, health, exposition)
     if bolt is not None and verifier is not None:
         _serve_slack(web, bolt, verifier)

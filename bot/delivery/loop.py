@@ -110,6 +110,7 @@ class Delivery:
         self._breath = BREATH
         self._busy = 0
         self._stopping = False
+        self._is_prepared = False
         self._thread: threading.Thread | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._last_loop = time.monotonic()
@@ -120,10 +121,9 @@ class Delivery:
 
     def start(self) -> None:
         """Begin to deliver, in threads of its own; commits of this process wake it from now on."""
-        with self._database.begin() as session:
-            self._claimer.prepare(session)
         self._database.after_commit(self.wake)
         self._stopping = False
+        self._is_prepared = False
         self._last_loop = time.monotonic()
         self._beat.strike()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="delivery")
@@ -224,6 +224,9 @@ class Delivery:
         return self._pace.poll * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, no secret
 
     def _round(self, free: int) -> None:
+        if not self._is_prepared:
+            self._database.run(self._claimer.prepare)
+            self._is_prepared = True
         self._looked_at = before = time.monotonic()
         claimed = self._claim(free)
         failpoints.hit("claim.after_commit")

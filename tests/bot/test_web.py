@@ -1,6 +1,7 @@
 """Requests that Slack did not make, or that arrive broken, are refused in words and never break anything."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,6 +154,23 @@ def test_broken_json_is_400(client: httpx.Client, body: bytes) -> None:
 
 def test_bytes_that_are_no_text_are_never_slacks(client: httpx.Client) -> None:
     assert send(client, b"\xff\xfe") == 401
+
+
+def test_an_answer_before_the_body_says_that_the_connection_ends(
+    client: httpx.Client,
+) -> None:
+    address = client.base_url.host, client.base_url.port
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(
+            b"POST /slack/events HTTP/1.1\r\nHost: mlgov\r\nContent-Length: 999999999\r\n\r\n"
+        )
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    headers = signed_headers(SECRET, SSL_CHECK, FORM, timestamp=int(time.time()))
+    heard = client.post("/slack/events", content=SSL_CHECK, headers=headers)
+    assert heard.status_code == 200
+    assert "connection" not in heard.headers
 
 
 def test_a_body_without_end_is_413(client: httpx.Client) -> None:

@@ -54,7 +54,9 @@ def test_a_digest_is_read_and_acted_on(
     )
     picture = shown.locator("img[alt*='Ticket triage 112 %']")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") > 400
+    page.wait_for_function(
+        "image => image.naturalWidth > 400", arg=picture.element_handle()
+    )
     too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert not too_wide
     shown.get_by_test_id(f"action-{words.OPEN}").first.click()
@@ -100,7 +102,9 @@ def test_the_page_in_light_in_dark_and_on_paper(
             "Week 4: Ticket triage went over budget"
         )
         image = page.locator("img").first
-        assert image.evaluate("image => image.naturalWidth") > 400
+        page.wait_for_function(
+            "image => image.naturalWidth > 400", arg=image.element_handle()
+        )
         grounds[scheme] = (
             page.evaluate("getComputedStyle(document.body).backgroundColor"),
             image.evaluate("image => image.currentSrc"),
