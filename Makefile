@@ -52,7 +52,7 @@ test-fast: $(STAMP) ## The quick ones, in a minute or two
 	$(BIN)/python -m pytest -n 2 $(FILES) -m "not heavy and not slow and not browser and not crash" $(ARGS)
 
 test-all: $(HEAVY) ## Every test, also those that start heavy real servers or take long
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest --cache-clear $(PARALLEL) $(ARGS) || { test $$? -eq 1 && $(BIN)/python -m tests.alone; }
 
 check: $(STAMP) ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .
