@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from bot import blocks
+from storage.enums import ApprovalState
 from workflows import wording
 from workflows.budgets.records import Asked, Burn
 from workflows.budgets.rules import Likely
@@ -59,17 +60,18 @@ def others(burn: Burn) -> str | None:
 
 
 _STATES = {
-    "pending": "Waiting: {who} asked for {new}; request #{id}",
-    "approved": "Approved: raised to {new}; request #{id}",
-    "rejected": "Rejected: {who}'s request for {new}; request #{id}",
-    "expired": "Expired: {who}'s request for {new} was not decided in time; request #{id}",
-    "withdrawn": "Withdrawn: {who} took back the request for {new}; request #{id}",
+    ApprovalState.PENDING: "Waiting: {who} asked for {new}; request #{id}",
+    ApprovalState.APPROVED: "Approved: raised to {new}; request #{id}",
+    ApprovalState.REJECTED: "Rejected: {who}'s request for {new}; request #{id}",
+    ApprovalState.EXPIRED: "Expired: {who}'s request for {new} was not decided in time; request #{id}",
+    ApprovalState.WITHDRAWN: "Withdrawn: {who} took back the request for {new}; request #{id}",
+    ApprovalState.LAPSED: "Lapsed: {new} was approved on a condition that wasn't met; request #{id}",
 }
 
 
 def asked(found: Asked, burn: Burn) -> str:
     """How the newest request for more stands."""
     who = blocks.mention(found.requester_slack_id, found.requester)
-    return _STATES[found.state.value].format(
+    return _STATES[found.state].format(
         who=who, new=blocks.money(found.new, burn.currency), id=found.approval_id
     )

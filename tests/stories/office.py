@@ -22,6 +22,7 @@ from storage.people import queries
 from storage.projects.tables import Project, ProjectAccount
 from tests.budgets.conftest import Charge, bill
 from tests.conftest import KEY
+from tests.stories import buttons
 from workflows import clock, meeting
 from workflows.actors import OPERATOR
 from workflows.budgets import intake
@@ -343,6 +344,8 @@ def opened(
             else:
                 sandbox.deliver_to(f"{server.url}/slack/events")
             yield Office(sandbox, bot, work / "anchor.jsonl", work, server.url)
+            exchanges = sandbox.inspector.since(0, 1000)
+            assert not buttons.unanswered(exchanges, app.router())
         finally:
             if socket_mode is not None:
                 socket_mode.stop()

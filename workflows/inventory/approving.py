@@ -25,11 +25,6 @@ from workflows.subjects import Known, Prepared, ReadAgain, Words, project_facts
 
 TYPE = versions.TYPE
 GATE = "model_approval"
-_OUTCOMES = {
-    ApprovalState.REJECTED: rules.REJECTED,
-    ApprovalState.EXPIRED: rules.TAKEN_BACK,
-    ApprovalState.WITHDRAWN: rules.TAKEN_BACK,
-}
 
 
 class ModelApproval:
@@ -204,7 +199,11 @@ class ModelApproval:
     ) -> None:
         """Rejected: back to development. Expired or withdrawn: back to who validates it. Silence approves nothing."""
         version, model = _pair(session, subject_id)
-        move = rules.find(ModelState(version.state), _OUTCOMES[outcome])
+        was_rejected = outcome is ApprovalState.REJECTED
+        move = rules.find(
+            ModelState(version.state),
+            rules.REJECTED if was_rejected else rules.TAKEN_BACK,
+        )
         if move is not None:
             moving.apply(
                 session,

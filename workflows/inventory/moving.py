@@ -279,9 +279,8 @@ def _name_validator(
     made = {one.person_id: one.part for one in parts if one.part != Part.VALIDATOR}
     model = queries.find_model(session, version.model_id)
     if validator_id in made or (model is not None and model.owner_id == validator_id):
-        what = {"developer": "developed", "contributor": "contributed to"}.get(
-            made.get(validator_id, ""), "owns"
-        )
+        part = made.get(validator_id)
+        what = _DID[Part(part)] if part is not None else "owns"
         raise InvalidInput(
             f"That person {what} this, so they may not validate it. Choose somebody else.",
             field="validator",
@@ -440,3 +439,10 @@ def words(state: ModelState) -> str:
         S.IMPLEMENTATION: "being implemented",
         S.MODIFICATION: "being modified",
     }.get(state, state.value)
+
+
+_DID = {
+    Part.DEVELOPER: "developed",
+    Part.CONTRIBUTOR: "contributed to",
+    Part.VALIDATOR: "validated",
+}

@@ -113,7 +113,10 @@ class ReleaseSubject:
                     )
                 )
             ),
-            also={"developer": developers[1:], "validator": validators[1:]},
+            also={
+                Part.DEVELOPER: developers[1:],
+                Part.VALIDATOR: validators[1:],
+            },
             conditions=_conditions(facts, recorded, project),
             known=recorded.known(),
             question=lambda reason: rules.digest(

@@ -306,6 +306,8 @@ def _refusal(told: dict[str, Any], job: str) -> GovernanceError:
             )
         case "refused":
             return InvalidInput(str(sentence), field=field)
+        case _:
+            pass  # it broke
     reference = secrets.token_hex(3)
     log.error(
         "what was sent could not be read by %s (ref %s): %s\n%s",
