@@ -56,18 +56,26 @@ class Destination:
 
     @classmethod
     def channel(cls, org_key: str, slack_id: str) -> "Destination":
-        """A Slack conversation, by its id."""
-        return cls(f"slack:{org_key}:{slack_id}")
+        """A Slack conversation, by its id. Raises ValueError without an organisation or an id."""
+        return cls(_slack(org_key, slack_id))
 
     @classmethod
     def person(cls, org_key: str, slack_id: str) -> "Destination":
-        """The direct message of a person, by their Slack id; opened by delivery."""
-        return cls(f"slack:{org_key}:{slack_id}")
+        """The direct message of a person, by their Slack id; opened by delivery. Raises ValueError as `channel`."""
+        return cls(_slack(org_key, slack_id))
 
     @classmethod
     def anchor(cls) -> "Destination":
         """The place outside the database where heads of the ledger are kept."""
         return cls("anchor:")
+
+
+def _slack(org_key: str, slack_id: str) -> str:
+    if not org_key or not slack_id:
+        raise ValueError(
+            f"a message goes to a conversation of an organisation, not to {slack_id!r} of {org_key!r}"
+        )
+    return f"slack:{org_key}:{slack_id}"
 
 
 def _row(

@@ -90,7 +90,7 @@ class Delivery:
         self._told = told or (lambda name: None)
         self._workers = workers
         me = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._claimer = Claimer(org_key, me, self._pace)
+        self._claimer = Claimer(org_key, me, self._pace, admin=admin)
         self._uploads = Uploads(database, client, org_key=org_key, pace=self._pace)
         self._sender = Sender(
             database,

@@ -97,7 +97,7 @@ def _assessed(model: ModelRecord | None) -> list[Block]:
             optional=optional,
         ),
         blocks.input_(
-            "Class under the fields.EU AI Act",
+            "Class under the EU AI Act",
             fields.menu(fields.EU, words.EU, model.eu_class if model else None),
             block_id=fields.EU,
             optional=optional,

@@ -359,3 +359,36 @@ def test_moving_the_governed_clock_sends_nothing_twice(
     slack.clock.advance(timedelta(days=1))
     assert delivery.drain(20)
     assert workplace.everything(slack) == Counter({"one": 1, "two": 1})
+
+
+@pytest.mark.parametrize("lane", ["slack::U0ANA", "slack:T0ACME:", "smoke:U0ANA"])
+def test_a_row_that_nobody_can_read_holds_up_nobody(
+    database: Database, slack: Sandbox, make: Make, lane: str
+) -> None:
+    say(database, "unreadable")
+    say(database, "after it", OTHER)
+    with database.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO lane (key, not_before, edit_not_before, epoch)"
+                " SELECT :lane, not_before, edit_not_before, 0 FROM lane LIMIT 1"
+            ),
+            {"lane": lane},
+        )
+        session.execute(
+            text("UPDATE outbox SET lane_key = :lane WHERE dedupe_key = 'unreadable'"),
+            {"lane": lane},
+        )
+    delivery = make()
+    assert delivery.drain(30)
+    states = workplace.states(database)
+    assert (states["unreadable"], states["after it"]) == ("dead", "sent")
+    assert f"dead:{lane}" in str(states)
+
+
+def test_nothing_goes_to_an_empty_organisation() -> None:
+    for org_key, slack_id in (("", "U0ANA"), ("T0ACME", "")):
+        with pytest.raises(ValueError, match="of an organisation"):
+            outbox.Destination.person(org_key, slack_id)
+        with pytest.raises(ValueError, match="of an organisation"):
+            outbox.Destination.channel(org_key, slack_id)

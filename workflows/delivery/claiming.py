@@ -1,6 +1,6 @@
 """Claiming what is due: one transaction that leases lanes and writes down the intent to send, before anything is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from storage.enums import Op, OutboxState
 from workflows import clock
 from workflows.actors import SYSTEM
 from workflows.audit.service import record
-from workflows.delivery import holding
+from workflows.delivery import dead_letters, holding
 from workflows.delivery.holding import Standing
 from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key
 from workflows.delivery.records import Address, Claimed, Copy, Errand, Window
@@ -25,10 +25,19 @@ _BUSY = timedelta(milliseconds=250)
 class Claimer:
     """Claims on behalf of one process, `me`, of one organisation."""
 
-    def __init__(self, org_key: str, me: str, pace: Pace) -> None:
+    def __init__(
+        self,
+        org_key: str,
+        me: str,
+        pace: Pace,
+        *,
+        admin: Callable[[Session], str | None] = lambda _session: None,
+    ) -> None:
+        """`admin` finds the Slack id of the administrators' channel, who hear of what can't be sent."""
         self.org_key = org_key
         self.me = me
         self.pace = pace
+        self._admin = admin
 
     def prepare(self, session: Session) -> None:
         """See to it that every gate exists; once, before the first claim."""
@@ -152,6 +161,8 @@ class Claimer:
         if row is None:
             claim.put_off(session, lane.key, real + _BUSY, edits=True)
             return None
+        if self._is_unreadable(session, lane, row, due):
+            return None
         copy = claim.copy(session, row.message_id or 0)
         if copy is None or not copy.live:
             settle.end(
@@ -191,6 +202,8 @@ class Claimer:
         row = claim.lock_row(session, head) if head is not None else None
         if row is None:
             claim.put_off(session, lane.key, real + _BUSY)
+            return None
+        if self._is_unreadable(session, lane, row, due):
             return None
         thread_ts = None
         if row.thread_of is not None:
@@ -233,6 +246,28 @@ class Claimer:
             counts=not looks_up,
             window=window,
         )
+
+    def _is_unreadable(
+        self, session: Session, lane: FreeLane, row: Outbox, due: datetime
+    ) -> bool:
+        """Whether nobody can tell what to do with a row: it becomes a dead letter, and others go on."""
+        try:
+            kind = Op(row.op)
+            if kind in {Op.POST, Op.HOME}:
+                Address.of(lane.key)
+        except ValueError:
+            dead_letters.bury(
+                session,
+                row_id=row.id,
+                lane=lane.key,
+                kind=row.kind,
+                why="its destination cannot be read",
+                now=due,
+                org_key=self.org_key,
+                admin=self._admin(session),
+            )
+            return True
+        return False
 
     def _paced_calls(
         self, lane: FreeLane, row: Outbox, thread_ts: str | None, was_unknown: bool
