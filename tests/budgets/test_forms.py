@@ -34,6 +34,7 @@ def test_an_amount_is_read_as_it_is_meant(given_: object, meant: str) -> None:
     [
         0, -5, 0.0, -0.5, True, Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity"), float("nan"), float("inf"),
         10**16, Decimal("0.0000001"), "0", "-1", "NaN", "inf", "", None, "forty", "40.000", "1.250.000", "40,00", "=1+1", "5 EUR",
+        "1e9", "1E9", "4E+4", "1_000", "٤٠٠٠٠", "４００００", "+5", "0x10", "1e-3",
     ],
 )  # fmt: skip
 def test_what_is_no_amount_or_could_mean_two_is_refused(given_: object) -> None:

@@ -43,7 +43,7 @@ triage,month,2026-01-01,,EUR,,,
     for part in (
         "line 3, project: there is no project 'none'",
         "line 4, starts: '31.01.2026' is no day; write it like 2026-01-31",
-        "line 5, amount: 'lots' is no amount",
+        "line 5, amount: 'lots' isn't an amount",
         "line 5, currency: a currency is three letters",
         "line 6, amount: is empty; every row needs it",
     ):

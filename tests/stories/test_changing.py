@@ -104,7 +104,7 @@ def test_a_wrong_change_is_said_under_its_field_and_changes_nothing(
     office: Office,
 ) -> None:
     refused = changed(office, "a lot", "Two more weeks of labelling")
-    assert "is no amount" in refused.errors["amount"]
+    assert "isn't an amount" in refused.errors["amount"]
     tim = office.sandbox.seat(TIM)
     again = tim.submit(
         tim.modals()[-1].id,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -20,6 +20,8 @@ MOST = Decimal(10) ** 15
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 _AMBIGUOUS = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
 """`40.000`: forty thousand to some readers, forty to others."""
+_PLAIN = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
+"""Digits alone: `1e9` is a slip of a key, and a number written in other digits is read by nobody."""
 _GROUPED = re.compile(r"^\d{1,3}(?:[,  ']\d{3})+(?:\.\d+)?$")
 
 
@@ -32,12 +34,13 @@ def parse_amount(value: object) -> object:
         )
     if _GROUPED.match(text):
         text = re.sub(r"[,  ']", "", text)
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
+    if isinstance(value, float | Decimal):
+        text = f"{Decimal(text):f}"  # a number's own notation is nobody's slip
+    if not _PLAIN.match(text):
         raise ValueError(
-            f"{text[:40]!r} is no amount; write it like 40000 or 40,000.50"
-        ) from None
+            f"{text[:40]!r} isn't an amount; write it like 40000 or 40,000.50"
+        )
+    found = Decimal(text)
     if not found.is_finite() or found <= 0 or found > MOST:
         raise ValueError("an amount is more than 0 and at most 1,000,000,000,000,000")
     exponent = found.as_tuple().exponent
