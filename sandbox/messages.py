@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.channels import Channel, Edited, Ephemeral, Message, ts_of
@@ -30,6 +31,8 @@ class Messages:
         self._world = world
         self.ephemerals: dict[str, Ephemeral] = {}
         self._read: dict[tuple[str, str], str] = {}
+        self.looked: dict[tuple[str, str], datetime] = {}
+        """When people last looked at a conversation: by the world's clock, by person and conversation."""
 
     def next_ts(self, channel: Channel) -> str:
         """A timestamp of the governed now, later than every one given in this channel before."""
@@ -253,6 +256,7 @@ class Messages:
         """The person has seen everything in the channel."""
         with self._world.lock:
             channel = self._world.channels[channel_id]
+            self.looked[(user_id, channel_id)] = self._world.clock.now()
             last = next(reversed(channel.messages), "0")
             if self._read.get((user_id, channel_id), "0") != last:
                 self._read[(user_id, channel_id)] = last

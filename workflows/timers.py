@@ -128,9 +128,9 @@ def failed(session: Session, timer_id: int, error: str, *, real_now: datetime) -
     return False
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the next timer falls due (governed time), for a loop that would rather sleep than poll."""
-    return queries.next_due(session)
+def next_due(session: Session, after: datetime) -> datetime | None:
+    """When anything falls due next, later than `after` (governed time), for a clock that goes from one to the next."""
+    return queries.next_due(session, after)
 
 
 def next_occurrence(

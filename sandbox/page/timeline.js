@@ -82,7 +82,7 @@ function draw() {
     if (texts.length) announce(texts.join(". "));
   }
   spotlight();
-  if (data.unread && document.visibilityState === "visible") post("read", { user: state.route.user, channel: data.channel.id }).catch(() => {});
+  if ((data.unread || arrived || fresh.length) && document.visibilityState === "visible") post("read", { user: state.route.user, channel: data.channel.id }).catch(() => {});
 }
 
 /** Scroll to the message that somebody wants to show, and mark it for a moment. */

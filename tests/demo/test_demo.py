@@ -1,7 +1,7 @@
 """The demo as a newcomer meets it, in a real browser: five clicks, each with its effect."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -130,3 +130,19 @@ def test_an_empty_demo_has_nobody_governed_yet() -> None:
         )
     finally:
         demo.stop()
+
+
+@pytest.mark.slow
+def test_what_falls_due_says_its_own_time(demo: Demo) -> None:
+    """The strip's clock goes from one instant at which something falls due to the next."""
+    opened = demo.clock.now()
+    demo.pass_time(timedelta(days=1))
+    daniel = demo.sandbox.seat(org.DANIEL)
+    times = [
+        datetime.fromtimestamp(float(message.ts), UTC)
+        for channel in daniel.channels()
+        for message in daniel.messages(channel.id)
+        if float(message.ts) > opened.timestamp()
+    ]
+    nine = OPENS.replace(hour=9, minute=0)
+    assert any(nine <= time < nine + timedelta(minutes=5) for time in times), times

@@ -166,6 +166,10 @@ def _places(
     session: Session, budget: Budget, project: Project, org_key: str
 ) -> _Places:
     owner = queries.person(session, budget.owner_id or project.owner_id)
+    # Whoever changes a budget by a decision knows no organisation: it is that of whom it belongs to.
+    org_key = org_key or (owner.org_key if owner is not None else "")
+    if not org_key:
+        return _Places(None, None, "", False)
     is_open = project.channel is not None and queries.is_open_channel(
         session, org_key, project.channel
     )

@@ -21,7 +21,7 @@ from sandbox.server import Sandbox
 from sandbox.world import World
 from storage import migrate, runtime
 from storage.db import Database
-from workflows import clock
+from workflows import clock, timers
 from workflows.delivery.rest import rest
 from workflows.errors import GovernanceError
 from workflows.statements import envelopes
@@ -29,8 +29,8 @@ from workflows.statements import envelopes
 HURRY = 0.01
 """How much less the bot waits between its messages while the story's past is told."""
 
-HOP = timedelta(hours=8)
-"""How far the strip's clock jumps at once: everybody's working day is met on the way."""
+HOP = timedelta(minutes=10)
+"""The least that the strip's clock jumps at once; what falls due within it happens at its end."""
 RESTED = timedelta(hours=1)
 LIVED = timedelta(days=3)
 """How much of a long way passes hop by hop."""
@@ -168,19 +168,28 @@ class Demo:
         self.move(moment - self.clock.now())
 
     def pass_time(self, by: timedelta) -> None:
-        """Let time pass as it does for people: mornings come in New York and Tokyo, too, and what they bring is sent.
+        """Let time pass as it does for people: from one instant at which something falls due to the next.
 
-        A long way is one leap, and the last days of it pass.
+        So a message of nine o'clock says nine o'clock, in New York and Tokyo, too. A long way is one leap, and the last
+        days of it pass.
         """
         passing = min(by, LIVED)
         if by > passing:
             self.move(by - passing)
             self.settle()
-        while passing > HOP:
-            self.move(HOP)
+        end = self.clock.now() + passing
+        while (due := self._due_before(end)) is not None:
+            self.move_to(due)
             self.settle()
-            passing -= HOP
-        self.move(passing)
+        self.move_to(end)
+
+    def _due_before(self, end: datetime) -> datetime | None:
+        """The next instant at which something falls due, at least a hop from now; None when that is not before `end`."""
+        now = self.clock.now()
+        with self.running.deps.db.read() as session:
+            due = timers.next_due(session, now)
+        hop = max(due, now + HOP) if due is not None else end
+        return hop if hop < end else None
 
     def pass_until(self, moment: datetime) -> None:
         """Let time pass until a moment. Raises GovernanceError for the past."""

@@ -1,17 +1,26 @@
 """What the strip above the stand-in leads a newcomer through; every step is ticked by the record, not by the click."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import column, text
 
 from bot.audit import anchor
 from bot.cli.demo import organisation as org
 from sandbox.strip import HOME, ActionResult, Go, Step, Strip, StripAction
 from storage import triggers
+from storage.types import UTCDateTime
 from workflows.audit import heads
 
 if TYPE_CHECKING:
     from bot.cli.demo.command import Demo
+
+
+_APPROVED_AT = text(
+    "SELECT max(a.decided_at) AS decided_at FROM approval a JOIN project p ON p.id = a.project_id "
+    "WHERE p.key = 'ticket-triage' AND a.state = 'approved'"
+).columns(column("decided_at", UTCDateTime()))
 
 
 class Story:
@@ -23,27 +32,36 @@ class Story:
         self._tampered = False
         self._found = False
         self._opened_at = demo.clock.now()
+        self._decided_at: datetime | None = None
+        self._done: set[str] = set()
 
     # --- what is true now
 
+    def step(self, name: str, is_done: Callable[[], bool]) -> Callable[[], bool]:
+        """A step that stays done once it was: what follows later un-ticks nothing."""
+
+        def done() -> bool:
+            if name not in self._done and is_done():
+                self._done.add(name)
+            return name in self._done
+
+        return done
+
     def approved(self) -> bool:
         """Whether Ticket triage's increase is approved."""
-        with self._demo.running.deps.db.read() as session:
-            return bool(
-                session.execute(
-                    text(
-                        "SELECT count(*) FROM approval a JOIN project p ON p.id = a.project_id "
-                        "WHERE p.key = 'ticket-triage' AND a.state = 'approved'"
-                    )
-                ).scalar_one()
-                > 0
-            )
+        return self._approved_at() is not None
+
+    def _approved_at(self) -> datetime | None:
+        if self._decided_at is None:
+            with self._demo.running.deps.db.read() as session:
+                self._decided_at = session.scalar(_APPROVED_AT)
+        return self._decided_at
 
     def seen(self, user_id: str, channel: str) -> bool:
         """Whether somebody looked at a conversation after the approval."""
-        return self.approved() and not self._demo.sandbox.seat(user_id).unread().get(
-            channel
-        )
+        decided = self._approved_at()
+        looked = self._demo.sandbox.world.messages.looked.get((user_id, channel))
+        return decided is not None and looked is not None and looked > decided
 
     def moved(self) -> bool:
         """Whether the clock was moved by most of a day since the story opened."""
@@ -124,28 +142,28 @@ def strip(demo: "Demo", *, is_empty: bool) -> Strip:
                 "approve",
                 "Decide",
                 "mlgov asks you, because you own this budget. Read the card and press Approve.",
-                story.approved,
+                story.step("approve", story.approved),
                 Go(org.MAYA, inbox),
             ),
             Step(
                 "copies",
                 "Every copy follows",
                 "The same request stands in the project's channel. It has shrunk to one line; the thread tells the story.",
-                lambda: story.seen(org.MAYA, channel),
+                story.step("copies", lambda: story.seen(org.MAYA, channel)),
                 Go(org.MAYA, channel),
             ),
             Step(
                 "requester",
                 "See it as Tomás, who asked",
                 "He was told the moment you decided, with what it means.",
-                lambda: story.seen(org.TOMAS, asked),
+                story.step("requester", lambda: story.seen(org.TOMAS, asked)),
                 Go(org.TOMAS, asked),
             ),
             Step(
                 "clock",
                 "Move the clock by a day",
                 "Press +1 day. What falls due happens: cost arrives, a budget speaks up, a request nobody decided expires.",
-                story.moved,
+                story.step("clock", story.moved),
                 None,
             ),
             Step(

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.delivery.tables import Schedule, Timer
+from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.enums import TimerState
 
 _INSERT: dict[str, Any] = {
@@ -73,7 +73,15 @@ _LOCK_DUE = _LOCK.where(_DUE, Timer.due_at <= bindparam("due_now")).with_for_upd
     skip_locked=True
 )
 _LOCK_ANY = _LOCK.with_for_update()
-_NEXT = select(Timer.due_at).where(_DUE).order_by(Timer.due_at).limit(1)
+_NEXT = [
+    select(func.min(Timer.due_at)).where(_DUE, Timer.due_at > bindparam("after")),
+    select(func.min(Schedule.next_at)).where(
+        Schedule.is_enabled.is_(True), Schedule.next_at > bindparam("after")
+    ),
+    select(func.min(Outbox.due_at)).where(
+        text("outbox.state = 'pending'"), Outbox.due_at > bindparam("after")
+    ),
+]
 _LATE = select(func.count(), func.min(Timer.due_at)).where(
     _DUE, Timer.due_at <= bindparam("due_now")
 )
@@ -191,9 +199,10 @@ def lock(session: Session, timer_id: int) -> Timer | None:
     return session.execute(_LOCK_ANY, {"timer_id": timer_id}).scalar_one_or_none()
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the next timer falls due (governed time)."""
-    return session.execute(_NEXT).scalar_one_or_none()
+def next_due(session: Session, after: datetime) -> datetime | None:
+    """When a timer, a schedule or a message falls due next, later than `after` (governed time)."""
+    moments = [session.execute(one, {"after": after}).scalar_one() for one in _NEXT]
+    return min((moment for moment in moments if moment), default=None)
 
 
 def late(session: Session, *, now: datetime) -> tuple[int, datetime | None]:
