@@ -166,27 +166,6 @@ def list_groups(
     )
 
 
-def list_groups_by_handle(
-    session: Session, org_key: str, handles: Collection[str]
-) -> Sequence[UserGroup]:
-    """Enabled user groups by handle, without the at sign."""
-    if not handles:
-        return []
-    return (
-        session.execute(
-            select(UserGroup)
-            .where(
-                UserGroup.org_key == org_key,
-                UserGroup.handle.in_(sorted(set(handles))),
-                UserGroup.is_disabled.is_(False),
-            )
-            .order_by(UserGroup.id)
-        )
-        .scalars()
-        .all()
-    )
-
-
 def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add user groups that are not there yet."""
     if rows:
