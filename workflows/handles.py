@@ -64,19 +64,19 @@ class Unclear:
         """What an administrator does about it, after "to"."""
         match self.fault:
             case Fault.UNKNOWN:
-                return "give a user group that handle in Slack, or to name another one in the policy"
+                return "give a user group that handle in Slack, or name another one in the policy"
             case Fault.GONE:
-                return f"give {self.meant} that handle again in Slack, or to name another user group in the policy"
+                return f"give {self.meant} that handle again in Slack, or name another user group in the policy"
             case Fault.MOVED:
                 return (
                     f"put the policy in force again if {self.having[0]} is the right one (`mlgov policy apply`), "
-                    f"or to write {self.meant} in it instead of {self.word}"
+                    f"or write {self.meant} in it instead of {self.word}"
                 )
             case Fault.SHARED:
                 ids = " or ".join(self.having)
                 return (
                     f"write the id of the right one in the policy instead ({ids}), "
-                    "or to give the others another handle in Slack"
+                    "or give the others another handle in Slack"
                 )
 
 

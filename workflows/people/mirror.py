@@ -253,7 +253,6 @@ def upsert_groups(
                 changes.append(
                     GroupChange(
                         row.slack_id,
-                        row.handle,
                         tuple(sorted(members - before)),
                         tuple(sorted(before - members)),
                     )
@@ -352,7 +351,7 @@ def change_members(
         row.refreshed_at = None
         if gone or new:
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
-            changes.append(GroupChange(row.slack_id, row.handle, joined, left))
+            changes.append(GroupChange(row.slack_id, joined, left))
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
