@@ -218,6 +218,15 @@ def _names(session: Session, org_key: str, ids: Sequence[str]) -> dict[str, str]
     }
 
 
+def kept(session: Session, org_key: str) -> dict[str, str]:
+    """Handle (without the at sign) → Slack id of the group that it means, of every handle that ever meant one."""
+    return {
+        row.handle: row.group_id
+        for row in stored.list_kept(session, org_key)
+        if row.group_id is not None
+    }
+
+
 def standing(session: Session, *, policy: Policy, org_key: str) -> list[str]:
     """What each handle of the policy means now, a sentence each."""
     words = _handles(policy)

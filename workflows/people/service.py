@@ -27,6 +27,7 @@ from workflows.people.mirror import (
 )
 from workflows.people.mirror import upsert_people as upsert_from_slack
 from workflows.people.policy_groups import confirm as confirm_handles
+from workflows.people.policy_groups import kept as meant_groups
 from workflows.people.policy_groups import settle as settle_handles
 from workflows.people.policy_groups import standing as handles
 from workflows.people.records import PersonRecord
@@ -51,6 +52,7 @@ __all__ = [
     "join",
     "leave_other_channels",
     "look_up",
+    "meant_groups",
     "mirror_age",
     "outsiders",
     "place_for",
