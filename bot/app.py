@@ -86,6 +86,7 @@ from workflows.due import Run
 from workflows.maturity import rubric
 from workflows.maturity import service as maturity
 from workflows.measuring import Figure
+from workflows.people import service as people
 from workflows.policies import service as policies
 
 
@@ -280,6 +281,9 @@ def _create(
         allocation.reallocate(session, text.policy)
         maturity.adopt_rubric(session, SYSTEM, asked, now=now)
         jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
+        people.settle_handles(
+            session, policy=text.policy, org_key=team.org_key, now=now
+        )
         heads.witness(session, now=now)
     holder = PolicyHolder(text, version)
 

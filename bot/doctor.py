@@ -51,7 +51,9 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
     yield check
     if team is not None and read is not None:
         place = workspace.Workspace(installation.client(settings), team)
-        yield from workspace.checks(place, read, record.projects())
+        yield from workspace.checks(
+            place, read, record.projects(), record.meant_groups(team.org_key)
+        )
     yield record.anchor()
     yield record.signing_key()
     if (signed := record.webhook_key()) is not None:

@@ -95,6 +95,50 @@ def test_a_url_that_slack_would_refuse_is_refused(url: str) -> None:
         manifest.text(url)
 
 
+HANDLES = {
+    "workflows/handles.py",  # resolves them
+    "storage/people/handles.py",  # reads who has them
+    "workflows/people/policy_groups.py",  # keeps and tells what they mean
+}
+HAS_HANDLES = {
+    "storage/people/exports.py": "a person's own groups are told to them by name and handle",
+    "workflows/people/mirror.py": "what Slack says of a group is written as it says it",
+}
+
+
+def test_a_handle_is_resolved_in_one_place() -> None:
+    """Whatever matches a user group by its handle elsewhere would mean another group than the rest of mlgov does."""
+    files = (
+        path
+        for folder in ("bot", "workflows", "storage")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    for path in files:
+        place, text = path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
+        if place in HANDLES or place.startswith("storage/migrations/"):
+            continue
+        if ".handle" not in text and 'startswith("@' not in text:
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        for node in nodes:
+            where = f"{place}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Attribute) and node.attr == "handle":
+                # A method of that name is called; a column or a field is read.
+                assert id(node) in called or place in HAS_HANDLES, f"{where} reads one"
+            elif isinstance(node, ast.Compare | ast.JoinedStr):
+                assert "handle" not in {
+                    each.attr
+                    for each in ast.walk(node)
+                    if isinstance(each, ast.Attribute)
+                }, f"{where} compares one"
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                "startswith"
+            ):
+                told = ast.unparse(node)
+                assert "'@'" not in told, f"{where} looks for handles itself"
+
+
 def test_nothing_commits_but_the_edges() -> None:
     for path, tree in sources("workflows", "storage"):
         if path.as_posix() in {"storage/db.py"}:

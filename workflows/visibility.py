@@ -14,6 +14,7 @@ from storage.approvals import queries, reaching
 from storage.delivery.queries import settle
 from storage.people import channels
 from storage.projects import sight as sight_queries
+from workflows import handles
 from workflows.actors import Actor, ActorKind
 from workflows.policy import Policy
 
@@ -22,6 +23,8 @@ Place = tuple[str, str] | None
 
 LEADER = "leader"
 """The role of the policy whose holders see every project."""
+ROLE = "role:"
+"""Before the name of a role, where a policy names those who hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def sight(session: Session, person_id: str, *, policy: Policy) -> Sight:
     rows = queries.list_standing(session, person_id)
     if not rows or not _is_member(rows[0]):
         return Sight(person_id, False, frozenset())
-    if LEADER in _roles(rows, policy):
+    if LEADER in _roles(session, rows, policy):
         return Sight(person_id, True, frozenset())
     found = sight_queries.list_of_person_and_reports(session, person_id)
     return Sight(person_id, False, frozenset(found))
@@ -87,7 +90,8 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
 def roles(session: Session, person_id: str, *, policy: Policy) -> frozenset[str]:
     """The policy's roles that this person holds; none for who is no full, active member."""
     rows = queries.list_standing(session, person_id)
-    return _roles(rows, policy) if rows and _is_member(rows[0]) else frozenset()
+    is_one = bool(rows) and _is_member(rows[0])
+    return _roles(session, rows, policy) if is_one else frozenset()
 
 
 def holders(
@@ -101,13 +105,12 @@ def members(
     session: Session, word: str, *, policy: Policy, org_key: str
 ) -> dict[str, str]:
     """Everyone whom a word of the policy means now (`role:leader`, `@group`, a Slack id): person id → Slack id."""
-    role = word.removeprefix("role:")
-    words = set(policy.roles.get(role, ())) if role != word else {word}
-    handles = {word[1:] for word in words if word.startswith("@")}
-    slack_ids = words - {f"@{handle}" for handle in handles}
+    role = word.removeprefix(ROLE)
+    words = policy.roles.get(role, ()) if role != word else (word,)
+    slack_ids = set(handles.read(session, org_key, words).who(words))
     rows = [
         *reaching.list_named(session, org_key, slack_ids=slack_ids, ids=()),
-        *reaching.list_members(session, org_key, slack_ids=slack_ids, handles=handles),
+        *reaching.list_members(session, org_key, slack_ids=slack_ids),
     ]
     return {row.id: row.slack_id for row in rows if _is_member(row) and row.slack_id}
 
@@ -119,24 +122,39 @@ def reached_by(
     rows = queries.list_standing(session, person_id)
     if not rows or not _is_member(rows[0]):
         return None
-    held = _words(rows) | {f"role:{role}" for role in _roles(rows, policy)}
-    return next((word for word in words if word in held), None)
-
-
-def _roles(rows: queries.Rows, policy: Policy) -> frozenset[str]:
-    words = _words(rows)
-    return frozenset(
-        role for role, members in policy.roles.items() if words & set(members)
+    of_roles = [each for members in policy.roles.values() for each in members]
+    meant = handles.read(session, rows[0].org_key, [*words, *of_roles])
+    ids = _ids(rows)
+    return next(
+        (
+            word
+            for word in words
+            if ids.intersection(
+                meant.who(
+                    policy.roles.get(word.removeprefix(ROLE), ())
+                    if word.startswith(ROLE)
+                    else (word,)
+                )
+            )
+        ),
+        None,
     )
 
 
-def _words(rows: queries.Rows) -> set[str]:
-    """The Slack ids and handles by which a policy can mean the person of these rows."""
+def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[str]:
+    words = [each for members in policy.roles.values() for each in members]
+    meant, ids = handles.read(session, rows[0].org_key, words), _ids(rows)
+    return frozenset(
+        role
+        for role, members in policy.roles.items()
+        if ids.intersection(meant.who(members))
+    )
+
+
+def _ids(rows: queries.Rows) -> set[str]:
+    """The Slack ids by which a policy can mean the person of these rows: theirs, and those of their groups."""
     return {rows[0].slack_id} | {
-        word
-        for row in rows
-        if row.group_id is not None
-        for word in (row.group_id, f"@{row.handle}")
+        row.group_id for row in rows if row.group_id is not None
     }
 
 

@@ -18,6 +18,7 @@ from storage.people import readings, tombstones
 from workflows import clock
 from workflows.delivery import status
 from workflows.errors import GovernanceError
+from workflows.people import service as people
 from workflows.people import tombstones as erased
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
@@ -283,6 +284,15 @@ class Record:
                 return projects.going_on(session)
 
         return self._read(look, [])
+
+    def meant_groups(self, org_key: str) -> dict[str, str]:
+        """Handle → Slack id of the user group that it means by the record."""
+
+        def look(database: Database) -> dict[str, str]:
+            with database.read() as session:
+                return people.meant_groups(session, org_key)
+
+        return self._read(look, {})
 
     def _read(self, look: Callable[[Database], T], otherwise: T) -> T:
         if not self.is_current:

@@ -1,6 +1,6 @@
 """Whether Slack has the groups and channels that the policy names, whether mlgov is in them, and who administers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from slack_sdk import WebClient
@@ -11,6 +11,8 @@ from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
 from bot.people.payloads import Organisation
 from bot.people.workspaces import Workspaces
+from workflows import handles
+from workflows.handles import Meant
 from workflows.policy import Policy, naming
 from workflows.projects.records import ProjectRecord
 
@@ -75,13 +77,19 @@ class Workspace:
 
 
 def checks(
-    workspace: Workspace, policy: Policy, projects: Sequence[ProjectRecord]
+    workspace: Workspace,
+    policy: Policy,
+    projects: Sequence[ProjectRecord],
+    kept: Mapping[str, str],
 ) -> Iterator[Check]:
-    """Groups, channels, administrators and the projects' channels, each a line."""
+    """Groups, channels, administrators and the projects' channels, each a line.
+
+    `kept` are the Slack ids of the groups that handles of the policy (without the at sign) mean by the record.
+    """
     try:
         groups = workspace.groups()
-        yield _groups(groups, policy)
-        yield _administrators(workspace, groups, policy)
+        yield _groups(groups, policy, kept)
+        yield _administrators(workspace, groups, policy, kept)
     except SlackSilent as error:
         yield warning("groups", _silent("user groups", error))
     try:
@@ -99,18 +107,39 @@ def _silent(what: str, error: SlackSilent) -> str:
     return f"Slack's {what} couldn't be read just now ({error.code}); try again in a minute."
 
 
-def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy) -> Check:
+def _meant(
+    groups: Sequence[Mapping[str, Any]], words: Iterable[str], kept: Mapping[str, str]
+) -> Meant:
+    """What the handles among these words mean by Slack's answer; `kept` has the groups that they meant before."""
+    having = [
+        (str(one.get("handle")), str(one["id"]))
+        for one in groups
+        if not one.get("date_delete")
+    ]
+    wanted = {word[1:] for word in words if handles.is_handle(word)}
+    return handles.judge(wanted, having, kept)
+
+
+def _groups(
+    groups: Sequence[Mapping[str, Any]], policy: Policy, kept: Mapping[str, str]
+) -> Check:
     wanted = sorted(word for word in naming.people(policy) if word[0] in "@S")
+    meant = _meant(groups, wanted, kept)
     known = {
         word: one
         for one in groups
-        for word in (f"@{one.get('handle')}", str(one["id"]))
+        for word in (handles.AT + str(one.get("handle")), str(one["id"]))
     }
-    missing = [word for word in wanted if word not in known]
-    disabled = [
-        word for word in wanted if word in known and known[word].get("date_delete")
+    unclear = [one for one in meant.unclear.values() if one.having]
+    without = [
+        word
+        for word in wanted
+        if (word in meant.unclear and not meant.unclear[word].having)
+        or (word[0] == "S" and (word not in known or known[word].get("date_delete")))
     ]
-    if missing or disabled:
+    missing = [word for word in without if word not in known]
+    disabled = [word for word in without if word in known]
+    if without or unclear:
         told = [
             *([f"Slack has no {several(missing, 'or')}"] if missing else []),
             *(
@@ -121,18 +150,26 @@ def _groups(groups: Sequence[Mapping[str, Any]], policy: Policy) -> Check:
                 else []
             ),
         ]
-        return Check(
-            "groups",
-            False,
-            f"{', and '.join(told)}. Mend it in Slack, or correct the policy.",
-        )
+        sentences = [
+            f"{', and '.join(told)}. Mend it in Slack, or correct the policy."
+            if told
+            else "",
+            *(
+                f"{one.word} names nobody: {one.clause}. Next: {one.remedy}."
+                for one in unclear
+            ),
+        ]
+        return Check("groups", False, " ".join(each for each in sentences if each))
     if not wanted:
         return Check("groups", True, "the policy names none")
     return Check("groups", True, f"Slack has {several(wanted)}")
 
 
 def _administrators(
-    workspace: Workspace, groups: Sequence[Mapping[str, Any]], policy: Policy
+    workspace: Workspace,
+    groups: Sequence[Mapping[str, Any]],
+    policy: Policy,
+    kept: Mapping[str, str],
 ) -> Check:
     words = policy.roles.get("admin", ())
     if not words:
@@ -141,13 +178,11 @@ def _administrators(
             "nobody: name people or a group under roles: admin in the policy, else nobody hears of trouble or may set things right.",
         )
     ids: dict[str, None] = {}
-    for word in words:
+    for word in _meant(groups, words, kept).who(words):
         if word[0] in "UW":
             ids[word] = None
         for one in groups:
-            if word in (f"@{one.get('handle')}", one["id"]) and not one.get(
-                "date_delete"
-            ):
+            if word == one["id"] and not one.get("date_delete"):
                 ids |= dict.fromkeys(str(member) for member in one.get("users") or ())
     names: list[str] = []
     looked_at = 0

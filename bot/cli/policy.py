@@ -112,17 +112,27 @@ def apply(
         bool, typer.Option("--reroute", help="Move open requests to it, too.")
     ] = False,
 ) -> None:
-    """Put a policy file in force. A running mlgov follows within seconds; open requests stay on their version."""
+    """Put a policy file in force. A running mlgov follows within seconds; open requests stay on their version.
+
+    Each @handle in it means the user group that has it in Slack now.
+    """
     from workflows import clock, decisions
     from workflows.actors import OPERATOR
+    from workflows.people import service as people
     from workflows.policies import service
 
     path, found = _read(file)
     with opened() as database:
         org = org_key(database)
         with database.begin(patient=True) as session:
-            version = service.adopt(session, OPERATOR, found, now=clock.now(session))
+            now = clock.now(session)
+            version = service.adopt(session, OPERATOR, found, now=now)
+            meanings = people.confirm_handles(
+                session, OPERATOR, policy=found.policy, org_key=org, now=now
+            )
         say(f"{path}: version {version} is in force ({found.sha256[:12]}).")
+        for each in meanings:
+            say(f"- {each}")
         if reroute:
             with database.read() as session:
                 waiting = decisions.open_requests(session)
@@ -146,6 +156,27 @@ def apply(
         say(
             f"{kept} says something else, and the next start of mlgov goes by it: copy {path} there."
         )
+
+
+@app.command()
+def groups() -> None:
+    """Say which user group each @handle of the policy in force means, and why one names nobody."""
+    from workflows.people import service
+
+    with opened() as database:
+        org = org_key(database)
+        with database.read() as session:
+            running = _running(session)
+            told = (
+                service.handles(session, policy=running[1], org_key=org)
+                if running is not None
+                else None
+            )
+    if told is None:
+        say("No policy is in force yet: `mlgov policy apply` puts one in force.")
+        return
+    for each in told or ["The policy names no user group by its handle."]:
+        say(each)
 
 
 @app.command()

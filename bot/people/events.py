@@ -146,6 +146,7 @@ class Events:
                 removed=[str(one) for one in event.get("removed_users") or ()],
                 org_key=self._ours.org_key,
                 now=now,
+                updated=payloads.stamp(event.get("date_update")),
             )
             self._watch(session, changes, now)
 

@@ -9,6 +9,7 @@ from workflows.people.linking import (
     PeopleJoined,
     PeopleNotJoined,
 )
+from workflows.people.policy_groups import HandleClear, HandleTold, HandleUnclear
 from workflows.wording import counted
 
 _NAMES = 10
@@ -39,6 +40,63 @@ def approvers_changed(
         ],
         is_final=True,
     )
+
+
+def handle_unclear(record: HandleTold, notice: HandleUnclear, scene: Scene) -> Rendered:
+    """A handle that the policy goes by names nobody."""
+    if not scene.is_closed:
+        text = "A user group that the policy names isn't clear. People from outside read this channel, so nothing more is said here."
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    if record.unclear is None:
+        text = f"{record.word} in the policy named nobody for a while; it means a user group again"
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    if record.is_over:
+        text = (
+            f"{record.word} in the policy still names nobody; a newer message says why"
+        )
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    unclear = record.unclear
+    text = f"{record.word} in the policy names nobody: {unclear.clause}"
+    groups = [f"• has it now: {_group(record, one)}" for one in unclear.having]
+    if record.group is not None:
+        groups.append(f"• the policy means: {_group(record, record.group)}")
+    named = f"It stands at {', '.join(record.places)}. " if record.places else ""
+    return Rendered(
+        text,
+        [
+            blocks.section("\n".join([f"*{blocks.escape(text)}*", *groups])),
+            blocks.section(blocks.escape(f"Next: {unclear.remedy}.")),
+            blocks.context(
+                blocks.escape(
+                    f"{named}New requests that go by it are refused, and nobody holds a role by it. "
+                    "Requests that wait stay with the people they asked."
+                )
+            ),
+        ],
+    )
+
+
+def handle_clear(record: HandleTold, notice: HandleClear, scene: Scene) -> Rendered:
+    """A handle that named nobody means a user group again."""
+    if not scene.is_closed:
+        text = "A user group that the policy names is clear again. People from outside read this channel, so nothing more is said here."
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    if record.is_over or record.unclear is not None or record.group is None:
+        text = f"{record.word} in the policy was clear again for a while; a newer message says what came then"
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    text = f"{record.word} in the policy is clear again: it means {_group(record, record.group)}"
+    return Rendered(
+        text,
+        [
+            blocks.section(f"*{text}*"),
+            blocks.context("Whoever was refused by it can ask again."),
+        ],
+    )
+
+
+def _group(record: HandleTold, group_id: str) -> str:
+    name = record.names.get(group_id)
+    return f"{blocks.escape(name, 80)} ({group_id})" if name else group_id
 
 
 def joined(record: JoinedTold, notice: PeopleJoined, scene: Scene) -> Rendered:

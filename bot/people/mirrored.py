@@ -18,16 +18,23 @@ from workflows.policy import Policy
 def directory(
     slack: WebClient, database: Database, team: Team, policy: Callable[[], Policy]
 ) -> Directory:
-    """Changes of groups that approve are told, whom files named by address is joined with who they are in Slack, and who
+    """Changes of groups that approve are told, and handles of the policy that name nobody; whom files named by address is joined with who they are in Slack, and who
     reads digests is enrolled."""
 
     def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
-        people.announce_groups(
-            session, changes, policy=policy(), org_key=team.org_key, now=now
-        )
+        rules, org_key = policy(), team.org_key
+        people.settle_handles(session, policy=rules, org_key=org_key, now=now)
+        people.announce_groups(session, changes, policy=rules, org_key=org_key, now=now)
 
     def finish(session: Session, now: datetime) -> bool:
         rules, org_key = policy(), team.org_key
+        people.settle_handles(
+            session,
+            policy=rules,
+            org_key=org_key,
+            now=now,
+            is_whole=people.has_groups(session, org_key),
+        )
         if people.join(session, policy=rules, org_key=org_key, now=now).has_more:
             return True
         # At a first start nobody was known when what recurs was set up.

@@ -71,6 +71,7 @@ def person(user: Payload, ours: Organisation) -> PersonSeen:
         is_stranger=not own,
         is_deactivated=bool(user.get("deleted")),
         status_away_until=away_until(profile),
+        updated=stamp(user.get("updated")),
     )
 
 
@@ -116,6 +117,11 @@ def stranger(
     )
 
 
+def stamp(value: object) -> int | None:
+    """Slack's own time of a change, in seconds since 1970; None where it tells none."""
+    return value if isinstance(value, int) and value > 0 else None
+
+
 def group(subteam: Payload) -> GroupSeen:
     """A user group, with its members where they are told."""
     members = subteam.get("users")
@@ -125,6 +131,7 @@ def group(subteam: Payload) -> GroupSeen:
         name=str(subteam.get("name") or ""),
         is_disabled=bool(subteam.get("date_delete")),
         members=tuple(str(one) for one in members) if members is not None else None,
+        updated=stamp(subteam.get("date_update")),
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from bot.people import messages
 from bot.rendering import Renderer, Scene
-from workflows.people import groups, linking
+from workflows.people import groups, linking, policy_groups
 from workflows.people.groups import ApproversChanged, ApproversTold
 from workflows.people.linking import (
     JoinedTold,
@@ -14,6 +14,7 @@ from workflows.people.linking import (
     PeopleJoined,
     PeopleNotJoined,
 )
+from workflows.people.policy_groups import HandleClear, HandleTold, HandleUnclear
 
 
 def _changed(session: Session, notice: ApproversChanged, scene: Scene) -> ApproversTold:
@@ -30,8 +31,16 @@ def _not_joined(
     return linking.read_not_joined(session, notice)
 
 
+def _handle(
+    session: Session, notice: HandleUnclear | HandleClear, scene: Scene
+) -> HandleTold:
+    return policy_groups.read(session, notice, policy=scene.policy)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApproversChanged, _changed, messages.approvers_changed),
+    Renderer(HandleUnclear, _handle, messages.handle_unclear),
+    Renderer(HandleClear, _handle, messages.handle_clear),
     Renderer(PeopleJoined, _joined, messages.joined),
     Renderer(PeopleNotJoined, _not_joined, messages.not_joined),
 )

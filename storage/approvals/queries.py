@@ -127,7 +127,6 @@ _STANDING = (
         _person.c.country,
         _member.c.since,
         _group.c.slack_id.label("group_id"),
-        _group.c.handle,
         _group.c.name.label("group_name"),
         _group.c.refreshed_at.label("group_read_at"),
     )

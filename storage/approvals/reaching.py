@@ -37,7 +37,6 @@ _MEMBERS = (
     select(
         *_PERSON_COLUMNS,
         UserGroup.slack_id.label("group_id"),
-        UserGroup.handle,
         UserGroupMember.since,
     )
     .join(UserGroupMember, UserGroupMember.person_id == Person.id)
@@ -45,13 +44,10 @@ _MEMBERS = (
     .where(
         UserGroup.org_key == bindparam("org"),
         UserGroup.is_disabled.is_(False),
-        or_(
-            UserGroup.slack_id.in_(bindparam("slack_ids", expanding=True)),
-            UserGroup.handle.in_(bindparam("handles", expanding=True)),
-        ),
+        UserGroup.slack_id.in_(bindparam("slack_ids", expanding=True)),
     )
 )
-_GROUP_NAMES = select(UserGroup.slack_id, UserGroup.handle, UserGroup.name).where(
+_GROUP_NAMES = select(UserGroup.slack_id, UserGroup.name).where(
     UserGroup.org_key == bindparam("org")
 )
 
@@ -67,22 +63,15 @@ def list_named(
     ).all()
 
 
-def list_members(
-    session: Session,
-    org_key: str,
-    *,
-    slack_ids: Collection[str],
-    handles: Collection[str],
-) -> Rows:
-    """Members of user groups by the group's Slack id or handle; one row per person and group."""
-    if not slack_ids and not handles:
+def list_members(session: Session, org_key: str, *, slack_ids: Collection[str]) -> Rows:
+    """Members of enabled user groups by the group's Slack id; one row per person and group."""
+    if not slack_ids:
         return []
     return session.execute(
-        _MEMBERS,
-        {"org": org_key, "slack_ids": list(slack_ids), "handles": list(handles)},
+        _MEMBERS, {"org": org_key, "slack_ids": list(slack_ids)}
     ).all()
 
 
 def list_groups(session: Session, org_key: str) -> Rows:
-    """All user groups (slack_id, handle, name), to name them to people."""
+    """All user groups (slack_id, name), to name them to people."""
     return session.execute(_GROUP_NAMES, {"org": org_key}).all()

@@ -79,9 +79,9 @@ class ApprovalStage(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     approvers: Mapped[list[Any]]
-    """One `{"rule": "role:finance", "who": ["@finance-partners"]}` per approver of the policy: its own word, and the
-    Slack ids, `@group`s or `person:ID`s that it stood for when the request was opened; `party` is the index of its
-    group in the stage, where there is more than one."""
+    """One `{"rule": "role:finance", "who": ["S024BE7LH"], "written": ["@finance-partners"]}` per approver of the policy:
+    its own word, and the Slack ids or `person:ID`s that it stood for when the request was opened; `written` has the
+    handles of groups as they were, `party` is the index of its group in the stage, where there is more than one."""
     quorum: Mapped[int]
     ask: Mapped[str]
     rules: Mapped[dict[str, Any] | None] = mapped_column(JSON)

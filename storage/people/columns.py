@@ -98,6 +98,7 @@ FREE = _columns(
         # Slack's channels and groups, and ids of the organisation.
         "channel": "org_key slack_id name",
         "user_group": "org_key slack_id handle name",
+        "policy_group": "org_key handle group_id fault others",
         "gate": "key",
         "person": "id org_key",
         # mlgov's own bookkeeping.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -136,11 +136,14 @@ def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> None:
-    """Slack has just told of these people."""
+    """Slack was asked about these people then, and answered; nothing was heard of them since."""
     if ids:
         session.execute(
             update(Person)
-            .where(Person.id.in_(sorted(ids)))
+            .where(
+                Person.id.in_(sorted(ids)),
+                or_(Person.heard_at.is_(None), Person.heard_at <= read_at),
+            )
             .values(refreshed_at=read_at)
             .execution_options(synchronize_session="evaluate")
         )
@@ -166,21 +169,22 @@ def list_groups(
     )
 
 
-def list_groups_by_handle(
-    session: Session, org_key: str, handles: Collection[str]
+def lock_groups(
+    session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[UserGroup]:
-    """Enabled user groups by handle, without the at sign."""
-    if not handles:
+    """User groups by Slack ids as they are now; nobody else changes them before this transaction ends."""
+    if not slack_ids:
         return []
     return (
         session.execute(
             select(UserGroup)
             .where(
                 UserGroup.org_key == org_key,
-                UserGroup.handle.in_(sorted(set(handles))),
-                UserGroup.is_disabled.is_(False),
+                UserGroup.slack_id.in_(sorted(set(slack_ids))),
             )
             .order_by(UserGroup.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
         )
         .scalars()
         .all()
@@ -201,11 +205,16 @@ def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 def disable_other_groups(
     session: Session, org_key: str, kept: Collection[str], read_at: datetime
 ) -> None:
-    """User groups that Slack no longer lists give nobody any right."""
+    """User groups that Slack did not list at that moment give nobody any right; those that were told of since do."""
     session.execute(
         update(UserGroup)
         .where(
-            UserGroup.org_key == org_key, UserGroup.slack_id.not_in(sorted(set(kept)))
+            UserGroup.org_key == org_key,
+            UserGroup.slack_id.not_in(sorted(set(kept))),
+            *(
+                or_(at.is_(None), at <= read_at)
+                for at in (UserGroup.refreshed_at, UserGroup.heard_at)
+            ),
         )
         .values(is_disabled=True, refreshed_at=read_at)
         .execution_options(synchronize_session=False)
@@ -304,6 +313,28 @@ def list_channels(
     )
 
 
+def lock_channels(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> Sequence[Channel]:
+    """Mirrored channels by Slack ids as they are now; nobody else changes them before this transaction ends."""
+    if not slack_ids:
+        return []
+    return (
+        session.execute(
+            select(Channel)
+            .where(
+                Channel.org_key == org_key,
+                Channel.slack_id.in_(sorted(set(slack_ids))),
+            )
+            .order_by(Channel.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add channels that are not there yet."""
     if rows:
@@ -340,14 +371,21 @@ def leave_channels(session: Session, org_key: str, slack_ids: Collection[str]) -
 
 
 def forget_channel_reads(
-    session: Session, org_key: str, slack_ids: Collection[str] | None = None
+    session: Session,
+    org_key: str,
+    slack_ids: Collection[str] | None = None,
+    *,
+    heard_at: datetime,
 ) -> None:
-    """What is known of these channels, or of all, may be wrong: until they are asked again nothing is closed."""
+    """What is known of these channels, or of all, may be wrong: until they are asked again nothing is closed.
+
+    Readings that began before `heard_at` (real time) do not count any more.
+    """
     statement = update(Channel).where(Channel.org_key == org_key)
     if slack_ids is not None:
         statement = statement.where(Channel.slack_id.in_(sorted(set(slack_ids))))
     session.execute(
-        statement.values(refreshed_at=None).execution_options(
+        statement.values(refreshed_at=None, heard_at=heard_at).execution_options(
             synchronize_session="fetch"
         )
     )

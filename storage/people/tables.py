@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
@@ -40,6 +40,10 @@ class Person(Base):
     is_deactivated: Mapped[bool] = mapped_column(default=False)
     refreshed_at: Mapped[datetime | None]
     """When Slack last told us about this person (real time)."""
+    heard_at: Mapped[datetime | None]
+    """When an event last told of them (real time): a reading that began before is older than what stands here."""
+    slack_updated: Mapped[int | None] = mapped_column(BigInteger)
+    """Slack's own time of the last change that it told of, in seconds since 1970: an event of before is no news."""
     home_opened_at: Mapped[datetime | None]
     status_away_until: Mapped[datetime | None]
     """Until when their Slack status says that they are away; none when it says nothing of the kind."""
@@ -79,6 +83,33 @@ class UserGroup(Base):
     name: Mapped[str]
     is_disabled: Mapped[bool] = mapped_column(default=False)
     refreshed_at: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    """As of a person."""
+    slack_updated: Mapped[int | None] = mapped_column(BigInteger)
+    """As of a person."""
+
+
+class PolicyGroup(Base):
+    """Which user group a handle of the policy means: the one that had it when an administrator last put the policy in
+    force, or that was the first to have it since."""
+
+    __tablename__ = "policy_group"
+
+    org_key: Mapped[str] = mapped_column(primary_key=True)
+    handle: Mapped[str] = mapped_column(primary_key=True)
+    """Without the at sign."""
+    group_id: Mapped[str | None]
+    """The group's Slack id; none as long as no group had the handle alone."""
+    meant_at: Mapped[datetime | None]
+    """Since when it means that group (governed time)."""
+    fault: Mapped[str | None]
+    """What administrators were told is wrong with it, as `workflows.handles.Fault`; none while it is well."""
+    others: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """The Slack ids of the groups that had the handle when that was told."""
+    fault_at: Mapped[datetime | None]
+    """Since when (governed time)."""
+    times: Mapped[int] = mapped_column(default=0)
+    """How many times something was told of it: tells one message from the next."""
 
 
 class UserGroupMember(Base):
@@ -110,6 +141,8 @@ class Channel(Base):
     has_guests: Mapped[bool] = mapped_column(default=False)
     bot_is_member: Mapped[bool] = mapped_column(default=False)
     refreshed_at: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    """When an event last said that who reads it may have changed (real time)."""
 
 
 class MirrorReading(Base):

@@ -1,6 +1,7 @@
 """What the doctor finds in Slack and on the record that `mlgov run` would meet later."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def disabled(slack: Sandbox, place: Path) -> None:
     slack.world.usergroups["S0FIN"].date_delete = 1
 
 
+def twice(slack: Sandbox, place: Path) -> None:
+    slack.world.usergroups["S0TWO"] = replace(
+        slack.world.usergroups["S0FIN"], id="S0TWO"
+    )
+
+
 def bot_outside(slack: Sandbox, place: Path) -> None:
     del slack.world.channels["C0AUDIT"].members["U0MLGOV"]
 
@@ -67,6 +74,12 @@ FOUND: dict[str, tuple[Change, str, str, int]] = {
         disabled,
         "groups",
         "failed: @finance is disabled. Mend it in Slack, or correct the policy.",
+        1,
+    ),
+    "a handle that two groups have": (
+        twice,
+        "groups",
+        "failed: @finance names nobody: 2 user groups in Slack have the handle @finance. Next: write the id of the right one in the policy instead (S0FIN or S0TWO), or give the others another handle in Slack.",
         1,
     ),
     "a channel that Slack doesn't have": (
@@ -114,6 +127,7 @@ def test_what_the_policy_names(
         ended = typed(right, tmp_path, "doctor")
     finally:
         group.date_delete, ada.deleted, channel.members = 0, False, members
+        slack.world.usergroups.pop("S0TWO", None)
     assert states(ended)[name] == words
     assert ended.code == code
 

@@ -1,7 +1,7 @@
 """From the policy's gate to the stages of one request: conditions told, words replaced by whom they stand for now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from workflows.approvals.rules import Entitlement, Standing, entitlement
@@ -13,6 +13,7 @@ from workflows.approvals.stages import (
     Party,
     Stage,
 )
+from workflows.handles import ONCALL, Meant
 from workflows.policy import Gate, Policy
 from workflows.policy import gates as policy_gates
 from workflows.policy.conditions import holds
@@ -20,7 +21,6 @@ from workflows.policy.facts import Facts
 
 SUBJECT = "subject."
 ROLE = "role:"
-ONCALL = "oncall:"
 MANAGER = "requester.manager"
 
 
@@ -33,6 +33,8 @@ class Words:
     """`owner`, `sponsor`, `manager`, `developer`, `validator` of the subject → person id."""
     manager_id: str | None = None
     """The requester's manager."""
+    meant: Meant = field(default_factory=Meant)
+    """Which user groups the policy's handles mean."""
 
     def of(self, word: str, party: int = 0) -> Approver:
         """One approver of the policy, with whom it stands for."""
@@ -42,9 +44,13 @@ class Words:
             person = self.people.get(word.removeprefix(SUBJECT))
             return Approver(word, _person(person), party)
         if word.startswith(ROLE):
-            who = self.policy.roles[word.removeprefix(ROLE)]
-            return Approver(word, who, party)
-        return Approver(word, (word.removeprefix(ONCALL),), party)
+            return self._named(word, self.policy.roles[word.removeprefix(ROLE)], party)
+        return self._named(word, (word.removeprefix(ONCALL),), party)
+
+    def _named(self, word: str, written: tuple[str, ...], party: int) -> Approver:
+        who = self.meant.who(written)
+        kept = written if who != written else ()
+        return Approver(word, who, party, written=kept)
 
 
 def _person(person_id: str | None) -> tuple[str, ...]:
@@ -134,17 +140,19 @@ def fallback_of(gate: Gate, name: str, words: Words) -> tuple[Approver, ...]:
     )
 
 
-def breakers(policy: Policy, gate: str) -> tuple[Approver, ...]:
+def breakers(policy: Policy, gate: str, meant: Meant) -> tuple[Approver, ...]:
     """Whom the policy lets break the glass at this gate."""
     found = policy.gates.get(gate)
     if found is None or found.break_glass is None:
         return ()
-    words = Words(policy, {})
+    words = Words(policy, {}, meant=meant)
     return tuple(words.of(word) for word in found.break_glass.by)
 
 
-def may_break(policy: Policy, gate: str, standing: Standing) -> Entitlement | None:
+def may_break(
+    policy: Policy, gate: str, standing: Standing, meant: Meant
+) -> Entitlement | None:
     """By which of the policy's words this person may break the glass at this gate; None when they may not."""
     if not standing.is_member:
         return None
-    return entitlement(breakers(policy, gate), standing)
+    return entitlement(breakers(policy, gate, meant), standing)

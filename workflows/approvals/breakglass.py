@@ -9,7 +9,7 @@ from storage.actions import queries as more
 from storage.approvals import changing
 from storage.enums import ApprovalState
 from storage.people.channels import find_channel
-from workflows import outbox, timers
+from workflows import handles, outbox, timers
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
     announcements,
@@ -29,6 +29,7 @@ from workflows.approvals.rules import Basis, Entitlement
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact
 from workflows.outbox import Destination
+from workflows.policy import naming
 
 REVIEW = "approval.review"
 """The timer that speaks up when nobody has reviewed broken glass in time; `seq` counts how often."""
@@ -46,9 +47,10 @@ def breaks(
 ) -> Entitlement:
     """Whoever the policy names for this gate, also who asked or took part: it is all on record, and told."""
     standing = people.standing(at.rows)
-    named = may_break(around.policy, at.head.gate, standing)
+    meant = handles.read(session, around.org_key, naming.people(around.policy))
+    named = may_break(around.policy, at.head.gate, standing, meant)
     if named is None:
-        words = breakers(around.policy, at.head.gate)
+        words = breakers(around.policy, at.head.gate, meant)
         asked = [who for one in words for who in one.who]
         if words:
             door.ask_first((Basis(standing),), asked, around)
@@ -128,7 +130,8 @@ def reviews(
             "Nobody broke the glass here, so there is nothing to review."
         )
     standing = people.standing(at.rows)
-    breaks_too = may_break(around.policy, head.gate, standing)
+    meant = handles.read(session, around.org_key, naming.people(around.policy))
+    breaks_too = may_break(around.policy, head.gate, standing, meant)
     givers = people.givers(session, request.stages)
     admitted = [
         rules.admission(stage, standing, around.now, givers) for stage in request.stages
@@ -140,7 +143,7 @@ def reviews(
     if entitled is not None and not set_apart & {actor.id, entitled.place}:
         return entitled
     if entitled is None:
-        words = breakers(around.policy, head.gate)
+        words = breakers(around.policy, head.gate, meant)
         asked = {who for one in words for who in one.who}
         asked |= reads.groups_asked(session, head.id)
         door.ask_first((Basis(standing),), asked, around)

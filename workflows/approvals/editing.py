@@ -24,7 +24,7 @@ from workflows.approvals import (
     separation,
     sight,
 )
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import bind, passes_by
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.forms import Edit
@@ -219,8 +219,9 @@ def _plan(
     decided = queries.list_decided(session, head.id)
     apart = separation.apart(gate, prepared, actor)
     expires_at = around.now + gate.expires_after
-    rows = queries.list_standing(session, actor.id)
-    words = Words(around.policy, prepared.people, rows[0].manager_id if rows else None)
+    words = people.words(
+        session, around.policy, prepared.people, actor.id, org_key=around.org_key
+    )
     dropped: tuple[Dropped, ...] = ()
     if by_rule:
         stages, stage, start = request.stages, 0, 0

@@ -18,7 +18,6 @@ from workflows.approvals import (
     rules,
     seating,
 )
-from workflows.approvals.binding import Words
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import HandOver
@@ -27,7 +26,6 @@ from workflows.approvals.rules import Basis, Entitlement, Refusal, Vote
 from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
-from workflows.policy import Policy
 
 
 def hand_over(
@@ -46,7 +44,7 @@ def hand_over(
             "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
             field="to",
         )
-    among = _among(around.policy, head.gate)
+    among = _among(session, head.gate, around)
     _require_fit(session, actor, taker, at, among, around)
     if taker.id == holder_id:
         raise InvalidInput(
@@ -126,11 +124,13 @@ def hand_over(
     )
 
 
-def _among(policy: Policy, gate: str) -> tuple[str, ...]:
+def _among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...]:
     """Whom the policy lets take a place at this gate, beside those whom the stage asks."""
-    words = Words(policy, {})
+    words = people.words(session, around.policy, {}, None, org_key=around.org_key)
     return tuple(
-        who for word in policy.gate(gate).hand_over_to for who in words.of(word).who
+        who
+        for word in around.policy.gate(gate).hand_over_to
+        for who in words.of(word).who
     )
 
 

@@ -1,6 +1,6 @@
 """Whom approver rules reach, read from the mirror of Slack."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
+from workflows import handles
 from workflows.approvals import rules
+from workflows.approvals.binding import Words
 from workflows.approvals.rules import PERSON, Approver, Group, Stage, Standing
+from workflows.policy import Policy, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,7 @@ def standing(rows: Sequence[Any]) -> Standing:
         is_member(first),
         first.refreshed_at,
         tuple(
-            Group(
-                row.group_id, row.handle, row.group_name, row.group_read_at, row.since
-            )
+            Group(row.group_id, row.group_name, row.group_read_at, row.since)
             for row in rows
             if row.group_id is not None
         ),
@@ -80,6 +81,24 @@ def one(session: Session, person_id: str) -> Reached | None:
         row.id,
         row.slack_id,
         row.name,
+    )
+
+
+def words(
+    session: Session,
+    policy: Policy,
+    people_of: Mapping[str, str | None],
+    requester_id: str | None,
+    *,
+    org_key: str,
+) -> Words:
+    """What the words of this policy stand for now, in a request of somebody (None for nobody's) about these people."""
+    rows = queries.list_standing(session, requester_id) if requester_id else ()
+    return Words(
+        policy,
+        people_of,
+        rows[0].manager_id if rows else None,
+        handles.read(session, org_key, naming.people(policy)),
     )
 
 
@@ -120,7 +139,6 @@ def reached_parties(
         for who in (*approver.who, *(approver.among or ()))
     }
     ids = {word.removeprefix(PERSON) for word in words if word.startswith(PERSON)}
-    handles = {word[1:] for word in words if word.startswith("@")}
     slack_ids = {word for word in words if word[0] in "UWS" and PERSON not in word}
     named: dict[str, dict[str, Reached]] = {}
     members: dict[str, dict[str, tuple[Reached, datetime]]] = {}
@@ -143,12 +161,9 @@ def reached_parties(
         if (found := person(row)) is not None:
             named.setdefault(PERSON + row.id, {})[row.id] = found
             named.setdefault(found.slack_id, {})[row.id] = found
-    for row in reaching.list_members(
-        session, org_key, slack_ids=slack_ids, handles=handles
-    ):
+    for row in reaching.list_members(session, org_key, slack_ids=slack_ids):
         if (found := person(row)) is not None:
-            for word in (row.group_id, f"@{row.handle}"):
-                members.setdefault(word, {})[row.id] = (found, row.since)
+            members.setdefault(row.group_id, {})[row.id] = (found, row.since)
 
     def admits(stage: Stage, approver: Approver, id_: str, since: datetime) -> bool:
         if stage.pinned is None and by is None:

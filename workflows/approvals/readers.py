@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from workflows.approvals.absences import Principal
-from workflows.approvals.binding import MANAGER, ONCALL, ROLE
+from workflows.approvals.binding import MANAGER, ROLE
 from workflows.approvals.extras import Handover
 from workflows.approvals.records import Line, Reader
 from workflows.approvals.rules import (
@@ -18,6 +18,7 @@ from workflows.approvals.rules import (
     given,
 )
 from workflows.approvals.stages import HANDED_OVER, Bound, Stage
+from workflows.handles import ONCALL
 
 _BY_WORD = {
     "subject.sponsor": "you sponsor this project",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching, waiting
 from storage.enums import ApprovalState, Verdict
+from workflows import handles
 from workflows.actors import Actor
 from workflows.approvals import absences, more, people, readers
 from workflows.approvals.absences import Principal
@@ -32,7 +33,7 @@ from workflows.approvals.rules import (
 )
 from workflows.approvals.stages import Bound, Stage
 from workflows.errors import NotFound
-from workflows.policy import Policy
+from workflows.policy import Policy, naming
 from workflows.subjects import SubjectType, Words
 
 NO_REQUEST = "There is no such request here any more. `/mlgov approvals` lists what waits for you."
@@ -90,6 +91,11 @@ def cards(
     away = absences.principals(session, rows, reader_id or "", now=now)
     now_asked = [Stage.of(stages[id_][head.stage]) for id_, head in heads.items()]
     givers = people.givers(session, now_asked) if reader is not None else {}
+    meant = (
+        handles.read(session, rows[0].org_key, naming.people(policy))
+        if rows
+        else handles.Meant()
+    )
 
     def told(id_: int, facts: dict[str, Any]) -> Words:
         head = heads[id_]
@@ -114,7 +120,7 @@ def cards(
             givers,
             reader is not None
             and heads[id_].state == ApprovalState.PENDING
-            and may_break(policy, heads[id_].gate, reader) is not None,
+            and may_break(policy, heads[id_].gate, reader, meant) is not None,
             now=now,
             words=told(id_, heads[id_].facts),
             is_editable=subjects[heads[id_].subject_type].is_editable,
@@ -197,7 +203,7 @@ def asked_by(
 
 
 def groups_asked(session: Session, approval_id: int) -> frozenset[str]:
-    """Whom the stages of a request name (Slack ids and `@group`s), to be confirmed with Slack before a decision."""
+    """Whom the stages of a request name (Slack ids of people and groups), to be confirmed with Slack before a decision."""
     return frozenset(
         who
         for approvers in queries.list_approvers(session, approval_id)
@@ -213,17 +219,23 @@ class _Names:
     def __init__(
         self, session: Session, heads: Any, stages: Mapping[int, Sequence[Any]]
     ) -> None:
-        words = {
-            who
+        items = [
+            item
             for rows in stages.values()
             for row in rows
             for item in (
                 *row.approvers,
                 *((row.rules or {}).get("escalate") or {}).get("approvers", ()),
             )
-            for who in item["who"]
+        ]
+        words = {who for item in items for who in item["who"]}
+        self._names: dict[str, str] = {
+            # A group that the mirror has lost is told by the handle that it had.
+            slack_id: word
+            for item in items
+            if len(written := item.get("written", ())) == len(item["who"])
+            for slack_id, word in zip(item["who"], written, strict=True)
         }
-        self._names: dict[str, str] = {}
         org_key = next((head.org_key for head in heads), None)
         if org_key is None:
             return
@@ -236,10 +248,9 @@ class _Names:
             self._names[PERSON + row.id] = row.name
             if row.slack_id:
                 self._names[row.slack_id] = row.name
-        if any(word[0] in "@S" for word in words):
+        if any(word[0] == "S" for word in words):
             for row in reaching.list_groups(session, org_key):
                 self._names[row.slack_id] = row.name
-                self._names[f"@{row.handle}"] = row.name
 
     def told(self, approvers: Iterable[Approver]) -> tuple[str, ...]:
         """Whom approvers stand for, each once."""

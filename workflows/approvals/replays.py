@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
 from storage.enums import ApprovalState
-from workflows import outbox, timers
+from workflows import handles, outbox, timers
 from workflows.actors import Actor
 from workflows.approvals import announcements, clocks, people, routing, ways
 from workflows.approvals.binding import Words, bind, passes_by
@@ -19,7 +19,8 @@ from workflows.approvals.endings import EXPIRE, Circumstances
 from workflows.approvals.stages import Bound, Stage
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError
-from workflows.policy import Policy
+from workflows.handles import Meant
+from workflows.policy import Policy, naming
 from workflows.policy.facts import FACTS
 
 Effect = Literal["same", "routed", "sped_up", "blocked", "unknown"]
@@ -57,6 +58,7 @@ def simulate(
     """Replay requests since then. Who is in which group is as of now; nothing is changed."""
     rows = replaying.list_since(session, since)
     stages = replaying.stages_of(session, [row.id for row in rows])
+    meant = handles.read(session, org_key, naming.people(policy), afresh=True)
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     replayed = []
@@ -65,10 +67,8 @@ def simulate(
         old = [Stage.of(one) for one in stages[row.id]] if not kept.by_rule else []
         barred = {row.requester_id, *kept.apart}
         before.update(_asked(session, old, barred, org_key))
-        effect, why, new = _replay(session, row, kept, policy, org_key)
-        if effect == "same" and [one.stored() for one in old] != [
-            one.stored() for one in new
-        ]:
+        effect, why, new = _replay(session, row, kept, policy, meant, org_key)
+        if effect == "same" and not _are_same(old, new):
             effect = "sped_up" if _places(new) < _places(old) else "routed"
             why = _told(old, new)
         after.update(
@@ -90,6 +90,16 @@ def simulate(
         {names.get(one, one): before[one] for one in names},
         {names.get(one, one): after[one] for one in names},
     )
+
+
+def _are_same(old: Sequence[Stage], new: Sequence[Stage]) -> bool:
+    """Whether nothing differs. Stages of an earlier release named groups by handle, and are compared as they were written."""
+    if any(handles.is_handle(who) for stage in old for who in stage.named):
+        old, new = (
+            [each.as_written() for each in old],
+            [each.as_written() for each in new],
+        )
+    return [one.stored() for one in old] == [one.stored() for one in new]
 
 
 def _places(stages: Sequence[Stage]) -> int:
@@ -117,7 +127,12 @@ def _asked(
 
 
 def _replay(
-    session: Session, row: Any, kept: Bound, policy: Policy, org_key: str
+    session: Session,
+    row: Any,
+    kept: Bound,
+    policy: Policy,
+    meant: Meant,
+    org_key: str,
 ) -> tuple[Effect, str, tuple[Stage, ...]]:
     gate = policy.gates.get(row.gate)
     if gate is None:
@@ -125,7 +140,7 @@ def _replay(
     known = FACTS.get(gate.subject_type(row.gate), {})
     if row.bound is None or (any(gate.conditions()) and kept.facts.keys() < set(known)):
         return "unknown", "its facts were not kept, so no condition can be told", ()
-    words = Words(policy, kept.people, row.manager_id)
+    words = Words(policy, kept.people, row.manager_id, meant)
     try:
         by_rule = passes_by(gate, row.gate, kept.facts)
         if by_rule:
@@ -174,8 +189,13 @@ def reroute(
         return Rerouted(approval_id, False, "it is on this version already")
     if gate is None:
         return Rerouted(approval_id, False, "the policy has no such gate any more")
-    rows = queries.list_standing(session, request.requester_id)
-    words = Words(around.policy, kept.people, rows[0].manager_id if rows else None)
+    words = people.words(
+        session,
+        around.policy,
+        kept.people,
+        request.requester_id,
+        org_key=around.org_key,
+    )
     votes = votes_of(session, approval_id)
     decided = {vote.position for vote in votes}
     done = max(decided, default=-1) + 1

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import changing, queries, replaying
+from storage.approvals import changing, replaying
 from storage.policies import queries as policies
 from workflows import policy as policies_text
 from workflows.actors import SYSTEM
 from workflows.approvals import people as people_of
 from workflows.approvals import routing, rules, ways
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import bind, passes_by
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.stages import Bound, Stage
@@ -118,8 +118,9 @@ def _rest(
     gate = policy.gates.get(head.gate)
     if gate is None or passes_by(gate, head.gate, read.conditions):
         return later, bound.way or ()
-    rows = queries.list_standing(session, request.requester_id)
-    words = Words(policy, bound.people, rows[0].manager_id if rows else None)
+    words = people_of.words(
+        session, policy, bound.people, request.requester_id, org_key=around.org_key
+    )
     chosen, _ = bind(gate, head.gate, words, read.conditions)
     has = {stage.name for stage in request.stages}
     new = [stage for stage in chosen if stage.name not in has]

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
 from storage.enums import Ask
 from storage.people import readings
 from workflows.actors import Actor
@@ -14,6 +13,7 @@ from workflows.approvals import announcements, people, rules, seating
 from workflows.approvals.binding import Words, bound, fallback_of, pin
 from workflows.approvals.stages import Approver, Stage
 from workflows.errors import GovernanceError
+from workflows.handles import Unclear
 from workflows.policy import Gate, Policy
 
 
@@ -34,7 +34,8 @@ def staffed(
 ) -> tuple[Stage, ...]:
     """The stages with their members pinned and fallbacks added where too few could decide.
 
-    `barred` may not decide. Raises NobodyToDecide, naming the stage, when it could never pass by `by`.
+    `barred` may not decide. Raises NobodyToDecide, naming the stage, when it could never pass by `by`, or when a handle
+    of the policy that it goes by names nobody: whom that was to mean is not for a request to guess.
     """
     if not stages:
         raise NobodyToDecide(
@@ -43,6 +44,7 @@ def staffed(
         )
     bound_ = [replace(stage, pinned=None) for stage in stages]
     while True:
+        _require_clear(session, bound_, words)
         found = people.reached_parties(session, bound_, org_key, by=by)
         short = _shortage(bound_, found, barred)
         if short is None:
@@ -61,6 +63,23 @@ def staffed(
 def with_fallback(stage: Stage, spare: tuple[Approver, ...]) -> Stage:
     """The stage with those added who decide in place of nobody."""
     return replace(stage, approvers=stage.approvers + spare, fallback=spare)
+
+
+def _require_clear(session: Session, stages: Sequence[Stage], words: Words) -> None:
+    for stage in stages:
+        late = stage.escalation.approvers if stage.escalation is not None else ()
+        for word in (each for one in (*stage.approvers, *late) for each in one.written):
+            if (unclear := words.meant.unclear.get(word)) is not None:
+                raise NobodyToDecide(
+                    _unread(session, stage) or _unclear(stage, unclear)
+                )
+
+
+def _unclear(stage: Stage, unclear: Unclear) -> str:
+    return (
+        f"The stage {stage.name} goes by {unclear.word}, and {unclear.clause}, so it names nobody. Nothing was sent. "
+        f"Ask an administrator to {unclear.remedy}."
+    )
 
 
 def _shortage(
@@ -135,8 +154,7 @@ def route(
     org_key: str,
 ) -> Route:
     """The way that a request of this person would take, as far as it can be told before it is written."""
-    rows = queries.list_standing(session, actor.id)
-    words = Words(policy, people_of, rows[0].manager_id if rows else None)
+    words = people.words(session, policy, people_of, actor.id, org_key=org_key)
     stages = [bound(gate, stage, words) for stage in gate.stages]
     told: set[str] = set()
     legs = []

@@ -48,7 +48,6 @@ class Group:
     """A user group someone is in, and when that was read from Slack."""
 
     slack_id: str
-    handle: str
     name: str
     read_at: datetime | None
     since: datetime | None = None
@@ -159,7 +158,6 @@ def entitlement(
     `admits` says whether being in a group counts for an approver.
     """
     by_group = {group.slack_id: group for group in standing.groups}
-    by_handle = {f"@{group.handle}": group for group in standing.groups}
     if any(approver.by == standing.person_id for approver in approvers):
         return None
     themselves = {f"{PERSON}{standing.person_id}", standing.slack_id}
@@ -167,7 +165,7 @@ def entitlement(
     parties: list[int] = []
     for approver in approvers:
         for who in approver.who:
-            group = by_group.get(who) or by_handle.get(who)
+            group = by_group.get(who)
             if who in themselves or (group is not None and admits(approver, group)):
                 if first is None:
                     first = approver, None if who in themselves else group

@@ -1,7 +1,7 @@
 """Stages as a request is bound to them: what the policy's words stood for, and how the stage row keeps it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,7 +19,10 @@ Way = Literal["add", "replace", "notify"]
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """One approver of a stage: the policy's word, and whom it stood for (Slack ids, `@group`s, `person:ID`s)."""
+    """One approver of a stage: the policy's word, and whom it stood for (Slack ids of people and user groups, `person:ID`s).
+
+    An `@group` among them names nobody: it is of an earlier release, and meant several groups, or none, when this one came.
+    """
 
     rule: str
     who: tuple[str, ...]
@@ -31,6 +34,8 @@ class Approver:
     """Whom the policy lets take places beside those whom the stage asks; None for a hand-over of an earlier release."""
     is_late: bool = False
     """Whether they came into the stage after it was bound: pins go by when they joined their group."""
+    written: tuple[str, ...] = ()
+    """The policy's own words for `who`, where those name user groups by handle."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Approver":
@@ -42,7 +47,12 @@ class Approver:
             stored.get("by"),
             tuple(stored["among"]) if "among" in stored else None,
             stored.get("late", False),
+            tuple(stored.get("written", ())),
         )
+
+    def as_written(self) -> "Approver":
+        """With user groups by handle, as the policy has them and earlier releases kept them."""
+        return replace(self, who=self.written or self.who, written=())
 
     def stored(self) -> dict[str, Any]:
         """As the stage row keeps it."""
@@ -55,6 +65,8 @@ class Approver:
             kept["among"] = list(self.among)
         if self.is_late:
             kept["late"] = True
+        if self.written:
+            kept["written"] = list(self.written)
         return kept
 
 
@@ -100,6 +112,26 @@ class Stage:
     escalated: bool = False
     fallback: tuple[Approver, ...] = ()
     """Who was added because too few could decide."""
+
+    @property
+    def named(self) -> list[str]:
+        """Whom its approvers stand for, those included who come when it is late."""
+        coming = self.escalation.approvers if self.escalation is not None else ()
+        return [who for one in (*self.approvers, *coming) for who in one.who]
+
+    def as_written(self) -> "Stage":
+        """With user groups by handle, as the policy has them and earlier releases kept them."""
+        late = self.escalation
+        return replace(
+            self,
+            approvers=tuple(one.as_written() for one in self.approvers),
+            escalation=replace(
+                late, approvers=tuple(one.as_written() for one in late.approvers)
+            )
+            if late is not None
+            else None,
+            fallback=tuple(one.as_written() for one in self.fallback),
+        )
 
     @property
     def own(self) -> list[Approver]:

@@ -19,7 +19,7 @@ from workflows.approvals import (
     separation,
     ways,
 )
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import bind, passes_by
 from workflows.approvals.binding import bound as bound_stage
 from workflows.approvals.endings import EXPIRE, Circumstances, Subjects
 from workflows.approvals.forms import SubmitRequest
@@ -70,8 +70,7 @@ def submit(
         raise
     if (known := _opened_before(session, actor, form)) is not None:
         return known
-    rows = queries.list_standing(session, actor.id)
-    words = Words(policy, prepared.people, rows[0].manager_id if rows else None)
+    words = people.words(session, policy, prepared.people, actor.id, org_key=org_key)
     facts, expires_at = prepared.conditions, now + gate.expires_after
     apart = separation.apart(gate, prepared, actor)
     by_rule = passes_by(gate, form.gate, facts)

@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import queries
 from workflows.actors import Actor
-from workflows.approvals import routing, separation
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals import people, routing, separation
+from workflows.approvals.binding import bind, passes_by
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.policy import Policy
 from workflows.subjects import Prepared
@@ -51,6 +50,11 @@ def demands(stages: Sequence[Stage]) -> tuple[str, ...]:
     return tuple(demand(stage) for stage in stages)
 
 
+def _is_demanded(stage: Stage, way: Sequence[str]) -> bool:
+    """Whether a way of before has the stage; one of an earlier release has user groups by the policy's handles."""
+    return demand(stage) in way or demand(stage.as_written()) in way
+
+
 def _word(approver: Approver) -> list[Any]:
     return [approver.rule, list(approver.who), approver.party]
 
@@ -80,8 +84,7 @@ def current(
     apart = separation.apart(gate, prepared, actor)
     if passes_by(gate, gate_name, prepared.conditions):
         return Way((), apart)
-    rows = queries.list_standing(session, actor.id)
-    words = Words(policy, prepared.people, rows[0].manager_id if rows else None)
+    words = people.words(session, policy, prepared.people, actor.id, org_key=org_key)
     stages, _ = bind(gate, gate_name, words, prepared.conditions)
     staffed = routing.staffed(
         session,
@@ -105,7 +108,7 @@ def beyond(bound: Bound, requester_id: str, now: Way) -> tuple[str, ...]:
     told = [
         f"{stage.name} has to decide today, and does not there, or not by the same rules"
         for stage in now.stages
-        if demand(stage) not in bound.way
+        if bound.way is not None and not _is_demanded(stage, bound.way)
     ]
     if now.apart.keys() - bound.apart.keys() - {requester_id}:
         told.append(

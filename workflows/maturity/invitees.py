@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from storage.enums import AskedAs
 from storage.people import queries as people
 from storage.people.tables import Person
-from workflows import permissions
+from workflows import handles, permissions
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotAllowed, NotFound, RefusalFact
 from workflows.policy import Policy
@@ -34,21 +34,15 @@ def folded(text: str) -> str:
 
 def _members(session: Session, org_key: str, names: Collection[str]) -> set[str]:
     """Opaque ids of the people that Slack ids and groups name."""
-    groups = [
-        *people.list_groups_by_handle(
-            session, org_key, {one[1:] for one in names if one[:1] == "@"}
-        ),
-        *(
-            row
-            for row in people.list_groups(
-                session, org_key, {one for one in names if one[:1] == "S"}
-            )
-            if not row.is_disabled
-        ),
-    ]
+    meant = set(handles.read(session, org_key, names).who(names))
+    groups = people.list_groups(
+        session, org_key, {one for one in meant if one[:1] == "S"}
+    )
     found = {
         person.id
-        for _, person in people.list_members(session, [row.id for row in groups])
+        for _, person in people.list_members(
+            session, [row.id for row in groups if not row.is_disabled]
+        )
     }
     direct = [one for one in names if one[:1] in {"U", "W"}]
     return found | {

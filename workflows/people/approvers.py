@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.people import queries
 from storage.people.tables import Person, UserGroup
+from workflows import handles
 from workflows.people.records import Eligible, MirrorAge
 
 Roles = Mapping[str, Collection[str]]
@@ -35,22 +36,17 @@ def _may_decide(row: Person) -> bool:
 
 
 def _groups(
-    session: Session, org_key: str, members: Collection[str]
+    session: Session, org_key: str, members: Collection[str], *, afresh: bool = False
 ) -> dict[str, UserGroup]:
-    """The enabled group behind each `@handle` and `S…`. A handle that two groups have means neither."""
-    handles = {one[1:] for one in members if one.startswith("@")}
-    ids = {one for one in members if one.startswith("S")}
-    found: dict[str, UserGroup] = {}
-    twice: set[str] = set()
-    for row in queries.list_groups_by_handle(session, org_key, handles):
-        key = f"@{row.handle}"
-        if key in found:
-            twice.add(key)
-        found[key] = row
-    for row in queries.list_groups(session, org_key, ids):
-        if not row.is_disabled:
-            found[row.slack_id] = row
-    return {key: row for key, row in found.items() if key not in twice}
+    """The enabled group behind each `@handle` and `S…`. A handle that names nobody is left out."""
+    meant = handles.read(session, org_key, members, afresh=afresh)
+    ids = {one: one for one in members if one.startswith("S")} | dict(meant.groups)
+    rows = {
+        row.slack_id: row
+        for row in queries.list_groups(session, org_key, ids.values())
+        if not row.is_disabled
+    }
+    return {word: rows[id_] for word, id_ in ids.items() if id_ in rows}
 
 
 def resolve_approvers(
@@ -60,14 +56,18 @@ def resolve_approvers(
     subject_people: Mapping[str, str | None],
     *,
     roles: Roles,
+    afresh: bool = False,
 ) -> dict[str, Eligible]:
     """Everybody who may decide by these rules, by opaque id, each with the first rule that entitles them.
 
     `subject_people` names the subject's owner, sponsor and manager; `roles` are the policy's. Guests, strangers, bots and
-    people who left are never among them. The caller takes out who may not decide for other reasons, like the requester.
+    people who left are never among them. With `afresh`, handles mean what they would if the policy were put in force now.
+    The caller takes out who may not decide for other reasons, like the requester.
     """
     expanded = expand(rules, roles)
-    groups = _groups(session, org_key, [member for _, member in expanded])
+    groups = _groups(
+        session, org_key, [member for _, member in expanded], afresh=afresh
+    )
     members: dict[int, list[Person]] = {}
     for group_id, person in queries.list_members(
         session, [row.id for row in groups.values()]
@@ -91,7 +91,7 @@ def resolve_approvers(
             person_id = subject_people.get(member.removeprefix("subject."))
             person = subjects.get(person_id) if person_id else None
             _add(found, rule, [person] if person else [], None, None)
-        elif member.startswith(("@", "S")):
+        elif handles.is_handle(member) or member.startswith("S"):
             group = groups.get(member)
             if group is not None:
                 _add(
@@ -145,7 +145,7 @@ def mirror_age(
                 {
                     one
                     for one in members
-                    if (one.startswith("@") and one not in groups)
+                    if (handles.is_handle(one) and one not in groups)
                     or (one.startswith("S") and one not in known_ids)
                 }
             )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from storage.people import queries
+from workflows import handles
 from workflows.people.approvers import resolve_approvers
 from workflows.policy import Policy
 from workflows.policy.gates import Fault
@@ -38,12 +39,7 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
         )
         if not row.is_deactivated
     }
-    handles = {
-        f"@{row.handle}"
-        for row in queries.list_groups_by_handle(
-            session, org_key, {one[1:] for one in words if one[0] == "@"}
-        )
-    }
+    meant = handles.read(session, org_key, words, afresh=True)
     groups = {
         row.slack_id
         for row in queries.list_groups(
@@ -55,8 +51,13 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
         bare = word.removeprefix("oncall:")
         if bare[0] in "UW" and bare not in people:
             yield path, f"nobody active in Slack has the id {bare}"
-        elif bare[0] == "@" and bare not in handles:
-            yield path, f"there is no user group {bare} in Slack"
+        elif (unclear := meant.unclear.get(bare)) is not None:
+            yield (
+                path,
+                f"{bare} names nobody: {unclear.clause}"
+                if unclear.having
+                else f"there is no user group {bare} in Slack",
+            )
         elif bare[0] == "S" and bare not in groups:
             yield path, f"no user group in Slack has the id {bare}"
 
@@ -79,6 +80,7 @@ def _too_few(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
                     org_key,
                     {},
                     roles=policy.roles,
+                    afresh=True,
                 )
                 if len(found) < party.quorum:
                     have = counted(len(found), "person", "people")

@@ -29,6 +29,8 @@ class PersonSeen:
     is_deactivated: bool = False
     status_away_until: datetime | None = None
     """Until when their status says that they are away."""
+    updated: int | None = None
+    """When Slack says that they were changed last, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class GroupSeen:
     name: str
     is_disabled: bool = False
     members: tuple[str, ...] | None = None
+    updated: int | None = None
+    """As of a person."""
 
 
 @dataclass(frozen=True, slots=True)

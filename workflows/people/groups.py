@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from storage.people import queries
 from storage.people.channels import find_channel
-from workflows import outbox
+from workflows import handles, outbox
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
+from workflows.handles import Meant
 from workflows.outbox import Destination, Notice
 from workflows.people.records import GroupChange
-from workflows.policy import Policy
+from workflows.policy import Policy, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,14 @@ class ApproversTold:
     gates: tuple[str, ...]
 
 
-def gates_of(policy: Policy, group_id: str, handle: str) -> tuple[str, ...]:
-    """The gates at which members of this group approve, by the policy's names."""
-    names = {group_id, f"@{handle}"}
+def gates_of(policy: Policy, group_id: str, meant: Meant) -> tuple[str, ...]:
+    """The gates at which members of this group approve, by the policy's names; also where a handle that means it names
+    nobody just now, for requests that wait go by the group."""
+    names = {
+        group_id,
+        *(word for word, id_ in meant.groups.items() if id_ == group_id),
+        *(one.word for one in meant.unclear.values() if one.meant == group_id),
+    }
 
     def reaches(word: str) -> Iterator[str]:
         role = word.removeprefix("role:")
@@ -65,8 +71,11 @@ def announce(
     now: datetime,
 ) -> None:
     """Say each change of a group that approves; a group that decides nothing is nobody's news."""
+    if not changes:
+        return
+    meant = handles.read(session, org_key, naming.people(policy))
     for change in changes:
-        gates = gates_of(policy, change.group_id, change.handle)
+        gates = gates_of(policy, change.group_id, meant)
         if not gates:
             continue
         audit.record(

@@ -1,7 +1,8 @@
 """Keeping the mirror: what Slack says about people, groups and channels becomes rows, and only what differs is written.
 
-`read_at` is real time and says that Slack was asked and answered. None means that Slack only told us, in an event: events
-can arrive late and out of order, so what they change has to be asked for again before anybody decides by it.
+`read_at` is real time and says that Slack was asked then, and answered. None means that Slack only told us, in an event:
+events can arrive late and out of order, so what they change has to be asked for again before anybody decides by it. What
+is older than what stands here changes nothing (`_is_overtaken`).
 """
 
 import secrets
@@ -17,7 +18,7 @@ from storage.people.channels import find_channel, speaks_in
 from storage.people.tables import Channel, Person, UserGroup
 from storage.projects import cards
 from storage.projects import queries as projects
-from workflows import outbox, timers
+from workflows import clock, outbox, timers
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
@@ -69,6 +70,36 @@ def _person_values(seen: PersonSeen) -> dict[str, Any]:
     return values
 
 
+def _is_overtaken(
+    row: Person | UserGroup | Channel,
+    read_at: datetime | None,
+    updated: int | None = None,
+) -> bool:
+    """Whether what Slack said is older than what stands here.
+
+    A reading is, when another one of the same began after it, or an event was heard since it began: nobody knows which of
+    the two saw more. An event is, when Slack stamped it (`updated`) before the last change that stands here.
+    """
+    if read_at is not None:
+        known = (row.refreshed_at, row.heard_at)
+        return any(at is not None and read_at < at for at in known)
+    stamped = None if isinstance(row, Channel) else row.slack_updated
+    return updated is not None and stamped is not None and updated < stamped
+
+
+def _note(
+    row: Person | UserGroup,
+    updated: int | None,
+    read_at: datetime | None,
+    real_now: datetime,
+) -> None:
+    """What tells older words of Slack's from newer ones."""
+    if updated is not None:
+        row.slack_updated = max(updated, row.slack_updated or 0)
+    if read_at is None:
+        row.heard_at = real_now
+
+
 def _apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
     changed = False
     for name, value in values.items():
@@ -91,6 +122,7 @@ def upsert_people(
     person who lives in another zone now moves there with them. Who was erased and has left stays away, and who is
     active is who they were. `now` is governed time. Raises ErasureKeyMissing.
     """
+    heard_at = clock.real_now(session)
     by_org: dict[str, dict[str, PersonSeen]] = {}
     for seen in people:
         by_org.setdefault(seen.org_key, {})[seen.slack_id] = seen
@@ -123,9 +155,14 @@ def upsert_people(
                 for row in queries.list_by_slack_ids(session, org_key, unknown)
                 if row.slack_id is not None
             }
+        touched: list[str] = []
         for slack_id, row in rows.items():
             seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
+            if _is_overtaken(row, read_at, seen.updated):
+                continue
+            touched.append(row.id)
+            _note(row, seen.updated, read_at, heard_at)
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away = row.status_away_until
             changed = _apply(row, _person_values(seen))
@@ -142,7 +179,7 @@ def upsert_people(
                 row.refreshed_at = None
         session.flush()
         if read_at is not None:
-            queries.touch_people(session, [row.id for row in rows.values()], read_at)
+            queries.touch_people(session, touched, read_at)
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
@@ -219,12 +256,13 @@ def upsert_groups(
     having been there all along.
     """
     wanted = {group.slack_id: group for group in groups}
+    heard_at = clock.real_now(session)
     is_first = is_everything and not queries.has_groups(session, org_key)
     since = now - LONG_AGO if is_first else now
     changes: list[GroupChange] = []
     if is_everything and read_at is not None:
         queries.disable_other_groups(session, org_key, wanted, read_at)
-    rows = {row.slack_id: row for row in queries.list_groups(session, org_key, wanted)}
+    rows = {row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)}
     missing = sorted(wanted.keys() - rows.keys())
     if missing:
         queries.insert_groups(
@@ -236,13 +274,16 @@ def upsert_groups(
             ],
         )
         rows = {
-            row.slack_id: row for row in queries.list_groups(session, org_key, wanted)
+            row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)
         }
     everyone = {member for group in groups if group.members for member in group.members}
     ids = _places(session, org_key, everyone)
     moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
+        if _is_overtaken(row, read_at, seen.updated):
+            continue
+        _note(row, seen.updated, read_at, heard_at)
         changed = _apply(row, _values(seen, _GROUP))
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
@@ -253,7 +294,6 @@ def upsert_groups(
                 changes.append(
                     GroupChange(
                         row.slack_id,
-                        row.handle,
                         tuple(sorted(members - before)),
                         tuple(sorted(before - members)),
                     )
@@ -337,11 +377,19 @@ def change_members(
     removed: Iterable[str],
     org_key: str,
     now: datetime,
+    updated: int | None = None,
 ) -> tuple[GroupChange, ...]:
-    """What an event says about a group's members. The group counts as not read until Slack is asked again."""
+    """What an event says about a group's members. The group counts as not read until Slack is asked again.
+
+    `updated` is Slack's own time of the change, in seconds since 1970.
+    """
+    heard_at = clock.real_now(session)
     moved: set[str] = set()
     changes: list[GroupChange] = []
-    for row in queries.list_groups(session, org_key, [group_id]):
+    for row in queries.lock_groups(session, org_key, [group_id]):
+        if _is_overtaken(row, None, updated):
+            continue
+        _note(row, updated, None, heard_at)
         ids = _places(session, org_key, {*added, *removed})
         before = queries.list_member_ids(session, row.id)
         gone = before & {ids[one] for one in removed if one in ids}
@@ -352,7 +400,7 @@ def change_members(
         row.refreshed_at = None
         if gone or new:
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
-            changes.append(GroupChange(row.slack_id, row.handle, joined, left))
+            changes.append(GroupChange(row.slack_id, joined, left))
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
@@ -385,8 +433,10 @@ def upsert_channels(
             for slack_id in sorted(wanted.keys() - rows.keys())
         ],
     )
-    for row in queries.list_channels(session, org_key, wanted):
+    for row in queries.lock_channels(session, org_key, wanted):
         seen = wanted[row.slack_id]
+        if _is_overtaken(row, read_at):
+            continue
         values = _values(seen, _CHANNEL)
         name, changed = values.pop("name"), _apply(row, values)
         row.name = name
@@ -420,8 +470,7 @@ def leave_other_channels(
     gone = [
         row.slack_id
         for row in queries.list_joined_channels(session, org_key)
-        if row.slack_id not in kept
-        and (row.refreshed_at is None or row.refreshed_at < began)
+        if row.slack_id not in kept and not _is_overtaken(row, began)
     ]
     queries.leave_channels(session, org_key, gone)
 
@@ -435,10 +484,10 @@ def set_audience(
     read_at: datetime,
 ) -> None:
     """Whether guests or people of other organisations read a channel, as its members were just told."""
-    row = queries.find_channel_by_id(session, org_key, channel_id)
-    if row is not None:
-        row.has_guests, row.refreshed_at = has_guests, read_at
-        session.flush()
+    for row in queries.lock_channels(session, org_key, [channel_id]):
+        if not _is_overtaken(row, read_at):
+            row.has_guests, row.refreshed_at = has_guests, read_at
+    session.flush()
 
 
 def audiences_to_read(
@@ -474,4 +523,6 @@ def forget_channels(
     session: Session, org_key: str, slack_ids: Sequence[str] | None = None
 ) -> None:
     """Who reads these channels, or all, may have changed: they count as open until Slack is asked again."""
-    queries.forget_channel_reads(session, org_key, slack_ids)
+    queries.forget_channel_reads(
+        session, org_key, slack_ids, heard_at=clock.real_now(session)
+    )

@@ -88,6 +88,5 @@ class GroupChange:
     """Who joined and who left a user group, by opaque id. `added` of a group that is new to mlgov are all its members."""
 
     group_id: str
-    handle: str
     added: tuple[str, ...]
     removed: tuple[str, ...]

@@ -26,6 +26,10 @@ from workflows.people.mirror import (
     upsert_groups,
 )
 from workflows.people.mirror import upsert_people as upsert_from_slack
+from workflows.people.policy_groups import confirm as confirm_handles
+from workflows.people.policy_groups import kept as meant_groups
+from workflows.people.policy_groups import settle as settle_handles
+from workflows.people.policy_groups import standing as handles
 from workflows.people.records import PersonRecord
 from workflows.sources.text import folded_email
 
@@ -36,15 +40,19 @@ __all__ = [
     "audience_is_closed",
     "audiences_to_read",
     "change_members",
+    "confirm_handles",
     "erase",
     "export",
     "find_by_email",
     "find_by_slack_id",
     "forget_channels",
+    "handles",
+    "has_groups",
     "home_opened",
     "join",
     "leave_other_channels",
     "look_up",
+    "meant_groups",
     "mirror_age",
     "outsiders",
     "place_for",
@@ -53,6 +61,7 @@ __all__ = [
     "refresh_members",
     "resolve_approvers",
     "set_audience",
+    "settle_handles",
     "stranger",
     "upsert_channels",
     "upsert_from_slack",
@@ -180,6 +189,11 @@ def look_up(session: Session, text: str) -> PersonRecord:
     raise NotFound(
         f"Nobody here has the id, Slack id or e-mail address {wanted!r}. A person is named like p_3f9c…, U024BE7LH or ana@example.com."
     )
+
+
+def has_groups(session: Session, org_key: str) -> bool:
+    """Whether any user group of the organisation was ever seen."""
+    return queries.has_groups(session, org_key)
 
 
 def home_opened(session: Session, person_id: str, *, now: datetime) -> None:

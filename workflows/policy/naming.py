@@ -1,5 +1,7 @@
 """Whom and what a policy names, wherever it does: people, user groups and channels of Slack's."""
 
+from collections.abc import Iterable
+
 from workflows.policy.root import Policy
 
 
@@ -19,6 +21,37 @@ def people(policy: Policy) -> set[str]:
         for word in bare
         if word[0] == "@" or (word[0] in "UWS" and word.isupper() and ":" not in word)
     }
+
+
+def places(policy: Policy, word: str) -> tuple[str, ...]:
+    """Where a policy names a person or a group, in words: the roles and gates by name, and what else goes by it."""
+
+    def stands_in(words: Iterable[str]) -> bool:
+        return word in {one.removeprefix("oncall:") for one in words}
+
+    gates = [
+        f"the gate {name}"
+        for name, gate in policy.gates.items()
+        if stands_in([*gate.words, *(one for s in gate.stages for one in s.words)])
+    ]
+    others = {
+        "digests": [
+            one
+            for digest in policy.digests.named.values()
+            for one in (*digest.audience, digest.owner)
+        ],
+        "check-ins": [*policy.maturity.leaders, *policy.maturity.practitioners],
+        "models": [*policy.inventory.model_risk, *policy.inventory.operations],
+    }
+    return (
+        *(
+            f"the role {name}"
+            for name, words in policy.roles.items()
+            if stands_in(words)
+        ),
+        *gates,
+        *(name for name, words in others.items() if stands_in(words)),
+    )
 
 
 def channels(policy: Policy) -> dict[str, str]:

@@ -5,6 +5,7 @@ among the approvers a verdict or a hand-over uses, and who delivers a source of 
 """
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -131,6 +132,117 @@ def upgrade() -> None:
     )
     _name_who_opened_sources()
     _keep_what_was_told_early()
+    # Which user group a handle of the policy means, and what is newer: a reading of Slack or an event.
+    op.create_table(
+        "policy_group",
+        sa.Column("org_key", sa.String(), nullable=False),
+        sa.Column("handle", sa.String(), nullable=False),
+        sa.Column("group_id", sa.String(), nullable=True),
+        sa.Column("meant_at", UTCDateTime(), nullable=True),
+        sa.Column("fault", sa.String(), nullable=True),
+        sa.Column("others", sa.JSON(), nullable=False),
+        sa.Column("fault_at", UTCDateTime(), nullable=True),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("org_key", "handle", name=op.f("pk_policy_group")),
+    )
+    for table in ("person", "user_group", "channel"):
+        op.add_column(table, sa.Column("heard_at", UTCDateTime(), nullable=True))
+    for table in ("person", "user_group"):
+        op.add_column(table, sa.Column("slack_updated", sa.BigInteger(), nullable=True))
+    _bind_waiting_stages_to_groups()
+
+
+def _bind_waiting_stages_to_groups() -> None:
+    """Stages that wait, also for a review, named user groups by handle, which another group can take: they keep the
+    group's id from now on.
+
+    A handle that two groups have, or none, stays as it is and means nobody.
+    """
+    connection = op.get_bind()
+    groups: dict[tuple[str, str], list[str]] = {}
+    for org_key, handle, slack_id in connection.execute(
+        sa.text(
+            "SELECT org_key, handle, slack_id FROM user_group WHERE NOT is_disabled"
+        )
+    ):
+        groups.setdefault((org_key, handle), []).append(slack_id)
+    person = sa.table("person", sa.column("id"), sa.column("org_key"))
+    approval = sa.table(
+        "approval", sa.column("id"), sa.column("requester_id"), sa.column("state")
+    )
+    review = sa.table(
+        "approval_review", sa.column("approval_id"), sa.column("reviewed_at")
+    )
+    stage = sa.table(
+        "approval_stage",
+        sa.column("approval_id"),
+        sa.column("position"),
+        sa.column("approvers", sa.JSON()),
+        sa.column("rules", sa.JSON()),
+    )
+
+    def bound(org_key: str, approvers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        def of(words: list[str]) -> list[str]:
+            found = (groups.get((org_key, word[1:]), ()) for word in words)
+            return [
+                ids[0] if word[:1] == "@" and len(ids) == 1 else word
+                for word, ids in zip(words, found, strict=True)
+            ]
+
+        told = []
+        for one in approvers:
+            new = {**one, "who": of(one["who"])}
+            if new["who"] != one["who"]:
+                new["written"] = one["who"]
+            if one.get("among") is not None:
+                new["among"] = of(one["among"])
+            told.append(new)
+        return told
+
+    for row in connection.execute(
+        sa.select(
+            stage.c.approval_id,
+            stage.c.position,
+            stage.c.approvers,
+            stage.c.rules,
+            person.c.org_key,
+        )
+        .join(approval, approval.c.id == stage.c.approval_id)
+        .join(person, person.c.id == approval.c.requester_id)
+        .where(
+            sa.or_(
+                approval.c.state == "pending",
+                approval.c.id.in_(
+                    sa.select(review.c.approval_id).where(
+                        review.c.reviewed_at.is_(None)
+                    )
+                ),
+            )
+        )
+    ).all():
+        rules = dict(row.rules or {})
+        if "escalate" in rules:
+            rules["escalate"] = {
+                **rules["escalate"],
+                "approvers": bound(row.org_key, rules["escalate"]["approvers"]),
+            }
+        if "fallback" in rules:
+            rules["fallback"] = bound(row.org_key, rules["fallback"])
+        values = {"approvers": bound(row.org_key, row.approvers), "rules": rules}
+        new = {
+            name: value
+            for name, value in values.items()
+            if value != (getattr(row, name) or {})
+        }
+        if new:
+            connection.execute(
+                stage.update()
+                .where(
+                    stage.c.approval_id == row.approval_id,
+                    stage.c.position == row.position,
+                )
+                .values(**new)
+            )
 
 
 def _name_who_opened_sources() -> None:
@@ -238,6 +350,11 @@ def _keep_what_was_told_early() -> None:
 
 
 def downgrade() -> None:
+    for table in ("person", "user_group"):
+        op.drop_column(table, "slack_updated")
+    for table in ("person", "user_group", "channel"):
+        op.drop_column(table, "heard_at")
+    op.drop_table("policy_group")
     op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
