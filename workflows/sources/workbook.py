@@ -89,7 +89,7 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
             raise TableRefused(
                 f"{name} has no visible sheet. Save the table as a sheet of its own."
             )
-        sheet = visible[0]
+        sheet: Any = visible[0]
         # Before anything is built of it: a sheet is as large as the last cell of each row says.
         with (
             zipfile.ZipFile(io.BytesIO(raw)) as parts,
