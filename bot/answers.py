@@ -1,6 +1,7 @@
 """Replies on their way to Slack: the words at once, and what takes longer in the background."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -127,9 +128,11 @@ class Answers:
         """Show the pictures of an answer whose words are on their way; in the background."""
         self._background.submit(self._follow, response_url, reply, AFTER)
 
-    def say(self, channel: str, reply: Private) -> None:
-        """Answer in a direct conversation; in the background."""
-        self._background.submit(self._say, channel, reply)
+    def say(self, channel: str, reply: Private) -> threading.Event:
+        """Answer in a direct conversation; in the background. Set once the words stand there, or Slack refused them."""
+        posted = threading.Event()
+        self._background.submit(self._say, channel, reply, posted)
+        return posted
 
     def send(self, slack_id: str, reply: Send) -> None:
         """Make a file and send it to somebody's direct conversation, or say there why not; in the background."""
@@ -222,7 +225,18 @@ class Answers:
         log.warning("Slack refused a private answer: HTTP %s", answer.status_code)
         return False
 
-    def _say(self, channel: str, reply: Private) -> None:
+    def _say(
+        self, channel: str, reply: Private, posted: threading.Event | None = None
+    ) -> None:
+        try:
+            self._say_and_show(channel, reply, posted or threading.Event())
+        finally:
+            if posted is not None:
+                posted.set()
+
+    def _say_and_show(
+        self, channel: str, reply: Private, said: threading.Event
+    ) -> None:
         slack, files = self._deps.slack, self._uploads.known(reply.pictures)
         try:
             try:
@@ -233,6 +247,7 @@ class Answers:
                 self._uploads.forget(files)
                 files = {}
                 posted = self._post(channel, reply, files)
+            said.set()
             if len(files) == len(pictures.keys(reply.blocks)):
                 return
             if files := self._files(reply):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +11,11 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 
-from bot import acts, errors, metrics
+from bot import acts, errors, failpoints, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
-from storage.db import CannotWrite
+from storage.db import CannotWrite, Database, DatabaseBusy
 from workflows import inbox
 
 log = logging.getLogger("mlgov")
@@ -37,6 +38,8 @@ DIRECTORY_EVENTS = (
 """Events by which the mirror of people, user groups and channels stays fresh."""
 
 
+AGAIN = 503
+"""What is answered to an event that is being handled: Slack sends it again."""
 STARTED = "mlgov.started"
 """In a request's context: the monotonic time at which it arrived, where that was before Bolt got it."""
 
@@ -73,7 +76,7 @@ class ObservedApp(App):
             act.level = logging.DEBUG  # one for each letter that is typed, and for everybody in the organisation
         with acts.acting(act, began=began):
             answer = super().dispatch(req)
-            if answer.status >= 500:
+            if answer.status >= 500 and answer.status != AGAIN:
                 act.outcome = acts.FAILED
         metrics.slack_request(
             kind, answer.status, act.outcome, time.monotonic() - began
@@ -106,6 +109,8 @@ def build(
         logger=_quiet,
         raise_error_for_unhandled_request=False,
     )
+
+    once = Once(deps.db)
 
     @app.command("/mlgov")
     def _command(ack: Any, body: dict[str, Any]) -> None:
@@ -151,12 +156,11 @@ def build(
             and event.get("subtype") in (None, "file_share")
             and not event.get("bot_id")
         )
-        if (
-            spoken
-            and event.get("user") != deps.team.bot_user_id
-            and _is_new(deps, body)
-        ):
-            edge.direct_message(event, body)
+        if spoken and event.get("user") != deps.team.bot_user_id:
+            once.handle(
+                f"event:{body.get('event_id')}",
+                lambda: edge.direct_message(event, body),
+            )
         ack()
 
     def _mirror(ack: Any, event: dict[str, Any]) -> None:
@@ -169,6 +173,9 @@ def build(
 
     @app.error
     def _broken(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        if isinstance(error, UnderWay):
+            # Not acknowledged, so that Slack asks again: whoever handles it may die of it.
+            return BoltResponse(status=AGAIN, body="")
         words = errors.sentence_for(error, None, None)
         is_event = body.get("type") == "event_callback"
         return BoltResponse(
@@ -178,14 +185,50 @@ def build(
     return app
 
 
-def _is_new(deps: Deps, body: dict[str, Any]) -> bool:
-    """Whether this event was not handled before; Slack sends one again when an answer was late."""
-    key = f"event:{body.get('event_id')}"
-    try:
-        return deps.db.run(lambda session: inbox.first_seen(session, key))
-    except CannotWrite:
-        # A question is answered; what would change something is refused by itself.
-        return True
+class UnderWay(Exception):
+    """An event came again while it is being handled."""
+
+
+class Once:
+    """Handles an event once, however often Slack sends it, and again where whoever handled it died in between."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._lock = threading.Lock()
+        self._mine: set[str] = set()
+        """What this process handles at this moment, however long that takes."""
+
+    def handle(self, key: str, work: Callable[[], None]) -> None:
+        """Do `work`, unless that was done. Raises UnderWay while somebody does it."""
+        with self._lock:
+            if key in self._mine:
+                raise UnderWay
+            self._mine.add(key)
+        try:
+            self._handle(key, work)
+        finally:
+            with self._lock:
+                self._mine.discard(key)
+
+    def _handle(self, key: str, work: Callable[[], None]) -> None:
+        try:
+            turn = self._db.run(lambda session: inbox.begin(session, key))
+        except CannotWrite:
+            # A question is answered; what would change something is refused by itself.
+            work()
+            return
+        if turn is inbox.Turn.UNDER_WAY:
+            raise UnderWay
+        if turn is inbox.Turn.DONE:
+            return
+        failpoints.hit("event.begun")
+        work()
+        failpoints.hit("event.handled")
+        try:
+            self._db.run(lambda session: inbox.done(session, key))
+        except DatabaseBusy:
+            # It is acknowledged, so it hardly comes again.
+            log.warning("an event was handled and could not be marked so")
 
 
 def verifier(deps: Deps) -> SignatureVerifier:

@@ -20,6 +20,9 @@ ON_ITS_WAY = (
     "It is on its way: look into your direct conversation with mlgov, under Apps."
 )
 
+ANSWERED_WITHIN = 2.0
+"""Seconds for which an answer to a direct message is waited for; Slack asks again after three."""
+
 Payload = Mapping[str, Any]
 Greet = Callable[[Actor, Private], Private]
 """Adds to the answer of a command what mlgov does for somebody who has just met it."""
@@ -141,7 +144,10 @@ class Edge:
         return word.handler(Command(self.deps, actor, words[1:], channel, trigger_id))
 
     def direct_message(self, event: Payload, body: Payload) -> None:
-        """The words of a command, typed to the bot; its answer is a message in that conversation."""
+        """The words of a command, typed to the bot; its answer is a message in that conversation.
+
+        Returns when the answer stands there, or Slack takes too long: what is acknowledged was answered.
+        """
         actor: Actor | None = None
         try:
             actor = self.deps.directory.actor(
@@ -161,7 +167,7 @@ class Edge:
         except Exception as error:
             reply = errors.private(error, self.deps, actor)
         if isinstance(reply, Private) and (reply.text or reply.blocks):
-            self._answers.say(event["channel"], reply)
+            self._answers.say(event["channel"], reply).wait(ANSWERED_WITHIN)
 
     def _file(self, actor: Actor, event: Payload) -> Reply | None:
         """What a file means that came with the message; of several the first is taken, one at a time."""

@@ -29,6 +29,8 @@ NAMES = frozenset(
         "restore.kept",
         "restore.before_replace",
         "restore.after_replace",
+        "event.begun",
+        "event.handled",
     }
 )
 STATUS = 137

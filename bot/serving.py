@@ -12,6 +12,7 @@ from typing import Any
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot import app, installation, logs, slack_words
 from bot import holding as holding_words
@@ -28,10 +29,41 @@ from workflows.delivery.records import HoldRecord
 log = logging.getLogger("mlgov")
 
 _HELLO_SECONDS = 10
+_FINISH_SECONDS = 10.0
+"""Seconds in which what is under way may end; Slack waits for three."""
 _URL_SECONDS = 20
 """How long an address from Slack is taken for one that still connects."""
 _LONGEST_PAUSE = 60.0
 """Seconds between two questions to a Slack that doesn't answer."""
+
+
+class _InFlight(SocketModeHandler):
+    """Bolt's handler, which knows what is being answered and can stop taking more."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self._changed = threading.Condition()
+        self._number = 0
+        self._is_ending = False
+        super().__init__(*args, **named)
+
+    def handle(self, client: Any, req: SocketModeRequest) -> None:
+        """Answer and acknowledge, unless this process ends: then Slack sends it again, to whoever is connected."""
+        with self._changed:
+            if self._is_ending:
+                return
+            self._number += 1
+        try:
+            super().handle(client, req)
+        finally:
+            with self._changed:
+                self._number -= 1
+                self._changed.notify_all()
+
+    def finish(self, timeout: float) -> bool:
+        """Take no more, and wait until everything that was taken is acknowledged; whether it is."""
+        with self._changed:
+            self._is_ending = True
+            return self._changed.wait_for(lambda: self._number == 0, timeout)
 
 
 class SocketMode:
@@ -51,7 +83,7 @@ class SocketMode:
         )
         # Asked before anything runs: a token that Slack refuses ends the start here, in words.
         url = installation.socket_url(settings, opener)
-        self._handler = SocketModeHandler(
+        self._handler = _InFlight(
             bot.bolt, token.get_secret_value(), web_client=opener, concurrency=10
         )
         self._handler.client.wss_uri = url
@@ -83,7 +115,9 @@ class SocketMode:
             self._greeted.set()
 
     def stop(self) -> None:
-        """Disconnect."""
+        """Take nothing new, acknowledge what is under way, then disconnect."""
+        if not self._handler.finish(_FINISH_SECONDS):
+            log.warning("Slack's last requests took too long; they aren't acknowledged")
         self._handler.close()  # type: ignore[no-untyped-call]
 
 

@@ -1,11 +1,18 @@
 """`mlgov registry`: the model registry from the command line."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.base import Json, fail, opened, org_key, policy_text, say
+
+if TYPE_CHECKING:
+    from workflows.registry.records import RegistryStatus
+
+MOST_LISTED = 50
 
 app = typer.Typer(
     help="The model registry that mlgov reads and that follows it (MLflow).",
@@ -42,16 +49,8 @@ def status(as_json: Json = False) -> None:
     )
     if found.failure:
         say(f"It cannot be read now: {found.failure}")
-    if found.accepted_at is None:
-        say(
-            "Its baseline waits for somebody to accept it: `mlgov registry accept`, or the button in Slack."
-        )
-    if found.frozen_at is not None:
-        say(
-            f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because {len(found.frozen)} things moved at once:"
-        )
-        for one in found.frozen[:20]:
-            say(f"  {one}")
+    for line in _waiting(found):
+        say(line)
     say(
         f"Unknown to the inventory: {counted(found.unknown, 'model')}; contents that cannot be read: {counted(found.unverified, 'version')}; open: {counted(found.open_drift, 'finding')}."
     )
@@ -94,19 +93,61 @@ def sync() -> None:
     status(as_json=False)
 
 
+def _waiting(found: "RegistryStatus") -> Iterator[str]:
+    """What waits to be accepted, and how."""
+    if not found.asks:
+        return
+    if found.accepted_at is None:
+        yield "Its baseline waits for somebody to accept it:"
+    elif found.frozen_at is not None:
+        yield (
+            f"Frozen since {found.frozen_at:%Y-%m-%d %H:%M} UTC, because too much moved at once. "
+            + ("This waits:" if found.waiting else "It was all put right since.")
+        )
+    else:
+        yield "So much is gone that somebody has to say it is meant:"
+    for one in found.waiting[:MOST_LISTED]:
+        yield f"  {one.words}"
+    if len(found.waiting) > MOST_LISTED:
+        yield f"  …and {len(found.waiting) - MOST_LISTED} more (--json lists them)"
+    yield f"`mlgov registry accept {found.revision}` accepts exactly this, and so does the button in Slack."
+
+
 @app.command()
-def accept() -> None:
-    """Accept the registry as it was last seen: its baseline, what moved at once, or that much is gone."""
+def accept(
+    revision: Annotated[
+        int | None,
+        typer.Argument(
+            help="What you accept, by the number that `mlgov registry status` gives.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Accept what `mlgov registry status` lists: the baseline, what moved at once, or that much is gone."""
     from workflows import clock
     from workflows.actors import OPERATOR
-    from workflows.registry import service
+    from workflows.registry import reads, service
 
     policy = policy_text().policy
     with opened() as database:
         org = org_key(database)
-        said = database.run(
+        with database.read() as session:
+            found = reads.status(session, alias=policy.registry.alias)
+        if revision is None and found.asks:
+            for line in _waiting(found):
+                say(line)
+            raise fail(
+                "Nothing was accepted. Say which list you accept, by its number."
+            )
+        accepted = revision if revision is not None else found.revision
+        sentence = database.run(
             lambda session: service.accept(
-                session, OPERATOR, policy=policy, org_key=org, now=clock.now(session)
+                session,
+                OPERATOR,
+                accepted,
+                policy=policy,
+                org_key=org,
+                now=clock.now(session),
             )
         )
-    say(said)
+    say(sentence)

@@ -4,7 +4,8 @@ from bot.registry import messages
 from bot.replies import Private, Reply
 from bot.requests import Click
 from bot.router import Router
-from workflows.registry import service
+from workflows.errors import Stale
+from workflows.registry import service, telling
 
 
 def register(router: Router) -> None:
@@ -13,15 +14,20 @@ def register(router: Router) -> None:
 
 
 def accept(click: Click) -> Reply:
-    """The registry is taken as it was last seen."""
+    """What the card listed is taken; on an older card nothing is, and it shows what waits now."""
     deps = click.deps
-    said = deps.db.run(
-        lambda session: service.accept(
-            session,
-            click.actor,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
+    try:
+        sentence = deps.db.run(
+            lambda session: service.accept(
+                session,
+                click.actor,
+                messages.revision(click.value),
+                policy=deps.policy,
+                org_key=deps.team.org_key,
+                now=deps.now(session),
+            )
         )
-    )
-    return Private(said)
+    except Stale:
+        deps.db.run(lambda session: telling.follow(session, now=deps.now(session)))
+        raise
+    return Private(sentence)

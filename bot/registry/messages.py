@@ -1,5 +1,7 @@
 """How notices about the model registry are shown. Pure."""
 
+from collections.abc import Sequence
+
 from bot import blocks
 from bot.blocks import Block
 from bot.rendering import Rendered, Scene
@@ -11,15 +13,21 @@ from workflows.registry.notices import (
     TooMuchMoved,
     WriteGivenUp,
 )
-from workflows.registry.records import GivenUp, RegistryStatus
+from workflows.registry.records import GivenUp, RegistryStatus, Waiting
 
+MOST_LISTED = 10
 ACCEPT, OPEN = "registry.accept", "models.open"
 """`models.open` is the button of a model's card: its window is where one goes on."""
 HIDDEN = "The model registry changed. It is not shown, because people from outside read this channel."
 
 
-def _accept(label: str, question: str) -> Block:
-    button = blocks.button(label, ACCEPT, "-", style="primary")
+def revision(value: str) -> int:
+    """What a button says was shown; no revision at all for a button of an earlier release."""
+    return int(value) if value.isascii() and value.isdecimal() else -1
+
+
+def _accept(label: str, question: str, record: RegistryStatus) -> Block:
+    button = blocks.button(label, ACCEPT, str(record.revision), style="primary")
     button["confirm"] = blocks.confirm(
         title=label, text=question, yes=label, no="Not yet"
     )
@@ -27,39 +35,56 @@ def _accept(label: str, question: str) -> Block:
 
 
 def baseline(record: RegistryStatus, notice: BaselineRead, scene: Scene) -> Rendered:
-    """What was found at the first look."""
+    """What stands there before somebody accepts it, as it was seen last."""
     if not scene.is_closed:
         return Rendered(HIDDEN, [blocks.section(HIDDEN)], is_final=True)
-    models = blocks.counted(notice.models, "model")
-    news = f"The model registry was read: {models}, {blocks.counted(notice.versions, 'version')}"
-    alias = blocks.escape(scene.policy.registry.alias, 60)
-    facts = [
-        f"{notice.aliases} of them have `{alias}` at a version",
-        f"{notice.unknown} are not in the inventory",
-    ]
-    shown = [blocks.section(f"*{news}*\n" + "\n".join(f"• {one}" for one in facts))]
     if record.accepted_at is not None:
         who = (
             f" by {blocks.escape(record.accepted_by, 60)}" if record.accepted_by else ""
         )
-        shown.append(
-            blocks.context(
-                f"✅ Accepted{who}, {blocks.when(record.accepted_at)}. What differs from now on is a finding."
-            )
-        )
-        return Rendered(news, shown, is_final=True)
-    shown.append(
+        news = f"The model registry's baseline was accepted{who}"
+        line = f"✅ *{news}*, {blocks.when(record.accepted_at)}. What differs from then on is a finding."
+        return Rendered(news, [blocks.section(line)], is_final=True)
+    models = blocks.counted(len(record.waiting) or notice.models, "model")
+    news = f"The model registry was read: {models}, {blocks.counted(record.versions, 'version')}"
+    alias = blocks.escape(scene.policy.registry.alias, 60)
+    pointed = [one for one in record.waiting if one.version is not None]
+    facts = [
+        f"{len(pointed)} of them have `{alias}` at a version",
+        f"{record.unknown} are not in the inventory",
+        *_listed(pointed),
+    ]
+    shown = [
+        blocks.section(f"*{news}*\n" + "\n".join(f"• {one}" for one in facts)),
         _accept(
             "Accept as the baseline",
-            "All of them are put on the inventory, and what stands there now is no finding. What moves from then on is.",
+            "The models of this list are put on the inventory, and where their aliases stand here is no finding. "
+            "What moves after it was made is.",
+            record,
+        ),
+    ]
+    if record.revision > 1:
+        shown.append(
+            blocks.context(
+                "It has moved since it was read first: this is the list now."
+            )
         )
-    )
     shown.append(
         blocks.context(
             "For model risk. Until it is accepted nothing is filed, and nothing is written into the registry."
         )
     )
     return Rendered(news, shown)
+
+
+def _listed(waiting: Sequence[Waiting]) -> list[str]:
+    """The first of them, in words."""
+    lines = [blocks.escape(one.words, 160) for one in waiting[:MOST_LISTED]]
+    if len(waiting) > MOST_LISTED:
+        lines.append(
+            f"…and {len(waiting) - MOST_LISTED} more; `mlgov registry status` lists them"
+        )
+    return lines
 
 
 def trouble(record: RegistryStatus, notice: RegistryTroubled, scene: Scene) -> Rendered:
@@ -74,11 +99,15 @@ def trouble(record: RegistryStatus, notice: RegistryTroubled, scene: Scene) -> R
         )
     news = "The model registry cannot be read"
     shown = [blocks.section(f"⚠️ *{news}*\n{blocks.escape(record.failure, 500)}")]
-    if "If that is meant" in record.failure:
+    if record.gone:
+        shown.append(
+            blocks.section("\n".join(f"• {one}" for one in _listed(record.gone)))
+        )
         shown.append(
             _accept(
                 "Accept that they are gone",
-                "What the next look does not find is taken as gone.",
+                "The models of this list are taken as gone. What goes after it was made is asked about again.",
+                record,
             )
         )
     shown.append(
@@ -96,17 +125,32 @@ def storm(record: RegistryStatus, notice: TooMuchMoved, scene: Scene) -> Rendere
     if record.frozen_at is None:
         news = "The model registry was accepted as it is"
         return Rendered(news, [blocks.section(f"✅ {news}")], is_final=True)
-    news = f"{len(record.frozen)} things changed in the model registry at once, and nobody approved them"
-    listed = [f"• {blocks.escape(one, 160)}" for one in record.frozen[:10]]
-    if len(record.frozen) > 10:
-        listed.append(f"…and {len(record.frozen) - 10} more")
+    if not record.waiting:
+        news = "What had changed in the model registry at once was put right"
+        return Rendered(
+            news,
+            [
+                blocks.section(f"*{news}*"),
+                _accept(
+                    "Go on", "What differs from now on is filed and written.", record
+                ),
+                blocks.context(
+                    "For model risk. Until then nothing is filed one by one, and nothing is written into the registry."
+                ),
+            ],
+        )
+    many = len(record.waiting)
+    changed = "1 thing" if many == 1 else f"{many} things"
+    news = f"{changed} changed in the model registry at once, and nobody approved {'it' if many == 1 else 'them'}"
+    listed = [f"• {one}" for one in _listed(record.waiting)]
     return Rendered(
         news,
         [
             blocks.section(f"⚠️ *{news}*\n" + "\n".join(listed)),
             _accept(
                 "Accept as it is",
-                "What changed is no finding; what changes from then on is.",
+                "What this list names is no finding; what changes after it was made is.",
+                record,
             ),
             blocks.context(
                 "For model risk. Until then nothing is filed one by one, and nothing is written into the registry. Put it right there, or accept it."

@@ -19,7 +19,7 @@ ENOUGH = 60.0
 AGAIN = 900.0
 """Seconds after which what could not be read is asked for again, so that it does not hold up the others."""
 
-Measured = tuple[dict[str, float], str | None]
+Measured = tuple[dict[str, float], tuple[str, ...]]
 """What a run measured, and who ran it."""
 Key = TypeVar("Key", bound=Hashable)
 Version = tuple[str, str]
@@ -45,7 +45,7 @@ class Reader:
             except RegistryTrouble:
                 self._put_off(run_id)
             except GovernanceError:
-                found[run_id] = {}, None
+                found[run_id] = {}, ()
         return found
 
     def contents(self, wanted: Iterable[Version]) -> dict[Version, Digest]:

@@ -24,7 +24,7 @@ def _status(
     notice: BaselineRead | RegistryTroubled | TooMuchMoved,
     scene: Scene,
 ) -> RegistryStatus:
-    return reads.status(session)
+    return reads.status(session, alias=scene.policy.registry.alias)
 
 
 def _finding(

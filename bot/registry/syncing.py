@@ -1,7 +1,9 @@
 """Reading the registry and writing into it, in a thread of its own."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -17,10 +19,15 @@ from workflows.registry import service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.client import MlflowClient
 
+log = logging.getLogger("mlgov")
+
+T = TypeVar("T")
+
 READER = "mlflow"
 PAUSE = 2.0
 """Seconds between questions whether a look is due."""
 
+BUSY = "Another process reads the registry at this moment."
 HELD = "Everything is held back until `mlgov outbox release`, and so is the registry."
 
 
@@ -63,7 +70,7 @@ class Registrar:
         with deps.db.read() as session:
             if holding.is_held(session):
                 return HELD if force else ""
-        if not deps.db.run(
+        turn = deps.db.run(
             lambda session: service.begin(
                 session,
                 policy=deps.policy,
@@ -71,35 +78,48 @@ class Registrar:
                 real_now=runtime.real_now(session),
                 force=force,
             )
-        ):
-            return (
-                ""
-                if not force
-                else "Another process reads the registry at this moment."
-            )
+        )
+        if turn is None:
+            return BUSY if force else ""
         try:
-            why = self._read()
+            why = self._read(turn)
             if not why:
-                self._write()
+                self._write(turn)
             return why
+        except service.LostTurn:
+            # It took so long that another process looks by now: that one's look counts, and this one ends here.
+            log.info(
+                "a look at the registry was given up: another process has the turn"
+            )
+            return BUSY if force else ""
         finally:
-            deps.db.run(service.release)
+            deps.db.run(lambda session: service.release(session, turn))
 
-    def _read(self) -> str:
+    def _in_turn(self, turn: int, work: Callable[[Session], T]) -> T:
+        """One transaction of a look, in which nobody else has the turn. Raises LostTurn."""
+
+        def fenced(session: Session) -> T:
+            service.keep_turn(session, turn, real_now=runtime.real_now(session))
+            return work(session)
+
+        return self._deps.db.run(fenced)
+
+    def _read(self, turn: int) -> str:
         deps, org = self._deps, self._deps.team.org_key
         try:
             snapshot = self._registry.snapshot()
         except GovernanceError as error:
             sentence = error.sentence
             metrics.READS.labels(READER, "failed").inc()
-            deps.db.run(
+            self._in_turn(
+                turn,
                 lambda session: service.failed(
                     session,
                     sentence,
                     policy=deps.policy,
                     org_key=org,
                     now=deps.now(session),
-                )
+                ),
             )
             return sentence
         metrics.READS.labels(READER, "ok").inc()
@@ -108,7 +128,8 @@ class Registrar:
                 session, snapshot, policy=deps.policy, now=deps.now(session)
             )
         measured, digests = self._reader.runs(runs), self._reader.contents(contents)
-        deps.db.run(
+        self._in_turn(
+            turn,
             lambda session: service.take(
                 session,
                 snapshot,
@@ -117,28 +138,34 @@ class Registrar:
                 policy=deps.policy,
                 org_key=org,
                 now=deps.now(session),
-            )
+            ),
         )
         with deps.db.read() as session:
             return service.failure(session)
 
-    def _write(self) -> None:
+    def _write(self, turn: int) -> None:
         deps, org = self._deps, self._deps.team.org_key
-        wanted = deps.db.run(
+        wanted = self._in_turn(
+            turn,
             lambda session: writing.wanted(
-                session, policy=deps.policy, real_now=runtime.real_now(session)
-            )
+                session,
+                policy=deps.policy,
+                now=deps.now(session),
+                real_now=runtime.real_now(session),
+            ),
         )
         for write in wanted:
             if self._rounds.is_stopping:
                 return
+            self._in_turn(turn, lambda session: None)
             error = ""
             try:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            deps.db.run(
-                partial(_settled, write=write, error=error, deps=deps, org_key=org)
+            self._in_turn(
+                turn,
+                partial(_settled, write=write, error=error, deps=deps, org_key=org),
             )
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.

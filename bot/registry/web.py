@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 
 from bot import bodies
 from bot.bodies import BodyRefused
@@ -30,8 +31,13 @@ def router(deps: Deps) -> APIRouter | None:
                 f"Not taken: {why}.", status_code=401, media_type="text/plain"
             )
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
-        if deps.db.run(lambda session: inbox.first_seen(session, name)):
-            deps.db.run(lambda session: service.hint(session, now=deps.now(session)))
+
+        def take(session: Session) -> None:
+            # One transaction: what was marked as seen has been heeded.
+            if inbox.first_seen(session, name):
+                service.hint(session, now=deps.now(session))
+
+        deps.db.run(take)
         return Response("ok", media_type="text/plain")
 
     @made.post("/mlflow/webhook", include_in_schema=False)

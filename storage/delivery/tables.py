@@ -218,12 +218,15 @@ class Schedule(Base):
 
 
 class Inbox(Base):
-    """A Slack request that was already handled; a redelivery meets its key here and changes nothing."""
+    """A Slack request that is being handled, or was; a redelivery of it meets its key here."""
 
     __tablename__ = "inbox"
 
     event_key: Mapped[str] = mapped_column(primary_key=True)
     received_at: Mapped[datetime] = mapped_column(index=True)
+    """When somebody began to handle it."""
+    done_at: Mapped[datetime | None]
+    """When it was handled; none while somebody does, or died of it."""
 
 
 class Hold(Base):

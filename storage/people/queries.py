@@ -55,6 +55,21 @@ def list_by_email(session: Session, email: str) -> Sequence[Person]:
     )
 
 
+def list_by_emails(session: Session, emails: Collection[str]) -> Sequence[Person]:
+    """People with one of these e-mail addresses (folded), of any organisation."""
+    if not emails:
+        return []
+    return (
+        session.execute(
+            select(Person)
+            .where(Person.email.in_(sorted(set(emails))))
+            .order_by(Person.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
     """People by opaque ids, in no order."""
     if not ids:

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from storage.inventory.tables import Model, ModelVersion
+from storage.enums import ModelState
+from storage.inventory.tables import Model, ModelTransition, ModelVersion
 from storage.registry.tables import (
     RegistryModelRow,
     RegistryState,
@@ -25,7 +26,7 @@ def state(session: Session) -> RegistryState:
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if found is None:
-        found = RegistryState(id=1, failures=0, frozen=[])
+        found = RegistryState(id=1, failures=0, offered=[], revision=0, turn=0)
         session.add(found)
         session.flush()
     return found
@@ -69,6 +70,17 @@ def versions_of(session: Session, name: str) -> Sequence[RegistryVersionRow]:
     )
 
 
+def find_version(
+    session: Session, name: str, version: str
+) -> RegistryVersionRow | None:
+    """A version as it was last seen."""
+    return session.execute(
+        select(RegistryVersionRow).where(
+            RegistryVersionRow.name == name, RegistryVersionRow.version == version
+        )
+    ).scalar_one_or_none()
+
+
 def inventory(session: Session) -> Sequence[Any]:
     """(model, version) of the whole inventory; version is None for a model without one."""
     return session.execute(
@@ -76,6 +88,24 @@ def inventory(session: Session) -> Sequence[Any]:
         .outerjoin(ModelVersion, ModelVersion.model_id == Model.id)
         .order_by(Model.id, ModelVersion.id)
     ).all()
+
+
+def rejected(session: Session) -> set[int]:
+    """Versions whose last request for approval was rejected, and that nobody has asked about since."""
+    last = (
+        select(func.max(ModelTransition.id))
+        .where(
+            ModelTransition.version_id.is_not(None),
+            ModelTransition.source == ModelState.APPROVAL.value,
+        )
+        .group_by(ModelTransition.version_id)
+    )
+    found = session.execute(
+        select(ModelTransition.version_id).where(
+            ModelTransition.id.in_(last), ModelTransition.step == "reject"
+        )
+    ).scalars()
+    return {one for one in found if one is not None}
 
 
 def find_write(session: Session, what: str) -> RegistryWrite | None:
@@ -99,13 +129,16 @@ def find_write_by_id(session: Session, write_id: int) -> RegistryWrite | None:
     return session.get(RegistryWrite, write_id)
 
 
-def written_since(session: Session, since: datetime) -> int:
-    """How many writes were done since."""
-    return session.execute(
-        select(func.count())
-        .select_from(RegistryWrite)
+def written_since(session: Session, since: datetime, *, kind: str) -> tuple[int, int]:
+    """How many writes were done since: of that kind, and of all others."""
+    is_of_kind = RegistryWrite.what.startswith(f"{kind}\n", autoescape=True)
+    rows = session.execute(
+        select(is_of_kind, func.count())
         .where(RegistryWrite.done_at >= since)
-    ).scalar_one()
+        .group_by(is_of_kind)
+    )
+    counts = {bool(of_kind): number for of_kind, number in rows}
+    return counts.get(True, 0), counts.get(False, 0)
 
 
 def dead_writes(session: Session) -> Sequence[RegistryWrite]:

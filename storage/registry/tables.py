@@ -17,6 +17,8 @@ class RegistryState(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     leased_until: Mapped[datetime | None]
     """Until when one process reads it (real time)."""
+    turn: Mapped[int] = mapped_column(default=0)
+    """Which turn at reading it that is; whoever has an older one writes nothing any more."""
     hinted_at: Mapped[datetime | None]
     """When a webhook said that something changed, until the next look."""
     tried_at: Mapped[datetime | None]
@@ -34,8 +36,10 @@ class RegistryState(Base):
     """Who accepted the baseline; none for the operator."""
     frozen_at: Mapped[datetime | None]
     """Since when nothing is written or filed, because too much moved at once."""
-    frozen: Mapped[list[Any]]
-    """What moved then, a phrase each."""
+    offered: Mapped[list[Any]]
+    """What waits to be accepted, as the card lists it: the baseline, what moved at once, or what is gone."""
+    revision: Mapped[int] = mapped_column(default=0)
+    """Grows with every change of `offered`; accepting names the one that was shown."""
 
 
 class RegistryModelRow(Base):
@@ -52,7 +56,7 @@ class RegistryModelRow(Base):
     alias_since: Mapped[datetime]
     """Since when the governed alias stands where it stands."""
     alias_known: Mapped[bool] = mapped_column(default=False)
-    """Whether where it stands was accepted with the baseline, or written by mlgov."""
+    """Whether it still stands where somebody accepted it, or where mlgov wrote it."""
     written_alias: Mapped[str | None]
     """The version at which mlgov itself last pointed the alias."""
     seen_at: Mapped[datetime]
@@ -74,7 +78,9 @@ class RegistryVersionRow(Base):
     )
     run_id: Mapped[str | None]
     developer: Mapped[str | None]
-    """An e-mail address, as a tag or the run says."""
+    """An e-mail address, as a tag says."""
+    run_users: Mapped[list[Any] | None]
+    """Who ran its run, as e-mail addresses; none until the run was read."""
     tags: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any] | None]
     """What its run measured, as exact text; none until the run was read."""
@@ -88,6 +94,11 @@ class RegistryVersionRow(Base):
     verified_at: Mapped[datetime | None]
     seen_at: Mapped[datetime]
     gone_at: Mapped[datetime | None]
+
+    @property
+    def makers(self) -> frozenset[str]:
+        """The addresses (or opaque ids of who was erased) of everybody who made it: a tag adds to whoever ran it."""
+        return frozenset(filter(None, (self.developer, *(self.run_users or ()))))
 
 
 class RegistryWrite(Base):

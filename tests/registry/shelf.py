@@ -11,7 +11,7 @@ from tests.approvals.conftest import ORG
 from tests.inventory.conftest import RISK, Yard
 from workflows.inventory import reads as inventory
 from workflows.inventory.records import FindingRecord
-from workflows.registry import service, writing
+from workflows.registry import reads, service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.records import (
     Digest,
@@ -28,7 +28,9 @@ class Shelf:
     yard: Yard
     models: dict[str, RegistryModel] = field(default_factory=dict)
     digests: dict[tuple[str, str], str] = field(default_factory=dict)
-    runs: dict[str, tuple[dict[str, float], str | None]] = field(default_factory=dict)
+    runs: dict[str, tuple[dict[str, float], tuple[str, ...]]] = field(
+        default_factory=dict
+    )
     refuses: str = ""
 
     def put(
@@ -95,7 +97,7 @@ class Shelf:
         yard = self.yard
         return yard.db.run(
             lambda session: writing.wanted(
-                session, policy=yard.policy, real_now=yard.now
+                session, policy=yard.policy, now=yard.now, real_now=yard.now
             )
         )
 
@@ -116,11 +118,22 @@ class Shelf:
             made.append(one)
         self.models[write.name] = replace(model, versions=tuple(made))
 
-    def accept(self, who: str = RISK) -> str:
+    def revision(self) -> int:
+        """What the card shows at this moment."""
+        with self.yard.db.read() as session:
+            return reads.status(session).revision
+
+    def accept(self, who: str = RISK, revision: int | None = None) -> str:
         yard = self.yard
+        shown = self.revision() if revision is None else revision
         return yard.db.run(
             lambda session: service.accept(
-                session, yard.actor(who), policy=yard.policy, org_key=ORG, now=yard.now
+                session,
+                yard.actor(who),
+                shown,
+                policy=yard.policy,
+                org_key=ORG,
+                now=yard.now,
             )
         )
 

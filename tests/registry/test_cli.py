@@ -77,8 +77,13 @@ def test_an_operator_reads_accepts_and_sees_how_it_stands(
     code, said = mlgov(office, "registry", "sync", **where)
     assert code == 0, said
     assert "1 model, 1 version." in said
-    assert "Its baseline waits for somebody to accept it" in said
+    assert "Its baseline waits for somebody to accept it:\n  fraud score" in said
     code, said = mlgov(office, "registry", "accept")
+    assert (code, "Say which list you accept" in said) == (1, True)
+    assert "`mlgov registry accept 1` accepts exactly this" in said
+    code, said = mlgov(office, "registry", "accept", "7")
+    assert (code, "nothing was accepted" in said) == (1, True)
+    code, said = mlgov(office, "registry", "accept", "1")
     assert said.startswith("Accepted. 1 model is new in the inventory")
     assert mlgov(office, "registry", "sync", **where)[0] == 0
     code, said = mlgov(office, "registry", "status", "--json")

@@ -294,3 +294,19 @@ def test_the_digest_is_over_contents_and_never_their_address(
     )
     server.answer = _artifacts({})
     assert registry.digest("m", "1").why == "the server lists no files of it"
+
+
+def test_who_ran_a_run_is_whom_the_server_kept_and_whom_its_tag_names(
+    server: Server, registry: MlflowClient
+) -> None:
+    def asked(info: object, *users: str) -> tuple[str, ...]:
+        tags = [{"key": "mlflow.user", "value": one} for one in users]
+        run = {"info": info, "data": {"tags": tags}}
+        server.answer = lambda method, path: answer_json({"run": run})
+        return registry.run("r1")[1]
+
+    kept = {"user_id": "dana@acme.test"}
+    assert asked(kept, "mika@acme.test") == ("dana@acme.test", "mika@acme.test")
+    assert asked(kept, "dana@acme.test") == ("dana@acme.test",)
+    assert asked({}, "mika@acme.test") == ("mika@acme.test",)
+    assert asked({"user_id": ""}) == ()

@@ -21,7 +21,7 @@ def test_an_erased_developer_is_not_named_again_by_the_registry(
     with yard.db.begin() as session:
         session.get_one(Person, ID).email = EMAIL
     shelf.put("lanes", "1", user=EMAIL, tags={"mlgov.owner": EMAIL.title()})
-    shelf.runs["r1"] = ({"auc": 0.9}, EMAIL)
+    shelf.runs["r1"] = ({"auc": 0.9}, (EMAIL,))
     shelf.look()
     with yard.db.begin() as session:
         assert EMAIL in everything(session)

@@ -129,7 +129,7 @@ def test_a_run_that_fails_holds_up_no_other(
 
     server.answer = answer
     found = reader.runs(["bad", "gone", "good"])
-    assert found == {"gone": ({}, None), "good": ({"auc": 0.9}, None)}
+    assert found == {"gone": ({}, ()), "good": ({"auc": 0.9}, ())}
     assert reader.runs(["bad"]) == {}
     assert sum("=bad" in one[1] for one in server.seen) == 1
     server.answer = lambda method, path: BROKEN

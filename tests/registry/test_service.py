@@ -267,7 +267,7 @@ def test_only_what_is_governed_is_read_and_read_again(shelf: Shelf) -> None:
     shelf.look()
     assert to_read() == (["fraud-3", "fraud-1"], [("fraud", "3"), ("fraud", "1")])
     shelf.digests = {("fraud", "1"): "a" * 64, ("fraud", "3"): "b" * 64}
-    shelf.runs = {"fraud-1": ({}, None), "fraud-3": ({"auc": 0.9}, None)}
+    shelf.runs = {"fraud-1": ({}, ()), "fraud-3": ({"auc": 0.9}, ())}
     shelf.look()
     yard.now += timedelta(days=30)
     assert to_read() == ([], []), (
@@ -421,7 +421,7 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
 
     def begin(force: bool = False, after: timedelta = timedelta(0)) -> bool:
         yard.now += after
-        return yard.db.run(
+        turn = yard.db.run(
             lambda session: service.begin(
                 session,
                 policy=yard.policy,
@@ -430,10 +430,13 @@ def test_one_process_looks_at_a_time(shelf: Shelf) -> None:
                 force=force,
             )
         )
+        turns.append(turn)
+        return turn is not None
 
+    turns: list[int | None] = []
     assert begin()
     assert not begin(force=True), "another one has the turn"
-    yard.db.run(service.release)
+    yard.db.run(lambda session: service.release(session, turns[0] or 0))
     assert not begin(), "it is not due"
     yard.db.run(lambda session: service.hint(session, now=yard.now))
     assert begin()

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from storage.db import Database
 from storage.delivery.tables import Inbox
 from workflows import clock, inbox
+from workflows.inbox import Turn
 
 
 def test_an_event_is_new_once(database: Database) -> None:
@@ -15,6 +16,31 @@ def test_an_event_is_new_once(database: Database) -> None:
     with database.begin() as session:
         assert not inbox.first_seen(session, "event:Ev1")
         assert inbox.first_seen(session, "event:Ev2")
+
+
+def test_an_event_that_somebody_died_of_is_handled_by_whoever_is_asked_later(
+    database: Database,
+) -> None:
+    def begin() -> Turn:
+        return database.run(lambda session: inbox.begin(session, "event:Ev1"))
+
+    assert begin() is Turn.MINE
+    assert begin() is Turn.UNDER_WAY, "somebody handles it at this moment"
+    with database.begin() as session:
+        past = clock.real_now(session) - inbox.PATIENCE
+        session.execute(update(Inbox).values(received_at=past))
+    assert begin() is Turn.MINE
+    assert begin() is Turn.UNDER_WAY
+    database.run(lambda session: inbox.done(session, "event:Ev1"))
+    assert begin() is Turn.DONE
+    with database.begin() as session:
+        past = clock.real_now(session) - inbox.PATIENCE
+        session.execute(update(Inbox).values(received_at=past))
+    assert begin() is Turn.DONE
+    with database.begin() as session:
+        assert not inbox.first_seen(session, "event:Ev1")
+        assert inbox.first_seen(session, "event:Ev2")
+    assert database.run(lambda session: inbox.begin(session, "event:Ev2")) is Turn.DONE
 
 
 def test_only_what_cannot_come_again_is_forgotten(database: Database) -> None:

@@ -238,16 +238,19 @@ def found_words(facts: dict[str, str]) -> str:
     if facts.get("what") == "approval_over":
         return f"It is in use, and its approval ended on {facts['on']}"
     if facts.get("what") in _REGISTRY:
-        return _REGISTRY[facts["what"]].format(**facts)
+        return _REGISTRY[facts["what"]].format(**{"why": _WHY} | facts)
     return "Found by mlgov"
 
 
 _REGISTRY = {
-    "alias": "In the registry, {alias} stands at version {version}, which was not approved",
+    "alias": "In the registry, {alias} stands at version {version}, which {why}",
     "contents": "In the registry, the contents of version {version} are not those that were approved",
     "unknown": "The registry has it as {name}, and the inventory did not know it",
     "gone": "The registry does not have {name} any more",
+    "developer": "In the registry, a tag names somebody else as developer of version {version} than whoever ran it; both count as its developers",
 }
+_WHY = "was not approved"
+"""Why an alias may not stand where it stands, in findings that don't say."""
 
 
 def one(session: Session, model_id: int) -> ModelRecord:

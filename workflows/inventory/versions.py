@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from storage.enums import ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import ModelVersion
+from storage.people import queries as people
+from storage.registry import queries as registry
 from workflows import permissions
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
@@ -78,6 +80,8 @@ def add_version(
     if not developers and actor.kind is ActorKind.PERSON:
         developers = {actor.id}
     service.require_people(session, [*developers, *form.contributors], "developers")
+    # Whoever ran it, by the registry's word, developed it, whoever is named here.
+    developers |= _makers(session, row.registry_name, form.version)
     version = ModelVersion(
         model_id=row.id,
         version=form.version,
@@ -122,6 +126,13 @@ def add_version(
     telling.show(session, row, org_key=org_key, now=now)
     telling.follow(session, row.id, now=now, clicked=clicked)
     return version.id
+
+
+def _makers(session: Session, name: str | None, version: str) -> set[str]:
+    """Those who made a version as the registry was last seen, as far as they are known here."""
+    row = registry.find_version(session, name, version) if name else None
+    found = people.list_by_emails(session, row.makers) if row is not None else ()
+    return {person.id for person in found if not person.is_bot}
 
 
 def observe(session: Session, version_id: int, digest: str, *, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """What follows from one look at the registry, once its baseline is accepted: what is new, and where it differs."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from workflows.inventory import telling as model_telling
 from workflows.inventory.forms import AddVersion, slug
 from workflows.people import service as people
 from workflows.policy import Policy
-from workflows.registry import rules, telling
+from workflows.registry import makers, offers, rules, telling
 from workflows.registry.notices import DriftFound, TooMuchMoved
 from workflows.registry.rules import Drift, Seen
 from workflows.registry.seeing import Changes, Inventory, Sight
@@ -37,11 +37,17 @@ class Around:
     policy: Policy
     org_key: str
     now: datetime
+    before: datetime | None
+    """When the registry was looked at before this look."""
 
     @property
     def alias(self) -> str:
         """The governed alias."""
         return self.policy.registry.alias
+
+    def compare(self, sight: Sight) -> list[Seen]:
+        """The registry beside the inventory, as this look has it."""
+        return sight.side_by_side(self.alias, now=self.now, before=self.before)
 
 
 def apply(
@@ -53,24 +59,19 @@ def apply(
 ) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
     now = around.now
-    by_name = {one.name: one for one in sight.side_by_side(around.alias)}
-    moved = [
-        f"{row.name}: {around.alias} stands at version {row.aliases[around.alias]}"
-        for row in changes.moved
-        if row.name in by_name and rules.is_unapproved(by_name[row.name])
-    ]
+    moved = offers.moved_since(sight, around.compare(sight), now)
     strangers = sight.strangers
-    told = [*moved, *(f"{row.name} is new" for row in strangers)]
-    if rules.is_storm(told, around.policy.registry.storm):
+    if rules.is_storm(moved, around.policy.registry.storm):
         changes.put_off()
-        state.frozen_at, state.frozen = now, told[:200]
+        state.frozen_at = now
+        offers.put(session, state, moved, now=now)
         audit.record(
             session,
             SYSTEM,
             "registry.frozen",
             ("registry", 1),
             now=now,
-            moved=len(told),
+            moved=len(moved),
         )
         telling.tell(
             session,
@@ -96,14 +97,15 @@ def apply(
         sight.link()
     if _add_versions(session, sight, around):
         sight.link()
+    makers.keep(session, sight, now=now)
     _contents(session, sight, around)
-    compared = sight.side_by_side(around.alias)
+    compared = around.compare(sight)
+    told = _told(session)
     for seen in compared:
-        _watch_alias(
-            session, seen, sight.held, sight.models[seen.name].alias_since, around
-        )
+        _watch_alias(session, seen, sight.held, told, around)
+    _watch_makers(session, sight, around)
     _gone(session, changes, sight.held, around)
-    _recovered(session, compared, sight.held, around)
+    _recovered(session, compared, sight, around)
 
 
 def adopt(
@@ -134,22 +136,27 @@ def adopt(
 def _add_versions(session: Session, sight: Sight, around: Around) -> int:
     """The newest version of each model that the inventory knows, where the registry says who made it; how many.
 
-    Those before it are history, and others wait for somebody to add them.
+    Those before it are history, and others wait for somebody to add them. Whoever ran it and whom a tag names are its
+    developers, both.
     """
     newest = {row.name: row for row in sight.versions.values() if row.gone_at is None}
     added = 0
     for row in newest.values():
         known = sight.held.get(row.name)
-        if known is None or row.version_id is not None or not row.developer:
+        if known is None or row.version_id is not None:
+            continue
+        if row.run_id is not None and row.run_users is None:
+            continue  # who ran it is not known yet, whoever a tag names
+        developers = makers.people_of(session, row.makers)
+        if not developers:
             continue
         try:
-            maker = people.look_up(session, row.developer)
             form = AddVersion(
                 model_id=known[0].id,
                 version=row.version,
                 digest=row.digest,
                 run_id=row.run_id,
-                developers=(maker.id,),
+                developers=tuple(sorted(developers)),
             )
             versions.add_version(
                 session,
@@ -214,22 +221,69 @@ def _other_contents(
         )
 
 
+def _told(session: Session) -> set[tuple[int, str]]:
+    """(model, version) of every alias about which a finding stands."""
+    return {
+        (row.model_id, str(row.facts.get("version")))
+        for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value)
+        if row.facts.get("what") == Drift.ALIAS
+    }
+
+
 def _watch_alias(
-    session: Session, seen: Seen, held: Inventory, since: datetime, around: Around
+    session: Session,
+    seen: Seen,
+    held: Inventory,
+    told: Container[tuple[int, str]],
+    around: Around,
 ) -> None:
     known = held.get(seen.name)
     if known is None or seen.alias is None or not rules.is_unapproved(seen):
         return
+    if (known[0].id, seen.alias) in told:
+        return
     version = known[1].get(seen.alias)
+    stands = seen.held.get(seen.alias)
+    moments = [seen.since]
+    if stands is not None and stands.is_stopped:
+        moments.append(stands.since)  # suspended again is found again
+    since = max(one for one in moments if one is not None)
     _file(
         session,
         Drift.ALIAS,
         known[0].id,
         version.id if version else None,
-        {"alias": around.alias, "version": seen.alias},
+        {
+            "alias": around.alias,
+            "version": seen.alias,
+            "why": stands.why_not if stands is not None else rules.NOT_APPROVED,
+        },
         f"alias:{seen.name}:{seen.alias}:{since.isoformat()}",
         around,
     )
+
+
+def _watch_makers(session: Session, sight: Sight, around: Around) -> None:
+    """A tag that names another developer than whoever ran it is shown; it takes nobody out."""
+    for row in sight.versions.values():
+        known = sight.held.get(row.name)
+        if known is None or row.version_id is None or not makers.is_contradicted(row):
+            continue
+        version = known[1].get(row.version)
+        if version is None or version.state == ModelState.RETIRED:
+            continue
+        findings.found(
+            session,
+            known[0].id,
+            row.version_id,
+            {"what": Drift.DEVELOPER.value, "version": row.version},
+            Severity.LOW,
+            FindingSource.REGISTRY,
+            f"registry:developer:{row.name}:{row.version}",
+            policy=around.policy,
+            now=around.now,
+            org_key=around.org_key,
+        )
 
 
 def _gone(session: Session, changes: Changes, held: Inventory, around: Around) -> None:
@@ -300,10 +354,14 @@ def _file(
 
 
 def _recovered(
-    session: Session, compared: Sequence[Seen], held: Inventory, around: Around
+    session: Session, compared: Sequence[Seen], sight: Sight, around: Around
 ) -> None:
-    """Findings about an alias, or about something gone, that no longer hold are resolved by what is seen."""
+    """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
+    held = sight.held
     seen = {held[one.name][0].id: one for one in compared if one.name in held}
+    contradicted = {
+        row.version_id for row in sight.versions.values() if makers.is_contradicted(row)
+    }
     for row in finding_queries.unsettled_from(session, FindingSource.REGISTRY.value):
         what, one = row.facts.get("what"), seen.get(row.model_id)
         if one is None:
@@ -322,6 +380,8 @@ def _recovered(
                 None,
             )
             is_over = row.version_id is None or name in one.tags
+        elif what == Drift.DEVELOPER:
+            is_over = row.version_id not in contradicted
         else:
             continue
         if is_over:

@@ -9,11 +9,11 @@ from storage.inventory import finding_queries
 from storage.people import lookups
 from storage.registry import queries
 from storage.registry.tables import RegistryVersionRow, RegistryWrite
-from workflows.registry import records
+from workflows.registry import offers, records
 
 
-def status(session: Session) -> records.RegistryStatus:
-    """How the registry stands."""
+def status(session: Session, *, alias: str = "the alias") -> records.RegistryStatus:
+    """How the registry stands; `alias` is how the governed one is called in words."""
     state = queries.look(session)
     models = [row for row in queries.models(session) if row.gone_at is None]
     seen = [row for row in queries.versions(session) if row.gone_at is None]
@@ -29,7 +29,11 @@ def status(session: Session) -> records.RegistryStatus:
         baseline_at=state.baseline_at if state else None,
         accepted_at=state.accepted_at if state else None,
         accepted_by=next((one.name for one in by.values()), ""),
-        frozen=tuple(state.frozen) if state else (),
+        waiting=tuple(
+            records.Waiting(one.what.value, one.name, one.version, one.words(alias))
+            for one in offers.waiting(state)
+        ),
+        revision=state.revision if state else 0,
         frozen_at=state.frozen_at if state else None,
         models=len(models),
         versions=len(seen),

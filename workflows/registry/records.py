@@ -5,6 +5,17 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """One thing that waits to be accepted."""
+
+    what: str
+    """`baseline`, `alias`, `new` or `gone`."""
+    name: str
+    version: str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryStatus:
     """How the registry stands."""
 
@@ -16,8 +27,10 @@ class RegistryStatus:
     baseline_at: datetime | None
     accepted_at: datetime | None
     accepted_by: str
-    frozen: tuple[str, ...]
-    """What moved when too much moved at once."""
+    waiting: tuple[Waiting, ...]
+    """What waits to be accepted."""
+    revision: int
+    """Names what waits: whoever accepts gives it."""
     frozen_at: datetime | None
     models: int
     versions: int
@@ -27,6 +40,17 @@ class RegistryStatus:
     open_drift: int
     given_up: int
     """Writes that were given up."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether something waits for model risk or the operator."""
+        is_baseline = self.baseline_at is not None and self.accepted_at is None
+        return is_baseline or self.frozen_at is not None or bool(self.waiting)
+
+    @property
+    def gone(self) -> tuple[Waiting, ...]:
+        """Models of which somebody has to say that they are gone."""
+        return tuple(one for one in self.waiting if one.what == "gone")
 
 
 @dataclass(frozen=True, slots=True)

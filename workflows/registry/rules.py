@@ -9,8 +9,10 @@ from storage.enums import ModelState
 
 S = ModelState
 ENTITLED = frozenset({S.APPROVED, S.IMPLEMENTATION, S.IN_USE, S.MODIFICATION})
-"""States in which the governed alias may stand at a version."""
+"""States in which a version is named with its approval."""
 USED = frozenset({S.IN_USE, S.MODIFICATION})
+STOPPED = frozenset({S.SUSPENDED, S.RETIRED})
+"""States in which nobody's acceptance lets the governed alias stand at a version."""
 TAGS = (
     "mlgov.model_id",
     "mlgov.state",
@@ -18,6 +20,7 @@ TAGS = (
     "mlgov.approval_id",
     "mlgov.approved_until",
 )
+NOT_APPROVED = "was not approved"
 BACKOFF = (60, 300, 900, 3600, 3600, 14400, 14400)
 """Seconds between attempts of a write; after as many it is given up, until what is wanted changes."""
 
@@ -33,6 +36,8 @@ class Drift(StrEnum):
     """The registry has a model that the inventory does not know."""
     GONE = "gone"
     """The registry does not have what the inventory knows."""
+    DEVELOPER = "developer"
+    """A tag names somebody else as a version's developer than whoever ran its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,37 @@ class Held:
     tier: int | None = None
     approval_id: int | None = None
     approved_until: datetime | None = None
+    holds: bool = True
+    """Whether its approval was given and neither ended nor taken back."""
+    is_rejected: bool = False
+    """Whether the last request for its approval was rejected."""
+    had_turn: bool = True
+    """Whether it stood as it does at the look before: mlgov has had its turn at taking its own alias away."""
+    since: datetime | None = None
+    """Since when it stands as it does."""
+
+    @property
+    def may_be_used(self) -> bool:
+        """Whether the record lets the governed alias stand there."""
+        return self.state in USED or (
+            self.state in (S.APPROVED, S.IMPLEMENTATION) and self.holds
+        )
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody decided that it is not used."""
+        return self.state in STOPPED or self.is_rejected
+
+    @property
+    def why_not(self) -> str:
+        """Why the governed alias may not stand there, after "which"."""
+        if self.state in STOPPED:
+            return f"is {self.state.value}"
+        if self.is_rejected:
+            return "was rejected"
+        if self.state in (S.APPROVED, S.IMPLEMENTATION):
+            return "is approved no more"
+        return NOT_APPROVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +93,29 @@ class Seen:
     alias: str | None
     """The version at which the governed alias stands."""
     alias_known: bool
-    """Whether a person accepted where it stands, or mlgov wrote it."""
+    """Whether it still stands where a person accepted it, or where mlgov wrote it."""
     written: str | None
     """Where mlgov itself last pointed it."""
     held: Mapping[str, Held] = field(default_factory=dict)
     """Version → the inventory's."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Version → its tags in the registry."""
+    since: datetime | None = None
+    """Since when the alias stands there."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the alias stands where mlgov last pointed it, whoever put it there."""
+        return self.alias is None or self.alias == self.written
+
+    def was_overtaken(self, held: Held) -> bool:
+        """Whether a version came to stand as it does while an alias that somebody accepted pointed at it."""
+        return (
+            self.alias_known
+            and self.since is not None
+            and held.since is not None
+            and held.since > self.since
+        )
 
     @property
     def in_use(self) -> Held | None:
@@ -73,14 +125,24 @@ class Seen:
 
 
 def is_unapproved(seen: Seen) -> bool:
-    """Whether the governed alias stands at a version that was not approved, and nobody accepted that."""
-    if seen.alias is None or seen.alias_known:
+    """Whether the governed alias stands at a version that may not be in use.
+
+    It does not count who put it there. What a person accepted is excused until somebody decides that the version is not
+    used; an alias that still stands where mlgov wrote it is mlgov's to take away, and counts where that did not happen.
+    """
+    if seen.alias is None:
         return False
     held = seen.held.get(seen.alias)
-    return held is None or held.state not in ENTITLED
+    if held is not None and held.may_be_used:
+        return False
+    if not seen.alias_known:
+        return True
+    if seen.is_own:
+        return held is None or held.had_turn
+    return held is not None and held.is_stopped and held.had_turn
 
 
-def is_storm(moved: Sequence[str], most: int) -> bool:
+def is_storm(moved: Sequence[object], most: int) -> bool:
     """Whether more aliases moved at one time than one look takes for single mistakes."""
     return len(moved) > most
 
@@ -144,15 +206,14 @@ def _tags(seen: Seen, held: Held) -> dict[str, str]:
 def _alias(seen: Seen, alias: str, *, restore: bool) -> Iterable[Write]:
     """The alias follows what is in use. Where somebody else put it, it is left, unless the policy says otherwise."""
     used = seen.in_use
-    own = seen.alias is None or seen.alias == seen.written
     if used is not None and seen.alias != used.version:
-        if used.version in seen.tags and (own or seen.alias_known or restore):
+        if used.version in seen.tags and (seen.is_own or seen.alias_known or restore):
             yield Write("alias", seen.name, used.version, alias, used.version)
         return
     if used is None and seen.alias is not None:
         held = seen.held.get(seen.alias)
-        stopped = held is not None and held.state in (S.SUSPENDED, S.RETIRED)
-        if (stopped and (own or restore)) or (
-            held is not None and held.state not in ENTITLED and restore
-        ):
+        if held is None or held.may_be_used:
+            return
+        is_ours = seen.is_own or seen.was_overtaken(held)
+        if restore or (held.state in STOPPED and is_ours):
             yield Write("unalias", seen.name, seen.alias, alias)

@@ -15,8 +15,8 @@ from workflows.registry.rules import Held, Seen
 from workflows.sources.mlflow.records import Digest, RegistryModel, Snapshot
 from workflows.sources.text import folded_email
 
-Runs = Mapping[str, tuple[Mapping[str, float], str | None]]
-"""Run id → what it measured, and who ran it."""
+Runs = Mapping[str, tuple[Mapping[str, float], tuple[str, ...]]]
+"""Run id → what it measured, and who ran it, as the server names them."""
 Digests = Mapping[tuple[str, str], Digest]
 """(model, version) → its contents."""
 
@@ -54,6 +54,7 @@ class Sight:
             (row.name, row.version): row for row in queries.versions(session)
         }
         self.held: Inventory = {}
+        self.rejected = queries.rejected(session)
 
     @property
     def strangers(self) -> list[RegistryModelRow]:
@@ -91,8 +92,13 @@ class Sight:
         self._session.flush()
         return self
 
-    def side_by_side(self, alias: str) -> list[Seen]:
-        """Every registered model that is there, with what the inventory knows."""
+    def side_by_side(
+        self, alias: str, *, now: datetime, before: datetime | None
+    ) -> list[Seen]:
+        """Every registered model that is there, with what the inventory knows.
+
+        `before` is when the registry was looked at before this look; none at the first.
+        """
         tags: dict[str, dict[str, dict[str, str]]] = {}
         for row in self.versions.values():
             if row.gone_at is None:
@@ -109,7 +115,17 @@ class Sight:
                     alias=model.aliases.get(alias),
                     alias_known=model.alias_known,
                     written=model.written_alias,
-                    held={key: _held(known[0], one) for key, one in known[1].items()}
+                    since=model.alias_since,
+                    held={
+                        key: _held(
+                            known[0],
+                            one,
+                            is_rejected=one.id in self.rejected,
+                            now=now,
+                            before=before,
+                        )
+                        for key, one in known[1].items()
+                    }
                     if known
                     else {},
                     tags=tags.get(name, {}),
@@ -146,8 +162,8 @@ def keep(
             if alias in found.aliases:
                 changes.moved.append(row)
         elif row.aliases.get(alias) != found.aliases.get(alias):
-            row.alias_since = now
-            row.alias_known = found.aliases.get(alias) == row.written_alias
+            # Also where mlgov itself once pointed it: who put it there says nothing about the version.
+            row.alias_since, row.alias_known = now, False
             changes.moved.append(row)
         _back(row, now)
         _set(
@@ -211,9 +227,10 @@ def _keep_versions(
         _back(row, now)
         _set(row, tags=dict(one.tags), run_id=one.run_id)
         if one.run_id is not None and one.run_id in runs:
-            metrics, user = runs[one.run_id]
+            metrics, users = runs[one.run_id]
             row.metrics = {key: repr(value) for key, value in metrics.items()}
-            row.developer = _whom(user) or row.developer
+            known = {*(row.run_users or ()), *map(_whom, users)}
+            row.run_users = sorted(one for one in known if one)
         named = one.tags.get("mlgov.developer") or found.tags.get("mlgov.developer")
         _set(row, developer=_whom(named) or row.developer)
         read = digests.get((found.name, one.version))
@@ -229,12 +246,24 @@ def _whom(word: str | None) -> str | None:
     return word if is_erased else folded_email(word or "")
 
 
-def _held(model: Model, version: ModelVersion) -> Held:
+def _held(
+    model: Model,
+    version: ModelVersion,
+    *,
+    is_rejected: bool,
+    now: datetime,
+    before: datetime | None,
+) -> Held:
+    until = version.approved_until
     return Held(
         version_id=version.id,
         version=version.version,
         state=ModelState(version.state),
         tier=model.tier,
         approval_id=version.approval_id,
-        approved_until=version.approved_until,
+        approved_until=until,
+        holds=version.approved_digest is not None and (until is None or until > now),
+        is_rejected=is_rejected,
+        had_turn=before is not None and version.state_since < before,
+        since=version.state_since,
     )

@@ -1,25 +1,27 @@
 """Reading the registry into the record: the baseline, what is new, where it differs, and when it cannot be read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from storage import leases
 from storage.enums import ModelState
 from storage.registry import queries
 from storage.registry.tables import RegistryState
 from workflows import clock
 from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, NotAllowed, RefusalFact
+from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import standings
 from workflows.inventory.rules import Who
 from workflows.people.tombstones import hiding
 from workflows.policy import Policy
-from workflows.registry import drifting, rules, seeing, telling
+from workflows.registry import drifting, offers, rules, seeing, telling
 from workflows.registry.drifting import Around
 from workflows.registry.notices import BaselineRead, RegistryTroubled
+from workflows.registry.offers import Offer, What
 from workflows.registry.seeing import Digests, Runs, Sight
 from workflows.sources.mlflow.records import Snapshot
 from workflows.wording import counted
@@ -41,23 +43,44 @@ VERIFIED = (
 # --- whose turn it is
 
 
+class LostTurn(GovernanceError):
+    """Another process reads the registry by now; whoever had the turn before writes nothing more."""
+
+
 def begin(
     session: Session, *, policy: Policy, now: datetime, real_now: datetime, force: bool
-) -> bool:
-    """Take the turn to read the registry, when a look is due, hinted at, or asked for; False when it is not, or somebody has it."""
+) -> int | None:
+    """Take the turn to read the registry, when a look is due, hinted at, or asked for.
+
+    The turn's number, by which everything of this look is written; None when no look is due, or somebody has the turn.
+    """
     state = queries.state(session)
-    if state.leased_until is not None and state.leased_until > real_now:
-        return False
+    if leases.is_held(state.leased_until, length=LEASE, real_now=real_now):
+        return None
     is_due = clock.is_over(state.tried_at, policy.registry.poll, now)
     if not (force or is_due or state.hinted_at is not None):
-        return False
+        return None
     state.leased_until, state.hinted_at, state.tried_at = real_now + LEASE, None, now
-    return True
+    state.turn += 1
+    return state.turn
 
 
-def release(session: Session) -> None:
-    """Give the turn back."""
-    queries.state(session).leased_until = None
+def keep_turn(session: Session, turn: int, *, real_now: datetime) -> None:
+    """Nobody else has taken the turn, and nobody can until this transaction ends; the lease begins anew.
+
+    Called in each transaction in which a look writes something down. Raises LostTurn.
+    """
+    state = queries.state(session)
+    if state.turn != turn:
+        raise LostTurn("Another process reads the registry at this moment.")
+    state.leased_until = real_now + LEASE
+
+
+def release(session: Session, turn: int) -> None:
+    """Give the turn back; one that somebody else took meanwhile is left alone."""
+    state = queries.state(session)
+    if state.turn == turn:
+        state.leased_until = None
 
 
 def hint(session: Session, *, now: datetime) -> None:
@@ -93,7 +116,7 @@ def to_read(
             )
             if place > 0 and state is None:
                 continue
-            if one.run_id and (row is None or row.metrics is None):
+            if one.run_id and (row is None or row.run_users is None):
                 runs.append(one.run_id)
             read_at = row.verified_at if row is not None else None
             is_due = read_at is None or (
@@ -109,10 +132,21 @@ def to_read(
 
 
 def failed(
-    session: Session, sentence: str, *, policy: Policy, org_key: str, now: datetime
+    session: Session,
+    sentence: str,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    gone: Collection[str] = (),
 ) -> None:
-    """The registry could not be read, or is not itself. Nothing is lost; told once, after some failures."""
+    """The registry could not be read, or is not itself. Nothing is lost; told once, after some failures.
+
+    `gone` are the models that are missing, where so many are that somebody has to say that it is meant.
+    """
     state = queries.state(session)
+    if state.accepted_at is not None and state.frozen_at is None:
+        offers.put(session, state, (Offer(What.GONE, name) for name in gone), now=now)
     state.failures += 1
     state.failure = sentence[:500]
     if state.failures >= FAILURES and state.alarmed_at is None:
@@ -142,7 +176,7 @@ def _without_erased(
         ]
         for model in snapshot.models
     ]
-    hide = hiding(session, org_key, [told, [user for _, user in runs.values()]])
+    hide = hiding(session, org_key, [told, [list(who) for _, who in runs.values()]])
     models = tuple(
         replace(
             model,
@@ -154,7 +188,10 @@ def _without_erased(
         )
         for model in snapshot.models
     )
-    kept = {id_: (metrics, hide(user)) for id_, (metrics, user) in runs.items()}
+    kept = {
+        id_: (metrics, tuple(hide(list(users))))
+        for id_, (metrics, users) in runs.items()
+    }
     return Snapshot(models), kept
 
 
@@ -179,7 +216,8 @@ def take(
     state = queries.state(session)
     sight = Sight(session)
     live = {row.name for row in sight.models.values() if row.gone_at is None}
-    left = len(live & set(snapshot.by_name))
+    missing = live - set(snapshot.by_name)
+    left = len(live) - len(missing)
     if rules.is_emptied(len(live), left):
         failed(
             session,
@@ -187,12 +225,14 @@ def take(
             policy=policy,
             org_key=org_key,
             now=now,
+            gone=missing,
         )
         return
     changes = seeing.keep(
         session, sight, snapshot, runs, digests, alias=policy.registry.alias, now=now
     )
     sight.link()
+    around = Around(policy, org_key, now, before=state.looked_at)
     state.looked_at = now
     was_troubled = state.alarmed_at is not None
     state.failures, state.failure, state.alarmed_at = 0, None, None
@@ -200,41 +240,34 @@ def take(
         audit.record(session, SYSTEM, "registry.well", ("registry", 1), now=now)
         telling.follow(session, now=now)
     if state.accepted_at is None:
-        _baseline(
-            session,
-            state,
-            snapshot,
-            sight.held,
-            policy=policy,
-            org_key=org_key,
-            now=now,
-        )
+        _baseline(session, state, snapshot, sight, around)
         return
     if state.frozen_at is not None:
         changes.put_off()
+        moved = offers.moved_since(sight, around.compare(sight), state.frozen_at)
+        offers.put(session, state, moved, now=now)
         return
-    drifting.apply(session, state, sight, changes, Around(policy, org_key, now))
+    offers.put(session, state, (), now=now)
+    drifting.apply(session, state, sight, changes, around)
 
 
 def _baseline(
     session: Session,
     state: RegistryState,
     snapshot: Snapshot,
-    held: Mapping[str, object],
-    *,
-    policy: Policy,
-    org_key: str,
-    now: datetime,
+    sight: Sight,
+    around: Around,
 ) -> None:
+    now, alias = around.now, around.alias
+    offers.put(session, state, offers.baseline(sight, alias), now=now)
     if state.baseline_at is not None:
         return
     state.baseline_at = now
-    alias = policy.registry.alias
     notice = BaselineRead(
         models=len(snapshot.models),
         versions=sum(len(one.versions) for one in snapshot.models),
         aliases=sum(alias in one.aliases for one in snapshot.models),
-        unknown=sum(one.name not in held for one in snapshot.models),
+        unknown=sum(one.name not in sight.held for one in snapshot.models),
     )
     audit.record(
         session,
@@ -249,8 +282,8 @@ def _baseline(
         session,
         notice,
         f"baseline:{now.isoformat()}",
-        policy=policy,
-        org_key=org_key,
+        policy=around.policy,
+        org_key=around.org_key,
         now=now,
     )
 
@@ -273,45 +306,86 @@ def require_risk(
 
 
 def accept(
-    session: Session, actor: Actor, *, policy: Policy, org_key: str, now: datetime
+    session: Session,
+    actor: Actor,
+    revision: int,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
 ) -> str:
-    """Take the registry as it was last seen: the baseline, what moved at once, or that much is gone. A sentence for who did."""
+    """Take what the card of that revision lists: the baseline, what moved at once, or what is gone. A sentence for who did.
+
+    What moves after that card was made is not taken with it. Raises Stale when something else waits by now.
+    """
     require_risk(session, actor, "registry.accept", policy=policy)
     state = queries.state(session)
     if state.baseline_at is None:
         raise GovernanceError(
             "The registry was not read yet, so there is nothing to accept."
         )
-    person = actor.id if actor.kind is ActorKind.PERSON else None
-    said = "Nothing waits for that."
+    is_waiting = state.accepted_at is None or state.frozen_at is not None
+    if not (is_waiting or state.offered):
+        return "Nothing waits for that."
+    if state.revision != revision:
+        raise Stale(
+            "The registry has moved since this was shown to you, so nothing was accepted. The card lists what waits now; "
+            "look at it again."
+        )
+    taken = offers.waiting(state)
+    number = _take(session, taken, policy.registry.alias, org_key=org_key, now=now)
     if state.accepted_at is None:
-        state.accepted_at, state.accepted_by = now, person
-        for row in queries.models(session):
-            row.alias_known = True
-        adopted = _adopt_all(session, org_key=org_key, now=now)
-        are = "is" if adopted == 1 else "are"
-        said = f"Accepted. {counted(adopted, 'model')} {are} new in the inventory; from now on what differs is a finding."
+        state.accepted_at = now
+        state.accepted_by = actor.id if actor.kind is ActorKind.PERSON else None
+        are = "is" if number == 1 else "are"
+        sentence = f"Accepted. {counted(number, 'model')} {are} new in the inventory; from now on what differs is a finding."
     elif state.frozen_at is not None:
-        state.frozen_at, state.frozen = None, []
-        _adopt_all(session, org_key=org_key, now=now)
-        for row in queries.models(session):
-            row.alias_known = True
-        said = "Accepted as it is. What moves from now on is a finding."
-    elif state.failure is not None:
-        for row in queries.models(session):
-            row.gone_at = row.gone_at or now
+        state.frozen_at = None
+        sentence = "Accepted as it is. What moves from now on is a finding."
+    else:
         state.hinted_at = now
-        said = "Accepted: what the next look does not find is taken as gone."
-    audit.record(session, actor, "registry.accepted", ("registry", 1), now=now)
+        are = "is" if len(taken) == 1 else "are"
+        sentence = f"Accepted: {counted(len(taken), 'model')} {are} taken as gone."
+    state.offered = []
+    state.revision += 1
+    audit.record(
+        session,
+        actor,
+        "registry.accepted",
+        ("registry", 1),
+        now=now,
+        revision=revision,
+        accepted=len(taken),
+    )
     telling.follow(session, now=now)
-    return said
+    return sentence
 
 
-def _adopt_all(session: Session, *, org_key: str, now: datetime) -> int:
-    """Put everything that the registry has and the inventory does not know on the inventory, without findings."""
+def _take(
+    session: Session,
+    taken: Collection[Offer],
+    alias: str,
+    *,
+    org_key: str,
+    now: datetime,
+) -> int:
+    """Keep what was accepted, thing by thing; how many models are new on the inventory, without findings."""
     sight = Sight(session).link()
-    strangers = sight.strangers
-    for row in strangers:
-        drifting.adopt(session, row, org_key=org_key, now=now)
+    strangers = {row.name for row in sight.strangers}
+    adopted = 0
+    for offer in taken:
+        row = sight.models.get(offer.name)
+        if row is None:
+            continue
+        if offer.what is What.GONE:
+            row.gone_at = row.gone_at or now
+            continue
+        if offer.what is not What.NEW and row.aliases.get(alias) == offer.version:
+            row.alias_known = True
+            if row.written_alias == offer.version:
+                row.written_alias = None  # it stands there by a person's word now
+        if offer.what is not What.ALIAS and offer.name in strangers:
+            drifting.adopt(session, row, org_key=org_key, now=now)
+            adopted += 1
     sight.link()
-    return len(strangers)
+    return adopted

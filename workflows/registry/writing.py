@@ -14,11 +14,19 @@ from workflows.registry.notices import WriteGivenUp
 from workflows.registry.rules import Write
 from workflows.registry.seeing import Sight
 
-_ORDER = {"unalias": 0, "alias": 1, "untag": 2, "tag": 3}
+STOP = "unalias"
+"""The write that keeps a stopped model from being loaded."""
+_ORDER = {"alias": 0, "untag": 1, "tag": 2}
 
 
-def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Write]:
-    """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen."""
+def wanted(
+    session: Session, *, policy: Policy, now: datetime, real_now: datetime
+) -> list[Write]:
+    """What is to be written now, at most what the hour allows; nothing before the baseline is accepted, or while frozen.
+
+    Taking an alias away has as many writes an hour of its own, and goes first: tags never keep a model in use that was
+    suspended.
+    """
     state = queries.look(session)
     if (
         state is None
@@ -27,9 +35,10 @@ def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Writ
         or state.failure is not None
     ):
         return []
-    room = policy.registry.writes_per_hour - queries.written_since(
-        session, real_now - timedelta(hours=1)
+    stops, others = queries.written_since(
+        session, real_now - timedelta(hours=1), kind=STOP
     )
+    most = policy.registry.writes_per_hour
     sight = Sight(session).link()
     resting = {
         row.what
@@ -38,14 +47,22 @@ def wanted(session: Session, *, policy: Policy, real_now: datetime) -> list[Writ
     }
     found = [
         write
-        for seen in sight.side_by_side(policy.registry.alias)
+        for seen in sight.side_by_side(
+            policy.registry.alias, now=now, before=state.looked_at
+        )
         if seen.key is not None
         for write in rules.wanted(
             seen, policy.registry.alias, restore=policy.registry.restore_alias
         )
         if write.what not in resting
     ]
-    return sorted(found, key=lambda one: _ORDER[one.kind])[: max(room, 0)]
+    rest = sorted(
+        (one for one in found if one.kind != STOP), key=lambda one: _ORDER[one.kind]
+    )
+    return [
+        *[one for one in found if one.kind == STOP][: max(most - stops, 0)],
+        *rest[: max(most - others, 0)],
+    ]
 
 
 def settle(

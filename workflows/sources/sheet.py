@@ -10,6 +10,8 @@ MAX_UNPACKED = 200_000_000
 """Size of a workbook once it is unpacked."""
 MAX_ROWS = 100_000
 MAX_COLUMNS = 200
+MAX_CELLS = 2_000_000
+"""Cells of a workbook's sheet, with the empty ones before the last of each row; texts that its cells share."""
 MAX_CELL = 10_000
 """Characters of one cell."""
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from workflows.sources import extent
 from workflows.sources.sheet import (
     MAX_COLUMNS,
     MAX_UNPACKED,
@@ -63,10 +64,7 @@ def _check_parts(name: str, raw: bytes) -> None:
             for info in infos:
                 if info.filename.endswith((".xml", ".rels")):
                     with parts.open(info) as part:
-                        if b"<!DOCTYPE" in part.read(4096):
-                            raise TableRefused(
-                                f"{name} holds definitions that no workbook needs. Save it anew as XLSX or CSV."
-                            )
+                        extent.require(name, part)
     except TableRefused:
         raise
     except Exception as error:
@@ -91,7 +89,13 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
             raise TableRefused(
                 f"{name} has no visible sheet. Save the table as a sheet of its own."
             )
-        sheet = visible[0]
+        sheet: Any = visible[0]
+        # Before anything is built of it: a sheet is as large as the last cell of each row says.
+        with (
+            zipfile.ZipFile(io.BytesIO(raw)) as parts,
+            parts.open(sheet._worksheet_path) as part,
+        ):
+            extent.require(name, part, whole=True)
         sheet.reset_dimensions()
         headings: tuple[str, ...] = ()
         rows: list[SheetRow] = []

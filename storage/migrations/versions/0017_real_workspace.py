@@ -150,6 +150,7 @@ def upgrade() -> None:
     for table in ("person", "user_group"):
         op.add_column(table, sa.Column("slack_updated", sa.BigInteger(), nullable=True))
     _bind_waiting_stages_to_groups()
+    _registry()
 
 
 def _bind_waiting_stages_to_groups() -> None:
@@ -243,6 +244,20 @@ def _bind_waiting_stages_to_groups() -> None:
                 )
                 .values(**new)
             )
+
+
+def _registry() -> None:
+    """What waits to be accepted in the registry, and whose turn it is; the next look says what waits, and reads runs again."""
+    for column in (
+        sa.Column("turn", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("offered", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("revision", sa.Integer(), nullable=False, server_default="0"),
+    ):
+        op.add_column("registry_state", column)
+    op.drop_column("registry_state", "frozen")
+    op.add_column("registry_version", sa.Column("run_users", sa.JSON(), nullable=True))
+    op.add_column("inbox", sa.Column("done_at", UTCDateTime(), nullable=True))
+    op.execute("UPDATE inbox SET done_at = received_at")
 
 
 def _name_who_opened_sources() -> None:
@@ -350,6 +365,14 @@ def _keep_what_was_told_early() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("inbox", "done_at")
+    op.drop_column("registry_version", "run_users")
+    op.add_column(
+        "registry_state",
+        sa.Column("frozen", sa.JSON(), nullable=False, server_default="[]"),
+    )
+    for name in ("revision", "offered", "turn"):
+        op.drop_column("registry_state", name)
     for table in ("person", "user_group"):
         op.drop_column(table, "slack_updated")
     for table in ("person", "user_group", "channel"):

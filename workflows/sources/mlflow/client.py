@@ -100,17 +100,23 @@ class MlflowClient:
                 tags=_tags(row),
             )
 
-    def run(self, run_id: str) -> tuple[dict[str, float], str | None]:
-        """What a run measured at last, and who ran it."""
+    def run(self, run_id: str) -> tuple[dict[str, float], tuple[str, ...]]:
+        """What a run measured at last, and who ran it.
+
+        The server keeps who that was with the run when it is begun, and as a tag that can be set anew: both are given.
+        """
         answer = self._call("GET", "runs/get", params={"run_id": run_id})
-        data = _object(_object(answer, "run"), "data")
+        run = _object(answer, "run")
+        data = _object(run, "data")
         metrics = {}
         for one in _list(data, "metrics"):
             value = one.get("value")
             if isinstance(value, int | float):
                 metrics[_text(one, "key")] = float(value)
-        tags = _tags(data)
-        return metrics, tags.get("mlflow.user")
+        info = run.get("info")
+        kept = info.get("user_id") if isinstance(info, dict) else None
+        users = (kept, _tags(data).get("mlflow.user"))
+        return metrics, tuple(dict.fromkeys(str(one) for one in users if one))
 
     # --- writing
 
