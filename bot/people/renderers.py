@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from bot.people import messages
 from bot.rendering import Renderer, Scene
-from workflows.people import groups, linking
+from workflows.people import groups, leaving, linking
 from workflows.people.groups import ApproversChanged, ApproversTold
+from workflows.people.leaving import MissingTold, PeopleMissing
 from workflows.people.linking import (
     JoinedTold,
     NotJoinedTold,
@@ -30,8 +31,13 @@ def _not_joined(
     return linking.read_not_joined(session, notice)
 
 
+def _missing(session: Session, notice: PeopleMissing, scene: Scene) -> MissingTold:
+    return leaving.read(session, notice)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApproversChanged, _changed, messages.approvers_changed),
     Renderer(PeopleJoined, _joined, messages.joined),
     Renderer(PeopleNotJoined, _not_joined, messages.not_joined),
+    Renderer(PeopleMissing, _missing, messages.missing),
 )
