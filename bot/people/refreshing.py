@@ -74,7 +74,11 @@ class Refresher:
         if described is not None:
             self._write_people([described], read_at)
         else:
-            self._write_left([user_id], read_at, leaving.UNKNOWN)
+            self.forget_person(user_id, read_at)
+
+    def forget_person(self, user_id: str, read_at: datetime) -> None:
+        """Slack was asked at `read_at` (real time) and knows nobody by that id: whoever had it has left."""
+        self._write_left([user_id], read_at, leaving.UNKNOWN)
 
     def refresh_group(self, group_id: str) -> None:
         """The members of one user group. Raises SlackSilent."""
