@@ -242,32 +242,32 @@ class Directory:
         """Somebody as Slack has them, once it was asked about what its last word on is older than `max_age`: about them,
         and those of their user groups that the policy's `words` mean. `named` are others, by Slack id.
 
-        Nothing is asked while all of it is fresh. Who is of another organisation comes back as they are. Takes at most
+        Nothing is asked while all of it is fresh. Programs and people of other organisations come back as they are. Takes at most
         `PATIENCE` seconds. Raises CannotVerify when Slack cannot be asked in that time.
         """
-        if actor.kind is not ActorKind.PERSON or actor.is_stranger:
+        is_person = actor.kind is ActorKind.PERSON and not actor.is_stranger
+        if not is_person and not named:
             return actor
         with self._db.read() as session:
-            known = standing.word(session, actor.id, words)
+            known = standing.word(session, actor.id, words) if is_person else None
             now = clock.real_now(session)
             others = standing.unread(
                 session, self._ours.org_key, named, now - (named_age or max_age)
             )
-        if known is None or known.actor.slack_id is None:
-            return actor
-        is_unread, groups = known.unread(now - max_age)
         flights: dict[str, Future[None]] = {}
-        if is_unread:
-            flights["account"] = self._person_flight(known.actor.slack_id)
+        if known is not None and known.actor.slack_id is not None:
+            is_unread, groups = known.unread(now - max_age)
+            if is_unread:
+                flights["account"] = self._person_flight(known.actor.slack_id)
+            for group_id in groups:
+                flights[group_id] = self._flight(
+                    f"group:{group_id}", self._group_refresh(group_id)
+                )
         for other in others:
-            if other != known.actor.slack_id:
+            if other != actor.slack_id:
                 flights[f"{OTHERS}{other}"] = self._person_flight(other)
-        for group_id in groups:
-            flights[group_id] = self._flight(
-                f"group:{group_id}", self._group_refresh(group_id)
-            )
         if not flights:
-            return known.actor
+            return actor if known is None else known.actor
         self._await(flights, _deadline())
         with self._db.read() as session:
             found = people.actor(session, actor.id)

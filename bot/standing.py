@@ -140,6 +140,11 @@ def confirmed(
     )
 
 
+def confirm_named(deps: Deps, actor: Actor, named: Collection[str]) -> None:
+    """Slack's word is fresh on people whom somebody or a program names, by Slack id. Raises CannotVerify."""
+    deps.directory.stands(actor, words=(), max_age=CONFIRMED_WITHIN, named=named)
+
+
 def named_in(payload: Mapping[str, Any]) -> frozenset[str]:
     """The people whom a click, or a window that was sent, names in a menu of people."""
     state = ((payload.get("view") or {}).get("state") or {}).get("values") or {}
