@@ -33,6 +33,8 @@ class Act:
     outcome: str = OK
     level: int = logging.INFO
     reference: str = field(default_factory=new_reference)
+    waited: float = 0.0
+    """Seconds that it has waited for Slack's word on people."""
 
 
 _current: ContextVar[Act | None] = ContextVar("act", default=None)

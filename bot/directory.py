@@ -17,6 +17,7 @@ from cachetools import TTLCache
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
 
+from bot import acts
 from bot.people import payloads
 from bot.people.asking import SlackReads, SlackSilent
 from bot.people.events import Events
@@ -26,9 +27,9 @@ from bot.people.refreshing import Refresher, WatchGroups
 from bot.people.workspaces import Workspaces
 from storage.db import Database
 from storage.people.channels import find_channel
-from workflows import clock
-from workflows.actors import Actor
-from workflows.errors import GovernanceError
+from workflows import clock, standing
+from workflows.actors import Actor, ActorKind
+from workflows.errors import GovernanceError, NotAllowed
 from workflows.people import service as people
 from workflows.people.records import MirrorAge
 from workflows.people.tombstones import ErasureKeyMissing
@@ -42,11 +43,14 @@ PATIENCE = 1.5
 """Seconds that a click may wait for Slack in all; Slack itself gives three for the answer."""
 ASKED_AUDIENCE_AGE = timedelta(minutes=10)
 """How old a read of a channel may be where Slack can be asked again."""
+ALTOGETHER = 2.0
+"""Seconds that one act may wait so, however often it has to ask."""
 RECENT = 3.0
 """Seconds for which who acts is remembered between two clicks. A decision reads the mirror itself, in its transaction."""
 _UNVERIFIED = "Slack could not confirm {what} just now. Nothing was changed; try again in a minute."
 
 
+UNKNOWN = "Slack doesn't know your account in this organisation, so mlgov can't act for you. Nothing was changed."
 OTHERS = "other:"
 """Before the Slack id of somebody else whom Slack is asked about."""
 
@@ -59,6 +63,18 @@ def _what(asked: str) -> str:
 
 class CannotVerify(GovernanceError):
     """Slack could not be asked in time who somebody is or which groups they are in; nothing was decided."""
+
+
+def _deadline() -> float:
+    """Until when Slack may be waited for, in what is answered here."""
+    act = acts.current()
+    left = PATIENCE if act is None else min(PATIENCE, ALTOGETHER - act.waited)
+    return time.monotonic() + left
+
+
+def _waited(began: float) -> None:
+    if (act := acts.current()) is not None:
+        act.waited += time.monotonic() - began
 
 
 def _without_key(error: ErasureKeyMissing, what: str) -> CannotVerify:
@@ -182,7 +198,9 @@ class Directory:
             described = None
         if described is None:
             if is_ours:
-                raise CannotVerify(_UNVERIFIED.format(what=_what("account")))
+                # Who had a place here, by a file or a group, has left; of anybody else nothing is known.
+                self._quick_refresher.forget_person(user_id, read_at)
+                raise NotAllowed(UNKNOWN)
             seen = payloads.stranger(user_id, team_id, enterprise_id, self._ours)
         else:
             seen = payloads.person(described, self._ours)
@@ -210,7 +228,57 @@ class Directory:
         except ErasureKeyMissing as error:
             raise _without_key(error, "account") from None
 
-    # --- before a decision
+    # --- before an act
+
+    def stands(
+        self,
+        actor: Actor,
+        *,
+        words: Collection[str],
+        max_age: timedelta,
+        named: Collection[str] = (),
+        named_age: timedelta | None = None,
+    ) -> Actor:
+        """Somebody as Slack has them, once it was asked about what its last word on is older than `max_age`: about them,
+        and those of their user groups that the policy's `words` mean. `named` are others, by Slack id.
+
+        Nothing is asked while all of it is fresh. Programs and people of other organisations come back as they are. Takes at most
+        `PATIENCE` seconds. Raises CannotVerify when Slack cannot be asked in that time.
+        """
+        is_person = actor.kind is ActorKind.PERSON and not actor.is_stranger
+        if not is_person and not named:
+            return actor
+        with self._db.read() as session:
+            known = standing.word(session, actor.id, words) if is_person else None
+            now = clock.real_now(session)
+            others = standing.unread(
+                session, self._ours.org_key, named, now - (named_age or max_age)
+            )
+        flights: dict[str, Future[None]] = {}
+        if known is not None and known.actor.slack_id is not None:
+            is_unread, groups = known.unread(now - max_age)
+            if is_unread:
+                flights["account"] = self._person_flight(known.actor.slack_id)
+            for group_id in groups:
+                flights[group_id] = self._flight(
+                    f"group:{group_id}", self._group_refresh(group_id)
+                )
+        for other in others:
+            if other != actor.slack_id:
+                flights[f"{OTHERS}{other}"] = self._person_flight(other)
+        if not flights:
+            return actor if known is None else known.actor
+        self._await(flights, _deadline())
+        with self._db.read() as session:
+            found = people.actor(session, actor.id)
+        self._forget_recent()
+        return found or actor
+
+    def _person_flight(self, user_id: str) -> "Future[None]":
+        return self._flight(
+            f"user:{user_id}",
+            functools.partial(self._quick_refresher.refresh_person, user_id),
+        )
 
     def confirm(
         self,
@@ -226,7 +294,7 @@ class Directory:
         Call it before the transaction that decides; it returns the person as they are now. `roles` expands `role:…`
         rules. Takes at most `PATIENCE` seconds. Raises CannotVerify when Slack cannot be asked in that time.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = _deadline()
         age, oldest = self._age(user_id, approver_rules, roles, max_age)
         if age.unknown_groups and self._listing_is_old(max_age):
             self._await(
@@ -235,16 +303,10 @@ class Directory:
             age, oldest = self._age(user_id, approver_rules, roles, max_age)
         flights: dict[str, Future[None]] = {}
         if age.person is None or age.person < oldest:
-            flights["account"] = self._flight(
-                f"user:{user_id}",
-                lambda: self._quick_refresher.refresh_person(user_id),
-            )
+            flights["account"] = self._person_flight(user_id)
         for other in sorted(set(others) - {user_id}):
             if self._is_unread(other, oldest):
-                flights[f"{OTHERS}{other}"] = self._flight(
-                    f"user:{other}",
-                    functools.partial(self._quick_refresher.refresh_person, other),
-                )
+                flights[f"{OTHERS}{other}"] = self._person_flight(other)
         for group_id, read_at in age.groups.items():
             if read_at is None or read_at < oldest:
                 flights[group_id] = self._flight(
@@ -301,7 +363,9 @@ class Directory:
             self._flights.pop(key, None)
 
     def _await(self, flights: Mapping[str, "Future[None]"], deadline: float) -> None:
-        wait(flights.values(), timeout=max(0.0, deadline - time.monotonic()))
+        began = time.monotonic()
+        wait(flights.values(), timeout=max(0.0, deadline - began))
+        _waited(began)
         for what, flight in flights.items():
             words = _UNVERIFIED.format(what=_what(what))
             if not flight.done():
@@ -318,11 +382,13 @@ class Directory:
     def _within_patience(
         self, ask: Callable[[], dict[str, Any] | None]
     ) -> dict[str, Any] | None:
-        asked = self._asking.submit(ask)
+        asked, began = self._asking.submit(ask), time.monotonic()
         try:
-            return asked.result(timeout=PATIENCE)
+            return asked.result(timeout=max(0.0, _deadline() - began))
         except TimeoutError:
             raise SlackSilent("no answer in time") from None
+        finally:
+            _waited(began)
 
     def _real_now(self) -> datetime:
         with self._db.read() as session:

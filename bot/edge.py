@@ -1,10 +1,10 @@
 """From a signed Slack payload to one call, and from its reply back to Slack."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from bot import acts, blocks, errors, pictures
+from bot import acts, blocks, errors, pictures, standing
 from bot.answers import Answers, in_words
 from bot.context import Deps
 from bot.replies import Answered, Done, FieldErrors, Open, Private, Reply, Send, Show
@@ -89,16 +89,22 @@ class Edge:
         acts.by(actor.id)
         return actor
 
-    def _admit(self, actor: Actor, kind: Kind, name: str) -> None:
-        """Refuse who is no full, active member, unless this was registered for anybody.
+    def _admit(
+        self, actor: Actor, kind: Kind, name: str, *, named: Collection[str] = ()
+    ) -> Actor:
+        """Whoever acts, as Slack has them now; who is no full, active member is refused, unless this was registered for
+        anybody.
 
-        It stands before every handler, so that no listener has to remember it. Raises NotAllowed.
+        It stands before every handler, so that no listener has to remember it: also that Slack's word on everybody
+        whose standing the act rests on is fresh. `named` are people whom they name. Raises NotAllowed, CannotVerify.
         """
         if (kind, name) in self.router.anybody:
-            return
+            return actor
+        actor = standing.confirmed(self.deps, actor, kind, name, named=named)
         # The ledger keeps names of ours alone: nobody writes words of theirs into it by trying.
         known = name if self.router.knows(kind, name) else "unknown"
         permissions.require_member(actor, permissions.MEMBERSHIP, subject=(kind, known))
+        return actor
 
     # --- commands and the same words in a direct message
 
@@ -129,7 +135,7 @@ class Edge:
     ) -> Reply:
         words = tuple(text.casefold().split())
         name = words[0] if words else ""
-        self._admit(actor, "command", name)
+        actor = self._admit(actor, "command", name)
         word = self.router.words.get(name)
         if word is None:
             near = difflib.get_close_matches(
@@ -175,7 +181,7 @@ class Edge:
         first = files[0] if isinstance(files, list) and files else None
         if not isinstance(first, Mapping) or not self.router.files:
             return None
-        self._admit(actor, "file", "shared")
+        actor = self._admit(actor, "file", "shared")
         (handler,) = self.router.files
         acts.named("file")
         return handler(FileShared(self.deps, actor, str(first.get("id") or "")))
@@ -190,7 +196,7 @@ class Edge:
         handler = self.router.replies.get(found[0]) if found else None
         if found is None or handler is None:
             return None
-        self._admit(actor, "reply", found[0])
+        actor = self._admit(actor, "reply", found[0])
         acts.named(f"reply to {found[0]}")
         return handler(self.deps, actor, found[1], text)
 
@@ -204,7 +210,9 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
-            self._admit(actor, "click", action["action_id"])
+            actor = self._admit(
+                actor, "click", action["action_id"], named=standing.named_in(payload)
+            )
             handler = self.router.actions.get(action["action_id"])
             if handler is None:
                 return
@@ -283,7 +291,7 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
-            self._admit(actor, "shortcut", payload["callback_id"])
+            actor = self._admit(actor, "shortcut", payload["callback_id"])
             handler = self.router.shortcuts.get(payload["callback_id"])
             if handler is not None:
                 acts.named(payload["callback_id"])
@@ -319,7 +327,7 @@ class Edge:
         actor: Actor | None = None
         try:
             actor = self.actor(payload)
-            self._admit(actor, "search", payload["action_id"])
+            actor = self._admit(actor, "search", payload["action_id"])
             handler = self.router.searches.get(payload["action_id"])
             if handler is None:
                 return []
@@ -343,7 +351,12 @@ class Edge:
         reply: Reply
         try:
             actor = self.actor(payload)
-            self._admit(actor, "submission", view["callback_id"])
+            actor = self._admit(
+                actor,
+                "submission",
+                view["callback_id"],
+                named=standing.named_in(payload),
+            )
             handler = self.router.submissions.get(view["callback_id"])
             if handler is None:
                 return None

@@ -87,6 +87,11 @@ def user(world: World, one: User, *, with_email: bool) -> dict[str, Any]:
     return shown
 
 
+def _is_gone(world: World, user_id: str) -> bool:
+    known = world.users.get(user_id)
+    return known is None or known.deleted
+
+
 def channel(
     world: World, one: Channel, *, with_members: bool = False
 ) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def channel(
     if one.kind == "im":
         shown |= {
             "user": one.user_id,
-            "is_user_deleted": bool(one.user_id and world.users[one.user_id].deleted),
+            "is_user_deleted": bool(one.user_id and _is_gone(world, one.user_id)),
             "priority": 0,
         }
         return shown

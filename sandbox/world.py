@@ -146,6 +146,19 @@ class World:
             self.happen({"type": "user_change", "user": user_id}, team_id=user.team_id)
             return user
 
+    def remove_user(self, user_id: str) -> User:
+        """Take a person out altogether: users.list leaves them out, users.info knows nobody by that id, no event says so."""
+        with self.lock:
+            user = self.users.pop(user_id)
+            for group_id, group in self.usergroups.items():
+                others = [one for one in group.user_ids if one != user_id]
+                self.usergroups[group_id] = replace(group, user_ids=others)
+            for channel in self.channels.values():
+                if channel.user_id != user_id:
+                    channel.members.pop(user_id, None)
+            self.feed.append("user", who=user_id)
+            return user
+
     def add_usergroup(self, group: UserGroup) -> UserGroup:
         """Create a user group; a subteam_created."""
         with self.lock:

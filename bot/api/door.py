@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Request, Response, Security
@@ -12,7 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Message, Receive
 
-from bot import acts, bodies
+from bot import acts, bodies, standing
 from bot.api.limits import SMALL, Allowance
 from bot.context import Deps
 from bot.refusals import Refusals
@@ -66,6 +67,11 @@ class Door:
         door = self
 
         class Guarded(APIRoute):
+            @property
+            def act(self) -> str:
+                """The verb and the path, as `bot.standing` has them."""
+                return f"{min(self.methods or {'GET'})} {self.path}"
+
             def get_route_handler(
                 self,
             ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -80,7 +86,9 @@ class Door:
 
                 async def guarded(request: Request) -> Response:
                     shown = await _BEARER(request)
-                    caller = await run_in_threadpool(door.recognise, request, shown)
+                    caller = await run_in_threadpool(
+                        door.recognise, request, shown, self.act
+                    )
                     request.state.caller = caller
                     asked = request.query_params.get("wait", "0")
                     waits = may_wait and asked != "0"
@@ -103,9 +111,32 @@ class Door:
         return known or self.recognise(request, shown)
 
     def recognise(
-        self, request: Request, shown: HTTPAuthorizationCredentials | None
+        self,
+        request: Request,
+        shown: HTTPAuthorizationCredentials | None,
+        act: str = "",
     ) -> Caller:
-        """Who calls. Raises TokenRefused."""
+        """Who calls; a person as Slack has them now, where what they call (`act`) rests on it.
+
+        Raises TokenRefused, and CannotVerify where Slack has to be asked and does not answer.
+        """
+        deps = self._deps
+        token, actor, now = self._known(shown)
+        if standing.confirmed(deps, actor, "api", act) != actor:
+            token, actor, now = self._known(shown)
+        request.state.actor = actor
+        acts.by(actor.id)
+        if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
+            try:
+                deps.db.run(lambda session: tokens.used(session, token, now=now))
+            except DatabaseBusy:
+                log.info("when %s was used could not be kept", token.prefix)
+        return Caller(token, actor)
+
+    def _known(
+        self, shown: HTTPAuthorizationCredentials | None
+    ) -> tuple[Token, Actor, datetime]:
+        """The token, whose it is by the record, and the governed time. Raises TokenRefused."""
         deps = self._deps
         try:
             with deps.db.read() as session:
@@ -119,14 +150,7 @@ class Door:
         except TokenRefused as error:
             self._tell(error)
             raise
-        request.state.actor = actor
-        acts.by(actor.id)
-        if token.last_used_at is None or now - token.last_used_at >= USED_WITHIN:
-            try:
-                deps.db.run(lambda session: tokens.used(session, token, now=now))
-            except DatabaseBusy:
-                log.info("when %s was used could not be kept", token.prefix)
-        return Caller(token, actor)
+        return token, actor, now
 
     def require(
         self,

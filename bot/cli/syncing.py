@@ -1,10 +1,11 @@
 """`mlgov sync`: reading Slack now."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.base import fail, opened, policy_text, say, settings
+from workflows.wording import counted
 
 if TYPE_CHECKING:
     from storage.db import Database
@@ -14,7 +15,15 @@ PATIENCE = 300.0
 """Seconds for which another process that reads is waited for."""
 
 
-def sync() -> None:
+def sync(
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Whoever Slack no longer lists has left, however many they are.",
+        ),
+    ] = False,
+) -> None:
     """Read people, user groups and channels from Slack now, as a running mlgov does at its start and every hour."""
     from bot import installation, logs
     from bot.people import mirrored
@@ -41,13 +50,23 @@ def sync() -> None:
             )
         directory = mirrored.directory(slack, database, team, lambda: policy)
         try:
-            result = directory.reader.read(PATIENCE, _wait)
+            result = directory.reader.read(PATIENCE, _wait, accept=accept)
         finally:
             directory.close()
     if result is None:
         raise fail("Another process is still reading Slack. Nothing was read here.")
     if result.entries:
         say(f"Read from Slack: {result.words}.")
+    if result.left:
+        have = "has" if result.left == 1 else "have"
+        say(
+            f"{counted(result.left, 'person', 'people')} whom Slack no longer lists {have} left."
+        )
+    if result.kept:
+        say(
+            f"Slack no longer lists {counted(result.kept, 'person', 'people')}. That's too many at once to believe it, so "
+            "nobody was changed. If they have left, run `mlgov sync --accept`; administrators were told, too."
+        )
     if result.failures:
         why = "; ".join(f"{kind}: {code}" for kind, code in result.failures.items())
         raise fail(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from bot import acts, blocks
+from bot import acts, blocks, standing
 from bot.answers import in_words
 from bot.context import Deps
 from bot.front import views
@@ -33,6 +33,7 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
             enterprise_id=body.get("enterprise_id"),
         )
         acts.by(actor.id)
+        actor = standing.confirmed(deps, actor, "home", "opened")
 
         def work(session: Session) -> None:
             now = deps.now(session)

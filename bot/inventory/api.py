@@ -159,6 +159,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         door.require(caller, Scope.MODELS)
         door.require(caller, Scope.MODELS, project=form.project or UNBOUND)
         wanted = form.key or slug(form.name)
+        at.confirm(caller, form.owner)
 
         def work(session: Session) -> ModelTold:
             now = deps.now(session)
@@ -201,6 +202,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     )
     def add(key: Key, form: NewVersion, caller: Calls) -> VersionTold:
         """Add a version; the same version with the same digest again changes nothing."""
+        at.confirm(caller, *form.developers, *form.contributors)
 
         def work(session: Session) -> VersionTold:
             found, _ = at.model(session, caller, Scope.MODELS, key)
@@ -344,6 +346,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
         request: IdempotencyKey = None,
     ) -> StepTold:
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
+        at.confirm(caller, form.validator)
         with deps.db.read() as session:
             found, one = at.version(session, caller, Scope.MODELS, key, version)
             validator = (
@@ -415,6 +418,7 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     )
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
+        at.confirm(caller, form.owner)
 
         def work(session: Session) -> FindingTold:
             found, one = at.model(

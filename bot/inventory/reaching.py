@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from bot import standing
 from bot.api.door import Caller, Door
 from bot.context import Deps
 from storage.enums import Scope
@@ -21,6 +22,7 @@ from workflows.errors import (
 from workflows.inventory import reads
 from workflows.inventory.records import ModelRecord, VersionRecord
 from workflows.people import service as people
+from workflows.people.records import PersonRecord
 
 T = TypeVar("T")
 UNBOUND = "-"
@@ -63,6 +65,19 @@ class Reach:
             return False
         return True
 
+    def confirm(self, caller: Caller, *words: str | None) -> None:
+        """Slack's word on the people whom a call names is fresh, where mlgov knows them. For before its transaction.
+
+        Raises CannotVerify.
+        """
+        with self.deps.db.read() as session:
+            named = {
+                known.slack_id
+                for word in words
+                if word and (known := _known(session, word)) and known.slack_id
+            }
+        standing.confirm_named(self.deps, caller.actor, named)
+
     def version(
         self, session: Session, caller: Caller, scope: Scope, key: str, version: str
     ) -> tuple[ModelRecord, VersionRecord]:
@@ -71,6 +86,13 @@ class Reach:
         if one is None:
             raise NotFound(f"{found.name} has no version {version!r}.")
         return found, one
+
+
+def _known(session: Session, word: str) -> PersonRecord | None:
+    try:
+        return people.look_up(session, word)
+    except NotFound:
+        return None
 
 
 def ids(session: Session, words: Sequence[str], field: str) -> tuple[str, ...]:

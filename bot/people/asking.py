@@ -65,8 +65,10 @@ class SlackReads:
         return None if answer is None else dict(answer["user"])
 
     def users(self, team_id: str | None) -> Iterator[list[dict[str, Any]]]:
-        """users.list, page by page."""
-        yield from self._pages(self._client.users_list, "members", team_id=team_id)
+        """users.list, page by page: all of them, or SlackSilent."""
+        yield from self._pages(
+            self._client.users_list, "members", whole=True, team_id=team_id
+        )
 
     def groups(self, team_id: str | None) -> list[dict[str, Any]]:
         """usergroups.list with the members of each; the disabled ones too. A plan without user groups has none."""
@@ -141,8 +143,15 @@ class SlackReads:
         return found
 
     def _pages(
-        self, method: Callable[..., Any], field: str, **args: Any
+        self,
+        method: Callable[..., Any],
+        field: str,
+        *,
+        whole: bool = False,
+        **args: Any,
     ) -> Iterator[list[Any]]:
+        """What is listed, page by page. Where Slack says that there is nothing of the kind there are none, unless `whole`
+        is meant: then it has not answered."""
         cursor, limit = "", PAGE
         while True:
             try:
@@ -153,6 +162,8 @@ class SlackReads:
                 limit = max(LEAST_PAGE, limit // 2)
                 continue
             if answer is None:
+                if whole:
+                    raise SlackSilent("no list")
                 return
             yield list(answer.get(field) or ())
             cursor = str(

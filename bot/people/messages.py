@@ -3,6 +3,7 @@
 from bot import blocks
 from bot.rendering import Rendered, Scene
 from workflows.people.groups import ApproversChanged, ApproversTold
+from workflows.people.leaving import MissingTold, PeopleMissing
 from workflows.people.linking import (
     JoinedTold,
     NotJoinedTold,
@@ -137,6 +138,28 @@ def not_joined(
             blocks.section("\n".join([f"*{text}*", *lines])),
             blocks.context(
                 "Nobody was changed. Import them again with their Slack ids: each is in the person's profile under “Copy member ID”."
+            ),
+        ],
+        is_final=True,
+    )
+
+
+def missing(record: MissingTold, notice: PeopleMissing, scene: Scene) -> Rendered:
+    """Slack leaves out so many people that mlgov does not take them for gone at once."""
+    if not record.names:
+        text = "Everybody whom Slack had left out is listed again, or has left"
+        return Rendered(text, [blocks.section(text)], is_final=True)
+    text = f"Slack no longer lists {counted(len(record.names), 'person', 'people')} whom mlgov knows"
+    who = f": {_names(record.names)}" if scene.is_closed else ""
+    until = f" {blocks.when(record.until)}" if record.until else ""
+    return Rendered(
+        f"{text}{who}",
+        [
+            blocks.section(f"*{text}{who}*"),
+            blocks.context(
+                "That's too many at once to believe it, so nobody was changed; Slack is asked about each of them before they act. "
+                "If they have left, run `mlgov sync --accept`. If not, `mlgov doctor` says which workspace the token is for. "
+                f"Whoever Slack still leaves out{until} counts as having left."
             ),
         ],
         is_final=True,

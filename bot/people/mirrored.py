@@ -10,6 +10,7 @@ from bot.context import Team
 from bot.directory import Directory
 from storage.db import Database
 from workflows.digests import readers
+from workflows.people import leaving
 from workflows.people import service as people
 from workflows.people.records import GroupChange
 from workflows.policy import Policy
@@ -37,6 +38,7 @@ def directory(
         )
         if people.join(session, policy=rules, org_key=org_key, now=now).has_more:
             return True
+        leaving.tell(session, policy=rules, org_key=org_key, now=now)
         # At a first start nobody was known when what recurs was set up.
         readers.enrol(session, policy=rules, org_key=org_key, now=now)
         return False

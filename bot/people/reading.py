@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot.people.asking import SlackSilent
-from bot.people.refreshing import Refresher
+from bot.people.refreshing import PeopleRead, Progress, Refresher
 from bot.turns import Turn
 from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.people import readings
@@ -57,6 +57,10 @@ class Result:
     entries: Mapping[str, int]
     failures: Mapping[str, str]
     seconds: float
+    left: int = 0
+    """People who have left, as Slack lists them no more."""
+    kept: int = 0
+    """People whom Slack lists no more and who are kept, because they are so many."""
 
     @property
     def words(self) -> str:
@@ -185,10 +189,13 @@ class Reader:
 
     # --- once
 
-    def read(self, patience: float, told: Callable[[str], None]) -> Result | None:
+    def read(
+        self, patience: float, told: Callable[[str], None], *, accept: bool = False
+    ) -> Result | None:
         """Read everything now, in this thread; None when another process reads all the while. `told` hears of a wait.
 
-        Who reads the channels that matter less is left to the next reading of a running mlgov.
+        Who reads the channels that matter less is left to the next reading of a running mlgov. With `accept`, whoever
+        is listed no more has left, however many they are.
         """
         deadline, has_told = time.monotonic() + patience, False
         while True:
@@ -196,7 +203,7 @@ class Reader:
             if turn.take():
                 try:
                     with turn:
-                        return self._read(turn, KINDS, and_on=False)
+                        return self._read(turn, KINDS, and_on=False, accept=accept)
                 except Interrupted:
                     return None
             if time.monotonic() > deadline or self._stop.wait(1):
@@ -205,7 +212,14 @@ class Reader:
                 told("Another process is reading Slack at this moment; waiting for it.")
                 has_told = True
 
-    def _read(self, turn: Turn, kinds: Sequence[str], *, and_on: bool = True) -> Result:
+    def _read(
+        self,
+        turn: Turn,
+        kinds: Sequence[str],
+        *,
+        and_on: bool = True,
+        accept: bool = False,
+    ) -> Result:
         """One reading of these parts, what follows from them, then who reads the channels."""
         began = time.monotonic()
         with self._db.read() as session:
@@ -219,8 +233,15 @@ class Reader:
 
         entries: dict[str, int] = {}
         failures: dict[str, str] = {}
+        everybody = PeopleRead(0)
+
+        def people(progress: Progress) -> int:
+            nonlocal everybody
+            everybody = self._refresher.read_people(progress, accept=accept)
+            return everybody.listed
+
         parts = {
-            "people": self._refresher.read_people,
+            "people": people,
             "groups": self._refresher.read_groups,
             "channels": self._refresher.read_channels,
         }
@@ -245,7 +266,13 @@ class Reader:
         self._db.run(lambda session: _record(session, entries, failures, began_at))
         self._due()
         self._after()
-        result = Result(entries, failures, time.monotonic() - began)
+        result = Result(
+            entries,
+            failures,
+            time.monotonic() - began,
+            everybody.left,
+            everybody.kept,
+        )
         self._say(result)
         if and_on:
             self._audiences(waiting[FIRST_AUDIENCES:], turn, pause=AUDIENCE_PAUSE)
@@ -293,6 +320,11 @@ class Reader:
             log.info("Reading Slack: %s so far.", words)
 
     def _say(self, result: Result) -> None:
+        if result.kept:
+            log.warning(
+                "Slack lists %s no more. They are kept; administrators are told, and `mlgov sync --accept` takes them for gone.",
+                counted(result.kept, "person", "people"),
+            )
         if not result.failures:
             log.info("Read from Slack: %s.", result.words)
             return

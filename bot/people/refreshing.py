@@ -1,20 +1,28 @@
 """From Slack's answers to the mirror: ask first, then write in a transaction of its own."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from bot.people import payloads
-from bot.people.asking import SlackReads
+from bot.people.asking import SlackReads, SlackSilent
 from bot.people.workspaces import Workspaces
 from storage.db import Database
+from storage.people.lookups import parts
 from workflows import clock
+from workflows.people import leaving
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen
 from workflows.people.records import GroupChange
 
+log = logging.getLogger("mlgov")
+
+MOST_ASKED = 50
+"""People whom Slack lists no more who are asked about one by one; of more of them the list is believed."""
 MOST_UNKNOWN = 50
 """Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
 
@@ -22,6 +30,15 @@ WatchGroups = Callable[[Session, Sequence[GroupChange], datetime], None]
 """Told, in the transaction of the change, who joined and who left which user group."""
 Progress = Callable[[str, int], None]
 """Told how many of a kind were read so far. It may raise, which ends the reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRead:
+    """How many people a reading listed, how many have left by it, and how many are kept although it left them out."""
+
+    listed: int
+    left: int = 0
+    kept: int = 0
 
 
 class Refresher:
@@ -51,11 +68,17 @@ class Refresher:
     # --- parts
 
     def refresh_person(self, user_id: str) -> None:
-        """One person of ours. Raises SlackSilent; a person whom Slack does not know stays unread."""
+        """One person of ours. Raises SlackSilent; whom Slack does not know any more has left."""
         read_at = self._real_now()
         described = self._reads.user(user_id)
         if described is not None:
             self._write_people([described], read_at)
+        else:
+            self.forget_person(user_id, read_at)
+
+    def forget_person(self, user_id: str, read_at: datetime) -> None:
+        """Slack was asked at `read_at` (real time) and knows nobody by that id: whoever had it has left."""
+        self._write_left([user_id], read_at, leaving.UNKNOWN)
 
     def refresh_group(self, group_id: str) -> None:
         """The members of one user group. Raises SlackSilent."""
@@ -115,17 +138,78 @@ class Refresher:
 
     # --- everything
 
-    def read_people(self, progress: Progress) -> int:
-        """Everybody; how many there are. Raises SlackSilent."""
+    def read_people(self, progress: Progress, *, accept: bool = False) -> PeopleRead:
+        """Everybody; who is listed no more has left, but for so many at once that it takes `accept`. Raises SlackSilent."""
         count = 0
-        for team_id in self._team_ids():
+        listed: set[str] = set()
+        began = self._real_now()
+        teams = self._team_ids()
+        for team_id in teams:
             read_at = self._real_now()
             for page in self._reads.users(team_id):
                 self._write_people(page, read_at)
                 count += len(page)
+                listed |= {str(one["id"]) for one in page}
                 progress("people", count)
                 read_at = self._real_now()
-        return count
+        left, kept = self._without(
+            listed,
+            [one or self._ours.team_id for one in teams],
+            began,
+            progress,
+            accept,
+        )
+        return PeopleRead(count, left, kept)
+
+    def _without(
+        self,
+        listed: Collection[str],
+        team_ids: Sequence[str],
+        began: datetime,
+        progress: Progress,
+        accept: bool,
+    ) -> tuple[int, int]:
+        """Whom a whole reading left out: how many have left by it, and how many are kept."""
+        org_key = self._ours.org_key
+        with self._db.read() as session:
+            found = leaving.absent(
+                session,
+                listed,
+                org_key=org_key,
+                team_ids=team_ids,
+                began=began,
+                now=clock.now(session),
+                accept=accept,
+            )
+        self._db.run(
+            lambda session: leaving.keep(
+                session, listed, found.kept, org_key=org_key, now=clock.now(session)
+            ),
+            patient=True,
+        )
+        left = 0
+        if len(found.gone) > MOST_ASKED:
+            for part in parts(found.gone):
+                progress("people", len(listed))
+                left += self._write_left(part, began, leaving.UNLISTED)
+            return left, len(found.kept)
+        # A list can leave somebody out who has only moved to another workspace: a few are asked about.
+        for user_id in found.gone:
+            progress("people", len(listed))
+            try:
+                read_at = self._real_now()
+                described = self._reads.user(user_id)
+            except SlackSilent as error:
+                log.warning(
+                    "somebody is listed no more and could not be asked about: %s",
+                    error.code,
+                )
+                break
+            if described is None:
+                left += self._write_left([user_id], read_at, leaving.UNLISTED)
+            else:
+                self._write_people([described], read_at)
+        return left, len(found.kept)
 
     def read_groups(self, progress: Progress) -> int:
         """All user groups with their members; how many there are. Raises SlackSilent."""
@@ -226,6 +310,21 @@ class Refresher:
             )
 
         self._db.run(work, patient=len(seen) > 1)
+
+    def _write_left(
+        self, user_ids: Collection[str], read_at: datetime, why: str
+    ) -> int:
+        def work(session: Session) -> int:
+            return leaving.leave(
+                session,
+                user_ids,
+                org_key=self._ours.org_key,
+                read_at=read_at,
+                now=clock.now(session),
+                why=why,
+            )
+
+        return self._db.run(work, patient=len(user_ids) > 1)
 
     def _write_channels(self, seen: Sequence[ChannelSeen], read_at: datetime) -> None:
         def work(session: Session) -> None:

@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from bot.people import messages
 from bot.rendering import Renderer, Scene
-from workflows.people import groups, linking, policy_groups
+from workflows.people import groups, leaving, linking, policy_groups
 from workflows.people.groups import ApproversChanged, ApproversTold
+from workflows.people.leaving import MissingTold, PeopleMissing
 from workflows.people.linking import (
     JoinedTold,
     NotJoinedTold,
@@ -37,10 +38,15 @@ def _handle(
     return policy_groups.read(session, notice, policy=scene.policy)
 
 
+def _missing(session: Session, notice: PeopleMissing, scene: Scene) -> MissingTold:
+    return leaving.read(session, notice)
+
+
 RENDERERS: tuple[Renderer[Any, Any], ...] = (
     Renderer(ApproversChanged, _changed, messages.approvers_changed),
     Renderer(HandleUnclear, _handle, messages.handle_unclear),
     Renderer(HandleClear, _handle, messages.handle_clear),
     Renderer(PeopleJoined, _joined, messages.joined),
     Renderer(PeopleNotJoined, _not_joined, messages.not_joined),
+    Renderer(PeopleMissing, _missing, messages.missing),
 )

@@ -102,7 +102,8 @@ def may_post(call: Call, channel: Channel) -> None:
     if channel.kind == "im":
         if not call.installation.manifest.messages_tab:
             raise SlackError("messages_tab_disabled")
-        if channel.user_id and call.world.users[channel.user_id].deleted:
+        person = call.world.users.get(channel.user_id or "")
+        if channel.user_id and (person is None or person.deleted):
             raise SlackError("user_disabled")
 
 

@@ -55,6 +55,9 @@ class Person(Base):
     """The end of the last absence in which they stand in for somebody."""
     linked_at: Mapped[datetime | None]
     """When an entry that a file had named by their address became theirs (governed time): once, whatever address comes."""
+    missing_since: Mapped[datetime | None]
+    """Since when a whole reading of Slack lists them no more, while so many are missing at once that they are kept
+    (governed time)."""
     erased_at: Mapped[datetime | None]
 
 

@@ -19,6 +19,7 @@ from tests.directory.conftest import (
 )
 from workflows import permissions
 from workflows.errors import NotAllowed
+from workflows.people import service as people
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +89,7 @@ def test_a_newcomer_is_asked_about_on_their_first_click(acme: Place) -> None:
     assert acme.asked("users.info") == 0
 
 
-@pytest.mark.parametrize("how", ["limited", "slow", "broken", "unknown"])
+@pytest.mark.parametrize("how", ["limited", "slow", "broken"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_cannot_be_asked_about_is_not_waved_through(
     acme: Place, how: str, monkeypatch: pytest.MonkeyPatch
@@ -102,11 +103,18 @@ def test_who_cannot_be_asked_about_is_not_waved_through(
         faults.slow("users.info", seconds=2.5)
     elif how == "broken":
         faults.fail_before("users.info")
-    asked = "U0NOBODY" if how == "unknown" else "U0NEW"
     began = time.monotonic()
     with pytest.raises(CannotVerify, match="try again in a minute"):
-        who(acme, asked)
+        who(acme, "U0NEW")
     assert time.monotonic() - began < 2.2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_whom_slack_does_not_know_is_nobody(acme: Place) -> None:
+    with pytest.raises(NotAllowed, match="Slack doesn't know your account"):
+        who(acme, "U0NOBODY")
+    with acme.db.read() as session:
+        assert people.find_by_slack_id(session, "T0ACME", "U0NOBODY") is None
 
 
 def test_without_a_mirror_people_are_met_one_by_one(open_place: Opened) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
-from bot import app
+from bot import app, standing
 from storage.enums import ModelKind
+from storage.people.tables import Person
 from tests.conftest import BACKENDS, fresh_url
 from tests.sight import forged
 from tests.sight.attack import Answered, Attack, Case, leaks, one_each, told
@@ -32,11 +33,13 @@ from tests.sight.world import (
     actor,
     planted,
 )
-from tests.stories.office import GUS, OLA, SAM, TIM, eventually
+from tests.stories.office import ADA, GUS, OLA, SAM, TIM, eventually
+from workflows import clock
 from workflows.actors import OPERATOR
 from workflows.approvals.forms import AskInformation
 from workflows.inventory import service
 from workflows.inventory.forms import RegisterModel
+from workflows.people import mirror
 from workflows.tokens import service as tokens
 from workflows.tokens.forms import MACHINE_SCOPES, NewToken
 
@@ -333,6 +336,143 @@ def test_the_api_tells_of_nothing_out_of_sight_or_of_bounds(
     assert not changed - {"api_token"}, changed
     fresh = attack.ledger()[len(entries) :]
     assert all(one.endswith(".refused") for one in fresh), fresh
+
+
+# --- on whose standing each act rests
+
+
+def test_every_act_says_whose_standing_it_rests_on(attack: Attack) -> None:
+    router = app.router()
+    for kind, there in (
+        ("click", router.actions),
+        ("submission", router.submissions),
+        ("search", router.searches),
+        ("command", router.words),
+        ("shortcut", router.shortcuts),
+        ("reply", router.replies),
+        ("api", {*_paths(attack)} - {*forged.FOR_ANYBODY}),
+    ):
+        known = standing.TABLES[kind]
+        new, gone = sorted({*there} - {*known}), sorted({*known} - {*there})
+        assert not new, f"say in bot/standing.py on whose standing each rests: {new}"
+        assert not gone, f"bot/standing.py still has a {kind} that is gone: {gone}"
+    assert {*standing.TABLES["file"]} == {"shared"}
+
+
+def _unheard(attack: Attack, slack_id: str, *, deleted: bool) -> None:
+    """Slack has (de)activated somebody without a word, and the mirror has them active, as they were three hours ago."""
+    users = attack.office.sandbox.world.users
+    users[slack_id] = dataclasses.replace(users[slack_id], deleted=deleted)
+    with attack.office.db.begin() as session:
+        session.execute(
+            update(Person)
+            .where(Person.slack_id == slack_id)
+            .values(
+                is_deactivated=False,
+                refreshed_at=clock.real_now(session) - timedelta(hours=3),
+            )
+        )
+
+
+def test_whom_slack_has_deactivated_without_a_word_does_nothing(
+    attack: Attack,
+) -> None:
+    """Ola, who may do nearly everything there is: each act asks Slack about her before it begins."""
+    before, entries = attack.record(), attack.ledger()
+    cases = one_each(
+        [
+            case
+            for case in attack.everything(OLA, attack.planted)
+            if case.kind != "click in a window"
+        ]
+    )
+    try:
+        for case in cases:
+            _unheard(attack, OLA, deleted=True)
+            rest = attack.send([case])
+            answer = " ".join([rest, *case.answers])
+            assert not leaks(answer), (case.where, answer)
+            if case.kind == "search":
+                assert case.answers[0] in ('{"options": []}', '{"options":[]}')
+            else:
+                assert SENTENCES["leaver"] in answer, (case.where, answer)
+    finally:
+        _unheard(attack, OLA, deleted=False)
+    assert attack.record() == before
+    assert {*attack.ledger()[len(entries) :]} <= {"membership.refused"}
+
+
+def test_a_token_of_whom_slack_has_deactivated_without_a_word_opens_nothing(
+    attack: Attack,
+) -> None:
+    deps = attack.office.bot.deps
+    with deps.db.begin(patient=True) as session:
+        secret, _ = tokens.create_personal(
+            session,
+            actor(attack.office, OLA),
+            lasts=timedelta(days=7),
+            now=deps.now(session),
+        )
+    before = attack.record()
+    try:
+        for name, call in _calls(attack, attack.planted):
+            _unheard(attack, OLA, deleted=True)
+            headers = {"Authorization": f"Bearer {secret}", **call.pop("headers", {})}
+            response = attack.client.request(headers=headers, **call)
+            assert response.status_code == 401, (name, response.text)
+            assert "token-left" in response.text, (name, response.text)
+    finally:
+        _unheard(attack, OLA, deleted=False)
+    changed = {
+        name for name, rows in attack.record().items() if rows != before.get(name)
+    }
+    assert not changed - {"api_token"}, changed
+
+
+def test_a_user_group_by_which_the_policy_means_somebody_is_asked_about(
+    attack: Attack,
+) -> None:
+    """Ada administers by her group, and has left it without a word: what rests on more than herself knows at once."""
+    if not attack.office.db.is_sqlite:
+        pytest.skip("who is asked about is the same on both databases")
+    world = attack.office.sandbox.world
+    group = world.usergroups["S0ADM"]
+    inspector = attack.office.sandbox.inspector
+    cases = one_each(
+        [
+            case
+            for case in attack.everything(ADA, attack.planted)
+            if case.kind != "click in a window"
+        ]
+    )
+    try:
+        world.usergroups["S0ADM"] = dataclasses.replace(group, user_ids=[OLA])
+        for case in cases:
+            with attack.office.db.begin() as session:
+                mirror.refresh_members(
+                    session,
+                    "S0ADM",
+                    [ADA],
+                    org_key="T0ACME",
+                    read_at=clock.real_now(session) - timedelta(minutes=11),
+                    now=attack.office.now(),
+                )
+            attack.send([case])
+            asked = len(inspector.calls("/api/usergroups.users.list"))
+            kind = {"word": "command"}.get(case.kind, case.kind)
+            rests = standing.TABLES[kind][case.name]
+            assert asked == (rests is not standing.Rests.OWN), (case.where, rests)
+    finally:
+        world.usergroups["S0ADM"] = group
+        with attack.office.db.begin() as session:
+            mirror.refresh_members(
+                session,
+                "S0ADM",
+                [ADA],
+                org_key="T0ACME",
+                read_at=clock.real_now(session),
+                now=attack.office.now(),
+            )
 
 
 # --- whether the sweep can tell at all

@@ -152,7 +152,7 @@ def _tell_joined(
 ) -> None:
     key = now.isoformat()
     notice, subject = PeopleJoined(org_key, key), Subject.of("people_joined", key)
-    _tell(session, notice, f"joined:{key}", subject, policy, org_key, now)
+    tell_administrators(session, notice, f"joined:{key}", subject, policy, org_key, now)
     outbox.refresh(session, subject, now=now)
 
 
@@ -166,7 +166,7 @@ def _tell_unclear(
 ) -> None:
     groups = tuple(tuple(ids) for ids in unclear)
     digest = hashlib.sha256(repr(sorted(groups)).encode()).hexdigest()[:16]
-    _tell(
+    tell_administrators(
         session,
         PeopleNotJoined(groups),
         f"not-joined:{digest}",
@@ -177,7 +177,7 @@ def _tell_unclear(
     )
 
 
-def _tell(
+def tell_administrators(
     session: Session,
     notice: Notice,
     key: str,

@@ -362,6 +362,8 @@ def _keep_what_was_told_early() -> None:
                     told_at=made_at,
                 )
             )
+    # Who is listed no more.
+    op.add_column("person", sa.Column("missing_since", UTCDateTime(), nullable=True))
 
 
 def downgrade() -> None:
@@ -378,6 +380,7 @@ def downgrade() -> None:
     for table in ("person", "user_group", "channel"):
         op.drop_column(table, "heard_at")
     op.drop_table("policy_group")
+    op.drop_column("person", "missing_since")
     op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")

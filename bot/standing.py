@@ -1,0 +1,164 @@
+"""Whose standing each act rests on, said of every act there is, and Slack asked about them where its word is too old.
+
+An act that stands in no table counts as one that rests on what the policy gives to whoever acts; a test fails until
+somebody has said so here.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from bot.context import Deps
+from bot.door import CONFIRMED_WITHIN
+from workflows.actors import Actor
+from workflows.policy import naming
+
+READ_WITHIN = timedelta(hours=2)
+"""How old the mirror's word may be on somebody who speaks for themselves alone: two hourly readings."""
+
+
+class Rests(StrEnum):
+    """On whose standing an act rests. Whom its window names, whatever it is, is confirmed as well."""
+
+    OWN = "own"
+    """Whoever acts, who speaks for themselves alone: nobody else's record changes, and nothing is shown but their own.
+    Slack has just signed that they did it. A check-in asks thousands at a time, and asking Slack about each would only
+    end at its rate limits."""
+    STANDING = "standing"
+    """Whoever acts, and the user groups by which the policy means them: what they own, see and administer."""
+    REQUEST = "request"
+    """The same, and whoever the door of requests finds behind them: whose place they took, for whom they stand in, and
+    the groups by which those decide (`workflows.approvals.door`)."""
+
+
+def _table(words: Mapping[Rests, str]) -> dict[str, Rests]:
+    return {name: rests for rests, names in words.items() for name in names.split()}
+
+
+CLICKS = _table({
+    Rests.OWN: """
+        approvals.away approvals.back front.help
+        maturity.answer maturity.back maturity.note maturity.open maturity.said maturity.skip
+        tokens.revoke
+        """,
+    Rests.STANDING: """
+        budget.again budget.change budgets.acknowledge budgets.break_down budgets.increase
+        digests.open digests.send digests.skip
+        front.all front.list_back front.list_on front.page_back front.page_on front.project front.projects front.waiting
+        maturity.close maturity.details maturity.early maturity.plan maturity.single maturity.start maturity.targets
+        milestone.again milestone.change milestones.add milestones.done milestones.look milestones.more
+        milestones.reschedule milestones.start
+        models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
+        models.send_pack models.settle models.shared models.step models.step_look
+        registry.accept
+        """,
+    Rests.REQUEST: """
+        approvals.answer approvals.approve approvals.approve_with approvals.break_glass approvals.claim
+        approvals.confirm approvals.details approvals.more approvals.reject approvals.review_right
+        approvals.review_wrong approvals.several approvals.take_back approvals.unask approvals.unconfirmed
+        approvals.withdraw
+        """,
+})  # fmt: skip
+SUBMISSIONS = _table({
+    Rests.OWN: "maturity.keep_note maturity.keep_skip maturity.next",
+    Rests.STANDING: """
+        approvals.away_planned
+        budgets.ask budgets.change
+        maturity.keep_plan maturity.keep_targets
+        milestones.submit_add milestones.submit_change milestones.submit_done milestones.submit_drop
+        milestones.submit_hand milestones.submit_move milestones.submit_risk milestones.submit_snooze
+        models.submit_assess models.submit_classify models.submit_describe models.submit_evidence models.submit_finding
+        models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
+        models.submit_version models.submit_waive
+        tokens.make
+        """,
+    Rests.REQUEST: """
+        approvals.answer_given approvals.approve_comment approvals.conditions approvals.glass_broken
+        approvals.glass_wrong approvals.hand_over approvals.missing approvals.proof approvals.question
+        approvals.reject_reason approvals.several_decided
+        """,
+})  # fmt: skip
+SEARCHES = _table(
+    {Rests.STANDING: "models.pick_project models.pick_upstream models.pick_version"}
+)
+WORDS = _table({
+    Rests.OWN: "away help token",
+    Rests.STANDING: "approvals budget digest maturity milestones model models rollout status",
+}) | {"": Rests.STANDING}  # fmt: skip
+SHORTCUTS = _table({Rests.STANDING: "milestones.promise models.from_message"})
+REPLIES = _table({Rests.REQUEST: "approval.note"})
+FILES = _table({Rests.STANDING: "shared"})
+HOME = _table({Rests.STANDING: "opened"})
+PATHS: Mapping[str, Rests] = {
+    **dict.fromkeys((
+        "POST /approvals", "GET /approvals", "GET /approvals/{approval_id}", "GET /approvals/{approval_id}/statement",
+        "POST /costs", "GET /status/{project}",
+        "GET /models", "POST /models", "GET /models/{key}", "POST /models/{key}/versions",
+        "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",
+        "POST /models/{key}/versions/{version}/predictions", "POST /models/{key}/versions/{version}/steps",
+        "POST /models/{key}/versions/{version}/readings", "POST /models/{key}/findings",
+        "GET /models/{key}/versions/{version}/card", "GET /models/{key}/versions/{version}/pack",
+        "GET /models/{key}/versions/{version}/pack.html",
+    ), Rests.STANDING),
+    **dict.fromkeys(
+        ("POST /approvals/{approval_id}/decisions", "POST /approvals/{approval_id}/withdraw"), Rests.REQUEST
+    ),
+}  # fmt: skip
+"""By verb and path, for a person's own token. A program's rests on whoever made it for that program."""
+
+TABLES: Mapping[str, Mapping[str, Rests]] = {
+    "click": CLICKS,
+    "submission": SUBMISSIONS,
+    "search": SEARCHES,
+    "command": WORDS,
+    "shortcut": SHORTCUTS,
+    "reply": REPLIES,
+    "file": FILES,
+    "home": HOME,
+    "api": PATHS,
+}
+"""By the kind of what somebody does (`bot.router.Kind`), the API's calls and the Home tab included."""
+
+
+def confirmed(
+    deps: Deps, actor: Actor, kind: str, name: str, *, named: Collection[str] = ()
+) -> Actor:
+    """Whoever acts, as Slack has them: it is asked about whomever this act rests on, where its word is too old.
+
+    `named` are people whom they name, by Slack id. For before every transaction. Raises CannotVerify where Slack can't be
+    asked in time. Whether who comes back may do it is for others to say.
+    """
+    rests = TABLES[kind].get(name, Rests.STANDING)
+    is_own = rests is Rests.OWN
+    return deps.directory.stands(
+        actor,
+        words=() if is_own else naming.people(deps.policy),
+        max_age=READ_WITHIN if is_own else CONFIRMED_WITHIN,
+        named=named,
+        named_age=CONFIRMED_WITHIN,
+    )
+
+
+def confirm_named(deps: Deps, actor: Actor, named: Collection[str]) -> None:
+    """Slack's word is fresh on people whom somebody or a program names, by Slack id. Raises CannotVerify."""
+    deps.directory.stands(actor, words=(), max_age=CONFIRMED_WITHIN, named=named)
+
+
+def named_in(payload: Mapping[str, Any]) -> frozenset[str]:
+    """The people whom a click, or a window that was sent, names in a menu of people."""
+    state = ((payload.get("view") or {}).get("state") or {}).get("values") or {}
+    elements = [
+        *(payload.get("actions") or ()),
+        *(one for block in state.values() for one in block.values()),
+    ]
+    return frozenset(one for element in elements for one in _picked(element))
+
+
+def _picked(element: Mapping[str, Any]) -> Iterator[str]:
+    for picked in (
+        element.get("selected_user"),
+        *(element.get("selected_users") or ()),
+    ):
+        if picked:
+            yield str(picked)
