@@ -21,7 +21,7 @@ from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import Period
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.money import money_text
-from storage.people.tables import Person
+from storage.people.tables import Person, SlackAlias
 from storage.policies.tables import PolicyVersion
 from storage.statements.tables import SigningKey, Statement
 from storage.tokens.tables import ApiToken
@@ -45,7 +45,7 @@ _decision, _person = _table(Decision), _table(Person)
 _budget, _revision = _table(Budget), _table(BudgetRevision)
 _model, _version, _part = _table(Model), _table(ModelVersion), _table(ModelPerson)
 _token, _key, _statement = _table(ApiToken), _table(SigningKey), _table(Statement)
-_policy = _table(PolicyVersion)
+_policy, _alias = _table(PolicyVersion), _table(SlackAlias)
 
 
 def _plain(value: Any) -> Any:
@@ -99,6 +99,12 @@ def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
             .group_by(_person.c.slack_id)
         )
         found |= {row.slack_id: row.id for row in rows}
+        aliases = session.execute(
+            select(_alias.c.slack_id, _alias.c.person_id).where(
+                _alias.c.slack_id.in_(wanted[start : start + PART])
+            )
+        )
+        found |= {row.slack_id: row.person_id for row in aliases}
     return found
 
 

@@ -23,6 +23,7 @@ def _columns(table_columns: dict[str, str]) -> frozenset[str]:
 EMPTIED = _columns(
     {
         "person": "slack_id team_id name email title tz business_unit persona country",
+        "slack_alias": "slack_id",
         "private_text": "salt text",
         "digest": "tz content last_error",
         "digest_release": "contents",
@@ -100,6 +101,7 @@ FREE = _columns(
         "user_group": "org_key slack_id handle name",
         "gate": "key",
         "person": "id org_key",
+        "slack_alias": "org_key",
         # mlgov's own bookkeeping.
         "hold": "why copy_hash floors",
         "lane": "lease_owner",

@@ -12,7 +12,7 @@ class Person(Base):
     """Someone who was seen in Slack or imported.
 
     `id` is opaque and the only name the ledger knows. `org_key` is the enterprise id on a Grid, else the team id;
-    with `slack_id` it identifies a person. Erasing empties every column that could identify them.
+    with `slack_id`, the id that Slack last described them by, or an alias it identifies a person. Erasing empties every column that could identify them.
     """
 
     __tablename__ = "person"
@@ -52,6 +52,19 @@ class Person(Base):
     linked_at: Mapped[datetime | None]
     """When an entry that a file had named by their address became theirs (governed time): once, whatever address comes."""
     erased_at: Mapped[datetime | None]
+
+
+class SlackAlias(Base):
+    """Another id by which Slack may name a person: whoever was in a workspace before it joined a Grid has two.
+
+    An id stands here, or in one `person.slack_id`, never in both.
+    """
+
+    __tablename__ = "slack_alias"
+
+    org_key: Mapped[str] = mapped_column(primary_key=True)
+    slack_id: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
 
 
 class Tombstone(Base):

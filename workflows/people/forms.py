@@ -29,6 +29,8 @@ class PersonSeen:
     is_deactivated: bool = False
     status_away_until: datetime | None = None
     """Until when their status says that they are away."""
+    other_ids: frozenset[str] = frozenset()
+    """The other ids by which Slack names them: on a Grid that of the whole organisation, and the one it was asked by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from storage.people import queries
 from storage.people.channels import find_channel, speaks_in
 from storage.people.tables import Channel, Person, UserGroup
+from storage.people.tombstones import Stone
 from storage.projects import cards
 from storage.projects import queries as projects
 from workflows import outbox, timers
@@ -22,7 +23,7 @@ from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
-from workflows.people import tombstones
+from workflows.people import aliases, tombstones
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -98,9 +99,9 @@ def upsert_people(
     guests: list[str] = []
     stay_away: list[str] = []
     for org_key, wanted in sorted(by_org.items()):
-        rows = _as_they_are(session, org_key, wanted)
+        rows = _as_they_are(session, org_key, wanted, now)
         missing = wanted.keys() - rows.keys()
-        erased = tombstones.known(session, org_key, missing)
+        erased = _erased(session, org_key, [wanted[one] for one in missing])
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
@@ -118,16 +119,13 @@ def upsert_people(
                     for slack_id in unknown
                 ],
             )
-            rows |= {
-                row.slack_id: row
-                for row in queries.list_by_slack_ids(session, org_key, unknown)
-                if row.slack_id is not None
-            }
+            rows |= queries.by_slack_ids(session, org_key, unknown)
         for slack_id, row in rows.items():
             seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away = row.status_away_until
+            aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
             changed = _apply(row, _person_values(seen))
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
@@ -146,15 +144,25 @@ def upsert_people(
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
+def _erased(
+    session: Session, org_key: str, people: Sequence[PersonSeen]
+) -> dict[str, Stone]:
+    """Slack id → the tombstone of who was erased, by any of their ids."""
+    ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
+    stones = tombstones.known(session, org_key, ids)
+    return {
+        seen.slack_id: stones[id_]
+        for seen in people
+        for id_ in (*sorted(seen.other_ids), seen.slack_id)
+        if id_ in stones
+    }
+
+
 def _as_they_are(
-    session: Session, org_key: str, wanted: Mapping[str, PersonSeen]
+    session: Session, org_key: str, wanted: Mapping[str, PersonSeen], now: datetime
 ) -> dict[str, Person]:
     """Whom the mirror has of these people, by Slack id; those who will be changed are locked, and not erased meanwhile."""
-    rows = {
-        row.slack_id: row
-        for row in queries.list_by_slack_ids(session, org_key, wanted)
-        if row.slack_id is not None
-    }
+    rows = aliases.find(session, org_key, wanted, now)
     changed = [
         row.id
         for slack_id, row in rows.items()
@@ -165,7 +173,7 @@ def _as_they_are(
     ]
     if changed:
         queries.lock_people(session, changed)
-    return {slack_id: row for slack_id, row in rows.items() if row.slack_id == slack_id}
+    return {slack_id: row for slack_id, row in rows.items() if row.slack_id is not None}
 
 
 def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
@@ -289,11 +297,8 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     people, which says whether they are active, brings them back."""
 
     def known() -> dict[str, str]:
-        return {
-            row.slack_id: row.id
-            for row in queries.list_by_slack_ids(session, org_key, slack_ids)
-            if row.slack_id is not None
-        }
+        found = queries.by_slack_ids(session, org_key, slack_ids)
+        return {slack_id: row.id for slack_id, row in found.items()}
 
     ids = known()
     missing = slack_ids - ids.keys()

@@ -131,6 +131,20 @@ def upgrade() -> None:
     )
     _name_who_opened_sources()
     _keep_what_was_told_early()
+    # The other ids by which Slack names somebody on a Grid.
+    op.create_table(
+        "slack_alias",
+        sa.Column("org_key", sa.String(), nullable=False),
+        sa.Column("slack_id", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_slack_alias_person_id")
+        ),
+        sa.PrimaryKeyConstraint("org_key", "slack_id", name=op.f("pk_slack_alias")),
+    )
+    op.create_index(
+        op.f("ix_slack_alias_person_id"), "slack_alias", ["person_id"], unique=False
+    )
 
 
 def _name_who_opened_sources() -> None:
@@ -238,6 +252,8 @@ def _keep_what_was_told_early() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_slack_alias_person_id"), table_name="slack_alias")
+    op.drop_table("slack_alias")
     op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
