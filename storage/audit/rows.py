@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from storage.actions.tables import ApprovalCondition, ApprovalReview
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.delivery.tables import Runtime
 from storage.enums import Period
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.money import money_text
@@ -46,6 +47,7 @@ _budget, _revision = _table(Budget), _table(BudgetRevision)
 _model, _version, _part = _table(Model), _table(ModelVersion), _table(ModelPerson)
 _token, _key, _statement = _table(ApiToken), _table(SigningKey), _table(Statement)
 _policy, _alias = _table(PolicyVersion), _table(SlackAlias)
+_runtime = _table(Runtime)
 
 
 def _plain(value: Any) -> Any:
@@ -400,6 +402,21 @@ def _persons(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     }
 
 
+def _organisations(session: Session, ids: Sequence[str]) -> dict[str, Record]:
+    """Whose the database is, and that nobody of theirs was left under a key from before."""
+    facts = session.execute(select(_runtime.c.facts)).scalar_one()
+    before = list(facts.get("was") or ())
+    behind = select(func.count()).where(
+        _person.c.org_key.in_(before), _person.c.is_stranger.is_(False)
+    )
+    record = {
+        "org": facts.get("org_key"),
+        "before": before,
+        "behind": session.execute(behind).scalar_one() if before else 0,
+    }
+    return {"1": record} if "1" in ids else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One type of subject: how its rows are read, and the column that the ledger names them by."""
@@ -421,6 +438,7 @@ KINDS: dict[str, Kind] = {
     "statement": Kind(_statements, _statement.c.id),
     "policy": Kind(_policies, _policy.c.id, True),
     "person": Kind(_persons, _person.c.id, is_locked=False),
+    "organisation": Kind(_organisations, _runtime.c.id, True, is_locked=False),
 }
 """Everything that is sealed, by the type of subject that entries name."""
 

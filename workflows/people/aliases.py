@@ -90,6 +90,13 @@ def join(session: Session, entries: Sequence[Person], *, now: datetime) -> Perso
     return kept
 
 
+def absorb(session: Session, gone: Person, kept: Person, *, now: datetime) -> None:
+    """The first turns out to be the second, who stays: an entry of an organisation that becomes the second's."""
+    acted = identities.has_acted(session, [gone.id])
+    queries.lock_people(session, [gone.id, kept.id])
+    _join(session, gone, kept, has_acted=bool(acted), now=now)
+
+
 def _join(
     session: Session, gone: Person, kept: Person, *, has_acted: bool, now: datetime
 ) -> None:

@@ -23,7 +23,7 @@ from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
-from workflows.people import aliases, tombstones
+from workflows.people import aliases, organisation, tombstones
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -112,6 +112,7 @@ def upsert_people(
             else:
                 stay_away.append(slack_id)
         if unknown := sorted(missing - erased.keys()):
+            organisation.require_ours(session, org_key)
             queries.insert_people(
                 session,
                 [
@@ -204,6 +205,7 @@ def place_for(session: Session, org_key: str, slack_id: str) -> str | None:
         return found.id
     if tombstones.known(session, org_key, [slack_id]):
         return None
+    organisation.require_ours(session, org_key)
     queries.insert_people(session, [_new_person(org_key, slack_id)])
     found = queries.find_by_slack_id(session, org_key, slack_id)
     if found is None:
@@ -304,6 +306,7 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     missing = slack_ids - ids.keys()
     new = sorted(missing - tombstones.known(session, org_key, missing).keys())
     if new:
+        organisation.require_ours(session, org_key)
         queries.insert_people(session, [_new_person(org_key, one) for one in new])
         ids = known()
     return ids
