@@ -12,16 +12,14 @@ from sqlalchemy import select
 
 from bot import app, manifest
 from bot.server import WebServer
-from sandbox.people import Enterprise, User
+from sandbox.people import Enterprise
 from storage.enums import ApprovalState
-from storage.people import queries
-from storage.people.tables import Person, UserGroup
+from storage.people.tables import Person
 from storage.runtime import facts, governed_now
 from tests import cli
 from tests.conftest import KEY, fresh_url
-from tests.stories.office import FAY, FRED, OLA, TIM, Office, opened
+from tests.stories.office import FAY, FRED, OLA, Office, opened
 from tests.stories.test_road import ONLY, decide, over_budget, state, texts
-from workflows.approvals import announcements
 from workflows.errors import GovernanceError
 from workflows.record.looking import Look
 
