@@ -19,6 +19,7 @@ from bot import (
     installation,
     metrics,
     opening,
+    organisation,
     restoring,
     web,
 )
@@ -87,6 +88,7 @@ from workflows.maturity import rubric
 from workflows.maturity import service as maturity
 from workflows.measuring import Figure
 from workflows.people import service as people
+from workflows.people.organisation import meet
 from workflows.policies import service as policies
 
 
@@ -151,6 +153,8 @@ class Bot:
     """Reads what is watched in use, where the settings name a Prometheus."""
     reach: Reach = field(default_factory=Reach)
     """What is known of Slack from here."""
+    whose: organisation.Watch | None = None
+    """Sees whether the database is still this process's organisation's."""
 
     def web(self, *, serve_slack: bool) -> FastAPI:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
@@ -259,23 +263,33 @@ def _create(
     asked = rubric.load(
         rubric.place(settings.mlgov_policy, text.policy.maturity.rubric)
     )
+    reach = Reach(scale=settings.mlgov_time_scale)
     with opening.in_words(database.url):
         database.hold_host()
+        standing = migrate.standing(database)
+        if standing.problem is not None and (standing.is_newer or not migrates):
+            raise SettingsRefused(standing.problem)
+        _require_own(database, made_by)
+        here = organisation.known(database)
+    team: Team | None = None
+    if here is not None:
+        # One that has governed before waits for Slack to come back, and nothing is written for another organisation.
+        slack = installation.client(settings, timeout=3, observer=reach.observe)
+        team = who(settings, slack)
+        organisation.require(database, team)
+    with opening.in_words(database.url):
         if migrates:
             migrate.upgrade(database)
-        elif (problem := migrate.standing(database).problem) is not None:
-            raise SettingsRefused(problem)
-        has_governed = _require_own(database, made_by)
     if made_by == "run":
         database.in_real_time()
     erasure_key.attach(database, settings)
     restoring.reconcile(database, settings.mlgov_anchor)
-    reach = Reach(scale=settings.mlgov_time_scale)
-    slack = installation.client(settings, timeout=3, observer=reach.observe)
-    # Whoever sets mlgov up reads at once what is wrong; one that has governed before waits for Slack to come back.
-    team = (who if has_governed else installation.who_am_i)(settings, slack)
+    if team is None:
+        # Whoever sets mlgov up reads at once what is wrong.
+        slack = installation.client(settings, timeout=3, observer=reach.observe)
+        team = installation.who_am_i(settings, slack)
     with opening.in_words(database.url), database.begin(patient=True) as session:
-        runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
+        meet(session, organisation.of(team))
         now = clock.now(session)
         version = policies.adopt(session, SYSTEM, text, now=now)
         allocation.reallocate(session, text.policy)
@@ -316,13 +330,14 @@ def _create(
             )
         holder.swap(applied, latest)
 
+    whose = organisation.Watch(database, team)
     scheduler = Scheduler(
         database,
         jobs.REGISTRY,
         policy=lambda: holder.in_force,
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
-        each_tick=(follow_policy, SchemaWatch(database), Nightly(deps)),
+        each_tick=(whose, follow_policy, SchemaWatch(database), Nightly(deps)),
         told=_job_ran,
     )
     metrics.expect_jobs(scheduler.names)
@@ -347,6 +362,7 @@ def _create(
         registrar=_registrar(deps),
         watch=_watch(deps),
         reach=reach,
+        whose=whose,
     )
 
 
@@ -388,12 +404,14 @@ def _api(deps: Deps) -> FastAPI:
     )
 
 
-def _require_own(database: Database, made_by: str) -> bool:
-    """Whether the database has met its organisation already. Raises SettingsRefused for one that the other made."""
+def _require_own(database: Database, made_by: str) -> None:
+    """Raises SettingsRefused for a database that the other made."""
+    if migrate.current(database) is None:
+        return
     with database.read() as session:
         is_new, maker = not runtime.facts(session), runtime.made_by(session)
     if is_new or maker == made_by:
-        return not is_new
+        return
     if maker == "demo":
         raise SettingsRefused(
             "MLGOV_DATABASE_URL names a database that the demo made; give `mlgov run` one of its own."

@@ -203,7 +203,7 @@ class Directory:
                 raise NotAllowed(UNKNOWN)
             seen = payloads.stranger(user_id, team_id, enterprise_id, self._ours)
         else:
-            seen = payloads.person(described, self._ours)
+            seen = payloads.person(described, self._ours, asked=user_id)
             is_another = (
                 team_id is not None
                 and is_ours is not True

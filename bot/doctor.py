@@ -43,6 +43,8 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
     yield _transport(settings)
     record = Record(settings)
     yield record.database()
+    if team is not None and (whose := record.organisation(team)) is not None:
+        yield whose
     if (set_back := record.set_back()) is not None:
         yield set_back
     if (mirror := record.mirror()) is not None:

@@ -180,7 +180,9 @@ def run(
         announce(f"mlgov governs {bot.deps.team.name} over {how}. Ctrl+C stops it.")
         if held is not None:
             announce(f"{holding_words.sentence(held)} {holding_words.NEXT}")
-        ended.wait()
+        while not ended.wait(1):
+            if bot.whose is not None and bot.whose.moved.is_set():
+                raise SettingsRefused(bot.whose.sentence)
 
 
 def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:

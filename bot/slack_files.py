@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.context import Deps
 from workflows.errors import InvalidInput
+from workflows.people import service as people
 from workflows.sources import bounded, http
 from workflows.sources.bounded import TooLong
 
@@ -85,7 +86,7 @@ def fetch(
     except OSError:
         raise NotFetched("Slack did not answer") from None
     told = answer["file"]
-    if owner is None or str(told.get("user") or "") != owner:
+    if owner is None or not _is(deps, str(told.get("user") or ""), owner):
         raise NotFetched(NOT_YOURS)
     name = str(told.get("name") or told.get("title") or "The file")[:120]
     url = str(told.get("url_private_download") or told.get("url_private") or "")
@@ -101,6 +102,15 @@ def fetch(
         raise NotFetched(f"{name} lies on another server than Slack's")
     data = _download(url, deps.slack.token or "", name, seconds)
     return Fetched(file_id, name, str(told.get("permalink") or ""), data)
+
+
+def _is(deps: Deps, user_id: str, owner: str) -> bool:
+    """Whether both are Slack ids of one person: on a Grid somebody can have two."""
+    if user_id == owner:
+        return True
+    with deps.db.read() as session:
+        found = people.find_by_slack_id(session, deps.team.org_key, user_id)
+    return found is not None and found.slack_id == owner
 
 
 def is_slack(url: str, api: str) -> bool:

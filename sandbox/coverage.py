@@ -43,7 +43,7 @@ SCOPES = frozenset(
         "commands", "files:read", "files:write", "groups:history", "groups:read", "groups:write",
         "groups:write.invites", "groups:write.topic", "im:history", "im:read", "im:write", "im:write.topic",
         "links.embed:write", "links:read", "links:write", "mpim:history", "mpim:read", "mpim:write", "mpim:write.topic", "reactions:read",
-        "reactions:write", "team:read", "usergroups:read", "users.profile:read", "users:read", "users:read.email",
+        "reactions:write", "team:read", "tokens.basic", "usergroups:read", "users.profile:read", "users:read", "users:read.email",
     }
 )  # fmt: skip
 """The bot scopes that a manifest may ask for."""
@@ -225,15 +225,14 @@ GAPS: tuple[Gap, ...] = (
         scopes=("team.billing:read", "team.preferences:read"),
     ),
     Gap(
-        "installing by OAuth, user tokens, token rotation, uninstalling, moving to a Grid",
+        "installing by OAuth, user tokens, token rotation, uninstalling, events of a move to a Grid",
         methods=(
             "apps.event.authorizations.list", "apps.uninstall", "apps.user.connection.*", "auth.revoke",
-            "migration.exchange", "oauth.*", "openid.*", "users.identity",
+            "oauth.*", "openid.*", "users.identity",
         ),
         events=(
             "app_uninstalled", "grid_migration_finished", "grid_migration_started", "tokens_revoked", "user_connection",
         ),
-        scopes=("tokens.basic",),
         manifest=(
             "oauth_config.scopes.user", "oauth_config.scopes.user_optional", "settings.event_subscriptions.user_events",
             "settings.token_rotation_enabled",

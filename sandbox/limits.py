@@ -35,6 +35,7 @@ METHOD_TIER = {
     "files.getUploadURLExternal": 4,
     "files.info": 4,
     "files.list": 3,
+    "migration.exchange": 2,
     "reactions.add": 3,
     "reactions.get": 3,
     "reactions.list": 2,

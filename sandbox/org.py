@@ -8,6 +8,7 @@
       - {id: U0ANA, name: ana, real_name: Ana Costa, email: ana@acme.test, tz: Europe/London,
          title: Data scientist, team: T0ACME, teams: [T0ACME], is_admin: false,
          is_restricted: false, is_ultra_restricted: false, is_bot: false, deleted: false}
+        # also: global_id, in the Grid, of who was in a workspace before it joined
     channels:
       - {id: C0GENERAL, name: general, members: [U0ANA], app: true}   # the app is a member too
       - {id: C0SHARED, name: with-supplier, teams: [T0ACME, T0SUPPLIER], members: [U0ANA]}
@@ -15,7 +16,7 @@
     usergroups:
       - {id: S0FIN, handle: finance, name: Finance, users: [U0ANA], team: T0ACME}
     app: {id: A0APP, name: Helper, bot_user_id: U0HELPER, bot_id: B0HELPER, team: T0ACME,
-          org_wide: false}
+          org_wide: false, translates_ids: true}
 
 Ids may be left out; they are then made from the names, the same each time. A channel whose `teams`
 include a foreign workspace is shared by Slack Connect; several of one's own make it org-shared.
@@ -36,14 +37,14 @@ _KEYS = {
     "users": {
         "id", "name", "real_name", "display_name", "email", "title", "tz", "team", "teams",
         "enterprise_id", "is_admin", "is_owner", "is_bot", "is_restricted", "is_ultra_restricted",
-        "is_stranger", "deleted", "color", "status_text", "status_emoji", "status_expiration",
+        "is_stranger", "deleted", "color", "status_text", "status_emoji", "status_expiration", "global_id",
     },
     "channels": {
         "id", "name", "members", "app", "teams", "is_private", "is_archived", "is_general",
         "topic", "purpose", "creator",
     },
     "usergroups": {"id", "handle", "name", "description", "users", "team", "date_delete"},
-    "app": {"id", "name", "bot_user_id", "bot_id", "team", "org_wide"},
+    "app": {"id", "name", "bot_user_id", "bot_id", "team", "org_wide", "translates_ids"},
     "enterprise": {"id", "name", "domain"},
 }  # fmt: skip
 
@@ -129,6 +130,7 @@ def _app(world: "World", entry: dict[str, Any]) -> AppIdentity:
         bot_id=entry.get("bot_id") or stable_id("B", name),
         bot_user_id=entry.get("bot_user_id") or stable_id("U", name, "bot"),
         org_wide=bool(entry.get("org_wide")),
+        translates_ids=bool(entry.get("translates_ids", True)),
     )
 
 
@@ -182,6 +184,7 @@ def _user(world: "World", entry: dict[str, Any], index: int) -> User:
         is_stranger=entry.get("is_stranger"),
         color=entry.get("color") or _COLORS[index % len(_COLORS)],
         bot_id=stable_id("B", name) if entry.get("is_bot") else None,
+        global_id=entry.get("global_id") or "",
         **flags,
     )
 

@@ -29,7 +29,8 @@ class User:
 
     `team_ids` are the workspaces the user can see; with an Enterprise Grid there may be several.
     `is_stranger` is normally worked out (another organisation, no channel shared with the app);
-    set it to force either answer.
+    set it to force either answer. Who was in a workspace when it joined a Grid has two ids: `id`, the workspace's own, and
+    `global_id`, the Grid's; everybody else has only one.
     """
 
     id: str
@@ -56,6 +57,7 @@ class User:
     color: str = "4d5e26"
     bot_id: str | None = None
     updated: int = 0
+    global_id: str = ""
 
     @property
     def label(self) -> str:
@@ -81,7 +83,11 @@ class UserGroup:
 
 @dataclass(slots=True)
 class AppIdentity:
-    """The installed app. `org_wide` is an installation on a whole Enterprise Grid."""
+    """The installed app. `org_wide` is an installation on a whole Enterprise Grid.
+
+    `translates_ids` is Slack's translation layer: on, an app in a workspace that joined a Grid goes on hearing the
+    workspace's own user ids, and may use either; off, it hears and uses the Grid's.
+    """
 
     id: str
     name: str
@@ -89,3 +95,4 @@ class AppIdentity:
     bot_id: str
     bot_user_id: str
     org_wide: bool = False
+    translates_ids: bool = True

@@ -76,7 +76,7 @@ def user(world: World, one: User, *, with_email: bool) -> dict[str, Any]:
         enterprise = world.enterprise
         own = enterprise is not None and enterprise.id == one.enterprise_id
         shown["enterprise_user"] = {
-            "id": one.id,
+            "id": one.global_id or one.id,
             "enterprise_id": one.enterprise_id,
             "enterprise_name": enterprise.name if own and enterprise else "",
             "is_admin": one.is_admin,

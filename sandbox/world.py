@@ -137,6 +137,34 @@ class World:
                 )
             return user
 
+    def join_grid(
+        self,
+        enterprise: Enterprise,
+        global_ids: dict[str, str],
+        *,
+        translates_ids: bool = True,
+    ) -> None:
+        """The workspaces join an Enterprise Grid: their people get an id there, beside the one that they had.
+
+        Channels, user groups and direct messages keep their ids, and the app its token.
+        """
+        with self.lock:
+            self.enterprise = enterprise
+            self.app = replace(self.app, translates_ids=translates_ids)
+            for team_id, team in self.teams.items():
+                if not team.foreign:
+                    self.teams[team_id] = replace(team, enterprise_id=enterprise.id)
+            for user_id, user in self.users.items():
+                if not self.is_foreign(user):
+                    self.users[user_id] = replace(
+                        user,
+                        enterprise_id=enterprise.id,
+                        global_id=global_ids.get(user_id, user_id),
+                    )
+            for group_id, group in self.usergroups.items():
+                self.usergroups[group_id] = replace(group, enterprise_id=enterprise.id)
+            self.feed.append("user", who=self.app.bot_user_id)
+
     def update_user(self, user_id: str, **changes: Any) -> User:
         """Change a person (`deleted=True`, `real_name=…`, `is_restricted=True`); a user_change."""
         with self.lock:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.people import queries as people_queries
+from workflows import handles
 from workflows.actors import Actor
 from workflows.people import service as people
 
@@ -37,11 +38,11 @@ def word(session: Session, person_id: str, words: Collection[str]) -> Word | Non
     actor = people.actor(session, person_id) if rows else None
     if actor is None:
         return None
+    meant = handles.read(session, rows[0].org_key, words).who(words)
     groups = {
         row.group_id: row.group_read_at
         for row in rows
-        if row.group_id is not None
-        and (row.group_id in words or f"@{row.handle}" in words)
+        if row.group_id is not None and row.group_id in meant
     }
     return Word(actor, rows[0].refreshed_at, groups)
 
@@ -51,8 +52,10 @@ def unread(
 ) -> tuple[str, ...]:
     """Those of these people, by Slack id, of whom Slack has told nothing since then (real time)."""
     read = {
-        row.slack_id: row.refreshed_at
-        for row in people_queries.list_by_slack_ids(session, org_key, slack_ids)
+        slack_id: row.refreshed_at
+        for slack_id, row in people_queries.by_slack_ids(
+            session, org_key, slack_ids
+        ).items()
     }
     return tuple(
         one for one in sorted(set(slack_ids)) if is_before(read.get(one), since)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, reaching
-from storage.delivery.queries import settle
+from storage.delivery.queries import letters, settle
 from storage.people import channels
 from storage.projects import sight as sight_queries
 from workflows import handles
@@ -80,9 +80,8 @@ def shown(session: Session, actor: Actor, place: Place) -> tuple[str, str] | Non
         return None
     _, org_key, reader = copy.lane_key.split(":", 2)
     if reader[0] in "UW":
-        return (
-            (copy.subject_type, copy.subject_id) if reader == actor.slack_id else None
-        )
+        is_theirs = letters.person_of(session, org_key, reader) == actor.id
+        return (copy.subject_type, copy.subject_id) if is_theirs else None
     is_closed = channels.is_closed(session, org_key, reader)
     return (copy.subject_type, copy.subject_id) if is_closed else None
 
@@ -153,7 +152,7 @@ def _roles(session: Session, rows: queries.Rows, policy: Policy) -> frozenset[st
 
 def _ids(rows: queries.Rows) -> set[str]:
     """The Slack ids by which a policy can mean the person of these rows: theirs, and those of their groups."""
-    return {rows[0].slack_id} | {
+    return {rows[0].slack_id, *queries.other_ids(rows[0])} | {
         row.group_id for row in rows if row.group_id is not None
     }
 

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from sqlalchemy import text
 
-from bot import erasure_key, opening
+from bot import erasure_key, opening, organisation
 from bot.audit import anchor
 from bot.checks.check import Check, warning
+from bot.context import Team
 from bot.settings import Settings, SettingsRefused
 from bot.statements import issuing
 from storage import migrate, runtime
@@ -20,6 +21,7 @@ from workflows.delivery import status
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people import tombstones as erased
+from workflows.people.organisation import OtherOrganisation
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
 from workflows.statements import envelopes
@@ -92,6 +94,35 @@ class Record:
                 f"open {self._settings.mlgov_database_pool}. Lower it, or raise max_connections.",
             )
         return Check("database", True, where)
+
+    def organisation(self, team: Team) -> Check | None:
+        """Whether the database is the organisation's whose token is set; None where nobody can tell."""
+        try:
+            database = opening.build(self._settings)
+            try:
+                name = database.url.database or ""
+                if database.is_sqlite and not Path(name).exists():
+                    return None
+                with opening.in_words(database.url):
+                    organisation.require(database, team)
+                    here = organisation.known(database)
+                    behind = organisation.left_behind(database) if here else 0
+            finally:
+                database.close()
+        except OtherOrganisation as error:
+            return Check("organisation", False, error.sentence)
+        except GovernanceError:
+            return None  # told with the database
+        if here is None:
+            return Check("organisation", True, f"`mlgov run` introduces {team.org_key}")
+        if behind:
+            return Check(
+                "organisation",
+                False,
+                f"{counted(behind, 'person', 'people')} still under {here.team_id}, though the database is {here.org_key}'s. "
+                "See `mlgov organisation move --dry-run`.",
+            )
+        return Check("organisation", True, f"the database governs {here.org_key}")
 
     def set_back(self) -> Check | None:
         """A clock that lately ran back; None where it did not, or where nobody can tell."""

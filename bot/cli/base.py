@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from bot.context import Team
     from bot.settings import Settings
     from storage.db import Database
     from workflows.policy import PolicyText
@@ -46,10 +47,13 @@ def unknown_settings() -> list[str]:
 
 
 @contextmanager
-def opened(*, create: bool = False, upgrades: bool = True) -> "Iterator[Database]":
+def opened(
+    *, create: bool = False, upgrades: bool = True, team: "Team | None" = None
+) -> "Iterator[Database]":
     """The governance database at this release's schema; with `create`, made or upgraded when it is not.
 
-    Without `upgrades` it is at whatever revision it is.
+    Without `upgrades` it is at whatever revision it is. With `team`, where the token is of, another organisation's
+    database is refused before anything is written.
     """
     from bot import opening
     from workflows.errors import GovernanceError
@@ -61,6 +65,8 @@ def opened(*, create: bool = False, upgrades: bool = True) -> "Iterator[Database
     try:
         with opening.in_words(database.url):
             database.hold_host()
+            if team is not None:
+                _require(database, team)
             _ready(database, create=create, upgrades=upgrades)
             yield database
     except GovernanceError as error:
@@ -69,16 +75,23 @@ def opened(*, create: bool = False, upgrades: bool = True) -> "Iterator[Database
         database.close()
 
 
+def _require(database: "Database", team: "Team") -> None:
+    from bot import organisation
+
+    if not _is_missing(database):
+        organisation.require(database, team)
+
+
+def _is_missing(database: "Database") -> bool:
+    name = database.url.database
+    return database.is_sqlite and bool(name) and not Path(str(name)).exists()
+
+
 def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
     """Only commands that fill a database upgrade it: whoever looks at a list must not change what replicas run on."""
     from storage import migrate
 
-    missing = (
-        database.is_sqlite
-        and database.url.database
-        and not Path(database.url.database).exists()
-    )
-    if missing and not create:
+    if _is_missing(database) and not create:
         raise fail(
             f"There is no database at {database.url.database}. Set MLGOV_DATABASE_URL, or make one by `mlgov run`, `mlgov migrate` or an import."
         )
@@ -152,11 +165,12 @@ def org_key(database: "Database") -> str:
         raise fail(
             "This database has not met its Slack workspace yet: set SLACK_BOT_TOKEN, or start `mlgov run` once."
         )
-    from bot import installation
+    from bot import installation, organisation
+    from workflows.people.organisation import meet
 
     team = installation.who_am_i(settings())
     with database.begin() as session:
-        runtime.set_facts(session, {"org_key": team.org_key, "team_id": team.team_id})
+        meet(session, organisation.of(team))
     return team.org_key
 
 

@@ -20,6 +20,7 @@ from bot.cli import (
     maturity,
     migrating,
     models,
+    organisation,
     outbox,
     people,
     policy,
@@ -45,6 +46,7 @@ serving.register(app)
 app.command()(migrating.migrate)
 backup.register(app)
 app.command()(syncing.sync)
+app.add_typer(organisation.app, name="organisation")
 app.add_typer(importing.app, name="import")
 app.add_typer(costs.app, name="costs")
 app.add_typer(people.app, name="people")

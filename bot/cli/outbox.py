@@ -120,11 +120,12 @@ def review(
     from workflows.delivery import dead_letters
 
     read = settings()
-    with opened() as database:
-        try:
-            slack = installation.client(read, timeout=10)
-        except SettingsRefused as error:
-            raise fail(str(error)) from None
+    try:
+        slack = installation.client(read, timeout=10)
+        team = installation.who_am_i(read, slack)
+    except SettingsRefused as error:
+        raise fail(str(error)) from None
+    with opened(team=team) as database:
         found = look(
             database, slack, stamps="real" if read.is_real_slack else "governed"
         )

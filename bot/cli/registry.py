@@ -75,9 +75,9 @@ def sync() -> None:
             "MLGOV_MLFLOW_URL is not set: set it to where MLflow is, like https://mlflow.example.com."
         )
     text = policy_text()
-    with opened() as database:
-        slack = installation.client(read, timeout=3)
-        team = installation.who_am_i(read, slack)
+    slack = installation.client(read, timeout=3)
+    team = installation.who_am_i(read, slack)
+    with opened(team=team) as database:
         with database.read() as session:
             version = policies.in_force(session) or 0
         directory = Directory(slack, database, team, lambda *_: None)

@@ -25,10 +25,10 @@ def sync(
     ] = False,
 ) -> None:
     """Read people, user groups and channels from Slack now, as a running mlgov does at its start and every hour."""
-    from bot import installation, logs
+    from bot import installation, logs, organisation
     from bot.people import mirrored
     from bot.settings import SettingsRefused
-    from storage import runtime
+    from workflows.people.organisation import meet
 
     read = settings()
     logs.configure(read.mlgov_log, read.mlgov_log_format)
@@ -37,17 +37,10 @@ def sync(
         team = installation.who_am_i(read, slack)
     except SettingsRefused as error:
         raise fail(str(error)) from None
-    with opened(create=True) as database:
+    with opened(create=True, team=team) as database:
         policy = _policy(database)
         with database.begin() as session:
-            known = runtime.facts(session).get("org_key")
-            if known not in (None, team.org_key):
-                raise fail(
-                    f"This database governs the organisation {known}, and SLACK_BOT_TOKEN is of {team.org_key} ({team.name}). Set the one or the other."
-                )
-            runtime.set_facts(
-                session, {"org_key": team.org_key, "team_id": team.team_id}
-            )
+            meet(session, organisation.of(team))
         directory = mirrored.directory(slack, database, team, lambda: policy)
         try:
             result = directory.reader.read(PATIENCE, _wait, accept=accept)

@@ -44,7 +44,7 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
             outbox.publish_home(
                 session,
                 actor.id,
-                to=Destination.person(deps.team.org_key, user_id),
+                to=Destination.person(deps.team.org_key, actor.slack_id or user_id),
                 now=now,
             )
 

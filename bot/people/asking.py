@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from slack_sdk import WebClient
@@ -16,6 +16,8 @@ log = logging.getLogger("mlgov")
 PAGE = 500
 """Entries asked for at once. Slack recommends no more than 200 and takes up to 999; at 20 calls a minute, 20,000 people
 take two minutes in pages of 500 and five in pages of 200."""
+EXCHANGED = 400
+"""Ids of people that one `migration.exchange` takes."""
 LEAST_PAGE = 100
 """Where Slack can't make a page in time, the next one asked for is half as long, down to this."""
 TOLD_WAIT = 5.0
@@ -58,6 +60,11 @@ class SlackReads:
     ) -> None:
         self._client = slack_client.like(slack, timeout=timeout)
         self._stop = stop
+
+    @classmethod
+    def patient(cls, slack: WebClient, *, timeout: float) -> "SlackReads":
+        """For a command: rate limits and passing failures are waited out."""
+        return cls(slack, timeout=timeout, stop=threading.Event())
 
     def user(self, user_id: str) -> dict[str, Any] | None:
         """users.info; None when Slack does not know them."""
@@ -141,6 +148,24 @@ class SlackReads:
         for page in self._pages(self._client.auth_teams_list, "teams"):
             found += [str(team["id"]) for team in page]
         return found
+
+    def exchange(
+        self, user_ids: Sequence[str], team_id: str | None
+    ) -> tuple[str, dict[str, str]]:
+        """migration.exchange: the Grid's key, and by which id it names each of these people; who is left out is unknown there.
+
+        Slack takes 400 at once.
+        """
+        enterprise, found = "", dict[str, str]()
+        for start in range(0, len(user_ids), EXCHANGED):
+            part = user_ids[start : start + EXCHANGED]
+            answer = self._ask(
+                self._client.migration_exchange, users=list(part), team_id=team_id
+            )
+            enterprise = str(answer.get("enterprise_id") or "")
+            ids = answer.get("user_id_map") or {}
+            found |= {str(here): str(there) for here, there in ids.items()}
+        return enterprise, found
 
     def _pages(
         self,

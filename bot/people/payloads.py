@@ -38,6 +38,16 @@ def teams_of(user: Payload) -> frozenset[str]:
     return frozenset(str(one) for one in (*teams, *own) if one)
 
 
+def other_ids_of(user: Payload, asked: str | None = None) -> frozenset[str]:
+    """The ids of a person beside `id`: the Grid's, which stands in `enterprise_user`, and the one that was asked about.
+
+    Who was in a workspace before it joined a Grid has two, and Slack may send either
+    (docs.slack.dev/reference/methods/migration.exchange).
+    """
+    grid = (user.get("enterprise_user") or {}).get("id")
+    return frozenset(str(one) for one in (grid, asked) if one) - {str(user["id"])}
+
+
 def is_own(user: Payload, ours: Organisation) -> bool:
     """Whether a person belongs to the organisation: the same enterprise id, else the same team id."""
     enterprise_id = enterprise_of(user)
@@ -46,8 +56,13 @@ def is_own(user: Payload, ours: Organisation) -> bool:
     return user.get("team_id") == ours.team_id and not user.get("is_stranger")
 
 
-def person(user: Payload, ours: Organisation) -> PersonSeen:
-    """A person. Of another organisation, they are kept under that one's key."""
+def person(
+    user: Payload, ours: Organisation, *, asked: str | None = None
+) -> PersonSeen:
+    """A person, as Slack describes them where it was asked about `asked`.
+
+    Of another organisation, they are kept under that one's key.
+    """
     own = is_own(user, ours)
     profile = user.get("profile") or {}
     team_id = user.get("team_id")
@@ -72,6 +87,7 @@ def person(user: Payload, ours: Organisation) -> PersonSeen:
         is_deactivated=bool(user.get("deleted")),
         status_away_until=away_until(profile),
         updated=stamp(user.get("updated")),
+        other_ids=other_ids_of(user, asked) if own else frozenset(),
     )
 
 

@@ -72,7 +72,7 @@ class Refresher:
         read_at = self._real_now()
         described = self._reads.user(user_id)
         if described is not None:
-            self._write_people([described], read_at)
+            self._write_people([described], read_at, asked=user_id)
         else:
             self.forget_person(user_id, read_at)
 
@@ -280,7 +280,7 @@ class Refresher:
                 described = self._reads.user(user_id)
                 if described is None:
                     return True
-                self._write_people([described], read_at)
+                self._write_people([described], read_at, asked=user_id)
                 seen = payloads.person(described, self._ours)
                 if seen.is_stranger or seen.is_guest:
                     return True
@@ -296,13 +296,17 @@ class Refresher:
     # --- writing
 
     def _write_people(
-        self, described: Iterable[Mapping[str, Any]], read_at: datetime
+        self,
+        described: Iterable[Mapping[str, Any]],
+        read_at: datetime,
+        *,
+        asked: str | None = None,
     ) -> None:
         described = list(described)
         for one in described:
             if payloads.is_own(one, self._ours):
                 self._workspaces.learn_from(one)
-        seen = [payloads.person(one, self._ours) for one in described]
+        seen = [payloads.person(one, self._ours, asked=asked) for one in described]
 
         def work(session: Session) -> None:
             people.upsert_from_slack(

@@ -1,5 +1,8 @@
 """The way to the app: its request URL when one is set, else its sockets."""
 
+from dataclasses import replace
+
+from sandbox import translation
 from sandbox.inspector import Inspector
 from sandbox.installation import Installation
 from sandbox.outgoing.answers import Answer, Parcel
@@ -31,6 +34,8 @@ class Delivery:
 
     def send(self, parcel: Parcel) -> Answer:
         """Send a parcel and wait for the answer; twice when a fault says so."""
+        payload = translation.outgoing(self._installation.world, parcel.payload)
+        parcel = replace(parcel, payload=payload)
         answer = self._send(parcel)
         if self._installation.faults.draw(parcel.name, "duplicate_delivery"):
             self._send(parcel)

@@ -4,12 +4,12 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
-from sandbox import coverage
+from sandbox import coverage, translation
 from sandbox.errors import SlackError
 from sandbox.faults import Fault
 from sandbox.inspector import Inspector
@@ -191,7 +191,12 @@ class WebApi:
         refused = coverage.argument(request.name, args)
         if refused is not None:
             raise SlackError("not_covered", findings=[coverage.words(*refused)])
-        return method.run(Call(request.name, args, self._installation))
+        if method.takes_any_id:
+            return method.run(Call(request.name, args, self._installation))
+        world = self._installation.world
+        args = translation.incoming(world, args)
+        answer = method.run(Call(request.name, args, self._installation))
+        return cast(dict[str, Any], translation.outgoing(world, answer))
 
     def _authorise(self, method: Method, token: str) -> None:
         installation = self._installation

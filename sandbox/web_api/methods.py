@@ -10,6 +10,7 @@ from sandbox.web_api import (
     chat,
     conversations,
     files,
+    migration,
     reactions,
     unfurl,
     users,
@@ -26,6 +27,8 @@ class Method:
     scopes: tuple[str, ...] = ()
     token: Literal["bot", "app", "any", "none"] = "bot"  # noqa: S105 - a kind of token
     limited_inside: bool = False
+    takes_any_id: bool = False
+    """Whether user ids pass as they are, whatever the app hears otherwise."""
 
 
 def connections_open(call: Call) -> Answer:
@@ -75,6 +78,11 @@ METHODS: dict[str, Method] = {
     "files.getUploadURLExternal": Method(files.get_upload_url, ("files:write",)),
     "files.info": Method(files.info, ("files:read",)),
     "files.list": Method(files.list_, ("files:read",)),
+    "migration.exchange": Method(
+        migration.exchange,
+        ("tokens.basic",),
+        takes_any_id=True,
+    ),
     "reactions.add": Method(reactions.add, ("reactions:write",)),
     "reactions.get": Method(reactions.get, ("reactions:read",)),
     "reactions.list": Method(reactions.list_, ("reactions:read",)),

@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session, aliased
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
-from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
+from storage.people.tables import (
+    Channel,
+    Person,
+    SlackAlias,
+    UserGroup,
+    UserGroupMember,
+)
 from storage.projects.tables import Project
 
 Rows = Sequence[Any]
@@ -24,6 +30,7 @@ _decision = cast(Table, Decision.__table__)
 _person = cast(Table, Person.__table__)
 _group = cast(Table, UserGroup.__table__)
 _member = cast(Table, UserGroupMember.__table__)
+_alias = cast(Table, SlackAlias.__table__)
 
 _REQUEST = (
     select(
@@ -129,6 +136,10 @@ _STANDING = (
         _group.c.slack_id.label("group_id"),
         _group.c.name.label("group_name"),
         _group.c.refreshed_at.label("group_read_at"),
+        select(func.aggregate_strings(_alias.c.slack_id, ","))
+        .where(_alias.c.person_id == _person.c.id)
+        .scalar_subquery()
+        .label("other_ids"),
     )
     .select_from(
         _person.outerjoin(_member, _member.c.person_id == _person.c.id).outerjoin(
@@ -143,6 +154,11 @@ _STANDING = (
 def list_standing(session: Session, person_id: str) -> Rows:
     """A person as the mirror has them; one row per user group they are in, at least one. Empty for nobody."""
     return session.execute(_STANDING, {"person_id": person_id}).all()
+
+
+def other_ids(row: Any) -> frozenset[str]:
+    """The other ids by which Slack names the person of a row of `list_standing`."""
+    return frozenset(row.other_ids.split(",")) if row.other_ids else frozenset()
 
 
 _INSERT_DECISION = insert(_decision).returning(_decision.c.id)

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from storage.people.tables import Person, UserGroup, UserGroupMember
+from storage.people.tables import Person, SlackAlias, UserGroup, UserGroupMember
 
 Rows = Sequence[Any]
 """Rows of a statement, read by column name."""
@@ -26,11 +26,19 @@ _PERSON_COLUMNS = (
     Person.status_away_until,
     Person.status_times,
 )
-_NAMED = select(*_PERSON_COLUMNS).where(
-    Person.org_key == bindparam("org"),
-    or_(
-        Person.slack_id.in_(bindparam("slack_ids", expanding=True)),
-        Person.id.in_(bindparam("ids", expanding=True)),
+_NAMED = union_all(
+    select(*_PERSON_COLUMNS, Person.slack_id.label("named_as")).where(
+        Person.org_key == bindparam("org"),
+        or_(
+            Person.slack_id.in_(bindparam("slack_ids", expanding=True)),
+            Person.id.in_(bindparam("ids", expanding=True)),
+        ),
+    ),
+    select(*_PERSON_COLUMNS, SlackAlias.slack_id.label("named_as"))
+    .join(SlackAlias, SlackAlias.person_id == Person.id)
+    .where(
+        SlackAlias.org_key == bindparam("org"),
+        SlackAlias.slack_id.in_(bindparam("slack_ids", expanding=True)),
     ),
 )
 _MEMBERS = (
@@ -55,7 +63,7 @@ _GROUP_NAMES = select(UserGroup.slack_id, UserGroup.name).where(
 def list_named(
     session: Session, org_key: str, *, slack_ids: Collection[str], ids: Collection[str]
 ) -> Rows:
-    """People by Slack id or by our own."""
+    """People by any of their Slack ids, which `named_as` is, or by our own; one row for each id that was given."""
     if not slack_ids and not ids:
         return []
     return session.execute(

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from storage.actions.tables import ApprovalCondition, ApprovalReview
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.delivery.tables import Runtime
 from storage.enums import Period
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.money import money_text
-from storage.people.tables import Person
+from storage.people.tables import Person, SlackAlias
 from storage.policies.tables import PolicyVersion
 from storage.statements.tables import SigningKey, Statement
 from storage.tokens.tables import ApiToken
@@ -45,7 +46,8 @@ _decision, _person = _table(Decision), _table(Person)
 _budget, _revision = _table(Budget), _table(BudgetRevision)
 _model, _version, _part = _table(Model), _table(ModelVersion), _table(ModelPerson)
 _token, _key, _statement = _table(ApiToken), _table(SigningKey), _table(Statement)
-_policy = _table(PolicyVersion)
+_policy, _alias = _table(PolicyVersion), _table(SlackAlias)
+_runtime = _table(Runtime)
 
 
 def _plain(value: Any) -> Any:
@@ -99,6 +101,12 @@ def _people(session: Session, slack_ids: Collection[str]) -> dict[str, str]:
             .group_by(_person.c.slack_id)
         )
         found |= {row.slack_id: row.id for row in rows}
+        aliases = session.execute(
+            select(_alias.c.slack_id, _alias.c.person_id).where(
+                _alias.c.slack_id.in_(wanted[start : start + PART])
+            )
+        )
+        found |= {row.slack_id: row.person_id for row in aliases}
     return found
 
 
@@ -394,6 +402,21 @@ def _persons(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     }
 
 
+def _organisations(session: Session, ids: Sequence[str]) -> dict[str, Record]:
+    """Whose the database is, and that nobody of theirs was left under a key from before."""
+    facts = session.execute(select(_runtime.c.facts)).scalar_one()
+    before = list(facts.get("was") or ())
+    behind = select(func.count()).where(
+        _person.c.org_key.in_(before), _person.c.is_stranger.is_(False)
+    )
+    record = {
+        "org": facts.get("org_key"),
+        "before": before,
+        "behind": session.execute(behind).scalar_one() if before else 0,
+    }
+    return {"1": record} if "1" in ids else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One type of subject: how its rows are read, and the column that the ledger names them by."""
@@ -415,6 +438,7 @@ KINDS: dict[str, Kind] = {
     "statement": Kind(_statements, _statement.c.id),
     "policy": Kind(_policies, _policy.c.id, True),
     "person": Kind(_persons, _person.c.id, is_locked=False),
+    "organisation": Kind(_organisations, _runtime.c.id, True, is_locked=False),
 }
 """Everything that is sealed, by the type of subject that entries name."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert, BudgetRevision
+from storage.people import queries as people
 from storage.people.tables import Channel, Person
 from storage.projects.tables import Project
 
@@ -186,9 +187,13 @@ def find_people(
     session: Session, org_key: str, *, slack_id: str, email: str | None
 ) -> Sequence[Person]:
     """People whose Slack id, or else folded e-mail address, a file gave."""
-    where = Person.email == email if email else Person.slack_id == slack_id
+    if not email:
+        found = people.find_by_slack_id(session, org_key, slack_id)
+        return [] if found is None else [found]
     return (
-        session.execute(select(Person).where(Person.org_key == org_key, where))
+        session.execute(
+            select(Person).where(Person.org_key == org_key, Person.email == email)
+        )
         .scalars()
         .all()
     )

@@ -14,6 +14,7 @@ from storage.budgets.tables import Budget, BudgetAlert
 from storage.front.tables import HomeTab, LedgerReader, Meeting, Withheld
 from storage.maturity.tables import MaturityInvitation
 from storage.milestones.tables import Milestone
+from storage.people.lookups import BY_SLACK_ID
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
@@ -31,8 +32,7 @@ _UNMET = (
     select(Person.id)
     .outerjoin(Meeting, Meeting.person_id == Person.id)
     .where(
-        Person.org_key == bindparam("org"),
-        Person.slack_id == bindparam("slack"),
+        Person.id.in_(BY_SLACK_ID),
         Person.is_bot.is_(False),
         Person.is_guest.is_(False),
         Person.is_stranger.is_(False),

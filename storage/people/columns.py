@@ -23,6 +23,7 @@ def _columns(table_columns: dict[str, str]) -> frozenset[str]:
 EMPTIED = _columns(
     {
         "person": "slack_id team_id name email title tz business_unit persona country",
+        "slack_alias": "slack_id",
         "private_text": "salt text",
         "digest": "tz content last_error",
         "digest_release": "contents",
@@ -101,6 +102,7 @@ FREE = _columns(
         "policy_group": "org_key handle group_id fault others",
         "gate": "key",
         "person": "id org_key",
+        "slack_alias": "org_key",
         # mlgov's own bookkeeping.
         "hold": "why copy_hash floors",
         "lane": "lease_owner",

@@ -315,11 +315,11 @@ def _word(slack_id: str) -> re.Pattern[str]:
 def replace_names(
     session: Session,
     names: Sequence[str],
-    slack_id: str | None,
+    slack_ids: Sequence[str],
     word: str,
     now: datetime,
 ) -> tuple[int, list[int]]:
-    """`word` instead of the person's Slack id and addresses, wherever they stand; how many direct messages were cut off,
+    """`word` instead of the person's Slack ids and addresses, wherever they stand; how many direct messages were cut off,
     and the requests in which they stood.
 
     What still waits to be sent to the person is cancelled, and copies in their direct messages are no longer followed.
@@ -327,8 +327,8 @@ def replace_names(
     """
     swap = sweeping.swapping(names, word)
     cut = 0
-    if slack_id is not None:
-        cut = _replace_lanes(session, slack_id, swap, word, now)
+    for slack_id in slack_ids:
+        cut += _replace_lanes(session, slack_id, swap, word, now)
     swept = sweeping.sweep(session, names, swap)
     requests = set(swept.get("approval", ()))
     requests |= set(swept.get("approval_stage", ()))
@@ -361,8 +361,9 @@ def _replace_lanes(
             column.key: getattr(lane, column.key) for column in Lane.__table__.columns
         }
         nobody = {"channel": None, "lease_owner": None, "lease_until": None}
-        session.add(Lane(**paces | nobody | {"key": key, "epoch": lane.epoch + 1}))
-        session.flush()
+        if session.get(Lane, key) is None:
+            session.add(Lane(**paces | nobody | {"key": key, "epoch": lane.epoch + 1}))
+            session.flush()
         session.execute(
             update(Outbox)
             .where(

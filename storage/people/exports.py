@@ -43,7 +43,8 @@ from storage.milestones.tables import (
     Reminder,
     ReminderItem,
 )
-from storage.people.tables import Person, UserGroup, UserGroupMember
+from storage.people import queries
+from storage.people.tables import Person, SlackAlias, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 from storage.tokens.tables import ApiToken
 
@@ -61,6 +62,12 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
     return {
         "person": _rows(
             session, select(*Person.__table__.columns).where(Person.id == me)
+        ),
+        "other_slack_ids": _rows(
+            session,
+            select(SlackAlias.org_key, SlackAlias.slack_id)
+            .where(SlackAlias.person_id == me)
+            .order_by(SlackAlias.slack_id),
         ),
         "reports": _rows(
             session,
@@ -432,9 +439,11 @@ def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]
 
 def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
     """What was sent to the person, or waits to be: their direct messages and their Home tab."""
-    if person.slack_id is None:
-        return []
-    lane = f"slack:{person.org_key}:{person.slack_id}"
+    lanes = [
+        f"slack:{person.org_key}:{slack_id}"
+        for slack_id in sorted(queries.list_slack_ids(session, person.id))
+    ]
+    lanes += [f"home:{lane}" for lane in lanes]
     return _rows(
         session,
         select(
@@ -448,6 +457,6 @@ def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
         )
         .join(Lane, Lane.key == Outbox.lane_key)
         .outerjoin(Message, Message.outbox_id == Outbox.id)
-        .where(Lane.key.in_([lane, f"home:{lane}"]))
+        .where(Lane.key.in_(lanes))
         .order_by(Outbox.id),
     )

@@ -1,24 +1,30 @@
 """Two entries for one person becoming one: whom a file named by e-mail turns out to be in Slack."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     PrimaryKeyConstraint,
+    String,
     UniqueConstraint,
     and_,
+    cast,
     delete,
     func,
     not_,
+    or_,
     select,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
 
+from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import AuditEntry
 from storage.base import Base
+from storage.enums import ApprovalState
 from storage.people.lookups import parts
 from storage.people.tables import Person
 
@@ -51,6 +57,115 @@ def replace_people(session: Session, replaced: Mapping[str, str]) -> None:
         session.execute(
             delete(Person).where(Person.id.in_(part)).execution_options(**_QUIET)
         )
+
+
+def has_acted(session: Session, person_ids: Collection[str]) -> set[str]:
+    """Those of these people under whose ids the ledger knows an act."""
+    rows = session.execute(
+        select(AuditEntry.actor_id)
+        .where(AuditEntry.actor_id.in_(person_ids))
+        .distinct()
+    )
+    return set(rows.scalars())
+
+
+def join_people(session: Session, gone: Person, kept: Person) -> None:
+    """Whatever names the first names the second from now on; the first is a shell that nobody is.
+
+    Unlike with `replace_people`, both may have acted: where both stand in a place that holds somebody once, both stay,
+    for the ledger tells of both. A second membership and a second count of nothing but mlgov's own are let go.
+    """
+    session.flush()
+    for column in references():
+        if column is _MANAGER or column.table.name in _HELD_LIGHTLY:
+            _replace(session, column, gone.id, kept.id)
+            continue
+        own = list(column.table.primary_key.columns)
+        for row in session.execute(select(*own).where(column == gone.id)).all():
+            where = [key == value for key, value in zip(own, row, strict=True)]
+            try:
+                with session.begin_nested():
+                    session.execute(
+                        update(column.table)
+                        .where(*where)
+                        .values({column.name: kept.id})
+                    )
+            except IntegrityError:
+                continue
+    gone.slack_id = gone.email = gone.manager_id = gone.team_id = None
+    gone.is_deactivated = True
+    session.flush()
+
+
+_HELD_LIGHTLY = {
+    "digest_subscription", "home_tab", "meeting", "reminding", "user_group_member", "withheld", "slack_alias",
+}  # fmt: skip
+"""Where the second row of somebody says nothing that the first does not."""
+
+
+def list_stages_naming(session: Session, words: Collection[str]) -> list[int]:
+    """Requests one of whose stages names one of these Slack ids."""
+    text = cast(ApprovalStage.approvers, String)
+    return list(
+        session.execute(
+            select(ApprovalStage.approval_id)
+            .where(or_(*(text.contains(f'"{word}"') for word in words)))
+            .order_by(ApprovalStage.approval_id)
+            .distinct()
+        ).scalars()
+    )
+
+
+def list_waiting_doubles(session: Session, person_ids: Collection[str]) -> list[Any]:
+    """Verdicts (id, approval_id, position, verdict, stage of the request) that count in requests that wait and are these
+    people's, who are one, where one of them asked, or gave one before."""
+    mine = Decision.person_id.in_(person_ids)
+    earlier = aliased(Decision)
+    is_second = (
+        select(earlier.id)
+        .where(
+            earlier.approval_id == Decision.approval_id,
+            earlier.person_id.in_(person_ids),
+            earlier.id < Decision.id,
+            earlier.taken_back_at.is_(None),
+        )
+        .exists()
+    )
+    return list(
+        session.execute(
+            select(
+                Decision.id,
+                Decision.approval_id,
+                Decision.position,
+                Decision.verdict,
+                Approval.stage,
+            )
+            .join(Approval, Approval.id == Decision.approval_id)
+            .where(
+                Approval.state == ApprovalState.PENDING,
+                Decision.taken_back_at.is_(None),
+                mine,
+                or_(Approval.requester_id.in_(person_ids), is_second),
+            )
+            .order_by(Decision.approval_id, Decision.id)
+            .with_for_update(of=Approval)
+        )
+    )
+
+
+def list_verdicts_from(session: Session, approval_id: int, position: int) -> list[int]:
+    """The verdicts that count in a request from this stage on."""
+    return list(
+        session.execute(
+            select(Decision.id)
+            .where(
+                Decision.approval_id == approval_id,
+                Decision.position >= position,
+                Decision.taken_back_at.is_(None),
+            )
+            .order_by(Decision.id)
+        ).scalars()
+    )
 
 
 def _replace(session: Session, column: Any, old_id: str, new_id: str) -> None:

@@ -1,19 +1,31 @@
 """People and the words that they wrote, by ids: what every noun has to look up."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import CompoundSelect, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import PrivateText
-from storage.people.tables import Person
+from storage.people.tables import Person, SlackAlias
 
 PART = 500
 """Ids that one statement names."""
 
 
-def parts(ids: Collection[Any]) -> Iterator[list[Any]]:
+BY_SLACK_ID: CompoundSelect[str] = union_all(
+    select(Person.id).where(
+        Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
+    ),
+    select(SlackAlias.person_id).where(
+        SlackAlias.org_key == bindparam("org"),
+        SlackAlias.slack_id == bindparam("slack"),
+    ),
+)
+"""The opaque id of the person of `org` one of whose Slack ids is `slack`."""
+
+
+def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), PART):
         yield wanted[start : start + PART]

@@ -4,17 +4,31 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.people.lookups import parts
-from storage.people.tables import Channel, Person, UserGroup, UserGroupMember
+from storage.people.tables import (
+    Channel,
+    Person,
+    SlackAlias,
+    UserGroup,
+    UserGroupMember,
+)
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 _BY_SLACK_ID = select(Person).where(
     Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
+)
+_BY_ALIAS = (
+    select(Person)
+    .join(SlackAlias, SlackAlias.person_id == Person.id)
+    .where(
+        SlackAlias.org_key == bindparam("org"),
+        SlackAlias.slack_id == bindparam("slack"),
+    )
 )
 _BY_ID = select(Person).where(Person.id == bindparam("person"))
 
@@ -29,17 +43,20 @@ def find_person(session: Session, person_id: str) -> Person | None:
 
 
 def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Person | None:
-    """A person by organisation and Slack id."""
-    return session.execute(
-        _BY_SLACK_ID, {"org": org_key, "slack": slack_id}
-    ).scalar_one_or_none()
+    """A person by organisation and any of their Slack ids."""
+    key = {"org": org_key, "slack": slack_id}
+    found = session.execute(_BY_SLACK_ID, key).scalar_one_or_none()
+    return found or session.execute(_BY_ALIAS, key).scalar_one_or_none()
 
 
 def list_by_slack_id(session: Session, slack_id: str) -> Sequence[Person]:
-    """People of any organisation with this Slack id."""
+    """People of any organisation one of whose Slack ids this is."""
+    alias = select(SlackAlias.person_id).where(SlackAlias.slack_id == slack_id)
     return (
         session.execute(
-            select(Person).where(Person.slack_id == slack_id).order_by(Person.id)
+            select(Person)
+            .where(or_(Person.slack_id == slack_id, Person.id.in_(alias)))
+            .order_by(Person.id)
         )
         .scalars()
         .all()
@@ -120,23 +137,72 @@ def list_erased(session: Session) -> Sequence[str]:
     )
 
 
-def list_by_slack_ids(
+def by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str]
-) -> Sequence[Person]:
-    """People of one organisation by Slack ids."""
-    if not slack_ids:
-        return []
-    return (
-        session.execute(
+) -> dict[str, Person]:
+    """Slack id as it was given → the person of one organisation one of whose ids it is."""
+    found: dict[str, Person] = {}
+    for part in parts(slack_ids):
+        rows = session.execute(
             select(Person)
-            .where(
-                Person.org_key == org_key, Person.slack_id.in_(sorted(set(slack_ids)))
-            )
+            .where(Person.org_key == org_key, Person.slack_id.in_(part))
             .order_by(Person.id)
+        ).scalars()
+        found |= {row.slack_id: row for row in rows if row.slack_id is not None}
+    for part in parts([one for one in slack_ids if one not in found]):
+        aliases = session.execute(
+            select(SlackAlias.slack_id, Person)
+            .join(Person, Person.id == SlackAlias.person_id)
+            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
         )
-        .scalars()
-        .all()
+        found |= {alias: row for alias, row in aliases}
+    return found
+
+
+def list_aliases(session: Session, person_id: str) -> list[str]:
+    """The other Slack ids of a person."""
+    return list(
+        session.execute(
+            select(SlackAlias.slack_id)
+            .where(SlackAlias.person_id == person_id)
+            .order_by(SlackAlias.slack_id)
+        ).scalars()
     )
+
+
+def list_slack_ids(session: Session, person_id: str) -> set[str]:
+    """Every Slack id of a person."""
+    own = select(Person.slack_id).where(
+        Person.id == person_id, Person.slack_id.is_not(None)
+    )
+    others = select(SlackAlias.slack_id).where(SlackAlias.person_id == person_id)
+    return {str(one) for one in session.execute(union_all(own, others)).scalars()}
+
+
+def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> None:
+    """Other Slack ids → the people whose they are. Who had one until now loses it."""
+    if aliases:
+        statement = _insert(session, SlackAlias)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["org_key", "slack_id"],
+                set_={"person_id": statement.excluded.person_id},
+            ),
+            [
+                {"org_key": org_key, "slack_id": alias, "person_id": person}
+                for alias, person in sorted(aliases.items())
+            ],
+        )
+
+
+def forget_aliases(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
+    """These ids are nobody's other one any more."""
+    for part in parts(slack_ids):
+        session.execute(
+            delete(SlackAlias)
+            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -403,6 +469,15 @@ def forget_channel_reads(
         statement.values(refreshed_at=None, heard_at=heard_at).execution_options(
             synchronize_session="fetch"
         )
+    )
+
+
+def forget_aliases_of(session: Session, person_id: str) -> None:
+    """The person has no other ids any more."""
+    session.execute(
+        delete(SlackAlias)
+        .where(SlackAlias.person_id == person_id)
+        .execution_options(synchronize_session=False)
     )
 
 

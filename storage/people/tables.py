@@ -12,7 +12,7 @@ class Person(Base):
     """Someone who was seen in Slack or imported.
 
     `id` is opaque and the only name the ledger knows. `org_key` is the enterprise id on a Grid, else the team id;
-    with `slack_id` it identifies a person. Erasing empties every column that could identify them.
+    with `slack_id`, the id that Slack last described them by, or an alias it identifies a person. Erasing empties every column that could identify them.
     """
 
     __tablename__ = "person"
@@ -59,6 +59,19 @@ class Person(Base):
     """Since when a whole reading of Slack lists them no more, while so many are missing at once that they are kept
     (governed time)."""
     erased_at: Mapped[datetime | None]
+
+
+class SlackAlias(Base):
+    """Another id by which Slack may name a person: whoever was in a workspace before it joined a Grid has two.
+
+    An id stands here, or in one `person.slack_id`, never in both.
+    """
+
+    __tablename__ = "slack_alias"
+
+    org_key: Mapped[str] = mapped_column(primary_key=True)
+    slack_id: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
 
 
 class Tombstone(Base):

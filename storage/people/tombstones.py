@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Runtime
+from storage.people import queries
 from storage.people.lookups import parts
 from storage.people.tables import Person, Tombstone
 
@@ -85,6 +86,7 @@ def put(session: Session, person: Person, made_at: datetime) -> int:
     Raises WrongKey where the key is not the database's.
     """
     names = [(SLACK, person.slack_id), (EMAIL, person.email)]
+    names += [(SLACK, alias) for alias in queries.list_aliases(session, person.id)]
     rows: list[dict[str, Any]] = []
     for kind, name in names:
         if name is not None:
@@ -125,7 +127,11 @@ def find(
     """Of these Slack ids or addresses (folded), those of erased people. Raises WrongKey."""
     if not names or (key := _key(session)) is None:
         return {}
-    marks = {_digest(key, kind, org_key, name): name for name in names}
+    marks = {
+        _digest(key, kind, known_as, name): name
+        for known_as in _keys_of(session, org_key)
+        for name in names
+    }
     found: dict[str, Stone] = {}
     for part in parts(marks):
         rows = session.execute(
@@ -135,6 +141,39 @@ def find(
         )
         found |= {marks[row.mark]: Stone(row.person_id, row.made_at) for row in rows}
     return found
+
+
+def _keys_of(session: Session, org_key: str) -> list[str]:
+    """The organisation's key, and those that it had before it moved: whoever was erased then is known by them."""
+    facts = session.execute(select(Runtime.facts).where(Runtime.id == 1)).scalar_one()
+    is_ours = facts.get("org_key") == org_key
+    return [org_key, *(facts.get("was") or () if is_ours else ())]
+
+
+def copy_marks(
+    session: Session, org_key: str, global_ids: Mapping[str, str], new_key: str
+) -> int:
+    """Whoever was erased under one of these Slack ids is known by the other from now on, too; how many people.
+
+    `global_ids` says by which id of the organisation `new_key` Slack names whom. Raises WrongKey.
+    """
+    stones = find(session, SLACK, org_key, global_ids.keys())
+    key = _key(session)
+    rows = {
+        _digest(key, SLACK, new_key, name): {
+            "person_id": stone.person_id,
+            "made_at": stone.made_at,
+        }
+        for slack_id, stone in stones.items()
+        for name in (slack_id, global_ids[slack_id])
+    }
+    for part in parts(rows):
+        session.execute(delete(Tombstone).where(Tombstone.mark.in_(part)))
+    if rows:
+        session.execute(
+            insert(Tombstone), [{"mark": mark} | row for mark, row in rows.items()]
+        )
+    return len({stone.person_id for stone in stones.values()})
 
 
 def _key(session: Session, *, must_be: bool = False) -> Any:

@@ -12,7 +12,7 @@ from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import PrivateText
 from storage.enums import ApprovalState
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
-from storage.people.tables import Person
+from storage.people.tables import Person, SlackAlias
 from storage.projects.tables import Project
 from storage.releases.tables import Release
 
@@ -63,6 +63,16 @@ def find_people(session: Session, words: Collection[str]) -> dict[str, str]:
         )
     ).all()
     found = {row.slack_id: row.id for row in rows if row.slack_id in words}
+    aliases = session.execute(
+        select(SlackAlias.slack_id, Person.id)
+        .join(Person, Person.id == SlackAlias.person_id)
+        .where(
+            SlackAlias.slack_id.in_(words),
+            Person.is_stranger.is_(False),
+            Person.erased_at.is_(None),
+        )
+    )
+    found |= {alias: person_id for alias, person_id in aliases}
     return found | {row.email: row.id for row in rows if row.email in words}
 
 

@@ -7,6 +7,7 @@ import pytest
 from slack_sdk import WebClient
 
 from sandbox import Sandbox
+from sandbox.people import Enterprise, User
 from tests.sandbox.apps import HttpApp, bolt_app
 from tests.sandbox.conftest import MANIFEST, MakeSandbox, client_of
 from tests.sandbox.test_web_api import refused
@@ -163,3 +164,87 @@ def test_an_organisation_that_makes_no_sense_is_refused(
     with pytest.raises(ValueError, match="no app manifest"):
         make_sandbox(manifest={})
     assert MANIFEST["display_information"]
+
+
+JOINED = {
+    "U0ANA": "W0ANA",
+    "U0BEN": "W0BEN",
+}
+"""Who was in the workspace before it joined a Grid, by the id that they had."""
+
+
+def joined(make_sandbox: MakeSandbox, *, translates_ids: bool = True) -> Sandbox:
+    """A workspace that has joined a Grid, where Cy came later."""
+    scopes = MANIFEST["oauth_config"]["scopes"]
+    wider = {"scopes": scopes | {"bot": [*scopes["bot"], "tokens.basic"]}}
+    sandbox = make_sandbox(
+        manifest=MANIFEST | {"oauth_config": wider},
+        org={
+            "teams": [{"id": "T0ONE", "name": "One", "domain": "one"}],
+            "users": [{"id": "U0ANA", "name": "ana"}, {"id": "U0BEN", "name": "ben"}],
+            "channels": [
+                {"id": "C0ONE", "name": "one", "members": ["U0ANA"], "app": True}
+            ],
+            "usergroups": [{"id": "S0X", "handle": "x", "users": ["U0ANA"]}],
+        },
+    )
+    sandbox.world.join_grid(
+        Enterprise("E0ACME", "Acme", "acme"), JOINED, translates_ids=translates_ids
+    )
+    sandbox.world.add_user(User("W0CY", "T0ONE", "cy", "Cy"))
+    return sandbox
+
+
+def test_who_was_in_a_workspace_that_joins_a_grid_has_two_ids(
+    make_sandbox: MakeSandbox,
+) -> None:
+    client = client_of(joined(make_sandbox))
+    auth = client.auth_test()
+    assert (auth["enterprise_id"], auth["team_id"]) == ("E0ACME", "T0ONE")
+    for either in ("U0ANA", "W0ANA"):
+        ana = client.users_info(user=either)["user"]
+        assert (ana["id"], ana["enterprise_user"]["id"]) == ("U0ANA", "W0ANA")
+    cy = client.users_info(user="W0CY")["user"]
+    assert (cy["id"], cy["enterprise_user"]["id"]) == ("W0CY", "W0CY")
+    assert client.usergroups_users_list(usergroup="S0X")["users"] == ["U0ANA"]
+
+
+def test_without_the_translation_layer_only_the_grids_ids_are_heard_and_known(
+    make_sandbox: MakeSandbox,
+) -> None:
+    client = client_of(joined(make_sandbox, translates_ids=False))
+    ana = client.users_info(user="W0ANA")["user"]
+    assert (ana["id"], ana["enterprise_user"]["id"]) == ("W0ANA", "W0ANA")
+    assert refused(client.users_info, user="U0ANA") == "user_not_found"
+    assert client.usergroups_users_list(usergroup="S0X")["users"] == ["W0ANA"]
+    opened = client.conversations_open(users="W0ANA")["channel"]["id"]
+    assert client.chat_postMessage(channel=opened, text="Hello <@W0ANA>")["ok"]
+
+
+def test_ids_are_exchanged_as_slack_documents_it(make_sandbox: MakeSandbox) -> None:
+    client = client_of(joined(make_sandbox))
+    answer = client.migration_exchange(users=["U0ANA", "W0CY", "U0NOBODY"])
+    assert answer["user_id_map"] == {"U0ANA": "W0ANA", "W0CY": "W0CY"}
+    assert answer["invalid_user_ids"] == ["U0NOBODY"]
+    assert (answer["enterprise_id"], answer["team_id"]) == ("E0ACME", "T0ONE")
+    back = client.migration_exchange(users=["W0ANA", "W0CY"], to_old=True)
+    assert back["user_id_map"] == {"W0ANA": "U0ANA", "W0CY": "W0CY"}
+    many = [f"U{number:04}" for number in range(401)]
+    assert refused(client.migration_exchange, users=many) == "too_many_users"
+
+
+def test_ids_are_exchanged_on_a_grid_alone_and_with_the_scope(
+    make_sandbox: MakeSandbox,
+) -> None:
+    scopes = MANIFEST["oauth_config"]["scopes"]
+    wider = {"scopes": scopes | {"bot": [*scopes["bot"], "tokens.basic"]}}
+    alone = make_sandbox(manifest=MANIFEST | {"oauth_config": wider})
+    assert (
+        refused(client_of(alone).migration_exchange, users=["U0ANA"])
+        == "not_enterprise_team"
+    )
+    lacking = make_sandbox(org=GRID)
+    assert (
+        refused(client_of(lacking).migration_exchange, users=["W0ANA"])
+        == "missing_scope"
+    )

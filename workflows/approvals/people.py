@@ -56,6 +56,7 @@ def standing(rows: Sequence[Any]) -> Standing:
             for row in rows
             if row.group_id is not None
         ),
+        queries.other_ids(first),
     )
 
 
@@ -160,7 +161,7 @@ def reached_parties(
     for row in reaching.list_named(session, org_key, slack_ids=slack_ids, ids=ids):
         if (found := person(row)) is not None:
             named.setdefault(PERSON + row.id, {})[row.id] = found
-            named.setdefault(found.slack_id, {})[row.id] = found
+            named.setdefault(row.named_as, {})[row.id] = found
     for row in reaching.list_members(session, org_key, slack_ids=slack_ids):
         if (found := person(row)) is not None:
             members.setdefault(row.group_id, {})[row.id] = (found, row.since)

@@ -246,8 +246,8 @@ class _Names:
             ids={word.removeprefix(PERSON) for word in words if PERSON in word},
         ):
             self._names[PERSON + row.id] = row.name
-            if row.slack_id:
-                self._names[row.slack_id] = row.name
+            if row.named_as:
+                self._names[row.named_as] = row.name
         if any(word[0] == "S" for word in words):
             for row in reaching.list_groups(session, org_key):
                 self._names[row.slack_id] = row.name

@@ -63,6 +63,8 @@ class Standing:
     is_member: bool
     read_at: datetime | None
     groups: tuple[Group, ...] = ()
+    other_ids: frozenset[str] = frozenset()
+    """The other ids by which Slack names them on a Grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,8 @@ def entitlement(
     by_group = {group.slack_id: group for group in standing.groups}
     if any(approver.by == standing.person_id for approver in approvers):
         return None
-    themselves = {f"{PERSON}{standing.person_id}", standing.slack_id}
+    own = f"{PERSON}{standing.person_id}"
+    themselves = {own, standing.slack_id, *standing.other_ids}
     first: tuple[Approver, Group | None] | None = None
     parties: list[int] = []
     for approver in approvers:

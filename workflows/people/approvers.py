@@ -79,12 +79,9 @@ def resolve_approvers(
             session, [one for one in subject_people.values() if one]
         )
     }
-    people = {
-        row.slack_id: row
-        for row in queries.list_by_slack_ids(
-            session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
-        )
-    }
+    people = queries.by_slack_ids(
+        session, org_key, [one for _, one in expanded if one[:1] in {"U", "W"}]
+    )
     found: dict[str, Eligible] = {}
     for rule, member in expanded:
         if member.startswith("subject."):

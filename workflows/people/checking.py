@@ -33,10 +33,10 @@ def _unknown(session: Session, policy: Policy, org_key: str) -> Iterator[Fault]:
         ]
     words = {word.removeprefix("oncall:") for _, word in named}
     people = {
-        row.slack_id
-        for row in queries.list_by_slack_ids(
+        slack_id
+        for slack_id, row in queries.by_slack_ids(
             session, org_key, [one for one in words if one[0] in "UW"]
-        )
+        ).items()
         if not row.is_deactivated
     }
     meant = handles.read(session, org_key, words, afresh=True)

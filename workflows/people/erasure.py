@@ -55,12 +55,17 @@ def erase(
     queries.lock_people(session, [person_id])
     tombstones.bury(session, person)
     slack_id = person.slack_id
-    names = [one for one in (slack_id, person.email) if one]
+    slack_ids = [
+        *([slack_id] if slack_id else []),
+        *queries.list_aliases(session, person_id),
+    ]
+    names = [*slack_ids, *([person.email] if person.email else [])]
     others = queries.list_by_email(session, person.email) if person.email else ()
     same_address = tuple(row.id for row in others if row.id != person_id)
     before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
     shown = erasure.shown_in(session, person_id)
+    queries.forget_aliases_of(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
     person.manager_id = person.business_unit = None
     person.persona = person.country = None
@@ -78,12 +83,12 @@ def erase(
     memberships = erasure.delete_memberships(session, person_id)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
-    in_policy = slack_id is not None and erasure.named_in_policy(session, slack_id)
+    in_policy = any(erasure.named_in_policy(session, one) for one in slack_ids)
     messages = 0
     requests: list[int] = []
     if names:
         word = f"{person_id}-{before + 1}" if before else person_id
-        messages, requests = erasure.replace_names(session, names, slack_id, word, now)
+        messages, requests = erasure.replace_names(session, names, slack_ids, word, now)
     for request in requests:
         # It seals the request as it is now: what only lost a name is not what somebody changed outside.
         audit.record(

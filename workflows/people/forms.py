@@ -31,6 +31,8 @@ class PersonSeen:
     """Until when their status says that they are away."""
     updated: int | None = None
     """When Slack says that they were changed last, in seconds since 1970."""
+    other_ids: frozenset[str] = frozenset()
+    """The other ids by which Slack names them: on a Grid that of the whole organisation, and the one it was asked by."""
 
 
 @dataclass(frozen=True, slots=True)

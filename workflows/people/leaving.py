@@ -67,8 +67,10 @@ def leave(
     """
     rows = [
         row
-        for row in queries.list_by_slack_ids(session, org_key, slack_ids)
-        if row.erased_at is None
+        for row in queries.by_slack_ids(session, org_key, slack_ids).values()
+        # By another of their ids Slack may know somebody no more whom it still knows.
+        if row.slack_id in slack_ids
+        and row.erased_at is None
         and (row.refreshed_at is None or row.refreshed_at <= read_at)
     ]
     left = [row.id for row in rows if not row.is_deactivated]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from storage.people import queries
 from storage.people.channels import find_channel, speaks_in
 from storage.people.tables import Channel, Person, UserGroup
+from storage.people.tombstones import Stone
 from storage.projects import cards
 from storage.projects import queries as projects
 from workflows import clock, outbox, timers
@@ -23,7 +24,7 @@ from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
-from workflows.people import tombstones
+from workflows.people import aliases, organisation, tombstones
 from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
@@ -130,9 +131,9 @@ def upsert_people(
     guests: list[str] = []
     stay_away: list[str] = []
     for org_key, wanted in sorted(by_org.items()):
-        rows = _as_they_are(session, org_key, wanted)
+        rows = _as_they_are(session, org_key, wanted, now)
         missing = wanted.keys() - rows.keys()
-        erased = tombstones.known(session, org_key, missing)
+        erased = _erased(session, org_key, [wanted[one] for one in missing])
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
@@ -143,6 +144,7 @@ def upsert_people(
             else:
                 stay_away.append(slack_id)
         if unknown := sorted(missing - erased.keys()):
+            organisation.require_ours(session, org_key)
             queries.insert_people(
                 session,
                 [
@@ -150,11 +152,7 @@ def upsert_people(
                     for slack_id in unknown
                 ],
             )
-            rows |= {
-                row.slack_id: row
-                for row in queries.list_by_slack_ids(session, org_key, unknown)
-                if row.slack_id is not None
-            }
+            rows |= queries.by_slack_ids(session, org_key, unknown)
         touched: list[str] = []
         for slack_id, row in rows.items():
             seen = wanted[slack_id]
@@ -165,6 +163,7 @@ def upsert_people(
             _note(row, seen.updated, read_at, heard_at)
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away = row.status_away_until
+            aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
             changed = _apply(row, _person_values(seen))
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
@@ -183,15 +182,25 @@ def upsert_people(
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
+def _erased(
+    session: Session, org_key: str, people: Sequence[PersonSeen]
+) -> dict[str, Stone]:
+    """Slack id → the tombstone of who was erased, by any of their ids."""
+    ids = {id_ for seen in people for id_ in (seen.slack_id, *seen.other_ids)}
+    stones = tombstones.known(session, org_key, ids)
+    return {
+        seen.slack_id: stones[id_]
+        for seen in people
+        for id_ in (*sorted(seen.other_ids), seen.slack_id)
+        if id_ in stones
+    }
+
+
 def _as_they_are(
-    session: Session, org_key: str, wanted: Mapping[str, PersonSeen]
+    session: Session, org_key: str, wanted: Mapping[str, PersonSeen], now: datetime
 ) -> dict[str, Person]:
     """Whom the mirror has of these people, by Slack id; those who will be changed are locked, and not erased meanwhile."""
-    rows = {
-        row.slack_id: row
-        for row in queries.list_by_slack_ids(session, org_key, wanted)
-        if row.slack_id is not None
-    }
+    rows = aliases.find(session, org_key, wanted, now)
     changed = [
         row.id
         for slack_id, row in rows.items()
@@ -202,7 +211,7 @@ def _as_they_are(
     ]
     if changed:
         queries.lock_people(session, changed)
-    return {slack_id: row for slack_id, row in rows.items() if row.slack_id == slack_id}
+    return {slack_id: row for slack_id, row in rows.items() if row.slack_id is not None}
 
 
 def _new_person(org_key: str, slack_id: str | None) -> dict[str, Any]:
@@ -233,6 +242,7 @@ def place_for(session: Session, org_key: str, slack_id: str) -> str | None:
         return found.id
     if tombstones.known(session, org_key, [slack_id]):
         return None
+    organisation.require_ours(session, org_key)
     queries.insert_people(session, [_new_person(org_key, slack_id)])
     found = queries.find_by_slack_id(session, org_key, slack_id)
     if found is None:
@@ -329,16 +339,14 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     people, which says whether they are active, brings them back."""
 
     def known() -> dict[str, str]:
-        return {
-            row.slack_id: row.id
-            for row in queries.list_by_slack_ids(session, org_key, slack_ids)
-            if row.slack_id is not None
-        }
+        found = queries.by_slack_ids(session, org_key, slack_ids)
+        return {slack_id: row.id for slack_id, row in found.items()}
 
     ids = known()
     missing = slack_ids - ids.keys()
     new = sorted(missing - tombstones.known(session, org_key, missing).keys())
     if new:
+        organisation.require_ours(session, org_key)
         queries.insert_people(session, [_new_person(org_key, one) for one in new])
         ids = known()
     return ids

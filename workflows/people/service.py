@@ -133,10 +133,7 @@ def outsiders(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> tuple[list[str], bool]:
     """Of these people, whom the mirror has never met, and whether any is a guest or of another organisation."""
-    rows = {
-        row.slack_id: row
-        for row in queries.list_by_slack_ids(session, org_key, slack_ids)
-    }
+    rows = queries.by_slack_ids(session, org_key, slack_ids)
     unknown = [one for one in slack_ids if one not in rows or rows[one].team_id is None]
     return unknown, any(row.is_guest or row.is_stranger for row in rows.values())
 

@@ -53,13 +53,18 @@ def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def today(person_id: str, people: Mapping[str, str]) -> str:
+    """Who somebody is today, where they became one with others."""
+    seen = set()
+    while person_id in people and person_id not in seen:
+        seen.add(person_id)
+        person_id = people[person_id]
+    return person_id
+
+
 def _renamed(value: Any, people: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        seen = set()
-        while value in people and value not in seen:
-            seen.add(value)
-            value = people[value]
-        return value
+        return today(value, people)
     if isinstance(value, dict):
         return {name: _renamed(each, people) for name, each in value.items()}
     if isinstance(value, list):

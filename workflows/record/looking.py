@@ -31,6 +31,7 @@ ON_ITS_WAY = timedelta(hours=2)
 MOST_FAULTS = 500
 """Faults after which a look stops collecting: whoever changed so much has changed everything."""
 NO_ANCHOR = "no anchor is set"
+_ONLY_TOLD = ("person", "organisation")
 
 
 def _nobody_knows(kind: str, id_: str, table: dict[str, Any] | None) -> Fault:
@@ -173,10 +174,11 @@ class Look:
         """The next rows against the ledger, then the next subjects of the ledger against the rows."""
         kind = self._kinds[0]
         if self._told is None:
-            # People are mirrored from Slack without an entry: only those of whom the ledger tells are looked at.
+            # People are mirrored from Slack without an entry, and an organisation that never moved has none: only those
+            # of whom the ledger tells are looked at.
             ids = (
                 []
-                if kind == "person" or self.since is not None
+                if kind in _ONLY_TOLD or self.since is not None
                 else standing.page(session, kind, self._cursor, PAGE)
             )
             if ids:
@@ -207,6 +209,7 @@ class Look:
         if kind == "person":
             self._people(session, ids)
             return
+        are_there = are_there or kind in _ONLY_TOLD
         tables, broken = standing.readable(session, kind, ids)
         if are_there or self.since is not None:
             self.faults += [Fault("unreadable", kind, id_) for id_ in broken]
@@ -282,8 +285,14 @@ class Look:
         """Where rows are not as an entry sealed them."""
         found = comparing.differences(kind, id_, seq, record, table)
         if found and (joined := self._people_joined(session)):
-            record = comparing.aliased(record, joined)
-            found = comparing.differences(kind, id_, seq, record, table)
+            # Of entries that both acted, rows stay under the id that is no more: both sides are read as one.
+            found = comparing.differences(
+                kind,
+                id_,
+                seq,
+                comparing.aliased(record, joined),
+                comparing.aliased(table, joined),
+            )
         return found
 
     def _people(self, session: Session, ids: Sequence[str]) -> None:

@@ -35,6 +35,8 @@ class Entry:
 
 _ERASED = "name_erased"
 """The Slack id and addresses of somebody were taken out of a request."""
+_JOINED = "person_joined"
+"""People whom a request names turned out to be one."""
 _ENDS = {"approved", "rejected", "withdrawn", "expired", "lapsed"}
 _CLOCK = {"questioned", "answered", "unasked", "edited", "rerouted"}
 _ASSESSED = {
@@ -71,6 +73,7 @@ _BY: dict[str, dict[str, set[str]]] = {
     "key": {"retired": {"retired"}},
     "statement": {"suspended": {"suspended", "resumed"}, "withdrawn": {"withdrawn"}},
     "policy": {},
+    "organisation": {key: {"moved"} for key in ("org", "before", "behind")},
 }
 """Which field of which subject changes by which entries; what is not here never changes."""
 
@@ -121,17 +124,21 @@ def unexplained(
             faults += [
                 fault
                 for fault in found
-                if not _is_explained(fault, between, before, entry.record)
+                if not _is_explained(fault, between, before, entry.record, people)
             ]
         before, proven, between = entry.record, entry.seq, []
     return faults
 
 
 def _is_explained(
-    fault: Fault, between: Sequence[Entry], before: Record, after: Record
+    fault: Fault,
+    between: Sequence[Entry],
+    before: Record,
+    after: Record,
+    people: Mapping[str, str],
 ) -> bool:
     if fault.what.startswith("decision_"):
-        return _verdict(fault, between)
+        return _verdict(fault, between, people)
     if fault.what.startswith("revision_"):
         return _revision(fault, between)
     if fault.kind == "approval" and fault.field == "state":
@@ -155,7 +162,9 @@ def _stages(fault: Fault, verbs: set[str], before: Record, after: Record) -> boo
     hold a role by now; hand-over and escalation change whom a stage asks, and never how many of them have to approve."""
     if verbs & {"edited", "rerouted"}:
         return True
-    asks_others = bool(verbs & {"handed_over", "escalated", "asked_others", _ERASED})
+    asks_others = bool(
+        verbs & {"handed_over", "escalated", "asked_others", _ERASED, _JOINED}
+    )
     if "read_again" in verbs and _are_kept(
         before["stages"], after["stages"], 3 if asks_others else 4
     ):
@@ -169,11 +178,11 @@ def _are_kept(before: Sequence[Any], after: Sequence[Any], parts: int) -> bool:
     return all(stage[:parts] in left for stage in before)
 
 
-def _verdict(fault: Fault, between: Sequence[Entry]) -> bool:
+def _verdict(fault: Fault, between: Sequence[Entry], people: Mapping[str, str]) -> bool:
     if fault.what == "decision_added":
         return any(
             entry.verb == "decided"
-            and entry.actor_id == fault.person
+            and comparing.today(entry.actor_id, people) == fault.person
             and entry.facts.get("verdict") == fault.table
             and entry.at == fault.day
             for entry in between

@@ -94,6 +94,9 @@ _FIELDS = {
     "ask": "how it asks",
     "amount": "its amount",
     "from": "from when it counts",
+    "org": "whose it is",
+    "before": "whose it was before",
+    "behind": "how many people stand under a key from before",
 }
 _KINDS = {
     "approval": "request",
@@ -106,6 +109,7 @@ _KINDS = {
     "policy": "policy version",
     "person": "person",
     "text": "text",
+    "organisation": "organisation",
 }
 
 
@@ -211,6 +215,8 @@ def _subject(fault: Fault, title: str) -> str:
         if not title:
             return f"request {fault.id}"
         return f"the {word} of {title} (request {fault.id})"
+    if fault.kind == "organisation":
+        return "the organisation of this database"
     if fault.kind == "budget" and title:
         return title
     word = _KINDS.get(fault.kind, fault.kind)

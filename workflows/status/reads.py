@@ -260,6 +260,7 @@ def _caution(
 def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
     held = visibility.roles(session, actor.id, policy=policy)
+    own_ids = people_queries.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {
         f"subject.{role}"
@@ -268,17 +269,19 @@ def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
         if getattr(row, f"{role}_id") == actor.id
     }
     return Part(
-        decides=_decides(policy, {*parts, *(f"role:{role}" for role in held)}, actor),
+        decides=_decides(
+            policy, {*parts, *own_ids, *(f"role:{role}" for role in held)}
+        ),
         projects=tuple(row.name for row in mine),
         leads=visibility.LEADER in held,
         administers="admin" in held,
     )
 
 
-def _decides(policy: Policy, words: Collection[str], actor: Actor) -> bool:
-    """Whether some gate asks by one of these words, or by the person's own Slack id."""
+def _decides(policy: Policy, words: Collection[str]) -> bool:
+    """Whether some gate asks by one of these words: roles and parts, or the person's own Slack ids."""
     return any(
-        approver in words or approver == actor.slack_id
+        approver in words
         for gate in policy.gates.values()
         for stage in gate.stages
         for approver in stage.approvers

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.enums import Op, OutboxState
-from storage.people.tables import Person
+from storage.people.lookups import BY_SLACK_ID
 
 _ONE = select(Outbox, Lane.channel).join(Lane, Lane.key == Outbox.lane_key)
 _LOCKED = select(Outbox).where(Outbox.id == bindparam("row_id")).with_for_update()
@@ -40,9 +40,6 @@ _HEADS = (
     )
     .order_by(Outbox.dedupe_key.desc())
     .limit(60)
-)
-_PERSON = select(Person.id).where(
-    Person.org_key == bindparam("org"), Person.slack_id == bindparam("slack")
 )
 _EDIT_WAITS = select(Outbox.id).where(
     Outbox.message_id == bindparam("message"), Outbox.state == OutboxState.PENDING
@@ -135,9 +132,9 @@ def daily_heads(
 
 
 def person_of(session: Session, org_key: str, slack_id: str) -> str | None:
-    """The person with this Slack id."""
+    """The person one of whose Slack ids this is."""
     return session.execute(
-        _PERSON, {"org": org_key, "slack": slack_id}
+        BY_SLACK_ID, {"org": org_key, "slack": slack_id}
     ).scalar_one_or_none()
 
 

@@ -151,6 +151,22 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("slack_updated", sa.BigInteger(), nullable=True))
     _bind_waiting_stages_to_groups()
     _registry()
+    # Who is listed no more.
+    op.add_column("person", sa.Column("missing_since", UTCDateTime(), nullable=True))
+    # The other ids by which Slack names somebody on a Grid.
+    op.create_table(
+        "slack_alias",
+        sa.Column("org_key", sa.String(), nullable=False),
+        sa.Column("slack_id", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_slack_alias_person_id")
+        ),
+        sa.PrimaryKeyConstraint("org_key", "slack_id", name=op.f("pk_slack_alias")),
+    )
+    op.create_index(
+        op.f("ix_slack_alias_person_id"), "slack_alias", ["person_id"], unique=False
+    )
 
 
 def _bind_waiting_stages_to_groups() -> None:
@@ -362,11 +378,11 @@ def _keep_what_was_told_early() -> None:
                     told_at=made_at,
                 )
             )
-    # Who is listed no more.
-    op.add_column("person", sa.Column("missing_since", UTCDateTime(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_slack_alias_person_id"), table_name="slack_alias")
+    op.drop_table("slack_alias")
     op.drop_column("inbox", "done_at")
     op.drop_column("registry_version", "run_users")
     op.add_column(
