@@ -18,6 +18,7 @@ from workflows.actors import Actor
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.refusals import CardChanged, Overdue, Unconfirmed
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
+from workflows.subjects import SubjectMoved
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
 """How old the mirror's word on people and groups may be when somebody acts on it."""
@@ -195,11 +196,21 @@ def require_entitled(
 
 
 def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
+    """The card was not what the record is: draw it anew; a request whose time is up ends here and now, and who asked for
+    what is no longer the question is asked."""
 
     def work(session: Session) -> None:
         now = deps.now(session)
-        if isinstance(stale, Overdue):
+        if isinstance(stale, SubjectMoved):
+            decisions.look_again(
+                session,
+                approval_id,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
+        elif isinstance(stale, Overdue):
             decisions.expire(
                 session,
                 approval_id,

@@ -16,6 +16,7 @@ from workflows.approvals import (
     editing,
     escalating,
     explaining,
+    moved,
     reads,
     reminding,
     replays,
@@ -149,6 +150,21 @@ def expire(
         org_key=org_key,
         clicked=clicked,
     )
+    follow(session, approval_id, now=now, clicked=clicked)
+
+
+def look_again(
+    session: Session,
+    approval_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> None:
+    """What a request is about has changed: where it isn't what was asked about any more, the requester is asked."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
+    moved.look(session, approval_id, around)
     follow(session, approval_id, now=now, clicked=clicked)
 
 

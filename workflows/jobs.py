@@ -19,6 +19,7 @@ from workflows.maturity import due as maturity
 from workflows.milestones import due as milestones
 from workflows.policy import Policy
 from workflows.status import due as front_door
+from workflows.subjects import MOVED
 from workflows.timers import DueTimer
 from workflows.webhooks import due as webhooks
 
@@ -49,6 +50,16 @@ def ensure_schedules(
 
 def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     decisions.expire(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _look_again(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.look_again(
         session,
         int(timer.subject.id),
         policy=occasion.policy,
@@ -150,6 +161,7 @@ REGISTRY = Registry.of(
     Registry(
         timers={
             EXPIRE: _expire,
+            MOVED: _look_again,
             clocks.REMIND: _remind,
             clocks.ESCALATE: _escalate,
             clocks.LAPSE: _validity_ended,

@@ -83,6 +83,13 @@ def _edited(record: Card, item_id: int) -> str | None:
     return f"*{who} changed what is asked* · {at}\nBefore: {before}\n{name} is asked anew{lost}."
 
 
+def _moved(record: Card, item_id: int) -> str | None:
+    if record.moved is None:
+        return None
+    asked = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{blocks.escape(record.moved.told, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
+
+
 def _nudged(record: Card, item_id: int) -> str | None:
     who = blocks.mention(record.requester.slack_id, record.requester.name)
     return f"*{who} reminded* {words.asked(record, item_id)}"
@@ -129,6 +136,7 @@ STORIES: dict[str, Story] = {
     "answered": _answered,
     "edited": _edited,
     "handed_over": _handed_over,
+    "moved": _moved,
     "nudged": _nudged,
     "question": _question,
     "taken_back": _taken_back,
@@ -174,6 +182,45 @@ def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered
                 "question",
             ),
         ],
+    )
+
+
+def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The requester is asked what they want now that what they asked about has changed."""
+    change = record.moved
+    if not record.is_pending or change is None:
+        line = f"*Settled* · {words.asks(record)}"
+        if not record.is_pending:
+            line = words.outcome(record)
+        return Rendered(
+            words.plain_outcome(record) if not record.is_pending else line,
+            [blocks.section(line)],
+            is_final=True,
+        )
+    news = blocks.escape(change.told, 300)
+    shown = [
+        blocks.section(
+            f"*{news}*\nYou asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}. "
+            "Nobody can approve that before you say what you want now."
+        )
+    ]
+    if change.again:
+        shown.append(
+            blocks.context(
+                f"{blocks.escape(change.again, 70)} asks to {blocks.escape(change.asks, 200)}; people are asked anew."
+            )
+        )
+    shown += [
+        blocks.context(words.silence(record)),
+        words.buttons(
+            record,
+            [*words.moved_buttons(record), words.details_button(record)],
+            "moved",
+        ),
+    ]
+    return Rendered(
+        f"{news} · you asked to {blocks.escape(record.words.asks, 200)}: what do you want now?",
+        shown,
     )
 
 
@@ -344,6 +391,7 @@ NOTES: dict[str, Note] = {
     "lapsed": _lapsed_note,
     "answer": _answer_note,
     "edited": _edited_note,
+    "moved": _moved_note,
     "nudge": _nudge_note,
     "question": _question_note,
 }

@@ -20,6 +20,8 @@ UNCONFIRMED = "approvals.unconfirmed"
 MORE = "approvals.more"
 ANSWER = "approvals.answer"
 UNASK = "approvals.unask"
+ASK_AGAIN = "approvals.ask_again"
+KEEP = "approvals.keep"
 TAKE_BACK = "approvals.take_back"
 SEVERAL = "approvals.several"
 DETAILS_VIEW = "approvals.details_view"
@@ -108,7 +110,13 @@ def silence(card: Card) -> str:
     if card.paused_at is not None:
         who = blocks.escape(card.requester.name, 60)
         return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
-    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    stays = blocks.escape(card.words.stays, 200)
+    if card.moved is not None:
+        who = blocks.escape(card.requester.name, 60)
+        return f"If {who} doesn't say so by {blocks.when(card.expires_at)} this expires and {stays}."
+    told = (
+        f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
+    )
     step = card.round.escalation
     if step is None or step.at is None:
         return told
@@ -139,6 +147,57 @@ def known(card: Card) -> str:
         read = f", read {blocks.when(card.known_at)}" if card.known_at else ""
         told.append(f"From {blocks.escape(source, 40)}{read}: {values}")
     return "\n".join(told)
+
+
+def moved(card: Card) -> str:
+    """`*Changed since*: January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked. Nobody can approve this
+    before Tim says what to ask for now`; empty where what is asked about is as it was."""
+    if card.moved is None:
+        return ""
+    who = blocks.escape(card.requester.name, 60)
+    return (
+        f"*Changed since*: {blocks.escape(card.moved.told, 300)}. "
+        f"Nobody can approve this before {who} says what to ask for now."
+    )
+
+
+def waits_for_requester(card: Card) -> bool:
+    """Whether whoever asked has to say something before anybody can approve."""
+    return card.question is not None or card.moved is not None
+
+
+def ask_again_button(card: Card) -> Element | None:
+    """`Ask for 2,200 EUR`: the same change to what there is now; None where that can't be asked."""
+    if card.moved is None or not card.moved.again:
+        return None
+    return blocks.button(
+        blocks.plain(card.moved.again, 70),
+        ASK_AGAIN,
+        f"{value(card)}:{card.moved.mark}",
+        style="primary",
+        hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
+    )
+
+
+def keep_button(card: Card) -> Element:
+    """`Keep 2,000 EUR`: takes the request back."""
+    label = card.moved.keep if card.moved is not None else "Withdraw"
+    return blocks.button(
+        blocks.plain(label, 70),
+        KEEP,
+        f"{value(card)}:{card.moved.mark}" if card.moved is not None else value(card),
+        hint=f"Take request {card.id} back: nobody decides it then",
+    )
+
+
+def moved_buttons(card: Card) -> list[Element]:
+    """What the requester can answer when what they asked about has changed."""
+    again = ask_again_button(card)
+    return [
+        *([again] if again is not None else []),
+        keep_button(card),
+        *([change_button(card)] if card.is_editable else []),
+    ]
 
 
 def left_out(card: Card) -> str:
@@ -307,7 +366,8 @@ def choice(label: str, verb: str, card: Card) -> Element:
 
 
 def decide_buttons(card: Card) -> list[Element]:
-    """Approve, Reject, Details, and more; no Approve while the requester has to answer first."""
+    """Approve, Reject, Details, and more; no Approve while the requester has to answer first, or to say what the question
+    is."""
     hand_over = choice("Hand over to somebody else…", "hand_over", card)
     if card.paused_at is not None:
         rest = [blocks.overflow(MORE, [hand_over])]
@@ -315,6 +375,16 @@ def decide_buttons(card: Card) -> list[Element]:
         if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
             rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
         return [_reject_button(card), details_button(card), *rest]
+    if card.moved is not None:
+        rest = [
+            choice("Ask for information…", "ask", card),
+            hand_over,
+        ]
+        return [
+            _reject_button(card),
+            details_button(card),
+            blocks.overflow(MORE, rest),
+        ]
     now = card.round
     sure = blocks.confirm(
         "Approve this?",
@@ -434,6 +504,8 @@ def requester_buttons(card: Card) -> list[Element]:
     """What the requester can do while it waits: answer, or change, nudge and withdraw."""
     if card.question is not None:
         return [answer_button(card), withdraw_button(card)]
+    if card.moved is not None:
+        return moved_buttons(card)
     rest = []
     if card.round.ask is not Ask.QUIET:
         rest.append(choice("Nudge those who are asked", "nudge", card))

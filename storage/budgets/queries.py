@@ -17,7 +17,10 @@ from storage.projects.tables import Project
 def lock_budget(session: Session, budget_id: int) -> Budget | None:
     """The budget, locked until the transaction ends."""
     return session.execute(
-        select(Budget).where(Budget.id == budget_id).with_for_update()
+        select(Budget)
+        .where(Budget.id == budget_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
 
 
@@ -215,6 +218,23 @@ def requests(
     if pending_only:
         statement = statement.where(Approval.state == "pending")
     return session.execute(statement).all()
+
+
+def waiting_requests(session: Session, project_ids: Collection[int]) -> list[int]:
+    """Ids of the requests about budgets of these projects that wait for a decision."""
+    found: list[int] = []
+    wanted = sorted(project_ids)
+    for start in range(0, len(wanted), 500):
+        found += session.execute(
+            select(Approval.id)
+            .where(
+                Approval.subject_type == "budget",
+                Approval.state == "pending",
+                Approval.project_id.in_(wanted[start : start + 500]),
+            )
+            .order_by(Approval.id)
+        ).scalars()
+    return found
 
 
 def is_open_channel(session: Session, org_key: str, slack_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from storage.enums import ApprovalState, Ask, ConditionState, Verdict
 from workflows.approvals.extras import Condition, Edit, Extras, Question, Someone
 from workflows.approvals.stages import Dropped, Mode, Way
-from workflows.subjects import Words
+from workflows.subjects import Moved, Words
 
 __all__ = [
     "Card",
@@ -151,6 +151,8 @@ class Card:
     known: tuple[Mapping[str, Any], ...] = ()
     """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
     known_at: datetime | None = None
+    moved: Moved | None = None
+    """How what is asked about differs from what was shown, while it waits."""
 
     @property
     def question(self) -> Question | None:

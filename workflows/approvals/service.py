@@ -15,6 +15,7 @@ from workflows.approvals import (
     clocks,
     door,
     endings,
+    moved,
     people,
     reads,
     refusals,
@@ -49,6 +50,8 @@ def decide(
                 now=around.now,
             )
         )
+    if form.verdict is Verdict.APPROVE:
+        moved.require_unmoved(session, head, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",

@@ -1,5 +1,6 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,24 +10,40 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries as approvals
 from storage.budgets import queries
 from storage.budgets.tables import Budget, BudgetRevision
-from storage.enums import ApprovalState, CostBasis
+from storage.enums import ApprovalState, CostBasis, Period
 from storage.money import money_text
 from storage.projects.tables import Project
-from workflows import permissions, wording
+from workflows import permissions, timers, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import alerts, rules, service
 from workflows.budgets.forms import IncreaseBudget
+from workflows.budgets.records import Burn
+from workflows.budgets.rules import Piece, Span
 from workflows.errors import InvalidInput, NotFound, Stale
+from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
-from workflows.subjects import Prepared, ReadAgain, Words, project_facts
+from workflows.subjects import (
+    MOVED,
+    Moved,
+    Prepared,
+    ReadAgain,
+    SubjectMoved,
+    Words,
+    project_facts,
+)
 
 TYPE = "budget"
 
 
 class BudgetIncrease:
-    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`."""
+    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`.
+
+    What is asked is a change to the amounts that were shown: each month gets as much more as the card said. A request
+    keeps the days of its round and the amounts on which it was asked, so that neither another fiscal year nor another
+    amount makes anything else of it.
+    """
 
     gate = "budget_increase"
     is_editable = True
@@ -58,7 +75,7 @@ class BudgetIncrease:
             raise InvalidInput(
                 "This budget has no open round now, so there is nothing to raise."
             )
-        if form.revision != burn.revision:
+        if form.revision != burn.revision or form.first not in (None, burn.span.first):
             raise Stale(
                 "The budget changed while the window was open. Close it and open it again.",
                 field="amount",
@@ -78,6 +95,7 @@ class BudgetIncrease:
             )
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
+        shown = _pieces(session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -92,6 +110,7 @@ class BudgetIncrease:
                 "period": burn.period_words,
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
+                "shown": _stored(shown),
             },
             people=_people(budget, project),
             conditions=_conditions(
@@ -112,12 +131,8 @@ class BudgetIncrease:
         budget = queries.find_budget(session, subject_id)
         if budget is None:
             return None
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
-        )
         revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
+        current = rules.amount_in(service.amounts(revisions), _span(facts))
         if current is None:
             return None
         project = queries.project(session, budget.project_id)
@@ -153,63 +168,27 @@ class BudgetIncrease:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """Approved: the budget gets a new revision. What the old amount had crossed is not told again.
+        """Approved: every round that was asked about gets as much more as was shown, by new revisions.
 
-        A budget that grew to as much or more while the request waited stays: an approval never lowers one.
+        What the old amount had crossed is not told again. Raises SubjectMoved where the amounts aren't those that were
+        shown.
         """
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
-        )
-        revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
-        if current is not None and current.amount >= Decimal(facts["new"]):
-            audit.record(
-                session,
-                actor,
-                "budget.kept",
-                (TYPE, budget.id),
-                now=now,
-                approval=approval_id,
-                revision=current.revision,
-                amount=money_text(current.amount),
-            )
-            alerts.refresh_cards(session, budget.id, now=now)
-            return
-        budget.revision += 1
-        only = facts["scope"] == "period"
-        session.add(
-            BudgetRevision(
-                budget_id=budget.id,
-                revision=budget.revision,
-                amount=Decimal(facts["new"]),
-                valid_from=span.first,
-                valid_until=span.last if only else None,
-                approval_id=approval_id,
-                created_at=now,
-            )
-        )
-        session.flush()
-        audit.record(
-            session,
-            actor,
-            "budget.raised",
-            (TYPE, budget.id),
-            now=now,
-            approval=approval_id,
-            revision=budget.revision,
-            old=facts["old"],
-            new=facts["new"],
-            currency=facts["currency"],
-            scope=facts["scope"],
-        )
-        alerts.evaluate(
-            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
-        )
-        alerts.refresh_cards(session, budget.id, now=now)
+        moved = self.moved(session, subject_id, facts, policy=policy, now=now)
+        if moved is not None:
+            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
+        more = Decimal(facts["new"]) - Decimal(facts["old"])
+        current = _pieces(session, budget, _span(facts), facts["scope"])
+        raised = [
+            Piece(piece.first, piece.last, piece.amount + more) for piece in current
+        ]
+        if facts["scope"] == "onwards":
+            raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
+        before = [piece.amount for piece in current]
+        _revise(session, actor, budget, approval_id, facts, before, raised, "budget.raised", now)  # fmt: skip
+        _follow(session, budget, policy=policy, now=now)
 
     def close(
         self,
@@ -237,18 +216,22 @@ class BudgetIncrease:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """The budget goes back by a new revision, unless another has changed it since."""
+        """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
+        since keep that, and what other approvals added stays."""
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             return
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
+        amounts = _amounts(session, budget)
+        left = rules.without(
+            amounts,
+            approval_id,
+            Period(budget.period),
+            _span(facts),
+            onwards=facts["scope"] == "onwards",
+            ends=budget.ends,
         )
-        revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
-        made = {one.revision for one in revisions if one.approval_id == approval_id}
-        if current is None or current.revision not in made:
+        if not left:
+            current = rules.amount_in(amounts, _span(facts))
             audit.record(
                 session,
                 actor,
@@ -260,35 +243,77 @@ class BudgetIncrease:
             )
             alerts.refresh_cards(session, budget.id, now=now)
             return
-        budget.revision += 1
-        session.add(
-            BudgetRevision(
-                budget_id=budget.id,
-                revision=budget.revision,
-                amount=Decimal(facts["old"]),
-                valid_from=span.first,
-                valid_until=span.last if facts["scope"] == "period" else None,
-                approval_id=approval_id,
-                created_at=now,
-            )
+        more = Decimal(facts["new"]) - Decimal(facts["old"])
+        before = [piece.amount + more for piece in left]
+        _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)  # fmt: skip
+        _follow(session, budget, policy=policy, now=now)
+
+    def moved(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Moved | None:
+        """How the amounts that were asked about differ from those that were shown; None where they are the same."""
+        budget = queries.find_budget(session, subject_id)
+        if budget is None:
+            return None
+        current = _pieces(session, budget, _span(facts), facts["scope"])
+        shown = _shown(session, budget, facts)
+        difference = rules.first_difference(shown, current)
+        if difference is None:
+            return None
+        burn = service.burn_of(session, budget, policy=policy, now=now)
+        stands = burn.span.first.isoformat() if burn is not None else "over"
+        mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
+        told = _difference_words(facts, difference)
+        left = burn.amount if burn is not None else difference[2]
+        keep = f"Keep {_plain(left)} {facts['currency']}" if left else "Withdraw"
+        wanted = _wanted(burn, facts)
+        if burn is None or wanted is None:
+            return Moved(told, mark, keep=keep)
+        return Moved(
+            told,
+            mark,
+            again=f"Ask for {_plain(wanted)} {burn.currency}",
+            asks=_asks(
+                burn.period_words,
+                facts["scope"],
+                burn.currency,
+                wanted - burn.amount,
+                _pieces(session, budget, burn.span, facts["scope"]),
+            ),
+            keep=keep,
         )
-        session.flush()
-        audit.record(
-            session,
-            actor,
-            "budget.put_back",
-            (TYPE, budget.id),
-            now=now,
-            approval=approval_id,
-            revision=budget.revision,
-            old=facts["new"],
-            new=facts["old"],
-            currency=facts["currency"],
+
+    def again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> IncreaseBudget | None:
+        """As much more on what there is now, in the round that is open; None where the round that was asked about is
+        over, or none is open."""
+        budget = queries.find_budget(session, subject_id)
+        burn = (
+            service.burn_of(session, budget, policy=policy, now=now) if budget else None
         )
-        alerts.evaluate(
-            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        wanted = _wanted(burn, facts)
+        if burn is None or wanted is None:
+            return None
+        return IncreaseBudget(
+            budget_id=burn.budget_id,
+            revision=burn.revision,
+            amount=wanted,
+            scope=facts["scope"],
+            first=burn.span.first,
         )
-        alerts.refresh_cards(session, budget.id, now=now)
 
     def words(
         self,
@@ -310,6 +335,8 @@ class BudgetIncrease:
         )
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
+        shown = _shown(session, budget, facts) if budget else ()
+        stands = _stands(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
         burn = (
             service.burn_of(session, budget, policy=policy, now=now) if budget else None
@@ -325,12 +352,202 @@ class BudgetIncrease:
         detail.append(("Basis", CostBasis(facts["basis"]).value))
         return Words(
             project=name,
-            asks=f"raise {which}{since}: {_plain(old)} → {_plain(new)} {currency} (+{_share(old, new)})",
-            stays=f"the budget stays at {_plain(old)} {currency}",
-            done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
+            asks=_asks(facts["period"], facts["scope"], currency, new - old, shown),
+            stays=f"the budget stays at {_plain(old if stands is None else stands)} {currency}",
+            done=f"{which} for {name} is now {_plain(new)} {currency}"
+            + (since if len(shown) < 2 else _later(shown, new - old, currency)),
             facts=tuple(detail),
-            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}",
+            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}"
+            if stands in (old, new, None) and len(shown) < 2
+            else f"{which} for {name} is without these {_plain(new - old)} {currency} again{since}",
         )
+
+
+def look_again(
+    session: Session, project_ids: Collection[int], *, now: datetime
+) -> None:
+    """Budgets of these projects changed: requests about them that wait are looked at, each in a transaction of its own.
+
+    What is done about a request begins with its lock, which this transaction doesn't have.
+    """
+    for approval_id in queries.waiting_requests(session, project_ids):
+        timers.keep_going(session, Subject.of("approval", approval_id), MOVED, now)
+
+
+def _revise(
+    session: Session,
+    actor: Actor,
+    budget: Budget,
+    approval_id: int,
+    facts: dict[str, Any],
+    before: Sequence[Decimal],
+    after: Sequence[Piece],
+    action: str,
+    now: datetime,
+) -> None:
+    """One revision and one entry of the ledger for each stretch of rounds whose amount is the same."""
+    for old, piece in zip(before, after, strict=True):
+        budget.revision += 1
+        session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=piece.amount,
+                valid_from=piece.first,
+                valid_until=piece.last,
+                approval_id=approval_id,
+                created_at=now,
+            )
+        )
+        audit.record(
+            session,
+            actor,
+            action,
+            (TYPE, budget.id),
+            now=now,
+            approval=approval_id,
+            revision=budget.revision,
+            old=money_text(old),
+            new=money_text(piece.amount),
+            first=piece.first.isoformat(),
+            last=piece.last.isoformat() if piece.last else None,
+            currency=facts["currency"],
+            scope=facts["scope"],
+        )
+    session.flush()
+
+
+def _follow(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> None:
+    look_again(session, [budget.project_id], now=now)
+    alerts.evaluate(
+        session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+    )
+    alerts.refresh_cards(session, budget.id, now=now)
+
+
+def _span(facts: dict[str, Any]) -> Span:
+    """The round that was asked about, by its own days."""
+    return Span(
+        date.fromisoformat(facts["period_start"]),
+        date.fromisoformat(facts["period_end"]),
+    )
+
+
+def _amounts(session: Session, budget: Budget) -> list[rules.Amount]:
+    return service.amounts(
+        queries.list_revisions(session, [budget.id])[budget.id],
+    )
+
+
+def _pieces(
+    session: Session, budget: Budget, span: Span, scope: str
+) -> tuple[Piece, ...]:
+    """What the budget has now in the rounds that are asked about."""
+    if Period(budget.period) is Period.FIXED:
+        span = Span(budget.starts, budget.ends or budget.starts)
+    return rules.pieces(
+        _amounts(session, budget),
+        Period(budget.period),
+        span,
+        onwards=scope == "onwards",
+        ends=budget.ends,
+    )
+
+
+def _stored(pieces: Sequence[Piece]) -> list[list[str | None]]:
+    return [
+        [
+            piece.first.isoformat(),
+            piece.last.isoformat() if piece.last else None,
+            money_text(piece.amount),
+        ]
+        for piece in pieces
+    ]
+
+
+def _shown(
+    session: Session, budget: Budget, facts: dict[str, Any]
+) -> tuple[Piece, ...]:
+    """The amounts on which the request was asked. One of an earlier release kept only the revision: they are what the
+    revisions up to that one come to."""
+    asked_on = facts.get("from_revision", budget.revision)
+    stored = facts.get("shown")
+    if stored is not None:
+        return tuple(
+            Piece(
+                date.fromisoformat(first),
+                date.fromisoformat(last) if last else None,
+                Decimal(amount),
+            )
+            for first, last, amount in stored
+        )
+    return rules.pieces(
+        [
+            amount
+            for amount in _amounts(session, budget)
+            if amount.revision <= asked_on
+        ],
+        Period(budget.period),
+        _span(facts),
+        onwards=facts["scope"] == "onwards",
+        ends=budget.ends,
+    )
+
+
+def _stands(session: Session, budget: Budget, facts: dict[str, Any]) -> Decimal | None:
+    """What the round that was asked about has now."""
+    found = rules.amount_in(_amounts(session, budget), _span(facts))
+    return found.amount if found is not None else None
+
+
+def _wanted(burn: Burn | None, facts: dict[str, Any]) -> Decimal | None:
+    """As much more as was asked, on what the open round has now; None where that is another round than was meant."""
+    if burn is None:
+        return None
+    is_over = burn.span.first.isoformat() != facts["period_start"]
+    if facts["scope"] == "period" and is_over:
+        return None
+    return burn.amount + Decimal(facts["new"]) - Decimal(facts["old"])
+
+
+def _difference_words(
+    facts: dict[str, Any], difference: tuple[date, Decimal | None, Decimal | None]
+) -> str:
+    day, before, after = difference
+    currency = facts["currency"]
+    is_first = day.isoformat() == facts["period_start"]
+    which = f"{facts['period']}'s budget"
+    if not is_first:
+        which = f"from {wording.day(day)} on, the budget"
+    was = f"{_plain(before)} {currency}" if before is not None else "not set"
+    stands = f"is {_plain(after)} {currency} now" if after is not None else "ends"
+    return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
+
+
+def _asks(
+    period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]
+) -> str:
+    """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
+    old = shown[0].amount if shown else Decimal(0)
+    change = f"{_plain(old)} → {_plain(old + more)} {currency} (+{_share(old, more)})"
+    if len(shown) < 2:
+        since = "" if scope == "period" else ", and from then on"
+        return f"raise {period}'s budget{since}: {change}"
+    return f"raise {period}'s budget: {change}{_later(shown, more, currency, with_old=True)}"
+
+
+def _later(
+    shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False
+) -> str:
+    """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
+    told = []
+    for piece in shown[1:3]:
+        amount = f"{_plain(piece.amount + more)} {currency}"
+        if with_old:
+            amount = f"{_plain(piece.amount)} → {amount}"
+        told.append(f"from {wording.day(piece.first)} on {amount}")
+    rest = ", and later months by as much" if len(shown) > 3 else ""
+    return f", and {', '.join(told)}{rest}"
 
 
 def _conditions(
@@ -364,8 +581,8 @@ def _plain(amount: Decimal) -> str:
     return f"{amount:,.{places}f}"
 
 
-def _share(old: Decimal, new: Decimal) -> str:
-    share = (new - old) * 100 / old
+def _share(old: Decimal, more: Decimal) -> str:
+    share = more * 100 / old if old else Decimal(100)
     return f"{share:,.0f} %" if share >= 1 else "less than 1 %"
 
 

@@ -12,7 +12,7 @@ from storage.enums import Period
 from storage.money import money_text
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, allocation, loading
+from workflows.budgets import alerts, allocation, increase, loading
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Refusal
 from workflows.budgets.notices import LoadRefused
@@ -188,6 +188,7 @@ def apply_rows(
     session.flush()
     for project_id in sorted({budget.project_id for budget in touched}):
         _follow_on(session, project_id)
+    increase.look_again(session, {budget.project_id for budget in touched}, now=now)
     crossings = alerts.evaluate(
         session, policy=policy, org_key=org_key, now=now, budgets=touched, silent=True
     )

@@ -235,9 +235,12 @@ def _keep_what_was_told_early() -> None:
                     told_at=made_at,
                 )
             )
+    # What a request asks to change, and that it isn't what was shown any more.
+    op.add_column("approval", sa.Column("moved", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("approval", "moved")
     op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
