@@ -24,7 +24,6 @@ from workflows.actors import OPERATOR
 from workflows.budgets import intake
 from workflows.budgets.forms import BudgetRow
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -482,11 +482,7 @@ def _shown(
             for first, last, amount in stored
         )
     return rules.pieces(
-        [
-            amount
-            for amount in _amounts(session, budget)
-            if amount.revision <= asked_on
-        ],
+        [amount for amount in _amounts(session, budget) if amount.revision <= asked_on],
         Period(budget.period),
         _span(facts),
         onwards=facts["scope"] == "onwards",
