@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session
 
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
-from workflows import outbox
+from workflows import outbox, timers
 from workflows.milestones import reads, reminders
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.subjects import MOVED
 
 Clicked = tuple[str, str] | None
 
@@ -23,8 +24,12 @@ def follow(
     now: datetime,
     clicked: Clicked = None,
 ) -> None:
-    """Every copy of these milestones, and of those linked to them, shows what is true now; mornings are looked at."""
+    """Every copy of these milestones, and of those linked to them, shows what is true now; mornings are looked at, and
+    so are requests to move them that wait."""
     session.flush()
+    asked = queries.asked(session, [row.id for row in rows])
+    for request in sorted(asked.values(), key=lambda each: int(each.id)):
+        timers.keep_going(session, Subject.of("approval", request.id), MOVED, now)
     found = reads.net(session, rows, reads.today_of(policy, now))
     for type_, id_ in queries.shown_in(session, found.rows):
         outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)
