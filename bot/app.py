@@ -82,14 +82,13 @@ from storage.people.channels import find_channel
 from workflows import clock, jobs, policy
 from workflows.actors import SYSTEM
 from workflows.audit import heads
-from workflows.budgets import allocation
 from workflows.due import Run
 from workflows.maturity import rubric
-from workflows.maturity import service as maturity
 from workflows.measuring import Figure
-from workflows.people import service as people
 from workflows.people.organisation import meet
 from workflows.policies import service as policies
+
+log = logging.getLogger(__name__)
 
 
 class Noun(Protocol):
@@ -291,15 +290,18 @@ def _create(
     with opening.in_words(database.url), database.begin(patient=True) as session:
         meet(session, organisation.of(team))
         now = clock.now(session)
-        version = policies.adopt(session, SYSTEM, text, now=now)
-        allocation.reallocate(session, text.policy)
-        maturity.adopt_rubric(session, SYSTEM, asked, now=now)
-        jobs.ensure_schedules(session, text.policy, org_key=team.org_key, now=now)
-        people.settle_handles(
-            session, policy=text.policy, org_key=team.org_key, now=now
+        begun = jobs.begin(
+            session,
+            text,
+            asked,
+            place=str(settings.mlgov_policy),
+            org_key=team.org_key,
+            now=now,
         )
         heads.witness(session, now=now)
-    holder = PolicyHolder(text, version)
+    for remark in begun.remarks:
+        log.warning("%s", remark)
+    holder = PolicyHolder(begun.text, begun.version)
 
     deps = Deps(
         settings,
@@ -315,19 +317,13 @@ def _create(
     sender = _sender(deps, reach)
 
     def follow_policy() -> None:
-        """Another version may have been put in force, by the command line or by another replica."""
+        """Another version may have been put in force, by the command line or by another replica, which has brought to it
+        what stands in the database."""
         with database.read() as session:
             latest = policies.in_force(session)
             if latest is None or latest == holder.version_id:
                 return
             applied = policies.text(session, latest)
-        with database.begin(patient=True) as session:
-            jobs.ensure_schedules(
-                session,
-                applied.policy,
-                org_key=team.org_key,
-                now=clock.now(session),
-            )
         holder.swap(applied, latest)
 
     whose = organisation.Watch(database, team)

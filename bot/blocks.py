@@ -393,3 +393,14 @@ def modal(
 def home(blocks: Sequence[Block]) -> Block:
     """An App Home view."""
     return {"type": "home", "blocks": list(blocks)[:VIEW_BLOCKS]}
+
+
+_NAMES_SHOWN = 3
+
+
+def listed(names: list[str], limit: int = 60) -> str:
+    """`A`, `A and B`, `A, B and 4 others`, for mrkdwn."""
+    told = [escape(name, limit) for name in names]
+    if len(told) > _NAMES_SHOWN:
+        told = [*told[: _NAMES_SHOWN - 1], f"{len(told) - _NAMES_SHOWN + 1} others"]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""

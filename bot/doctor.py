@@ -51,6 +51,8 @@ def run(settings: Settings, environment: Collection[str] = ()) -> Iterator[Check
         yield mirror
     read, check = _policy(settings)
     yield check
+    if (left_behind := record.policy()) is not None:
+        yield left_behind
     if team is not None and read is not None:
         place = workspace.Workspace(installation.client(settings), team)
         yield from workspace.checks(

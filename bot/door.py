@@ -23,6 +23,7 @@ from workflows.approvals.refusals import (
     Unconfirmed,
 )
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
+from workflows.subjects import SubjectMoved
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
 """How old the mirror's word on people and groups may be when somebody acts on it."""
@@ -201,8 +202,8 @@ def require_entitled(
 
 
 def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew. A request whose time is up ends here and now, and one that rests
-    on something else by now is looked at again."""
+    """The card was not what the record is: draw it anew. A request whose time is up ends here and now; one that rests on
+    something else by now is looked at again, and who asked for what is no longer the question is asked."""
 
     def work(session: Session) -> None:
         now = deps.now(session)
@@ -216,7 +217,7 @@ def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> 
                 clicked=clicked,
             )
             return
-        if isinstance(stale, RecordChanged):
+        if isinstance(stale, RecordChanged | SubjectMoved):
             decisions.look_again(
                 session,
                 approval_id,

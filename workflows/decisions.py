@@ -17,6 +17,7 @@ from workflows.approvals import (
     escalating,
     explaining,
     looking,
+    moved,
     reads,
     reminding,
     replays,
@@ -162,10 +163,14 @@ def look_again(
     org_key: str,
     clicked: tuple[str, str] | None = None,
 ) -> bool:
-    """Read again what a request rests on, and do what follows: stages that it demands now are added, its cards show what
-    changed, and people are told and asked anew as its gate says. Whether anything was different."""
+    """Read again what a request is about and rests on, and do what follows; whether anything was different.
+
+    Where the subject isn't what was asked about any more, the requester is asked. Stages that the record demands now are
+    added, its cards show what changed, and people are told and asked anew as its gate says.
+    """
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    changed = looking.look_again(session, approval_id, around)
+    has_moved = moved.look(session, approval_id, around)
+    changed = looking.look_again(session, approval_id, around) or has_moved
     if changed:
         follow(session, approval_id, now=now, clicked=clicked)
     return changed

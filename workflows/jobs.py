@@ -1,29 +1,103 @@
 """Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
 from workflows import decisions, inbox, resting, timers
+from workflows.actors import SYSTEM, Actor
 from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
-from workflows.budgets import alerts
+from workflows.budgets import alerts, allocation
 from workflows.delivery import settling, timekeeping
 from workflows.digests import due as digests
 from workflows.digests import readers
 from workflows.due import DueSlot, Lock, Occasion, Registry
 from workflows.inventory import due as inventory
 from workflows.maturity import due as maturity
+from workflows.maturity import service as maturity_service
+from workflows.maturity.rubric import RubricText
 from workflows.milestones import due as milestones
-from workflows.policy import Policy
+from workflows.people import service as people
+from workflows.policies import service as policies
+from workflows.policy import Policy, PolicyText
 from workflows.status import due as front_door
 from workflows.timers import DueTimer
 from workflows.webhooks import due as webhooks
 
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy by which mlgov goes, and what was left as it is though a file says something else."""
+
+    text: PolicyText
+    version: int
+    remarks: tuple[str, ...] = ()
+    """One sentence each."""
+
+
+def put_in_force(
+    session: Session,
+    actor: Actor,
+    text: PolicyText,
+    asked: RubricText,
+    *,
+    org_key: str,
+    now: datetime,
+) -> int:
+    """Put a policy and its rubric in force, all of it, for every replica; the id of its version.
+
+    What follows from a policy and stands in the database is brought to it here, in one transaction: whose cost is whose,
+    what the next check-in asks, what recurs and for whom. All else reads the policy when it is used.
+    """
+    version = policies.adopt(session, actor, text, now=now)
+    maturity_service.adopt_rubric(session, actor, asked, now=now)
+    _follow(session, text.policy, org_key=org_key, now=now)
+    return version
+
+
+def begin(
+    session: Session,
+    text: PolicyText,
+    asked: RubricText,
+    *,
+    place: str,
+    org_key: str,
+    now: datetime,
+) -> InForce:
+    """Go by the policy at the start: by the file at `place` where it says something new, else by what is in force.
+
+    A file that says what another version has replaced since is one that was left behind: it changes nothing, so that
+    replicas with different files don't take turns. The same holds for its rubric.
+    """
+    policies.lock(session)
+    was = policies.replaced(session, text)
+    if was is not None:
+        standing = policies.text(session, was[1])
+        _follow(session, standing.policy, org_key=org_key, now=now)
+        return InForce(standing, was[1], (policies.replaced_words(place, *was),))
+    version = policies.adopt(session, SYSTEM, text, now=now)
+    is_asked = maturity_service.adopt_rubric(
+        session, SYSTEM, asked, now=now, only_new=True
+    )
+    _follow(session, text.policy, org_key=org_key, now=now)
+    remark = (
+        "The rubric beside the policy is an earlier one, which another has replaced; the later one stays in force. "
+        f"To go back to it, run `mlgov policy apply {place} --again`."
+    )
+    return InForce(text, version, () if is_asked else (remark,))
+
+
+def _follow(session: Session, policy: Policy, *, org_key: str, now: datetime) -> None:
+    allocation.reallocate(session, policy)
+    people.settle_handles(session, policy=policy, org_key=org_key, now=now)
+    ensure_schedules(session, policy, org_key=org_key, now=now)
 
 
 def ensure_schedules(

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from pydantic import BaseModel
+
 from storage.enums import ApprovalState
 from workflows.actors import Actor
+from workflows.errors import Stale
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
 
@@ -149,7 +152,7 @@ class Words:
     done: str
     facts: tuple[tuple[str, str], ...] = ()
     undone: str = ""
-    """What holds once an approval has lapsed: "January's budget is back at 40,000 EUR"."""
+    """What holds once an approval has lapsed: "January's budget is without these 12,000 EUR again"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,55 @@ class Rereadable(Protocol):
         now: datetime,
     ) -> ReadAgain | None:
         """What conditions are told now of what was asked (`facts`), read without locks; None when that can't be told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a request asks to change is not what it was when it was asked: plain text, not escaped."""
+
+    told: str
+    """`January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked`."""
+    mark: str
+    """Names how the record stands, so that an answer is to what was shown; without a colon."""
+    again: str = ""
+    """`Ask for 2,200 EUR`: the same change to what there is now; empty where that can't be asked."""
+    asks: str = ""
+    """What that would ask, as `Words.asks` says it."""
+    keep: str = "Withdraw"
+    """`Keep 2,000 EUR`: what taking the request back comes to."""
+
+
+class SubjectMoved(Stale):
+    """What was asked is no longer the question: whoever asked says what it is now, before anybody approves."""
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A subject type that asks for a change to what its record says, and the record can change while a request waits."""
+
+    def moved(
+        self,
+        session: "Session",
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Moved | None:
+        """How the record differs from what was shown, read without locks; None where it is the same."""
+        ...
+
+    def again(
+        self,
+        session: "Session",
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> BaseModel | None:
+        """The form that asks for the same change to what there is now; None where that can't be asked."""
         ...
 
 

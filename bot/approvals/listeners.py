@@ -20,7 +20,7 @@ from bot.requests import Click, Command, Submission
 from bot.router import Router
 from storage.enums import Verdict
 from workflows import decisions
-from workflows.approvals.forms import Decide, Withdraw
+from workflows.approvals.forms import AskAgain, Decide, Withdraw
 from workflows.approvals.records import Card
 
 
@@ -31,6 +31,8 @@ def register(router: Router) -> None:
     router.action(words.REJECT, open_reject)
     router.action(words.DETAILS, details)
     router.action(words.WITHDRAW, withdraw)
+    router.action(words.KEEP, withdraw)
+    router.action(words.ASK_AGAIN, ask_again)
     router.submission(views.SUBMIT_APPROVE, approve_with)
     router.submission(views.SUBMIT_REJECT, reject)
     for action in (
@@ -121,6 +123,18 @@ def withdraw(click: Click) -> Reply:
     form = Withdraw(approval_id=at.approval_id, revision=at.revision)
     door.act(click.deps, click.actor, form, click.card)
     return _said(click, at.approval_id)
+
+
+def ask_again(click: Click) -> Reply:
+    """The same change to what there is by now."""
+    at = acting.seen(click)
+    form = AskAgain(
+        approval_id=at.approval_id,
+        revision=at.revision,
+        stands=":".join(at.rest) or "-",
+    )
+    told = door.act(click.deps, click.actor, form, click.card)
+    return acting.told(click, at.approval_id, told)
 
 
 def details(click: Click) -> Reply:

@@ -1,7 +1,7 @@
 """What people read about requests in channels, threads and direct messages."""
 
 from bot import blocks
-from bot.approvals import views, words
+from bot.approvals import changed, views, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
@@ -43,7 +43,9 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*" if record.question else "",
+                "*Waiting for the requester*"
+                if changed.waits_for_requester(record)
+                else "",
                 words.step(record).capitalize(),
                 words.asked(record, record.stage),
                 words.tally(record.round),
@@ -90,7 +92,9 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         filter(
             None,
             [
-                "*Waiting for the requester*" if record.question else "",
+                "*Waiting for the requester*"
+                if changed.waits_for_requester(record)
+                else "",
                 f"You are asked because {blocks.escape(reader.why, 100)}",
                 words.step(record),
                 words.tally(record.round),
@@ -130,15 +134,16 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
         where += f" · then {', then '.join(later)}"
     head = f"You asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}"
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
-    how = (
-        f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
-        if record.question
-        else f"{words.progress(record)} · decide by {by}"
-    )
+    how = f"{words.progress(record)} · decide by {by}"
+    if record.question:
+        how = f"waiting for your answer to {blocks.escape(record.question.asker.name, 60)}"
+    elif record.moved is not None:
+        how = f"waiting for you: {blocks.escape(record.moved.told, 200)}"
     return Rendered(
         f"{head} · {how}",
         [
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
+            *([blocks.section(change)] if (change := changed.subject(record)) else []),
             *_said(record),
             blocks.context(
                 " · ".join(
@@ -154,8 +159,8 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
 def _receipt_buttons(record: Card) -> list[Element]:
     first, *rest = words.requester_buttons(record)
     details = words.details_button(record)
-    if record.question is not None:
-        return [first, details, *rest]
+    if changed.waits_for_requester(record):
+        return [first, *rest, details] if record.moved else [first, details, *rest]
     return [details, first, *rest]
 
 
@@ -352,6 +357,8 @@ def _news(record: Card, scene: Scene) -> str:
     by = blocks.instant(record.expires_at, scene.policy.organisation.zone)
     if record.question is not None:
         return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)} to answer a question"
+    if record.moved is not None:
+        return f"{words.asks(record)} · waiting for {blocks.escape(record.requester.name, 60)}: {blocks.escape(record.moved.told, 200)}"
     return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
 
 
@@ -366,7 +373,8 @@ def _question(record: Card) -> list[Block]:
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
-        *([blocks.context(read)] if (read := words.known(record)) else []),
+        *([blocks.section(change)] if (change := changed.subject(record)) else []),
+        *([blocks.context(read)] if (read := changed.known(record)) else []),
         *_said(record),
     ]
 

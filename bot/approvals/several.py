@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bot import blocks, door
-from bot.approvals import acting, words
+from bot.approvals import acting, changed, words
 from bot.blocks import Block, Element
 from bot.context import Deps
 from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
@@ -96,7 +96,7 @@ _VERDICTS: dict[Verdict, Element] = {
 def _pick(card: Card, zone: ZoneInfo) -> Block:
     """What is asked in full as the label, one box to tick under it, why it is asked and until when."""
     by = f"By {blocks.instant(card.expires_at, zone)}."
-    new = words.changed_plainly(card)
+    new = changed.plainly(card)
     comment = " It asks for a comment." if card.round.comment else ""
     sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot import blocks
-from bot.approvals import breakglass, words
+from bot.approvals import breakglass, changed, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, ConditionState
@@ -85,7 +85,7 @@ def _edited(record: Card, item_id: int) -> str | None:
 
 def _moved(record: Card, item_id: int) -> str | None:
     """What a request rests on is not what it was."""
-    lines = words.changed(record)
+    lines = changed.lines(record)
     if not lines:
         return None
     at = f" · {blocks.when(record.moved_at)}" if record.moved_at else ""
@@ -93,6 +93,14 @@ def _moved(record: Card, item_id: int) -> str | None:
         f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
     )
     return f"*This changed while it waits*{at}\n" + "\n".join(lines) + now
+
+
+def _subject_moved(record: Card, item_id: int) -> str | None:
+    """What a request asks to change is not what it was."""
+    if record.moved is None:
+        return None
+    asked = blocks.mention(record.requester.slack_id, record.requester.name)
+    return f"*{blocks.escape(record.moved.told, 300)}*\n{asked} is asked what to ask for now; nobody can approve it before."
 
 
 def _nudged(record: Card, item_id: int) -> str | None:
@@ -144,6 +152,7 @@ STORIES: dict[str, Story] = {
     "moved": _moved,
     "nudged": _nudged,
     "question": _question,
+    "subject_moved": _subject_moved,
     "taken_back": _taken_back,
     "unasked": _unasked,
 }
@@ -187,6 +196,45 @@ def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered
                 "question",
             ),
         ],
+    )
+
+
+def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """The requester is asked what they want now that what they asked about has changed."""
+    change = record.moved
+    if not record.is_pending or change is None:
+        line = f"*Settled* · {words.asks(record)}"
+        if not record.is_pending:
+            line = words.outcome(record)
+        return Rendered(
+            words.plain_outcome(record) if not record.is_pending else line,
+            [blocks.section(line)],
+            is_final=True,
+        )
+    news = blocks.escape(change.told, 300)
+    shown = [
+        blocks.section(
+            f"*{news}*\nYou asked to {blocks.escape(record.words.asks, 200)}, {blocks.escape(record.words.project, 80)}. "
+            "Nobody can approve that before you say what you want now."
+        )
+    ]
+    if change.again:
+        shown.append(
+            blocks.context(
+                f"{blocks.escape(change.again, 70)} asks to {blocks.escape(change.asks, 200)}; people are asked anew."
+            )
+        )
+    shown += [
+        blocks.context(words.silence(record)),
+        words.buttons(
+            record,
+            [*words.moved_buttons(record), words.details_button(record)],
+            "subject_moved",
+        ),
+    ]
+    return Rendered(
+        f"{news} · you asked to {blocks.escape(record.words.asks, 200)}: what do you want now?",
+        shown,
     )
 
 
@@ -353,7 +401,7 @@ def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
         head = "What you approved changed, and your approval still counts"
     else:
         head = "What you asked for changed while it waits"
-    lines = words.changed(record)
+    lines = changed.lines(record)
     row: list[Block]
     if reader is not None and reader.line is not None:
         mine = [words.take_back_button(record), words.details_button(record)]
@@ -393,6 +441,7 @@ NOTES: dict[str, Note] = {
     "moved": _moved_note,
     "nudge": _nudge_note,
     "question": _question_note,
+    "subject_moved": _subject_moved_note,
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot import blocks
-from bot.approvals import words
+from bot.approvals import changed, words
 from bot.blocks import Block
 from workflows.approvals.records import Card, Line
 
@@ -82,7 +82,7 @@ def details(card: Card, *, now: datetime) -> Block:
     shown += [
         blocks.fields(facts[start : start + 10]) for start in range(0, len(facts), 10)
     ]
-    if read := words.known(card):
+    if read := changed.known(card):
         shown.append(blocks.context(read))
     shown.append(blocks.divider())
     for stage in card.rounds:
@@ -157,7 +157,7 @@ def waiting(card: Card, where: str = "list") -> list[Block]:
         blocks.section(
             f"*{words.asks(card)}*\n{blocks.quote(card.reason, 160)} — {blocks.escape(card.requester.name, 60)}"
         ),
-        *([blocks.context(" · ".join(new))] if (new := words.changed(card)) else []),
+        *([blocks.context(" · ".join(new))] if (new := changed.lines(card)) else []),
         blocks.context(
             " · ".join(
                 filter(
@@ -188,7 +188,7 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
         elements = words.decide_buttons(card)
         if not is_first:
             elements[0].pop("style", None)
-        new = "".join(f"\n{line}" for line in words.changed(card))
+        new = "".join(f"\n{line}" for line in changed.lines(card))
         return [
             blocks.section(
                 f"*{words.asks(card, 120)}*\nYou are asked because {blocks.escape(reader.why, 60)} · {by}{new}"
@@ -224,7 +224,7 @@ def asked(card: Card) -> Block:
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
         f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}"
-        + "".join(f"\n{line}" for line in words.changed(card)),
+        + "".join(f"\n{line}" for line in changed.lines(card)),
         accessory=words.details_button(card),
         block_id=place,
     )

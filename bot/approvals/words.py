@@ -1,6 +1,7 @@
 """What approvals say on cards, in modals and in App Home alike, so that the same thing has the same words everywhere."""
 
 from bot import blocks
+from bot.approvals import changed
 from bot.blocks import Block, Element
 from storage.enums import ApprovalState, Ask, ConditionState
 from workflows.approvals.extras import Handover
@@ -20,6 +21,8 @@ UNCONFIRMED = "approvals.unconfirmed"
 MORE = "approvals.more"
 ANSWER = "approvals.answer"
 UNASK = "approvals.unask"
+ASK_AGAIN = "approvals.ask_again"
+KEEP = "approvals.keep"
 TAKE_BACK = "approvals.take_back"
 SEVERAL = "approvals.several"
 DETAILS_VIEW = "approvals.details_view"
@@ -32,7 +35,6 @@ STATES = {
     ApprovalState.WITHDRAWN: "↩️ Withdrawn",
     ApprovalState.LAPSED: "🔻 Lapsed",
 }
-_NAMES_SHOWN = 3
 
 
 def asks(card: Card, limit: int = 200) -> str:
@@ -57,14 +59,6 @@ def progress(card: Card) -> str:
     return f"{blocks.escape(card.round.name, 60)}: {tally(card.round)}"
 
 
-def listed(names: list[str], limit: int = 60) -> str:
-    """`A`, `A and B`, `A, B and 4 others`, for mrkdwn."""
-    told = [blocks.escape(name, limit) for name in names]
-    if len(told) > _NAMES_SHOWN:
-        told = [*told[: _NAMES_SHOWN - 1], f"{len(told) - _NAMES_SHOWN + 1} others"]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]])) if told else ""
-
-
 def asked(card: Card, position: int) -> str:
     """`Finance (Finance partners, 2 of them)`: a stage and whom it asks; `Release (Validators and 2 of Model risk)`."""
     stage = card.rounds[position]
@@ -73,11 +67,11 @@ def asked(card: Card, position: int) -> str:
         joint = " or " if stage.mode == "any" else " and "
         told = [
             (f"{part.quorum} of " if part.quorum > 1 else "")
-            + (listed(list(part.asked)) or "nobody")
+            + (blocks.listed(list(part.asked)) or "nobody")
             for part in stage.parts
         ]
         return f"{name} ({joint.join(told)})"
-    who = listed(list(stage.asked)) or "nobody"
+    who = blocks.listed(list(stage.asked)) or "nobody"
     many = f", {stage.quorum} of them" if stage.quorum > 1 else ""
     instead = ", in place of nobody" if stage.has_fallback else ""
     return f"{name} ({who}{many}{instead})"
@@ -92,7 +86,7 @@ def passed(card: Card) -> str:
             for line in card.approvers
             if line.position == stage.position
         ]
-        told.append(f"{blocks.escape(stage.name, 60)} approved: {listed(names)}")
+        told.append(f"{blocks.escape(stage.name, 60)} approved: {blocks.listed(names)}")
     return " · ".join(told)
 
 
@@ -108,7 +102,13 @@ def silence(card: Card) -> str:
     if card.paused_at is not None:
         who = blocks.escape(card.requester.name, 60)
         return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
-    told = f"If nobody decides by {blocks.when(card.expires_at)} this expires and {blocks.escape(card.words.stays, 200)}."
+    stays = blocks.escape(card.words.stays, 200)
+    if card.moved is not None:
+        who = blocks.escape(card.requester.name, 60)
+        return f"If {who} doesn't say so by {blocks.when(card.expires_at)} this expires and {stays}."
+    told = (
+        f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
+    )
     step = card.round.escalation
     if step is None or step.at is None:
         return told
@@ -117,7 +117,7 @@ def silence(card: Card) -> str:
 
 def escalation(step: Escalated) -> str:
     """`this also goes to ML admins`: what escalating does, whether they are one or many."""
-    who = listed(list(step.who)) or "nobody else"
+    who = blocks.listed(list(step.who)) or "nobody else"
     if step.way == "notify":
         return f"a message goes to {who}"
     return (
@@ -127,47 +127,38 @@ def escalation(step: Escalated) -> str:
     )
 
 
-def known(card: Card) -> str:
-    """`From the inventory, read Mon 26 Jan: tier 1 · EU AI Act class high`; empty where mlgov read nothing itself."""
-    told = []
-    for source in dict.fromkeys(one["source"] for one in card.known):
-        values = " · ".join(
-            f"{blocks.escape(one['label'], 40)} {blocks.escape(str(one['value']), 80)}"
-            for one in card.known
-            if one["source"] == source
-        )
-        read = f", read {blocks.when(card.known_at)}" if card.known_at else ""
-        told.append(f"From {blocks.escape(source, 40)}{read}: {values}")
-    return "\n".join(told)
+def ask_again_button(card: Card) -> Element | None:
+    """`Ask for 2,200 EUR`: the same change to what there is now; None where that can't be asked."""
+    if card.moved is None or not card.moved.again:
+        return None
+    return blocks.button(
+        blocks.plain(card.moved.again, 70),
+        ASK_AGAIN,
+        f"{value(card)}:{card.moved.mark}",
+        style="primary",
+        hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
+    )
 
 
-def changed(card: Card) -> list[str]:
-    """What is not as it was when this was asked, who decides as well since, and what bars it now: a line each, mrkdwn."""
-    told = []
-    if card.changes:
-        told.append(
-            f"*Since it was asked:* {blocks.escape(' · '.join(card.changes), 400)}"
-        )
-    if card.added:
-        decide = "decides" if len(card.added) == 1 else "decide"
-        told.append(f"So {listed(list(card.added))} {decide} as well.")
-    if card.bars:
-        told.append(
-            f"*Can't be approved now:* {blocks.escape('; '.join(card.bars), 400)}"
-        )
-    if card.stuck:
-        told.append(f"*Can't go on:* {blocks.escape(card.stuck, 400)}")
-    return told
+def keep_button(card: Card) -> Element:
+    """`Keep 2,000 EUR`: takes the request back."""
+    label = card.moved.keep if card.moved is not None else "Withdraw"
+    return blocks.button(
+        blocks.plain(label, 70),
+        KEEP,
+        f"{value(card)}:{card.moved.mark}" if card.moved is not None else value(card),
+        hint=f"Take request {card.id} back: nobody decides it then",
+    )
 
 
-def changed_plainly(card: Card) -> str:
-    """The same in one plain line, where nothing is bold; empty when nothing changed."""
-    told = []
-    if card.changes:
-        told.append(f"Since it was asked: {' · '.join(card.changes)}.")
-    if card.bars:
-        told.append(f"Can't be approved now: {'; '.join(card.bars)}.")
-    return " ".join(told)
+def moved_buttons(card: Card) -> list[Element]:
+    """What the requester can answer when what they asked about has changed."""
+    again = ask_again_button(card)
+    return [
+        *([again] if again is not None else []),
+        keep_button(card),
+        *([change_button(card)] if card.is_editable else []),
+    ]
 
 
 def left_out(card: Card) -> str:
@@ -193,7 +184,7 @@ def outcome(card: Card, *, in_thread: bool = False) -> str:
         by = (
             f"{len(names)} people decided, last {at}"
             if in_thread and len(names) > 1
-            else f"by {listed(names)}, {at}"
+            else f"by {blocks.listed(names)}, {at}"
         )
         if card.extras.review is not None:
             by = glass(card)
@@ -255,7 +246,7 @@ def state(card: Card) -> str:
 
 def said(card: Card) -> list[str]:
     """What changed meanwhile, and what was asked, answered and handed over, one line each, newest last; mrkdwn."""
-    told = changed(card)
+    told = changed.lines(card)
     for one in card.extras.questions[-2:]:
         asker = blocks.escape(one.asker.name, 60)
         if one.is_open:
@@ -336,7 +327,8 @@ def choice(label: str, verb: str, card: Card) -> Element:
 
 
 def decide_buttons(card: Card) -> list[Element]:
-    """Approve, Reject, Details, and more; no Approve while the requester has to answer first, or something bars it."""
+    """Approve, Reject, Details, and more; no Approve while the requester has to answer first, or to say what the question
+    is, or while something bars it."""
     hand_over = choice("Hand over to somebody else…", "hand_over", card)
     if card.paused_at is not None:
         rest = [blocks.overflow(MORE, [hand_over])]
@@ -344,7 +336,7 @@ def decide_buttons(card: Card) -> list[Element]:
         if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
             rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
         return [_reject_button(card), details_button(card), *rest]
-    if card.bars:
+    if card.moved is not None or card.bars:
         ask = choice("Ask for information…", "ask", card)
         return [
             _reject_button(card),
@@ -470,6 +462,8 @@ def requester_buttons(card: Card) -> list[Element]:
     """What the requester can do while it waits: answer, or change, nudge and withdraw."""
     if card.question is not None:
         return [answer_button(card), withdraw_button(card)]
+    if card.moved is not None:
+        return moved_buttons(card)
     rest = []
     if card.round.ask is not Ask.QUIET:
         rest.append(choice("Nudge those who are asked", "nudge", card))

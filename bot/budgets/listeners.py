@@ -163,6 +163,7 @@ def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
             revision=revision,
             amount=submission.values.get(views.AMOUNT),
             scope=submission.values.get(views.SCOPE),
+            first=_opened_on(submission)[3],
         )
     except ValidationError as error:
         return FieldErrors(
@@ -179,11 +180,14 @@ def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
     return form, reason
 
 
-def _opened_on(submission: Submission) -> tuple[str, tuple[str, str], str]:
-    """The request that a window changes, the card from which it was opened, and the revision; empty where there is none."""
-    parts = (*submission.metadata.split(":"), "", "", "", "")
-    approval_id, channel, ts, revision = parts[2:6]
-    return approval_id, (channel, ts), revision
+def _opened_on(
+    submission: Submission,
+) -> tuple[str, tuple[str, str], str, str | None]:
+    """The request that a window changes, the card from which it was opened, and the revision; empty where there is none.
+    Last the first day of the round that it shows; None in a window of an earlier release."""
+    parts = (*submission.metadata.split(":"), "", "", "", "", "")
+    approval_id, channel, ts, revision, first = parts[2:7]
+    return approval_id, (channel, ts), revision, first or None
 
 
 def change(submission: Submission) -> Reply:
@@ -192,7 +196,7 @@ def change(submission: Submission) -> Reply:
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
-    approval_id, card, revision = _opened_on(submission)
+    approval_id, card, revision, _ = _opened_on(submission)
     at = door.of_parts(submission.deps, submission.actor, approval_id, revision, card)
     edit = Edit(
         approval_id=at.approval_id,
@@ -210,7 +214,7 @@ def ask(submission: Submission) -> Reply:
     if isinstance(sent, FieldErrors):
         return sent
     form, reason = sent
-    _, card, _ = _opened_on(submission)
+    _, card, _, _ = _opened_on(submission)
     deps = submission.deps
 
     def work(session: Session) -> None:

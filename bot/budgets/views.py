@@ -52,7 +52,8 @@ def increase(
         [
             blocks.section(
                 f"*{blocks.escape(detail.project, 120)}* · {period}'s budget is "
-                f"*{blocks.money(burn.amount, burn.currency)}*; {words.share(burn)} of it is used.\n{gate_words}"
+                f"*{blocks.money(burn.amount, burn.currency)}*; {words.share(burn)} of it is used."
+                f"{words.later(detail)}\n{gate_words}"
             ),
             blocks.input_(
                 f"New amount, {burn.currency}",
@@ -91,7 +92,8 @@ def increase(
         callback_id=words.SUBMIT_CHANGE if changes else words.SUBMIT_INCREASE,
         submit="Change" if changes else "Ask",
         metadata=f"{burn.budget_id}:{burn.revision}"
-        + (f":{changes}" if changes else f"::{opened_on}"),
+        + (f":{changes}" if changes else f"::{opened_on}:")
+        + f":{burn.span.first.isoformat()}",
     )
 
 

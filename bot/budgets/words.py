@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot import blocks
 from storage.enums import ApprovalState
 from workflows import wording
-from workflows.budgets.records import Asked, Burn
+from workflows.budgets.records import Asked, BudgetDetail, Burn
 from workflows.budgets.rules import Likely
 
 ACKNOWLEDGE = "budgets.acknowledge"
@@ -34,6 +34,15 @@ def through(burn: Burn) -> str:
 def share(burn: Burn) -> str:
     """`80 %` of the amount."""
     return blocks.percent(burn.spent, burn.amount)
+
+
+def later(detail: BudgetDetail) -> str:
+    """Months after the open round that have another amount: what is added from now on is added there too."""
+    if not detail.later:
+        return ""
+    first = detail.later[0]
+    amount = blocks.money(first.amount, detail.burn.currency)
+    return f" From {blocks.day(first.first)} on it's {amount}: what you add from now on is added there too."
 
 
 def likely(found: Likely | None, burn: Burn) -> str | None:

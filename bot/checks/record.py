@@ -16,12 +16,13 @@ from bot.statements import issuing
 from storage import migrate, runtime
 from storage.db import Database
 from storage.people import readings, tombstones
-from workflows import clock
+from workflows import clock, policy
 from workflows.delivery import status
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people import tombstones as erased
 from workflows.people.organisation import OtherOrganisation
+from workflows.policies import service as policies
 from workflows.projects import service as projects
 from workflows.projects.records import ProjectRecord
 from workflows.statements import envelopes
@@ -123,6 +124,25 @@ class Record:
                 "See `mlgov organisation move --dry-run`.",
             )
         return Check("organisation", True, f"the database governs {here.org_key}")
+
+    def policy(self) -> Check | None:
+        """A policy file that says a version which another has replaced; None where the file is what is in force, or new."""
+        if not self.is_current:
+            return None
+        place = self._settings.mlgov_policy
+        try:
+            said = policy.load(place)
+        except GovernanceError:
+            return None  # said where the file is looked at
+        database = opening.build(self._settings)
+        try:
+            with database.read() as session:
+                was = policies.replaced(session, said)
+        finally:
+            database.close()
+        if was is None:
+            return None
+        return warning("policy in force", policies.replaced_words(str(place), *was))
 
     def set_back(self) -> Check | None:
         """A clock that lately ran back; None where it did not, or where nobody can tell."""

@@ -108,14 +108,15 @@ def _ready(database: "Database", *, create: bool, upgrades: bool) -> None:
 
 
 def policy_text() -> "PolicyText":
-    """The policy file that MLGOV_POLICY names; without one, ./governance.yml, else the policy in force in the database."""
+    """The policy in force in the database, by which every replica goes; before there is one, the file that MLGOV_POLICY
+    names, or ./governance.yml."""
     from workflows import policy
     from workflows.errors import GovernanceError
 
     read = settings()
     place = read.mlgov_policy
-    is_named = "mlgov_policy" in read.model_fields_set
-    if not is_named and not place.exists() and (applied := _policy_in_force()):
+    is_missing = "mlgov_policy" in read.model_fields_set and not place.exists()
+    if not is_missing and (applied := _policy_in_force()) is not None:
         return applied
     try:
         return policy.load(place)

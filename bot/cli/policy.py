@@ -11,6 +11,8 @@ from bot.cli.base import Json, fail, opened, org_key, say, settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from storage.db import Database
+    from workflows.maturity.rubric import RubricText
     from workflows.policy import Policy, PolicyText
 
 app = typer.Typer(
@@ -24,6 +26,11 @@ File = Annotated[
 
 
 def _read(file: Path | None) -> "tuple[Path, PolicyText]":
+    path, found, _ = _read_all(file)
+    return path, found
+
+
+def _read_all(file: Path | None) -> "tuple[Path, PolicyText, RubricText]":
     from workflows import policy
     from workflows.errors import GovernanceError
     from workflows.maturity import rubric
@@ -31,10 +38,10 @@ def _read(file: Path | None) -> "tuple[Path, PolicyText]":
     path = file or settings().mlgov_policy
     try:
         found = policy.load(path)
-        rubric.load(rubric.place(path, found.policy.maturity.rubric))
+        asked = rubric.load(rubric.place(path, found.policy.maturity.rubric))
     except GovernanceError as error:
         raise fail(error.sentence) from None
-    return path, found
+    return path, found, asked
 
 
 def _running(session: "Session") -> "tuple[int, Policy] | None":
@@ -111,22 +118,34 @@ def apply(
     reroute: Annotated[
         bool, typer.Option("--reroute", help="Move open requests to it, too.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Go back to a version that another has replaced."),
+    ] = False,
 ) -> None:
-    """Put a policy file in force. A running mlgov follows within seconds; open requests stay on their version.
+    """Put a policy file in force, with its rubric. Every running mlgov follows within seconds; open requests stay on their
+    version.
 
     Each @handle in it means the user group that has it in Slack now.
     """
-    from workflows import clock, decisions
+    from workflows import clock, decisions, jobs
     from workflows.actors import OPERATOR
+    from workflows.errors import GovernanceError
     from workflows.people import service as people
     from workflows.policies import service
 
-    path, found = _read(file)
+    path, found, asked = _read_all(file)
     with opened() as database:
         org = org_key(database)
         with database.begin(patient=True) as session:
+            service.lock(session)
+            was = service.replaced(session, found)
+            if was is not None and not again:
+                raise GovernanceError(service.replaced_words(str(path), *was))
             now = clock.now(session)
-            version = service.adopt(session, OPERATOR, found, now=now)
+            version = jobs.put_in_force(
+                session, OPERATOR, found, asked, org_key=org, now=now
+            )
             meanings = people.confirm_handles(
                 session, OPERATOR, policy=found.policy, org_key=org, now=now
             )
@@ -151,11 +170,40 @@ def apply(
                     f"- request {moved.id}: "
                     + ("moved" if moved.moved else f"stays as it is: {moved.why}")
                 )
+        if told := _left_behind(database, path):
+            say(told)
+
+
+def _left_behind(database: "Database", applied: Path) -> str:
+    """What the next start makes of the file that the settings name, where it isn't the one that was applied."""
+    from workflows import policy
+    from workflows.errors import GovernanceError
+    from workflows.policies import service
+
     kept = settings().mlgov_policy
-    if not kept.exists() or kept.read_bytes() != path.read_bytes():
-        say(
-            f"{kept} says something else, and the next start of mlgov goes by it: copy {path} there."
-        )
+    if kept.exists() and kept.read_bytes() == applied.read_bytes():
+        return ""
+    try:
+        text = policy.load(kept)
+    except GovernanceError:
+        return f"{kept} is no policy that can be read, and the next start of mlgov needs one: copy {applied} there."
+    with database.read() as session:
+        is_earlier = service.replaced(session, text) is not None
+    if is_earlier:
+        return f"{kept} says an earlier version, which the next start of mlgov leaves alone: copy {applied} there, so that it says what is in force."
+    return f"{kept} says something else, and the next start of mlgov goes by it: copy {applied} there."
+
+
+@app.command()
+def show() -> None:
+    """Print the policy that is in force, as it was written."""
+    from workflows.policies import service
+
+    with opened() as database, database.read() as session:
+        version = service.in_force(session)
+        if version is None:
+            raise fail("No policy is in force yet; `mlgov policy apply FILE` does it.")
+        say(service.written(session, version).rstrip())
 
 
 @app.command()

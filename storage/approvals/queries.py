@@ -54,6 +54,7 @@ _REQUEST = (
         _approval.c.paused_at,
         _approval.c.nudged_at,
         _approval.c.edition,
+        _approval.c.moved,
         _approval.c.has_more,
         _person.c.slack_id.label("requester_slack_id"),
         _stage.c.position,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.enums import ApprovalState
+from storage.people.lookups import parts
 from storage.people.tables import Person
 
 _COLUMNS = (
@@ -91,10 +92,13 @@ def open_in(
     session: Session, project_ids: Collection[int], subject_type: str | None
 ) -> Sequence[int]:
     """Every request about something of these projects that waits; of one type, where it is named."""
-    wanted = _OPEN.where(Approval.project_id.in_(list(project_ids)))
-    if subject_type is not None:
-        wanted = wanted.where(Approval.subject_type == subject_type)
-    return session.execute(wanted).scalars().all()
+    found: list[int] = []
+    for part in parts(project_ids):
+        wanted = _OPEN.where(Approval.project_id.in_(part))
+        if subject_type is not None:
+            wanted = wanted.where(Approval.subject_type == subject_type)
+        found += session.execute(wanted).scalars()
+    return found
 
 
 def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]:

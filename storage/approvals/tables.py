@@ -62,6 +62,9 @@ class Approval(Base):
     paused_at: Mapped[datetime | None]
     """Since when it waits for the requester's answer; its time is put off meanwhile."""
     nudged_at: Mapped[datetime | None]
+    moved: Mapped[str | None]
+    """How its subject stood when the requester was last told that it isn't what was asked about any more; none where it
+    is, or before they are told."""
     edition: Mapped[int] = mapped_column(default=0)
     """How often stages were asked anew, after a decision was taken back or the request was changed."""
     has_more: Mapped[bool] = mapped_column(default=False)

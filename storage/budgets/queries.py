@@ -18,7 +18,10 @@ from storage.projects.tables import Project
 def lock_budget(session: Session, budget_id: int) -> Budget | None:
     """The budget, locked until the transaction ends."""
     return session.execute(
-        select(Budget).where(Budget.id == budget_id).with_for_update()
+        select(Budget)
+        .where(Budget.id == budget_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
 
 

@@ -62,9 +62,11 @@ def open_budgets(
     *,
     today: date,
     spans: dict[Period, tuple[date, date]],
+    middles: dict[Period, date],
 ) -> list[Any]:
     """Every budget whose round is open today, with its amount: budget_id, project_id, project, period, currency,
-    basis, first, last, amount. `spans` tells the round in which today lies, of each recurring period.
+    basis, first, last, amount. `spans` tells the round in which today lies, of each recurring period, and `middles` the
+    first day of its middle month, by which a revision for a single round counts (`workflows.budgets.rules.counts`).
     """
     day = literal(today, Date)
     fixed_last = func.coalesce(Budget.ends, Budget.starts)
@@ -76,13 +78,31 @@ def open_budgets(
         *((Budget.period == p.value, literal(s[1], Date)) for p, s in spans.items()),
         else_=fixed_last,
     )
-    covering = aliased(BudgetRevision)
+    middle = case(
+        *(
+            (Budget.period == p.value, literal(day_, Date))
+            for p, day_ in middles.items()
+        ),
+        else_=Budget.starts,
+    )
+    counting = aliased(BudgetRevision)
     newest = (
-        select(func.max(covering.revision))
+        select(func.max(counting.revision))
         .where(
-            covering.budget_id == Budget.id,
-            covering.valid_from <= last,
-            or_(covering.valid_until.is_(None), covering.valid_until >= first),
+            counting.budget_id == Budget.id,
+            or_(
+                and_(counting.valid_until.is_(None), counting.valid_from <= last),
+                and_(
+                    counting.valid_until.is_not(None),
+                    or_(
+                        counting.valid_from == first,
+                        and_(
+                            counting.valid_from <= middle,
+                            counting.valid_until >= middle,
+                        ),
+                    ),
+                ),
+            ),
         )
         .correlate(Budget)
         .scalar_subquery()

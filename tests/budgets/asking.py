@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from storage.approvals.tables import Approval
 from storage.enums import Verdict
 from storage.people.tables import Person
 from tests.budgets.conftest import OLA, ORG, TIM, Money
 from workflows import clock, decisions, policy
 from workflows.actors import SYSTEM
-from workflows.approvals.forms import Decide, SubmitRequest
+from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
 from workflows.policies import service as policies
 
@@ -24,7 +25,11 @@ gates:
 
 
 def ask(
-    money: Money, amount: str = "1500", scope: str = "period", revision: int = 1
+    money: Money,
+    amount: str = "1500",
+    scope: str = "period",
+    revision: int = 1,
+    **more: object,
 ) -> int:
     """Tim asks for more; the request's id. From now on the policy has the gate for it."""
     text = policy.parse(POLICY)
@@ -47,6 +52,7 @@ def ask(
                         "amount": amount,
                         "scope": scope,
                     }
+                    | more
                 ),
                 reason="More labels",
                 request_key=f"view:{money.now.isoformat()}:{amount}",
@@ -59,14 +65,46 @@ def ask(
 
 
 def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -> None:
-    """Ola, who owns the budget, decides."""
+    """Ola, who owns the budget, decides on what the card shows now."""
     with money.db.begin() as session:
+        revision = session.get_one(Approval, approval_id).revision
         decisions.act(
             session,
             OLA,
-            Decide(approval_id=approval_id, revision=1, verdict=verdict, reason="-"),
+            Decide(
+                approval_id=approval_id, revision=revision, verdict=verdict, reason="-"
+            ),
             policy=money.policy,
             now=money.now + timedelta(minutes=1),
+            org_key=ORG,
+        )
+
+
+def look(money: Money, approval_id: int) -> str | None:
+    """What the clock does after the budget changed; how the requester was told that it stands."""
+    with money.db.begin() as session:
+        decisions.look_again(
+            session, approval_id, policy=money.policy, now=money.now, org_key=ORG
+        )
+    with money.db.read() as session:
+        return session.get_one(Approval, approval_id).moved
+
+
+def ask_again(money: Money, approval_id: int, stands: str | None = None) -> None:
+    """Tim asks for the same change to what there is now, as he was shown it."""
+    known = stands or look(money, approval_id) or "-"
+    with money.db.begin() as session:
+        decisions.act(
+            session,
+            TIM,
+            AskAgain(
+                approval_id=approval_id,
+                revision=session.get_one(Approval, approval_id).revision,
+                stands=known,
+            ),
+            policy=money.policy,
+            policy_id=1,
+            now=money.now,
             org_key=ORG,
         )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select, update
 
 from storage.budgets.tables import Budget, BudgetRevision
@@ -15,6 +16,7 @@ from workflows.budgets import intake, service
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.intake import RowOutcome
 from workflows.budgets.records import Burn
+from workflows.subjects import SubjectMoved
 
 ROW = {
     "project": "triage",
@@ -88,7 +90,8 @@ def test_an_approval_never_lowers_a_budget_that_grew_meanwhile(money: Money) -> 
     apply(money, {})
     waiting = ask(money, "1500", "onwards")
     apply(money, {"amount": "2000"})
-    decide(money, waiting)
+    with pytest.raises(SubjectMoved, match=r"is 2,000 EUR now; it was 1,000 EUR"):
+        decide(money, waiting)
     (burn,) = burns(money)
     assert burn.amount == 2000
 

@@ -18,6 +18,8 @@ NOTHING: tuple[str, ...] = ("",)
 
 CLICKS: dict[str, tuple[str, ...]] = {
     "approvals.answer": (SEEN, "{request}", "{request}:9"),
+    "approvals.ask_again": (f"{SEEN}:1/2026-01-01/open", "{request}:9:-", SEEN),
+    "approvals.keep": (f"{SEEN}:1/2026-01-01/open", "{request}:9"),
     "approvals.approve": (SEEN, "{request}", "{request}:9"),
     "approvals.approve_with": (SEEN, "{request}:9"),
     "approvals.away": NOTHING,

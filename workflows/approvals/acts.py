@@ -15,6 +15,7 @@ from workflows.approvals import (
     handover,
     information,
     judging,
+    moved,
     nudge,
     retraction,
     service,
@@ -23,6 +24,7 @@ from workflows.approvals.door import Entered, Rule
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import (
     Answer,
+    AskAgain,
     AskInformation,
     BreakGlass,
     ClaimMet,
@@ -92,6 +94,13 @@ ACTS: Mapping[type[OnRequest], Act] = {
     Edit: Act(
         Rule("approval.edit", door.requester("approval.edit", editing.NOT_YOURS)),
         editing.edit,
+    ),
+    AskAgain: Act(
+        Rule(
+            "approval.ask_again",
+            door.requester("approval.ask_again", editing.NOT_YOURS),
+        ),
+        moved.ask_again,
     ),
     Withdraw: Act(
         Rule(

@@ -192,6 +192,7 @@ def _material(
         facts=change.prepared.facts,
         edition=head.edition + 1,
         has_more=True,
+        moved=None,
     )
     _restage(session, change, plan, around)
     endings.tell(session, head, "edited", edit_id, around)

@@ -131,5 +131,11 @@ class Edit(OnRequest):
     """What the form is about, where whoever sends it knows; another kind than the request's is refused."""
 
 
+class AskAgain(OnRequest):
+    """The requester asks for the same change to what there is by now, as it was shown to them (`stands`)."""
+
+    stands: str = Field(min_length=1, max_length=100)
+
+
 class TakeBack(OnRequest):
     """Somebody's own verdict counts no more."""

@@ -34,7 +34,7 @@ from workflows.approvals.rules import (
 from workflows.approvals.stages import Bound, Stage
 from workflows.errors import NotFound
 from workflows.policy import Policy, naming
-from workflows.subjects import SubjectType, Words
+from workflows.subjects import Movable, Moved, SubjectType, Words
 
 NO_REQUEST = "There is no such request here any more. `/mlgov approvals` lists what waits for you."
 """Said of a request that is not there, and of one that is not for who asks."""
@@ -103,6 +103,14 @@ def cards(
             session, head.subject_id, facts, policy=policy, now=now
         )
 
+    def moved(head: Any) -> Moved | None:
+        subject = subjects[head.subject_type]
+        if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
+            return None
+        return subject.moved(
+            session, head.subject_id, head.facts, policy=policy, now=now
+        )
+
     extras = more.extras(
         session,
         [id_ for id_, head in heads.items() if head.has_more],
@@ -124,6 +132,7 @@ def cards(
             now=now,
             words=told(id_, heads[id_].facts),
             is_editable=subjects[heads[id_].subject_type].is_editable,
+            moved=moved(heads[id_]),
         )
         for id_ in ids
         if id_ in heads
@@ -276,6 +285,7 @@ def _card(
     now: datetime,
     words: Words,
     is_editable: bool,
+    moved: Moved | None,
 ) -> Card:
     given_ = tuple(
         Line(
@@ -370,6 +380,7 @@ def _card(
         added=bound.added,
         bars=bound.bars if is_pending else (),
         stuck=bound.stuck if is_pending else "",
+        moved=moved,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from storage.enums import ApprovalState, Ask, ConditionState, Verdict
 from workflows.approvals.extras import Condition, Edit, Extras, Question, Someone
 from workflows.approvals.stages import Dropped, Mode, Way
-from workflows.subjects import Words
+from workflows.subjects import Moved, Words
 
 __all__ = [
     "Card",
@@ -161,6 +161,8 @@ class Card:
     """What bars the step now, whoever approves it, in words."""
     stuck: str = ""
     """Why a stage that has to decide too could never pass."""
+    moved: Moved | None = None
+    """How what is asked about differs from what was shown, while it waits."""
 
     @property
     def question(self) -> Question | None:

@@ -15,6 +15,7 @@ from workflows.approvals import (
     clocks,
     door,
     endings,
+    moved,
     people,
     reads,
     refusals,
@@ -50,6 +51,7 @@ def decide(
             )
         )
     if form.verdict is Verdict.APPROVE:
+        moved.require_unmoved(session, head, around)
         rereading.require_as_shown(session, at, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(

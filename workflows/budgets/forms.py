@@ -150,6 +150,8 @@ class IncreaseBudget(BaseModel):
     """The budget's revision that the form showed."""
     amount: Amount
     scope: Literal["period", "onwards"]
+    first: date | None = None
+    """The first day of the round that the form showed, where it says so."""
 
 
 class SummaryForm(BaseModel):

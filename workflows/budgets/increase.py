@@ -1,5 +1,6 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,21 +10,23 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries as approvals
 from storage.budgets import queries
 from storage.budgets.tables import Budget, BudgetRevision
-from storage.enums import ApprovalState, CostBasis
+from storage.enums import ApprovalState, CostBasis, Period
 from storage.money import money_text
 from storage.projects.tables import Project
-from workflows import permissions, wording
+from workflows import permissions, resting, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, rules, service
+from workflows.budgets import alerts, asking, rules, service
 from workflows.budgets.forms import IncreaseBudget
+from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
 from workflows.subjects import (
+    Moved,
     Prepared,
     ReadAgain,
-    Rest,
+    SubjectMoved,
     Words,
     project_facts,
     project_rests,
@@ -33,7 +36,12 @@ TYPE = "budget"
 
 
 class BudgetIncrease:
-    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`."""
+    """A subject type (see `workflows.subjects`): its subject is a budget, its form `IncreaseBudget`.
+
+    What is asked is a change to the amounts that were shown: each month gets as much more as the card said. A request
+    keeps the days of its round and the amounts on which it was asked, so that neither another fiscal year nor another
+    amount makes anything else of it.
+    """
 
     gate = "budget_increase"
     is_editable = True
@@ -65,7 +73,7 @@ class BudgetIncrease:
             raise InvalidInput(
                 "This budget has no open round now, so there is nothing to raise."
             )
-        if form.revision != burn.revision:
+        if form.revision != burn.revision or form.first not in (None, burn.span.first):
             raise Stale(
                 "The budget changed while the window was open. Close it and open it again.",
                 field="amount",
@@ -85,6 +93,7 @@ class BudgetIncrease:
             )
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
+        shown = asking.pieces(session, budget, burn.span, form.scope)
         return Prepared(
             subject_id=budget.id,
             project_id=project.id,
@@ -99,12 +108,13 @@ class BudgetIncrease:
                 "period": burn.period_words,
                 "period_start": burn.span.first.isoformat(),
                 "period_end": burn.span.last.isoformat(),
+                "shown": asking.stored(shown),
             },
             people=_people(budget, project),
             conditions=_conditions(
                 burn.amount, form.amount, burn.currency, form.scope, project
             ),
-            rests=_rests(burn.amount, burn.currency, project),
+            rests=project_rests(project),
         )
 
     def read_again(
@@ -120,12 +130,8 @@ class BudgetIncrease:
         budget = queries.find_budget(session, subject_id)
         if budget is None:
             return None
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
-        )
         revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
+        current = rules.amount_in(service.amounts(revisions), asking.span(facts))
         if current is None:
             return None
         project = queries.project(session, budget.project_id)
@@ -137,7 +143,7 @@ class BudgetIncrease:
                 facts["scope"],
                 project,
             ),
-            rests=_rests(current.amount, facts["currency"], project),
+            rests=project_rests(project),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -162,63 +168,27 @@ class BudgetIncrease:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """Approved: the budget gets a new revision. What the old amount had crossed is not told again.
+        """Approved: every round that was asked about gets as much more as was shown, by new revisions.
 
-        A budget that grew to as much or more while the request waited stays: an approval never lowers one.
+        What the old amount had crossed is not told again. Raises SubjectMoved where the amounts aren't those that were
+        shown.
         """
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
-        )
-        revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
-        if current is not None and current.amount >= Decimal(facts["new"]):
-            audit.record(
-                session,
-                actor,
-                "budget.kept",
-                (TYPE, budget.id),
-                now=now,
-                approval=approval_id,
-                revision=current.revision,
-                amount=money_text(current.amount),
-            )
-            alerts.refresh_cards(session, budget.id, now=now)
-            return
-        budget.revision += 1
-        only = facts["scope"] == "period"
-        session.add(
-            BudgetRevision(
-                budget_id=budget.id,
-                revision=budget.revision,
-                amount=Decimal(facts["new"]),
-                valid_from=span.first,
-                valid_until=span.last if only else None,
-                approval_id=approval_id,
-                created_at=now,
-            )
-        )
-        session.flush()
-        audit.record(
-            session,
-            actor,
-            "budget.raised",
-            (TYPE, budget.id),
-            now=now,
-            approval=approval_id,
-            revision=budget.revision,
-            old=facts["old"],
-            new=facts["new"],
-            currency=facts["currency"],
-            scope=facts["scope"],
-        )
-        alerts.evaluate(
-            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
-        )
-        alerts.refresh_cards(session, budget.id, now=now)
+        moved = self.moved(session, subject_id, facts, policy=policy, now=now)
+        if moved is not None:
+            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
+        more = Decimal(facts["new"]) - Decimal(facts["old"])
+        current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
+        raised = [
+            Piece(piece.first, piece.last, piece.amount + more) for piece in current
+        ]
+        if facts["scope"] == "onwards":
+            raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
+        before = [piece.amount for piece in current]
+        _revise(session, actor, budget, approval_id, facts, before, raised, "budget.raised", now)  # fmt: skip
+        _follow(session, budget, policy=policy, now=now)
 
     def close(
         self,
@@ -246,18 +216,22 @@ class BudgetIncrease:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """The budget goes back by a new revision, unless another has changed it since."""
+        """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
+        since keep that, and what other approvals added stays."""
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             return
-        span = rules.Span(
-            date.fromisoformat(facts["period_start"]),
-            date.fromisoformat(facts["period_end"]),
+        amounts = asking.amounts(session, budget)
+        left = rules.without(
+            amounts,
+            approval_id,
+            Period(budget.period),
+            asking.span(facts),
+            onwards=facts["scope"] == "onwards",
+            ends=budget.ends,
         )
-        revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), span)
-        made = {one.revision for one in revisions if one.approval_id == approval_id}
-        if current is None or current.revision not in made:
+        if not left:
+            current = rules.amount_in(amounts, asking.span(facts))
             audit.record(
                 session,
                 actor,
@@ -269,35 +243,77 @@ class BudgetIncrease:
             )
             alerts.refresh_cards(session, budget.id, now=now)
             return
-        budget.revision += 1
-        session.add(
-            BudgetRevision(
-                budget_id=budget.id,
-                revision=budget.revision,
-                amount=Decimal(facts["old"]),
-                valid_from=span.first,
-                valid_until=span.last if facts["scope"] == "period" else None,
-                approval_id=approval_id,
-                created_at=now,
-            )
+        more = Decimal(facts["new"]) - Decimal(facts["old"])
+        before = [piece.amount + more for piece in left]
+        _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)  # fmt: skip
+        _follow(session, budget, policy=policy, now=now)
+
+    def moved(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Moved | None:
+        """How the amounts that were asked about differ from those that were shown; None where they are the same."""
+        budget = queries.find_budget(session, subject_id)
+        if budget is None:
+            return None
+        current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
+        shown = asking.shown(session, budget, facts)
+        difference = rules.first_difference(shown, current)
+        if difference is None:
+            return None
+        burn = service.burn_of(session, budget, policy=policy, now=now)
+        stands = burn.span.first.isoformat() if burn is not None else "over"
+        mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
+        told = _difference_words(facts, difference)
+        left = burn.amount if burn is not None else difference[2]
+        keep = f"Keep {_plain(left)} {facts['currency']}" if left else "Withdraw"
+        wanted = asking.wanted(burn, facts)
+        if burn is None or wanted is None:
+            return Moved(told, mark, keep=keep)
+        return Moved(
+            told,
+            mark,
+            again=f"Ask for {_plain(wanted)} {burn.currency}",
+            asks=_asks(
+                burn.period_words,
+                facts["scope"],
+                burn.currency,
+                wanted - burn.amount,
+                asking.pieces(session, budget, burn.span, facts["scope"]),
+            ),
+            keep=keep,
         )
-        session.flush()
-        audit.record(
-            session,
-            actor,
-            "budget.put_back",
-            (TYPE, budget.id),
-            now=now,
-            approval=approval_id,
-            revision=budget.revision,
-            old=facts["new"],
-            new=facts["old"],
-            currency=facts["currency"],
+
+    def again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> IncreaseBudget | None:
+        """As much more on what there is now, in the round that is open; None where the round that was asked about is
+        over, or none is open."""
+        budget = queries.find_budget(session, subject_id)
+        burn = (
+            service.burn_of(session, budget, policy=policy, now=now) if budget else None
         )
-        alerts.evaluate(
-            session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        wanted = asking.wanted(burn, facts)
+        if burn is None or wanted is None:
+            return None
+        return IncreaseBudget(
+            budget_id=burn.budget_id,
+            revision=burn.revision,
+            amount=wanted,
+            scope=facts["scope"],
+            first=burn.span.first,
         )
-        alerts.refresh_cards(session, budget.id, now=now)
 
     def words(
         self,
@@ -319,6 +335,8 @@ class BudgetIncrease:
         )
         which = f"{facts['period']}'s budget"
         since = "" if facts["scope"] == "period" else ", and from then on"
+        shown = asking.shown(session, budget, facts) if budget else ()
+        stands = asking.stands(session, budget, facts) if budget else None
         detail = [("For", facts["period"] + since)]
         burn = (
             service.burn_of(session, budget, policy=policy, now=now) if budget else None
@@ -334,12 +352,106 @@ class BudgetIncrease:
         detail.append(("Basis", CostBasis(facts["basis"]).value))
         return Words(
             project=name,
-            asks=f"raise {which}{since}: {_plain(old)} → {_plain(new)} {currency} (+{_share(old, new)})",
-            stays=f"the budget stays at {_plain(old)} {currency}",
-            done=f"{which} for {name} is now {_plain(new)} {currency}{since}",
+            asks=_asks(facts["period"], facts["scope"], currency, new - old, shown),
+            stays=f"the budget stays at {_plain(old if stands is None else stands)} {currency}",
+            done=f"{which} for {name} is now {_plain(new)} {currency}"
+            + (since if len(shown) < 2 else _later(shown, new - old, currency)),
             facts=tuple(detail),
-            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}",
+            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}"
+            if stands in (old, new, None) and len(shown) < 2
+            else f"{which} for {name} is without these {_plain(new - old)} {currency} again{since}",
         )
+
+
+def _revise(
+    session: Session,
+    actor: Actor,
+    budget: Budget,
+    approval_id: int,
+    facts: dict[str, Any],
+    before: Sequence[Decimal],
+    after: Sequence[Piece],
+    action: str,
+    now: datetime,
+) -> None:
+    """One revision and one entry of the ledger for each stretch of rounds whose amount is the same."""
+    for old, piece in zip(before, after, strict=True):
+        budget.revision += 1
+        session.add(
+            BudgetRevision(
+                budget_id=budget.id,
+                revision=budget.revision,
+                amount=piece.amount,
+                valid_from=piece.first,
+                valid_until=piece.last,
+                approval_id=approval_id,
+                created_at=now,
+            )
+        )
+        audit.record(
+            session,
+            actor,
+            action,
+            (TYPE, budget.id),
+            now=now,
+            approval=approval_id,
+            revision=budget.revision,
+            old=money_text(old),
+            new=money_text(piece.amount),
+            first=piece.first.isoformat(),
+            last=piece.last.isoformat() if piece.last else None,
+            currency=facts["currency"],
+            scope=facts["scope"],
+        )
+    session.flush()
+
+
+def _follow(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> None:
+    resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
+    alerts.evaluate(
+        session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+    )
+    alerts.refresh_cards(session, budget.id, now=now)
+
+
+def _difference_words(
+    facts: dict[str, Any], difference: tuple[date, Decimal | None, Decimal | None]
+) -> str:
+    day, before, after = difference
+    currency = facts["currency"]
+    is_first = day.isoformat() == facts["period_start"]
+    which = f"{facts['period']}'s budget"
+    if not is_first:
+        which = f"from {wording.day(day)} on, the budget"
+    was = f"{_plain(before)} {currency}" if before is not None else "not set"
+    stands = f"is {_plain(after)} {currency} now" if after is not None else "ends"
+    return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
+
+
+def _asks(
+    period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]
+) -> str:
+    """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
+    old = shown[0].amount if shown else Decimal(0)
+    change = f"{_plain(old)} → {_plain(old + more)} {currency} (+{_share(old, more)})"
+    if len(shown) < 2:
+        since = "" if scope == "period" else ", and from then on"
+        return f"raise {period}'s budget{since}: {change}"
+    return f"raise {period}'s budget: {change}{_later(shown, more, currency, with_old=True)}"
+
+
+def _later(
+    shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False
+) -> str:
+    """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
+    told = []
+    for piece in shown[1:3]:
+        amount = f"{_plain(piece.amount + more)} {currency}"
+        if with_old:
+            amount = f"{_plain(piece.amount)} → {amount}"
+        told.append(f"from {wording.day(piece.first)} on {amount}")
+    rest = ", and later months by as much" if len(shown) > 3 else ""
+    return f", and {', '.join(told)}{rest}"
 
 
 def _conditions(
@@ -355,19 +467,6 @@ def _conditions(
         "increase.scope": scope,
         **project_facts(project),
     }
-
-
-def _rests(current: Decimal, currency: str, project: Project) -> tuple[Rest, ...]:
-    """What a request to raise it rests on: the amount that there is without it."""
-    return (
-        Rest(
-            "budget",
-            "the budget",
-            money_text(current),
-            f"{_plain(current)} {currency}",
-        ),
-        *project_rests(project),
-    )
 
 
 def _people(budget: Budget, project: Project) -> dict[str, str | None]:
@@ -386,8 +485,8 @@ def _plain(amount: Decimal) -> str:
     return f"{amount:,.{places}f}"
 
 
-def _share(old: Decimal, new: Decimal) -> str:
-    share = (new - old) * 100 / old
+def _share(old: Decimal, more: Decimal) -> str:
+    share = more * 100 / old if old else Decimal(100)
     return f"{share:,.0f} %" if share >= 1 else "less than 1 %"
 
 

@@ -13,7 +13,7 @@ from storage.money import money_text
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, allocation, loading
+from workflows.budgets import alerts, allocation, increase, loading
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Refusal
 from workflows.budgets.notices import LoadRefused
@@ -189,6 +189,12 @@ def apply_rows(
     session.flush()
     for project_id in sorted({budget.project_id for budget in touched}):
         _follow_on(session, project_id)
+    resting.changed_in(
+        session,
+        {budget.project_id for budget in touched},
+        now=now,
+        subject_type=increase.TYPE,
+    )
     crossings = alerts.evaluate(
         session, policy=policy, org_key=org_key, now=now, budgets=touched, silent=True
     )
@@ -292,7 +298,6 @@ def _apply(
         amount=money_text(row.amount),
         revision=budget.revision,
     )
-    resting.changed(session, "budget", [budget.id], now=now)
     return RowOutcome(line, project.key, "updated", changes), budget
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from storage.enums import ApprovalState, CostBasis
-from workflows.budgets.rules import Likely, Span
+from workflows.budgets.rules import Likely, Piece, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,8 @@ class BudgetDetail:
     revisions: tuple[Revision, ...]
     likely: Likely | None
     asked: Asked | None
+    later: tuple[Piece, ...] = ()
+    """What the rounds after the open one have, where that is another amount."""
 
 
 @dataclass(frozen=True, slots=True)

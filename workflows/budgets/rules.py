@@ -1,7 +1,7 @@
 """Budgets as arithmetic: periods, thresholds, what is likely by the end. Values in, values out."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median
@@ -33,6 +33,21 @@ class Amount:
     amount: Decimal
     valid_from: date
     valid_until: date | None
+    approval_id: int | None = None
+    """The approval that made it; None where a file said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rounds in a row, from `first` to `last` (None: from then on), each of which has the same amount."""
+
+    first: date
+    last: date | None
+    amount: Decimal
+
+
+LENGTHS = {Period.MONTH: 1, Period.QUARTER: 3, Period.FISCAL_YEAR: 12}
+"""The months of a round that recurs."""
 
 
 def _months_on(first: date, months: int) -> date:
@@ -51,7 +66,7 @@ def span_on(
     if period is Period.FIXED:
         last = ends or starts
         return Span(starts, last) if starts <= day <= last else None
-    length = {Period.MONTH: 1, Period.QUARTER: 3, Period.FISCAL_YEAR: 12}[period]
+    length = LENGTHS[period]
     back = (day.month - fiscal_month) % 12 % length if length > 1 else 0
     first = _months_on(day.replace(day=1), -back)
     span = Span(first, _months_on(first, length) - timedelta(days=1))
@@ -71,15 +86,197 @@ def span_words(period: Period, span: Span) -> str:
     return f"{span.first.day} {span.first:%b} to {span.last.day} {span.last:%b %Y}"
 
 
+def middle(span: Span) -> date:
+    """The first day of a round's middle month."""
+    months = _months_between(span.first, span.last) + 1
+    return _months_on(span.first.replace(day=1), months // 2)
+
+
+def _months_between(earlier: date, later: date) -> int:
+    return (later.year - earlier.year) * 12 + later.month - earlier.month
+
+
+def counts(amount: Amount, span: Span) -> bool:
+    """Whether a revision is one of those that say what a round has.
+
+    One without an end counts from the round in which it starts. One for a single round has that round's first day;
+    where the fiscal year was moved since, so that there is no such round any more, it counts in the one round whose
+    middle month it covers, and never in two.
+    """
+    if amount.valid_until is None:
+        return amount.valid_from <= span.last
+    return (
+        amount.valid_from == span.first
+        or amount.valid_from <= middle(span) <= amount.valid_until
+    )
+
+
 def amount_in(amounts: Iterable[Amount], span: Span) -> Amount | None:
-    """The newest revision that covers a round's first day, or that starts within it."""
-    covering = [
-        item
-        for item in amounts
-        if item.valid_from <= span.last
-        and (item.valid_until is None or item.valid_until >= span.first)
+    """The newest revision that counts in a round; None where there is none."""
+    counting = [amount for amount in amounts if counts(amount, span)]
+    return max(counting, key=lambda amount: amount.revision, default=None)
+
+
+def rounds_from(
+    amounts: Collection[Amount], period: Period, span: Span, ends: date | None
+) -> Iterator[Span]:
+    """The rounds from `span` on, in its own rhythm and not in that of today's fiscal year, until all that follow have
+    what the last has. A budget that `ends` has none after that day."""
+    yield span
+    if period is Period.FIXED:
+        return
+    days = [span.last, *(amount.valid_from for amount in amounts)]
+    days += [amount.valid_until for amount in amounts if amount.valid_until is not None]
+    current = span
+    while current.first <= max(days):
+        first = _months_on(current.first, LENGTHS[period])
+        current = Span(first, _months_on(first, LENGTHS[period]) - timedelta(days=1))
+        if ends is not None and current.last > ends:
+            return
+        yield current
+
+
+def _last_day(period: Period, span: Span, ends: date | None) -> date | None:
+    """The last day of the last round of a budget, in the rhythm of `span`; None where it goes on."""
+    if ends is None:
+        return None
+    length = LENGTHS[period]
+    rounds = _months_between(span.first, ends + timedelta(days=1)) // length
+    return _months_on(span.first, max(rounds, 1) * length) - timedelta(days=1)
+
+
+def pieces(
+    amounts: Collection[Amount],
+    period: Period,
+    span: Span,
+    *,
+    onwards: bool,
+    ends: date | None,
+) -> tuple[Piece, ...]:
+    """What a budget has in one round, or from it on; empty where it has nothing there."""
+    return _stretched(
+        {
+            round_: counting.amount
+            for round_ in _covered(amounts, period, span, onwards, ends)
+            if (counting := amount_in(amounts, round_)) is not None
+        },
+        period,
+        span,
+        onwards,
+        ends,
+    )
+
+
+def _covered(
+    amounts: Collection[Amount],
+    period: Period,
+    span: Span,
+    onwards: bool,
+    ends: date | None,
+) -> list[Span]:
+    return list(rounds_from(amounts, period, span, ends)) if onwards else [span]
+
+
+def _stretched(
+    by_round: Mapping[Span, Decimal],
+    period: Period,
+    span: Span,
+    onwards: bool,
+    ends: date | None,
+) -> tuple[Piece, ...]:
+    """Rounds in a row with one amount as one piece; the last round stands for all that follow it."""
+    joined: list[Piece] = []
+    for round_, amount in by_round.items():
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.last is not None
+            and before.amount == amount
+            and before.last + timedelta(days=1) == round_.first
+        ):
+            joined[-1] = replace(before, last=round_.last)
+        else:
+            joined.append(Piece(round_.first, round_.last, amount))
+    if joined and onwards and period is not Period.FIXED:
+        joined[-1] = replace(joined[-1], last=_last_day(period, span, ends))
+    return tuple(joined)
+
+
+def without(
+    amounts: Collection[Amount],
+    approval_id: int,
+    period: Period,
+    span: Span,
+    *,
+    onwards: bool,
+    ends: date | None,
+) -> tuple[Piece, ...]:
+    """What the rounds of an approval have once its own change is taken back, where that still stands in them.
+
+    It doesn't in rounds for which a file has said an amount since. What other approvals changed stays.
+    """
+    own = [amount for amount in amounts if amount.approval_id == approval_id]
+    if not own:
+        return ()
+    begun = min(amount.revision for amount in own)
+    earlier = [amount for amount in amounts if amount.revision < begun]
+    said_since = [
+        amount
+        for amount in amounts
+        if amount.approval_id is None and amount.revision > begun
     ]
-    return max(covering, key=lambda item: item.revision, default=None)
+    left: list[dict[Span, Decimal]] = [{}]
+    for round_ in _covered(amounts, period, span, onwards, ends):
+        raised, before = amount_in(own, round_), amount_in(earlier, round_)
+        current = amount_in(amounts, round_)
+        if (
+            raised is None
+            or before is None
+            or current is None
+            or any(counts(amount, round_) for amount in said_since)
+        ):
+            left.append({})
+        else:
+            left[-1][round_] = current.amount - (raised.amount - before.amount)
+    # Only rounds after which nothing differs stand for all that follow; the others are for themselves.
+    return tuple(
+        piece
+        for place, by_round in enumerate(left)
+        for piece in _stretched(
+            by_round, period, span, onwards and place == len(left) - 1, ends
+        )
+    )
+
+
+def first_difference(
+    shown: Sequence[Piece], now: Sequence[Piece]
+) -> tuple[date, Decimal | None, Decimal | None] | None:
+    """From which day on two lists of pieces differ, and what each has from there; None when they are the same."""
+    days = {piece.first for piece in (*shown, *now)}
+    days |= {
+        piece.last + timedelta(days=1)
+        for piece in (*shown, *now)
+        if piece.last is not None
+    }
+    return next(
+        (
+            (day, before, after)
+            for day in sorted(days)
+            if (before := _on(shown, day)) != (after := _on(now, day))
+        ),
+        None,
+    )
+
+
+def _on(given: Sequence[Piece], day: date) -> Decimal | None:
+    return next(
+        (
+            piece.amount
+            for piece in given
+            if piece.first <= day and (piece.last is None or day <= piece.last)
+        ),
+        None,
+    )
 
 
 def crossed(

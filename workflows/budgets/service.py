@@ -34,7 +34,7 @@ NO_BUDGET = "There is no such budget here. `/mlgov budget` lists yours."
 def amounts(revisions: Collection[BudgetRevision]) -> list[rules.Amount]:
     """A budget's revisions as values."""
     return [
-        rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until)
+        rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until, r.approval_id)
         for r in revisions
     ]
 
@@ -361,6 +361,13 @@ def detail(
         ),
         likely=_likely(session, burn_, now.date()),
         asked=asked(session, budget.id, burn_.span.first),
+        later=rules.pieces(
+            amounts(revisions),
+            Period(budget.period),
+            burn_.span,
+            onwards=True,
+            ends=budget.ends,
+        )[1:],
     )
 
 

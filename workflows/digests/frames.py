@@ -115,7 +115,16 @@ def _money(
         if (found := _round(period, span.today, policy))
     }
     budgets = _frame(
-        statements.open_budgets(session, sight.within, today=span.today, spans=rounds),
+        statements.open_budgets(
+            session,
+            sight.within,
+            today=span.today,
+            spans=rounds,
+            middles={
+                period: budget_rules.middle(budget_rules.Span(*days))
+                for period, days in rounds.items()
+            },
+        ),
         [
             "budget_id",
             "project_id",

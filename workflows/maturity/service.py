@@ -69,9 +69,21 @@ __all__ = [
 
 
 def adopt_rubric(
-    session: Session, actor: Actor, found: RubricText, *, now: datetime
-) -> None:
-    """Put a rubric in force for the next cycle; cycles that are open keep theirs."""
+    session: Session,
+    actor: Actor,
+    found: RubricText,
+    *,
+    now: datetime,
+    only_new: bool = False,
+) -> bool:
+    """Put a rubric in force for the next cycle; cycles that are open keep theirs.
+
+    With `only_new` one that another has replaced stays replaced: False, and nothing is changed.
+    """
+    current = queries.current_rubric(session)
+    is_other = current is not None and current.sha256 != found.sha256
+    if only_new and is_other and queries.has_had_rubric(session, found.sha256):
+        return False
     if queries.adopt_rubric(session, found.sha256, found.text, now):
         audit.record(
             session,
@@ -81,3 +93,4 @@ def adopt_rubric(
             now=now,
             sha256=found.sha256,
         )
+    return True

@@ -21,9 +21,11 @@ from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
 from workflows.subjects import (
+    Moved,
     Prepared,
     ReadAgain,
     Rest,
+    SubjectMoved,
     Words,
     project_facts,
     project_rests,
@@ -122,21 +124,13 @@ class MilestoneReschedule:
         policy: Policy,
         now: datetime,
     ) -> None:
-        """Approved: the milestone moves. One that was met or dropped while the request waited stays as it is."""
+        """Approved: the milestone moves. Raises SubjectMoved where it isn't due on the day that was shown any more."""
         row = queries.lock(session, subject_id)
         if row is None:
             raise NotFound(reads.NO_MILESTONE)
-        if row.actual is not None or row.dropped_at is not None:
-            audit.record(
-                session,
-                actor,
-                "milestone.kept",
-                (TYPE, row.id),
-                now=now,
-                approval=approval_id,
-            )
-            follow(session, [row], policy=policy, now=now)
-            return
+        moved = self.moved(session, subject_id, facts, policy=policy, now=now)
+        if moved is not None:
+            raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         changes.move(
             session,
             actor,
@@ -178,7 +172,10 @@ class MilestoneReschedule:
         row = queries.lock(session, subject_id)
         if row is None:
             return
-        is_ours = row.forecast == date.fromisoformat(facts["new"])
+        is_ours = any(
+            last.approval_id == approval_id
+            for last in queries.moves(session, row.id, most=1)
+        )
         if row.actual is not None or row.dropped_at is not None or not is_ours:
             audit.record(
                 session,
@@ -200,6 +197,58 @@ class MilestoneReschedule:
             policy=policy,
             now=now,
         )
+
+    def moved(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Moved | None:
+        """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
+        row = queries.find(session, subject_id)
+        if row is None:
+            return None
+        mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
+        if row.dropped_at is not None:
+            return Moved(f"{title} was dropped since this was asked", mark)
+        if row.actual is not None:
+            return Moved(f"{title} was met on {day(row.actual)}", mark)
+        old = date.fromisoformat(facts["old"])
+        if row.forecast == old:
+            return None
+        told = f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
+        keep = f"Keep {day(row.forecast)}"
+        wanted = _wanted(row, facts, policy=policy, now=now)
+        if wanted is None:
+            return Moved(told, mark, keep=keep)
+        return Moved(
+            told,
+            mark,
+            again=f"Ask for {day(wanted)}",
+            asks=f"move {title}: {day(row.forecast)} → {day(wanted)} (+{counted((wanted - row.forecast).days, 'day')})",
+            keep=keep,
+        )
+
+    def again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Reschedule | None:
+        """As many days later than it is due now; None where that day has passed, or nothing is left to move."""
+        row = queries.find(session, subject_id)
+        if row is None or row.actual is not None or row.dropped_at is not None:
+            return None
+        wanted = _wanted(row, facts, policy=policy, now=now)
+        if wanted is None:
+            return None
+        return Reschedule(milestone_id=row.id, revision=row.revision, new=wanted)
 
     def words(
         self,
@@ -233,7 +282,7 @@ class MilestoneReschedule:
         return Words(
             project=name,
             asks=f"move {title}: {day(old)} → {day(new)} (+{later})",
-            stays=f"it stays due on {day(old)}",
+            stays=f"it stays due on {day(row.forecast if row else old)}",
             done=f"{title} of {name} is now due on {day(new)}",
             facts=tuple(detail),
             undone=f"{title} of {name} is due on {day(old)} again",
@@ -250,15 +299,23 @@ def _conditions(row: Milestone, new: date, project: Project) -> Facts:
 
 
 def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
-    """What a request for another day rests on: the days that there are without it, and whether it is still to come."""
+    """What a request for another day rests on beside the day that there is without it: the plan, and whether it is still
+    to come."""
     state = "dropped" if row.dropped_at else "met" if row.actual else "open"
     return (
-        Rest("due", "due", row.forecast.isoformat(), day(row.forecast)),
         Rest("plan", "first planned for", row.baseline.isoformat(), day(row.baseline)),
         Rest("state", "the milestone is", state, state),
         Rest("milestone.type", "type", row.type, row.type.replace("_", " ")),
         *project_rests(project),
     )
+
+
+def _wanted(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> date | None:
+    later = date.fromisoformat(facts["new"]) - date.fromisoformat(facts["old"])
+    wanted = row.forecast + later
+    return wanted if wanted >= reads.today_of(policy, now) else None
 
 
 def _people(project: Project) -> dict[str, str | None]:

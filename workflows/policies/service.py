@@ -50,10 +50,37 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
     return version_id
 
 
+def replaced(session: Session, text: PolicyText) -> tuple[int, int] | None:
+    """The version that a text was, and the one that is in force in its place; None for a text that is in force, or that
+    never was."""
+    known, current = queries.find_version(session, text.sha256), in_force(session)
+    if known is None or current is None or known == current:
+        return None
+    return known, current
+
+
+def replaced_words(place: str, was: int, current: int) -> str:
+    """What is said of a file that says an earlier version."""
+    return (
+        f"{place} is version {was} of the policy, which version {current} has replaced; version {current} stays in force. "
+        f"To go back to it, run `mlgov policy apply {place} --again`; `mlgov policy show > {place}` writes down what is in force."
+    )
+
+
+def lock(session: Session) -> None:
+    """Let nobody else put a policy in force until this transaction ends."""
+    queries.lock(session)
+
+
 def in_force(session: Session) -> int | None:
     """The version that the ledger says was put in force last; None before the first."""
     last = queries.last_adopted(session)
     return int(last) if last else None
+
+
+def written(session: Session, version_id: int) -> str:
+    """The text of a version as it is stored, whether or not this release can read it."""
+    return queries.get_text(session, version_id)
 
 
 def text(session: Session, version_id: int) -> PolicyText:

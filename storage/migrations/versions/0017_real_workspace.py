@@ -378,9 +378,12 @@ def _keep_what_was_told_early() -> None:
                     told_at=made_at,
                 )
             )
+    # What a request asks to change, and that it isn't what was shown any more.
+    op.add_column("approval", sa.Column("moved", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("approval", "moved")
     op.drop_index(op.f("ix_slack_alias_person_id"), table_name="slack_alias")
     op.drop_table("slack_alias")
     op.drop_column("inbox", "done_at")
