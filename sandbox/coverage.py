@@ -203,7 +203,7 @@ GAPS: tuple[Gap, ...] = (
         ),
         arguments=(
             "conversations.info include_locale", "users.info include_locale", "users.list include_locale",
-            "users.profile.get include_labels",
+            "users.profile.get include_labels", "auth.teams.list include_icon",
         ),
         events=(
             "dnd_updated", "dnd_updated_user", "email_domain_changed", "emoji_changed", "subteam_self_added",
@@ -214,7 +214,7 @@ GAPS: tuple[Gap, ...] = (
     Gap(
         "administration",
         methods=(
-            "admin.*", "apps.activities.list", "apps.icon.set", "apps.managed.permissions.set", "apps.manifest.*", "auth.teams.list",
+            "admin.*", "apps.activities.list", "apps.icon.set", "apps.managed.permissions.set", "apps.manifest.*",
             "developer.*", "team.accessLogs", "team.billableInfo", "team.billing.info", "team.integrationLogs",
             "team.preferences.list", "tooling.tokens.rotate",
         ),

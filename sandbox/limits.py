@@ -14,6 +14,7 @@ SPECIAL = {"auth.test": 600, "chat.postMessage": None}
 METHOD_TIER = {
     "api.test": 4,
     "apps.connections.open": 3,
+    "auth.teams.list": 2,
     "bots.info": 3,
     "chat.delete": 3,
     "chat.getPermalink": None,  # documented as special, without a number

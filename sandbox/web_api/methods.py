@@ -44,6 +44,7 @@ _MANAGE = ("channels:manage", "groups:write", "im:write", "mpim:write")
 METHODS: dict[str, Method] = {
     "api.test": Method(about.api_test, token="none"),  # noqa: S106 - a kind of token
     "apps.connections.open": Method(connections_open, token="app"),  # noqa: S106 - a kind of token
+    "auth.teams.list": Method(users.teams),
     "auth.test": Method(users.auth_test, token="any"),  # noqa: S106
     "bots.info": Method(about.bot_info, ("users:read",)),
     "chat.delete": Method(chat.delete, ("chat:write",)),

@@ -30,6 +30,19 @@ def auth_test(call: Call) -> Answer:
     return answer
 
 
+def teams(call: Call) -> Answer:
+    """auth.teams.list: the workspaces that the app is installed in."""
+    world = call.world
+    own = [
+        one
+        for one in world.teams.values()
+        if not one.foreign and (world.app.org_wide or one.id == world.app.team_id)
+    ]
+    page, cursor = call.page(own, call.whole("limit", 100, 1, 1000))
+    shown = [{"id": one.id, "name": one.name} for one in page]
+    return {"ok": True, "teams": shown, **paged(cursor)}
+
+
 def info(call: Call) -> Answer:
     """users.info."""
     user = call.user(call.needed("user", "user_not_found"))

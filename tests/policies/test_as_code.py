@@ -1,15 +1,29 @@
 """The policy as code: what is wrong with a file, what differs, and what requests would have met under it."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from storage import runtime
 from storage.db import Database
-from tests.approvals.conftest import ORG, START, House, ProjectLaunch, populated
+from storage.people import readings
+from tests.approvals.conftest import (
+    ORG,
+    POLICY,
+    START,
+    House,
+    ProjectLaunch,
+    populated,
+)
 from tests.approvals.test_gates import LARGE, OWNER, gate
+from tests.mistakes.typed import typed
 from workflows import decisions, policy
 from workflows.actors import OPERATOR
 from workflows.people import checking
+from workflows.people import service as people
+from workflows.people.forms import GroupSeen
 from workflows.policies import service as policies
 from workflows.policies.differences import differences
 from workflows.policy import PolicyRefused
@@ -235,3 +249,43 @@ def test_why_each_person_could_or_could_not_decide(house: House) -> None:
     assert owner["Ola"].can
     assert "later" in owner["Ola"].why
     assert "nobody decides their own request" in owner["Tim"].why
+
+
+def test_the_command_line_says_which_group_a_handle_means_now(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "mlgov.db"
+    shutil.copy(sqlite_template, place)
+    database = Database(f"sqlite:///{place}")
+    rules = tmp_path / "governance.yml"
+    rules.write_text(POLICY, encoding="utf-8")
+    environment = {"MLGOV_DATABASE_URL": str(database.url), "MLGOV_POLICY": str(rules)}
+
+    def hear(slack_id: str, handle: str) -> None:
+        seen = GroupSeen(slack_id, handle, handle.title(), members=())
+        with database.begin() as session:
+            people.upsert_groups(session, [seen], org_key=ORG, read_at=None, now=START)
+
+    try:
+        with database.begin() as session:
+            runtime.set_facts(session, {"org_key": ORG, "team_id": ORG})
+            readings.record(session, dict.fromkeys(readings.KINDS, 1), START)
+        hear("S0FIN", "finance")
+        assert typed(environment, tmp_path, "policy", "groups").out == (
+            "No policy is in force yet: `mlgov policy apply` puts one in force.\n"
+        )
+        assert "@finance" not in typed(environment, tmp_path, "policy", "apply").out
+        hear("S0FIN", "money")
+        hear("S0NEW", "finance")
+        ended = typed(environment, tmp_path, "policy", "groups")
+        assert ended.code == 0
+        assert ended.out.startswith("@finance names nobody: another user group")
+        ended = typed(environment, tmp_path, "policy", "apply")
+        assert (
+            "- @finance means Finance (S0NEW) from now on; until now it meant Money (S0FIN)."
+            in ended.out
+        )
+        ended = typed(environment, tmp_path, "policy", "groups")
+        assert ended.out == "@finance: Finance (S0NEW)\n"
+    finally:
+        database.close()

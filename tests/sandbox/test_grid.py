@@ -74,6 +74,18 @@ def test_a_channel_is_shared_between_workspaces(grid: Sandbox) -> None:
     }
 
 
+def test_an_org_wide_installation_is_told_its_workspaces(
+    make_sandbox: MakeSandbox,
+) -> None:
+    client = client_of(make_sandbox(org=ORG_WIDE))
+    first = client.auth_teams_list(limit=1)
+    rest = client.auth_teams_list(cursor=first["response_metadata"]["next_cursor"])
+    told = [*first["teams"], *rest["teams"]]
+    assert {one["id"] for one in told} == {"T0ONE", "T0TWO"}
+    assert all(one["name"] for one in told)
+    assert refused(client.auth_teams_list, limit=1001) == "invalid_limit"
+
+
 def test_an_org_wide_installation_names_its_workspace(
     make_sandbox: MakeSandbox,
 ) -> None:

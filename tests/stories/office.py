@@ -305,7 +305,7 @@ def opened(
     policy_file = work / "governance.yml"
     policy_file.write_text(policy, encoding="utf-8")
     sandbox = Sandbox(
-        World.from_dict(world or organisation()),
+        World.from_dict(world or organisation(), governed),
         app_manifest or manifest.data(),
         clock=governed,
         limits=limits,

@@ -88,6 +88,12 @@ def _is_overtaken(
     return updated is not None and stamped is not None and updated < stamped
 
 
+def _doubt(row: Person | UserGroup, read_at: datetime | None) -> None:
+    """An event that came late changes nothing, and has Slack asked before anybody decides by what stands here."""
+    if read_at is None:
+        row.refreshed_at = None
+
+
 def _note(
     row: Person | UserGroup,
     updated: int | None,
@@ -158,6 +164,7 @@ def upsert_people(
             seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
             if _is_overtaken(row, read_at, seen.updated):
+                _doubt(row, read_at)
                 continue
             touched.append(row.id)
             _note(row, seen.updated, read_at, heard_at)
@@ -292,6 +299,7 @@ def upsert_groups(
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
         if _is_overtaken(row, read_at, seen.updated):
+            _doubt(row, read_at)
             continue
         _note(row, seen.updated, read_at, heard_at)
         changed = _apply(row, _values(seen, _GROUP))
@@ -396,6 +404,7 @@ def change_members(
     changes: list[GroupChange] = []
     for row in queries.lock_groups(session, org_key, [group_id]):
         if _is_overtaken(row, None, updated):
+            _doubt(row, None)
             continue
         _note(row, updated, None, heard_at)
         ids = _places(session, org_key, {*added, *removed})

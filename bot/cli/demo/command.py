@@ -60,7 +60,7 @@ class Demo:
         start = at if empty else at - seeding.BEFORE
         self.clock = GovernedClock(start)
         self.sandbox = Sandbox(
-            World.from_dict(organisation.world()),
+            World.from_dict(organisation.world(), self.clock),
             manifest.data(),
             clock=self.clock,
             port=port,
