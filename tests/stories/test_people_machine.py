@@ -16,6 +16,7 @@ from bot import door
 from storage.approvals.tables import Approval, Decision
 from storage.audit.tables import AuditEntry
 from storage.budgets.tables import Budget
+from storage.db import DatabaseBusy
 from storage.enums import ApprovalState, Verdict
 from storage.people.tables import Person
 from storage.registry import queries as registry
@@ -68,9 +69,9 @@ class Machine:
 
     # --- what happens in Slack
 
-    def person_changes(self) -> None:
+    def person_changes(self, who: str | None = None) -> None:
         slack = self.office.sandbox.world
-        who = self.chance.choice(EVERYBODY)
+        who = who or self.chance.choice(EVERYBODY)
         if who in self.away:
             slack.users[who] = self.away.pop(who)
             return
@@ -87,9 +88,9 @@ class Machine:
                 self.away[who] = replace(user, deleted=False, is_restricted=False)
                 slack.remove_user(who)
 
-    def group_changes(self) -> None:
+    def group_changes(self, group_id: str | None = None) -> None:
         slack = self.office.sandbox.world
-        group = slack.usergroups[self.chance.choice(GROUPS)]
+        group = slack.usergroups[group_id or self.chance.choice(GROUPS)]
         there = [one for one in EVERYBODY if one in slack.users]
         many = self.chance.randint(0, min(3, len(there)))
         members = self.chance.sample(there, many)
@@ -139,7 +140,7 @@ class Machine:
     def opened(self) -> tuple[int, int, int]:
         """Id, revision and stage of the request that waits; Tim asks where none does."""
         deps = self.office.bot.deps
-        with self.office.db.begin() as session:
+        with self.office.db.begin(patient=True) as session:
             found = session.execute(
                 select(Approval.id, Approval.revision, Approval.stage).where(
                     Approval.state == ApprovalState.PENDING.value
@@ -174,7 +175,7 @@ class Machine:
     def decides(self) -> None:
         try:
             approval, revision, stage = self.opened()
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             self.everybody_is_back()
             return
         who = self.chance.choice([*self.asked(stage), *self.asked(stage), *EVERYBODY])
@@ -188,7 +189,7 @@ class Machine:
                 ),
                 None,
             )
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             self.done["refused"] += 1
             return
         self.done["decided"] += 1
@@ -208,7 +209,7 @@ class Machine:
     def hands_over(self) -> None:
         try:
             approval, revision, stage = self.opened()
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             return
         giver = self.chance.choice(self.asked(stage))
         taker = self.chance.choice([XEN, XEN, YAN, YAN, FAY])
@@ -220,7 +221,7 @@ class Machine:
                 HandOver(approval_id=approval, revision=revision, to=taker),
                 None,
             )
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             return
         self.done["handed over"] += 1
         assert self.is_member(giver)
@@ -233,7 +234,7 @@ class Machine:
         away = Away(stand_in=stand_in, since=today, until=today + timedelta(days=5))
         deps = self.office.bot.deps
         try:
-            with self.office.db.begin() as session:
+            with self.office.db.begin(patient=True) as session:
                 standing_in.plan(
                     session,
                     self.actor(who),
@@ -242,14 +243,14 @@ class Machine:
                     org_key="T0ACME",
                     now=self.office.now(),
                 )
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             return
         self.done["away"] += 1
 
     def breaks_glass(self) -> None:
         try:
             approval, revision, _ = self.opened()
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             return
         who = self.chance.choice([ADA, *EVERYBODY])
         self.time_passes()
@@ -262,13 +263,15 @@ class Machine:
                 ),
                 None,
             )
-        except GovernanceError:
+        except (GovernanceError, DatabaseBusy):
             return
         self.done["broken"] += 1
         assert self.is_in(who, "S0ADM")
 
     def accepts_the_registry(self) -> None:
-        who = self.chance.choice(EVERYBODY)
+        who = self.chance.choice([FRED, FRED, *EVERYBODY])
+        if self.chance.random() < 0.5:
+            self.group_changes("S0RISK")
         self.time_passes()
         before = self.accepted()
         self.office.bot.edge.click(
@@ -292,7 +295,9 @@ class Machine:
             ).scalar_one()
 
     def looks(self) -> None:
-        who = self.chance.choice(EVERYBODY)
+        who = self.chance.choice([OLA, TIM, *EVERYBODY])
+        if self.chance.random() < 0.5:
+            self.person_changes(who)
         self.time_passes()
         answer = self.office.bot.edge.command(
             {
@@ -320,7 +325,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
     url = fresh_url(backend, request, tmp_path)
     with opened(url, tmp_path, policy=POLICY, world=world()) as office:
         office.project("triage", "Ticket triage", channel=None)
-        with office.db.begin() as session:
+        with office.db.begin(patient=True) as session:
             registry.state(session).baseline_at = office.now()
         yield Machine(office, random.Random(seed))
 
@@ -337,6 +342,8 @@ def test_nothing_rests_on_who_has_no_standing(machine: Machine) -> None:
         machine.goes_away,
         machine.breaks_glass,
         machine.accepts_the_registry,
+        machine.accepts_the_registry,
+        machine.looks,
         machine.looks,
     )
     for number in range(STEPS):
