@@ -259,7 +259,8 @@ def set_targets(found: Targets) -> Block:
         shown,
         callback_id=words.KEEP_TARGETS,
         submit="Set",
-        metadata=found.business_unit or "-",
+        metadata=f"{found.business_unit or '-'}\n"
+        + ",".join(f"{key}={level.value}" for key, level in found.levels.items()),
     )
 
 

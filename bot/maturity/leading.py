@@ -218,8 +218,13 @@ def _window(click: Click, view: Block) -> Reply:
 
 def keep_targets(submission: Submission) -> Reply:
     """Set the targets, and show what is missing."""
+    unit, said, shown = submission.metadata.partition("\n")
     form = SetTargets(
-        business_unit="" if submission.metadata == "-" else submission.metadata,
+        business_unit="" if unit == "-" else unit,
+        # A window of an earlier release doesn't say what it showed.
+        shown=dict(each.split("=", 1) for each in shown.split(",") if each)
+        if said
+        else None,
         levels={
             key: value
             for key, value in submission.values.items()

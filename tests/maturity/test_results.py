@@ -1,5 +1,6 @@
 """What is told of a check-in, early and in the end, and what leaders aim for; on both databases."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from storage.enums import Level, SeenBy
 from tests.maturity.conftest import ORG, House
 from workflows import gaps
 from workflows.actors import OPERATOR
-from workflows.errors import InvalidInput, NotAllowed
+from workflows.errors import InvalidInput, NotAllowed, Stale
 from workflows.maturity import advice, service
 from workflows.maturity.forms import SetTargets
 from workflows.milestones import service as milestones
@@ -212,6 +213,32 @@ def test_targets_and_what_is_missing(house: House) -> None:
             now=house.now,
         )
     assert found.levels == {}
+
+
+def test_a_window_sets_the_targets_that_were_changed_in_it(house: House) -> None:
+    """Two leaders have it open: the second takes back nothing of the first's, unless both mean the same target."""
+    house.crowd(2, 4)
+
+    def aim(
+        shown: dict[str, Level], levels: dict[str, Level]
+    ) -> Mapping[str, Level | None]:
+        with house.db.begin() as session:
+            return service.set_targets(
+                session,
+                house.actor("b0"),
+                SetTargets(levels=levels, shown=shown),
+                policy=house.policy,
+                org_key=ORG,
+                now=house.now,
+            ).levels
+
+    aim({}, {"data": Level.HIGH})
+    both = {"data": Level.HIGH, "governance": Level.MEDIUM}
+    assert aim({}, {"governance": Level.MEDIUM}) == both
+    with pytest.raises(Stale, match="it is high now") as refused:
+        aim({}, {"data": Level.MEDIUM})
+    assert refused.value.field == "data"
+    assert aim(both, {"data": Level.HIGH}) == {"data": Level.HIGH}
 
 
 def test_a_gap_becomes_a_milestone(house: House) -> None:

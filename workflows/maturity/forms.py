@@ -60,10 +60,12 @@ class SetTargets(_Form):
 
     business_unit: str = ""
     levels: dict[str, Level]
+    shown: dict[str, Level] | None = None
+    """What was aimed for when the form was opened: only what differs from it is changed. None where nobody knows."""
 
-    @field_validator("levels")
+    @field_validator("levels", "shown")
     @classmethod
-    def _known(cls, value: dict[str, Level]) -> dict[str, Level]:
-        if set(value) - set(DIMENSIONS):
+    def _known(cls, value: dict[str, Level] | None) -> dict[str, Level] | None:
+        if set(value or ()) - set(DIMENSIONS):
             raise ValueError("there are six dimensions, and this is none of them")
         return value

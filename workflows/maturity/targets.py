@@ -1,5 +1,6 @@
 """What leaders aim for, and what is missing on the way: no level is skipped."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,9 +11,11 @@ from storage.maturity import queries
 from storage.maturity.tables import MaturityTarget
 from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.errors import Stale
 from workflows.maturity import invitees, reading, results, rules
 from workflows.maturity.forms import SetTargets
 from workflows.maturity.records import Action, Gap, Missing, Targets
+from workflows.maturity.rubric import DIMENSIONS
 from workflows.policy import Policy
 
 
@@ -87,7 +90,11 @@ def set_targets(
     org_key: str,
     now: datetime,
 ) -> Targets:
-    """Aim for these levels from now on; what is left out has no target any more. Raises NotAllowed."""
+    """Aim for these levels from now on; what is left out has no target any more.
+
+    Where the form says what it showed, only what differs from that is changed. Raises NotAllowed, and Stale where
+    somebody else has changed the same since.
+    """
     invitees.require_leader(
         session, actor, "maturity.set_targets", policy=policy, org_key=org_key
     )
@@ -95,12 +102,13 @@ def set_targets(
     rows = {
         row.dimension: row for row in said.lock_targets(session, form.business_unit)
     }
+    levels = _wanted(form, {key: Level(row.level) for key, row in rows.items()})
     changed: dict[str, str | None] = {}
     for dimension, row in rows.items():
-        if dimension not in form.levels:
+        if dimension not in levels:
             session.delete(row)
             changed[dimension] = None
-    for dimension, level in form.levels.items():
+    for dimension, level in levels.items():
         found = rows.get(dimension)
         if found is None:
             found = MaturityTarget(
@@ -122,3 +130,26 @@ def set_targets(
             levels=changed,
         )
     return targets(session, form.business_unit or None, policy=policy, now=now)
+
+
+def _wanted(form: SetTargets, current: Mapping[str, Level]) -> dict[str, Level]:
+    """What is aimed for once the change is made that was meant. Raises Stale."""
+    if form.shown is None:
+        return form.levels
+    wanted = dict(current)
+    for dimension in DIMENSIONS:
+        shown, level = form.shown.get(dimension), form.levels.get(dimension)
+        if level == shown:
+            continue
+        stands = current.get(dimension)
+        if stands not in (shown, level):
+            raise Stale(
+                f"Somebody else has set this target since: it is {stands.value if stands else 'none'} now. Nothing was changed; "
+                "open the window again.",
+                field=dimension,
+            )
+        if level is None:
+            wanted.pop(dimension, None)
+        else:
+            wanted[dimension] = level
+    return wanted
