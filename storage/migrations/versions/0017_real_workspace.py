@@ -142,7 +142,6 @@ def _registry() -> None:
         sa.Column("revision", sa.Integer(), nullable=False, server_default="0"),
     ):
         op.add_column("registry_state", column)
-    op.drop_column("registry_state", "frozen")
     op.add_column("registry_version", sa.Column("run_users", sa.JSON(), nullable=True))
     op.add_column("inbox", sa.Column("done_at", UTCDateTime(), nullable=True))
     op.execute("UPDATE inbox SET done_at = received_at")
@@ -255,10 +254,6 @@ def _keep_what_was_told_early() -> None:
 def downgrade() -> None:
     op.drop_column("inbox", "done_at")
     op.drop_column("registry_version", "run_users")
-    op.add_column(
-        "registry_state",
-        sa.Column("frozen", sa.JSON(), nullable=False, server_default="[]"),
-    )
     for name in ("revision", "offered", "turn"):
         op.drop_column("registry_state", name)
     op.drop_table("disclosure")
