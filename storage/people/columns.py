@@ -63,7 +63,7 @@ SWEPT = _columns(
         "outbox": "dedupe_key notice subject_id last_error lane_key",
         "project": "name channel channel_name",
         "registry_model": "description tags aliases",
-        "registry_state": "failure offered",
+        "registry_state": "failure frozen offered",
         "registry_version": "developer run_users tags metrics unverified",
         "registry_write": "what error",
         "timer": "subject_id last_error",

@@ -36,6 +36,8 @@ class RegistryState(Base):
     """Who accepted the baseline; none for the operator."""
     frozen_at: Mapped[datetime | None]
     """Since when nothing is written or filed, because too much moved at once."""
+    frozen: Mapped[list[Any]] = mapped_column(default=list)
+    """What an earlier release kept of that; `offered` has it now."""
     offered: Mapped[list[Any]]
     """What waits to be accepted, as the card lists it: the baseline, what moved at once, or what is gone."""
     revision: Mapped[int] = mapped_column(default=0)

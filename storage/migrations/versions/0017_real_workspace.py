@@ -270,7 +270,6 @@ def _registry() -> None:
         sa.Column("revision", sa.Integer(), nullable=False, server_default="0"),
     ):
         op.add_column("registry_state", column)
-    op.drop_column("registry_state", "frozen")
     op.add_column("registry_version", sa.Column("run_users", sa.JSON(), nullable=True))
     op.add_column("inbox", sa.Column("done_at", UTCDateTime(), nullable=True))
     op.execute("UPDATE inbox SET done_at = received_at")
@@ -388,10 +387,6 @@ def downgrade() -> None:
     op.drop_table("slack_alias")
     op.drop_column("inbox", "done_at")
     op.drop_column("registry_version", "run_users")
-    op.add_column(
-        "registry_state",
-        sa.Column("frozen", sa.JSON(), nullable=False, server_default="[]"),
-    )
     for name in ("revision", "offered", "turn"):
         op.drop_column("registry_state", name)
     for table in ("person", "user_group"):
