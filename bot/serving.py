@@ -1,9 +1,11 @@
 """Running until told to stop: Socket Mode or HTTP, the web beside it, and a clean end on SIGTERM."""
 
+import json
 import logging
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import FrameType
@@ -29,8 +31,8 @@ from workflows.delivery.records import HoldRecord
 log = logging.getLogger("mlgov")
 
 _HELLO_SECONDS = 10
-_FINISH_SECONDS = 10.0
-"""Seconds in which what is under way may end; Slack waits for three."""
+_QUIET_SECONDS, _FINISH_SECONDS = 3.0, 7.0
+"""Seconds at the end in which clicks are still taken, and then those in which what is under way may end."""
 _URL_SECONDS = 20
 """How long an address from Slack is taken for one that still connects."""
 _LONGEST_PAUSE = 60.0
@@ -38,32 +40,52 @@ _LONGEST_PAUSE = 60.0
 
 
 class _InFlight(SocketModeHandler):
-    """Bolt's handler, which knows what is being answered and can stop taking more."""
+    """Bolt's handler, which knows what Slack has sent and isn't acknowledged yet, and can stop taking more."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self._changed = threading.Condition()
-        self._number = 0
+        self._taken: set[str] = set()
+        """Envelopes that have arrived, waiting for a worker or with one."""
+        self._answered: deque[str] = deque(maxlen=1_000)
+        """Some may be answered before their arrival is told here."""
         self._is_ending = False
         super().__init__(*args, **named)
+        self.client.on_message_listeners.append(self._arrived)
+
+    def _arrived(self, message: str) -> None:
+        try:
+            envelope = json.loads(message).get("envelope_id")
+        except (ValueError, AttributeError):
+            return
+        with self._changed:
+            is_new = envelope is not None and envelope not in self._answered
+            if is_new and not self._is_ending:
+                self._taken.add(envelope)
 
     def handle(self, client: Any, req: SocketModeRequest) -> None:
-        """Answer and acknowledge, unless this process ends: then Slack sends it again, to whoever is connected."""
+        """Answer and acknowledge what was taken. Slack sends other events again, to whoever is connected."""
         with self._changed:
-            if self._is_ending:
+            if self._is_ending and req.envelope_id not in self._taken:
                 return
-            self._number += 1
         try:
             super().handle(client, req)
         finally:
             with self._changed:
-                self._number -= 1
+                self._taken.discard(req.envelope_id)
+                self._answered.append(req.envelope_id)
                 self._changed.notify_all()
 
-    def finish(self, timeout: float) -> bool:
-        """Take no more, and wait until everything that was taken is acknowledged; whether it is."""
+    def finish(self) -> bool:
+        """Take no more, and wait until everything that was taken is acknowledged; whether it is.
+
+        Slack repeats no click, so what arrives while others are being answered is answered too, for a moment.
+        """
         with self._changed:
+            is_quiet = self._changed.wait_for(lambda: not self._taken, _QUIET_SECONDS)
             self._is_ending = True
-            return self._changed.wait_for(lambda: self._number == 0, timeout)
+            return is_quiet or self._changed.wait_for(
+                lambda: not self._taken, _FINISH_SECONDS
+            )
 
 
 class SocketMode:
@@ -116,7 +138,7 @@ class SocketMode:
 
     def stop(self) -> None:
         """Take nothing new, acknowledge what is under way, then disconnect."""
-        if not self._handler.finish(_FINISH_SECONDS):
+        if not self._handler.finish():
             log.warning("Slack's last requests took too long; they aren't acknowledged")
         self._handler.close()  # type: ignore[no-untyped-call]
 

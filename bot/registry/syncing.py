@@ -1,7 +1,8 @@
 """Reading the registry and writing into it, in a thread of its own."""
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from workflows.errors import GovernanceError
 from workflows.registry import service, writing
 from workflows.registry.rules import Write
 from workflows.sources.mlflow.client import MlflowClient
+from workflows.sources.mlflow.records import RegistryModel, Snapshot
 
 log = logging.getLogger("mlgov")
 
@@ -28,6 +30,8 @@ PAUSE = 2.0
 """Seconds between questions whether a look is due."""
 
 BUSY = "Another process reads the registry at this moment."
+KEPT_EVERY = 60.0
+"""Seconds after which whoever still reads says so."""
 HELD = "Everything is held back until `mlgov outbox release`, and so is the registry."
 
 
@@ -104,10 +108,25 @@ class Registrar:
 
         return self._deps.db.run(fenced)
 
+    def _keep(self, turn: int) -> None:
+        """What takes long keeps its turn. Raises LostTurn."""
+        self._in_turn(turn, lambda session: None)
+
+    def _models(self, turn: int) -> Iterator[RegistryModel]:
+        """The registered models; a registry that takes longer than a lease to read is read all the same."""
+        kept = time.monotonic()
+        for model in self._registry.models():
+            if time.monotonic() - kept > KEPT_EVERY:
+                self._keep(turn)
+                kept = time.monotonic()
+            yield model
+
     def _read(self, turn: int) -> str:
         deps, org = self._deps, self._deps.team.org_key
         try:
-            snapshot = self._registry.snapshot()
+            snapshot = Snapshot(tuple(self._models(turn)))
+        except service.LostTurn:
+            raise
         except GovernanceError as error:
             sentence = error.sentence
             metrics.READS.labels(READER, "failed").inc()
@@ -127,7 +146,9 @@ class Registrar:
             runs, contents = service.to_read(
                 session, snapshot, policy=deps.policy, now=deps.now(session)
             )
-        measured, digests = self._reader.runs(runs), self._reader.contents(contents)
+        measured = self._reader.runs(runs)
+        self._keep(turn)
+        digests = self._reader.contents(contents)
         self._in_turn(
             turn,
             lambda session: service.take(
@@ -157,7 +178,7 @@ class Registrar:
         for write in wanted:
             if self._rounds.is_stopping:
                 return
-            self._in_turn(turn, lambda session: None)
+            self._keep(turn)
             error = ""
             try:
                 self._carry_out(write)

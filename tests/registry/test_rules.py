@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.enums import ModelState
 from workflows.registry import rules
-from workflows.registry.rules import ENTITLED, USED, Held, Seen, Write
+from workflows.registry.rules import STOPPED, USED, Held, Seen, Write
 
 VERSIONS = ("1", "2", "3")
 
@@ -22,6 +22,9 @@ def seens(draw: st.DrawFn) -> Seen:
             draw(st.sampled_from(list(ModelState))),
             tier=2,
             approval_id=draw(st.one_of(st.none(), st.just(4))),
+            holds=draw(st.booleans()),
+            is_rejected=draw(st.booleans()),
+            had_turn=draw(st.booleans()),
         )
         for place, name in enumerate(draw(st.sets(st.sampled_from(VERSIONS))))
     }
@@ -65,7 +68,18 @@ def test_the_alias_is_only_ever_pointed_at_what_is_in_use(
                 "what the registry does not have is not named there"
             )
         if one.kind == "unalias":
-            assert seen.held[one.version].state not in ENTITLED
+            assert not seen.held[one.version].may_be_used
+
+
+@given(seens())
+def test_nobody_excuses_an_alias_at_a_version_that_is_stopped(seen: Seen) -> None:
+    held = seen.held.get(seen.alias or "")
+    if held is not None and held.state in STOPPED and held.had_turn:
+        assert rules.is_unapproved(seen), (
+            "whoever put it there, and whoever accepted it"
+        )
+    if held is not None and held.state in USED:
+        assert not rules.is_unapproved(seen)
 
 
 @given(seens(), st.booleans())

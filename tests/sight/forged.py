@@ -98,7 +98,7 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "models.shared": ("{file}",),
     "models.step": (f"submit:{AT}", "submit:{own}:1:{version}:1"),
     "models.step_look": (f"submit:{AT}",),
-    "registry.accept": NOTHING,
+    "registry.accept": ("0", "1", "-"),
     "tokens.revoke": ("{token}",),
 }  # fmt: skip
 """Action → the values of its button."""
