@@ -199,6 +199,8 @@ def test_services_never_read_a_clock() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call | ast.Attribute | ast.Name):
                 asked = node.func if isinstance(node, ast.Call) else node
+                if isinstance(node, ast.Attribute) and node.attr == "today":
+                    continue  # a column, unless it is called
                 assert not CLOCKS.fullmatch(ast.unparse(asked)), (
                     f"{path}:{node.lineno} reads a clock"
                 )

@@ -113,7 +113,7 @@ FREE = _columns(
         "signing_key": "key_id public_pem",
         "api_token": "kind prefix sha256 scopes projects gates",
         # Words of a list of ours, digests, names of things, figures.
-        "approval": "gate subject_type state",
+        "approval": "gate subject_type state moved",
         "approval_condition": "state",
         "approval_edit": "reopened",
         "approval_stage": "name ask",

@@ -43,7 +43,7 @@ from storage.milestones.tables import (
     Reminder,
     ReminderItem,
 )
-from storage.people import queries
+from storage.people import aliases
 from storage.people.tables import Person, SlackAlias, UserGroup, UserGroupMember
 from storage.projects.tables import Project
 from storage.tokens.tables import ApiToken
@@ -441,7 +441,7 @@ def _messages(session: Session, person: Person) -> list[dict[str, Any]]:
     """What was sent to the person, or waits to be: their direct messages and their Home tab."""
     lanes = [
         f"slack:{person.org_key}:{slack_id}"
-        for slack_id in sorted(queries.list_slack_ids(session, person.id))
+        for slack_id in sorted(aliases.list_slack_ids(session, person.id))
     ]
     lanes += [f"home:{lane}" for lane in lanes]
     return _rows(

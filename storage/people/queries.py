@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, or_, select, union_all, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -157,52 +157,6 @@ def by_slack_ids(
         )
         found |= {alias: row for alias, row in aliases}
     return found
-
-
-def list_aliases(session: Session, person_id: str) -> list[str]:
-    """The other Slack ids of a person."""
-    return list(
-        session.execute(
-            select(SlackAlias.slack_id)
-            .where(SlackAlias.person_id == person_id)
-            .order_by(SlackAlias.slack_id)
-        ).scalars()
-    )
-
-
-def list_slack_ids(session: Session, person_id: str) -> set[str]:
-    """Every Slack id of a person."""
-    own = select(Person.slack_id).where(
-        Person.id == person_id, Person.slack_id.is_not(None)
-    )
-    others = select(SlackAlias.slack_id).where(SlackAlias.person_id == person_id)
-    return {str(one) for one in session.execute(union_all(own, others)).scalars()}
-
-
-def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> None:
-    """Other Slack ids → the people whose they are. Who had one until now loses it."""
-    if aliases:
-        statement = _insert(session, SlackAlias)
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["org_key", "slack_id"],
-                set_={"person_id": statement.excluded.person_id},
-            ),
-            [
-                {"org_key": org_key, "slack_id": alias, "person_id": person}
-                for alias, person in sorted(aliases.items())
-            ],
-        )
-
-
-def forget_aliases(session: Session, org_key: str, slack_ids: Collection[str]) -> None:
-    """These ids are nobody's other one any more."""
-    for part in parts(slack_ids):
-        session.execute(
-            delete(SlackAlias)
-            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
-            .execution_options(synchronize_session=False)
-        )
 
 
 def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -469,15 +423,6 @@ def forget_channel_reads(
         statement.values(refreshed_at=None, heard_at=heard_at).execution_options(
             synchronize_session="fetch"
         )
-    )
-
-
-def forget_aliases_of(session: Session, person_id: str) -> None:
-    """The person has no other ids any more."""
-    session.execute(
-        delete(SlackAlias)
-        .where(SlackAlias.person_id == person_id)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Runtime
-from storage.people import queries
+from storage.people import aliases
 from storage.people.lookups import parts
 from storage.people.tables import Person, Tombstone
 
@@ -86,7 +86,7 @@ def put(session: Session, person: Person, made_at: datetime) -> int:
     Raises WrongKey where the key is not the database's.
     """
     names = [(SLACK, person.slack_id), (EMAIL, person.email)]
-    names += [(SLACK, alias) for alias in queries.list_aliases(session, person.id)]
+    names += [(SLACK, alias) for alias in aliases.list_aliases(session, person.id)]
     rows: list[dict[str, Any]] = []
     for kind, name in names:
         if name is not None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from sandbox.people import Enterprise
-from storage.people import queries
+from storage.people import aliases, queries
 from storage.people.tables import Person, SlackAlias, UserGroupMember
 from tests.directory.conftest import FAY, FRED, OLA, Opened, Place, one_workspace, until
 
@@ -47,7 +47,7 @@ def people(place: Place) -> int:
 
 def names_of(place: Place, person_id: str) -> set[str]:
     with place.db.read() as session:
-        return queries.list_slack_ids(session, person_id)
+        return aliases.list_slack_ids(session, person_id)
 
 
 def test_either_id_is_the_same_person(grid: Place) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import changing
 from storage.delivery.queries import relocating
+from storage.people import aliases as slack_aliases
 from storage.people import identities, queries
 from storage.people.tables import Person
 from workflows import outbox
@@ -61,12 +62,12 @@ def keep(
         return
     if is_read and row.slack_id is not None and row.slack_id != seen.slack_id:
         before, row.slack_id = row.slack_id, seen.slack_id
-        queries.forget_aliases(session, row.org_key, [seen.slack_id])
+        slack_aliases.forget_aliases(session, row.org_key, [seen.slack_id])
         session.flush()
         ids.add(before)
         _relocate(session, row, before)
-    known = {str(row.slack_id), *queries.list_aliases(session, row.id)}
-    queries.add_aliases(session, row.org_key, dict.fromkeys(ids - known, row.id))
+    known = {str(row.slack_id), *slack_aliases.list_aliases(session, row.id)}
+    slack_aliases.add_aliases(session, row.org_key, dict.fromkeys(ids - known, row.id))
 
 
 def _relocate(session: Session, row: Person, before: str) -> None:
@@ -110,7 +111,10 @@ def _join(
         was=gone.id,
         by="slack",
     )
-    names = [*queries.list_aliases(session, gone.id), *([before] if before else [])]
+    names = [
+        *slack_aliases.list_aliases(session, gone.id),
+        *([before] if before else []),
+    ]
     named = identities.list_stages_naming(session, names) if names else []
     if has_acted:
         log.warning(
@@ -126,7 +130,7 @@ def _join(
         session.flush()
         identities.replace_people(session, {gone.id: kept.id})
     if before is not None and org_key == kept.org_key:
-        queries.add_aliases(session, org_key, {before: kept.id})
+        slack_aliases.add_aliases(session, org_key, {before: kept.id})
     for approval_id in named:
         audit.record(
             session, SYSTEM, JOINED, ("approval", approval_id), now=now, person=kept.id

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.people import erasure, queries
+from storage.people import aliases, erasure, queries
 from storage.tokens import queries as token_queries
 from workflows import outbox
 from workflows.actors import Actor, ActorKind
@@ -57,7 +57,7 @@ def erase(
     slack_id = person.slack_id
     slack_ids = [
         *([slack_id] if slack_id else []),
-        *queries.list_aliases(session, person_id),
+        *aliases.list_aliases(session, person_id),
     ]
     names = [*slack_ids, *([person.email] if person.email else [])]
     others = queries.list_by_email(session, person.email) if person.email else ()
@@ -65,7 +65,7 @@ def erase(
     before = heads.erasures(session, person_id)
     owned = erasure.parts_in_projects(session, person_id)
     shown = erasure.shown_in(session, person_id)
-    queries.forget_aliases_of(session, person_id)
+    aliases.forget_aliases_of(session, person_id)
     person.slack_id = person.team_id = person.email = person.tz = None
     person.manager_id = person.business_unit = None
     person.persona = person.country = None

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage import runtime
-from storage.people import moving, queries, tombstones
+from storage.people import aliases as slack_aliases
+from storage.people import moving, tombstones
 from storage.people.tables import Person
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
@@ -267,8 +268,8 @@ def move(
     before = {row.id: str(row.slack_id) for row in people}
     tombstones.copy_marks(session, found.was, exchanged, new_key)
     moving.rename_people(session, found.was, new_key, found.ids)
-    queries.forget_aliases(session, new_key, found.ids.values())
-    queries.add_aliases(
+    slack_aliases.forget_aliases(session, new_key, found.ids.values())
+    slack_aliases.add_aliases(
         session,
         new_key,
         {

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import waiting as waiting_queries
 from storage.milestones import lateness
+from storage.people import aliases
 from storage.people import queries as people_queries
 from storage.projects import queries as project_queries
 from workflows import decisions, meeting, permissions, visibility
@@ -260,7 +261,7 @@ def _caution(
 def part(session: Session, actor: Actor, *, policy: Policy) -> Part:
     """What this person is in the governance."""
     held = visibility.roles(session, actor.id, policy=policy)
-    own_ids = people_queries.list_slack_ids(session, actor.id)
+    own_ids = aliases.list_slack_ids(session, actor.id)
     mine = project_queries.list_of_person(session, actor.id)
     parts = {
         f"subject.{role}"
