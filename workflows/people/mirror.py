@@ -2,11 +2,11 @@
 
 `read_at` is real time and says that Slack was asked then, and answered. None means that Slack only told us, in an event:
 events can arrive late and out of order, so what they change has to be asked for again before anybody decides by it. What
-is older than what stands here changes nothing (`_is_overtaken`).
+is older than what stands here changes nothing (`is_overtaken`).
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,18 +14,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.people import queries
-from storage.people.channels import find_channel, speaks_in
 from storage.people.tables import Channel, Person, UserGroup
 from storage.people.tombstones import Stone
-from storage.projects import cards
-from storage.projects import queries as projects
 from workflows import clock, outbox, timers
-from workflows.actors import SYSTEM
-from workflows.audit import service as audit
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
 from workflows.people import aliases, organisation, tombstones
-from workflows.people.forms import ChannelSeen, GroupSeen, PersonSeen
+from workflows.people.forms import GroupSeen, PersonSeen
 from workflows.people.records import GroupChange, Upserted
 from workflows.sources.text import EMAIL, NAME, folded_email, storable
 
@@ -41,7 +36,6 @@ _PERSON = (
     "status_away_until",
 )
 _GROUP = ("handle", "name", "is_disabled")
-_CHANNEL = ("name", "is_private", "is_archived", "is_shared_outside", "bot_is_member")
 
 LONG_AGO = timedelta(days=366)
 """How long those count as members whom the very first look at an organisation finds in a group."""
@@ -52,7 +46,8 @@ def new_id() -> str:
     return f"p_{secrets.token_hex(8)}"
 
 
-def _values(seen: Any, names: Sequence[str]) -> dict[str, Any]:
+def values_of(seen: Any, names: Sequence[str]) -> dict[str, Any]:
+    """What Slack said, by the columns that keep it; texts as a database can hold them."""
     known = {field.name for field in fields(seen)}
     return {
         name: storable(value, NAME) if isinstance(value, str) else value
@@ -63,7 +58,7 @@ def _values(seen: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _person_values(seen: PersonSeen) -> dict[str, Any]:
-    values = _values(seen, _PERSON)
+    values = values_of(seen, _PERSON)
     values["name"] = values["name"] or seen.slack_id
     email = folded_email(seen.email) if seen.email else None
     if email and len(email) <= EMAIL:
@@ -71,7 +66,7 @@ def _person_values(seen: PersonSeen) -> dict[str, Any]:
     return values
 
 
-def _is_overtaken(
+def is_overtaken(
     row: Person | UserGroup | Channel,
     read_at: datetime | None,
     updated: int | None = None,
@@ -107,7 +102,8 @@ def _note(
         row.heard_at = real_now
 
 
-def _apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
+def apply(row: Person | UserGroup | Channel, values: dict[str, Any]) -> bool:
+    """Write what differs; whether anything did."""
     changed = False
     for name, value in values.items():
         if getattr(row, name) != value:
@@ -163,7 +159,7 @@ def upsert_people(
         for slack_id, row in rows.items():
             seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
-            if _is_overtaken(row, read_at, seen.updated):
+            if is_overtaken(row, read_at, seen.updated):
                 _doubt(row, read_at)
                 continue
             touched.append(row.id)
@@ -171,7 +167,7 @@ def upsert_people(
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away = row.status_away_until
             aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
-            changed = _apply(row, _person_values(seen))
+            changed = apply(row, _person_values(seen))
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
                 outbox.refresh(session, Subject.of("away", row.id), now=now)
@@ -286,7 +282,7 @@ def upsert_groups(
             session,
             [
                 {"org_key": org_key, "slack_id": slack_id}
-                | _values(wanted[slack_id], _GROUP)
+                | values_of(wanted[slack_id], _GROUP)
                 for slack_id in missing
             ],
         )
@@ -298,11 +294,11 @@ def upsert_groups(
     moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
-        if _is_overtaken(row, read_at, seen.updated):
+        if is_overtaken(row, read_at, seen.updated):
             _doubt(row, read_at)
             continue
         _note(row, seen.updated, read_at, heard_at)
-        changed = _apply(row, _values(seen, _GROUP))
+        changed = apply(row, values_of(seen, _GROUP))
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
             before = queries.list_member_ids(session, row.id)
@@ -403,7 +399,7 @@ def change_members(
     moved: set[str] = set()
     changes: list[GroupChange] = []
     for row in queries.lock_groups(session, org_key, [group_id]):
-        if _is_overtaken(row, None, updated):
+        if is_overtaken(row, None, updated):
             _doubt(row, None)
             continue
         _note(row, updated, None, heard_at)
@@ -421,125 +417,3 @@ def change_members(
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
-
-
-def upsert_channels(
-    session: Session,
-    channels: Iterable[ChannelSeen],
-    *,
-    org_key: str,
-    read_at: datetime,
-    now: datetime,
-) -> None:
-    """Bring channels to what Slack says. Projects whose channel was only named until now find it.
-
-    Where members were not looked at, what is known of who reads along holds for as long as nothing else changed; it
-    keeps its own age. `now` is governed time.
-    """
-    wanted = {channel.slack_id: channel for channel in channels}
-    if not wanted:
-        return
-    rows = {
-        row.slack_id: row for row in queries.list_channels(session, org_key, wanted)
-    }
-    queries.insert_channels(
-        session,
-        [
-            {"org_key": org_key, "slack_id": slack_id, "has_guests": True}
-            | _values(wanted[slack_id], _CHANNEL)
-            for slack_id in sorted(wanted.keys() - rows.keys())
-        ],
-    )
-    for row in queries.lock_channels(session, org_key, wanted):
-        seen = wanted[row.slack_id]
-        if _is_overtaken(row, read_at):
-            continue
-        values = _values(seen, _CHANNEL)
-        name, changed = values.pop("name"), _apply(row, values)
-        row.name = name
-        if seen.has_guests is not None:
-            row.has_guests, row.refreshed_at = seen.has_guests, read_at
-        elif changed or not row.bot_is_member or row.is_archived:
-            row.refreshed_at = None
-    session.flush()
-    _give_named(session, org_key=org_key, now=now)
-
-
-def _give_named(session: Session, *, org_key: str, now: datetime) -> None:
-    """Projects whose file gave a channel's name that nobody knew find it once mlgov is in it."""
-    for project in projects.list_with_named_channel(session):
-        channel = find_channel(session, org_key, project.channel_name)
-        if channel is None or not speaks_in(session, org_key, channel):
-            continue
-        project.channel, project.channel_name = channel, None
-        audit.record(
-            session, SYSTEM, "project.channel_found", ("project", project.id), now=now
-        )
-        for type_, id_ in cards.list_subjects(session, [project.id]):
-            outbox.refresh(session, Subject.of(type_, id_), now=now)
-    session.flush()
-
-
-def leave_other_channels(
-    session: Session, kept: Collection[str], *, org_key: str, began: datetime
-) -> None:
-    """Slack listed all channels that mlgov is in: it has left the others, but for those it was read to join since."""
-    gone = [
-        row.slack_id
-        for row in queries.list_joined_channels(session, org_key)
-        if row.slack_id not in kept and not _is_overtaken(row, began)
-    ]
-    queries.leave_channels(session, org_key, gone)
-
-
-def set_audience(
-    session: Session,
-    channel_id: str,
-    has_guests: bool,
-    *,
-    org_key: str,
-    read_at: datetime,
-) -> None:
-    """Whether guests or people of other organisations read a channel, as its members were just told."""
-    for row in queries.lock_channels(session, org_key, [channel_id]):
-        if not _is_overtaken(row, read_at):
-            row.has_guests, row.refreshed_at = has_guests, read_at
-    session.flush()
-
-
-def audiences_to_read(
-    session: Session, org_key: str, names: Collection[str], *, since: datetime
-) -> list[tuple[str, bool]]:
-    """(Slack id, shared outside) of channels whose members were not read since, those that matter most first.
-
-    These are the projects' and those of `names` (`#name` or id); then who was never read, and the longest ago.
-    """
-    named = {
-        slack_id
-        for name in names
-        if (slack_id := find_channel(session, org_key, name)) is not None
-    } | projects.list_channels(session)
-    rows = [
-        row
-        for row in queries.list_joined_channels(session, org_key)
-        if not row.is_archived
-        and (row.refreshed_at is None or row.refreshed_at < since)
-    ]
-    rows.sort(
-        key=lambda row: (
-            row.slack_id not in named,
-            row.refreshed_at is not None,
-            row.refreshed_at or since,
-            row.id,
-        )
-    )
-    return [(row.slack_id, row.is_shared_outside) for row in rows]
-
-
-def forget_channels(
-    session: Session, org_key: str, slack_ids: Sequence[str] | None = None
-) -> None:
-    """Who reads these channels, or all, may have changed: they count as open until Slack is asked again."""
-    queries.forget_channel_reads(
-        session, org_key, slack_ids, heard_at=clock.real_now(session)
-    )

@@ -10,19 +10,21 @@ from storage.people.tables import Person
 from workflows.actors import Actor, ActorKind
 from workflows.errors import NotFound
 from workflows.people.approvers import mirror_age, resolve_approvers
+from workflows.people.channels import (
+    audiences_to_read,
+    forget_channels,
+    leave_other_channels,
+    set_audience,
+    upsert_channels,
+)
 from workflows.people.erasure import erase
 from workflows.people.exports import export
 from workflows.people.groups import announce as announce_groups
 from workflows.people.linking import join
 from workflows.people.mirror import (
-    audiences_to_read,
     change_members,
-    forget_channels,
-    leave_other_channels,
     place_for,
     refresh_members,
-    set_audience,
-    upsert_channels,
     upsert_groups,
 )
 from workflows.people.mirror import upsert_people as upsert_from_slack
