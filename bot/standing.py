@@ -82,10 +82,12 @@ SUBMISSIONS = _table({
 SEARCHES = _table(
     {Rests.STANDING: "models.pick_project models.pick_upstream models.pick_version"}
 )
-WORDS = {"": Rests.STANDING} | _table({
-    Rests.OWN: "away help token",
-    Rests.STANDING: "approvals budget digest maturity milestones model models rollout status",
-})  # fmt: skip
+WORDS = {"": Rests.STANDING} | _table(
+    {
+        Rests.OWN: "away help token",
+        Rests.STANDING: "approvals budget digest maturity milestones model models rollout status",
+    }
+)
 SHORTCUTS = _table({Rests.STANDING: "milestones.promise models.from_message"})
 REPLIES = _table({Rests.REQUEST: "approval.note"})
 FILES = _table({Rests.STANDING: "shared"})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot import acts
 from bot.directory import CannotVerify
 from storage.people import queries
 from tests.directory.conftest import FAY, FRED, OLA, Place
@@ -96,6 +97,20 @@ def test_a_click_waits_for_slack_at_most_a_second_and_a_half(acme: Place) -> Non
     with pytest.raises(CannotVerify):
         acme.directory.confirm(FAY, ["@finance"], max_age=NOW)
     assert 1.4 < time.monotonic() - began < 3.5
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_one_act_waits_for_slack_so_long_in_all(
+    acme: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.directory.PATIENCE", 0.4)
+    monkeypatch.setattr("bot.directory.ALTOGETHER", 0.6)
+    acme.sandbox.faults.slow("users.info", seconds=4)
+    with acts.acting(acts.Act("click")) as act:
+        for _ in range(6):
+            with pytest.raises(CannotVerify):
+                acme.directory.confirm(FAY, [], max_age=NOW)
+    assert 0.3 < act.waited < 1.5, "six times as long, if each had its own"
 
 
 def test_many_clicks_at_once_share_one_question(acme: Place) -> None:

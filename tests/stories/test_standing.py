@@ -18,12 +18,14 @@ from storage.inventory.tables import Model
 from storage.maturity.tables import MaturityCycle
 from storage.milestones.tables import Milestone
 from storage.people.tables import Person
+from tests import cli
 from tests.api.conftest import Api
 from tests.conftest import fresh_url
 from tests.sight.world import actor
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, eventually, opened
 from tests.stories.test_door import (
     NED,
+    XEN,
     away,
     deactivated,
     read_before,
@@ -299,6 +301,46 @@ def test_a_program_names_nobody_who_has_left(office: Office) -> None:
         assert answer.status_code == 422, answer.text
         assert "full members" in answer.text
         assert count(office, Model) == 0
+
+
+# --- many at once
+
+
+def sync(office: Office, *words: str) -> str:
+    settings = office.bot.deps.settings
+    assert settings.slack_bot_token is not None
+    code, said = cli.run(
+        "sync",
+        *words,
+        SLACK_BOT_TOKEN=settings.slack_bot_token.get_secret_value(),
+        SLACK_API_URL=settings.slack_api_url,
+        MLGOV_DATABASE_URL=settings.mlgov_database_url.get_secret_value(),
+        MLGOV_POLICY=str(settings.mlgov_policy),
+    )
+    assert code == 0, said
+    return said
+
+
+@ONE
+def test_many_who_are_listed_no_more_have_left_when_somebody_says_so(
+    office: Office,
+) -> None:
+    gone = (OLA, TIM, FAY, NED, XEN)
+    for user_id in gone:
+        removed(office, user_id)
+    said = sync(office)
+    assert "Slack no longer lists 5 people" in said
+    assert "`mlgov sync --accept`" in said
+    assert not any(has_left(office, user_id) for user_id in gone)
+    office.settle()
+    ada = office.sandbox.seat(ADA)
+    told = texts(office, ADA, "C0ADMIN")[-1]
+    assert told.startswith("Slack no longer lists 5 people whom mlgov knows: Fay, Ned")
+    assert "mlgov sync --accept" in str(ada.messages("C0ADMIN")[-1].blocks)
+    said = sync(office, "--accept")
+    assert "5 people whom Slack no longer lists have left." in said
+    assert all(has_left(office, user_id) for user_id in gone)
+    assert verified(office)
 
 
 # --- when Slack can't be asked
