@@ -141,11 +141,19 @@ def test_a_place_that_a_group_made_becomes_the_person_whom_slack_describes(
             session,
             [
                 {
-                    "id": "p_fay", "org_key": "E0ACME", "slack_id": FAY, "team_id": "T0ACME", "name": "Fay", "title": "",
-                    "is_bot": False, "is_guest": False, "is_stranger": False, "is_deactivated": False,
+                    "id": "p_fay",
+                    "org_key": "E0ACME",
+                    "slack_id": FAY,
+                    "team_id": "T0ACME",
+                    "name": "Fay",
+                    "title": "",
+                    "is_bot": False,
+                    "is_guest": False,
+                    "is_stranger": False,
+                    "is_deactivated": False,
                 }
             ],
-        )  # fmt: skip
+        )
     place.read()
     assert who(place, FAY) == who(place, "W0FAY") == "p_fay"
     with place.db.read() as session:

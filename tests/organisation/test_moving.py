@@ -97,13 +97,15 @@ def faults(database: Database) -> list[str]:
 def everything(database: Database) -> list[Any]:
     with database.read() as session:
         return [
-            session.execute(select(Person.id, Person.org_key, Person.slack_id).order_by(Person.id)).all(),
+            session.execute(
+                select(Person.id, Person.org_key, Person.slack_id).order_by(Person.id)
+            ).all(),
             session.execute(select(Lane.key).order_by(Lane.key)).all(),
             session.execute(select(UserGroup.org_key, UserGroup.slack_id)).all(),
             session.execute(select(Channel.org_key, Channel.slack_id)).all(),
             session.execute(select(SlackAlias.slack_id)).all(),
             runtime.facts(session),
-        ]  # fmt: skip
+        ]
 
 
 def by(database: Database, slack_id: str, org: str = E) -> str | None:
