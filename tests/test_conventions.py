@@ -22,6 +22,10 @@ def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
             yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
 
 
+ONCE = {"migration.exchange"}
+"""Methods of a command that an operator runs once, and gives a scope for."""
+
+
 def methods_in_use() -> set[str]:
     """Web API methods that the bot calls, by the names of slack_sdk's functions and by `api_call`."""
     known = {name.casefold().replace(".", "_"): name for name in METHODS}
@@ -38,7 +42,7 @@ def methods_in_use() -> set[str]:
 def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
     needed, optional = manifest.scopes()
     asked = needed | optional
-    used = methods_in_use()
+    used = methods_in_use() - ONCE
     for method in used:
         scopes = METHODS[method].scopes
         assert not scopes or asked & set(scopes), f"{method} needs one of {scopes}"

@@ -75,7 +75,11 @@ class Events:
         user = event.get("user")
         if not isinstance(user, Mapping) or not user.get("id"):
             return
-        seen = payloads.person(user, self._ours)
+        try:
+            seen = payloads.person(user, self._ours)
+        except payloads.JoinedGrid as error:
+            log.error("%s", error.sentence)
+            return
         if not seen.is_stranger:
             self._workspaces.learn_from(user)
 

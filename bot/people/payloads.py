@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from workflows.errors import GovernanceError
 from workflows.people.forms import OPEN_END, ChannelSeen, GroupSeen, PersonSeen
 
 Payload = Mapping[str, Any]
@@ -56,14 +57,24 @@ def is_own(user: Payload, ours: Organisation) -> bool:
     return user.get("team_id") == ours.team_id and not user.get("is_stranger")
 
 
+class JoinedGrid(GovernanceError):
+    """The workspace has joined a Grid since this process was started: whom Slack names now could be anybody here."""
+
+
 def person(
     user: Payload, ours: Organisation, *, asked: str | None = None
 ) -> PersonSeen:
     """A person, as Slack describes them where it was asked about `asked`.
 
-    Of another organisation, they are kept under that one's key.
+    Of another organisation, they are kept under that one's key. Raises JoinedGrid.
     """
     own = is_own(user, ours)
+    grid = enterprise_of(user)
+    if own and ours.enterprise_id is None and grid is not None:
+        raise JoinedGrid(
+            f"This workspace has joined the Enterprise Grid {grid}, where people have other ids, so mlgov decides nothing "
+            "until it's moved there: whoever operates it runs `mlgov organisation move --dry-run`."
+        )
     profile = user.get("profile") or {}
     team_id = user.get("team_id")
     other = enterprise_of(user) or str(team_id or "unknown")

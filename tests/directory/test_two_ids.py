@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from bot.people.payloads import JoinedGrid
 from sandbox.people import Enterprise
 from storage.people import aliases, queries
 from storage.people.tables import Person, SlackAlias, UserGroupMember
@@ -116,6 +117,23 @@ def title(place: Place, person_id: str) -> str:
         return row.title if row is not None else ""
 
 
+def test_a_workspace_that_joins_while_mlgov_runs_makes_nobody_anew(
+    acme: Place,
+) -> None:
+    before = who(acme, OLA)
+    acme.world.join_grid(ACME, GLOBAL, translates_ids=False)
+    with pytest.raises(JoinedGrid, match="has joined the Enterprise Grid E0ACME"):
+        who(acme, "W0OLA")
+    with pytest.raises(JoinedGrid):
+        acme.read()
+    with acme.hearing():
+        acme.world.update_user(OLA, title="Owner")
+        assert acme.sandbox.wait_idle()
+    with acme.db.read() as session:
+        assert queries.find_by_slack_id(session, "T0ACME", "W0OLA") is None
+    assert who(acme, OLA) == before
+
+
 def test_an_old_event_does_not_change_by_which_id_slack_is_called(grid: Place) -> None:
     """Only an answer of Slack's does."""
     grid.world.app.translates_ids = False
@@ -141,11 +159,19 @@ def test_a_place_that_a_group_made_becomes_the_person_whom_slack_describes(
             session,
             [
                 {
-                    "id": "p_fay", "org_key": "E0ACME", "slack_id": FAY, "team_id": "T0ACME", "name": "Fay", "title": "",
-                    "is_bot": False, "is_guest": False, "is_stranger": False, "is_deactivated": False,
+                    "id": "p_fay",
+                    "org_key": "E0ACME",
+                    "slack_id": FAY,
+                    "team_id": "T0ACME",
+                    "name": "Fay",
+                    "title": "",
+                    "is_bot": False,
+                    "is_guest": False,
+                    "is_stranger": False,
+                    "is_deactivated": False,
                 }
             ],
-        )  # fmt: skip
+        )
     place.read()
     assert who(place, FAY) == who(place, "W0FAY") == "p_fay"
     with place.db.read() as session:

@@ -97,13 +97,15 @@ def faults(database: Database) -> list[str]:
 def everything(database: Database) -> list[Any]:
     with database.read() as session:
         return [
-            session.execute(select(Person.id, Person.org_key, Person.slack_id).order_by(Person.id)).all(),
+            session.execute(
+                select(Person.id, Person.org_key, Person.slack_id).order_by(Person.id)
+            ).all(),
             session.execute(select(Lane.key).order_by(Lane.key)).all(),
             session.execute(select(UserGroup.org_key, UserGroup.slack_id)).all(),
             session.execute(select(Channel.org_key, Channel.slack_id)).all(),
             session.execute(select(SlackAlias.slack_id)).all(),
             runtime.facts(session),
-        ]  # fmt: skip
+        ]
 
 
 def by(database: Database, slack_id: str, org: str = E) -> str | None:
@@ -403,3 +405,20 @@ def test_a_lane_of_a_persons_other_id_is_theirs(
         for slack_id in (ANA, "W0ANA"):
             address = Address.of(f"slack:{E}:{slack_id}")
             assert reader_of(session, address) == ids[ANA]
+
+
+@pytest.mark.parametrize("told_as", [ANA, "W0ANA"])
+def test_who_is_erased_after_the_move_stays_away_by_either_id(
+    database: Database, ids: dict[str, str], told_as: str
+) -> None:
+    move(database)
+    with database.read() as session:
+        exported = people.export(session, ids[ANA])
+        assert {"org_key": E, "slack_id": ANA} in exported["other_slack_ids"]
+    erase(database, ids[ANA])
+    with database.read() as session:
+        assert queries.list_slack_ids(session, ids[ANA]) == set()
+    with database.begin() as session:
+        read(session, seen(told_as, E, is_deactivated=True))
+    assert by(database, told_as) is None
+    assert faults(database) == []

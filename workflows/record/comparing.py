@@ -53,7 +53,7 @@ def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def today(person_id: str, people: Mapping[str, str]) -> str:
+def joined_as(person_id: str, people: Mapping[str, str]) -> str:
     """Who somebody is today, where they became one with others."""
     seen = set()
     while person_id in people and person_id not in seen:
@@ -64,7 +64,7 @@ def today(person_id: str, people: Mapping[str, str]) -> str:
 
 def _renamed(value: Any, people: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return today(value, people)
+        return joined_as(value, people)
     if isinstance(value, dict):
         return {name: _renamed(each, people) for name, each in value.items()}
     if isinstance(value, list):

@@ -182,7 +182,7 @@ def _verdict(fault: Fault, between: Sequence[Entry], people: Mapping[str, str]) 
     if fault.what == "decision_added":
         return any(
             entry.verb == "decided"
-            and comparing.today(entry.actor_id, people) == fault.person
+            and comparing.joined_as(entry.actor_id, people) == fault.person
             and entry.facts.get("verdict") == fault.table
             and entry.at == fault.day
             for entry in between
