@@ -211,7 +211,11 @@ def test_nothing_is_done_on_what_was_shown_before(house: House) -> None:
     house.edit("tim", asked, amount=9.0)
     was = house.card(asked)
     tried = {
-        "tim": (forms.Withdraw(**shown), forms.Nudge(**shown)),
+        "tim": (
+            forms.Withdraw(**shown),
+            forms.Nudge(**shown),
+            forms.AskAgain(**shown, stands="-"),
+        ),
         "ned": (BreakGlass(**shown, reason="Production is down."),),
         "ola": (
             forms.HandOver(**shown, to="U0FAY"),
@@ -344,6 +348,7 @@ def test_a_refusal_tells_a_stranger_to_the_request_nothing_of_it(house: House) -
         "to": "U0FAY",
         "question": "Why?",
         "answer": "So.",
+        "stands": "-",
         "verdict": "approve",
         "reason": "Because.",
         "is_fine": True,
