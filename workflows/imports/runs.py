@@ -1,6 +1,7 @@
 """Importing a table: read the file, check every row, write all of it or nothing, and say what it did."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -226,7 +227,8 @@ def _checked(
         ]
         if not found:
             try:
-                good.append((row.line, form.model_validate(_cells(row, columns))))
+                cells = _cells(row, columns, _lists(form))
+                good.append((row.line, form.model_validate(cells)))
             except ValidationError as error:
                 found = [
                     _fault(row.line, one) for one in error.errors(include_url=False)
@@ -237,12 +239,25 @@ def _checked(
     return outcome
 
 
-def _cells(row: SheetRow, columns: Columns) -> dict[str, str]:
-    """The cells that hold something, without what no database can store."""
-    return {
-        name: text
+def _cells(row: SheetRow, columns: Columns, lists: Collection[str]) -> dict[str, str]:
+    """The cells that hold something, without what no database can store. In `lists` a line break separates."""
+    cells = {
+        name: re.sub(r"[\r\n\v\u2028]+", ";", row.cells[column].strip())
+        if name in lists
+        else row.cells[column]
         for name, column in columns.at.items()
-        if (text := storable(row.cells[column], 10_000))
+    }
+    return {
+        name: text for name, cell in cells.items() if (text := storable(cell, 10_000))
+    }
+
+
+def _lists(form: type[BaseModel]) -> set[str]:
+    """The fields of which a cell can hold several."""
+    return {
+        name
+        for name, field in form.model_fields.items()
+        if "tuple" in str(field.annotation)
     }
 
 

@@ -131,6 +131,13 @@ def upgrade() -> None:
     )
     _name_who_opened_sources()
     _keep_what_was_told_early()
+    # Sources that look like one and are two.
+    op.create_table(
+        "cost_apart",
+        sa.Column("first", sa.String(), nullable=False),
+        sa.Column("second", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("first", "second", name=op.f("pk_cost_apart")),
+    )
 
 
 def _name_who_opened_sources() -> None:
@@ -238,6 +245,7 @@ def _keep_what_was_told_early() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("cost_apart")
     op.drop_table("disclosure")
     op.drop_table("cost_source")
     op.drop_column("runtime", "erasure_check")
