@@ -83,7 +83,12 @@ def test_a_restated_month_is_replaced_in_another_spelling(
 
 def test_a_mended_provider_is_asked_about(money: Money, tmp_path: Path) -> None:
     """Of two names on one bill one is mended later: the old one's rows would stay for ever."""
-    load(money, tmp_path, row(ProviderName="Amazom", BilledCost="70"), row(BilledCost="30"))  # fmt: skip
+    load(
+        money,
+        tmp_path,
+        row(ProviderName="Amazom", BilledCost="70"),
+        row(BilledCost="30"),
+    )
     rows = [row(BilledCost="30"), row(BilledCost="70")]
     asked = load(money, tmp_path, *rows)
     assert asked.refused == (
@@ -109,7 +114,10 @@ def test_a_second_source_with_the_same_days_is_asked_about_once(
     asked = load(money, tmp_path, other, held=held)
     assert "of the same sub-accounts and days" in asked.refused[0]
     assert total(money) == 100
-    assert load(money, tmp_path, other, answer=Answer(separate=True), held=held).refused == ()  # fmt: skip
+    assert (
+        load(money, tmp_path, other, answer=Answer(separate=True), held=held).refused
+        == ()
+    )
     october = {
         "BillingPeriodStart": "2024-10-01T00:00:00Z",
         "ChargePeriodStart": "2024-10-03T00:00:00Z",
@@ -166,7 +174,9 @@ def test_an_account_is_found_in_another_spelling(money: Money, tmp_path: Path) -
     ],
 )
 def test_several_accounts_in_a_cell(cell: str, accounts: tuple[str, ...]) -> None:
-    assert ProjectRow.model_validate({"key": "a", "accounts": cell}).accounts == accounts  # fmt: skip
+    assert (
+        ProjectRow.model_validate({"key": "a", "accounts": cell}).accounts == accounts
+    )
 
 
 @pytest.mark.parametrize("cell", ["4.44456E+11", "1; 4,44456E+11", "Acme, Inc."])

@@ -53,8 +53,12 @@ def test_two_sources_stay_two(first: str, second: str) -> None:
 
 
 def test_what_a_spreadsheet_makes_of_ids() -> None:
-    assert [is_rounded(one) for one in ("4.44456E+11", "4,44456e+11", " 1E+15")] == [True] * 3  # fmt: skip
-    assert not any(is_rounded(one) for one in ("01E6E8-AAAAAA-D21FF3", "12E5", "444455556666"))  # fmt: skip
+    assert [is_rounded(one) for one in ("4.44456E+11", "4,44456e+11", " 1E+15")] == [
+        True
+    ] * 3
+    assert not any(
+        is_rounded(one) for one in ("01E6E8-AAAAAA-D21FF3", "12E5", "444455556666")
+    )
     assert same_account("/subscriptions/AB-1") == same_account("ab-1")
 
 
@@ -119,7 +123,9 @@ def test_tags_of_a_parquet_list(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["{broken", "vision", "[1]", "[[[[", "{'a': print()}", "(" * 9000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["{broken", "vision", "[1]", "[[[[", "{'a': print()}", "(" * 9000]
+)
 def test_tags_that_cannot_be_read_are_counted(tmp_path: Path, text: str) -> None:
     assert read_tags(text) is None
     bill = write(tmp_path / "bill.csv", [row(Tags=text), row(Tags='{"team":"x"}')])
@@ -138,7 +144,10 @@ def test_the_exact_spelling_of_a_tag_goes_first() -> None:
 def test_two_spellings_in_one_load_are_refused(tmp_path: Path) -> None:
     first = write(tmp_path / "a.csv", [row(BilledCost="10")])
     second = write(tmp_path / "b.csv", [row(ProviderName="Amazon Web Services")])
-    with pytest.raises(CostFileRefused, match=r"“AWS/42” and “Amazon Web Services/42”|“Amazon Web Services/42” and “AWS/42”"):  # fmt: skip
+    with pytest.raises(
+        CostFileRefused,
+        match=r"“AWS/42” and “Amazon Web Services/42”|“Amazon Web Services/42” and “AWS/42”",
+    ):
         focus.read([first, second], options=ReadOptions())
     assert totals(first, second, source="bill") == {"USD": Decimal("11.5")}
 
@@ -209,7 +218,9 @@ def export(root: Path, name: str, days: dict[str, str], *, manifests: bool) -> N
 
 @pytest.mark.parametrize("manifests", [True, False])
 def test_two_exports_of_one_bill_are_refused(tmp_path: Path, manifests: bool) -> None:
-    export(tmp_path, "daily", {"2024-09-01": "3", "2024-09-02": "5"}, manifests=manifests)  # fmt: skip
+    export(
+        tmp_path, "daily", {"2024-09-01": "3", "2024-09-02": "5"}, manifests=manifests
+    )
     export(tmp_path, "monthly", {"2024-09-01": "9"}, manifests=manifests)
     with pytest.raises(CostFileRefused, match=r"daily/.* and monthly/.*--separate"):
         focus.read([tmp_path], options=ReadOptions())
@@ -219,7 +230,9 @@ def test_two_exports_of_one_bill_are_refused(tmp_path: Path, manifests: bool) ->
 
 def test_exports_of_several_subscriptions_add_up(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        put(tmp_path / name / "20240901-20240930" / "part_0.csv", "2", SubAccountId=name)  # fmt: skip
+        put(
+            tmp_path / name / "20240901-20240930" / "part_0.csv", "2", SubAccountId=name
+        )
     assert totals(tmp_path) == {"USD": Decimal(4)}
 
 
@@ -230,7 +243,16 @@ def test_the_same_cost_in_another_file_is_refused(tmp_path: Path) -> None:
     ]
     whole = write(tmp_path / "export.csv", days)
     again = write(tmp_path / "once.csv", days[4:])  # a one-time export of some days
-    month = write(tmp_path / "month.csv", [row(ChargePeriodStart="2024-09-01T00:00:00Z", BilledCost="55", EffectiveCost="12.5")])  # fmt: skip
+    month = write(
+        tmp_path / "month.csv",
+        [
+            row(
+                ChargePeriodStart="2024-09-01T00:00:00Z",
+                BilledCost="55",
+                EffectiveCost="12.5",
+            )
+        ],
+    )
     for pair in ([whole, again], [whole, month]):
         with pytest.raises(CostFileRefused, match="look like two exports of one bill"):
             focus.read(pair, options=ReadOptions())
@@ -240,6 +262,10 @@ def test_the_same_cost_in_another_file_is_refused(tmp_path: Path) -> None:
 
 def test_parts_and_days_of_one_export_add_up(tmp_path: Path) -> None:
     for number in range(1, 4):  # equal cost on each day
-        put(tmp_path / "d" / f"2024-09-{number:02d}.csv", "5", ChargePeriodStart=f"2024-09-{number:02d}")  # fmt: skip
+        put(
+            tmp_path / "d" / f"2024-09-{number:02d}.csv",
+            "5",
+            ChargePeriodStart=f"2024-09-{number:02d}",
+        )
         put(tmp_path / "p" / f"focus-{number:05d}.csv", "5", RegionId=str(number))
     assert totals(tmp_path / "d") == totals(tmp_path / "p") == {"USD": Decimal(15)}

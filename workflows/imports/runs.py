@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
@@ -36,7 +36,7 @@ from workflows.people.forms import PersonRow
 from workflows.policy import Policy
 from workflows.projects.forms import ProjectRow
 from workflows.sources import github, tabular
-from workflows.sources.rows import Outcome, RowFault
+from workflows.sources.rows import Outcome, RowFault, faults_of
 from workflows.sources.sheet import Sheet, SheetRow
 from workflows.sources.text import storable
 
@@ -230,9 +230,7 @@ def _checked(
                 cells = _cells(row, columns, _lists(form))
                 good.append((row.line, form.model_validate(cells)))
             except ValidationError as error:
-                found = [
-                    _fault(row.line, one) for one in error.errors(include_url=False)
-                ]
+                found = faults_of(row.line, error, form)
         faults += found
     outcome = bring(good)
     outcome.faults += faults
@@ -259,19 +257,3 @@ def _lists(form: type[BaseModel]) -> set[str]:
         for name, field in form.model_fields.items()
         if "tuple" in str(field.annotation)
     }
-
-
-def _fault(line: int, error: Any) -> RowFault:
-    place = str(error["loc"][0]) if error["loc"] else None
-    if error["type"] == "missing":
-        return RowFault(line, place, "is empty; every row needs it")
-    if error["type"] == "string_too_long":
-        length, most = len(str(error["input"])), error["ctx"]["max_length"]
-        return RowFault(line, place, f"holds {length:,} characters; at most {most} fit")
-    if error["type"].startswith("date"):
-        return RowFault(
-            line,
-            place,
-            f"{str(error['input'])[:40]!r} is no day; write it like 2026-01-31",
-        )
-    return RowFault(line, place, str(error["msg"]).removeprefix("Value error, "))
