@@ -1,7 +1,7 @@
 """Which conditions can be judged by trying: those that only compare a fact with values that stand in them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from workflows.policy import conditions
@@ -74,7 +74,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         place = match.end()
 
 
-def _constants(tokens: list[_Token], facts: dict[str, str]) -> dict[str, set[Value]]:
+def _constants(tokens: list[_Token], facts: Mapping[str, str]) -> dict[str, set[Value]]:
     found: dict[str, set[Value]] = {}
     used: set[int] = set()
     for place, token in enumerate(tokens):
@@ -109,7 +109,7 @@ def _list(tokens: list[_Token], start: int) -> tuple[int, list[_Token]]:
     """Where a list of values ends, and the values."""
     if start >= len(tokens) or tokens[start].text != "[":
         raise _NotDecidable
-    values = []
+    values: list[_Token] = []
     for place in range(start + 1, len(tokens)):
         token = tokens[place]
         if token.text == "]" and token.kind == "sign":
@@ -123,7 +123,7 @@ def _list(tokens: list[_Token], start: int) -> tuple[int, list[_Token]]:
 
 def _know(
     found: dict[str, set[Value]],
-    facts: dict[str, str],
+    facts: Mapping[str, str],
     fact: str,
     sign: str,
     values: list[_Token],
