@@ -114,7 +114,7 @@ def _rest(
 ) -> tuple[tuple[Stage, ...], tuple[str, ...]]:
     """The stages after the one that is asked now, with those that have to be asked too, and the way that demands."""
     later = request.stages[request.stage + 1 :]
-    policy = _policy(session, head, around)
+    policy = policy_of(session, head, around)
     gate = policy.gates.get(head.gate)
     if gate is None or passes_by(gate, head.gate, read.conditions):
         return later, bound.way or ()
@@ -159,7 +159,7 @@ def _apart(
 ) -> dict[str, str]:
     """Who may not decide, with those of whom the record says by now that they had a part. Raises NotAllowed when one did decide."""
     found = dict(bound.apart)
-    gate = _policy(session, head, around).gates.get(head.gate) if read.parts else None
+    gate = policy_of(session, head, around).gates.get(head.gate) if read.parts else None
     for part, people in read.parts.items():
         if gate is not None and part in gate.separate:
             for person in people:
@@ -176,7 +176,7 @@ def _apart(
     return found
 
 
-def _policy(session: Session, head: Any, around: Circumstances) -> Policy:
+def policy_of(session: Session, head: Any, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
     try:
         bound = policies_text.parse(policies.get_text(session, head.policy_id)).policy

@@ -97,6 +97,8 @@ def upsert_people(
     ids: dict[tuple[str, str], str] = {}
     guests: list[str] = []
     stay_away: list[str] = []
+    is_other = False
+    """Whether somebody may decide who could not, or the other way round."""
     for org_key, wanted in sorted(by_org.items()):
         rows = _as_they_are(session, org_key, wanted)
         missing = wanted.keys() - rows.keys()
@@ -127,8 +129,9 @@ def upsert_people(
             seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
-            was_away = row.status_away_until
+            was_away, could = row.status_away_until, _could_decide(row)
             changed = _apply(row, _person_values(seen))
+            is_other = is_other or could != _could_decide(row)
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
                 outbox.refresh(session, Subject.of("away", row.id), now=now)
@@ -143,7 +146,15 @@ def upsert_people(
         session.flush()
         if read_at is not None:
             queries.touch_people(session, [row.id for row in rows.values()], read_at)
+    if is_other:
+        timers.deciders_changed(session, now=now)
     return Upserted(ids, tuple(guests), tuple(stay_away))
+
+
+def _could_decide(row: Person) -> bool:
+    return row.team_id is not None and not (
+        row.is_bot or row.is_guest or row.is_stranger or row.is_deactivated
+    )
 
 
 def _as_they_are(
@@ -222,7 +233,9 @@ def upsert_groups(
     is_first = is_everything and not queries.has_groups(session, org_key)
     since = now - LONG_AGO if is_first else now
     changes: list[GroupChange] = []
+    is_other = False
     if is_everything and read_at is not None:
+        is_other = queries.has_enabled_besides(session, org_key, wanted)
         queries.disable_other_groups(session, org_key, wanted, read_at)
     rows = {row.slack_id: row for row in queries.list_groups(session, org_key, wanted)}
     missing = sorted(wanted.keys() - rows.keys())
@@ -243,7 +256,9 @@ def upsert_groups(
     moved: set[str] = set()
     for slack_id in sorted(wanted):
         row, seen = rows[slack_id], wanted[slack_id]
+        named = (row.handle, row.is_disabled)
         changed = _apply(row, _values(seen, _GROUP))
+        is_other = is_other or named != (row.handle, row.is_disabled)
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
             before = queries.list_member_ids(session, row.id)
@@ -266,6 +281,8 @@ def upsert_groups(
             row.refreshed_at = None
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
+    if (moved or is_other) and not is_first:
+        timers.deciders_changed(session, now=now)
     return tuple(changes)
 
 
@@ -354,6 +371,8 @@ def change_members(
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
             changes.append(GroupChange(row.slack_id, row.handle, joined, left))
     session.flush()
+    if changes:
+        timers.deciders_changed(session, now=now)
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.policies import queries
 from workflows import policy as policies
+from workflows import timers
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import NotFound
@@ -44,6 +45,7 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
             sha256=text.sha256,
             before=int(last) if last else None,
         )
+        timers.deciders_changed(session, now=now)
     return version_id
 
 
