@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.approvals import told
+from bot.rendering import Scene
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from tests.approvals.conftest import ORG, House, populated
 from workflows import timers
+from workflows.approvals.notices import ApprovalNote
 from workflows.people import mirror
 from workflows.people.forms import GroupSeen, PersonSeen
 
@@ -161,3 +164,17 @@ def test_what_changes_nothing_looks_at_nothing(database: Database) -> None:
     finance(there, "fay", "fred", "gus", "sam", "bob", "lea")
     with there.db.read() as session:
         assert timers.next_due(session) == before
+
+
+def test_the_message_says_what_can_be_done(database: Database) -> None:
+    there = house(database)
+    id_ = there.submit("tim", there.project())
+    seen(there, "ola", is_deactivated=True)
+    scene = Scene(now=there.now, policy=there.policy)
+    notice = ApprovalNote(id_, "p-tim", "stuck", 0)
+    shown = told.note(there.card(id_), notice, scene)
+    assert shown.text.startswith("Too few people are left to decide: ")
+    assert "p-" not in str(shown.blocks)
+    assert "Owner can't be passed any more" in str(shown.blocks)
+    there.withdraw("tim", id_)
+    assert told.note(there.card(id_), notice, scene).is_final
