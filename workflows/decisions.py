@@ -18,6 +18,7 @@ from workflows.approvals import (
     explaining,
     looking,
     moved,
+    passable,
     reads,
     reminding,
     replays,
@@ -234,6 +235,15 @@ def escalate(
     around = Circumstances(SUBJECTS, policy, org_key, now)
     escalating.escalate(session, approval_id, position, around)
     follow(session, approval_id, now=now, clicked=None)
+
+
+def look_whether_passable(
+    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
+) -> None:
+    """Whether a request that waits can still pass is looked at again, since people, groups, absences or the policy changed."""
+    around = Circumstances(SUBJECTS, policy, org_key, now)
+    if passable.look(session, approval_id, around):
+        follow(session, approval_id, now=now, clicked=None)
 
 
 def validity_ended(

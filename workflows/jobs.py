@@ -178,6 +178,16 @@ def _escalate(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
+def _passable(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.look_whether_passable(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
 def _validity_ended(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     decisions.validity_ended(
         session,
@@ -242,6 +252,7 @@ REGISTRY = Registry.of(
             resting.LOOK: _look_again,
             clocks.REMIND: _remind,
             clocks.ESCALATE: _escalate,
+            timers.PASSABLE: _passable,
             clocks.LAPSE: _validity_ended,
             breakglass.REVIEW: _review_due,
             **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),

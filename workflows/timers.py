@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from storage.approvals import waiting as approvals
 from storage.delivery.queries import timers as queries
 from storage.delivery.tables import Schedule
 from storage.enums import TimerState
@@ -14,6 +15,8 @@ from workflows.calendar import local_instant
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
+PASSABLE = "approval.passable"
+"""Whether a request can still pass is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,15 @@ def wake(
     start(session, subject, kind, by, seq=seq)
     session.flush()
     queries.wake(session, subject.type, subject.id, kind, seq, by)
+
+
+def deciders_changed(session: Session, *, now: datetime) -> None:
+    """Have every request that waits looked at again, each in a transaction of its own: who can decide has changed.
+
+    Called after readings and events of people and groups, absences, erasures and another policy.
+    """
+    for approval_id in approvals.list_pending(session):
+        keep_going(session, Subject.of("approval", approval_id), PASSABLE, now)
 
 
 def shift(session: Session, subject: Subject, by: timedelta) -> None:

@@ -428,7 +428,34 @@ def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     )
 
 
+def _stuck_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To whoever asked and to administrators: nobody is left to decide, and what can be done about it."""
+    stage = (
+        record.rounds[notice.item_id]
+        if notice.item_id < len(record.rounds)
+        else record.rounds[-1]
+    )
+    if not record.is_pending or record.stage > notice.item_id:
+        line = f"*Settled* · {words.asks(record)}"
+        return Rendered(line, [blocks.section(line)], is_final=True)
+    name = blocks.escape(stage.name, 60)
+    head = f"Too few people are left to decide: {words.asks(record)}"
+    way_on = (
+        f"{name} can't be passed any more, since people have left or a group has changed. An administrator can add people to "
+        "the group, or change the stage in governance.yml and have it asked again."
+    )
+    return Rendered(
+        head,
+        [
+            blocks.section(f"*{head}*\n{way_on}"),
+            blocks.context(words.silence(record)),
+            words.buttons(record, [words.details_button(record)], "stuck"),
+        ],
+    )
+
+
 NOTES: dict[str, Note] = {
+    "stuck": _stuck_note,
     "review": _review_note,
     "reviewed": _review_note,
     **dict.fromkeys(

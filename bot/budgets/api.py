@@ -17,6 +17,7 @@ from storage.money import money_text
 from workflows.budgets import intake
 from workflows.budgets.records import CostReport
 from workflows.budgets.sources import Deliverer
+from workflows.budgets.twice import Answer
 from workflows.errors import InvalidInput, NotAllowed
 
 
@@ -79,6 +80,7 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
             now=deps.now(session),
             replace_period=delivery.replace_period,
             by=Deliverer(caller.token.name, bound),
+            answer=Answer(delivery.separate, delivery.instead_of),
         )
     taken = _taken(report)
     # What belongs to no project is the whole organisation's: no news for one project's program.
@@ -97,7 +99,9 @@ def _taken(report: CostReport) -> CostsTaken:
         raise NotTaken(
             f"Nothing was written. {' '.join(report.refused)}".replace(
                 "--replace-period", "`replace_period`"
-            )[:900]
+            )
+            .replace("--instead-of", "`instead_of`")
+            .replace("--separate", "`separate`")[:900]
         )
     return CostsTaken(
         months=[

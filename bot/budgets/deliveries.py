@@ -78,6 +78,14 @@ class Costs(BaseModel):
         default=False,
         description="Accept a delivery that drops much of what a month held.",
     )
+    separate: bool = Field(
+        default=False,
+        description="Count this beside a source that looks like the same bill; it isn't asked again.",
+    )
+    instead_of: Annotated[list[Text], Field(max_length=20)] = Field(
+        default=[],
+        description="Sources whose place this one takes: their months that it brings are dropped.",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Costs":
@@ -102,6 +110,8 @@ class Delivery:
     replace_period: bool
     is_elsewhere: bool
     read: HeldRead
+    separate: bool = False
+    instead_of: tuple[str, ...] = ()
 
 
 def _read(path: Path, asked: Reading) -> Delivery:
@@ -129,7 +139,14 @@ def _read(path: Path, asked: Reading) -> Delivery:
                 f"A delivery names at most {MOST_ACCOUNTS:,} accounts, each with its tags, and this one names "
                 f"{len(read.allocation_keys):,}. Name fewer, or bring it in with `mlgov import costs`."
             )
-        return Delivery(costs.source, costs.replace_period, False, HeldRead.of(read))
+        return Delivery(
+            costs.source,
+            costs.replace_period,
+            False,
+            HeldRead.of(read),
+            costs.separate,
+            tuple(costs.instead_of),
+        )
 
 
 READ = Job(

@@ -120,7 +120,7 @@ def explain(file: File, submit: Submit = None, as_json: Json = False) -> None:
     if as_json:
         say(found.model_dump_json(indent=2))
     else:
-        for sentence in explaining.reading(found):
+        for sentence in filter(None, (*explaining.reading(found), found.limits)):
             say(sentence)
     if submit:
         hand_in(

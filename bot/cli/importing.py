@@ -167,6 +167,20 @@ def costs(
         ),
     ] = False,
     skip_bad_rows: SkipBad = False,
+    separate: Annotated[
+        bool,
+        typer.Option(
+            "--separate",
+            help="Count what looks like the same bill twice: files, or sources, that hold different costs.",
+        ),
+    ] = False,
+    instead_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instead-of",
+            help="A source whose place this load takes: its months that the load brings are dropped.",
+        ),
+    ] = None,
 ) -> None:
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
     from bot.cli.cost_tables import report_lines
@@ -174,11 +188,14 @@ def costs(
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.budgets import intake
+    from workflows.budgets.twice import Answer
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 
     policy = policy_text().policy
-    options = focus.ReadOptions(tag_keys=policy.costs.tag_keys, source=source)
+    options = focus.ReadOptions(
+        tag_keys=policy.costs.tag_keys, source=source, separate=separate
+    )
     with opened(create=True) as database:
         key = org_key(database)
         try:
@@ -199,11 +216,14 @@ def costs(
                         replace_period=replace_period,
                         skip_bad_rows=skip_bad_rows,
                         dry_run=dry_run,
+                        answer=Answer(separate, tuple(instead_of or ())),
                     )
                     if dry_run:
                         raise _RollBack
             except _RollBack:
                 pass
+            except GovernanceError as error:
+                raise fail(error.sentence) from None
     for line in report_lines(report):
         say(line)
     if report.refused:

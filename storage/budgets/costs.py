@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from storage.budgets.tables import (
     AllocationKey,
+    CostApart,
     CostEntry,
     CostLoad,
     CostMonth,
@@ -110,6 +111,59 @@ def empty_load(session: Session, load_id: int) -> None:
     """Drop what a load holds, to be replaced."""
     session.execute(delete(CostEntry).where(CostEntry.load_id == load_id))
     session.execute(delete(CostMonth).where(CostMonth.load_id == load_id))
+
+
+def drop_load(session: Session, load_id: int) -> None:
+    """Drop a load with all that it holds."""
+    empty_load(session, load_id)
+    session.execute(delete(CostLoad).where(CostLoad.id == load_id))
+
+
+def sources_with_loads(session: Session) -> set[str]:
+    """Every source of which there is cost."""
+    return set(session.execute(select(CostLoad.source).distinct()).scalars())
+
+
+def loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
+    """The loads of a billing period, by source."""
+    wanted = select(CostLoad).where(CostLoad.billing_period == billing_period)
+    return list(session.execute(wanted.order_by(CostLoad.source)).scalars())
+
+
+def are_apart(session: Session, one: str, other: str) -> bool:
+    """Whether somebody said that two sources are two."""
+    return session.get(CostApart, tuple(sorted((one, other)))) is not None
+
+
+def accounts_of_months(
+    session: Session, months: Collection[date], besides: Collection[str]
+) -> list[tuple[int, int, str]]:
+    """(load, allocation key, sub-account id) of what has cost in calendar months, from all sources but those `besides`."""
+    found = session.execute(
+        select(CostMonth.load_id, AllocationKey.id, AllocationKey.sub_account_id)
+        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
+        .join(CostLoad, CostLoad.id == CostMonth.load_id)
+        .where(
+            CostMonth.month.in_(sorted(months)),
+            CostLoad.source.not_in(sorted(besides)),
+            AllocationKey.sub_account_id != "",
+        )
+        .distinct()
+    )
+    return [(load, key, account) for load, key, account in found]
+
+
+def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[date]:
+    """The days on which some allocation keys have cost in a load."""
+    found = session.execute(
+        select(CostEntry.charge_date)
+        .where(
+            CostEntry.load_id == load_id,
+            CostEntry.allocation_key_id.in_(sorted(keys)),
+        )
+        .distinct()
+    )
+    return set(found.scalars())
 
 
 _ENTRIES_SQLITE = (

@@ -88,6 +88,15 @@ class CostSource(Base):
     opened_at: Mapped[datetime]
 
 
+class CostApart(Base):
+    """Two sources of which somebody said that they are two, though they look like one. `first` sorts before `second`."""
+
+    __tablename__ = "cost_apart"
+
+    first: Mapped[str] = mapped_column(primary_key=True)
+    second: Mapped[str] = mapped_column(primary_key=True)
+
+
 class CostLoad(Base):
     """One (source, billing period) as it stands now; the same content again changes nothing."""
 

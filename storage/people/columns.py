@@ -91,6 +91,7 @@ FREE = _columns(
         # Billing as the provider exports it: it is added up by these words, and every load brings them.
         "cost_load": "source sha256",
         "cost_source": "source token",
+        "cost_apart": "first second",
         "cost_entry": "service category currency",
         "cost_month": "currency",
         "allocation_key": "sub_account_id sub_account_name tags",

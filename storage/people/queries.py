@@ -237,6 +237,16 @@ def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
+def has_enabled_besides(session: Session, org_key: str, kept: Collection[str]) -> bool:
+    """Whether a user group that is not among these still gives somebody a right."""
+    found = select(UserGroup.id).where(
+        UserGroup.org_key == org_key,
+        UserGroup.slack_id.not_in(sorted(set(kept))),
+        UserGroup.is_disabled.is_(False),
+    )
+    return session.execute(found.limit(1)).first() is not None
+
+
 def disable_other_groups(
     session: Session, org_key: str, kept: Collection[str], read_at: datetime
 ) -> None:

@@ -113,3 +113,51 @@ def test_wrong_files_say_what_to_do(text: str, said: str) -> None:
         _read(text)
     assert said in refused.value.sentence
     assert "docs/evidence.md" in refused.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("Unnamed: 0,income,age\n0,0.3,-0.1\n1,-0.3,0.1\n100,0.3,0.1\n", "Unnamed: 0"),
+        (",income,age\n0,0.3,-0.1\n1,-0.3,0.1\n", "(no heading)"),
+        ("index,income,age\n0,0.3,-0.1\n1,-0.3,0.1\n", "index"),
+        ("customer_id,income,age\n100231,0.3,-0.1\n100232,-0.3,0.1\n", "customer_id"),
+        ("income,age,base_value\n0.3,-0.1,5.0\n-0.3,0.1,5.0\n", "base_value"),
+        ("income,age,Expected Value\n0.3,-0.1,5.1\n-0.3,0.1,5.0\n", "Expected Value"),
+        ("x,income,age\n0,0.3,-0.1\n1,-0.3,0.1\n2,0.3,0.1\n", "x"),
+    ],
+)
+def test_columns_that_are_no_features_are_left_out_and_said(
+    text: str, left_out: str
+) -> None:
+    found = _read(text)
+    assert [(one.feature, f"{share:.2f}") for one, share in found.ranked] == [
+        ("income", "0.75"),
+        ("age", "0.25"),
+    ]
+    assert found.limits == f"Left out, as no feature: “{left_out}”."
+
+
+def test_an_id_that_is_a_contribution_stays() -> None:
+    found = _read("id_age,postcode_id\n0.3,-0.1\n-0.3,0.1\n")
+    assert len(found.drivers) == 2
+    assert found.limits == ""
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ([0.1, 0.2, 0.3], "holds 3 base values for 2 cases"),
+        ([[0.1, 0.9], [0.1, 0.9]], "several outputs"),
+    ],
+)
+def test_base_values_that_fit_no_cases_are_refused(base: object, said: str) -> None:
+    shap = {"feature_names": ["a"], "values": [[0.1], [0.2]], "base_values": base}
+    with pytest.raises(InvalidInput, match=said):
+        _read(shap)
+
+
+@pytest.mark.parametrize("base", [0.25, [0.25], [[0.25], [0.25]], [0.25, 0.25]])
+def test_base_values_in_every_shape(base: object) -> None:
+    shap = {"feature_names": ["a"], "values": [[0.5], [0.5]], "base_values": base}
+    assert [str(one.usual.normalize()) for one in _read(shap).examples] == ["0.25"] * 2

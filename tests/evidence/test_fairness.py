@@ -320,3 +320,39 @@ def test_the_figures_of_very_many_groups_take_no_time(
     assert asked == (many <= fairness.MOST_BY_FAIRLEARN)
     monkeypatch.setattr(fairness, "MOST_BY_FAIRLEARN", 0)
     assert fairness.judge(counts, RULES) == found
+
+
+def test_words_for_nothing_are_no_group(tmp_path: Path) -> None:
+    words = [
+        "<NA>",
+        "None",
+        "NULL",
+        "N/A",
+        "nan",
+        "",
+        "NaT",
+        "#N/A",
+        " null ",
+        "\\N",
+        "?",
+    ]
+    rows = [
+        *("1,1,F", "0,0,F", "1,1,M", "0,0,M") * 10,
+        *(f"1,0,{one}" for one in words),
+    ]
+    rows += ["None,1,F", "1,<NA>,M"]
+    path = tmp_path / "p.csv"
+    path.write_text("\n".join(["truth,prediction,sex", *rows]), encoding="utf-8")
+    found = predictions.read(path, predictions.Columns("truth", "prediction", ("sex",)))
+    assert {cell.names for cell in found.cells} == {("F",), ("M",)}
+    assert found.left_out == len(words) + 2
+
+
+def test_a_positive_word_that_never_comes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("truth,prediction,sex\nyes,yes,F\nno,no,M\n", encoding="utf-8")
+    columns = predictions.Columns("truth", "prediction", ("sex",), positive="granted")
+    with pytest.raises(
+        InvalidInput, match="never holds 'granted'; it holds 'no', 'yes'"
+    ):
+        predictions.read(path, columns)

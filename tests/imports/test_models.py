@@ -64,3 +64,27 @@ def test_bad_rows_say_where_and_change_nothing(desk: Desk) -> None:
     assert "no model 'gone'" in said[(7, "upstream")]
     assert "stands in line 7 already" in said[(8, "key")]
     assert models(desk) == {}
+
+
+def test_what_only_the_inventory_refuses_costs_its_row_alone(desk: Desk) -> None:
+    long = "x" * 3001
+    table = (
+        "key,name,kind,vendor,purpose,upstream,owner\n"
+        "fine,Fine one,internal,,,,U0ANA\n"
+        "v,Vend,vendor,,,,U0ANA\n"
+        "b,B,internal,,,,U0ANA\n"
+        f"c,Long one,internal,,{long},,U0ANA\n"
+    )
+    refused = desk.bring("models", table)
+    said = {(fault.line, fault.field): fault.sentence for fault in refused.faults}
+    assert refused.refused
+    assert said[(3, "vendor")] == "say which vendor it comes from"
+    assert said[(4, "name")] == "'B' is too short; it has at least 2 characters"
+    assert "at most 3000 fit" in said[(5, "purpose")]
+    assert models(desk) == {}
+    report = desk.bring("models", table, skip_bad_rows=True)
+    assert (report.added, report.refused) == (1, False)
+    desk.bring("models", "key,kind,vendor,owner\nvv,vendor,Acme AI,U0ANA\n")
+    cleared = desk.bring("models", "key,vendor\nvv,-\n")
+    assert [(one.line, one.field) for one in cleared.faults] == [(2, "vendor")]
+    assert models(desk)["vv"].vendor == "Acme AI"

@@ -267,3 +267,49 @@ def test_a_repository_that_is_no_project_is_mended_by_the_option(lane: Team) -> 
     other = MINIMAL | {"html_url": "https://github.com/acme/other/milestone/1"}
     assert "there is no project 'other'" in said(github(lane, other))
     assert github(lane, other, project="lane").added == 1
+
+
+def test_a_renamed_repository_doubles_no_milestone(lane: Team) -> None:
+    known = MINIMAL | {"id": 9001}
+    github(lane, MINIMAL)  # read before ids were kept
+    assert github(lane, known).added == 0
+    moved = known | {
+        "html_url": "https://github.com/acme/lane-new/milestone/1",
+        "due_on": "2026-06-20T07:00:00Z",
+        "updated_at": "2026-01-20T00:00:00Z",
+    }
+    report = github(lane, moved, project="lane")
+    assert (report.added, report.changed) == (0, 1)
+    assert {one.forecast for one in listed(lane).values()} == {date(2026, 6, 20)}
+    # Another repository takes the old name: its first milestone is another one.
+    other = MINIMAL | {"id": 9002, "title": "Other"}
+    assert github(lane, other).added == 1
+    assert len(listed(lane)) == 2
+    both = github(lane, moved, known, project="lane")
+    assert (both.added, both.changed) == (0, 0)
+
+
+def test_milestones_as_graphql_gives_them(lane: Team) -> None:
+    node = {
+        "id": "MI_x",
+        "databaseId": 9001,
+        "number": 1,
+        "title": "Data ready",
+        "state": "CLOSED",
+        "dueOn": "2026-12-15T08:00:00Z",
+        "closedAt": "2026-01-05T08:00:00Z",
+        "updatedAt": None,
+        "url": "https://github.com/acme/lane/milestone/1",
+    }
+    whole = {"data": {"repository": {"milestones": {"nodes": [node]}}}}
+    assert lane.bring(json.dumps(whole), "gh.json").added == 1
+    assert listed(lane)["Data ready"].actual == date(2026, 1, 5)
+    for again in ([node], [[node]], {"milestones": [node]}):
+        assert lane.bring(json.dumps(again), "gh.json").unchanged == 1
+    pages = f"{json.dumps([node])}\n{json.dumps([node | {'number': 2, 'databaseId': 7, 'title': 'B'}])}"
+    assert lane.bring(pages, "pages.json").added == 1
+
+
+def test_json_without_due_dates_says_which_field_to_ask_for(lane: Team) -> None:
+    undated = {name: value for name, value in MINIMAL.items() if name != "due_on"}
+    assert "`dueOn` from GraphQL" in said(github(lane, undated))

@@ -289,3 +289,57 @@ def test_the_command_line_says_which_group_a_handle_means_now(
         assert ended.out == "@finance: Finance (S0NEW)\n"
     finally:
         database.close()
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'project.key.matches("^ml-")',
+        'increase.currency.matches("^(USD|EUR)$")',
+        "increase.percent > 1e3",
+        "increase.percent > .5",
+        "size(project.key) > 30",
+        "increase.new - increase.amount > 1000.0",
+        "increase.percent > 5.0 && increase.percent < 5.5",
+        "increase.percent == 5.25 && increase.percent > 5.0 && increase.percent < 5.5",
+        'project.key > "m" && project.key < "n"',
+        "increase.new > increase.amount",
+        'project.key.startsWith("ml-") && !project.key.endsWith("-x")',
+        'project.key in ["a", "b"] && increase.currency != "USD"',
+        "(increase.percent > 20.0 ? increase.new : increase.amount) > 90.0",
+        'project.key == "its" || project.business_unit == "R&D (new)"',
+        "5.0 < increase.percent",
+    ],
+)
+def test_a_condition_that_can_be_met_is_no_fault(when: str) -> None:
+    stage = f"{{name: Fin, approvers: [role:finance], when: {when!r}}}"
+    assert review(policy.parse(gate(f"{OWNER}\n{stage}")).policy) == []
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("increase.percent > 5.0 && increase.percent < 5.0", "contradicts itself"),
+        ('project.key == "a" && project.key == "b"', "contradicts itself"),
+        ('project.key in ["a"] && project.key != "a"', "contradicts itself"),
+        ("increase.percent > 1e3 && increase.percent < .5", "contradicts itself"),
+        ('project.key.matches("[")', '"[" is no regular expression'),
+        ('duration("5 days") > duration("1h")', '"5 days" is no duration'),
+        ('timestamp("today") > timestamp("2026-01-01T00:00:00Z")', "is no time"),
+    ],
+)
+def test_what_is_claimed_of_a_condition_is_so(when: str, words: str) -> None:
+    stage = f"{{name: Fin, approvers: [role:finance], when: {when!r}}}"
+    [(place, told)] = review(policy.parse(gate(f"{OWNER}\n{stage}")).policy)
+    assert words in told
+    assert place[-1] == "when"
+
+
+def test_a_gate_too_wide_to_try_is_not_judged() -> None:
+    many = " || ".join(
+        f'(increase.percent > {n}.0 && increase.new > {n}.0 && project.key == "k{n}" && project.status == "s{n}")'
+        for n in range(20, 32)
+    )
+    whole = many[: many[:950].rfind(" || ")]
+    stage = f"{{name: Fin, approvers: [role:finance], when: {whole!r}}}"
+    assert review(policy.parse(gate(f"{OWNER}\n{stage}")).policy) == []

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from bot import blocks
 from workflows.inventory.forms import RegisterModel
 from workflows.projects.forms import ProjectRow
-from workflows.sources.text import skeleton, storable, unmixed, visible
+from workflows.sources.text import folded_email, skeleton, storable, unmixed, visible
 
 HIDDEN = (
     "\u200b", "\u00ad", "\u2060", "\ufeff", "\u200e", "\u202e", "\u2066",
@@ -68,3 +68,16 @@ def test_what_looks_the_same_has_the_same_skeleton() -> None:
 def test_once_is_enough_and_nothing_hidden_is_left(text: str) -> None:
     assert visible(visible(text)) == visible(text)
     assert not set(visible(text)) & set(HIDDEN) - set("\u200d\u200c\ufe0f\ufe01")
+
+
+def test_an_address_shows_all_its_characters() -> None:
+    for same in (
+        "ana\u200b@acme.test",
+        "Ana@acme\u00ad.test",
+        "\ufeffana@acme.test ",
+        "ａna＠acme.test",
+        "ana@ac\u200dme.test",
+    ):
+        assert folded_email(same) == "ana@acme.test"
+    assert folded_email("аna@acme.test") is None  # the first letter is Cyrillic
+    assert folded_email("анна@пример.рф") == "анна@пример.рф"

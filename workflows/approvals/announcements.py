@@ -268,9 +268,9 @@ def note(
     org_key: str,
     now: datetime,
     times: int = 0,
-) -> None:
-    """A message of its own to one person whom it concerns; it follows the request."""
-    outbox.post(
+) -> int | None:
+    """A message of its own to one person whom it concerns; it follows the request. Its id, None for one that was posted before."""
+    return outbox.post(
         session,
         ApprovalNote(approval_id, person.id, what, item_id),
         to=Destination.person(org_key, person.slack_id),

@@ -68,7 +68,7 @@ def take(session: Session, at: Entered, around: Circumstances) -> Reading | None
     subject = around.subjects[head.subject_type]
     if not isinstance(subject, Rereadable) or head.bound is None:
         return None
-    policy = _policy(session, head, around)
+    policy = policy_of(session, head, around)
     now = subject.read_again(
         session, head.subject_id, head.facts, policy=around.policy, now=around.now
     )
@@ -356,7 +356,7 @@ def apart_now(reading: Reading) -> dict[str, str]:
     return kept
 
 
-def _policy(session: Session, head: Any, around: Circumstances) -> Policy:
+def policy_of(session: Session, head: Any, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
     try:
         bound = _parsed(policies.get_text(session, head.policy_id))

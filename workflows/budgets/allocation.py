@@ -1,12 +1,13 @@
 """Whose a cost is: the policy's rules first, then the tag `project`, then the sub-account."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
 from storage.budgets import costs
 from workflows.policy import Policy
+from workflows.sources.accounts import same_account
 
 
 class Allocator:
@@ -16,6 +17,13 @@ class Allocator:
         self._projects = costs.project_ids(session)
         self._accounts = costs.account_projects(session)
         self._rules = policy.costs.allocate
+        named = {rule.sub_account for rule in self._rules if rule.sub_account}
+        self._same = _spelt_once({_exact(one) for one in named} | self._accounts.keys())
+        self._alike = {
+            same: self._accounts[account]
+            for same, account in self._same.items()
+            if account in self._accounts
+        }
 
     def project(self, account_id: str, account_name: str, tags: str) -> int | None:
         """The project's id, or None for cost that belongs to none."""
@@ -29,7 +37,8 @@ class Allocator:
         for rule in self._rules:
             by_account = (
                 rule.sub_account is None
-                or rule.sub_account.strip().casefold() in accounts
+                or _exact(rule.sub_account) in accounts
+                or self._is_alike(rule.sub_account, account_id)
             )
             by_tag = rule.tag is None or _has(folded, rule.tag)
             if by_account and by_tag:
@@ -44,8 +53,29 @@ class Allocator:
                 for name in sorted(accounts)
                 if name in self._accounts
             ),
-            None,
+            self._alike.get(same_account(account_id)),
         )
+
+    def _is_alike(self, named: str, account_id: str) -> bool:
+        """Whether an id is the one that a rule names, in another spelling that can mean no other account."""
+        same = same_account(account_id)
+        return self._same.get(same) == _exact(named)
+
+
+def _exact(account: str) -> str:
+    return account.strip().casefold()
+
+
+def _spelt_once(accounts: Iterable[str]) -> dict[str, str]:
+    """What all spellings of an account have in common → the account, for those that no two of them share."""
+    spellings: dict[str, set[str]] = {}
+    for account in accounts:
+        spellings.setdefault(same_account(account), set()).add(account)
+    return {
+        same: next(iter(several))
+        for same, several in spellings.items()
+        if len(several) == 1 and same
+    }
 
 
 def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from storage.enums import CostBasis, Period
+from workflows.sources.cells import plausible_day
 
 MOST = Decimal(10) ** 15
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
@@ -126,6 +127,11 @@ class BudgetRow(BaseModel):
                 "thresholds are one to ten whole per cents between 1 and 1000, like 50;80;100"
             )
         return tuple(sorted(set(value)))
+
+    @field_validator("starts", "ends")
+    @classmethod
+    def _in_a_plausible_year(cls, value: date | None) -> date | None:
+        return plausible_day(value)
 
     @model_validator(mode="after")
     def _fixed_dates(self) -> "BudgetRow":

@@ -13,12 +13,13 @@ from storage.money import money_text
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, allocation, increase, loading
+from workflows.budgets import alerts, allocation, increase, loading, sources, twice
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Refusal
 from workflows.budgets.notices import LoadRefused
-from workflows.budgets.records import CostReport, Crossing
+from workflows.budgets.records import CostReport, Crossing, LoadedPeriod
 from workflows.budgets.sources import Deliverer
+from workflows.budgets.twice import Answer
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
@@ -38,10 +39,12 @@ def take_costs(
     skip_bad_rows: bool = False,
     dry_run: bool = False,
     by: Deliverer | None = None,
+    answer: Answer | None = None,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
 
-    `by` is the program that delivers, None for the command line.
+    `by` is the program that delivers, None for the command line; `answer` says what is to become of cost that looks as if
+    it counted twice.
 
     What is there already goes to the projects that the policy's rules name now.
 
@@ -69,15 +72,27 @@ def take_costs(
             why,
             dry_run,
         )
-    periods, refused = loading.load(
-        session,
-        actor,
-        read,
-        policy=policy,
-        replace_period=replace_period,
-        now=now,
-        by=by,
-    )
+    answer = answer or Answer()
+    costs.lock_loads(session)
+    read = twice.settled(session, read)
+    displaced = twice.displaced(session, read, answer)
+    sources.require_deliverer(session, {load.source for load in displaced}, by)
+    sources.require_own(session, by, replaced=displaced, given=())
+    is_bound = by is not None and bool(by.projects)
+    periods: tuple[LoadedPeriod, ...] = ()
+    refused = twice.doubts(session, read, answer, is_bound=is_bound)
+    if not refused:
+        periods, refused = loading.load(
+            session,
+            actor,
+            read,
+            policy=policy,
+            replace_period=replace_period,
+            now=now,
+            by=by,
+        )
+    if displaced and not refused:
+        periods += twice.drop(session, actor, displaced, now=now)
     crossings: list[Crossing] = []
     if refused:
         _tell_owners(session, refused, org_key=org_key, now=now)

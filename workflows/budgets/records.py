@@ -135,7 +135,7 @@ class CostSummary:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPeriod:
-    """What happened to one billing period of one source: `new`, `replaced` or `unchanged`."""
+    """What happened to one billing period of one source: `new`, `replaced`, `unchanged` or `dropped`."""
 
     source: str
     billing_period: date

@@ -1,10 +1,11 @@
 """Importing a table: read the file, check every row, write all of it or nothing, and say what it did."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
@@ -35,7 +36,7 @@ from workflows.people.forms import PersonRow
 from workflows.policy import Policy
 from workflows.projects.forms import ProjectRow
 from workflows.sources import github, tabular
-from workflows.sources.rows import Outcome, RowFault
+from workflows.sources.rows import Outcome, RowFault, faults_of
 from workflows.sources.sheet import Sheet, SheetRow
 from workflows.sources.text import storable
 
@@ -226,37 +227,33 @@ def _checked(
         ]
         if not found:
             try:
-                good.append((row.line, form.model_validate(_cells(row, columns))))
+                cells = _cells(row, columns, _lists(form))
+                good.append((row.line, form.model_validate(cells)))
             except ValidationError as error:
-                found = [
-                    _fault(row.line, one) for one in error.errors(include_url=False)
-                ]
+                found = faults_of(row.line, error, form)
         faults += found
     outcome = bring(good)
     outcome.faults += faults
     return outcome
 
 
-def _cells(row: SheetRow, columns: Columns) -> dict[str, str]:
-    """The cells that hold something, without what no database can store."""
-    return {
-        name: text
+def _cells(row: SheetRow, columns: Columns, lists: Collection[str]) -> dict[str, str]:
+    """The cells that hold something, without what no database can store. In `lists` a line break separates."""
+    cells = {
+        name: re.sub(r"[\r\n\v\u2028]+", ";", row.cells[column].strip())
+        if name in lists
+        else row.cells[column]
         for name, column in columns.at.items()
-        if (text := storable(row.cells[column], 10_000))
+    }
+    return {
+        name: text for name, cell in cells.items() if (text := storable(cell, 10_000))
     }
 
 
-def _fault(line: int, error: Any) -> RowFault:
-    place = str(error["loc"][0]) if error["loc"] else None
-    if error["type"] == "missing":
-        return RowFault(line, place, "is empty; every row needs it")
-    if error["type"] == "string_too_long":
-        length, most = len(str(error["input"])), error["ctx"]["max_length"]
-        return RowFault(line, place, f"holds {length:,} characters; at most {most} fit")
-    if error["type"].startswith("date"):
-        return RowFault(
-            line,
-            place,
-            f"{str(error['input'])[:40]!r} is no day; write it like 2026-01-31",
-        )
-    return RowFault(line, place, str(error["msg"]).removeprefix("Value error, "))
+def _lists(form: type[BaseModel]) -> set[str]:
+    """The fields of which a cell can hold several."""
+    return {
+        name
+        for name, field in form.model_fields.items()
+        if "tuple" in str(field.annotation)
+    }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from storage.inventory import finding_queries, queries
 from workflows.actors import SYSTEM
-from workflows.errors import InvalidInput
+from workflows.errors import GovernanceError
 from workflows.inventory import monitoring
 from workflows.inventory.forms import GiveReading
 from workflows.policy import Policy
@@ -92,13 +93,13 @@ def keep(
         version = queries.find_version(session, asked.version_id)
         if version is None:
             continue
-        form = GiveReading(metric=asked.metric, value=value, at=asked.at)
         try:
+            form = GiveReading(metric=asked.metric, value=value, at=asked.at)
             monitoring.take(
                 session, SYSTEM, version, form, policy=policy, now=now, org_key=org_key
             )
-        except InvalidInput:
-            continue
+        except (GovernanceError, ValidationError):
+            continue  # one value that can't be kept costs itself alone
 
 
 def missed(session: Session, why: Mapping[Asked, str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass
@@ -15,7 +16,13 @@ from workflows.inventory.records import ModelRecord
 from workflows.inventory.rows import ModelRow
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
-from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
+from workflows.sources.rows import (
+    FieldChange,
+    Outcome,
+    RowChange,
+    RowFault,
+    faults_of,
+)
 
 Rows = Sequence[tuple[int, ModelRow]]
 FindPerson = Callable[[str], tuple[str, str] | str]
@@ -55,6 +62,9 @@ def apply_rows(
             change = one.write(line)
         except GovernanceError as refusal:
             outcome.faults.append(RowFault(line, refusal.field, refusal.sentence))
+            continue
+        except ValidationError as refusal:
+            outcome.faults += faults_of(line, refusal, RegisterModel)
             continue
         kept.append((line, row))
         if change is None:

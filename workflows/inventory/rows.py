@@ -137,4 +137,5 @@ class ModelRow(BaseModel):
             return value
         if cleared(value):
             return ()
-        return tuple(one.strip() for one in re.split(r"[;,]", value) if one.strip())
+        parts = re.split(r"[;,\r\n]", value)
+        return tuple(dict.fromkeys(one.strip() for one in parts if one.strip()))

@@ -14,10 +14,9 @@ from pydantic import (
 )
 
 from storage.enums import MilestoneType
-from workflows.sources.cells import cleared, slack_or_email
+from workflows.sources.cells import cleared, plausible_day, slack_or_email
 from workflows.sources.text import NAME, storable
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 MAX_NEEDS = 50
 REASON = 1000
 
@@ -49,12 +48,6 @@ def _day(value: object) -> object:
         text = value.strip()
         # A workbook writes a day as its midnight.
         return text.removesuffix("T00:00:00").removesuffix(" 00:00:00") or None
-    return value
-
-
-def _between(value: date | None) -> date | None:
-    if value is not None and not FIRST_DAY <= value < LAST_DAY:
-        raise ValueError(f"{value} lies outside 2000 to 2099; is the year right?")
     return value
 
 
@@ -96,7 +89,7 @@ class AddMilestone(_Form):
     @field_validator("due")
     @classmethod
     def _sensible(cls, value: date) -> date:
-        return _between(value) or value
+        return plausible_day(value) or value
 
 
 class Reschedule(_Form):
@@ -109,7 +102,7 @@ class Reschedule(_Form):
     @field_validator("new")
     @classmethod
     def _sensible(cls, value: date) -> date:
-        return _between(value) or value
+        return plausible_day(value) or value
 
 
 class MilestoneRow(_Form):
@@ -166,7 +159,7 @@ class MilestoneRow(_Form):
     @field_validator("baseline", "forecast", "actual")
     @classmethod
     def _sensible(cls, value: date | None) -> date | None:
-        return _between(value)
+        return plausible_day(value)
 
     @field_validator("needs", mode="before")
     @classmethod

@@ -17,7 +17,13 @@ from workflows.milestones import lists, reads, rules
 from workflows.milestones.following import follow
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE
-from workflows.milestones.writing import Taken, Writing, source_of, table_source
+from workflows.milestones.writing import (
+    Taken,
+    Writing,
+    names_of,
+    source_of,
+    table_source,
+)
 from workflows.policy import Policy
 from workflows.sources.cells import cleared
 from workflows.sources.rows import FieldChange, Outcome, RowChange, RowFault
@@ -160,8 +166,15 @@ class _Bringing(Writing):
 
     def _meant(self, project: Project, row: MilestoneRow) -> Milestone | None:
         source = source_of(project, row)
-        if source is not None and source in self.by_source:
-            return self.by_source[source]
+        names = names_of(source)
+        for name in names:
+            known = self.by_source.get(name)
+            # the place of a milestone with another id is another milestone's by now
+            if known is not None and not (
+                len(names) == 2 == len(names_of(known.source))
+                and names[0] != names_of(known.source)[0]
+            ):
+                return known
         found = self.by_title.get((project.id, row.title.casefold()))
         if found is not None and found.source and source and found.source != source:
             return None

@@ -49,8 +49,8 @@ class Writing:
 
     def know(self, row: Milestone) -> None:
         """Later rows may mean this milestone."""
-        if row.source:
-            self.by_source[row.source] = row
+        for name in names_of(row.source):
+            self.by_source[name] = row
         if row.dropped_at is None:
             self.by_title[(row.project_id, row.title.casefold())] = row
 
@@ -67,7 +67,9 @@ class Writing:
         if row.github_at and told and row.github_at < told:
             self.outcome.unchanged += 1
             return
-        milestone.source = milestone.source or source_of(one.project, row)
+        source = source_of(one.project, row)
+        if not milestone.source or (row.github and "@" in row.github):
+            milestone.source = source  # its repository may have another name by now
         milestone.source_at = row.github_at or told
         self._change(one, milestone)
 
@@ -176,6 +178,16 @@ class Writing:
 def table_source(project: Project, key: str) -> str:
     """What names a milestone that a table gave a key."""
     return f"table:{project.key}:{key.casefold()}"
+
+
+def names_of(source: str | None) -> list[str]:
+    """What a milestone is found by, the surest first: GitHub's id of it, which stays when a repository is renamed, then its place."""
+    if not source:
+        return []
+    place, at, number = source.rpartition("@")
+    if source.startswith("github:") and at and number.isdigit():
+        return [f"github@{number}", place]
+    return [source]
 
 
 def source_of(project: Project, row: MilestoneRow) -> str | None:

@@ -132,6 +132,8 @@ def upsert_people(
     ids: dict[tuple[str, str], str] = {}
     guests: list[str] = []
     stay_away: list[str] = []
+    is_other = False
+    """Whether somebody may decide who could not, or the other way round."""
     for org_key, wanted in sorted(by_org.items()):
         rows = _as_they_are(session, org_key, wanted, now)
         missing = wanted.keys() - rows.keys()
@@ -165,9 +167,10 @@ def upsert_people(
             touched.append(row.id)
             _note(row, seen.updated, read_at, heard_at)
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
-            was_away = row.status_away_until
+            was_away, could = row.status_away_until, _could_decide(row)
             aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
             changed = apply(row, _person_values(seen))
+            is_other = is_other or could != _could_decide(row)
             if row.status_away_until != was_away:
                 row.status_times += row.status_away_until is not None
                 outbox.refresh(session, Subject.of("away", row.id), now=now)
@@ -182,7 +185,15 @@ def upsert_people(
         session.flush()
         if read_at is not None:
             queries.touch_people(session, touched, read_at)
+    if is_other:
+        timers.deciders_changed(session, now=now)
     return Upserted(ids, tuple(guests), tuple(stay_away))
+
+
+def _could_decide(row: Person) -> bool:
+    return row.team_id is not None and not (
+        row.is_bot or row.is_guest or row.is_stranger or row.is_deactivated
+    )
 
 
 def _erased(
@@ -273,7 +284,9 @@ def upsert_groups(
     is_first = is_everything and not queries.has_groups(session, org_key)
     since = now - LONG_AGO if is_first else now
     changes: list[GroupChange] = []
+    is_other = False
     if is_everything and read_at is not None:
+        is_other = queries.has_enabled_besides(session, org_key, wanted)
         queries.disable_other_groups(session, org_key, wanted, read_at)
     rows = {row.slack_id: row for row in queries.lock_groups(session, org_key, wanted)}
     missing = sorted(wanted.keys() - rows.keys())
@@ -298,7 +311,9 @@ def upsert_groups(
             _doubt(row, read_at)
             continue
         _note(row, seen.updated, read_at, heard_at)
+        named = (row.handle, row.is_disabled)
         changed = apply(row, values_of(seen, _GROUP))
+        is_other = is_other or named != (row.handle, row.is_disabled)
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
             before = queries.list_member_ids(session, row.id)
@@ -320,6 +335,8 @@ def upsert_groups(
             row.refreshed_at = None
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
+    if (moved or is_other) and not is_first:
+        timers.deciders_changed(session, now=now)
     return tuple(changes)
 
 
@@ -415,5 +432,7 @@ def change_members(
             joined, left = tuple(sorted(new)), tuple(sorted(gone))
             changes.append(GroupChange(row.slack_id, joined, left))
     session.flush()
+    if changes:
+        timers.deciders_changed(session, now=now)
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)

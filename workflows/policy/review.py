@@ -1,20 +1,17 @@
 """What is wrong with a policy that can be read: stages that nothing reaches, that contradict, or that nobody could pass."""
 
 import random
-import re
-from collections.abc import Iterator, Sequence
-from itertools import islice, product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise, product
+from math import prod
 
-from workflows.policy import conditions
+from workflows.policy import comparing, conditions
 from workflows.policy.facts import FACTS
 from workflows.policy.gates import Fault, Gate, Party
 from workflows.policy.root import Policy
 
 MOST_TRIED = 3_000
 """Combinations of facts that are tried at one gate."""
-
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
-_TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 Sample = dict[str, str | int | float | bool]
 
@@ -29,12 +26,27 @@ def review(policy: Policy) -> list[Fault]:
 
 
 def _reach(gate: Gate, name: str) -> Iterator[Fault]:
-    """Conditions are tried on facts around every number and word that stands in them."""
+    """What is claimed is proved: by trying every combination of facts around the values that stand in the conditions.
+
+    Conditions that do more than compare a fact with a value are left alone.
+    """
     subject_type = gate.subject_type(name)
     written = dict(gate.conditions())
     if not written:
         return
-    tried = samples(list(written.values()), subject_type)
+    wrong = {
+        path: words
+        for path, text in written.items()
+        if (words := comparing.wrong_literal(text, subject_type))
+    }
+    yield from wrong.items()
+    if wrong:
+        return
+    known = {text: comparing.constants(text, subject_type) for text in written.values()}
+    tried, is_whole = samples(known.values(), subject_type)
+
+    def is_known(*texts: str | None) -> bool:
+        return all(known.get(text) is not None for text in texts if text)
 
     def holds(text: str, facts: Sample) -> bool:
         try:
@@ -42,22 +54,27 @@ def _reach(gate: Gate, name: str) -> Iterator[Fault]:
         except conditions.ConditionFailed:
             return False
 
+    before = is_known(gate.when, gate.auto_approve)
     asked = [
         facts
         for facts in tried
         if not (gate.when and not holds(gate.when, facts))
         and not (gate.auto_approve and holds(gate.auto_approve, facts))
     ]
-    if not asked:
+    if not asked and before and is_whole:
         yield (
             ("stages",),
             "no stage is ever reached: every request passes by rule, whatever it asks",
         )
         return
     for index, stage in enumerate(gate.stages):
-        if not stage.when or any(holds(stage.when, facts) for facts in asked):
+        if not stage.when or not is_known(stage.when) or not is_whole:
+            continue
+        if any(holds(stage.when, facts) for facts in asked):
             continue
         alone = any(holds(stage.when, facts) for facts in tried)
+        if alone and not before:
+            continue
         yield (
             ("stages", index, "when"),
             f"the stage {stage.name} is never reached: "
@@ -67,9 +84,10 @@ def _reach(gate: Gate, name: str) -> Iterator[Fault]:
                 else "its condition contradicts itself"
             ),
         )
-    if all(stage.when for stage in gate.stages):
+    stages = [stage.when for stage in gate.stages]
+    if before and all(stages) and is_known(*stages):
         for facts in asked:
-            if not any(holds(stage.when or "true", facts) for stage in gate.stages):
+            if not any(holds(text or "true", facts) for text in stages):
                 shown = _shown(facts, list(written.values()), subject_type)
                 yield (
                     ("stages",),
@@ -86,36 +104,38 @@ def _shown(facts: Sample, written: Sequence[str], subject_type: str) -> str:
     )
 
 
-def samples(written: Sequence[str], subject_type: str) -> list[Sample]:
-    """Facts on, below and above every number, and each word and another one, in all combinations or many of them."""
-    text = " ".join(written)
-    bare = _TEXT.sub(" ", text)
-    numbers = sorted({float(one) for one in _NUMBER.findall(bare)})
-    words = sorted({first or second for first, second in _TEXT.findall(text)})
-    around = sorted({near for one in numbers for near in (one - 1, one, one + 1)})
-    values: dict[str, list[str | int | float | bool]] = {
-        "double": list(around or [0.0]),
-        "int": [int(one) for one in sorted({int(one) for one in around})] or [0],
-        "string": [*words, "something else"],
-        "bool": [True, False],
-    }
+def samples(
+    known: Iterable[Mapping[str, set[comparing.Value]] | None], subject_type: str
+) -> tuple[list[Sample], bool]:
+    """Facts on, below, above and between all values that they are compared with, and whether that is every combination."""
+    values: dict[str, set[comparing.Value]] = {}
+    for each in known:
+        for fact, some in (each or {}).items():
+            values.setdefault(fact, set()).update(some)
     facts = FACTS[subject_type]
-    used = {one for each in written for one in conditions.names_in(each, subject_type)}
-    ranges = [
-        values[kind] if name in used else values[kind][-1:]
-        for name, kind in facts.items()
-    ]
-    combinations = 1
-    for each in ranges:
-        combinations *= len(each)
-    if combinations <= MOST_TRIED:
-        return [dict(zip(facts, each, strict=True)) for each in product(*ranges)]
+    ranges = [_range(kind, values.get(fact, set())) for fact, kind in facts.items()]
+    if prod(len(each) for each in ranges) <= MOST_TRIED:
+        return [dict(zip(facts, each, strict=True)) for each in product(*ranges)], True
     picked = random.Random(0)  # noqa: S311 - the same file is judged the same way each time
-    many = (
+    return [
         dict(zip(facts, (picked.choice(each) for each in ranges), strict=True))
         for _ in range(MOST_TRIED)
-    )
-    return list(islice(many, MOST_TRIED))
+    ], False
+
+
+def _range(kind: str, values: set[comparing.Value]) -> list[str | int | float | bool]:
+    """Something on each side of every value of a fact; one thing where it is compared with nothing."""
+    numbers = sorted(one for one in values if isinstance(one, float))
+    if kind == "bool":
+        return [True, False] if values else [True]
+    if kind == "string":
+        return [*sorted(str(one) for one in values), "something else"]
+    if kind == "int":
+        near = {round(one) + step for one in numbers for step in (-1, 0, 1)}
+        return sorted(near) or [0]
+    between = [(low + high) / 2 for low, high in pairwise(numbers)]
+    ends = [numbers[0] - 1, numbers[-1] + 1] if numbers else [0.0]
+    return sorted({*numbers, *between, *ends})
 
 
 def _people(gate: Gate) -> Iterator[Fault]:

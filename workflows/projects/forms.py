@@ -6,7 +6,8 @@ import re
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import ProjectCategory, ProjectStatus
-from workflows.sources.cells import CLEAR, cleared, slack_or_email
+from workflows.sources.accounts import is_rounded
+from workflows.sources.cells import CLEAR, cleared, listed, slack_or_email
 from workflows.sources.text import NAME, unmixed, visible
 
 MAX_ACCOUNTS = 500
@@ -153,8 +154,11 @@ class ProjectRow(BaseModel):
             return value
         if cleared(value):
             return ()
-        parts = [part.strip().casefold() for part in re.split(r"[;\n]", value)]
-        accounts = tuple(dict.fromkeys(part for part in parts if part))
+        accounts = tuple(dict.fromkeys(one.casefold() for one in listed(value)))
+        if rounded := next((one for one in accounts if is_rounded(one)), None):
+            raise ValueError(
+                f"{rounded!r} is a long id that a spreadsheet program has rounded; format the cells as text and enter the ids anew"
+            )
         if len(accounts) > MAX_ACCOUNTS:
             raise ValueError(
                 f"{len(accounts):,} accounts; at most {MAX_ACCOUNTS} belong to one project"

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,22 @@ from workflows.errors import InvalidInput
 MOST_BYTES = 8_000_000
 MOST_CASES = 3
 MOST_DRIVERS = 200
+_BASE = frozenset(
+    [
+        "base_value",
+        "base_values",
+        "basevalue",
+        "basevalues",
+        "expected_value",
+        "bias",
+        "bias_term",
+        "intercept",
+        "shap_base_value",
+        "baseline",
+    ]
+)
+"""Headings of the value that all answers start from; CatBoost and XGBoost give it as the last column."""
+_ID = r"(.*_)?(id|ids|index|idx|key|row|rownum|row_number|uuid|nr|no|number)"
 _NAMES = ("feature_names", "features", "columns")
 
 
@@ -107,15 +124,12 @@ def _shap(
     if not isinstance(rows, list) or not rows:
         raise _bad(name, "holds no SHAP values")
     values = [_numbers(row, len(features), name) for row in rows]
-    base = found.get("base_values")
+    base = _bases(found.get("base_values"), len(values), name)
     data = found.get("data")
     named = found.get("names")
     examples = []
     for place, row in enumerate(values[:MOST_CASES]):
-        usual = base[place] if isinstance(base, list) and place < len(base) else base
-        usual = (
-            usual if isinstance(usual, int | float) and math.isfinite(usual) else None
-        )
+        usual = base[place] if base else None
         case: dict[str, Any] = {
             "name": str(named[place])
             if isinstance(named, list) and place < len(named)
@@ -135,6 +149,28 @@ def _shap(
             case |= {"usual": _text(usual), "answer": _text(usual + sum(row))}
         examples.append(case)
     return {"method": "SHAP", "drivers": _mean(features, values), "examples": examples}
+
+
+def _bases(found: Any, cases: int, name: str) -> list[float]:
+    """The base value of each case: one for all, or one a case. Empty where there is none."""
+    if found is None:
+        return []
+    given = found if isinstance(found, list) else [found]
+    flat = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in given]
+    if any(isinstance(one, list) for one in flat):
+        raise _bad(
+            name,
+            "holds several outputs of the model (`base_values` with several numbers a case); give the SHAP values of one output",
+        )
+    numbers = [_number(one, name) for one in flat]
+    if len(numbers) == 1:
+        return numbers * cases
+    if len(numbers) != cases:
+        raise _bad(
+            name,
+            f"holds {len(numbers)} base values for {cases} cases; give one for all or one for each case",
+        )
+    return numbers
 
 
 def _value(data: Any, place: int, index: int) -> dict[str, str]:
@@ -182,7 +218,58 @@ def _table(text: str, name: str) -> dict[str, Any]:
             raise _bad(name, "has rows with fewer columns than its heading") from None
         return {"method": "feature importance", "drivers": drivers}
     values = [_numbers(row, len(heading), name) for row in rows[1:]]
-    return {"method": "SHAP", "drivers": _mean(heading, values)}
+    return _of_features(heading, values, name)
+
+
+def _of_features(
+    heading: Sequence[str], values: Sequence[Sequence[float]], name: str
+) -> dict[str, Any]:
+    """Drivers of a table of SHAP values, without columns that hold a row's number, id or base value instead."""
+    columns = list(zip(*values, strict=True))
+    left_out = [
+        _headed(title)
+        for title, column in zip(heading, columns, strict=True)
+        if _is_no_feature(title, column)
+    ]
+    kept = [
+        place
+        for place, (title, column) in enumerate(zip(heading, columns, strict=True))
+        if not _is_no_feature(title, column)
+    ]
+    if not kept:
+        raise _bad(name, "holds no column of SHAP values")
+    found: dict[str, Any] = {
+        "method": "SHAP",
+        "drivers": _mean(
+            [_headed(heading[place]) for place in kept],
+            [[row[place] for place in kept] for row in values],
+        ),
+    }
+    if left_out:
+        listed = ", ".join(f"“{one[:60]}”" for one in left_out[:5])
+        found["limits"] = f"Left out, as no feature: {listed}."[:500]
+    return found
+
+
+def _headed(title: str) -> str:
+    return title or "(no heading)"
+
+
+def _is_no_feature(title: str, column: Sequence[float]) -> bool:
+    """Whether a column counts or names the rows, or holds the base value: by its heading and by what is in it."""
+    word = re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")
+    is_whole = all(value == int(value) for value in column)
+    is_distinct = len(set(column)) == len(column)
+    if re.fullmatch(r"unnamed_\d+|level_0|", word):
+        return is_whole or not word
+    if word in _BASE:
+        return True
+    if is_whole and is_distinct and re.fullmatch(_ID, word):
+        return True
+    # the rows counted from 0 or 1, whatever the heading says
+    steps = [float(place) for place in range(len(column))]
+    counted = list(column) in (steps, [step + 1 for step in steps])
+    return len(column) > 2 and counted
 
 
 def _numbers(found: Any, wanted: int, name: str) -> list[float]:

@@ -3,12 +3,20 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from workflows.sources.sheet import MAX_ROWS, Sheet, SheetRow, TableRefused
 
@@ -34,12 +42,33 @@ class _Milestone(BaseModel):
 
     number: int
     title: str
+    id: int | None = Field(
+        default=None, validation_alias=AliasChoices("databaseId", "id")
+    )
+    """Stays when its repository is renamed or moves."""
     state: str = "open"
-    due_on: datetime | None = None
-    closed_at: datetime | None = None
-    updated_at: datetime | None = None
+    due_on: datetime | None = Field(
+        default=None, validation_alias=AliasChoices("due_on", "dueOn")
+    )
+    closed_at: datetime | None = Field(
+        default=None, validation_alias=AliasChoices("closed_at", "closedAt")
+    )
+    updated_at: datetime | None = Field(
+        default=None, validation_alias=AliasChoices("updated_at", "updatedAt")
+    )
     url: str = ""
     html_url: str = ""
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _number_alone(cls, value: object) -> object:
+        """GraphQL's `id` is a word of its own, which no other answer has."""
+        return value if isinstance(value, int) else None
+
+    @field_validator("url", "html_url", "state", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return "" if value is None else value
 
 
 def is_json(raw: bytes) -> bool:
@@ -68,10 +97,9 @@ def read(
     """
     name = path.name
     try:
-        content = json.loads(raw.decode("utf-8-sig"))
+        told = list(_entries(list(_documents(raw.decode("utf-8-sig")))))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise TableRefused(f"{name} is no JSON that can be read ({error}).") from None
-    told = content if isinstance(content, list) else [content]
     if len(told) > MAX_ROWS:
         raise TableRefused(f"{name} holds more than {MAX_ROWS:,} milestones. Split it.")
     newest: dict[str, tuple[datetime, int, tuple[str, ...]]] = {}
@@ -81,7 +109,9 @@ def read(
         if found.due_on is None and state != "deleted":
             undated += 1
             continue
-        key = f"{where.casefold()}#{found.number}"
+        key = f"{where.casefold()}#{found.number}" + (
+            f"@{found.id}" if found.id else ""
+        )
         at = _utc(found.updated_at)
         closed = _utc(found.closed_at).astimezone(zone) if found.closed_at else None
         cells = (
@@ -93,8 +123,9 @@ def read(
             at.isoformat() if found.updated_at else "",
             state,
         )
-        if key not in newest or newest[key][0] <= at:
-            newest[key] = (at, position, cells)
+        same = f"@{found.id}" if found.id else key
+        if same not in newest or newest[same][0] <= at:
+            newest[same] = (at, position, cells)
     if not newest:
         raise TableRefused(f"{name} holds no milestone with a due date.")
     rows = tuple(
@@ -105,6 +136,37 @@ def read(
         (f"Left out, as GitHub gives them no due date: {undated}.",) if undated else ()
     )
     return Sheet(name, hashlib.sha256(raw).hexdigest(), HEADINGS, rows), notes
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """The JSON of a file; `gh api --paginate` writes one document after the other."""
+    decoder, place = json.JSONDecoder(), 0
+    text = text.strip()
+    while place < len(text):
+        document, place = decoder.raw_decode(text, place)
+        yield document
+        while text[place : place + 1].isspace():
+            place += 1
+
+
+def _entries(content: Any) -> Iterator[Any]:
+    """The milestones in lists, pages of lists, and what GraphQL wraps around its nodes."""
+    if isinstance(content, list):
+        for one in content:
+            yield from _entries(one)
+        return
+    if isinstance(content, dict) and not {"milestone", "number"} & content.keys():
+        for name in ("data", "repository", "milestones", "node"):
+            if isinstance(content.get(name), dict) and "title" not in content:
+                is_named = name != "repository" or "milestones" in content[name]
+                if is_named:
+                    yield from _entries(content[name])
+                    return
+        for name in ("nodes", "edges", "milestones"):
+            if isinstance(content.get(name), list):
+                yield from _entries(content[name])
+                return
+    yield content
 
 
 def _utc(moment: datetime | None) -> datetime:
@@ -139,8 +201,18 @@ def _milestone(name: str, position: int, told: Any) -> tuple[_Milestone, str, st
         raise TableRefused(
             f"{where} does not say which repository it is of; give the payload whole."
         )
+    if isinstance(payload, dict) and not {"due_on", "dueOn"} & payload.keys():
+        raise TableRefused(
+            f"{where} says nothing of a due date (`due_on`, or `dueOn` from GraphQL). Ask GitHub for that field, too."
+        )
     is_deleted = (
         "milestone" in told and "issue" not in told and told.get("action") == "deleted"
     )
-    state = "deleted" if is_deleted else "closed" if found.state == "closed" else "open"
+    state = (
+        "deleted"
+        if is_deleted
+        else "closed"
+        if found.state.casefold() == "closed"
+        else "open"
+    )
     return found, state, known

@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 
 YES = ("1", "1.0", "true", "t", "yes", "y")
 NO = ("0", "0.0", "false", "f", "no", "n")
+MISSING = (
+    *(
+        "nan",
+        "none",
+        "null",
+        "na",
+        "n/a",
+        "<na>",
+        "nat",
+        "#n/a",
+        "#na",
+        "(null)",
+        "\\n",
+    ),
+    *("-nan", "1.#qnan", "missing", "undefined", "?", "-", "–", "."),
+)
+"""What table libraries, databases and spreadsheets write for nothing, in lower case: no answer, and no group of people."""
 MOST_GROUPS = 200
 """Values of a group column, and cells of all of them together; more are no groups of people."""
 MOST_CELLS = 5_000
@@ -153,8 +170,9 @@ def _count(
         raise InvalidInput(
             "Truth, prediction and groups are columns of their own.", field="group"
         )
+    nothing = ", ".join(literal(word) for word in ("", *MISSING))
     chosen = ", ".join(
-        f"nullif(trim({identifier(column)}::VARCHAR), '') AS {alias}"
+        f"CASE WHEN lower(trim({identifier(column)}::VARCHAR)) NOT IN ({nothing}) THEN trim({identifier(column)}::VARCHAR) END AS {alias}"
         for column, alias in (
             (truth, "t"),
             (prediction, "p"),
@@ -169,7 +187,7 @@ def _count(
     _readable(base, "t", truths, truth, columns)
     _readable(base, "p", predicted, prediction, columns)
     by = ", ".join(aliases)
-    absent = " OR ".join(f"{one} IS NULL OR lower({one}) = 'nan'" for one in aliases)
+    absent = " OR ".join(f"{one} IS NULL" for one in aliases)
     rows = base.execute(
         f"SELECT {by}, {truths} AS truth, {predicted} AS prediction, count(*) FROM told WHERE NOT ({absent}) GROUP BY ALL ORDER BY ALL LIMIT {2 * MOST_CELLS}"  # noqa: S608
     ).fetchall()
@@ -229,9 +247,8 @@ def _verdict(alias: str, positive: str | None, threshold: float | None) -> str:
     if threshold is not None:
         score = f"TRY_CAST({alias} AS DOUBLE)"
         return f"CASE WHEN isnan({score}) THEN NULL ELSE {score} >= {float(threshold)!r} END"
-    missing = f"lower({alias}) = 'nan'"
     if positive is not None:
-        return f"CASE WHEN {missing} THEN NULL ELSE lower({alias}) = {literal(positive.strip().casefold())} END"
+        return f"lower({alias}) = {literal(positive.strip().casefold())}"
     yes, no = (", ".join(literal(one) for one in words) for words in (YES, NO))
     return f"CASE WHEN lower({alias}) IN ({yes}) THEN true WHEN lower({alias}) IN ({no}) THEN false END"
 
@@ -241,7 +258,7 @@ def _readable(
 ) -> None:
     """Raises for what is neither yes nor no, and for a word that never comes."""
     bad = base.execute(
-        f"SELECT {alias} FROM told WHERE {alias} IS NOT NULL AND lower({alias}) <> 'nan' AND ({verdict}) IS NULL LIMIT 1"  # noqa: S608
+        f"SELECT {alias} FROM told WHERE {alias} IS NOT NULL AND ({verdict}) IS NULL LIMIT 1"  # noqa: S608
     ).fetchall()
     if bad and columns.threshold is not None and alias == "p":
         raise InvalidInput(
@@ -258,6 +275,15 @@ def _readable(
     (found,) = base.execute(
         f"SELECT count(*) FILTER (WHERE {verdict}), count(DISTINCT lower({alias})) FROM told"  # noqa: S608
     ).fetchall()
+    if not found[0] and alias == "t":
+        words = base.execute(
+            f"SELECT DISTINCT {alias} FROM told WHERE {alias} IS NOT NULL ORDER BY 1 LIMIT 5"  # noqa: S608
+        ).fetchall()
+        listed = ", ".join(repr(shown(str(word))) for (word,) in words)
+        raise InvalidInput(
+            f"{shown(column)} never holds {shown(columns.positive)!r}; it holds {listed}.",
+            field="positive",
+        )
     if found[1] > 2:
         raise InvalidInput(
             f"{shown(column)} holds more than two words, so one of them is not the opposite of {shown(columns.positive)!r}.",

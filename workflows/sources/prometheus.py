@@ -97,9 +97,14 @@ class Prometheus:
 
 def _number(data: Any) -> Decimal:
     data = data if isinstance(data, dict) else {}
-    kind, result = data.get("resultType"), data.get("result") or []
+    kind, result = str(data.get("resultType"))[:40], data.get("result") or []
     if kind == "scalar":
         result = [{"value": result}]
+    if not isinstance(result, list):
+        raise InvalidInput(
+            "Prometheus answers the query with something else than a list of values.",
+            field="query",
+        )
     if kind == "vector" and not result:
         raise InvalidInput(
             "The query gives no value: no series matches it, or none was scraped in the five minutes before.",
@@ -111,7 +116,20 @@ def _number(data: Any) -> Decimal:
             f"The query gives {number} values where one is needed. Aggregate it, or choose one series.",
             field="query",
         )
-    text = str(result[0]["value"][1])
+    series = result[0] if isinstance(result[0], dict) else {}
+    if "histogram" in series:
+        raise InvalidInput(
+            "The query gives a native histogram where one number is needed. Take a number of it, like "
+            "histogram_quantile(0.95, …) or histogram_count(…).",
+            field="query",
+        )
+    sample = series.get("value")
+    if not isinstance(sample, list) or len(sample) != 2 or sample[1] is None:
+        raise InvalidInput(
+            "Prometheus answers the query with a series that has no value.",
+            field="query",
+        )
+    text = str(sample[1])[:60]
     try:
         value = Decimal(text)
     except InvalidOperation:

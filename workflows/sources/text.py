@@ -96,6 +96,21 @@ def storable(text: str, limit: int = NAME) -> str:
 
 
 def folded_email(text: str) -> str | None:
-    """An e-mail address in lower case, or None for what is no address."""
-    address = text.strip().casefold().removeprefix("mailto:")
+    """An e-mail address in lower case, without characters that show nothing; None for what is no address.
+
+    A part that mixes Latin letters with look-alikes of another alphabet is none: it would be a second person who looks
+    the same.
+    """
+    shown = "".join(
+        character
+        for character in unicodedata.normalize("NFKC", text)
+        if not _shows_nothing(character)
+        and character not in _JOINERS
+        and character not in _SELECTORS
+    )
+    address = shown.strip().casefold().removeprefix("mailto:").strip()
+    try:
+        unmixed(address)
+    except ValueError:
+        return None
     return address if len(address) <= EMAIL and _EMAIL.match(address) else None

@@ -137,6 +137,14 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
                     CellFault(at, f"holds the error {cell.value}; write a value")
                 )
                 cells.append("")
+            elif _is_rounded(cell.value):
+                faults.append(
+                    CellFault(
+                        at,
+                        "holds a number of more than 15 digits, which spreadsheets round; format the cell as text and enter it anew",
+                    )
+                )
+                cells.append("")
             else:
                 cells.append(as_text(cell.value))
         while (
@@ -147,6 +155,16 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
             cells.pop()
         if cells:
             yield line, cells, faults
+
+
+def _is_rounded(value: Any) -> bool:
+    """Whether a cell holds a number of which a spreadsheet keeps only the first digits, like a long id."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value == value
+        and abs(value) >= 1e15
+    )
 
 
 def as_text(value: Any) -> str:

@@ -151,6 +151,13 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("slack_updated", sa.BigInteger(), nullable=True))
     _bind_waiting_stages_to_groups()
     _registry()
+    # Sources that look like one and are two.
+    op.create_table(
+        "cost_apart",
+        sa.Column("first", sa.String(), nullable=False),
+        sa.Column("second", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("first", "second", name=op.f("pk_cost_apart")),
+    )
     # Who is listed no more.
     op.add_column("person", sa.Column("missing_since", UTCDateTime(), nullable=True))
     # The other ids by which Slack names somebody on a Grid.
@@ -382,6 +389,7 @@ def _keep_what_was_told_early() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("cost_apart")
     op.drop_column("approval", "moved")
     op.drop_index(op.f("ix_slack_alias_person_id"), table_name="slack_alias")
     op.drop_table("slack_alias")

@@ -63,6 +63,12 @@ _VERSION_OF = {
     for name in names.split()
 }
 _WANTED = {folded(name): name for name in (*REQUIRED, *OPTIONAL, *PROVIDERS)}
+_OLDER = {
+    "provider": "ProviderName",
+    "publisher": "PublisherName",
+    "invoiceissuer": "InvoiceIssuerName",
+}
+"""Headings from before FOCUS 1.0, which Oracle still wrote in 2024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +95,10 @@ def locate(heading: Sequence[str], file: str, *, source_given: bool) -> Columns:
             f"{file} has {len(heading):,} columns; FOCUS has fewer than 100. Check that it is a FOCUS export."
         )
     positions: dict[str, int] = {}
+    names = {folded(name) for name in heading}
+    older = {old: new for old, new in _OLDER.items() if folded(new) not in names}
     for position, name in enumerate(heading):
-        wanted = _WANTED.get(folded(name))
+        wanted = _WANTED.get(folded(name), older.get(folded(name)))
         if wanted is None:
             continue
         if wanted in positions:
@@ -102,13 +110,13 @@ def locate(heading: Sequence[str], file: str, *, source_given: bool) -> Columns:
     missing = [name for name in required if name not in positions]
     if missing:
         raise NotFocus(_explain(heading, file, missing))
-    names = {folded(name) for name in heading}
     return Columns(
         positions=positions,
         unknown=tuple(
             shown(name)
             for name in heading
             if folded(name) not in _VERSION_OF
+            and folded(name) not in older
             and not name.strip().lower().startswith("x_")
         ),
         missing=tuple(name for name in OPTIONAL if name not in positions)

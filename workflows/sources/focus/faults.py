@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from workflows.sources.accounts import is_rounded
 from workflows.sources.focus import sql
 from workflows.sources.focus.content import CsvLayout
 from workflows.sources.focus.records import BadRow
@@ -32,6 +33,11 @@ def reason(column: str, value: str | None) -> str:
     """Why a value cannot be used, with what to do where that is not plain."""
     if value is None or value in sql.NULL_WORDS:
         return "is empty, but FOCUS requires a value in every row"
+    if column in {"BillingAccountId", "SubAccountId"} and is_rounded(value):
+        return (
+            "is a long id that a spreadsheet program has rounded, so that several accounts look the same; export again and "
+            "give the export itself"
+        )
     if column in {"BillingPeriodStart", "ChargePeriodStart"}:
         if _SLASHED.fullmatch(value.strip()):
             return (

@@ -13,6 +13,8 @@ from workflows.sources.focus.wording import shown
 
 SUFFIXES = (".csv", ".gz", ".parquet")
 MAX_FILES = 10_000
+_PART = re.compile(r"(?i)(part|chunk)[-_.]?\d|\d{4,}")
+"""How exporters number the parts of one export: `part_0_0001.csv`, `focus-00003.snappy.parquet`."""
 _RUN_PARENT = re.compile(r"BILLING_PERIOD=.*|\d{8}-\d{8}")
 
 
@@ -22,6 +24,10 @@ class Given:
 
     path: Path
     name: str
+    export: str = ""
+    """What the file is a part of: files of one export add up, those of two should not tell of the same days."""
+    is_told_apart: bool = False
+    """Whether the layout of a provider says which export it is; otherwise each file may be one."""
 
 
 def collect(paths: Sequence[Path]) -> tuple[list[Given], list[str]]:
@@ -38,7 +44,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[Given], list[str]]:
             members, left_out = _folder(path)
             remarks += left_out
         else:
-            members = [Given(path, shown(path.name))]
+            members = [Given(path, shown(path.name), _part_of(path))]
         for member in members:
             about = _regular(member)
             found.setdefault((about.st_dev, about.st_ino), member)
@@ -85,7 +91,7 @@ def _folder(folder: Path) -> tuple[list[Given], list[str]]:
     data = [path for path in everything if path.name.lower().endswith(SUFFIXES)]
     remarks: list[str] = []
     if listed is not None:
-        chosen = listed
+        chosen = list(listed)
         left_out = len(set(data) - set(chosen))
         if left_out:
             remarks.append(
@@ -98,9 +104,25 @@ def _folder(folder: Path) -> tuple[list[Given], list[str]]:
         raise CostFileRefused(
             f"The folder {shown(folder.name)} holds no cost files (.csv, .csv.gz or .parquet). Give the folder of the export."
         )
-    return [
-        Given(path, shown(path.relative_to(root).as_posix())) for path in chosen
-    ], remarks
+    return [_given(root, path, (listed or {}).get(path)) for path in chosen], remarks
+
+
+def _given(root: Path, path: Path, export: str | None) -> Given:
+    relative = path.relative_to(root)
+    if export is None:
+        parts = relative.parts
+        place = next(
+            (i for i, part in enumerate(parts) if _RUN_PARENT.fullmatch(part)), None
+        )
+        export = str(root.joinpath(*parts[:place])) if place is not None else None
+    return Given(
+        path, shown(relative.as_posix()), export or _part_of(path), export is not None
+    )
+
+
+def _part_of(path: Path) -> str:
+    is_part = _PART.search(path.name) is not None
+    return str(path.parent / re.sub(r"\d+", "#", path.name)) if is_part else str(path)
 
 
 def _walk(root: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """What a read holds, as plain values: small enough to be handed from one process to another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, Self
@@ -42,6 +42,10 @@ class CostRead(Protocol):
 
     def months(self) -> Sequence[MonthTotal]:
         """As `FocusRead.months`."""
+        ...
+
+    def days(self, keys: Collection[int]) -> set[tuple[int, int, date]]:
+        """As `FocusRead.days`."""
         ...
 
 
@@ -89,3 +93,12 @@ class HeldRead:
     def months(self) -> Sequence[MonthTotal]:
         """As `FocusRead.months`."""
         return self.totals
+
+    def days(self, keys: Collection[int]) -> set[tuple[int, int, date]]:
+        """As `FocusRead.days`."""
+        wanted = set(keys)
+        return {
+            (period, key, date.fromisoformat(day))
+            for period, day, key, *_ in self.groups
+            if key in wanted
+        }

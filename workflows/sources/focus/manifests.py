@@ -34,8 +34,8 @@ def is_manifest(path: Path) -> bool:
     return path.name.lower().endswith("manifest.json")
 
 
-def listed_files(root: Path, candidates: list[Path]) -> list[Path] | None:
-    """The files of the latest run of each export and period, or None where there is no manifest at all.
+def listed_files(root: Path, candidates: list[Path]) -> dict[Path, str] | None:
+    """The files of the latest run of each export and period, with their export; None where there is no manifest at all.
 
     Raises CostFileRefused when a manifest is broken, lists a file that is not in the folder, or is not of a FOCUS export.
     """
@@ -49,11 +49,11 @@ def listed_files(root: Path, candidates: list[Path]) -> list[Path] | None:
             latest[key] = manifest
     if not latest:
         return None
-    found: dict[Path, None] = {}
+    found: dict[Path, str] = {}
     for manifest in latest.values():
         for listed in manifest.files:
-            found[_locate(root, manifest, listed)] = None
-    return list(found)
+            found[_locate(root, manifest, listed)] = manifest.export
+    return found
 
 
 def _read(root: Path, path: Path) -> Manifest | None:

@@ -1,13 +1,14 @@
 """The way in: files to a `FocusRead`, whose groups stay in DuckDB until they are asked for."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from workflows.sources.accounts import UNKNOWN
 from workflows.sources.focus import allocation, files, groups
 from workflows.sources.focus.engine import Engine
 from workflows.sources.focus.records import (
@@ -38,7 +39,7 @@ def read(
     engine = Engine(options, [given.path for given in chosen])
     try:
         findings = Scan(engine, options, progress).run(chosen)
-        findings.remarks = remarks
+        findings.remarks[:0] = remarks
         return FocusRead(engine, options, findings)
     except BaseException:
         engine.close()
@@ -152,6 +153,18 @@ class FocusRead:
         )
         return [MonthTotal(*row) for row in found]
 
+    def days(self, keys: Collection[int]) -> set[tuple[int, int, date]]:
+        """(period, allocation key, day of charge) of some allocation keys, all by their index."""
+        statement = groups.numbered(
+            "DISTINCT period, key, charge_date",
+            self._tag_keys,
+            "WHERE list_contains($1, key)",
+        )
+        return {
+            (int(period), int(key), day)
+            for period, key, day in self._engine.run(statement, [sorted(keys)])
+        }
+
     def _periods(self) -> tuple[PeriodTotals, ...]:
         billed: dict[int, dict[str, Decimal]] = {}
         effective: dict[int, dict[str, Decimal]] = {}
@@ -190,6 +203,14 @@ class FocusRead:
 def _remarks(findings: Findings) -> Iterator[str]:
     yield from findings.remarks
     if findings.unreadable_tags:
-        yield f"{findings.unreadable_tags:,} row(s) have Tags that are not JSON; they are counted, without tags."
+        yield f"{findings.unreadable_tags:,} row(s) have Tags that cannot be read as keys and values; they are counted, without tags."
+    if findings.unnamed_rows:
+        yield f"{findings.unnamed_rows:,} row(s) name no provider; their source is called {UNKNOWN}/… and the billing account."
+    if findings.unknown_columns:
+        names = list(findings.unknown_columns)
+        more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+        yield f"Columns that FOCUS doesn't know were not read: {', '.join(names[:10])}{more}."
+    if "Tags" in findings.missing_columns:
+        yield "There is no column Tags, so no tag says whose a cost is."
     if findings.float_costs:
         yield "Costs are kept as floating-point numbers in a Parquet file; each was read as the shortest decimal that stands for it."

@@ -15,6 +15,8 @@ class ReadOptions:
     """Tags kept in the allocation key, found whatever their case and surrounding blanks; others are not kept."""
     source: str | None = None
     """Name of the source for all rows; None makes it `provider/billing account` of each row."""
+    separate: bool = False
+    """Whether files that look like two exports of one bill are nevertheless told to hold different costs."""
     max_bad_rows: int = 100
     """How many bad rows are listed; the count goes on."""
     max_unpacked_bytes: int = 50_000_000_000

@@ -2,9 +2,10 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from workflows.sources import accounts, tags
 from workflows.sources.errors import CostFileRefused, DamagedFile
 from workflows.sources.focus import columns as focus_columns
 from workflows.sources.focus import content, faults, groups, sql
@@ -12,7 +13,10 @@ from workflows.sources.focus.engine import Engine
 from workflows.sources.focus.files import Given
 from workflows.sources.focus.records import BadRow, Progress, ReadOptions, SourceFile
 from workflows.sources.focus.watch import Watch
+from workflows.sources.focus.wording import shown
 from workflows.sources.sealed import identifier
+
+ODD_BATCH = 5_000
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Findings:
     rows: int = 0
     unreadable_tags: int = 0
     float_costs: bool = False
+    unnamed_rows: int = 0
+    """Rows that name no provider."""
 
 
 @dataclass(slots=True)
@@ -55,6 +61,8 @@ class Scan:
         self._bytes_done = 0
         self._bytes_total = 0
         self._files_total = 0
+        self._is_respelt = False
+        """Whether groups were changed after they were gathered, so that equal ones may stand apart."""
         self.findings = Findings()
 
     def run(self, files: list[Given]) -> Findings:
@@ -62,13 +70,14 @@ class Scan:
         self._engine.run(groups.create_groups(self._options.tag_keys))
         self._bytes_total = sum(given.path.stat().st_size for given in files)
         self._files_total = len(files)
+        exports = list(dict.fromkeys(given.export for given in files))
         for given in files:
             # not blocking, should the path have become a pipe since it was looked at
             descriptor = os.open(given.path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 before = os.fstat(descriptor)
                 self._engine.point_at(descriptor)
-                self._read(descriptor, given.name)
+                self._read(descriptor, given.name, exports.index(given.export))
                 after = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
@@ -82,8 +91,11 @@ class Scan:
             self._bytes_done += after.st_size
             self._tell(given.name, 0)
         self._refuse_copies()
+        if len(exports) > 1 and not self._options.separate:
+            self._refuse_twice_told(files, exports)
+        self._settle_sources()
         [(several,)] = self._engine.run(groups.MANY_SPELLINGS)
-        if len(files) > 1 or several:
+        if len(files) > 1 or several or self._is_respelt:
             for statement in groups.merge(self._options.tag_keys):
                 self._engine.run(statement)
         return self.findings
@@ -101,12 +113,12 @@ class Scan:
                 )
             )
 
-    def _read(self, descriptor: int, name: str) -> None:
+    def _read(self, descriptor: int, name: str, export: int) -> None:
         table = self._table(descriptor, name)
         watch = Watch(descriptor, name, table.layout, self._options.max_unpacked_bytes)
         watch.start()
         try:
-            self._gather(table, name, watch)
+            self._gather(table, name, watch, export)
         except CostFileRefused:
             # a packed file that is cut off or a bomb shows first as rows that end oddly: the watch knows better
             watch.finish()
@@ -117,6 +129,7 @@ class Scan:
         watch.finish()
         rejected = self._rejects(table, name)
         faulty = self._faulty_rows(table, descriptor, name)
+        self._read_odd_tags()
         rows = self._new_rows()
         self._check_count(
             table, descriptor, name, rows + faulty + rejected, watch.lines
@@ -167,13 +180,17 @@ class Scan:
         )
         return _Table(source, fields, found, layout)
 
-    def _gather(self, table: _Table, name: str, watch: Watch) -> None:
+    def _gather(self, table: _Table, name: str, watch: Watch, export: int) -> None:
         def tick() -> bool:
             self._tell(name, watch.position)
             return watch.refusal is None
 
         statement = sql.gather(
-            table.source, table.fields, self._options.tag_keys, self._options.source
+            table.source,
+            table.fields,
+            self._options.tag_keys,
+            self._options.source,
+            export,
         )
         self._engine.run(statement, [self._engine.path], file=name, tick=tick)
 
@@ -248,6 +265,24 @@ class Scan:
         if len(self.findings.bad_rows) < self._options.max_bad_rows:
             self.findings.bad_rows.append(bad)
 
+    def _read_odd_tags(self) -> None:
+        """Reads the tags that are no flat map, each spelling once, and gives their groups what they say."""
+        keys = self._options.tag_keys
+        take, give = groups.read_odd_tags(keys)
+        odd = [text for (text,) in self._engine.run(groups.ODD_TAGS)]
+        for batch in _batches(odd):
+            readings = [tags.read_tags(text) for text in batch]
+            values = [
+                [tags.find_tag(reading or {}, key) for reading in readings]
+                for key in keys
+            ]
+            self._engine.run(
+                take,
+                [list(batch), [one is not None for one in readings], *values],
+            )
+            self._engine.run(give)
+            self._is_respelt = True
+
     def _new_rows(self) -> int:
         """Rows that this file added to the groups."""
         [(rows, tags)] = self._engine.run(groups.COUNTED)
@@ -266,6 +301,54 @@ class Scan:
                 "Export it again and do not edit it on the way."
             )
 
+    def _settle_sources(self) -> None:
+        """One source, not two, for a billing account whose provider only some rows name; refuses two spellings of one."""
+        if self._options.source is not None:
+            return
+        rows = dict(self._engine.run(groups.SOURCES))
+        by_account: dict[str, dict[str, list[str]]] = {}
+        for source in rows:
+            provider, account = accounts.same_source(source)
+            by_account.setdefault(account, {}).setdefault(provider, []).append(source)
+        for providers in by_account.values():
+            for spellings in providers.values():
+                if len(spellings) > 1:
+                    first, second, *_ = map(shown, spellings)
+                    raise CostFileRefused(
+                        f"The files name one source in two ways, “{first}” and “{second}”, and would count as two. If they are "
+                        "parts of one bill, give --source with the name that it has; if one repeats the other, give only one."
+                    )
+            named = [name for name in providers if name != accounts.UNKNOWN]
+            if accounts.UNKNOWN not in providers:
+                continue
+            [unnamed] = providers[accounts.UNKNOWN]
+            if len(named) == 1:
+                [source] = providers[named[0]]
+                self._engine.run(groups.RENAME_SOURCE, [unnamed, source])
+                self._is_respelt = True
+                self.findings.remarks.append(
+                    f"{rows[unnamed]:,} row(s) name no provider; they count as {shown(source)}, like the others of that account."
+                )
+            else:
+                self.findings.unnamed_rows += rows[unnamed]
+
+    def _refuse_twice_told(self, files: list[Given], exports: list[str]) -> None:
+        """Two exports that hold the same cost would add it up."""
+        apart = {exports.index(given.export) for given in files if given.is_told_apart}
+        pairs = self._engine.run(groups.SAME_DAYS, [sorted(apart)]) if apart else []
+        for statement in groups.same_money():
+            pairs = pairs or self._engine.run(statement)
+        for first, second, source, period in pairs:
+            one, other = (
+                next(given.name for given in files if given.export == exports[number])
+                for number in (first, second)
+            )
+            raise CostFileRefused(
+                f"{one} and {other} look like two exports of one bill: both hold costs of {shown(source)} for the same days of the "
+                f"billing period {period:%Y-%m}, and they would be added up. Give one of them; if they hold different costs, "
+                "give --separate."
+            )
+
     def _refuse_copies(self) -> None:
         """The same content twice would be counted twice."""
         seen: dict[str, str] = {}
@@ -275,3 +358,8 @@ class Scan:
                     f"{file.name} has the same content as {seen[file.sha256]} and would be counted twice. Give one of them."
                 )
             seen[file.sha256] = file.name
+
+
+def _batches(texts: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(texts), ODD_BATCH):
+        yield texts[start : start + ODD_BATCH]

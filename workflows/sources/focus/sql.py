@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from workflows.sources.accounts import ROUNDED, UNKNOWN
 from workflows.sources.focus.columns import PROVIDERS
 from workflows.sources.sealed import literal
+from workflows.sources.tags import PREFIXES
 
 NULL_WORDS = ("", "NULL", "null", "(null)")
 """What exporters write for nothing. FOCUS says NULL; an empty field means the same."""
@@ -25,6 +27,9 @@ FLOATS = frozenset({"DOUBLE", "FLOAT"})
 _RENAMED = "_mlgov_tag"
 _RAW = "_mlgov_tags"
 _FOUND = "_mlgov_tag_"
+_PREFIX = "|".join(re.escape(prefix) for prefix in PREFIXES)
+_ZONE = r"'(:\d{2}(?:\.\d+)?) +(Z|[+-]\d{2}(?::?\d{2})?)$', '\1\2'"
+"""An offset after a blank, as Snowflake writes it, and the same without the blank."""
 _LIMIT = f"'1000000000000000'::DECIMAL(38,{SCALE})"
 
 GROUPS = "groups"
@@ -87,7 +92,8 @@ def _moment(field: Field) -> str:
     value = text(field)
     return (
         f"CASE WHEN suffix({value}, 'Z') OR strlen({value}) = 10 OR (strlen({value}) = 19 AND substring({value}, 17, 1) = ':') "
-        f"THEN TRY_CAST({value} AS TIMESTAMP) ELSE CAST(TRY_CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP) END"
+        f"THEN TRY_CAST({value} AS TIMESTAMP) "
+        f"ELSE CAST(TRY_CAST(regexp_replace(trim({value}), {_ZONE}) AS TIMESTAMPTZ) AS TIMESTAMP) END"
     )
 
 
@@ -142,32 +148,39 @@ def _with_tags(source: str, field: Field | None, tag_keys: Sequence[str]) -> str
 
 
 def _tags(tag_keys: Sequence[str]) -> str:
-    """The columns of the tags asked for, empty where a row has none, and whether its tags could not be read.
+    """The columns of the tags asked for, empty where a row has none, and the tags of a row in any other shape than a flat map.
 
     A tag is the key as written if the row has it, else one that differs in case and surrounding blanks only.
     """
     braced = f"'{{' || {_RAW} || '}}'"  # an Azure export may lack the braces
     json = f"CASE WHEN json_valid({_RAW}) THEN {_RAW} WHEN json_valid({braced}) THEN {braced} END"
-    columns, unreadable = [], "false"
+    inner = f"substring({_RAW}, 2)"
+    flat = (
+        f"substring({_RAW}, 1, 1) IN ('{{', '\"') AND NOT contains({inner}, '{{') AND NOT contains({inner}, '[') "
+        f"AND ({json}) IS NOT NULL AND json_type({json}) = 'OBJECT'"
+    )
+    columns = []
     for number, (key, name) in enumerate(
         zip(tag_keys, tag_columns(tag_keys), strict=True)
     ):
         found = f"{_FOUND}{number}"
-        pattern = literal(rf'(?i)"\s*{re.escape(key.strip())}\s*"\s*:')
+        pattern = literal(rf'(?i)"\s*(?:{_PREFIX})?{re.escape(key.strip())}\s*"\s*:')
         renamed = f"regexp_replace({json}, {pattern}, '\"{_RENAMED}\":', 'g')"
         loose = (
             f"coalesce(json_extract_string({json}, {_pointer(key)}), "
             f"CASE WHEN regexp_matches({json}, {pattern}) THEN json_extract_string({renamed}, '/{_RENAMED}') END, '')"
         )
         columns.append(
-            f"CASE WHEN {found} IS NOT NULL THEN {found} WHEN {_RAW} IS NULL THEN '' ELSE {loose} END AS {name}, "
+            f"CASE WHEN odd_tags IS NOT NULL OR {_RAW} IS NULL THEN '' WHEN {found} IS NOT NULL THEN {found} ELSE {loose} END AS {name}, "
         )
-        unreadable = f"CASE WHEN {found} IS NOT NULL OR {_RAW} IS NULL THEN false ELSE ({json}) IS NULL END"
-    return "".join(columns) + f"{unreadable} AS unreadable_tags"
+    odd = f"CASE WHEN {flat} THEN NULL ELSE {_RAW} END" if tag_keys else "NULL"
+    return f"{odd} AS odd_tags, " + "".join(columns)
 
 
+_SPREADSHEET = literal(ROUNDED)
 CHECKS = {
-    "BillingAccountId": "source IS NOT NULL",
+    "BillingAccountId": f"source IS NOT NULL AND NOT regexp_matches(source, {literal(f'/ *{ROUNDED} *$')})",
+    "SubAccountId": f"NOT regexp_full_match(trim(sub_account_id), {_SPREADSHEET})",
     "BillingPeriodStart": "billing_period BETWEEN DATE '2000-01-01' AND DATE '2199-12-31'",
     "ChargePeriodStart": "charge_date BETWEEN DATE '2000-01-01' AND DATE '2199-12-31'",
     "BillingCurrency": "regexp_full_match(currency, '[A-Z]{3}')",
@@ -188,7 +201,9 @@ def _rows(
     """One row per row of the file. Period and currency stay as written: they are few, and are read once per group."""
     providers = [text(fields[name]) for name in PROVIDERS if name in fields]
     provider = (
-        f"coalesce({', '.join(providers)}, 'unknown')" if providers else "'unknown'"
+        f"coalesce({', '.join(providers)}, '{UNKNOWN}')"
+        if providers
+        else f"'{UNKNOWN}'"
     )
     account = text(fields.get("BillingAccountId"))
     naming = literal(source_name) if source_name else f"{provider} || '/' || {account}"
@@ -196,7 +211,7 @@ def _rows(
         f"SELECT {more}{naming} AS source, {_written(fields['BillingPeriodStart'])} AS written_period, "
         f"CAST({_moment(fields['ChargePeriodStart'])} AS DATE) AS charge_date, "
         f"coalesce({text(fields.get('SubAccountId'))}, '') AS sub_account_id, "
-        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {_tags(tag_keys)}, "
+        f"coalesce({text(fields.get('SubAccountName'))}, '') AS sub_account_name, {_tags(tag_keys)}"
         f"coalesce({text(fields.get('ServiceName'))}, '') AS service, {text(fields['ChargeCategory'])} AS charge_category, "
         f"{text(fields['BillingCurrency'])} AS written_currency, {_amount(fields['BilledCost'])} AS billed, "
         f"{_amount(fields['EffectiveCost'])} AS effective, billed IS NULL AS no_billed, effective IS NULL AS no_effective "
@@ -225,26 +240,27 @@ def gather(
     fields: Mapping[str, Field],
     tag_keys: Sequence[str],
     source_name: str | None,
+    export: int,
 ) -> str:
-    """Adds one file's groups to the table."""
+    """Adds one file's groups to the table, under the number of the export that the file is part of."""
     keys = ", ".join(
         (
             "source, written_period, charge_date, sub_account_id, sub_account_name",
             *tag_columns(tag_keys),
-            "service, charge_category, written_currency",
+            "odd_tags, service, charge_category, written_currency",
         )
     )
     grouped = (
-        f"SELECT {keys}, no_billed, no_effective, sum(billed) AS billed, sum(effective) AS effective, count(*) AS rows, "
-        f"count(*) FILTER (unreadable_tags) AS unreadable_tags FROM ({_rows(source, fields, tag_keys, source_name)}) "
+        f"SELECT {keys}, no_billed, no_effective, sum(billed) AS billed, sum(effective) AS effective, count(*) AS rows "
+        f"FROM ({_rows(source, fields, tag_keys, source_name)}) "
         f"GROUP BY {keys}, no_billed, no_effective"
     )
     # PostgreSQL holds no NUL, which JSON can spell
     tags = [f"replace({name}, chr(0), '')" for name in tag_columns(tag_keys)]
     columns = ", ".join(("problem", *KEYS, *tags, *DIMENSIONS))
     return (
-        f"INSERT INTO {GROUPS} SELECT {columns}, billed, effective, rows, unreadable_tags, "
-        f"hash(written_period), written_currency <> currency FROM ({_judged(grouped, fields)})"
+        f"INSERT INTO {GROUPS} SELECT {columns}, billed, effective, rows, odd_tags, 0, "
+        f"hash(written_period), written_currency <> currency, {export:d} FROM ({_judged(grouped, fields)})"
     )
 
 

@@ -1,0 +1,151 @@
+"""Tags in the shapes that providers, databases and table libraries give them, as one flat map: pure."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+MAX_TEXT = 64_000
+_PAIRS = (
+    ("key", "value"),
+    ("tagkey", "tagvalue"),
+    ("tag_key", "tag_value"),
+    ("name", "value"),
+    ("k", "v"),
+)
+_WORD_PAIR = re.compile(r"\s*([^:=,;{}\[\]\"']{1,200}?)\s*[:=]\s*([^,;{}\[\]\"']*?)\s*")
+PREFIXES = ("user:", "resourcetags/user:")
+"""What AWS puts before the keys that people chose."""
+
+
+def read_tags(text: str) -> dict[str, str] | None:
+    """Key → value of a cell of tags, or None when it can't be understood.
+
+    Understood are JSON objects (with or without braces), lists of {key, value} under any of the names that providers
+    use, maps that became lists of pairs, values wrapped as {"value": …}, all of it inside {"tags": …}, the same as
+    Python writes it, and words like `team:vision, env=prod`.
+    """
+    if len(text) > MAX_TEXT:
+        return None
+    text = text.strip()
+    if not text:
+        return {}
+    for candidate in (text, f"{{{text}}}"):
+        try:
+            return _flat(json.loads(candidate))
+        except (ValueError, RecursionError):
+            continue
+    if text[0] in "{[(":
+        try:
+            return _flat(ast.literal_eval(text))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return None
+    return _words(re.split(r"[,;|]", text))
+
+
+def find_tag(tags: dict[str, str], key: str) -> str:
+    """The value of a key: as written, else in another case, with blanks or the provider's prefix; empty if there is none."""
+    if tags.get(key):
+        return tags[key]
+    folded = key.strip().casefold()
+    loose = {name.strip().casefold(): value for name, value in reversed(tags.items())}
+    spellings = (folded, *(f"{prefix}{folded}" for prefix in PREFIXES))
+    return next((loose[name] for name in spellings if loose.get(name)), "")
+
+
+def _flat(value: Any) -> dict[str, str] | None:
+    if value is None or value == []:
+        return {}
+    if isinstance(value, str):
+        # JSON inside JSON: a column of text that was written as JSON once more
+        return read_tags(value) if value.strip()[:1] in ("{", "[") else _words([value])
+    if isinstance(value, dict):
+        return _object(value)
+    if isinstance(value, list | tuple):
+        return _list(value)
+    return None
+
+
+def _object(value: dict[Any, Any]) -> dict[str, str] | None:
+    names = {str(name).casefold(): name for name in value}
+    if len(value) == 1 and "tags" in names:
+        inner = value[names["tags"]]
+        if isinstance(inner, dict | list):
+            return _flat(inner)
+    pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
+    if pair is not None:
+        keys, values = value[names[pair[0]]], value[names[pair[1]]]
+        if isinstance(keys, list) and isinstance(values, list):  # a map as two lists
+            if len(keys) != len(values):
+                return None
+            return _gathered(
+                (key, one, 0) for key, one in zip(keys, values, strict=True)
+            )
+        if pair != ("key", "value") or len(value) > 2:
+            return _gathered([(keys, values, 0)])
+    return _gathered((key, one, 0) for key, one in value.items())
+
+
+def _list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
+    if all(isinstance(one, str) for one in value):
+        return _words(list(value))
+    pairs: list[tuple[Any, Any, int]] = []
+    for one in value:
+        if isinstance(one, dict):
+            names = {str(name).casefold(): name for name in one}
+            pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
+            if pair is not None:
+                is_inherited = any(
+                    one.get(names.get(name, "")) is True
+                    for name in ("x_inherited", "inherited")
+                )
+                pairs.append((one[names[pair[0]]], one[names[pair[1]]], is_inherited))
+                continue
+            pairs += [(key, inner, 0) for key, inner in one.items()]
+        elif isinstance(one, list | tuple) and len(one) == 2:
+            pairs.append((one[0], one[1], 0))
+        else:
+            return None
+    # what a resource says of itself goes before what it has from its folder
+    return _gathered(sorted(pairs, key=lambda pair: pair[2]))
+
+
+def _gathered(pairs: Any) -> dict[str, str] | None:
+    tags: dict[str, str] = {}
+    for key, value, _ in pairs:
+        words = _value(value)
+        if not isinstance(key, str) or words is None:
+            return None
+        tags.setdefault(key, words)
+    return tags
+
+
+def _value(value: Any) -> str | None:
+    if isinstance(value, dict):
+        names = {str(name).casefold(): name for name in value}
+        if "value" not in names:
+            return json.dumps(value, ensure_ascii=False)
+        value = value[names["value"]]
+    if isinstance(value, list | tuple):
+        if len(value) != 1:
+            return json.dumps(value, ensure_ascii=False, default=str) if value else ""
+        [value] = value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _words(parts: list[str]) -> dict[str, str] | None:
+    """`team:vision` and `team=vision`. Words without a value are no tags that could say whose a cost is."""
+    found = dict(reversed(list(_split(parts))))
+    is_something = any(part.strip() for part in parts)
+    return None if is_something and not found else found
+
+
+def _split(parts: list[str]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        if match := _WORD_PAIR.fullmatch(part):
+            yield match[1], match[2]
