@@ -34,6 +34,9 @@ QUICK_MS = 1500
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
 
+LEAST_PAUSE, MOST_PAUSE = 0.02, 0.5
+"""Seconds that long work leaves to others between two of its steps, in which it takes as long as the step took."""
+
 _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 
@@ -308,6 +311,20 @@ class Database:
                 time.sleep(0.01 * attempt)
         with self.begin(patient=patient) as session:
             return work(session)
+
+    def in_turn(self, work: Callable[[Session], T]) -> T:
+        """`run()` for one step of long work, patient, followed by a pause on SQLite in which others get to write.
+
+        Whoever waits to write there asks again and again, and in between nobody keeps a place in a queue: a writer that
+        begins anew at once would leave them none.
+        """
+        began = time.monotonic()
+        try:
+            return self.run(work, patient=True)
+        finally:
+            if self.is_sqlite:
+                took = time.monotonic() - began
+                time.sleep(min(max(took, LEAST_PAUSE), MOST_PAUSE))
 
     @contextmanager
     def read(self, *, within: float | None = None) -> Iterator[Session]:

@@ -25,6 +25,8 @@ from workflows.timers import DueTimer
 
 log = logging.getLogger(__name__)
 
+LONG_WORK_FOR = 1.0
+"""Seconds of one tick for which long work goes on."""
 LONGEST_PAUSE = 900.0
 """Seconds between two tries of a schedule that fails."""
 
@@ -80,6 +82,17 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True)
+class LongWork:
+    """Work of many short transactions that goes on where it stopped. It is asked at every tick, after the watchers.
+
+    `has_news` only reads; `run` makes its own transactions, and stops between two of them after so many seconds.
+    """
+
+    has_news: Callable[[Session], bool]
+    run: Callable[[Database, Occasion, float], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """How something that was due went. `kind` names it; `about` is its subject or slot, by ids alone."""
 
@@ -100,7 +113,7 @@ class Registry:
     type without one is not locked. `died` is told when a timer was given up, in the transaction that says so;
     `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
     a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
-    what was due.
+    what was due, and then `long` work.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
@@ -111,6 +124,7 @@ class Registry:
     daily: Mapping[str, str] = field(default_factory=dict)
     weekly: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
+    long: Mapping[str, LongWork] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *parts: "Registry") -> "Registry":
@@ -134,6 +148,7 @@ class Registry:
             daily=joined("daily"),
             weekly=joined("weekly"),
             watchers=joined("watchers"),
+            long=joined("long"),
         )
 
 
@@ -173,9 +188,9 @@ class Runner:
 
     @property
     def names(self) -> list[str]:
-        """Every kind of timer, schedule and watcher that may run."""
+        """Every kind of timer, schedule, watcher and long work that may run."""
         known = self._registry
-        return sorted({*known.timers, *known.schedules, *known.watchers})
+        return sorted({*known.timers, *known.schedules, *known.watchers, *known.long})
 
     def run(self, *, most: int = 200) -> int:
         """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
@@ -199,7 +214,8 @@ class Runner:
             )
         ran = sum(self._timer(timer) for timer in found)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
-        return ran + sum(self._watch(name) for name in self._registry.watchers)
+        ran += sum(self._watch(name) for name in self._registry.watchers)
+        return ran + sum(self._go_on(name) for name in self._registry.long)
 
     def _ended(
         self, kind: str, about: str, began: float, *, broke: str | None = None
@@ -273,19 +289,39 @@ class Runner:
         self._database.run(work)
 
     def _watch(self, name: str) -> bool:
-        self._beat()
-        began = time.monotonic()
         watcher = self._registry.watchers[name]
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
             watcher.run(session, self._occasion(now), real)
 
+        return self._look_after(
+            name, watcher.has_news, lambda: self._database.run(work)
+        )
+
+    def _go_on(self, name: str) -> bool:
+        long = self._registry.long[name]
+
+        def run() -> None:
+            with self._database.read() as session:
+                now = clock.now(session)
+            long.run(self._database, self._occasion(now), LONG_WORK_FOR)
+
+        return self._look_after(name, long.has_news, run)
+
+    def _look_after(
+        self,
+        name: str,
+        has_news: Callable[[Session], bool],
+        run: Callable[[], object],
+    ) -> bool:
+        self._beat()
+        began = time.monotonic()
         try:
             with self._database.read() as session:
-                if not watcher.has_news(session):
+                if not has_news(session):
                     return False
-            self._database.run(work)
+            run()
         except DatabaseAway:
             raise
         except DatabaseBusy:

@@ -1,19 +1,22 @@
 """Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
+import os
+import secrets
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
+from storage.db import Database
 from workflows import decisions, inbox, timers
 from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
-from workflows.budgets import alerts
+from workflows.budgets import alerts, loading
 from workflows.delivery import settling, timekeeping
 from workflows.digests import due as digests
 from workflows.digests import readers
-from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.due import DueSlot, Lock, LongWork, Occasion, Registry
 from workflows.inventory import due as inventory
 from workflows.maturity import due as maturity
 from workflows.milestones import due as milestones
@@ -22,6 +25,8 @@ from workflows.status import due as front_door
 from workflows.timers import DueTimer
 from workflows.webhooks import due as webhooks
 
+_ME = f"{os.getpid()}-{secrets.token_hex(4)}"
+"""Who does long work here."""
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
@@ -136,9 +141,26 @@ def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    alerts.evaluate(
-        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
+    alerts.begin(session)
+
+
+def _has_budgets_left(session: Session) -> bool:
+    return alerts.is_under_way(session, _ME)
+
+
+def _evaluate_some(database: Database, occasion: Occasion, seconds: float) -> None:
+    alerts.evaluate_all(
+        database,
+        policy=occasion.policy,
+        org_key=occasion.org_key,
+        now=occasion.now,
+        owner=_ME,
+        most_seconds=seconds,
     )
+
+
+def _remove_costs(database: Database, occasion: Occasion, seconds: float) -> None:
+    loading.remove_for(database, seconds)
 
 
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
@@ -167,6 +189,10 @@ REGISTRY = Registry.of(
             "ledger.head": "09:00",
             "budgets.evaluate": "06:00",
             "delivery.purge": "03:30",
+        },
+        long={
+            "budgets.look": LongWork(_has_budgets_left, _evaluate_some),
+            "costs.remove": LongWork(loading.is_anything_left, _remove_costs),
         },
     ),
     timekeeping.PART,

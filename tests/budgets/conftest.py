@@ -91,12 +91,9 @@ class Money:
 
     def files(self, paths: list[Path], **more: bool) -> CostReport:
         options = ReadOptions(tag_keys=self.policy.costs.tag_keys)
-        with (
-            focus.read(paths, options=options) as read,
-            self.db.begin(patient=True) as session,
-        ):
+        with focus.read(paths, options=options) as read:
             return intake.take_costs(
-                session,
+                self.db,
                 OPERATOR,
                 read,
                 policy=self.policy,

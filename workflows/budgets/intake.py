@@ -1,6 +1,7 @@
 """Bringing in cost files and budgets, and what follows for the alerts."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.db import PATIENT_MS, Database
 from storage.enums import Period
 from storage.money import money_text
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, allocation, loading
+from workflows.budgets import alerts, loading
 from workflows.budgets.forms import BudgetRow
-from workflows.budgets.loading import Refusal
+from workflows.budgets.loading import Delivery, Refusal
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing
 from workflows.budgets.sources import Deliverer
@@ -26,7 +28,7 @@ from workflows.sources.text import folded_email
 
 
 def take_costs(
-    session: Session,
+    database: Database,
     actor: Actor,
     read: CostRead,
     *,
@@ -37,14 +39,17 @@ def take_costs(
     skip_bad_rows: bool = False,
     dry_run: bool = False,
     by: Deliverer | None = None,
+    probe: Callable[[str], None] = lambda name: None,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
 
     `by` is the program that delivers, None for the command line.
 
-    What is there already goes to the projects that the policy's rules name now.
+    It is written in many short transactions, between which others write: the cost counts from one moment on, and not
+    before all of it is there (`loading`). What is there already goes to the projects that the policy's rules name now.
+    Whoever is killed in between leaves the old cost or the new, and what follows from it to the next tick of the clock.
 
-    With `dry_run` the report says what would happen; the caller rolls the transaction back.
+    With `dry_run` the report says what would happen, and nothing is written.
     """
     bad = tuple(
         f"{row.file}, line {row.line}: {row.column or 'row'}: {row.reason}"
@@ -68,32 +73,49 @@ def take_costs(
             why,
             dry_run,
         )
-    periods, refused = loading.load(
-        session,
-        actor,
-        read,
-        policy=policy,
-        replace_period=replace_period,
-        now=now,
-        by=by,
-    )
+    delivery = Delivery(actor, read, policy, replace_period, now, by, probe)
     crossings: list[Crossing] = []
-    if refused:
-        _tell_owners(session, refused, org_key=org_key, now=now)
-    elif not dry_run:
-        allocation.reallocate(session, policy)
-        crossings = alerts.evaluate(session, policy=policy, org_key=org_key, now=now)
+    if dry_run:
+        with database.read(within=PATIENT_MS / 1000) as session:
+            loaded = loading.look(session, delivery)
+    else:
+        owner = secrets.token_hex(8)
+        loaded = loading.load(
+            database, delivery, follow=lambda session: _follow(session, owner)
+        )
+        if loaded.refusals:
+            database.run(
+                lambda session: _tell_owners(
+                    session, loaded.refusals, org_key=org_key, now=now
+                ),
+                patient=True,
+            )
+        else:
+            crossings = alerts.evaluate_all(
+                database,
+                policy=policy,
+                org_key=org_key,
+                now=now,
+                owner=owner,
+                probe=probe,
+            )
     return CostReport(
-        periods,
+        loaded.periods,
         tuple(crossings),
-        loading.unallocated(session, now),
+        loaded.unallocated,
         bad,
         read.bad_row_count,
         read.remarks,
         read.charges_through,
-        tuple(refusal.why for refusal in refused),
+        tuple(refusal.why for refusal in loaded.refusals),
         dry_run,
     )
+
+
+def _follow(session: Session, owner: str) -> None:
+    """In the moment in which other cost counts, all budgets are to be looked at; by us, unless we die."""
+    alerts.begin(session)
+    alerts.take(session, owner)
 
 
 def _tell_owners(
