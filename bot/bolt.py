@@ -14,7 +14,7 @@ from bot import acts, errors, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
-from storage.db import CannotWrite
+from storage.db import CLICK_WAITS, CannotWrite, waiting_until
 from workflows import inbox
 
 log = logging.getLogger("mlgov")
@@ -71,7 +71,10 @@ class ObservedApp(App):
         act = acts.Act(kind)
         if kind in {"search", "mirror", metrics.OTHER}:
             act.level = logging.DEBUG  # one for each letter that is typed, and for everybody in the organisation
-        with acts.acting(act, began=began):
+        with (
+            acts.acting(act, began=began),
+            waiting_until(began + CLICK_WAITS),
+        ):
             answer = super().dispatch(req)
             if answer.status >= 500:
                 act.outcome = acts.FAILED

@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import time
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage import cursors
 from storage.approvals import queries as approval_queries
 from storage.db import Database
 from workflows import decisions, inbox, timers
@@ -27,6 +29,7 @@ from workflows.webhooks import due as webhooks
 
 _ME = f"{os.getpid()}-{secrets.token_hex(4)}"
 """Who does long work here."""
+_PURGE = "delivery.purge"
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
@@ -164,8 +167,25 @@ def _remove_costs(database: Database, occasion: Occasion, seconds: float) -> Non
 
 
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    settling.purge(session, now=occasion.now)
-    inbox.purge(session)
+    cursors.begin(session, _PURGE)
+
+
+def _has_old_rows(session: Session) -> bool:
+    return cursors.where(session, _PURGE) is not None
+
+
+def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:
+    end = time.monotonic() + seconds
+
+    def step(session: Session) -> int:
+        rows = settling.purge(session, now=occasion.now)
+        events = inbox.purge(session, most=1_000)
+        if not rows + events:
+            cursors.end(session, _PURGE)
+        return rows + events
+
+    while database.in_turn(step) and time.monotonic() < end:
+        pass
 
 
 REGISTRY = Registry.of(
@@ -192,6 +212,7 @@ REGISTRY = Registry.of(
         },
         long={
             "budgets.look": LongWork(_has_budgets_left, _evaluate_some),
+            "delivery.forget": LongWork(_has_old_rows, _purge_some),
             "costs.remove": LongWork(loading.is_anything_left, _remove_costs),
         },
     ),

@@ -270,9 +270,31 @@ def _count_costs_by_generations() -> None:
         postgresql_where=sa.text("state <> 'current'"),
         sqlite_where=sa.text("state <> 'current'"),
     )
+    for name, table, column, where in _OLD_ROWS:
+        op.create_index(
+            name,
+            table,
+            [column],
+            postgresql_where=sa.text(where),
+            sqlite_where=sa.text(where),
+        )
+
+
+_OLD_ROWS = (
+    (
+        "ix_outbox_settled",
+        "outbox",
+        "settled_at",
+        "state IN ('sent','cancelled') AND notice_version > 0",
+    ),
+    ("ix_message_ended", "message", "shown_at", "(is_final OR NOT live)"),
+)
+"""By which what is old is found without looking at everything."""
 
 
 def _count_costs_once() -> None:
+    for name, table, _, _ in _OLD_ROWS:
+        op.drop_index(name, table_name=table)
     for table in ("cost_entry", "cost_month"):
         op.execute(
             f"DELETE FROM {table} WHERE load_id IN (SELECT id FROM cost_load WHERE state <> 'current')"
