@@ -103,6 +103,7 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
     handlers = [*registry.timers.values(), *registry.schedules.values()]
     handlers += [watcher.run for watcher in registry.watchers.values()]
     handlers += [work.run for work in registry.long.values()]
+    handlers += registry.made.values()
     for handler in handlers:
         found.add((handler.__module__, handler.__qualname__))
         tree = ast.parse(textwrap.dedent(inspect.getsource(handler)))
