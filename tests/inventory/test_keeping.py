@@ -1,5 +1,6 @@
 """Registering, describing, assessing, findings and reviews, on both databases."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,11 +45,21 @@ def register(yard: Yard, who: str = OLA, **more: Any) -> int:
 
 
 def found(yard: Yard, who: str, words: str = "") -> list[str]:
+    """All of them; the first page says the same, as far as it goes."""
     with yard.db.read() as session:
-        return [
-            one.key
-            for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)
-        ]
+        actor = yard.actor(who)
+        models = reads.list_(session, actor, words, policy=yard.policy)
+        order = {ModelState.DEVELOPMENT: 1, ModelState.SUSPENDED: 0}
+        for most in (1, 10):
+            first, counts = reads.first_of(
+                session, actor, words, order=order, most=most, policy=yard.policy
+            )
+            ranked = sorted(
+                models, key=lambda model: (order.get(model.state, 9), model.name)
+            )
+            assert first == ranked[:most]
+            assert counts == Counter(model.state for model in models)
+    return [model.key for model in models]
 
 
 def test_registering_twice_registers_once(yard: Yard) -> None:

@@ -31,7 +31,7 @@ FOLLOWED = timedelta(days=7)
 WORK = "budgets.evaluate"
 """By which name it is known how far it has come, and whose turn it is."""
 LEASE = timedelta(minutes=2)
-LOOKED_AT, WRITTEN = 500, 50
+LOOKED_AT, WRITTEN = 500, 20
 """Budgets that are looked at in one read transaction, and of which one transaction writes."""
 
 
