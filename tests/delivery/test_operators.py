@@ -219,9 +219,8 @@ def test_what_is_old_is_found_by_index_and_goes_in_batches(database: Database) -
         session.execute(update(Outbox).values(state=OutboxState.SENT, settled_at=now))
     later = now + timedelta(days=61)
     with database.begin() as session:
-        assert [settling.purge(session, now=later, most=2) for _ in range(4)] == [
-            2, 2, 1, 0,
-        ]  # fmt: skip
+        gone = [settling.purge(session, now=later, most=2) for _ in range(4)]
+        assert gone == [2, 2, 1, 0]
         if not database.is_sqlite:
             session.execute(text("SET LOCAL enable_seqscan = off"))
         plans = [

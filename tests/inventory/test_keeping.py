@@ -49,16 +49,12 @@ def found(yard: Yard, who: str, words: str = "") -> list[str]:
     with yard.db.read() as session:
         actor = yard.actor(who)
         models = reads.list_(session, actor, words, policy=yard.policy)
-        order = {ModelState.DEVELOPMENT: 1, ModelState.SUSPENDED: 0}
-        for most in (1, 10):
-            first, counts = reads.first_of(
-                session, actor, words, order=order, most=most, policy=yard.policy
-            )
-            ranked = sorted(
-                models, key=lambda model: (order.get(model.state, 9), model.name)
-            )
-            assert first == ranked[:most]
-            assert counts == Counter(model.state for model in models)
+        first, counts = reads.first_of(
+            session, actor, words, order=views.ORDER, most=1, policy=yard.policy
+        )
+    rank = views.ORDER.get
+    models.sort(key=lambda model: (rank(model.state, 9), model.name))
+    assert (first, counts) == (models[:1], Counter(one.state for one in models))
     return [model.key for model in models]
 
 
