@@ -1,6 +1,5 @@
 """Registering, describing, assessing, findings and reviews, on both databases."""
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -45,17 +44,11 @@ def register(yard: Yard, who: str = OLA, **more: Any) -> int:
 
 
 def found(yard: Yard, who: str, words: str = "") -> list[str]:
-    """All of them; the first page says the same, as far as it goes."""
     with yard.db.read() as session:
-        actor = yard.actor(who)
-        models = reads.list_(session, actor, words, policy=yard.policy)
-        first, counts = reads.first_of(
-            session, actor, words, order=views.ORDER, most=1, policy=yard.policy
-        )
-    rank = views.ORDER.get
-    models.sort(key=lambda model: (rank(model.state, 9), model.name))
-    assert (first, counts) == (models[:1], Counter(one.state for one in models))
-    return [model.key for model in models]
+        return [
+            one.key
+            for one in reads.list_(session, yard.actor(who), words, policy=yard.policy)
+        ]
 
 
 def test_registering_twice_registers_once(yard: Yard) -> None:
