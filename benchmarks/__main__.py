@@ -16,6 +16,7 @@ NAMES = (
     "status",
     "inventory",
     "digests",
+    "standing",
 )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from benchmarks import portfolio
 from benchmarks.portfolio import NOW, Shape
 from benchmarks.report import Ratio, Report, percentile
+from bot.inventory import views
 from storage.db import Database
 from storage.inventory.tables import Model, ModelVersion
 from workflows import policy
@@ -115,7 +116,10 @@ def _alternate(databases: dict[int, Database], looks: int) -> dict[int, list[flo
                 actor = people.actor(session, portfolio.reader(0))
                 if actor is None:
                     raise RuntimeError("nobody reads")
-                return len(reads.list_(session, actor, policy=found))
+                _, counts = reads.first_of(
+                    session, actor, order=views.ORDER, most=views.MOST, policy=found
+                )
+                return sum(counts.values())
 
         return look
 

@@ -15,7 +15,13 @@ from bot import acts, errors, failpoints, metrics
 from bot.context import Deps
 from bot.edge import Edge
 from bot.settings import SettingsRefused
-from storage.db import CannotWrite, Database, DatabaseBusy
+from storage.db import (
+    CLICK_WAITS,
+    CannotWrite,
+    Database,
+    DatabaseBusy,
+    waiting_until,
+)
 from workflows import inbox
 
 log = logging.getLogger("mlgov")
@@ -74,7 +80,10 @@ class ObservedApp(App):
         act = acts.Act(kind)
         if kind in {"search", "mirror", metrics.OTHER}:
             act.level = logging.DEBUG  # one for each letter that is typed, and for everybody in the organisation
-        with acts.acting(act, began=began):
+        with (
+            acts.acting(act, began=began),
+            waiting_until(began + CLICK_WAITS),
+        ):
             answer = super().dispatch(req)
             if answer.status >= 500 and answer.status != AGAIN:
                 act.outcome = acts.FAILED

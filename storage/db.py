@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,8 +32,15 @@ T = TypeVar("T")
 
 QUICK_MS = 1500
 """How long a transaction behind a click may wait for a lock or a statement: Slack gives three seconds in all."""
+CLICK_WAITS = 2.0
+"""Seconds for which somebody who clicked waits in all, counted from the arrival."""
+_LEAST_WAIT = 0.05
+"""Seconds that are waited even where the deadline is over: what is free at this moment is taken."""
 PATIENT_MS = 120_000
 """The same for imports and migrations."""
+
+LEAST_PAUSE, MOST_PAUSE = 0.02, 0.5
+"""Seconds that long work leaves to others between two of its steps, in which it takes as long as the step took."""
 
 _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
@@ -57,6 +65,31 @@ _PROBED_EVERY = 5.0
 """Seconds for which the answer of `why_not_writable` is good."""
 
 
+_END: ContextVar[float | None] = ContextVar("end", default=None)
+"""The monotonic time after which whoever is answered here waits no more."""
+
+
+@contextmanager
+def waiting_until(end: float) -> Iterator[None]:
+    """One deadline, in monotonic time, over all that is waited for in this block: for other threads, other processes,
+    and once more where something is tried again. Patient transactions don't mind it."""
+    token = _END.set(end)
+    try:
+        yield
+    finally:
+        _END.reset(token)
+
+
+def _may_wait(patient: bool) -> float:
+    """Seconds that a transaction may wait for its turn."""
+    if patient:
+        return PATIENT_MS / 1000
+    end = _END.get()
+    if end is None:
+        return QUICK_MS / 1000
+    return max(end - time.monotonic(), _LEAST_WAIT)
+
+
 class DatabaseBusy(Exception):
     """The database could not take the change in time; nothing was changed."""
 
@@ -79,6 +112,7 @@ class Database:
         self.url = normal_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
+        self._local = threading.local()
         self._after_commit: list[Callable[[], None]] = []
         self._info: dict[str, Any] = {STEADY: SteadyClock()}
         self._host: HostLock | None = None
@@ -157,7 +191,14 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
-            connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+            if read_only:
+                connection.exec_driver_sql("BEGIN")
+                return
+            waits_ms = getattr(self._local, "waits_ms", QUICK_MS)
+            if connection.info.get("waits_ms", QUICK_MS) != waits_ms:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={waits_ms}")
+                connection.info["waits_ms"] = waits_ms
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine
 
@@ -186,17 +227,25 @@ class Database:
         """A transaction: committed when the block ends, rolled back when it raises.
 
         Audit entries that were recorded meanwhile are chained as its last statements. Raises DatabaseBusy when a
-        lock could not be had in time (1.5 s, or two minutes for `patient` ones), and DatabaseAway when it cannot be
-        reached, or CannotWrite when it takes no change.
+        lock could not be had in time (1.5 s, what is left of the deadline of `waiting_until`, or two minutes for
+        `patient` ones), and DatabaseAway when it cannot be reached, or CannotWrite when it takes no change.
         """
-        limit = (PATIENT_MS if patient else QUICK_MS) / 1000
-        if self.is_sqlite and not self._write_lock.acquire(timeout=limit):
+        end = time.monotonic() + _may_wait(patient)
+        if self.is_sqlite and not self._write_lock.acquire(timeout=_may_wait(patient)):
             raise DatabaseBusy
         try:
+            # What was waited for the other threads is not waited once more for other processes.
+            left = max(end - time.monotonic(), _LEAST_WAIT)
+            self._local.waits_ms = round(left * 1000)
             with self._session(self.engine) as session:
                 try:
-                    if patient:
+                    if self.is_sqlite:
+                        session.connection()  # takes the write lock
+                        self._local.waits_ms = QUICK_MS
+                    elif patient:
                         self._be_patient(session)
+                    elif _END.get() is not None and left < QUICK_MS / 1000:
+                        self._hurry(session, end)
                     if self.is_sqlite and self._floors is None:
                         self._floors = floors.of(session.connection())
                     yield session
@@ -234,6 +283,7 @@ class Database:
         if self.is_sqlite and not self._write_lock.acquire(timeout=PATIENT_MS / 1000):
             raise DatabaseBusy
         try:
+            self._local.waits_ms = PATIENT_MS
             with self.engine.connect() as connection:
                 if not self.is_sqlite:
                     with connection.begin() as transaction:
@@ -246,7 +296,6 @@ class Database:
                             transaction.rollback()
                     return
                 raw: Any = connection.connection.dbapi_connection
-                raw.execute(f"PRAGMA busy_timeout={PATIENT_MS}")
                 raw.execute("PRAGMA foreign_keys=OFF")
                 try:
                     with connection.begin() as transaction:
@@ -255,12 +304,12 @@ class Database:
                             transaction.rollback()
                 finally:
                     raw.execute("PRAGMA foreign_keys=ON")
-                    raw.execute(f"PRAGMA busy_timeout={QUICK_MS}")
         except OperationalError as error:
             if _is_busy(error):
                 raise DatabaseBusy from error
             raise
         finally:
+            self._local.waits_ms = QUICK_MS
             if self.is_sqlite:
                 self._write_lock.release()
 
@@ -287,10 +336,12 @@ class Database:
     def _session(self, engine: Engine) -> Session:
         return Session(engine, expire_on_commit=False, info=self._info)
 
+    def _hurry(self, session: Session, end: float) -> None:
+        session.connection()  # which may be waited for, too
+        milliseconds = round(max(end - time.monotonic(), _LEAST_WAIT) * 1000)
+        session.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
+
     def _be_patient(self, session: Session) -> None:
-        if self.is_sqlite:
-            session.execute(text("SELECT 1"))
-            return
         session.execute(text(f"SET LOCAL lock_timeout = {PATIENT_MS}"))
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
@@ -308,6 +359,20 @@ class Database:
                 time.sleep(0.01 * attempt)
         with self.begin(patient=patient) as session:
             return work(session)
+
+    def in_turn(self, work: Callable[[Session], T]) -> T:
+        """`run()` for one step of long work, patient, followed by a pause on SQLite in which others get to write.
+
+        Whoever waits to write there asks again and again, and in between nobody keeps a place in a queue: a writer that
+        begins anew at once would leave them none.
+        """
+        began = time.monotonic()
+        try:
+            return self.run(work, patient=True)
+        finally:
+            if self.is_sqlite:
+                took = time.monotonic() - began
+                time.sleep(min(max(took, LEAST_PAUSE), MOST_PAUSE))
 
     @contextmanager
     def read(self, *, within: float | None = None) -> Iterator[Session]:

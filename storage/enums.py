@@ -19,6 +19,16 @@ class CostBasis(StrEnum):
     EFFECTIVE = "effective"
 
 
+class CostState(StrEnum):
+    """Whether a load of cost counts: one of each source and billing period does."""
+
+    WRITING = "writing"
+    """Being written; no reader counts it yet."""
+    CURRENT = "current"
+    OLD = "old"
+    """Replaced, or never finished; it goes in batches."""
+
+
 class ProjectStatus(StrEnum):
     """Where a project stands, from first draft to closed."""
 

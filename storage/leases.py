@@ -59,6 +59,20 @@ def take(
     return True
 
 
+def is_free_for(
+    session: Session, name: str, *, owner: str, length: timedelta, real_now: datetime
+) -> bool:
+    """Whether `take` would be granted. Only reads."""
+    row = session.execute(
+        select(Lease.owner, Lease.until).where(Lease.name == name)
+    ).first()
+    return (
+        row is None
+        or row.owner in (None, owner)
+        or not is_held(row.until, length=length, real_now=real_now)
+    )
+
+
 def give_back(session: Session, name: str, *, owner: str) -> None:
     """End a lease before its time; one that somebody else took meanwhile is left alone."""
     row = session.execute(

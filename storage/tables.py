@@ -1,6 +1,6 @@
 """Every table in one import, for migrations and for the metadata test."""
 
-from storage import leases
+from storage import cursors, leases
 from storage.actions import tables as actions
 from storage.approvals import tables as approvals
 from storage.audit import tables as audit
@@ -30,6 +30,7 @@ __all__ = [
     "approvals",
     "audit",
     "budgets",
+    "cursors",
     "delivery",
     "digests",
     "disclosure",

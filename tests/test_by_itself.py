@@ -102,6 +102,8 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     handlers = [*registry.timers.values(), *registry.schedules.values()]
     handlers += [watcher.run for watcher in registry.watchers.values()]
+    handlers += [work.run for work in registry.long.values()]
+    handlers += registry.made.values()
     for handler in handlers:
         found.add((handler.__module__, handler.__qualname__))
         tree = ast.parse(textwrap.dedent(inspect.getsource(handler)))
@@ -207,15 +209,15 @@ def test_nobody_does_for_mlgov_what_it_does_by_itself() -> None:
         "bot.deps.directory.reader.read(1, print)",
         "bot.scheduler._tick()",
         "bot.registrar.look(force=True)",
-        "alerts.evaluate(session)",
-        "evaluate(session)",
+        "alerts.evaluate_all(database)",
+        "evaluate_all(database)",
     ],
 )
 def test_it_would_be_found(line: str) -> None:
     text = (
         "from bot import app\n"
         "from workflows.budgets import alerts\n"
-        "from workflows.budgets.alerts import evaluate\n"
+        "from workflows.budgets.alerts import evaluate_all\n"
         f"{line}\n"
     )
     assert list(by_hand(Path("tests/somewhere.py"), text))
@@ -225,6 +227,6 @@ def test_what_is_registered_is_known() -> None:
     assert started()["registrar"] == {"look"}
     assert started()["watch"] == {"look"}
     assert "read" in started()["reader"]
-    assert ("workflows.budgets.alerts", "evaluate") in _registered_here()
+    assert ("workflows.budgets.alerts", "evaluate_all") in _registered_here()
     watcher = Watcher(lambda session: False, lambda session, occasion, now: None)
     assert registered(Registry(watchers={"one": watcher})) != set()

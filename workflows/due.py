@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,10 @@ from workflows.timers import DueTimer
 
 log = logging.getLogger(__name__)
 
+MAKING_FOR = 60.0
+"""Seconds that one statement of what is made beforehand may take."""
+LONG_WORK_FOR = 1.0
+"""Seconds of one tick for which long work goes on."""
 LONGEST_PAUSE = 900.0
 """Seconds between two tries of a schedule that fails."""
 
@@ -47,6 +51,12 @@ class Occasion:
     policy: Policy
     policy_id: int
     org_key: str
+    made: Any = None
+    """What the `made` of a timer's kind has found out beforehand, where nobody waited for it."""
+
+
+class Overtaken(Exception):
+    """What was made beforehand does not fit any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class DueSlot:
 
 
 TimerHandler = Callable[[Session, DueTimer, Occasion], None]
+Make = Callable[[Session, DueTimer, Occasion], Any]
 ScheduleHandler = Callable[[Session, DueSlot, Occasion], None]
 LockSubject = Callable[[Session, str], Lock]
 Died = Callable[[Session, DueTimer, str, Occasion], None]
@@ -77,6 +88,17 @@ class Watcher:
 
     has_news: Callable[[Session], bool]
     run: Callable[[Session, Occasion, datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class LongWork:
+    """Work of many short transactions that goes on where it stopped. It is asked at every tick, after the watchers.
+
+    `has_news` only reads; `run` makes its own transactions, and stops between two of them after so many seconds.
+    """
+
+    has_news: Callable[[Session], bool]
+    run: Callable[[Database, Occasion, float], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +119,15 @@ class Registry:
 
     A handler only uses the session; it looks at its subject again, since it may have changed since the timer was
     started, and does nothing when there is nothing to do. `locks` lock a subject by its id, by type of subject; a
-    type without one is not locked. `died` is told when a timer was given up, in the transaction that says so;
+    type without one is not locked. What takes long to find out is `made` before, by kind of timer, in a read
+    transaction, and handed to the handler as `occasion.made`; it raises Overtaken where that fits no more. `died` is told when a timer was given up, in the transaction that says so;
     `troubles`, by kind of timer, of every failed run of it. `daily` says at which wall time in the organisation's zone
     a schedule runs once a day, `weekly` the weekday (0 is Monday) as well. `watchers` are asked at every tick, after
-    what was due.
+    what was due, and then `long` work.
     """
 
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    made: Mapping[str, Make] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleHandler] = field(default_factory=dict)
     locks: Mapping[str, LockSubject] = field(default_factory=dict)
     died: Died | None = None
@@ -111,6 +135,7 @@ class Registry:
     daily: Mapping[str, str] = field(default_factory=dict)
     weekly: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     watchers: Mapping[str, Watcher] = field(default_factory=dict)
+    long: Mapping[str, LongWork] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *parts: "Registry") -> "Registry":
@@ -127,6 +152,7 @@ class Registry:
 
         return cls(
             timers=joined("timers"),
+            made=joined("made"),
             schedules=joined("schedules"),
             locks=joined("locks"),
             died=next((part.died for part in parts if part.died), None),
@@ -134,6 +160,7 @@ class Registry:
             daily=joined("daily"),
             weekly=joined("weekly"),
             watchers=joined("watchers"),
+            long=joined("long"),
         )
 
 
@@ -173,9 +200,9 @@ class Runner:
 
     @property
     def names(self) -> list[str]:
-        """Every kind of timer, schedule and watcher that may run."""
+        """Every kind of timer, schedule, watcher and long work that may run."""
         known = self._registry
-        return sorted({*known.timers, *known.schedules, *known.watchers})
+        return sorted({*known.timers, *known.schedules, *known.watchers, *known.long})
 
     def run(self, *, most: int = 200) -> int:
         """Run what is due now, at most `most` timers; how many timers, schedules and watchers ran.
@@ -199,7 +226,8 @@ class Runner:
             )
         ran = sum(self._timer(timer) for timer in found)
         ran += sum(self._schedule(schedule_id) for schedule_id in slots)
-        return ran + sum(self._watch(name) for name in self._registry.watchers)
+        ran += sum(self._watch(name) for name in self._registry.watchers)
+        return ran + sum(self._go_on(name) for name in self._registry.long)
 
     def _ended(
         self, kind: str, about: str, began: float, *, broke: str | None = None
@@ -218,6 +246,8 @@ class Runner:
         about = f"{timer.subject.type} {timer.subject.id}"
         handler = self._registry.timers[timer.kind]
         lock = self._registry.locks.get(timer.subject.type)
+        make = self._registry.made.get(timer.kind)
+        made: Any = None
 
         def work(session: Session) -> bool:
             # The subject before the timer, as a click does: the other order deadlocks with one.
@@ -230,13 +260,18 @@ class Runner:
             if state is Lock.GONE:
                 timers.cancel_one(session, timer.id)
                 return False
-            handler(session, timer, self._occasion(now))
+            handler(session, timer, replace(self._occasion(now), made=made))
             session.flush()
             self._probe("timer.before_commit")
             return True
 
         try:
+            if make is not None:
+                with self._database.read(within=MAKING_FOR) as session:
+                    made = make(session, timer, self._occasion(clock.now(session)))
             ran = self._database.run(work)
+        except Overtaken:
+            return False  # it is due still, and made anew at the next tick
         except DatabaseAway:
             raise
         except DatabaseBusy:
@@ -273,19 +308,39 @@ class Runner:
         self._database.run(work)
 
     def _watch(self, name: str) -> bool:
-        self._beat()
-        began = time.monotonic()
         watcher = self._registry.watchers[name]
 
         def work(session: Session) -> None:
             real, now = clock.both(session)
             watcher.run(session, self._occasion(now), real)
 
+        return self._look_after(
+            name, watcher.has_news, lambda: self._database.run(work)
+        )
+
+    def _go_on(self, name: str) -> bool:
+        long = self._registry.long[name]
+
+        def run() -> None:
+            with self._database.read() as session:
+                now = clock.now(session)
+            long.run(self._database, self._occasion(now), LONG_WORK_FOR)
+
+        return self._look_after(name, long.has_news, run)
+
+    def _look_after(
+        self,
+        name: str,
+        has_news: Callable[[Session], bool],
+        run: Callable[[], object],
+    ) -> bool:
+        self._beat()
+        began = time.monotonic()
         try:
             with self._database.read() as session:
-                if not watcher.has_news(session):
+                if not has_news(session):
                     return False
-            self._database.run(work)
+            run()
         except DatabaseAway:
             raise
         except DatabaseBusy:

@@ -99,8 +99,15 @@ KEPT = timedelta(days=7)
 """Far longer than Slack goes on delivering an event again."""
 
 
-def purge(session: Session) -> None:
-    """Forget events that cannot be delivered again any more."""
-    session.execute(
-        delete(Inbox).where(Inbox.received_at < clock.real_now(session) - KEPT)
+def purge(session: Session, *, most: int) -> int:
+    """Forget events that cannot be delivered again any more; how many."""
+    old = (
+        select(Inbox.event_key)
+        .where(Inbox.received_at < clock.real_now(session) - KEPT)
+        .order_by(Inbox.received_at)
+        .limit(most)
     )
+    keys = session.execute(old).scalars().all()
+    if keys:
+        session.execute(delete(Inbox).where(Inbox.event_key.in_(keys)))
+    return len(keys)

@@ -1,21 +1,26 @@
 """Everything that falls due, in one list: each noun's own part, and what stands between nouns."""
 
+import os
+import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from storage import cursors
 from storage.approvals import queries as approval_queries
+from storage.db import Database
 from workflows import decisions, inbox, resting, timers
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
-from workflows.budgets import alerts, allocation
+from workflows.budgets import alerts, allocation, loading
 from workflows.delivery import settling, timekeeping
 from workflows.digests import due as digests
 from workflows.digests import readers
-from workflows.due import DueSlot, Lock, Occasion, Registry
+from workflows.due import DueSlot, Lock, LongWork, Occasion, Registry
 from workflows.inventory import due as inventory
 from workflows.maturity import due as maturity
 from workflows.maturity import service as maturity_service
@@ -28,6 +33,9 @@ from workflows.status import due as front_door
 from workflows.timers import DueTimer
 from workflows.webhooks import due as webhooks
 
+_ME = f"{os.getpid()}-{secrets.token_hex(4)}"
+"""Who does long work here."""
+_PURGE = "delivery.purge"
 ORGANISATION = "organisation"
 """Who owns the schedules that are nobody's own."""
 
@@ -235,14 +243,48 @@ def _publish_head(session: Session, slot: DueSlot, occasion: Occasion) -> None:
 
 
 def _evaluate(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    alerts.evaluate(
-        session, policy=occasion.policy, org_key=occasion.org_key, now=occasion.now
+    alerts.begin(session)
+
+
+def _has_budgets_left(session: Session) -> bool:
+    return alerts.is_under_way(session, _ME)
+
+
+def _evaluate_some(database: Database, occasion: Occasion, seconds: float) -> None:
+    alerts.evaluate_all(
+        database,
+        policy=occasion.policy,
+        org_key=occasion.org_key,
+        now=occasion.now,
+        owner=_ME,
+        most_seconds=seconds,
     )
 
 
+def _remove_costs(database: Database, occasion: Occasion, seconds: float) -> None:
+    loading.remove_for(database, seconds)
+
+
 def _purge(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    settling.purge(session, now=occasion.now)
-    inbox.purge(session)
+    cursors.begin(session, _PURGE)
+
+
+def _has_old_rows(session: Session) -> bool:
+    return cursors.where(session, _PURGE) is not None
+
+
+def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:
+    end = time.monotonic() + seconds
+
+    def step(session: Session) -> int:
+        rows = settling.purge(session, now=occasion.now)
+        events = inbox.purge(session, most=1_000)
+        if not rows + events:
+            cursors.end(session, _PURGE)
+        return rows + events
+
+    while database.in_turn(step) and time.monotonic() < end:
+        pass
 
 
 REGISTRY = Registry.of(
@@ -270,6 +312,11 @@ REGISTRY = Registry.of(
             "budgets.evaluate": "06:00",
             "approvals.look": "00:05",
             "delivery.purge": "03:30",
+        },
+        long={
+            "budgets.look": LongWork(_has_budgets_left, _evaluate_some),
+            "delivery.forget": LongWork(_has_old_rows, _purge_some),
+            "costs.remove": LongWork(loading.is_anything_left, _remove_costs),
         },
     ),
     timekeeping.PART,

@@ -8,7 +8,7 @@ import dataclasses
 import types
 import typing
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -154,6 +154,23 @@ def refresh(
     if edits:
         produce.add_edits(session, edits)
     session.info["wake"] = True
+
+
+def refresh_all(
+    session: Session, subject_type: str, ids: Collection[str | int], *, now: datetime
+) -> None:
+    """`refresh` for several subjects of one type, in a fixed few statements for each five hundred."""
+    wanted = sorted(str(id_) for id_ in ids)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        produce.mark_all_stale(session, subject_type, part)
+        edits = [
+            _edit(copy, now, LAST)
+            for copy in produce.copies_of_all(session, subject_type, part)
+        ]
+        if edits:
+            produce.add_edits(session, edits)
+        session.info["wake"] = True
 
 
 def queue_update(

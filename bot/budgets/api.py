@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
+from bot import failpoints
 from bot.api.door import Caller, Door, needs
 from bot.api.problems import NotTaken, answers
 from bot.api.uploads import Uploads, described, require_json
@@ -70,18 +71,20 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
             f"The token {caller.token.prefix} is only for the projects {', '.join(sorted(bound))}: "
             "send `rows` that name one of them each."
         )
-    with deps.db.begin(patient=True) as session:
-        report = intake.take_costs(
-            session,
-            caller.actor,
-            delivery.read,
-            policy=deps.policy,
-            org_key=deps.team.org_key,
-            now=deps.now(session),
-            replace_period=delivery.replace_period,
-            by=Deliverer(caller.token.name, bound),
-            answer=Answer(delivery.separate, delivery.instead_of),
-        )
+    with deps.db.read() as session:
+        now = deps.now(session)
+    report = intake.take_costs(
+        deps.db,
+        caller.actor,
+        delivery.read,
+        policy=deps.policy,
+        org_key=deps.team.org_key,
+        now=now,
+        replace_period=delivery.replace_period,
+        by=Deliverer(caller.token.name, bound),
+        answer=Answer(delivery.separate, delivery.instead_of),
+        probe=failpoints.hit,
+    )
     taken = _taken(report)
     # What belongs to no project is the whole organisation's: no news for one project's program.
     return taken.model_copy(update={"unallocated": {}}) if bound else taken

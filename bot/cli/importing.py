@@ -183,11 +183,12 @@ def costs(
     ] = None,
 ) -> None:
     """Cost: FOCUS 1.0 to 1.4. The same content again changes nothing; a changed period is replaced exactly."""
+    from bot import failpoints
     from bot.cli.cost_tables import report_lines
     from bot.cli.progress import reading
     from workflows import clock
     from workflows.actors import OPERATOR
-    from workflows.budgets import intake
+    from workflows.budgets import intake, loading
     from workflows.budgets.twice import Answer
     from workflows.errors import GovernanceError
     from workflows.sources import focus
@@ -204,31 +205,27 @@ def costs(
         except GovernanceError as error:
             raise fail(error.sentence) from None
         with read:
+            with database.read() as session:
+                now = clock.now(session)
             try:
-                with database.begin(patient=True) as session:
-                    report = intake.take_costs(
-                        session,
-                        OPERATOR,
-                        read,
-                        policy=policy,
-                        org_key=key,
-                        now=clock.now(session),
-                        replace_period=replace_period,
-                        skip_bad_rows=skip_bad_rows,
-                        dry_run=dry_run,
-                        answer=Answer(separate, tuple(instead_of or ())),
-                    )
-                    if dry_run:
-                        raise _RollBack
-            except _RollBack:
-                pass
+                report = intake.take_costs(
+                    database,
+                    OPERATOR,
+                    read,
+                    policy=policy,
+                    org_key=key,
+                    now=now,
+                    replace_period=replace_period,
+                    skip_bad_rows=skip_bad_rows,
+                    dry_run=dry_run,
+                    answer=Answer(separate, tuple(instead_of or ())),
+                    probe=failpoints.hit,
+                )
             except GovernanceError as error:
                 raise fail(error.sentence) from None
+        if not dry_run:
+            loading.remove_for(database, probe=failpoints.hit)
     for line in report_lines(report):
         say(line)
     if report.refused:
         raise typer.Exit(1)
-
-
-class _RollBack(Exception):
-    """A dry run looked; nothing of it is kept."""

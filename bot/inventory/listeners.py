@@ -59,9 +59,16 @@ def models(command: Command) -> Reply:
     """The models that I see, or those that a word fits."""
     deps, asked = command.deps, " ".join(command.words)
     with deps.db.read() as session:
-        found = reads.list_(session, command.actor, asked, policy=deps.policy)
+        found, counts = reads.first_of(
+            session,
+            command.actor,
+            asked,
+            order=views.ORDER,
+            most=views.MOST,
+            policy=deps.policy,
+        )
         today = reads.today_of(deps.policy, deps.now(session))
-    return views.listed(found, asked, today)
+    return views.listed(found, counts, asked, today)
 
 
 def model(command: Command) -> Reply:

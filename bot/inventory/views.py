@@ -20,12 +20,21 @@ from workflows.policy import Policy
 from workflows.registry.records import Found
 
 MOST_ROWS, MOST_LINES = 10, 30
+MOST = MOST_ROWS + MOST_LINES
 MAIN = frozenset({"submit", "pass", "implement", "deploy", "resume", "revalidate"})
 """Steps that are the next thing to do; the others stand in the menu."""
 
 
-def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
-    """Models in a list: the news in a line, then each with a button, those that need somebody first."""
+def listed(
+    found: Sequence[ModelRecord],
+    counts: Mapping[ModelState, int],
+    asked: str,
+    today: date,
+) -> Private:
+    """Models in a list: the news in a line, then each with a button, those that need somebody first.
+
+    `found` are the first `MOST` in the order of `ORDER`, `counts` of all.
+    """
     if not found:
         told = (
             f"No model fits “{blocks.escape(asked, 60)}”."
@@ -33,21 +42,18 @@ def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
             else "No model is in the inventory yet. Register the first."
         )
         return Private(told, [blocks.section(told), blocks.actions([_register()])])
-    counts = Counter(one.state for one in found)
     told = ", ".join(
-        f"{counts[state]} {phrase}"
+        f"{counts.get(state)} {phrase}"
         for state, phrase in (
             (ModelState.SUSPENDED, "suspended"),
             (ModelState.APPROVAL, "waiting for approval"),
             (ModelState.VALIDATION, "in validation"),
             (ModelState.IN_USE, "in use"),
         )
-        if counts[state]
+        if counts.get(state)
     )
-    news = f"{blocks.counted(len(found), 'model')}{' for “' + blocks.escape(asked, 40) + '”' if asked else ''}{': ' + told if told else ''}"
-    ordered = sorted(
-        found, key=lambda one: (_ORDER.get(one.state, 9), one.name.casefold())
-    )
+    total = sum(counts.values())
+    news = f"{blocks.counted(total, 'model')}{' for “' + blocks.escape(asked, 40) + '”' if asked else ''}{': ' + told if told else ''}"
     shown: list[Block] = [blocks.section(f"*{news}*")]
     shown += [
         blocks.section(
@@ -56,13 +62,14 @@ def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
                 "Open", words.OPEN, f"{one.id}", hint=f"Open {one.name}"
             ),
         )
-        for one in ordered[:MOST_ROWS]
+        for one in found[:MOST_ROWS]
     ]
-    rest = [
-        f"• {words.line(one, today).splitlines()[0]}" for one in ordered[MOST_ROWS:]
-    ]
+    rest = [f"• {words.line(one, today).splitlines()[0]}" for one in found[MOST_ROWS:]]
+    more = total - len(found)
     if rest:
-        shown.append(blocks.section("\n".join(words.some(rest, MOST_LINES))))
+        shown.append(
+            blocks.section("\n".join([*rest, *([f"…and {more} more"] if more else [])]))
+        )
         shown.append(
             blocks.context(
                 "`/mlgov models WORD` finds one; `/mlgov model NAME` shows it."
@@ -72,7 +79,7 @@ def listed(found: Sequence[ModelRecord], asked: str, today: date) -> Private:
     return Private(news, shown)
 
 
-_ORDER = {
+ORDER = {
     ModelState.SUSPENDED: 0,
     ModelState.APPROVAL: 1,
     ModelState.VALIDATION: 2,

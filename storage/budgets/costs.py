@@ -1,14 +1,14 @@
 """The only statements over cost: loads, entries, the monthly roll-up, and whose a cost is."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    and_,
     bindparam,
-    delete,
     func,
     insert,
     select,
@@ -28,14 +28,22 @@ from storage.budgets.tables import (
 from storage.enums import CostBasis
 from storage.projects.tables import Project, ProjectAccount
 
-ENTRY_COLUMNS = "load_id, charge_date, allocation_key_id, service, category, currency, billed, effective, rows"
-
 
 def basis_column(
     basis: CostBasis, table: type[CostEntry] | type[CostMonth] = CostEntry
 ) -> Any:
     """The column that a basis counts."""
     return table.billed if basis is CostBasis.BILLED else table.effective
+
+
+COUNTS = text("cost_load.state = 'current'")
+"""The loads that count. A literal: partial indices are not found by a bind parameter."""
+_UNCOUNTED = select(CostLoad.id).where(text("cost_load.state <> 'current'"))
+
+
+def counted(table: type[CostEntry] | type[CostMonth]) -> ColumnElement[bool]:
+    """That a row belongs to a load that counts. Every reader of cost says it, or says which load it reads."""
+    return table.load_id.not_in(_UNCOUNTED)
 
 
 def lock_loads(session: Session) -> None:
@@ -51,7 +59,7 @@ def find_source(session: Session, source: str) -> CostSource | None:
 
 def has_loads(session: Session, source: str) -> bool:
     """Whether there is cost of a source."""
-    found = select(CostLoad.id).where(CostLoad.source == source).limit(1)
+    found = select(CostLoad.id).where(CostLoad.source == source, COUNTS).limit(1)
     return session.execute(found).first() is not None
 
 
@@ -59,7 +67,7 @@ def list_sources(session: Session) -> list[tuple[str, str | None, date | None]]:
     """(source, name of the token that delivers it, last day of charges), by name."""
     found = session.execute(
         select(CostSource.source, CostSource.token, func.max(CostLoad.charges_through))
-        .outerjoin(CostLoad, CostLoad.source == CostSource.source)
+        .outerjoin(CostLoad, and_(CostLoad.source == CostSource.source, COUNTS))
         .group_by(CostSource.source, CostSource.token)
         .order_by(CostSource.source)
     )
@@ -81,7 +89,9 @@ def find_load(session: Session, source: str, billing_period: date) -> CostLoad |
     """The load of a source and billing period as it stands."""
     return session.execute(
         select(CostLoad).where(
-            CostLoad.source == source, CostLoad.billing_period == billing_period
+            CostLoad.source == source,
+            CostLoad.billing_period == billing_period,
+            COUNTS,
         )
     ).scalar_one_or_none()
 
@@ -107,26 +117,15 @@ def projects_of_load(session: Session, load_id: int) -> set[int]:
     return {project for (project,) in found if project is not None}
 
 
-def empty_load(session: Session, load_id: int) -> None:
-    """Drop what a load holds, to be replaced."""
-    session.execute(delete(CostEntry).where(CostEntry.load_id == load_id))
-    session.execute(delete(CostMonth).where(CostMonth.load_id == load_id))
-
-
-def drop_load(session: Session, load_id: int) -> None:
-    """Drop a load with all that it holds."""
-    empty_load(session, load_id)
-    session.execute(delete(CostLoad).where(CostLoad.id == load_id))
-
-
 def sources_with_loads(session: Session) -> set[str]:
     """Every source of which there is cost."""
-    return set(session.execute(select(CostLoad.source).distinct()).scalars())
+    wanted = select(CostLoad.source).where(COUNTS).distinct()
+    return set(session.execute(wanted).scalars())
 
 
 def loads_of_period(session: Session, billing_period: date) -> list[CostLoad]:
     """The loads of a billing period, by source."""
-    wanted = select(CostLoad).where(CostLoad.billing_period == billing_period)
+    wanted = select(CostLoad).where(CostLoad.billing_period == billing_period, COUNTS)
     return list(session.execute(wanted.order_by(CostLoad.source)).scalars())
 
 
@@ -147,6 +146,7 @@ def accounts_of_months(
             CostMonth.month.in_(sorted(months)),
             CostLoad.source.not_in(sorted(besides)),
             AllocationKey.sub_account_id != "",
+            COUNTS,
         )
         .distinct()
     )
@@ -164,44 +164,6 @@ def days_of_keys(session: Session, load_id: int, keys: Collection[int]) -> set[d
         .distinct()
     )
     return set(found.scalars())
-
-
-_ENTRIES_SQLITE = (
-    f"INSERT INTO cost_entry ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
-)
-_ENTRIES_POSTGRESQL = f"COPY cost_entry ({ENTRY_COLUMNS}) FROM STDIN"
-
-
-def insert_entries(
-    session: Session, batches: Iterable[Sequence[tuple[Any, ...]]]
-) -> int:
-    """Write entries in bulk, money as canonical text, days as ISO text; how many. Works below SQLAlchemy: it is many."""
-    connection = session.connection()
-    raw = connection.connection.dbapi_connection
-    if raw is None:
-        raise RuntimeError("the session has lost its connection")
-    written = 0
-    cursor = raw.cursor()
-    try:
-        if connection.dialect.name == "sqlite":
-            for batch in batches:
-                cursor.executemany(_ENTRIES_SQLITE, batch)
-                written += len(batch)
-        else:
-            with cursor.copy(_ENTRIES_POSTGRESQL) as copy:
-                for batch in batches:
-                    for row in batch:
-                        copy.write_row(row)
-                    written += len(batch)
-    finally:
-        cursor.close()
-    return written
-
-
-def insert_months(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the roll-up of a load."""
-    if rows:
-        session.execute(insert(CostMonth), rows)
 
 
 def allocation_keys(session: Session) -> list[tuple[int, str, str, str, int | None]]:
@@ -267,20 +229,22 @@ def account_projects(session: Session) -> dict[str, int]:
 
 def data_through(session: Session, today: date) -> date | None:
     """The last day, up to today, of which there is any cost."""
-    latest = session.execute(
-        select(func.max(CostLoad.charges_through))
-    ).scalar_one_or_none()
+    latest = latest_charge(session)
     if latest is None or latest <= today:
         return latest
     return session.execute(
-        select(func.max(CostEntry.charge_date)).where(CostEntry.charge_date <= today)
+        select(func.max(CostEntry.charge_date)).where(
+            CostEntry.charge_date <= today, counted(CostEntry)
+        )
     ).scalar_one_or_none()
 
 
 def loads(session: Session) -> list[tuple[str, date, datetime]]:
     """(source, last day of charges, when it was loaded) of every billing period that stands."""
     found = session.execute(
-        select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at)
+        select(CostLoad.source, CostLoad.charges_through, CostLoad.loaded_at).where(
+            COUNTS
+        )
     )
     return [(source, through, at) for source, through, at in found]
 
@@ -289,7 +253,7 @@ def has_future(session: Session, today: date) -> bool:
     """Whether any load holds charges of days after today, which do not count yet."""
     return (
         session.execute(
-            select(CostLoad.id).where(CostLoad.charges_through > today).limit(1)
+            select(CostLoad.id).where(CostLoad.charges_through > today, COUNTS).limit(1)
         ).first()
         is not None
     )
@@ -307,7 +271,11 @@ def sums_by_months(
             func.money_sum(CostMonth.effective),
         )
         .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
-        .where(CostMonth.month >= first.replace(day=1), CostMonth.month <= last)
+        .where(
+            CostMonth.month >= first.replace(day=1),
+            CostMonth.month <= last,
+            counted(CostMonth),
+        )
         .group_by(AllocationKey.project_id, CostMonth.currency)
     )
     yield from _of_projects(session, statement, projects)
@@ -325,7 +293,11 @@ def sums_by_days(
             func.money_sum(CostEntry.effective),
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(CostEntry.charge_date >= first, CostEntry.charge_date <= last)
+        .where(
+            CostEntry.charge_date >= first,
+            CostEntry.charge_date <= last,
+            counted(CostEntry),
+        )
         .group_by(AllocationKey.project_id, CostEntry.currency)
     )
     yield from _of_projects(session, statement, projects)
@@ -357,11 +329,39 @@ def days(
             CostEntry.currency == currency,
             CostEntry.charge_date >= first,
             CostEntry.charge_date <= last,
+            counted(CostEntry),
         )
         .group_by(CostEntry.charge_date)
         .order_by(CostEntry.charge_date)
     )
     return [(day, total) for day, total in session.execute(statement)]
+
+
+def days_of(
+    session: Session, projects: Collection[int], first: date, last: date
+) -> dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]:
+    """(project, currency) → (day, billed, effective), ascending, of many projects."""
+    statement = (
+        select(
+            AllocationKey.project_id,
+            CostEntry.currency,
+            CostEntry.charge_date,
+            func.money_sum(CostEntry.billed),
+            func.money_sum(CostEntry.effective),
+        )
+        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
+        .where(
+            CostEntry.charge_date >= first,
+            CostEntry.charge_date <= last,
+            counted(CostEntry),
+        )
+        .group_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
+        .order_by(AllocationKey.project_id, CostEntry.currency, CostEntry.charge_date)
+    )
+    found: dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]] = {}
+    for project, currency, *row in _of_projects(session, statement, projects):
+        found.setdefault((project, currency), []).append(tuple(row))
+    return found
 
 
 def services(
@@ -381,6 +381,7 @@ def services(
             CostEntry.currency == currency,
             CostEntry.charge_date >= first,
             CostEntry.charge_date <= last,
+            counted(CostEntry),
         )
         .group_by(CostEntry.service)
     )
@@ -394,7 +395,7 @@ def first_day(
     statement = (
         select(AllocationKey.project_id, func.min(CostEntry.charge_date))
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(CostEntry.charge_date <= today)
+        .where(CostEntry.charge_date <= today, counted(CostEntry))
         .group_by(AllocationKey.project_id)
     )
     return dict(_of_projects(session, statement, projects))
@@ -412,7 +413,7 @@ def data_through_by_project(
         select(AllocationKey.project_id, CostLoad.source)
         .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
         .join(CostLoad, CostLoad.id == CostMonth.load_id)
-        .where(CostMonth.month <= today)
+        .where(CostMonth.month <= today, COUNTS)
         .distinct()
     )
     found: dict[int, date] = {}
@@ -426,7 +427,7 @@ def through_by_source(session: Session, today: date) -> dict[str, date]:
     """Source → last day, up to today, of which it has told any cost."""
     found: dict[str, date] = {}
     for id_, source, through in session.execute(
-        select(CostLoad.id, CostLoad.source, CostLoad.charges_through)
+        select(CostLoad.id, CostLoad.source, CostLoad.charges_through).where(COUNTS)
     ).all():
         last: date | None = through
         if through > today:
@@ -459,6 +460,7 @@ def summary(
         select(label, CostEntry.currency, func.money_sum(basis_column(basis)))
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
         .outerjoin(Project, Project.id == AllocationKey.project_id)
+        .where(counted(CostEntry))
         .group_by(label, CostEntry.currency)
     )
     if first is not None:
@@ -470,19 +472,26 @@ def summary(
     return [tuple(row) for row in session.execute(statement)]
 
 
-def unallocated(session: Session, today: date) -> dict[str, Decimal]:
-    """BilledCost that belongs to no project, by currency, up to today's month."""
+def unallocated(
+    session: Session, today: date, *, without: Collection[int] = ()
+) -> dict[str, Decimal]:
+    """BilledCost that belongs to no project, by currency, up to today's month; as if these loads did not count."""
     rows = session.execute(
         select(CostMonth.currency, func.money_sum(CostMonth.billed))
         .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
-        .where(AllocationKey.project_id.is_(None), CostMonth.month <= today)
+        .where(
+            AllocationKey.project_id.is_(None),
+            CostMonth.month <= today,
+            CostMonth.load_id.not_in(sorted(without)),
+            counted(CostMonth),
+        )
         .group_by(CostMonth.currency)
     )
     return {currency: total for currency, total in rows}
 
 
 def latest_charge(session: Session) -> date | None:
-    """The last day of which there is any cost, counted already or not."""
+    """The last day of which there is any cost, be it a day to come."""
     return session.execute(
-        select(func.max(CostLoad.charges_through))
+        select(func.max(CostLoad.charges_through)).where(COUNTS)
     ).scalar_one_or_none()

@@ -82,53 +82,96 @@ def find_same(
     ).scalar_one_or_none()
 
 
-def recorded(
-    session: Session, budget_id: int, revision: int, period_start: date, basis: str
-) -> set[int]:
-    """Thresholds that were recorded already for this budget, revision, round and basis."""
-    return set(
+def list_after(session: Session, after: int, most: int) -> Sequence[Budget]:
+    """Budgets in the order of their ids, from the one after `after` on."""
+    return (
         session.execute(
-            select(BudgetAlert.threshold).where(
-                BudgetAlert.budget_id == budget_id,
-                BudgetAlert.revision == revision,
-                BudgetAlert.period_start == period_start,
-                BudgetAlert.basis == basis,
-            )
-        ).scalars()
+            select(Budget).where(Budget.id > after).order_by(Budget.id).limit(most)
+        )
+        .scalars()
+        .all()
     )
+
+
+def list_by_id(session: Session, ids: Collection[int]) -> Sequence[Budget]:
+    """These budgets, in the order of their ids."""
+    return (
+        session.execute(
+            select(Budget).where(Budget.id.in_(sorted(ids))).order_by(Budget.id)
+        )
+        .scalars()
+        .all()
+    )
+
+
+Round = tuple[int, int, date, str]
+"""A round of a budget: budget id, revision, first day, basis."""
+
+
+def recorded(
+    session: Session, budget_ids: Collection[int], since: date
+) -> dict[Round, set[int]]:
+    """Thresholds that were recorded already, by round, of rounds of these budgets that end on that day or later."""
+    found: dict[Round, set[int]] = {}
+    wanted = sorted(budget_ids)
+    for start in range(0, len(wanted), 500):
+        rows = session.execute(
+            select(
+                BudgetAlert.budget_id,
+                BudgetAlert.revision,
+                BudgetAlert.period_start,
+                BudgetAlert.basis,
+                BudgetAlert.threshold,
+            ).where(
+                BudgetAlert.budget_id.in_(wanted[start : start + 500]),
+                BudgetAlert.period_end >= since,
+            )
+        )
+        for budget_id, revision, first, basis, threshold in rows:
+            found.setdefault((budget_id, revision, first, basis), set()).add(threshold)
+    return found
 
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _ALERT: dict[str, Any] = {
-    name: make(BudgetAlert).on_conflict_do_nothing().returning(BudgetAlert.id)
+    name: make(BudgetAlert)
+    .on_conflict_do_nothing()
+    .returning(BudgetAlert.id, BudgetAlert.budget_id, BudgetAlert.threshold)
     for name, make in _INSERT.items()
 }
 
 
-def insert_alert(session: Session, values: dict[str, Any]) -> int | None:
-    """Record a crossing; its id, or None when another transaction has just recorded the same one."""
-    return session.execute(
-        _ALERT[session.get_bind().dialect.name], values
-    ).scalar_one_or_none()
+def insert_alerts(
+    session: Session, rows: Sequence[dict[str, Any]]
+) -> dict[tuple[int, int], int]:
+    """Record crossings: (budget id, threshold) → id, without those that another transaction has just recorded.
+
+    `rows` are of one round of each budget.
+    """
+    if not rows:
+        return {}
+    inserted = session.execute(_ALERT[session.get_bind().dialect.name], list(rows))
+    return {(budget_id, threshold): id_ for id_, budget_id, threshold in inserted}
 
 
 def alerts_to_follow(
     session: Session, budget_ids: Collection[int], since: date
-) -> list[int]:
-    """Ids of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
-    found: list[int] = []
+) -> list[tuple[int, int]]:
+    """(alert, budget) of alerts of these budgets that were told and whose rounds are open, or ended since a day."""
+    found: list[tuple[int, int]] = []
     wanted = sorted(budget_ids)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        found += session.execute(
-            select(BudgetAlert.id)
+        rows = session.execute(
+            select(BudgetAlert.id, BudgetAlert.budget_id)
             .where(
                 BudgetAlert.budget_id.in_(part),
                 BudgetAlert.told.is_(True),
                 BudgetAlert.period_end >= since,
             )
             .order_by(BudgetAlert.id)
-        ).scalars()
+        )
+        found += [(alert_id, budget_id) for alert_id, budget_id in rows]
     return found
 
 
@@ -186,6 +229,18 @@ def person(session: Session, person_id: str | None) -> Person | None:
     return session.get(Person, person_id) if person_id else None
 
 
+def people_by_id(session: Session, ids: Collection[str]) -> dict[str, Person]:
+    """Opaque id → person."""
+    found: dict[str, Person] = {}
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), 500):
+        rows = session.execute(
+            select(Person).where(Person.id.in_(wanted[start : start + 500]))
+        ).scalars()
+        found |= {row.id: row for row in rows}
+    return found
+
+
 def find_people(
     session: Session, org_key: str, *, slack_id: str, email: str | None
 ) -> Sequence[Person]:
@@ -225,15 +280,23 @@ def requests(
     return session.execute(statement).all()
 
 
-def is_open_channel(session: Session, org_key: str, slack_id: str) -> bool:
-    """Whether others than the organisation's members read a channel, as far as the mirror knows."""
-    return (
-        session.execute(
-            select(Channel.id).where(
-                Channel.org_key == org_key,
-                Channel.slack_id == slack_id,
-                or_(Channel.is_shared_outside.is_(True), Channel.has_guests.is_(True)),
-            )
-        ).first()
-        is not None
-    )
+def open_channels(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> set[str]:
+    """Those of these channels that others than the organisation's members read, as far as the mirror knows."""
+    found: set[str] = set()
+    wanted = sorted(set(slack_ids))
+    for start in range(0, len(wanted), 500):
+        found |= set(
+            session.execute(
+                select(Channel.slack_id).where(
+                    Channel.org_key == org_key,
+                    Channel.slack_id.in_(wanted[start : start + 500]),
+                    or_(
+                        Channel.is_shared_outside.is_(True),
+                        Channel.has_guests.is_(True),
+                    ),
+                )
+            ).scalars()
+        )
+    return found

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
@@ -98,10 +98,29 @@ class CostApart(Base):
 
 
 class CostLoad(Base):
-    """One (source, billing period) as it stands now; the same content again changes nothing."""
+    """A generation of the cost of one source and billing period. The current one counts, and there is at most one.
+
+    What it holds never changes once it is current: another delivery is written beside it and takes its place.
+    """
 
     __tablename__ = "cost_load"
-    __table_args__ = (UniqueConstraint("source", "billing_period"),)
+    __table_args__ = (
+        Index(
+            "uq_cost_load_current",
+            "source",
+            "billing_period",
+            unique=True,
+            postgresql_where=text("state = 'current'"),
+            sqlite_where=text("state = 'current'"),
+        ),
+        # What does not count is told from what does by looking at these few.
+        Index(
+            "ix_cost_load_uncounted",
+            "id",
+            postgresql_where=text("state <> 'current'"),
+            sqlite_where=text("state <> 'current'"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str]
@@ -110,6 +129,10 @@ class CostLoad(Base):
     rows: Mapped[int]
     charges_through: Mapped[date]
     loaded_at: Mapped[datetime]
+    """When it became current, or began to be written."""
+    state: Mapped[str] = mapped_column(server_default="current")
+    written_at: Mapped[datetime | None]
+    """When a batch of it was last written (real time): what nobody goes on with is put aside."""
 
 
 class AllocationKey(Base):

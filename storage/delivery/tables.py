@@ -80,6 +80,14 @@ class Outbox(Base):
             sqlite_where=text("state = 'pending'"),
         ),
         Index(
+            "ix_outbox_settled",
+            "settled_at",
+            postgresql_where=text(
+                "state IN ('sent','cancelled') AND notice_version > 0"
+            ),
+            sqlite_where=text("state IN ('sent','cancelled') AND notice_version > 0"),
+        ),
+        Index(
             "ix_outbox_open",
             "state",
             "id",
@@ -130,6 +138,12 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("channel", "ts"),
         Index("ix_message_subject", "subject_type", "subject_id"),
+        Index(
+            "ix_message_ended",
+            "shown_at",
+            postgresql_where=text("(is_final OR NOT live)"),
+            sqlite_where=text("(is_final OR NOT live)"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Date, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
-from storage.budgets.costs import basis_column
+from storage.budgets.costs import COUNTS, basis_column, counted
 from storage.budgets.tables import (
     AllocationKey,
     Budget,
@@ -160,6 +160,7 @@ def cost_by_months(
         .where(
             CostMonth.month >= first.replace(day=1),
             CostMonth.month <= last,
+            counted(CostMonth),
             AllocationKey.project_id.is_not(None),
         )
         .group_by(AllocationKey.project_id, CostMonth.currency)
@@ -182,6 +183,7 @@ def cost_by_days(
         .where(
             CostEntry.charge_date >= first,
             CostEntry.charge_date <= last,
+            counted(CostEntry),
             AllocationKey.project_id.is_not(None),
         )
         .group_by(AllocationKey.project_id, CostEntry.currency)
@@ -214,7 +216,11 @@ def cost_of_two_weeks(
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
         .join(Project, Project.id == AllocationKey.project_id)
-        .where(CostEntry.charge_date >= before, CostEntry.charge_date <= last)
+        .where(
+            CostEntry.charge_date >= before,
+            CostEntry.charge_date <= last,
+            counted(CostEntry),
+        )
         .group_by(AllocationKey.project_id, Project.name, CostEntry.currency)
     )
     return _rows(session, statement, AllocationKey.project_id, within)
@@ -226,7 +232,7 @@ def sources(session: Session, within: Within, today: date) -> list[Any]:
         select(AllocationKey.project_id, CostLoad.source)
         .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
         .join(CostLoad, CostLoad.id == CostMonth.load_id)
-        .where(CostMonth.month <= today, AllocationKey.project_id.is_not(None))
+        .where(CostMonth.month <= today, AllocationKey.project_id.is_not(None), COUNTS)
         .distinct()
     )
     return _rows(session, statement, AllocationKey.project_id, within)

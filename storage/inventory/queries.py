@@ -1,10 +1,10 @@
 """The only statements over models, versions and how they moved."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -113,11 +113,42 @@ def search(
 
     With `within` only models of these projects, and the models `beside`.
     """
-    asked = (
-        select(Model)
-        .outerjoin(Person, Person.id == Model.owner_id)
-        .order_by(func.lower(Model.name), Model.id)
+    asked = _fitting(select(Model), words, within, beside)
+    return (
+        session.execute(asked.order_by(func.lower(Model.name), Model.id))
+        .scalars()
+        .all()
     )
+
+
+def first_of(
+    session: Session,
+    words: str,
+    *,
+    within: Collection[int] | None = None,
+    beside: Collection[int] = (),
+    order: Mapping[ModelState, int],
+    most: int,
+) -> tuple[list[Model], dict[ModelState, int]]:
+    """The first of what `search` finds, in the order of their states and then by name, and how many are in each state."""
+    ranks = {state.value: rank for state, rank in order.items()}
+    rank = case(ranks, value=Model.state, else_=len(ranks))
+    asked = _fitting(select(Model), words, within, beside)
+    rows = session.execute(
+        asked.order_by(rank, func.lower(Model.name), Model.id).limit(most)
+    ).scalars()
+    counted = _fitting(select(Model.state, func.count()), words, within, beside)
+    numbers = session.execute(counted.group_by(Model.state))
+    return list(rows), {ModelState(state): number for state, number in numbers}
+
+
+def _fitting(
+    asked: Any,
+    words: str,
+    within: Collection[int] | None,
+    beside: Collection[int],
+) -> Any:
+    asked = asked.select_from(Model).outerjoin(Person, Person.id == Model.owner_id)
     if words:
         asked = asked.where(
             or_(
@@ -137,7 +168,7 @@ def search(
         asked = asked.where(
             or_(Model.project_id.in_(sorted(within)), Model.id.in_(sorted(beside)))
         )
-    return session.execute(asked).scalars().all()
+    return asked
 
 
 def by_ids(session: Session, ids: Collection[int]) -> Sequence[Model]:

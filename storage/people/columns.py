@@ -89,7 +89,7 @@ FREE = _columns(
         "maturity_action": "statement",
         "webhook": "id url events",
         # Billing as the provider exports it: it is added up by these words, and every load brings them.
-        "cost_load": "source sha256",
+        "cost_load": "source sha256 state",
         "cost_source": "source token",
         "cost_apart": "first second",
         "cost_entry": "service category currency",
@@ -107,6 +107,7 @@ FREE = _columns(
         # mlgov's own bookkeeping.
         "hold": "why copy_hash floors",
         "lane": "lease_owner",
+        "job_cursor": "name",
         "lease": "name owner",
         "ledger_reader": "name",
         "mirror_reading": "kind failure",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -86,17 +87,14 @@ class Money:
     policy: Policy
     now: datetime = NOW
 
-    def costs(self, charges: Iterable[Charge], **more: bool) -> CostReport:
+    def costs(self, charges: Iterable[Charge], **more: Any) -> CostReport:
         return self.files([bill(self.work / "bill.csv", charges)], **more)
 
-    def files(self, paths: list[Path], **more: bool) -> CostReport:
+    def files(self, paths: list[Path], **more: Any) -> CostReport:
         options = ReadOptions(tag_keys=self.policy.costs.tag_keys)
-        with (
-            focus.read(paths, options=options) as read,
-            self.db.begin(patient=True) as session,
-        ):
+        with focus.read(paths, options=options) as read:
             return intake.take_costs(
-                session,
+                self.db,
                 OPERATOR,
                 read,
                 policy=self.policy,

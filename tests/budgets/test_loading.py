@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 from storage.budgets.tables import CostEntry, CostLoad, CostMonth
 from storage.enums import CostBasis
 from tests.budgets.conftest import Charge, Money, days
-from workflows.budgets import costs, service
+from workflows.budgets import costs, loading, service
 from workflows.budgets.allocation import reallocate
 from workflows.budgets.forms import SummaryForm
 
@@ -70,6 +70,8 @@ def test_a_changed_period_is_replaced_and_others_stay(money: Money) -> None:
     money.costs([*days(date(2025, 12, 1), 31, "2"), *days(JANUARY, 10, "1")])
     report = money.costs(days(JANUARY, 12, "3"))
     assert [period.what for period in report.periods] == ["replaced"]
+    assert totals(money) == {"triage": Decimal(62 + 36)}
+    loading.remove_for(money.db)
     assert totals(money) == {"triage": Decimal(62 + 36)}
     with money.db.read() as session:
         assert session.execute(

@@ -41,7 +41,9 @@ SEED = int(os.environ.get("MLGOV_CRASH_SEED", "7"))
 POINTS = sorted(
     name
     for name in failpoints.NAMES
-    if not name.startswith(("timer", "schedule", "backup", "restore"))
+    if not name.startswith(
+        ("timer", "schedule", "backup", "restore", "costs", "budgets")
+    )
 )
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text, update
+from sqlalchemy.orm import Session
 
 from bot.delivery import Delivery
 from sandbox.server import Sandbox
 from storage.db import Database
+from storage.delivery.queries import letters
+from storage.delivery.tables import Outbox
+from storage.enums import OutboxState
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
@@ -202,3 +207,41 @@ def test_copies_that_can_not_change_are_forgotten_in_the_end(
     with database.begin() as session:
         settling.purge(session, now=now + timedelta(days=61))
         assert session.execute(text("SELECT count(*) FROM message")).scalar() == 0
+
+
+def test_what_is_old_is_found_by_index_and_goes_in_batches(database: Database) -> None:
+    with database.begin() as session:
+        now = clock.now(session)
+        for number in range(5):
+            outbox.post(
+                session, Word("x"), to=channel(ROOM), dedupe_key=f"{number}", now=now
+            )
+        session.execute(update(Outbox).values(state=OutboxState.SENT, settled_at=now))
+    later = now + timedelta(days=61)
+    with database.begin() as session:
+        gone = [settling.purge(session, now=later, most=2) for _ in range(4)]
+        assert gone == [2, 2, 1, 0]
+        if not database.is_sqlite:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        plans = [
+            _plan(database, session, statement)
+            for statement in (letters._SETTLED, letters._ENDED_COPIES)
+        ]
+    assert "ix_outbox_settled" in plans[0]
+    assert "ix_message_ended" in plans[1]
+
+
+def _plan(database: Database, session: Session, statement: Any) -> str:
+    """How the database finds the rows, for the statement as it is sent: its conditions literal, its values bound."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _u: Any, sql: str, values: Any, _x: Any, _m: bool) -> None:
+        asked.append((sql, values))
+
+    connection = session.connection()
+    event.listen(database.engine, "before_cursor_execute", note)
+    session.execute(statement, {"before": clock.now(session), "most": 5})
+    event.remove(database.engine, "before_cursor_execute", note)
+    sql, values = next(each for each in reversed(asked) if "LIMIT" in each[0])
+    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+    return str(connection.exec_driver_sql(f"{explain} {sql}", values).all())

@@ -33,6 +33,7 @@ from workflows import policy
 from workflows.actors import Actor, ActorKind
 from workflows.digests import making
 from workflows.digests.records import Content
+from workflows.disclosure.service import Telling
 from workflows.policy import Policy
 
 ORG = "T0ACME"
@@ -337,16 +338,20 @@ class Firm:
 
     def digest(self, name: str = "lea", now: datetime = NOW) -> Content:
         """What this person's digest of week 4 says, as it is sent."""
-        with self.db.begin() as session:
-            return making.make(
+        telling = Telling()
+        with self.db.read() as session:
+            content = making.make(
                 session,
                 self.actor(name),
                 first_day=FIRST_DAY,
                 zone=LONDON,
                 policy=self.policy,
                 now=now,
-                keeps=True,
+                telling=telling,
             )
+        with self.db.begin() as session:
+            assert telling.keep(session)
+        return content
 
     def undo(self, approval_id: int) -> None:
         """A request is open again: its last verdict was taken back."""

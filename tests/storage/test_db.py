@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from storage import migrate
-from storage.db import Database, DatabaseBusy
+from storage.db import Database, DatabaseBusy, waiting_until
 from storage.people.tables import Channel
 
 
@@ -76,6 +76,49 @@ def test_a_held_lock_is_told_as_busy_well_before_slack_gives_up(
         release.set()
         thread.join()
     assert time.monotonic() - started < 2.5
+
+
+@pytest.mark.slow
+def test_one_deadline_is_over_both_waits_of_a_click(tmp_path: Path) -> None:
+    """For the other threads of the process, then for another process, and for what is tried once more."""
+    url = f"sqlite:///{tmp_path / 'waits.db'}"
+    database, other = Database(url), Database(url)
+    migrate.upgrade(database)
+    inside, elsewhere, release = threading.Event(), threading.Event(), threading.Event()
+
+    def hold_elsewhere() -> None:
+        with other.begin():
+            elsewhere.set()
+            release.wait(20)
+
+    def hold_inside() -> None:
+        elsewhere.wait(5)
+        with database._write_lock:
+            inside.set()
+            time.sleep(1.2)
+
+    threads = [threading.Thread(target=hold) for hold in (hold_elsewhere, hold_inside)]
+    for thread in threads:
+        thread.start()
+    inside.wait(5)
+    began = time.monotonic()
+    try:
+        with waiting_until(began + 1.5):
+            with pytest.raises(DatabaseBusy):
+                database.run(lambda session: None)
+            waited = time.monotonic() - began
+            # A second try in the same click has no time of its own.
+            with pytest.raises(DatabaseBusy):
+                database.run(lambda session: None)
+            again = time.monotonic() - began
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
+        database.close()
+        other.close()
+    assert 1.4 < waited < 2.6, "not 1.2 and then 1.5 seconds"
+    assert again - waited < 1.2
 
 
 def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:

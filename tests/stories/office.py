@@ -220,12 +220,9 @@ class Office:
     def costs(self, charges: Iterable[Charge]) -> None:
         """Import a bill and let what follows be sent."""
         path = bill(self.work / "bill.csv", charges)
-        with (
-            focus.read([path], options=focus.ReadOptions()) as read,
-            self.db.begin(patient=True) as session,
-        ):
+        with focus.read([path], options=focus.ReadOptions()) as read:
             report = intake.take_costs(
-                session,
+                self.bot.deps.db,
                 OPERATOR,
                 read,
                 policy=self.bot.deps.policy,

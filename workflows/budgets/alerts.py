@@ -1,16 +1,22 @@
 """Crossing a threshold: recorded once, told once, and never told about what was over before anyone could act."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
 from sqlalchemy.orm import Session
 
+from storage import cursors, leases
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget
+from storage.db import PATIENT_MS, Database
+from storage.enums import CostBasis
 from storage.money import money_text
 from storage.projects.tables import Project
-from workflows import outbox, rollout
+from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.budgets import rules, service
@@ -21,6 +27,12 @@ from workflows.policy import Policy
 
 FOLLOWED = timedelta(days=7)
 """How long after its round a card is looked at again, so that its buttons go when the round has ended."""
+
+WORK = "budgets.evaluate"
+"""By which name it is known how far it has come, and whose turn it is."""
+LEASE = timedelta(minutes=2)
+LOOKED_AT, WRITTEN = 500, 20
+"""Budgets that are looked at in one read transaction, and of which one transaction writes."""
 
 
 def evaluate(
@@ -37,103 +49,300 @@ def evaluate(
     Several thresholds at once make one message, for the highest; the lower ones are recorded. Only rounds that are
     open now speak. Nothing is told, only recorded and reported, when `silent`, and for a budget whose first cost
     came with history from before the round: what was over before it was first imported alarms nobody. Cards that
-    were posted follow what was spent since, and the end of their round.
+    were posted follow what was spent since, and the end of their round. In few statements however many budgets there
+    are; all of an organisation's are for `evaluate_all`.
     """
-    chosen = (
-        list(budgets) if budgets is not None else list(queries.list_budgets(session))
+    chosen = budgets if budgets is not None else queries.list_budgets(session)
+    news = _look(session, chosen, policy=policy, now=now)
+    found = _cross(
+        session, news, policy=policy, org_key=org_key, now=now, silent=silent
     )
-    by_id = {budget.id: budget for budget in chosen}
-    projects = queries.projects_by_id(session, [budget.project_id for budget in chosen])
-    burns = service.burns(session, chosen, policy=policy, now=now)
-    fresh = {
-        burn.project_id for burn in burns if by_id[burn.budget_id].baseline_at is None
-    }
-    reach = costs.first_day(session, fresh, now.date()) if fresh else {}
-    found: list[Crossing] = []
-    for burn in burns:
-        budget = by_id[burn.budget_id]
-        quiet = silent
-        if budget.baseline_at is None and burn.project_id in reach:
-            budget.baseline_at = now
-            quiet = quiet or reach[burn.project_id] < burn.span.first
-        found += _cross(
-            session,
-            budget,
-            burn,
-            projects[burn.project_id],
-            policy=policy,
-            org_key=org_key,
-            now=now,
-            quiet=quiet,
-        )
-    since = now.date() - FOLLOWED
-    for alert_id in queries.alerts_to_follow(session, by_id, since):
-        outbox.refresh(session, Subject.of("budget_alert", alert_id), now=now)
+    outbox.refresh_all(session, "budget_alert", news.followed, now=now)
     return found
 
 
-def _cross(
-    session: Session,
-    budget: Budget,
-    burn: Burn,
-    project: Project,
+def begin(session: Session) -> None:
+    """Every budget is to be looked at: by `evaluate_all`, or at the next ticks of whoever runs."""
+    cursors.begin(session, WORK)
+
+
+def is_under_way(session: Session, owner: str) -> bool:
+    """Whether budgets are left to be looked at, and nobody else is at it."""
+    if cursors.where(session, WORK) is None:
+        return False
+    return leases.is_free_for(
+        session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
+    )
+
+
+def take(session: Session, owner: str) -> bool:
+    """Let `owner` go on with what was begun; False when somebody else is at it."""
+    return leases.take(
+        session, WORK, owner=owner, length=LEASE, real_now=clock.real_now(session)
+    )
+
+
+def evaluate_all(
+    database: Database,
     *,
     policy: Policy,
     org_key: str,
     now: datetime,
-    quiet: bool,
+    owner: str,
+    probe: Callable[[str], None] = lambda name: None,
+    most_seconds: float | None = None,
 ) -> list[Crossing]:
-    reached = rules.crossed(budget.thresholds, burn.spent, burn.amount)
-    if not reached or burn.data_through is None:
-        return []
-    known = queries.recorded(
-        session, budget.id, burn.revision, burn.span.first, budget.basis
-    )
-    new = [threshold for threshold in reached if threshold not in known]
-    if not new:
-        return []
-    places = _places(session, budget, project, org_key)
-    speaks = bool(places) and not quiet and new[-1] > max(known, default=0)
-    told = speaks and (
-        places.channel is not None
-        or rollout.reaches(session, places.owner_id, policy=policy)
-    )
-    days = costs.days(
-        session,
-        project.id,
-        burn.currency,
-        burn.basis,
-        burn.span.first,
-        burn.data_through,
-    )
-    made = [
-        queries.insert_alert(
+    """Look at all budgets that are left of what was begun; what was newly crossed.
+
+    What there is to write is found out in read transactions, and written in small batches, each of which says how far
+    it has come: whoever goes on, goes on from there. Where another has taken the work over, it is left to that one.
+    After `most_seconds` it stops between two batches.
+    """
+    end = None if most_seconds is None else time.monotonic() + most_seconds
+    found: list[Crossing] = []
+    try:
+        while end is None or time.monotonic() < end:
+            with database.read(within=PATIENT_MS / 1000) as session:
+                begun = cursors.where(session, WORK)
+                if begun is None:
+                    break
+                chosen = queries.list_after(session, begun, LOOKED_AT)
+                wanted = _look(session, chosen, policy=policy, now=now).to_write
+                looked_at = [budget.id for budget in chosen]
+            for step in _steps(begun, looked_at, wanted):
+                crossings = database.in_turn(
+                    partial(
+                        step.write, owner=owner, policy=policy, org_key=org_key, now=now
+                    )
+                )
+                if crossings is None:
+                    break  # begun anew, by what came in meanwhile
+                found += crossings
+                probe("budgets.evaluated")
+    except _TakenOverError:
+        pass
+    return found
+
+
+class _TakenOverError(Exception):
+    """Somebody else goes on with it."""
+
+
+def _steps(
+    begun: int, looked_at: Sequence[int], wanted: Sequence[int]
+) -> Iterator["_Step"]:
+    """From `begun` to the last of those that were looked at, or to the end where there are no more."""
+    is_end = len(looked_at) < LOOKED_AT
+    for start in range(0, max(len(wanted), 1), WRITTEN):
+        part = list(wanted[start : start + WRITTEN])
+        if start + WRITTEN < len(wanted):
+            yield _Step(begun, part, part[-1])
+            begun = part[-1]
+        else:
+            yield _Step(begun, part, None if is_end else looked_at[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A few budgets to write about; the work had come to `begun` and comes to `after`, None for its end."""
+
+    begun: int
+    budgets: list[int]
+    after: int | None
+
+    def write(
+        self,
+        session: Session,
+        owner: str,
+        *,
+        policy: Policy,
+        org_key: str,
+        now: datetime,
+    ) -> list[Crossing] | None:
+        """None, and nothing is written, when the work was begun anew since. Raises _TakenOverError."""
+        if not take(session, owner):
+            raise _TakenOverError
+        if cursors.lock(session, WORK) != self.begun:
+            return None
+        found = evaluate(
             session,
+            policy=policy,
+            org_key=org_key,
+            now=now,
+            budgets=queries.list_by_id(session, self.budgets),
+        )
+        if self.after is None:
+            cursors.end(session, WORK)
+            leases.give_back(session, WORK, owner=owner)
+        else:
+            cursors.move(session, WORK, self.after)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """How budgets stand against what is known of them. `known` are the thresholds recorded for each open round."""
+
+    budgets: dict[int, Budget]
+    burns: list[Burn]
+    reach: dict[int, date]
+    """First day of cost of projects whose budgets have no baseline yet."""
+    known: dict[int, set[int]]
+    followed: list[int]
+    """Alerts whose cards follow."""
+    followed_budgets: set[int]
+
+    def crossed(self, burn: Burn) -> list[int]:
+        """The thresholds that were newly crossed."""
+        if burn.data_through is None:
+            return []
+        thresholds = self.budgets[burn.budget_id].thresholds
+        return [
+            threshold
+            for threshold in rules.crossed(thresholds, burn.spent, burn.amount)
+            if threshold not in self.known[burn.budget_id]
+        ]
+
+    def is_first(self, burn: Burn) -> bool:
+        """Whether its project's cost is looked at for the first time."""
+        return (
+            self.budgets[burn.budget_id].baseline_at is None
+            and burn.project_id in self.reach
+        )
+
+    @property
+    def to_write(self) -> list[int]:
+        """Ids of the budgets about which there is something to write, ascending."""
+        changed = {
+            burn.budget_id
+            for burn in self.burns
+            if self.is_first(burn) or self.crossed(burn)
+        }
+        return sorted(changed | self.followed_budgets)
+
+
+def _look(
+    session: Session, chosen: Collection[Budget], *, policy: Policy, now: datetime
+) -> _News:
+    today = now.date()
+    budgets = {budget.id: budget for budget in chosen}
+    burns = service.burns(session, chosen, policy=policy, now=now)
+    fresh = {
+        burn.project_id for burn in burns if budgets[burn.budget_id].baseline_at is None
+    }
+    recorded = queries.recorded(session, budgets, today)
+    followed = queries.alerts_to_follow(session, budgets, today - FOLLOWED)
+    return _News(
+        budgets,
+        burns,
+        costs.first_day(session, fresh, today) if fresh else {},
+        {
+            burn.budget_id: recorded.get(
+                (
+                    burn.budget_id,
+                    burn.revision,
+                    burn.span.first,
+                    budgets[burn.budget_id].basis,
+                ),
+                set(),
+            )
+            for burn in burns
+        },
+        [alert_id for alert_id, _ in followed],
+        {budget_id for _, budget_id in followed},
+    )
+
+
+def _cross(
+    session: Session,
+    news: _News,
+    *,
+    policy: Policy,
+    org_key: str,
+    now: datetime,
+    silent: bool,
+) -> list[Crossing]:
+    """Write down what was newly crossed, and tell it."""
+    crossed: list[tuple[Burn, list[int], bool]] = []
+    for burn in news.burns:
+        quiet = silent
+        if news.is_first(burn):
+            news.budgets[burn.budget_id].baseline_at = now
+            quiet = quiet or news.reach[burn.project_id] < burn.span.first
+        if new := news.crossed(burn):
+            crossed.append((burn, new, quiet))
+    if not crossed:
+        return []
+    around = _Around.of(session, news, [burn for burn, _, _ in crossed], org_key)
+    speaks: dict[int, bool] = {}
+    told: dict[int, bool] = {}
+    rows = []
+    for burn, new, quiet in crossed:
+        places = around.places[burn.budget_id]
+        speaks[burn.budget_id] = (
+            bool(places)
+            and not quiet
+            and new[-1] > max(news.known[burn.budget_id], default=0)
+        )
+        told[burn.budget_id] = speaks[burn.budget_id] and (
+            places.channel is not None
+            or rollout.reaches(session, places.owner_id, policy=policy)
+        )
+        rows += [
             {
-                "budget_id": budget.id,
+                "budget_id": burn.budget_id,
                 "revision": burn.revision,
                 "period_start": burn.span.first,
                 "period_end": burn.span.last,
                 "threshold": threshold,
-                "basis": budget.basis,
+                "basis": news.budgets[burn.budget_id].basis,
                 "amount": burn.amount,
                 "spent": burn.spent,
-                "crossed_on": rules.crossed_on(days, threshold, burn.amount)
+                "crossed_on": rules.crossed_on(
+                    around.days(burn), threshold, burn.amount
+                )
                 or burn.data_through,
                 "data_through": burn.data_through,
-                "told": told and threshold == new[-1],
+                "told": told[burn.budget_id] and threshold == new[-1],
                 "created_at": now,
-            },
+            }
+            for threshold in new
+        ]
+    made = queries.insert_alerts(session, rows)
+    found = []
+    for burn, new, _ in sorted(
+        crossed, key=lambda each: around.places[each[0].budget_id].lane
+    ):
+        alert_id = made.get((burn.budget_id, new[-1]))
+        if alert_id is None:
+            continue
+        project = around.projects[burn.project_id]
+        _record(session, burn, new, told=told[burn.budget_id], now=now)
+        if speaks[burn.budget_id]:
+            key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
+            places = around.places[burn.budget_id]
+            _tell(session, alert_id, key, project, places, policy=policy, now=now)
+        found.append(
+            Crossing(
+                burn.budget_id,
+                project.key,
+                project.name,
+                new[-1],
+                burn,
+                told[burn.budget_id],
+            )
         )
-        for threshold in new
-    ]
-    if made[-1] is None:
-        return []
+    return sorted(found, key=lambda crossing: crossing.budget_id)
+
+
+def _record(
+    session: Session, burn: Burn, new: list[int], *, told: bool, now: datetime
+) -> None:
     audit.record(
         session,
         SYSTEM,
         "budget.crossed",
-        ("budget", budget.id),
+        ("budget", burn.budget_id),
         now=now,
         revision=burn.revision,
         period=burn.span.first.isoformat(),
@@ -143,10 +352,6 @@ def _cross(
         currency=burn.currency,
         told=told,
     )
-    if speaks:
-        key = f"budget:{budget.id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{budget.basis}"
-        _tell(session, made[-1], key, project, places, policy=policy, now=now)
-    return [Crossing(budget.id, project.key, project.name, new[-1], burn, told)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +366,77 @@ class _Places:
     def __bool__(self) -> bool:
         return self.channel is not None or self.owner is not None
 
+    @property
+    def lane(self) -> str:
+        """The first place, in the order of the lanes."""
+        return min(
+            (place.key for place in (self.channel, self.owner) if place), default=""
+        )
 
-def _places(
-    session: Session, budget: Budget, project: Project, org_key: str
-) -> _Places:
-    owner = queries.person(session, budget.owner_id or project.owner_id)
-    # Whoever changes a budget by a decision knows no organisation: it is that of whom it belongs to.
-    org_key = org_key or (owner.org_key if owner is not None else "")
-    if not org_key:
-        return _Places(None, None, "", False)
-    is_open = project.channel is not None and queries.is_open_channel(
-        session, org_key, project.channel
-    )
-    return _Places(
-        Destination.channel(org_key, project.channel) if project.channel else None,
-        Destination.person(org_key, owner.slack_id)
-        if owner is not None and owner.slack_id
-        else None,
-        owner.id if owner is not None else "",
-        is_open,
-    )
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What is needed to tell of several crossings: projects, places, and the cost of each day."""
+
+    projects: dict[int, Project]
+    places: dict[int, _Places]
+    by_day: dict[
+        tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]
+    ]
+
+    @classmethod
+    def of(
+        cls, session: Session, news: _News, burns: list[Burn], org_key: str
+    ) -> "_Around":
+        projects = queries.projects_by_id(session, [burn.project_id for burn in burns])
+        owners = {
+            burn.budget_id: news.budgets[burn.budget_id].owner_id
+            or projects[burn.project_id].owner_id
+            for burn in burns
+        }
+        people = queries.people_by_id(session, [id_ for id_ in owners.values() if id_])
+        channels = [project.channel for project in projects.values() if project.channel]
+        open_ = queries.open_channels(session, org_key, channels)
+        places = {}
+        for burn in burns:
+            owner = people.get(owners[burn.budget_id] or "")
+            channel = projects[burn.project_id].channel
+            # Whoever changes a budget by a decision knows no organisation: it is that of whom it belongs to.
+            whose = org_key or (owner.org_key if owner is not None else "")
+            places[burn.budget_id] = _Places(
+                Destination.channel(whose, channel) if whose and channel else None,
+                Destination.person(whose, owner.slack_id)
+                if whose and owner is not None and owner.slack_id
+                else None,
+                owner.id if owner is not None else "",
+                channel in open_,
+            )
+        spans: dict[tuple[date, date], set[int]] = {}
+        for burn in burns:
+            if burn.data_through is not None:
+                spans.setdefault((burn.span.first, burn.data_through), set()).add(
+                    burn.project_id
+                )
+        return cls(
+            projects,
+            places,
+            {
+                (first, last): costs.days_of(session, of_span, first, last)
+                for (first, last), of_span in spans.items()
+            },
+        )
+
+    def days(self, burn: Burn) -> list[tuple[date, Decimal]]:
+        """Cost of a round by day, in the budget's currency and on its basis."""
+        if burn.data_through is None:
+            return []
+        rows = self.by_day[burn.span.first, burn.data_through].get(
+            (burn.project_id, burn.currency), ()
+        )
+        is_billed = burn.basis is CostBasis.BILLED
+        return [
+            (day, billed if is_billed else effective) for day, billed, effective in rows
+        ]
 
 
 def _tell(

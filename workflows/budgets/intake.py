@@ -1,6 +1,7 @@
 """Bringing in cost files and budgets, and what follows for the alerts."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,17 +9,18 @@ from sqlalchemy.orm import Session
 
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
+from storage.db import PATIENT_MS, Database
 from storage.enums import Period
 from storage.money import money_text
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, allocation, increase, loading, sources, twice
+from workflows.budgets import alerts, increase, loading, sources, twice
 from workflows.budgets.forms import BudgetRow
-from workflows.budgets.loading import Refusal
+from workflows.budgets.loading import Delivery, Refusal
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing, LoadedPeriod
-from workflows.budgets.sources import Deliverer
+from workflows.budgets.sources import Deliverer, StandingLoad
 from workflows.budgets.twice import Answer
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
@@ -28,7 +30,7 @@ from workflows.sources.text import folded_email
 
 
 def take_costs(
-    session: Session,
+    database: Database,
     actor: Actor,
     read: CostRead,
     *,
@@ -40,15 +42,18 @@ def take_costs(
     dry_run: bool = False,
     by: Deliverer | None = None,
     answer: Answer | None = None,
+    probe: Callable[[str], None] = lambda name: None,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
 
     `by` is the program that delivers, None for the command line; `answer` says what is to become of cost that looks as if
     it counted twice.
 
-    What is there already goes to the projects that the policy's rules name now.
+    It is written in many short transactions, between which others write: the cost counts from one moment on, and not
+    before all of it is there (`loading`). What is there already goes to the projects that the policy's rules name now.
+    Whoever is killed in between leaves the old cost or the new, and what follows from it to the next tick of the clock.
 
-    With `dry_run` the report says what would happen; the caller rolls the transaction back.
+    With `dry_run` the report says what would happen, and nothing is written.
     """
     bad = tuple(
         f"{row.file}, line {row.line}: {row.column or 'row'}: {row.reason}"
@@ -72,44 +77,117 @@ def take_costs(
             why,
             dry_run,
         )
-    answer = answer or Answer()
-    costs.lock_loads(session)
-    read = twice.settled(session, read)
-    displaced = twice.displaced(session, read, answer)
-    sources.require_deliverer(session, {load.source for load in displaced}, by)
-    sources.require_own(session, by, replaced=displaced, given=())
-    is_bound = by is not None and bool(by.projects)
-    periods: tuple[LoadedPeriod, ...] = ()
-    refused = twice.doubts(session, read, answer, is_bound=is_bound)
-    if not refused:
-        periods, refused = loading.load(
-            session,
-            actor,
-            read,
-            policy=policy,
-            replace_period=replace_period,
-            now=now,
-            by=by,
-        )
-    if displaced and not refused:
-        periods += twice.drop(session, actor, displaced, now=now)
+    with database.read(within=PATIENT_MS / 1000) as session:
+        read = twice.settled(session, read)
+    beside = _Beside(actor, read, answer or Answer(), by, now)
+    delivery = Delivery(
+        actor,
+        read,
+        policy,
+        replace_period,
+        now,
+        by,
+        probe,
+        beside.doubts,
+        beside.displaced,
+    )
     crossings: list[Crossing] = []
-    if refused:
-        _tell_owners(session, refused, org_key=org_key, now=now)
-    elif not dry_run:
-        allocation.reallocate(session, policy)
-        crossings = alerts.evaluate(session, policy=policy, org_key=org_key, now=now)
+    if dry_run:
+        with database.read(within=PATIENT_MS / 1000) as session:
+            loaded = loading.look(session, delivery)
+            beside.look(session)
+    else:
+        owner = secrets.token_hex(8)
+
+        def follow(session: Session) -> None:
+            beside.settle(session)
+            _follow(session, owner)
+
+        loaded = loading.load(database, delivery, follow=follow)
+        if loaded.refusals:
+            database.run(
+                lambda session: _tell_owners(
+                    session, loaded.refusals, org_key=org_key, now=now
+                ),
+                patient=True,
+            )
+        else:
+            crossings = alerts.evaluate_all(
+                database,
+                policy=policy,
+                org_key=org_key,
+                now=now,
+                owner=owner,
+                probe=probe,
+            )
     return CostReport(
-        periods,
+        loaded.periods if loaded.refusals else loaded.periods + beside.dropped,
         tuple(crossings),
-        loading.unallocated(session, now),
+        loaded.unallocated,
         bad,
         read.bad_row_count,
         read.remarks,
         read.charges_through,
-        tuple(refusal.why for refusal in refused),
+        tuple(refusal.why for refusal in loaded.refusals),
         dry_run,
     )
+
+
+class _Beside:
+    """Cost of other sources that a delivery would count beside, or takes the place of, as was answered."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        read: CostRead,
+        answer: Answer,
+        by: Deliverer | None,
+        now: datetime,
+    ) -> None:
+        self._actor, self._read, self._answer = actor, read, answer
+        self._by, self._now = by, now
+        self._apart: list[tuple[str, str]] = []
+        self.dropped: tuple[LoadedPeriod, ...] = ()
+        """What became of the loads that it took the place of."""
+
+    def doubts(self, session: Session) -> tuple[Refusal, ...]:
+        """What has to be answered first. Raises NotAllowed for a source that isn't the program's, and InvalidInput."""
+        loads = twice.displaced(session, self._read, self._answer)
+        sources.require_deliverer(session, {load.source for load in loads}, self._by)
+        standing = [
+            StandingLoad(
+                load.id, load.source, load.billing_period, load.sha256, load.rows
+            )
+            for load in loads
+        ]
+        sources.require_own(session, self._by, replaced=standing, given=())
+        unsettled = twice.unsettled(session, self._read, self._answer)
+        if self._answer.separate:
+            self._apart = [(name, load.source) for name, load, _ in unsettled]
+            return ()
+        is_bound = self._by is not None and bool(self._by.projects)
+        return twice.doubts(session, unsettled, is_bound=is_bound)
+
+    def displaced(self, session: Session) -> list[int]:
+        """Ids of the loads that it takes the place of."""
+        return [load.id for load in twice.displaced(session, self._read, self._answer)]
+
+    def look(self, session: Session) -> None:
+        """Say what would become of them."""
+        loads = twice.displaced(session, self._read, self._answer)
+        self.dropped = twice.dropping(session, loads)
+
+    def settle(self, session: Session) -> None:
+        """In the transaction in which the delivery begins to count: they count no more, and the answer is kept."""
+        twice.keep_apart(session, self._apart)
+        loads = twice.displaced(session, self._read, self._answer)
+        self.dropped = twice.drop(session, self._actor, loads, now=self._now)
+
+
+def _follow(session: Session, owner: str) -> None:
+    """In the moment in which other cost counts, all budgets are to be looked at; by us, unless we die."""
+    alerts.begin(session)
+    alerts.take(session, owner)
 
 
 def _tell_owners(

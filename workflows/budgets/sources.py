@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from storage.budgets import costs
-from storage.budgets.tables import CostLoad, CostSource
+from storage.budgets.tables import CostSource
 from storage.tokens import queries as tokens
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
@@ -20,6 +20,17 @@ class Deliverer:
 
     token: str
     projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLoad:
+    """What counts of a source and billing period, when it was looked at."""
+
+    id: int
+    source: str
+    billing_period: date
+    sha256: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ def require_own(
     session: Session,
     by: Deliverer | None,
     *,
-    replaced: Iterable[CostLoad],
+    replaced: Iterable[StandingLoad],
     given: Iterable[int | None],
 ) -> None:
     """Refuse a bound program what isn't its projects' alone: the loads that it replaces, and the rows that it gives.

@@ -1,13 +1,13 @@
 """One bill under two names: known where that's sure, asked about where it only looks so, never added up in silence."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.budgets import costs
+from storage.budgets import costs, generations
 from storage.budgets.tables import CostApart, CostLoad
 from storage.money import money_text
 from workflows.actors import Actor
@@ -108,31 +108,37 @@ def settled(session: Session, read: CostRead) -> CostRead:
     return Renamed(read, names) if names else read
 
 
-def doubts(
-    session: Session, read: CostRead, answer: Answer, *, is_bound: bool = False
-) -> tuple[Refusal, ...]:
-    """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and days,
+def unsettled(
+    session: Session, read: CostRead, answer: Answer
+) -> list[tuple[str, CostLoad, str]]:
+    """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and
+    days, that stands under another name and isn't part of this read. What was answered before isn't asked again.
 
-    that stands under another name and isn't part of this read. What was answered before isn't asked again; with
-    `separate` the answer is kept. `is_bound` leaves out the other source's name.
+    (source of the read, load under another name, what they have in common).
     """
-    found: list[Refusal] = []
-    for name, load, why in _likenesses(session, read):
-        if load.source in answer.instead_of or costs.are_apart(
-            session, name, load.source
-        ):
-            continue
-        if answer.separate:
-            first, second = sorted((name, load.source))
-            session.add(CostApart(first=first, second=second))
-            session.flush()
-            continue
+    return [
+        (name, load, why)
+        for name, load, why in _likenesses(session, read)
+        if load.source not in answer.instead_of
+        and not costs.are_apart(session, name, load.source)
+    ]
+
+
+def doubts(
+    session: Session,
+    found: Sequence[tuple[str, CostLoad, str]],
+    *,
+    is_bound: bool = False,
+) -> tuple[Refusal, ...]:
+    """The question about each of what is `unsettled`. `is_bound` leaves out the other source's name."""
+    asked: list[Refusal] = []
+    for name, load, why in found:
         totals = ", ".join(
             f"{money_text(amount)} {currency}"
             for currency, amount in sorted(costs.load_totals(session, load.id).items())
         )
         other = "another source" if is_bound else f"“{load.source}”"
-        found.append(
+        asked.append(
             Refusal(
                 name,
                 load.billing_period,
@@ -141,7 +147,14 @@ def doubts(
                 f"that one's place, give --instead-of '{'…' if is_bound else load.source}'; if both are right, give --separate.",
             )
         )
-    return tuple(found)
+    return tuple(asked)
+
+
+def keep_apart(session: Session, pairs: Iterable[tuple[str, str]]) -> None:
+    """Remember that two sources are two."""
+    for first, second in sorted({tuple(sorted(pair)) for pair in pairs}):
+        session.add(CostApart(first=first, second=second))
+    session.flush()
 
 
 def _likenesses(
@@ -242,6 +255,20 @@ def displaced(session: Session, read: CostRead, answer: Answer) -> list[CostLoad
     return found
 
 
+def dropping(session: Session, loads: Sequence[CostLoad]) -> tuple[LoadedPeriod, ...]:
+    """What becomes of loads whose place another source takes."""
+    return tuple(
+        LoadedPeriod(
+            load.source,
+            load.billing_period,
+            "dropped",
+            load.rows,
+            tuple(sorted(costs.load_totals(session, load.id).items())),
+        )
+        for load in loads
+    )
+
+
 def drop(
     session: Session,
     actor: Actor,
@@ -249,10 +276,9 @@ def drop(
     *,
     now: datetime,
 ) -> tuple[LoadedPeriod, ...]:
-    """Drops loads whose place another source took; what happened to each."""
-    dropped = []
-    for load in loads:
-        billed = tuple(sorted(costs.load_totals(session, load.id).items()))
+    """Loads whose place another source took count no more; what happened to each. Their rows go later, in batches."""
+    dropped = dropping(session, loads)
+    for load, period in zip(loads, dropped, strict=True):
         audit.record(
             session,
             actor,
@@ -262,10 +288,9 @@ def drop(
             source=load.source,
             billing_period=load.billing_period.isoformat(),
             rows=load.rows,
-            billed={currency: format(amount, "f") for currency, amount in billed},
+            billed={
+                currency: format(amount, "f") for currency, amount in period.billed
+            },
         )
-        dropped.append(
-            LoadedPeriod(load.source, load.billing_period, "dropped", load.rows, billed)
-        )
-        costs.drop_load(session, load.id)
-    return tuple(dropped)
+    generations.make_current(session, (), [load.id for load in loads], now=now)
+    return dropped

@@ -304,7 +304,10 @@ class _Settling:
         )
 
 
-def purge(session: Session, *, now: datetime) -> int:
-    """Empty what was settled long ago, but for dedupe keys, and forget old pictures; returns how many rows it touched."""
-    uploads.purge(session, clock.real_now(session) - KEPT)
-    return letters.purge(session, now - KEPT)
+def purge(session: Session, *, now: datetime, most: int = 1_000) -> int:
+    """Empty what was settled long ago, but for dedupe keys, and forget old pictures.
+
+    Returns how many rows it touched, at most `most` of each kind; 0 when none is left.
+    """
+    pictures = uploads.purge(session, clock.real_now(session) - KEPT, most=most)
+    return pictures + letters.purge(session, now - KEPT, most=most)

@@ -22,6 +22,7 @@ from workflows.digests.records import (
     MoneyFigures,
     Movement,
 )
+from workflows.disclosure.service import Telling
 from workflows.policy import Policy
 from workflows.visibility import Sight
 
@@ -52,14 +53,14 @@ def gather(
     span: Span,
     *,
     reader: str,
-    keeps: bool,
+    telling: Telling | None,
     policy: Policy,
     waiting: int,
     maturity: MaturityFigures | None,
 ) -> Figures:
     """The figures of a week over what somebody may see, in about fifteen statements whatever there is to see.
 
-    With `keeps` what is told of people's pace is written down as told to this reader.
+    With `telling` what is told of people's pace is added to it, as told to this reader.
     """
     money = _money(session, sight, span, policy)
     over = {one.budget_id for group in money for one in group.over}
@@ -86,7 +87,7 @@ def gather(
             session,
             sight,
             reader=reader,
-            keeps=keeps,
+            telling=telling,
             since=span.since,
             until=span.until,
             now=span.now,

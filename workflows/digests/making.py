@@ -11,6 +11,7 @@ from workflows.actors import Actor
 from workflows.calendar import local_instant
 from workflows.digests import rules, words
 from workflows.digests.records import Content, LevelFigure, MaturityFigures
+from workflows.disclosure.service import Telling
 from workflows.maturity import service as maturity
 from workflows.policy import Policy
 
@@ -23,12 +24,12 @@ def make(
     zone: ZoneInfo,
     policy: Policy,
     now: datetime,
-    keeps: bool = False,
+    telling: Telling | None = None,
 ) -> Content:
     """The digest of seven days for one person, over what they may see.
 
-    With `keeps` they are going to be told: what the digest says of people's pace is written down. Without, nothing is
-    written, and no pace is told that they were not told before.
+    Only reads. With `telling` they are going to be told, and what the digest says of people's pace is added to it, to be
+    kept by whoever tells them. Without, no pace is told that they were not told before.
     """
     from workflows.digests import (
         frames,
@@ -49,7 +50,7 @@ def make(
             max(now.astimezone(zone).date(), first_day + rules.WEEK),
         ),
         reader=actor.id,
-        keeps=keeps,
+        telling=telling,
         policy=policy,
         waiting=len(waiting),
         maturity=_maturity(session, actor, since, until, policy=policy, now=now),

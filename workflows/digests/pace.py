@@ -18,6 +18,7 @@ from workflows.digests import rules
 from workflows.digests.records import ApprovalFigures
 from workflows.disclosure import rules as control
 from workflows.disclosure import service as disclosure
+from workflows.disclosure.service import Telling
 from workflows.visibility import Sight
 
 REQUESTS = "requests"
@@ -35,14 +36,15 @@ def gather(
     sight: Sight,
     *,
     reader: str,
-    keeps: bool,
+    telling: Telling | None,
     since: datetime,
     until: datetime,
     now: datetime,
 ) -> ApprovalFigures:
     """What ended in the week, what waits, and how long decisions took in the four weeks up to its end.
 
-    With `keeps` the reader is being told, which is written down; without, no pace is told that they were not told before.
+    With `telling` the reader is going to be told, and what of is added to it; without, no pace is told that they were
+    not told before.
     """
     measured_since = until - rules.MEASURED
     ended = _frame(
@@ -60,7 +62,7 @@ def gather(
             [ApprovalState.APPROVED.value, ApprovalState.REJECTED.value]
         )
     ]
-    blocks = _blocks(session, reader, decided, verdicts, keeps=keeps, now=now)
+    blocks = _blocks(session, reader, decided, verdicts, telling=telling, now=now)
     counted = decided[decided["approval_id"].isin(set().union(*blocks))]
     return ApprovalFigures(
         # What was approved that week and lapsed since was approved all the same.
@@ -84,7 +86,7 @@ def _blocks(
     decided: pd.DataFrame,
     verdicts: pd.DataFrame,
     *,
-    keeps: bool,
+    telling: Telling | None,
     now: datetime,
 ) -> list[set[int]]:
     """The requests whose pace this reader may be told, block by block; a new one where enough came since the last."""
@@ -102,7 +104,7 @@ def _blocks(
         for one in entries
         if all(here.get(id_) == one.figures["decided"][str(id_)] for id_ in one.members)
     ]
-    if not keeps:
+    if telling is None:
         return blocks
     waiting = set(here).difference(*(one.members for one in entries))
     people = {
@@ -113,16 +115,16 @@ def _blocks(
         {id_: people[id_] for id_ in waiting if people.get(id_)},
         fewest=rules.ENOUGH_PEOPLE,
     )
-    if new and disclosure.record(
-        session,
-        scope,
-        REQUESTS,
-        after=entries,
-        audience=reader,
-        members=new.keys(),
-        figures={"decided": {str(id_): here[id_] for id_ in new}},
-        now=now,
-    ):
+    if new:
+        telling.add(
+            scope,
+            REQUESTS,
+            after=entries,
+            audience=reader,
+            members=list(new),
+            figures={"decided": {str(id_): here[id_] for id_ in new}},
+            now=now,
+        )
         blocks.append(set(new))
     return blocks
 

@@ -1,6 +1,8 @@
 """The first digests to an audience: its owner reads their own preview, and sends them with a click."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +16,8 @@ from workflows.audit import service as audit
 from workflows.digests import making, readers, service, troubles
 from workflows.digests.notices import DigestPreview
 from workflows.digests.records import Content, Release
-from workflows.due import Occasion
+from workflows.disclosure.service import Telling
+from workflows.due import Occasion, Overtaken
 from workflows.errors import NotFound, RefusalFact, Stale
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
@@ -61,38 +64,68 @@ def state_for(
     return DigestState.SKIPPED if is_skipped else DigestState.HELD
 
 
-def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    """Build each owner's own preview and ask them to send; where nobody owns the digest, administrators hear of it."""
-    release = queries.lock_release(session, int(timer.subject.id))
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """What each owner would read, made in a read transaction: the person's id → content as it is stored."""
+
+    contents: dict[str, dict[str, Any]]
+    telling: Telling
+
+
+def make(session: Session, timer: DueTimer, occasion: Occasion) -> Previews | None:
+    """Make each owner's own preview, and write nothing."""
+    release = queries.find_release(session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
-        return
-    policy = occasion.policy
-    digest = policy.digests.named.get(release.kind)
-    owners = (
-        readers.owners(session, digest, policy=policy, org_key=occasion.org_key)
-        if digest is not None
-        else {}
-    )
-    if not owners:
-        troubles.tell(session, release.kind, release.week, occasion)
-        return
-    contents = {}
-    for person_id in sorted(owners):
+        return None
+    previews = Previews({}, Telling())
+    for person_id in sorted(_owners(session, release, occasion)):
         actor, row = (
             people.actor(session, person_id),
             people_queries.find_person(session, person_id),
         )
         if actor is None or row is None:
             continue
-        contents[person_id] = making.make(
+        previews.contents[person_id] = making.make(
             session,
             actor,
             first_day=release.first_day,
-            zone=readers.calendar_of(row, policy).zone,
-            policy=policy,
+            zone=readers.calendar_of(row, occasion.policy).zone,
+            policy=occasion.policy,
             now=occasion.now,
-            keeps=True,
+            telling=previews.telling,
         ).stored()
+    return previews
+
+
+def _owners(
+    session: Session, release: DigestRelease, occasion: Occasion
+) -> dict[str, str]:
+    digest = occasion.policy.digests.named.get(release.kind)
+    if digest is None:
+        return {}
+    return readers.owners(
+        session, digest, policy=occasion.policy, org_key=occasion.org_key
+    )
+
+
+def ask(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    """Ask each owner to send, by the preview that was made; where nobody owns the digest, administrators hear of it."""
+    release = queries.lock_release(session, int(timer.subject.id))
+    if release is None or release.state != ReleaseState.WAITING:
+        return
+    policy = occasion.policy
+    owners = _owners(session, release, occasion)
+    if not owners:
+        troubles.tell(session, release.kind, release.week, occasion)
+        return
+    previews = occasion.made
+    if not isinstance(previews, Previews) or not previews.telling.keep(session):
+        raise Overtaken
+    contents = {
+        person_id: content
+        for person_id, content in previews.contents.items()
+        if person_id in owners
+    }
     release.contents = contents
     release.readers = sum(
         word == release.audience

@@ -1,5 +1,6 @@
 """Digests: made over what somebody may see, sent once, kept as sent; and what people say about getting them."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,8 @@ from workflows.digests.records import (
     Shown,
     Standing,
 )
-from workflows.due import Occasion
+from workflows.disclosure.service import Telling
+from workflows.due import Occasion, Overtaken
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Destination, Subject
 from workflows.people import service as people
@@ -51,8 +53,45 @@ def watch(session: Session, digest: Digest) -> None:
     timers.start(session, subject(digest.id), CHECK, digest.late_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A digest that was made in a read transaction, for whom, and what of it is to be kept as told."""
+
+    content: Content
+    word: str
+    telling: Telling
+
+
+def make(session: Session, timer: DueTimer, occasion: Occasion) -> Made | None:
+    """Make a digest that is due, and write nothing: it takes too long to be done where others wait to write."""
+    digest = queries.find(session, int(timer.subject.id))
+    if (
+        digest is None
+        or digest.state != DigestState.WAITING
+        or occasion.now >= digest.late_at
+    ):
+        return None
+    word = readers.word_for(
+        session, digest.person_id, digest.kind, policy=occasion.policy
+    )
+    actor = people.actor(session, digest.person_id)
+    if word is None or actor is None or actor.slack_id is None:
+        return None
+    telling = Telling()
+    content = making.make(
+        session,
+        actor,
+        first_day=digest.first_day,
+        zone=ZoneInfo(digest.tz),
+        policy=occasion.policy,
+        now=occasion.now,
+        telling=telling,
+    )
+    return Made(content, word, telling)
+
+
 def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    """Build a digest that is due and hand it to delivery, once."""
+    """Hand a digest that is due, and was made, to delivery, once."""
     digest = queries.lock(session, int(timer.subject.id))
     if digest is None or digest.state != DigestState.WAITING:
         return
@@ -66,15 +105,14 @@ def build(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     if word is None or actor is None or actor.slack_id is None:
         digest.state = DigestState.SKIPPED
         return
-    content = making.make(
-        session,
-        actor,
-        first_day=digest.first_day,
-        zone=ZoneInfo(digest.tz),
-        policy=occasion.policy,
-        now=occasion.now,
-        keeps=True,
-    )
+    made = occasion.made
+    if (
+        not isinstance(made, Made)
+        or made.word != word
+        or not made.telling.keep(session)
+    ):
+        raise Overtaken
+    content = made.content
     had_failed = digest.failures > 0
     digest.content, digest.built_at = content.stored(), occasion.now
     digest.failures, digest.last_error = 0, None

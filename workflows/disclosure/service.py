@@ -1,7 +1,7 @@
 """The ledger of disclosures: what was told of groups of people, to whom, and which events tell of one person."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -66,3 +66,20 @@ def record(
             "told_at": now,
         },
     )
+
+
+@dataclass(slots=True)
+class Telling:
+    """What is going to be told, found out where nothing is written, to be kept in the transaction that tells it."""
+
+    _records: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def add(self, scope: str, part: str, **what: Any) -> None:
+        """As `record`."""
+        self._records.append((scope, part, what))
+
+    def keep(self, session: Session) -> bool:
+        """Keep all of it. False when something else was told meanwhile: then none of this may be told."""
+        return all(
+            record(session, scope, part, **what) for scope, part, what in self._records
+        )

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -287,6 +287,29 @@ def list_(
     """The models in the actor's sight that have these words in their name, vendor, technique or owner, by name."""
     permissions.require_member(actor, "models.read")
     return records(session, _seen(session, actor, storable(words, 80), policy))
+
+
+def first_of(
+    session: Session,
+    actor: Actor,
+    words: str = "",
+    *,
+    order: Mapping[ModelState, int],
+    most: int,
+    policy: Policy,
+) -> tuple[list[ModelRecord], dict[ModelState, int]]:
+    """As `list_`, the first of them in the order of their states and then by name, and how many are in each state."""
+    permissions.require_member(actor, "models.read")
+    within = _within(session, actor, policy)
+    rows, counts = queries.first_of(
+        session,
+        storable(words, 80),
+        within=within,
+        beside=queries.concerning(session, actor.id) if within is not None else (),
+        order=order,
+        most=most,
+    )
+    return records(session, rows), counts
 
 
 def page(

@@ -94,17 +94,16 @@ def _bring_in(demo: "Demo", work: Path, opens: datetime) -> None:
     spend.write(bill, opens.date())
     deps = demo.running.deps
     options = focus.ReadOptions(tag_keys=deps.policy.costs.tag_keys)
-    with (
-        focus.read([bill], options=options) as read,
-        deps.db.begin(patient=True) as session,
-    ):
+    with deps.db.read() as session:
+        now = clock.now(session)
+    with focus.read([bill], options=options) as read:
         intake.take_costs(
-            session,
+            deps.db,
             OPERATOR,
             read,
             policy=deps.policy,
             org_key=deps.team.org_key,
-            now=clock.now(session),
+            now=now,
         )
     demo.settle()
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, func, select, text, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Lane, Message, Outbox
@@ -44,34 +43,40 @@ _HEADS = (
 _EDIT_WAITS = select(Outbox.id).where(
     Outbox.message_id == bindparam("message"), Outbox.state == OutboxState.PENDING
 )
-_OVER = [OutboxState.SENT, OutboxState.CANCELLED]
-_FORGET_EDITS = (
-    delete(Outbox)
+# Word by word the conditions of the partial indices; the values are ours.
+_SETTLED = (
+    select(Outbox.id, Outbox.op)
     .where(
-        Outbox.state.in_(_OVER),
-        Outbox.op != Op.POST,
-        Outbox.op != Op.ANCHOR,
+        text("outbox.state IN ('sent','cancelled') AND outbox.notice_version > 0"),
         Outbox.settled_at < bindparam("before"),
     )
+    .order_by(Outbox.settled_at)
+    .limit(bindparam("most"))
+)
+_FORGET_EDITS = (
+    delete(Outbox)
+    .where(Outbox.id.in_(bindparam("ids", expanding=True)))
     .execution_options(synchronize_session=False)
 )
 _EMPTY_ROWS = (
     update(Outbox)
-    .where(
-        Outbox.state.in_(_OVER),
-        Outbox.settled_at < bindparam("before"),
-        Outbox.notice_version > 0,
-    )
+    .where(Outbox.id.in_(bindparam("ids", expanding=True)))
     .values(notice={}, notice_version=0, last_error=None)
     .execution_options(synchronize_session=False)
 )
-_FORGET_COPIES = (
-    delete(Message)
+_ENDED_COPIES = (
+    select(Message.id)
     .where(
-        (Message.is_final.is_(True)) | (Message.live.is_(False)),
+        text("(message.is_final OR NOT message.live)"),
         Message.shown_at < bindparam("before"),
         ~exists().where(Outbox.message_id == Message.id),
     )
+    .order_by(Message.shown_at)
+    .limit(bindparam("most"))
+)
+_FORGET_COPIES = (
+    delete(Message)
+    .where(Message.id.in_(bindparam("ids", expanding=True)))
     .execution_options(synchronize_session=False)
 )
 
@@ -138,15 +143,23 @@ def person_of(session: Session, org_key: str, slack_id: str) -> str | None:
     ).scalar_one_or_none()
 
 
-def purge(session: Session, before: datetime) -> int:
-    """Empty what was settled before then; returns how many rows were changed or removed.
+def purge(session: Session, before: datetime, *, most: int) -> int:
+    """Empty what was settled before then, oldest first; returns how many rows were changed or removed, 0 at the end.
 
     Dedupe keys stay for ever, and so do the ts of cards, for their threads. Copies go only when their record can no
     longer change or when they are gone from Slack.
     """
-    changed = 0
-    for statement in (_FORGET_EDITS, _EMPTY_ROWS, _FORGET_COPIES):
-        result: Any = session.execute(statement, {"before": before})
-        assert isinstance(result, CursorResult)  # noqa: S101 - they always return a cursor
-        changed += result.rowcount
-    return changed
+    bound: dict[str, Any] = {"before": before, "most": most}
+    kept = {Op.POST, Op.ANCHOR}
+    settled = session.execute(_SETTLED, bound).all()
+    if edits := [row_id for row_id, op in settled if op not in kept]:
+        session.execute(_FORGET_EDITS, {"ids": edits})
+    if rest := [row_id for row_id, op in settled if op in kept]:
+        session.execute(_EMPTY_ROWS, {"ids": rest})
+    if len(settled) >= most:
+        return len(settled)
+    bound["most"] = most - len(settled)
+    copies = session.execute(_ENDED_COPIES, bound).scalars().all()
+    if copies:
+        session.execute(_FORGET_COPIES, {"ids": list(copies)})
+    return len(settled) + len(copies)

@@ -67,7 +67,7 @@ _MARK_STALE = (
     .values(stale=True)
 )
 _messages = cast(Table, Message.__table__)
-_COPIES = (
+_LIVE_COPIES = (
     select(
         _messages.c.id,
         _messages.c.lane_key,
@@ -79,12 +79,12 @@ _COPIES = (
         _messages.c.subject_type,
         _messages.c.subject_id,
     )
-    .where(
-        _messages.c.subject_type == bindparam("s_type"),
-        _messages.c.subject_id == bindparam("s_id"),
-        _messages.c.live.is_(True),
-    )
+    .where(_messages.c.subject_type == bindparam("s_type"), _messages.c.live.is_(True))
     .order_by(_messages.c.lane_key, _messages.c.id)
+)
+_COPIES = _LIVE_COPIES.where(_messages.c.subject_id == bindparam("s_id"))
+_COPIES_OF_ALL = _LIVE_COPIES.where(
+    _messages.c.subject_id.in_(bindparam("s_ids", expanding=True))
 )
 _WAITING_IN_LANES = (
     select(_ROWS.c.lane_key, _ROWS.c.due_at)
@@ -148,6 +148,36 @@ def mark_stale(session: Session, subject_type: str, subject_id: str) -> None:
     Rows that still wait are marked as well, which locks them: they are not claimed before this transaction ends.
     """
     session.execute(_MARK_STALE, {"s_type": subject_type, "s_id": subject_id})
+
+
+_MARK_ALL_STALE = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.subject_type == bindparam("s_type"),
+        _ROWS.c.subject_id.in_(bindparam("s_ids", expanding=True)),
+        _ROWS.c.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+        _ROWS.c.op == Op.POST,
+    )
+    .values(stale=True)
+)
+
+
+def mark_all_stale(
+    session: Session, subject_type: str, subject_ids: Sequence[str]
+) -> None:
+    """The same of several subjects of one type."""
+    session.execute(
+        _MARK_ALL_STALE, {"s_type": subject_type, "s_ids": list(subject_ids)}
+    )
+
+
+def copies_of_all(
+    session: Session, subject_type: str, subject_ids: Sequence[str]
+) -> Sequence[Any]:
+    """The copies of several subjects of one type, by lane."""
+    return session.execute(
+        _COPIES_OF_ALL, {"s_type": subject_type, "s_ids": list(subject_ids)}
+    ).all()
 
 
 def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -33,9 +33,15 @@ _FORGET = (
     )
     .execution_options(synchronize_session=False)
 )
+_OLD = (
+    select(Upload.key)
+    .where(Upload.uploaded_at < bindparam("before"))
+    .order_by(Upload.uploaded_at)
+    .limit(bindparam("most"))
+)
 _PURGE = (
     delete(Upload)
-    .where(Upload.uploaded_at < bindparam("before"))
+    .where(Upload.key.in_(bindparam("keys", expanding=True)))
     .execution_options(synchronize_session=False)
 )
 
@@ -67,8 +73,9 @@ def forget(session: Session, key: str, file_id: str) -> None:
     session.execute(_FORGET, {"upload_key": key, "upload_id": file_id})
 
 
-def purge(session: Session, before: datetime) -> int:
+def purge(session: Session, before: datetime, *, most: int) -> int:
     """Forget what was uploaded before then; messages that show it keep it. Returns how many rows went."""
-    result: Any = session.execute(_PURGE, {"before": before})
-    assert isinstance(result, CursorResult)  # noqa: S101 - it always returns a cursor
-    return int(result.rowcount)
+    keys = session.execute(_OLD, {"before": before, "most": most}).scalars().all()
+    if keys:
+        session.execute(_PURGE, {"keys": list(keys)})
+    return len(keys)

@@ -387,8 +387,84 @@ def _keep_what_was_told_early() -> None:
     # What a request asks to change, and that it isn't what was shown any more.
     op.add_column("approval", sa.Column("moved", sa.String(), nullable=True))
 
+    _count_costs_by_generations()
+
+
+def _count_costs_by_generations() -> None:
+    """Cost is written beside what counts, and takes its place at once; long work goes on where it stopped."""
+    op.create_table(
+        "job_cursor",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("after", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_job_cursor")),
+    )
+    with op.batch_alter_table("cost_load", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("state", sa.String(), nullable=False, server_default="current")
+        )
+        batch_op.add_column(sa.Column("written_at", UTCDateTime(), nullable=True))
+        batch_op.drop_constraint(
+            batch_op.f("uq_cost_load_source_billing_period"), type_="unique"
+        )
+    op.create_index(
+        "uq_cost_load_current",
+        "cost_load",
+        ["source", "billing_period"],
+        unique=True,
+        postgresql_where=sa.text("state = 'current'"),
+        sqlite_where=sa.text("state = 'current'"),
+    )
+    op.create_index(
+        "ix_cost_load_uncounted",
+        "cost_load",
+        ["id"],
+        postgresql_where=sa.text("state <> 'current'"),
+        sqlite_where=sa.text("state <> 'current'"),
+    )
+    for name, table, column, where in _OLD_ROWS:
+        op.create_index(
+            name,
+            table,
+            [column],
+            postgresql_where=sa.text(where),
+            sqlite_where=sa.text(where),
+        )
+
+
+_OLD_ROWS = (
+    (
+        "ix_outbox_settled",
+        "outbox",
+        "settled_at",
+        "state IN ('sent','cancelled') AND notice_version > 0",
+    ),
+    ("ix_message_ended", "message", "shown_at", "(is_final OR NOT live)"),
+)
+"""By which what is old is found without looking at everything."""
+
+
+def _count_costs_once() -> None:
+    for name, table, _, _ in _OLD_ROWS:
+        op.drop_index(name, table_name=table)
+    for table in ("cost_entry", "cost_month"):
+        op.execute(
+            f"DELETE FROM {table} WHERE load_id IN (SELECT id FROM cost_load WHERE state <> 'current')"
+        )
+    op.execute("DELETE FROM cost_load WHERE state <> 'current'")
+    op.drop_index("ix_cost_load_uncounted", table_name="cost_load")
+    op.drop_index("uq_cost_load_current", table_name="cost_load")
+    with op.batch_alter_table("cost_load", schema=None) as batch_op:
+        batch_op.create_unique_constraint(
+            batch_op.f("uq_cost_load_source_billing_period"),
+            ["source", "billing_period"],
+        )
+        batch_op.drop_column("written_at")
+        batch_op.drop_column("state")
+    op.drop_table("job_cursor")
+
 
 def downgrade() -> None:
+    _count_costs_once()
     op.drop_table("cost_apart")
     op.drop_column("approval", "moved")
     op.drop_index(op.f("ix_slack_alias_person_id"), table_name="slack_alias")

@@ -1,0 +1,33 @@
+"""The first page of the list of models: those that need somebody first, and how many there are of each kind in all."""
+
+from collections import Counter
+
+from bot.inventory import views
+from tests.inventory.conftest import OLA, RISK, Yard
+from workflows.inventory import reads
+
+
+def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
+    for name in ("fraud", "churn", "Atlas"):
+        yard.model(name.casefold(), name=name, technique="Gradient boosting")
+    yard.model("hidden", project=None, owner="ned")
+    rank = views.ORDER.get
+    with yard.db.read() as session:
+        for who, words in ((OLA, ""), (RISK, ""), (RISK, "boosting"), (RISK, "100%")):
+            actor = yard.actor(who)
+            models = reads.list_(session, actor, words, policy=yard.policy)
+            ordered = sorted(
+                models, key=lambda each: (rank(each.state, 9), each.name.casefold())
+            )
+            for most in (1, 2, 10):
+                first, counts = reads.first_of(
+                    session,
+                    actor,
+                    words,
+                    order=views.ORDER,
+                    most=most,
+                    policy=yard.policy,
+                )
+                assert first == ordered[:most]
+                assert counts == Counter(each.state for each in models)
+    assert len(models) == 0
