@@ -16,7 +16,12 @@ from bot.context import Deps
 from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals.forms import OnRequest
-from workflows.approvals.refusals import CardChanged, Overdue, Unconfirmed
+from workflows.approvals.refusals import (
+    CardChanged,
+    Overdue,
+    RecordChanged,
+    Unconfirmed,
+)
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
 
 CONFIRMED_WITHIN = timedelta(minutes=10)
@@ -195,7 +200,8 @@ def require_entitled(
 
 
 def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> None:
-    """The card was not what the record is: draw it anew; a request whose time is up ends here and now."""
+    """The card was not what the record is: draw it anew. A request whose time is up ends here and now, and one that rests
+    on something else by now is looked at again."""
 
     def work(session: Session) -> None:
         now = deps.now(session)
@@ -208,7 +214,17 @@ def show_again(deps: Deps, approval_id: int, clicked: Clicked, stale: Stale) -> 
                 org_key=deps.team.org_key,
                 clicked=clicked,
             )
-        elif clicked is not None:
+            return
+        if isinstance(stale, RecordChanged):
+            decisions.look_again(
+                session,
+                approval_id,
+                policy=deps.policy,
+                now=now,
+                org_key=deps.team.org_key,
+                clicked=clicked,
+            )
+        if clicked is not None:
             decisions.show_again(session, approval_id, now=now, clicked=clicked)
 
     deps.db.run(work)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
 from storage.approvals import reminding as reminding_queries
-from workflows import outbox, visibility
+from workflows import outbox, resting, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import (
     acts,
@@ -16,6 +16,7 @@ from workflows.approvals import (
     editing,
     escalating,
     explaining,
+    looking,
     reads,
     reminding,
     replays,
@@ -152,6 +153,24 @@ def expire(
     follow(session, approval_id, now=now, clicked=clicked)
 
 
+def look_again(
+    session: Session,
+    approval_id: int,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+) -> bool:
+    """Read again what a request rests on, and do what follows: stages that it demands now are added, its cards show what
+    changed, and people are told and asked anew as its gate says. Whether anything was different."""
+    around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
+    changed = looking.look_again(session, approval_id, around)
+    if changed:
+        follow(session, approval_id, now=now, clicked=clicked)
+    return changed
+
+
 def require_editable(
     session: Session,
     actor: Actor,
@@ -241,6 +260,7 @@ def reroute(
     around = Circumstances(SUBJECTS, policy, org_key, now)
     moved = replays.reroute(session, actor, approval_id, policy_id, around)
     if moved.moved:
+        resting.look(session, [approval_id], at=now)
         follow(session, approval_id, now=now, clicked=None)
     return moved
 

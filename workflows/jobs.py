@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approval_queries
-from workflows import decisions, inbox, timers
+from workflows import decisions, inbox, resting, timers
 from workflows.approvals import breakglass, clocks, reminding, terms
 from workflows.approvals.endings import EXPIRE
 from workflows.audit import heads
@@ -55,6 +55,21 @@ def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
         now=occasion.now,
         org_key=occasion.org_key,
     )
+
+
+def _look_again(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+    decisions.look_again(
+        session,
+        int(timer.subject.id),
+        policy=occasion.policy,
+        now=occasion.now,
+        org_key=occasion.org_key,
+    )
+
+
+def _look_at_all(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    """Waivers, acceptances and evidence end with a day: what waits is looked at again once it is over."""
+    resting.everything(session, at=occasion.now)
 
 
 def _remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -150,6 +165,7 @@ REGISTRY = Registry.of(
     Registry(
         timers={
             EXPIRE: _expire,
+            resting.LOOK: _look_again,
             clocks.REMIND: _remind,
             clocks.ESCALATE: _escalate,
             clocks.LAPSE: _validity_ended,
@@ -160,12 +176,14 @@ REGISTRY = Registry.of(
         schedules={
             "ledger.head": _publish_head,
             "budgets.evaluate": _evaluate,
+            "approvals.look": _look_at_all,
             "delivery.purge": _purge,
         },
         locks={"approval": _lock_approval},
         daily={
             "ledger.head": "09:00",
             "budgets.evaluate": "06:00",
+            "approvals.look": "00:05",
             "delivery.purge": "03:30",
         },
     ),

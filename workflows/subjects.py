@@ -5,7 +5,7 @@ and changes its own record in the very transaction of the last decision.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from storage.enums import ApprovalState
 from workflows.actors import Actor
@@ -38,6 +38,44 @@ class Known:
         }
 
 
+Manner = Literal["value", "count"]
+"""How a change is told: `tier 3 → 1`, `1 critical finding`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """One thing that a request rests on: it chose the stages, or it would bar the step, or people decide by it."""
+
+    name: str
+    """As conditions call it, where they know it: `model.tier`."""
+    label: str
+    """For people, inside a sentence: `tier`, `critical finding`."""
+    value: str | int | float | bool
+    words: str = ""
+    """How people read the value; left out, the value itself."""
+    weight: int | None = None
+    """How grave this value is: a greater one is graver. Without it, any other value is another question."""
+    manner: Manner = "value"
+    by_condition: bool = False
+    """Whether it only counts where a condition of the gate speaks of it."""
+
+    def stored(self) -> dict[str, Any]:
+        """As the request's row keeps it."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "value": self.value,
+            "words": self.words,
+            "weight": self.weight,
+            "manner": self.manner,
+        }
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Rest":
+        """From what the request's row keeps."""
+        return cls(**stored)
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What a subject type made of a form, checked.
@@ -60,8 +98,30 @@ class Prepared:
     """Further people who had a part (`developer`, `validator`), where the record knows of several."""
     known: tuple[Known, ...] = ()
     """What was read of mlgov's own record, for those who decide."""
+    rests: tuple[Rest, ...] = ()
+    """What the request rests on, as it is shown to those who decide."""
     question: Callable[[str], str] | None = None
     """The digest of all that was asked, from the salted digest of the reason; none where nobody compares questions."""
+
+
+def project_rests(project: Any) -> tuple[Rest, ...]:
+    """What conditions are told of a project, as what a request rests on where a condition speaks of it."""
+    labels = {
+        "project.key": "project",
+        "project.category": "the project's category",
+        "project.status": "the project's state",
+        "project.business_unit": "the project's unit",
+    }
+    return tuple(
+        Rest(
+            name,
+            labels[name],
+            value,
+            str(value).replace("_", " ") or "none",
+            by_condition=True,
+        )
+        for name, value in project_facts(project).items()
+    )
 
 
 def project_facts(project: Any) -> Facts:
@@ -100,6 +160,14 @@ class ReadAgain:
     known: tuple[Known, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Who had a part by the record, by what the policy calls it (`developer`, `validator`, `contributors`)."""
+    never: tuple[str, ...] = ()
+    """Who never decides by the record, whatever the gate keeps apart."""
+    rests: tuple[Rest, ...] = ()
+    """What the request rests on, as it is now."""
+    bars: tuple[str, ...] = ()
+    """What bars the step itself now, whoever approves it, each a phrase."""
+    way_on: str = ""
+    """A sentence on how what bars it can be settled, where that isn't plain."""
 
 
 @runtime_checkable

@@ -64,6 +64,15 @@ def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) 
     queries.again(session, subject.type, subject.id, kind, 0, due_at)
 
 
+def wake(
+    session: Session, subject: Subject, kind: str, by: datetime, *, seq: int = 0
+) -> None:
+    """Let `kind` fall due by this instant at the latest, and once more where it is running at this moment."""
+    start(session, subject, kind, by, seq=seq)
+    session.flush()
+    queries.wake(session, subject.type, subject.id, kind, seq, by)
+
+
 def shift(session: Session, subject: Subject, by: timedelta) -> None:
     """Put off whatever still waits for this subject by this long, or bring it forward with a negative span."""
     for found in queries.lock_due_of(session, subject.type, subject.id):

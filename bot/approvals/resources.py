@@ -86,6 +86,14 @@ class ApprovalTold(BaseModel):
         default=None,
         description="What mlgov read of its own record when a stage opened, like the tier; no part of the question.",
     )
+    changed: list[str] | None = Field(
+        default=None,
+        description="What it rests on that is not as it was when it was asked, in words.",
+    )
+    barred: list[str] | None = Field(
+        default=None,
+        description="What bars the step now, whoever approves it, in words.",
+    )
     people: dict[str, str] | None = Field(
         default=None,
         description="In the answer to an asking: the opaque ids of those whom it names.",
@@ -137,6 +145,8 @@ def told(
         asked=place.asked or None,
         question=place.question,
         known=place.known or None,
+        changed=list(card.changes) or None,
+        barred=list(card.bars) or None,
         reason=card.reason,
         requested_by=Who(id=card.requester.id, name=card.requester.name),
         requested_at=card.created_at,

@@ -96,13 +96,14 @@ _VERDICTS: dict[Verdict, Element] = {
 def _pick(card: Card, zone: ZoneInfo) -> Block:
     """What is asked in full as the label, one box to tick under it, why it is asked and until when."""
     by = f"By {blocks.instant(card.expires_at, zone)}."
+    new = words.changed_plainly(card)
     comment = " It asks for a comment." if card.round.comment else ""
     sure = " It asks you to be sure: ticking it says so." if card.round.confirm else ""
     return blocks.input_(
         f"{card.words.project} asks to {card.words.asks}",
         blocks.checks(PICK, [blocks.option(f"Decide request #{card.id}", "yes")]),
         block_id=f"{PICK}:{words.value(card)}",
-        hint=f"{by}{comment}{sure} {card.requester.name}: “{card.reason}”",
+        hint=f"{by}{comment}{sure}{f' {new}' if new else ''} {card.requester.name}: “{card.reason}”",
         optional=True,
     )
 

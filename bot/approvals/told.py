@@ -83,6 +83,18 @@ def _edited(record: Card, item_id: int) -> str | None:
     return f"*{who} changed what is asked* · {at}\nBefore: {before}\n{name} is asked anew{lost}."
 
 
+def _moved(record: Card, item_id: int) -> str | None:
+    """What a request rests on is not what it was."""
+    lines = words.changed(record)
+    if not lines:
+        return None
+    at = f" · {blocks.when(record.moved_at)}" if record.moved_at else ""
+    now = (
+        f"\nNow with {words.asked(record, record.stage)}." if record.is_pending else ""
+    )
+    return f"*This changed while it waits*{at}\n" + "\n".join(lines) + now
+
+
 def _nudged(record: Card, item_id: int) -> str | None:
     who = blocks.mention(record.requester.slack_id, record.requester.name)
     return f"*{who} reminded* {words.asked(record, item_id)}"
@@ -129,6 +141,7 @@ STORIES: dict[str, Story] = {
     "answered": _answered,
     "edited": _edited,
     "handed_over": _handed_over,
+    "moved": _moved,
     "nudged": _nudged,
     "question": _question,
     "taken_back": _taken_back,
@@ -324,6 +337,39 @@ def _edited_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     )
 
 
+def _moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
+    """To who asked, and to everybody who approved something else than what this is by now (`item_id`: their verdict counts
+    no more)."""
+    if not record.is_pending:
+        return Rendered(
+            words.plain_outcome(record),
+            [blocks.section(words.outcome(record))],
+            is_final=True,
+        )
+    reader = record.reader
+    if notice.item_id:
+        head = "Your approval counts no more: what it rests on changed"
+    elif reader is not None and reader.line is not None:
+        head = "What you approved changed, and your approval still counts"
+    else:
+        head = "What you asked for changed while it waits"
+    lines = words.changed(record)
+    row: list[Block]
+    if reader is not None and reader.line is not None:
+        mine = [words.take_back_button(record), words.details_button(record)]
+        row = [words.buttons(record, mine, "moved")]
+    else:
+        row = _decide(record, "moved")
+    return Rendered(
+        f"{head} · {words.asks(record)}",
+        [
+            blocks.section("\n".join([f"*{head}*", words.asks(record), *lines])),
+            blocks.context(f"With {words.asked(record, record.stage)} now."),
+            *row,
+        ],
+    )
+
+
 def _review_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """To those who review broken glass that is late, and to whoever broke it once it was reviewed."""
     head = f"Broken glass: {words.asks(record)}"
@@ -344,6 +390,7 @@ NOTES: dict[str, Note] = {
     "lapsed": _lapsed_note,
     "answer": _answer_note,
     "edited": _edited_note,
+    "moved": _moved_note,
     "nudge": _nudge_note,
     "question": _question_note,
 }

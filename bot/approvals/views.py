@@ -157,6 +157,7 @@ def waiting(card: Card, where: str = "list") -> list[Block]:
         blocks.section(
             f"*{words.asks(card)}*\n{blocks.quote(card.reason, 160)} — {blocks.escape(card.requester.name, 60)}"
         ),
+        *([blocks.context(" · ".join(new))] if (new := words.changed(card)) else []),
         blocks.context(
             " · ".join(
                 filter(
@@ -187,9 +188,10 @@ def in_digest(card: Card, is_first: bool) -> list[Block]:
         elements = words.decide_buttons(card)
         if not is_first:
             elements[0].pop("style", None)
+        new = "".join(f"\n{line}" for line in words.changed(card))
         return [
             blocks.section(
-                f"*{words.asks(card, 120)}*\nYou are asked because {blocks.escape(reader.why, 60)} · {by}"
+                f"*{words.asks(card, 120)}*\nYou are asked because {blocks.escape(reader.why, 60)} · {by}{new}"
             ),
             words.buttons(card, elements, "digest"),
         ]
@@ -221,7 +223,8 @@ def asked(card: Card) -> Block:
         )
     return blocks.section(
         f"*Waiting* · {words.asks(card)}\nWith {words.asked(card, card.stage)}: "
-        f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}",
+        f"{words.tally(card.round)} · answer by {blocks.when(card.expires_at)}"
+        + "".join(f"\n{line}" for line in words.changed(card)),
         accessory=words.details_button(card),
         block_id=place,
     )

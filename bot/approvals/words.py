@@ -141,6 +141,35 @@ def known(card: Card) -> str:
     return "\n".join(told)
 
 
+def changed(card: Card) -> list[str]:
+    """What is not as it was when this was asked, who decides as well since, and what bars it now: a line each, mrkdwn."""
+    told = []
+    if card.changes:
+        told.append(
+            f"*Since it was asked:* {blocks.escape(' · '.join(card.changes), 400)}"
+        )
+    if card.added:
+        decide = "decides" if len(card.added) == 1 else "decide"
+        told.append(f"So {listed(list(card.added))} {decide} as well.")
+    if card.bars:
+        told.append(
+            f"*Can't be approved now:* {blocks.escape('; '.join(card.bars), 400)}"
+        )
+    if card.stuck:
+        told.append(f"*Can't go on:* {blocks.escape(card.stuck, 400)}")
+    return told
+
+
+def changed_plainly(card: Card) -> str:
+    """The same in one plain line, where nothing is bold; empty when nothing changed."""
+    told = []
+    if card.changes:
+        told.append(f"Since it was asked: {' · '.join(card.changes)}.")
+    if card.bars:
+        told.append(f"Can't be approved now: {'; '.join(card.bars)}.")
+    return " ".join(told)
+
+
 def left_out(card: Card) -> str:
     """`Finance is not asked: increase.percent > 20.0 does not hold`; empty when every stage is asked."""
     return " · ".join(
@@ -225,8 +254,8 @@ def state(card: Card) -> str:
 
 
 def said(card: Card) -> list[str]:
-    """What was asked, answered and handed over, one line each, newest last; mrkdwn."""
-    told = []
+    """What changed meanwhile, and what was asked, answered and handed over, one line each, newest last; mrkdwn."""
+    told = changed(card)
     for one in card.extras.questions[-2:]:
         asker = blocks.escape(one.asker.name, 60)
         if one.is_open:
@@ -307,7 +336,7 @@ def choice(label: str, verb: str, card: Card) -> Element:
 
 
 def decide_buttons(card: Card) -> list[Element]:
-    """Approve, Reject, Details, and more; no Approve while the requester has to answer first."""
+    """Approve, Reject, Details, and more; no Approve while the requester has to answer first, or something bars it."""
     hand_over = choice("Hand over to somebody else…", "hand_over", card)
     if card.paused_at is not None:
         rest = [blocks.overflow(MORE, [hand_over])]
@@ -315,6 +344,13 @@ def decide_buttons(card: Card) -> list[Element]:
         if own and card.question.asker.id == card.reader.person_id:  # type: ignore[union-attr]
             rest = [blocks.button("Take question back", UNASK, value(card)), *rest]
         return [_reject_button(card), details_button(card), *rest]
+    if card.bars:
+        ask = choice("Ask for information…", "ask", card)
+        return [
+            _reject_button(card),
+            details_button(card),
+            blocks.overflow(MORE, [ask, hand_over]),
+        ]
     now = card.round
     sure = blocks.confirm(
         "Approve this?",

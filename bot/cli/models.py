@@ -222,6 +222,9 @@ def _tell(found: dict[str, Any]) -> None:
         say(f"Missing for {step}: {', '.join(found['missing'])}")
     elif step:
         say(f"Nothing is missing for {step}.")
+    for other in found["steps"]:
+        if other["missing"] and other["missing"] != found["missing"]:
+            say(f"{other['label']} would be refused: {', '.join(other['missing'])}")
     if found["waived"]:
         say(f"Waived, not passed: {', '.join(found['waived'])}")
     if found["open_findings"]:

@@ -200,8 +200,18 @@ class ModelsTold(BaseModel):
     next: str | None
 
 
+class StepLacks(BaseModel):
+    """A step from where a version stands, and what bars it: the step itself is refused by the same list."""
+
+    step: str
+    label: str
+    missing: list[str]
+    asks: list[str]
+    """What whoever takes it says with it."""
+
+
 class CheckTold(BaseModel):
-    """What a version lacks for its next step."""
+    """What a version lacks for its next step, and for every other."""
 
     model: str
     version: str
@@ -210,6 +220,7 @@ class CheckTold(BaseModel):
     next_step: str
     is_complete: bool
     missing: list[str]
+    steps: list[StepLacks]
     waived: list[str]
     open_findings: int
     approval: int | None
@@ -289,6 +300,15 @@ def check(found: Check) -> CheckTold:
         next_step=found.next_step,
         is_complete=found.is_complete,
         missing=list(found.missing),
+        steps=[
+            StepLacks(
+                step=one.verb,
+                label=one.label,
+                missing=list(one.missing),
+                asks=list(one.asks),
+            )
+            for one in found.steps
+        ],
         waived=list(found.waived),
         open_findings=found.findings,
         approval=found.approval_id,

@@ -1,6 +1,6 @@
 """Statements about past and open requests, to see them under another policy."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,27 @@ def stages_of(session: Session, ids: Sequence[int]) -> dict[int, list[Any]]:
 def list_open(session: Session) -> Sequence[int]:
     """Every request that waits."""
     return session.execute(_OPEN).scalars().all()
+
+
+def open_about(
+    session: Session, subject_type: str, subject_ids: Collection[int]
+) -> Sequence[int]:
+    """Every request about one of these subjects that waits."""
+    wanted = _OPEN.where(
+        Approval.subject_type == subject_type,
+        Approval.subject_id.in_(list(subject_ids)),
+    )
+    return session.execute(wanted).scalars().all()
+
+
+def open_in(
+    session: Session, project_ids: Collection[int], subject_type: str | None
+) -> Sequence[int]:
+    """Every request about something of these projects that waits; of one type, where it is named."""
+    wanted = _OPEN.where(Approval.project_id.in_(list(project_ids)))
+    if subject_type is not None:
+        wanted = wanted.where(Approval.subject_type == subject_type)
+    return session.execute(wanted).scalars().all()
 
 
 def ids_about(session: Session, subject_type: str, subject_id: int) -> list[int]:

@@ -17,6 +17,7 @@ from workflows.approvals import (
     endings,
     people,
     reads,
+    rereading,
     rules,
     service,
 )
@@ -75,6 +76,7 @@ def break_glass(
     rule = around.policy.gate(head.gate).break_glass
     if rule is None:
         raise RuntimeError("the door lets nobody break glass that a gate has not")
+    rereading.require_as_shown(session, at, around)
     if not form.reason:
         raise InvalidInput(
             "Say why this can't wait; everybody who governs reads it.", field="reason"

@@ -14,6 +14,7 @@ from workflows import outbox, permissions, timers
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
     announcements,
+    changes,
     clocks,
     door,
     endings,
@@ -237,6 +238,11 @@ def _plan(
         dropped,
         by_rule,
         gate.valid_for,
+        known=tuple(each.stored() for each in prepared.known),
+        known_at=around.now.isoformat(timespec="microseconds"),
+        rests=tuple(
+            each.stored() for each in changes.counting(prepared.rests, gate, head.gate)
+        ),
     )
     void = tuple(row for row in decided if by_rule or row.position >= start)
     rest = tuple(stages[start:])

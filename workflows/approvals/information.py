@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
 from storage.approvals import changing
-from workflows import outbox, timers
+from workflows import outbox, resting, timers
 from workflows.actors import Actor
 from workflows.approvals import announcements, endings, people, rules
 from workflows.approvals.door import Entered
@@ -170,6 +170,8 @@ def _goes_on(
         asked_at=head.asked_at - unused if head.asked_at else None,
     )
     timers.shift(session, announcements.subject(head.id), -unused)
+    # What changed while the question was open was left alone: nobody could approve.
+    resting.look(session, [head.id], at=around.now)
     audit.record(
         session,
         actor,

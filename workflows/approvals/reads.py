@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries, reaching, waiting
 from storage.enums import ApprovalState, Verdict
 from workflows.actors import Actor
-from workflows.approvals import absences, more, people, readers
+from workflows.approvals import absences, changes, more, people, readers
 from workflows.approvals.absences import Principal
 from workflows.approvals.binding import may_break
 from workflows.approvals.extras import Extras
@@ -354,6 +354,11 @@ def _card(
         is_editable=is_editable,
         known=bound.known,
         known_at=datetime.fromisoformat(bound.known_at) if bound.known_at else None,
+        changes=changes.told(changes.read(bound.rests), changes.read(bound.now or ())),
+        moved_at=datetime.fromisoformat(bound.moved_at) if bound.moved_at else None,
+        added=bound.added,
+        bars=bound.bars if is_pending else (),
+        stuck=bound.stuck if is_pending else "",
     )
 
 

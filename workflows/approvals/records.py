@@ -151,6 +151,16 @@ class Card:
     known: tuple[Mapping[str, Any], ...] = ()
     """What mlgov read of its own record when a stage opened, as `subjects.Known` stores it."""
     known_at: datetime | None = None
+    changes: tuple[str, ...] = ()
+    """What it rests on that is not as it was when it was asked, in words: `tier 3 → 1`."""
+    moved_at: datetime | None = None
+    """When that was seen last."""
+    added: tuple[str, ...] = ()
+    """Names of the stages that have to decide too since then."""
+    bars: tuple[str, ...] = ()
+    """What bars the step now, whoever approves it, in words."""
+    stuck: str = ""
+    """Why a stage that has to decide too could never pass."""
 
     @property
     def question(self) -> Question | None:

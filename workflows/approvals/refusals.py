@@ -41,6 +41,18 @@ class CardChanged(Stale):
     """The card showed an earlier stage than the one that is asked now."""
 
 
+class RecordChanged(Stale):
+    """What the request rests on is not what its card showed: it is looked at again before anybody approves it."""
+
+
+class MovedOn(RecordChanged):
+    """It got graver since it was shown."""
+
+
+class Barred(RecordChanged):
+    """The step itself could not be taken now, whoever approves it."""
+
+
 class WaitsForAnswer(GovernanceError):
     """The requester has to answer a question before anybody can approve."""
 

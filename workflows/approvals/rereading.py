@@ -1,6 +1,13 @@
-"""What mlgov reads itself is read again when a stage opens: stages that today's facts choose as well are still asked."""
+"""What a request rests on is read again: by everybody who approves it, and on its own as soon as the record changes.
 
-from dataclasses import replace
+Stages that today's facts choose as well are still asked, and none is ever dropped. What got graver has to be shown to
+people before they approve; by the gate, what was approved before counts no more. The policy is that of the request,
+but who holds one of its roles is the word of the policy in force.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,16 +16,18 @@ from storage.approvals import changing, queries, replaying
 from storage.policies import queries as policies
 from workflows import policy as policies_text
 from workflows.actors import SYSTEM
+from workflows.approvals import changes, routing, rules, ways
 from workflows.approvals import people as people_of
-from workflows.approvals import routing, rules, ways
-from workflows.approvals.binding import Words, bind, passes_by
+from workflows.approvals.binding import ROLE, Words, bind, passes_by
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
-from workflows.approvals.stages import Bound, Stage
+from workflows.approvals.refusals import Barred, MovedOn
+from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
-from workflows.policy import Policy, PolicyRefused
-from workflows.subjects import ReadAgain, Rereadable
+from workflows.policy import Gate, Policy, PolicyRefused
+from workflows.policy.gates import Stage as StageRule
+from workflows.subjects import ReadAgain, Rereadable, Rest
 
 PART = {
     "developer": "developer",
@@ -28,61 +37,262 @@ PART = {
 """What the policy keeps apart → what somebody is to the subject then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request, what it is bound to, and what the record says of it now."""
+
+    at: Entered
+    bound: Bound
+    policy: Policy
+    """The version that the request is bound to."""
+    gate: Gate | None
+    now: ReadAgain
+    rests: tuple[Rest, ...]
+    """What it rests on now, as far as that counts at its gate."""
+
+    @property
+    def shown(self) -> tuple[Rest, ...]:
+        """What it rests on as its cards show it."""
+        kept = self.bound.now
+        return changes.read(self.bound.rests if kept is None else kept)
+
+    @property
+    def graver(self) -> tuple[Rest, ...]:
+        """What nobody who looked at a card could know."""
+        return changes.graver(self.shown, self.rests)
+
+
+def take(session: Session, at: Entered, around: Circumstances) -> Reading | None:
+    """What the record says of a request now, read without locks; None where there is nothing to read."""
+    head = at.head
+    subject = around.subjects[head.subject_type]
+    if not isinstance(subject, Rereadable) or head.bound is None:
+        return None
+    policy = _policy(session, head, around)
+    now = subject.read_again(
+        session, head.subject_id, head.facts, policy=around.policy, now=around.now
+    )
+    if now is None:
+        return None
+    gate = policy.gates.get(head.gate)
+    rests = changes.counting(now.rests, gate, head.gate)
+    return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
+
+
+def require_as_shown(session: Session, at: Entered, around: Circumstances) -> None:
+    """Whoever approves has been shown what they approve, and nothing bars it. Raises Barred and MovedOn."""
+    reading = take(session, at, around)
+    if reading is None:
+        return
+    if reading.now.bars:
+        why = "; ".join(reading.now.bars)
+        hint = f" {reading.now.way_on}" if reading.now.way_on else ""
+        raise Barred(
+            f"This can't be approved now: {why}. Nothing was decided; you can reject it, or wait until that's settled.{hint}"
+        )
+    if reading.graver:
+        told = "; ".join(changes.told(reading.shown, reading.graver))
+        raise MovedOn(
+            f"Since this was shown to you: {told}. Nothing was decided; the card shows how it stands now."
+        )
+
+
 def read_again(
     session: Session, at: Entered, decided: set[str], around: Circumstances
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
 
-    A stage is never dropped here: what a request was opened with is asked. The policy is that of the request.
     `decided` are the people who have decided, or do so now. Raises GovernanceError when a stage that has to be asked
-    now could never pass.
+    now could never pass, or when somebody who decided had a part in what is asked.
     """
-    head, request = at.head, at.request
-    subject = around.subjects[head.subject_type]
-    bound = Bound.of(head.bound)
-    if not isinstance(subject, Rereadable) or head.bound is None:
-        return request
-    read = subject.read_again(
-        session,
-        head.subject_id,
-        head.facts,
-        policy=around.policy,
-        now=around.now,
+    reading = take(session, at, around)
+    if reading is None:
+        return at.request
+    apart = apart_now(reading)
+    late = sorted(decided & (apart.keys() - reading.bound.apart.keys()))
+    if late:
+        rows = (people_of.one(session, one) for one in late)
+        names = [row.name for row in rows if row is not None]
+        raise NotAllowed(
+            f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
+            "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
+            audit=RefusalFact(
+                "approval.decide", "approval", str(at.head.id), why="apart"
+            ),
+        )
+    route = routed(session, reading, apart, decided, around)
+    if route.stuck:
+        raise GovernanceError(
+            f"What mlgov knows of this has changed since it was asked, so {route.stuck} Nothing was changed."
+        )
+    keep(session, reading, route, around)
+    return route.request
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of a request by what the record says now."""
+
+    request: rules.Request
+    """With its stages of now."""
+    start: int
+    """From here on the stages are others than they were; how many there are where none is."""
+    way: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    """Names of stages that have to decide too."""
+    renamed: tuple[str, ...] = ()
+    """Names of stages whose people are others, by the roles of the policy in force."""
+    stuck: str = ""
+    """Why a stage that has to decide too could never pass, and so stands in nobody's way yet."""
+
+
+def routed(
+    session: Session,
+    reading: Reading,
+    apart: dict[str, str],
+    decided: Collection[str],
+    around: Circumstances,
+) -> Route:
+    """The stages that hold by now: those there are, with roles as they are held now, and those that have to be asked too."""
+    request = replace(reading.at.request, apart=apart)
+    way = reading.bound.way or ()
+    rows = queries.list_standing(session, request.requester_id)
+    manager = rows[0].manager_id if rows else None
+    current, *later = request.stages[request.stage :]
+    (current, *later), renamed = _by_roles_of_now(
+        reading, (current, *later), manager, around.policy
     )
-    if read is None:
-        return request
-    known = tuple(each.stored() for each in read.known)
-    apart = _apart(session, head, bound, read, decided, around)
-    if (
-        dict(read.conditions) == bound.facts
-        and known == bound.known
-        and apart == bound.apart
-    ):
-        return request
-    request = replace(request, apart=apart)
-    rest, way = _rest(session, head, request, bound, read, decided, around)
+    words = Words(reading.policy, reading.bound.people, manager)
+    new = _new(reading, request, words)
+    staffed: tuple[Stage, ...] = ()
+    stuck = ""
+    try:
+        if new and reading.gate is not None:
+            staffed = routing.staffed(
+                session,
+                reading.gate,
+                new,
+                words,
+                barred={request.requester_id, *apart, *decided},
+                by=request.expires_at,
+                now=around.now,
+                org_key=around.org_key,
+            )
+    except GovernanceError as error:
+        why = error.sentence.partition(" Nothing was sent.")[0]
+        stuck = f"{' and '.join(names(new))} has to decide too. {why}"
+    order = names(reading.gate.stages) if reading.gate is not None else ()
+    rest = sorted(
+        (*later, *staffed),
+        key=lambda stage: order.index(stage.name) if stage.name in order else -1,
+    )
+    stages = (*request.stages[: request.stage], current, *rest)
+    start = next(
+        (
+            place
+            for place, stage in enumerate(stages)
+            if place >= len(request.stages) or stage != request.stages[place]
+        ),
+        len(stages),
+    )
+    others = [one for one in (current, *later) if one.name in renamed]
+    return Route(
+        replace(request, stages=stages),
+        start,
+        (*way, *ways.demands((*others, *staffed))),
+        names(staffed),
+        renamed,
+        stuck,
+    )
+
+
+def _new(reading: Reading, request: rules.Request, words: Words) -> list[Stage]:
+    """The stages that have to be asked by today's facts, and that the request has not."""
+    gate, name = reading.gate, reading.at.head.gate
+    if gate is None or passes_by(gate, name, reading.now.conditions):
+        return []
+    chosen, _ = bind(gate, name, words, reading.now.conditions)
+    has = {stage.name for stage in request.stages}
+    return [stage for stage in chosen if stage.name not in has]
+
+
+def _by_roles_of_now(
+    reading: Reading, stages: Sequence[Stage], manager: str | None, policy: Policy
+) -> tuple[list[Stage], tuple[str, ...]]:
+    """These stages with those who hold their roles by the policy in force, and the names of those that ask others now.
+
+    Only roles that the policy writes otherwise than the request's version did: who is in a group is Slack's word.
+    """
+    moved = {
+        ROLE + role
+        for role, who in policy.roles.items()
+        if reading.policy.roles.get(role, who) != who
+    }
+    words = Words(policy, reading.bound.people, manager)
+
+    def of_now(approver: Approver) -> Approver:
+        if approver.rule not in moved or approver.by is not None:
+            return approver
+        who = words.of(approver.rule, approver.party).who
+        return (
+            approver
+            if who == approver.who
+            else replace(approver, who=who, is_late=True)
+        )
+
+    def named_now(stage: Stage) -> Stage:
+        escalation = stage.escalation
+        return replace(
+            stage,
+            approvers=tuple(map(of_now, stage.approvers)),
+            fallback=tuple(map(of_now, stage.fallback)),
+            escalation=replace(
+                escalation, approvers=tuple(map(of_now, escalation.approvers))
+            )
+            if escalation is not None
+            else None,
+        )
+
+    if not moved:
+        return list(stages), ()
+    now = [named_now(stage) for stage in stages]
+    others = [new.name for old, new in zip(stages, now, strict=True) if old != new]
+    return now, tuple(others)
+
+
+def keep(
+    session: Session, reading: Reading, route: Route, around: Circumstances
+) -> bool:
+    """Write down what was read, and the stages that follow from it; whether anything was different."""
+    head, bound = reading.at.head, reading.bound
+    rests = tuple(each.stored() for each in reading.rests)
+    seen_at = around.now.isoformat(timespec="microseconds")
+    added = (*bound.added, *route.added)
+    # A request that an older release opened kept nothing to compare with: what holds now is what it rests on.
+    asked = bound.rests or rests
     kept = replace(
         bound,
-        apart=apart,
-        facts=dict(read.conditions),
-        known=known,
-        known_at=around.now.isoformat(timespec="microseconds"),
-        dropped=tuple(
-            one
-            for one in bound.dropped
-            if one.name not in {stage.name for stage in rest}
-        ),
-        way=None if bound.way is None else way,
+        apart=dict(route.request.apart),
+        facts=dict(reading.now.conditions),
+        known=tuple(each.stored() for each in reading.now.known),
+        dropped=tuple(one for one in bound.dropped if one.name not in set(added)),
+        way=None if bound.way is None else route.way,
+        rests=asked,
+        now=None if rests == asked and bound.now is None else rests,
+        bars=reading.now.bars,
+        stuck=route.stuck,
+        added=added,
     )
-    added = [
-        stage.name for stage in rest if stage not in request.stages[request.stage + 1 :]
-    ]
-    if added:
+    is_restaged = route.start < len(route.request.stages)
+    if kept == bound and not is_restaged:
+        return False
+    kept = replace(kept, known_at=seen_at, moved_at=seen_at)
+    if is_restaged:
         replaying.replace_stages(
             session,
             head.id,
-            request.stage + 1,
-            [stage.stored() for stage in rest],
+            route.start,
+            [stage.stored() for stage in route.request.stages[route.start :]],
             bound=kept.stored(),
             policy_id=head.policy_id,
             expires_at=head.expires_at,
@@ -95,91 +305,46 @@ def read_again(
         "approval.read_again",
         ("approval", head.id),
         now=around.now,
-        known=list(known),
+        known=list(kept.known),
         told=kept.facts,
-        added=added,
-        apart=sorted(apart),
+        rests={one["name"]: one["value"] for one in rests},
+        bars=list(kept.bars),
+        added=list(route.added),
+        apart=sorted(kept.apart),
+        **({"asks_others": list(route.renamed)} if route.renamed else {}),
     )
-    return replace(request, stages=(*request.stages[: request.stage + 1], *rest))
+    return True
 
 
-def _rest(
-    session: Session,
-    head: Any,
-    request: rules.Request,
-    bound: Bound,
-    read: ReadAgain,
-    decided: set[str],
-    around: Circumstances,
-) -> tuple[tuple[Stage, ...], tuple[str, ...]]:
-    """The stages after the one that is asked now, with those that have to be asked too, and the way that demands."""
-    later = request.stages[request.stage + 1 :]
-    policy = _policy(session, head, around)
-    gate = policy.gates.get(head.gate)
-    if gate is None or passes_by(gate, head.gate, read.conditions):
-        return later, bound.way or ()
-    rows = queries.list_standing(session, request.requester_id)
-    words = Words(policy, bound.people, rows[0].manager_id if rows else None)
-    chosen, _ = bind(gate, head.gate, words, read.conditions)
-    has = {stage.name for stage in request.stages}
-    new = [stage for stage in chosen if stage.name not in has]
-    if not new:
-        return later, bound.way or ()
-    try:
-        staffed = routing.staffed(
-            session,
-            gate,
-            new,
-            words,
-            barred={request.requester_id, *request.apart, *decided},
-            by=head.expires_at,
-            now=around.now,
-            org_key=around.org_key,
-        )
-    except GovernanceError as error:
-        names = " and ".join(stage.name for stage in new)
-        why = error.sentence.partition(" Nothing was sent.")[0]
-        raise GovernanceError(
-            f"What mlgov knows of this has changed since it was asked, so {names} has to decide too. {why} Nothing was changed."
-        ) from None
-    places = {stage.name: place for place, stage in enumerate(gate.stages)}
-    rest = tuple(
-        sorted((*later, *staffed), key=lambda stage: places.get(stage.name, -1))
-    )
-    return rest, (*(bound.way or ()), *ways.demands(staffed))
-
-
-def _apart(
-    session: Session,
-    head: Any,
-    bound: Bound,
-    read: ReadAgain,
-    decided: set[str],
-    around: Circumstances,
-) -> dict[str, str]:
-    """Who may not decide, with those of whom the record says by now that they had a part. Raises NotAllowed when one did decide."""
-    found = dict(bound.apart)
-    gate = _policy(session, head, around).gates.get(head.gate) if read.parts else None
-    for part, people in read.parts.items():
+def apart_now(reading: Reading) -> dict[str, str]:
+    """Who may not decide, with those of whom the record says by now that they had a part: person id → what they are."""
+    kept = dict(reading.bound.apart)
+    gate = reading.gate
+    for part, people in reading.now.parts.items():
         if gate is not None and part in gate.separate:
             for person in people:
-                found.setdefault(person, PART[part])
-    late = sorted(decided & (found.keys() - bound.apart.keys()))
-    if late:
-        rows = (people_of.one(session, one) for one in late)
-        names = [row.name for row in rows if row is not None]
-        raise NotAllowed(
-            f"The record says by now that {', '.join(names) or 'somebody who decided'} had a part in this, and the policy keeps "
-            "them apart from those who decide. Nothing was approved; the request has to be asked anew.",
-            audit=RefusalFact("approval.decide", "approval", str(head.id), why="apart"),
-        )
-    return found
+                kept.setdefault(person, PART[part])
+    for person in reading.now.never:
+        kept.setdefault(person, "contributor")
+    kept.pop(reading.at.request.requester_id, None)
+    return kept
 
 
 def _policy(session: Session, head: Any, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
     try:
-        bound = policies_text.parse(policies.get_text(session, head.policy_id)).policy
+        bound = _parsed(policies.get_text(session, head.policy_id))
     except PolicyRefused:
         return around.policy
     return bound if head.gate in bound.gates else around.policy
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Policy:
+    """A click reads this: a version is parsed once."""
+    return policies_text.parse(text).policy
+
+
+def names(stages: Sequence[Stage] | Sequence[StageRule]) -> tuple[str, ...]:
+    """What these stages are called."""
+    return tuple(stage.name for stage in stages)

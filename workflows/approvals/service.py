@@ -49,6 +49,8 @@ def decide(
                 now=around.now,
             )
         )
+    if form.verdict is Verdict.APPROVE:
+        rereading.require_as_shown(session, at, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",

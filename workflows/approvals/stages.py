@@ -211,6 +211,18 @@ class Bound:
     """When that was read, as ISO 8601."""
     question: str | None = None
     """The digest of all that was asked; see `subjects.Prepared.question`."""
+    rests: tuple[dict[str, Any], ...] = ()
+    """What it rested on when it was asked, as `subjects.Rest` stores it."""
+    now: tuple[dict[str, Any], ...] | None = None
+    """What it rests on as its cards show it, where that was read anew since."""
+    bars: tuple[str, ...] = ()
+    """What barred the step when that was read."""
+    stuck: str = ""
+    """Why a stage that has to decide too could never pass; empty where none is so."""
+    added: tuple[str, ...] = ()
+    """Names of the stages that what changed has brought since it was asked."""
+    moved_at: str | None = None
+    """When what changed was seen last, as ISO 8601."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> "Bound":
@@ -228,6 +240,12 @@ class Bound:
             tuple(kept.get("known", ())),
             kept.get("known_at"),
             kept.get("question"),
+            tuple(kept.get("rests", ())),
+            tuple(kept["now"]) if kept.get("now") is not None else None,
+            tuple(kept.get("bars", ())),
+            kept.get("stuck", ""),
+            tuple(kept.get("added", ())),
+            kept.get("moved_at"),
         )
 
     def stored(self) -> dict[str, Any]:
@@ -244,6 +262,12 @@ class Bound:
             "known": list(self.known),
             "known_at": self.known_at,
             "question": self.question,
+            "rests": list(self.rests),
+            "now": list(self.now) if self.now is not None else None,
+            "bars": list(self.bars),
+            "stuck": self.stuck,
+            "added": list(self.added),
+            "moved_at": self.moved_at,
         }
 
 

@@ -12,6 +12,7 @@ from workflows import permissions, timers
 from workflows.actors import Actor
 from workflows.approvals import (
     announcements,
+    changes,
     clocks,
     endings,
     people,
@@ -98,6 +99,9 @@ def submit(
         () if by_rule else ways.demands(stages),
         tuple(each.stored() for each in prepared.known),
         now.isoformat(timespec="microseconds"),
+        rests=tuple(
+            each.stored() for each in changes.counting(prepared.rests, gate, form.gate)
+        ),
     )
     approval_id = _open(
         session,
@@ -200,6 +204,11 @@ def _open(
         apart=sorted(bound.apart),
         **({"known": list(bound.known)} if bound.known else {}),
         **({"question": bound.question} if bound.question else {}),
+        **(
+            {"rests": {one["name"]: one["value"] for one in bound.rests}}
+            if bound.rests
+            else {}
+        ),
         expires_at=expires_at.isoformat(timespec="microseconds"),
         reason=audit.text_fact(reason),
     )

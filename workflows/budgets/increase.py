@@ -20,7 +20,14 @@ from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
-from workflows.subjects import Prepared, ReadAgain, Words, project_facts
+from workflows.subjects import (
+    Prepared,
+    ReadAgain,
+    Rest,
+    Words,
+    project_facts,
+    project_rests,
+)
 
 TYPE = "budget"
 
@@ -97,6 +104,7 @@ class BudgetIncrease:
             conditions=_conditions(
                 burn.amount, form.amount, burn.currency, form.scope, project
             ),
+            rests=_rests(burn.amount, burn.currency, project),
         )
 
     def read_again(
@@ -128,7 +136,8 @@ class BudgetIncrease:
                 facts["currency"],
                 facts["scope"],
                 project,
-            )
+            ),
+            rests=_rests(current.amount, facts["currency"], project),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -346,6 +355,19 @@ def _conditions(
         "increase.scope": scope,
         **project_facts(project),
     }
+
+
+def _rests(current: Decimal, currency: str, project: Project) -> tuple[Rest, ...]:
+    """What a request to raise it rests on: the amount that there is without it."""
+    return (
+        Rest(
+            "budget",
+            "the budget",
+            money_text(current),
+            f"{_plain(current)} {currency}",
+        ),
+        *project_rests(project),
+    )
 
 
 def _people(budget: Budget, project: Project) -> dict[str, str | None]:

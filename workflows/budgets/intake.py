@@ -10,6 +10,7 @@ from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import Period
 from storage.money import money_text
+from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.budgets import alerts, allocation, loading
@@ -291,6 +292,7 @@ def _apply(
         amount=money_text(row.amount),
         revision=budget.revision,
     )
+    resting.changed(session, "budget", [budget.id], now=now)
     return RowOutcome(line, project.key, "updated", changes), budget
 
 

@@ -1,12 +1,21 @@
 """A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from storage.enums import ApprovalState, EvidenceStatus, ModelState, Part, Severity
+from storage.enums import (
+    ApprovalState,
+    EuClass,
+    EvidenceStatus,
+    Exposure,
+    ModelState,
+    Part,
+    Severity,
+)
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
 from storage.people import lookups
@@ -21,10 +30,21 @@ from workflows.inventory.forms import AskApproval
 from workflows.inventory.records import ModelRecord
 from workflows.policy import Policy
 from workflows.policy.facts import Facts
-from workflows.subjects import Known, Prepared, ReadAgain, Words, project_facts
+from workflows.subjects import (
+    Known,
+    Prepared,
+    ReadAgain,
+    Rest,
+    Words,
+    project_facts,
+    project_rests,
+)
 
 TYPE = versions.TYPE
 GATE = "model_approval"
+HAND_IN = (
+    "Evidence is handed in once the request is withdrawn, and then it's asked again."
+)
 _OUTCOMES = {
     ApprovalState.REJECTED: rules.REJECTED,
     ApprovalState.EXPIRED: rules.TAKEN_BACK,
@@ -104,6 +124,12 @@ class ModelApproval:
             is_apart=True,
             conditions=_conditions(model, version, row, items, open_),
             known=_known(model),
+            rests=_rests(
+                model,
+                row,
+                items,
+                [one for one in open_ if standings.concerns(one, version, record)],
+            ),
         )
 
     def read_again(
@@ -125,15 +151,23 @@ class ModelApproval:
             return None
         today = reads.today_of(policy, now)
         record = reads.one(session, model.id)
+        open_ = [one for one in record.findings if one.is_open(today)]
+        items = standings.items_of(session, version.id)
+        mine = [one for one in open_ if standings.concerns(one, version, record)]
+        parts = queries.parts_of(session, [version.id])
+        at = standings.situation(
+            session, record, version, items, policy=policy, now=now
+        )
         return ReadAgain(
-            _conditions(
-                model,
-                version,
-                row,
-                standings.items_of(session, version.id),
-                [one for one in record.findings if one.is_open(today)],
-            ),
+            _conditions(model, version, row, items, open_),
             _known(model),
+            never=tuple(dict.fromkeys(one.person_id for one in parts)),
+            rests=_rests(model, row, items, mine),
+            bars=(
+                *_moved_on(version, items, facts),
+                *rules.barred(_move(), at),
+            ),
+            way_on=HAND_IN if at.lacks["approval"] else "",
         )
 
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
@@ -163,19 +197,25 @@ class ModelApproval:
     ) -> None:
         """Approved: exactly the contents and the evidence that were asked about. Raises when they are not that any more."""
         version, model = _pair(session, subject_id)
-        evidence = evidence_rules.snapshot(standings.items_of(session, version.id))
+        items = standings.items_of(session, version.id)
         if version.state != ModelState.APPROVAL:
             raise GovernanceError(
                 f"{model.name} {version.version} does not wait for approval any more. The request can be withdrawn."
             )
-        if evidence != facts["evidence"] or (version.digest or "") != facts["digest"]:
+        record = reads.one(session, model.id)
+        at = standings.situation(
+            session, record, version, items, policy=policy, now=now
+        )
+        # What a check of the version lists, read under its lock.
+        bars = (
+            *_moved_on(version, items, facts),
+            *rules.barred(_move(), at),
+        )
+        if bars:
             raise GovernanceError(
-                f"What was asked about is not what stands there now: the evidence or the contents of {model.name} {version.version} "
-                "changed. Nothing was approved; reject it, or let the requester withdraw and ask again."
+                f"{model.name} {version.version} can't be approved now: {'; '.join(bars)}. Nothing was approved."
             )
-        move = rules.find(ModelState.APPROVAL, rules.APPROVED)
-        if move is None:
-            raise RuntimeError("the table has no way to approved")
+        move = _move()
         version.approval_id = approval_id
         version.approved_until = queries.valid_until(session, approval_id)
         version.approved_digest = version.digest or ""
@@ -322,6 +362,32 @@ class ModelApproval:
         )
 
 
+def _move() -> rules.Move:
+    move = rules.find(ModelState.APPROVAL, rules.APPROVED)
+    if move is None:
+        raise RuntimeError("the table has no way to approved")
+    return move
+
+
+def _moved_on(
+    version: ModelVersion, items: Mapping[str, Any], facts: dict[str, Any]
+) -> tuple[str, ...]:
+    """What was asked about has to be what stands there: these contents, on this evidence."""
+    others = [
+        what
+        for what, is_same in (
+            ("evidence", evidence_rules.snapshot(items) == facts["evidence"]),
+            ("contents", (version.digest or "") == facts["digest"]),
+        )
+        if not is_same
+    ]
+    if not others:
+        return ()
+    return (
+        f"what was asked about is not what stands there now, its {' and '.join(others)} changed",
+    )
+
+
 def _waived(items: Mapping[str, Any]) -> list[str]:
     return [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]
 
@@ -349,6 +415,63 @@ def _conditions(
         ),
         **project_facts(project),
     }
+
+
+_EXPOSED = tuple(Exposure)
+_STRICTEST = tuple(EuClass)
+"""From the strictest class on."""
+
+
+def _rests(
+    model: Model,
+    project: Project,
+    items: Mapping[str, Any],
+    open_: Sequence[Any],
+) -> tuple[Rest, ...]:
+    """What an approval rests on. Less grave findings are told, and nobody has to decide anew for them."""
+    eu_class = EuClass(model.eu_class) if model.eu_class else None
+    exposure = Exposure(model.exposure) if model.exposure else None
+    by_severity = Counter(one.severity for one in open_)
+    critical, high = by_severity[Severity.CRITICAL], by_severity[Severity.HIGH]
+    lesser = len(open_) - critical - high
+
+    def counted(name: str, label: str, number: int, *, weighs: bool = True) -> Rest:
+        return Rest(name, label, number, weight=number if weighs else 0, manner="count")
+
+    return (
+        Rest("model.tier", "tier", model.tier or 1, weight=-(model.tier or 1)),
+        Rest(
+            "model.eu_class",
+            "EU AI Act class",
+            model.eu_class or "",
+            model.eu_class or "not said",
+            -_STRICTEST.index(eu_class) if eu_class else -len(_STRICTEST),
+        ),
+        Rest(
+            "model.exposure",
+            "exposure",
+            model.exposure or "",
+            model.exposure or "not said",
+            _EXPOSED.index(exposure) if exposure else -1,
+        ),
+        Rest(
+            "model.affects_people",
+            "bears on people",
+            model.affects_people,
+            weight=int(model.affects_people),
+        ),
+        counted("findings.critical", "critical finding", critical),
+        counted("findings.high", "high finding", high),
+        counted("findings.lesser", "lesser finding", lesser, weighs=False),
+        counted("evidence.waived", "waiver", len(_waived(items))),
+        counted(
+            "evidence.flagged",
+            "flagged item",
+            sum(bool(one.flags) for one in items.values()),
+        ),
+        Rest("model.kind", "kind", model.kind, by_condition=True),
+        *project_rests(project),
+    )
 
 
 def _known(model: Model) -> tuple[Known, ...]:

@@ -1,7 +1,6 @@
 """A model before one reader: what is there, what is missing, and what they can do next."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -47,7 +46,7 @@ def card(
     standing = standings.standing(session, actor, model, raw, policy=policy)
     source = version.state if version else model.own_state
     # Who validates is named in the window of the step itself.
-    offered = replace(at, has_validator=True)
+    offered = rules.offered(at)
     choices = tuple(
         Choice(move, rules.refusals(move, standing, offered))
         for move in rules.from_(source)

@@ -22,14 +22,21 @@ from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.forms import SubmitEvidence
 from workflows.evidence.records import Item
-from workflows.inventory import monitoring, reads, standings, telling, versions
-from workflows.inventory.records import Check
+from workflows.inventory import (
+    monitoring,
+    reads,
+    rules,
+    standings,
+    telling,
+    versions,
+)
+from workflows.inventory.records import Check, StepCheck
 from workflows.inventory.rules import LIVE, Who
 from workflows.inventory.telling import Clicked
 from workflows.policy import Policy
 from workflows.policy.inventory import Step
 
-_NEXT: dict[ModelState, Step] = {
+_PHASE: dict[ModelState, Step] = {
     ModelState.DEVELOPMENT: "validation",
     ModelState.MODIFICATION: "validation",
     ModelState.VALIDATION: "approval",
@@ -39,6 +46,7 @@ _NEXT: dict[ModelState, Step] = {
     ModelState.IN_USE: "retirement",
     ModelState.SUSPENDED: "retirement",
 }
+"""What the evidence that a version gathers in each state is for."""
 
 
 def submit(
@@ -221,28 +229,36 @@ def _changeable(
 
 
 def check(session: Session, version_id: int, *, policy: Policy, now: datetime) -> Check:
-    """What a version lacks for its next step, whoever takes it."""
+    """What bars each step of a version, whoever takes it: the very list by which the step is refused."""
     version = queries.find_version(session, version_id)
     if version is None:
         raise NotFound(reads.OUT_OF_SIGHT)
     record = reads.one(session, version.model_id)
     items = standings.items_of(session, version.id)
-    at = standings.situation(session, record, version, items, policy=policy, now=now)
+    at = rules.offered(
+        standings.situation(session, record, version, items, policy=policy, now=now)
+    )
     state = ModelState(version.state)
-    step = _NEXT.get(state)
-    missing = [lack.words for lack in at.lacks.get(step, ())] if step else []
-    if step in ("approval", "implementation") and at.critical:
-        missing.append(f"{at.critical} open critical findings")
-    if step == "implementation" and not at.has_budget:
-        missing.append("a budget of its project")
+    steps = tuple(
+        StepCheck(
+            move.verb,
+            move.label.rstrip("…"),
+            rules.bars(move, at),
+            ("who validates it",) if rules.SAID_WITH_IT & set(move.guards) else (),
+        )
+        for move in rules.MOVES
+        if move.source is state and move.verb not in rules.ENDINGS
+    )
+    following = rules.NEXT.get(state)
     today = reads.today_of(policy, now)
     return Check(
         model=record.key,
         version=version.version,
         state=state,
         tier=record.tier,
-        next_step=step or "",
-        missing=tuple(missing),
+        next_step=_PHASE.get(state, ""),
+        missing=next((one.missing for one in steps if one.verb == following), ()),
+        steps=steps,
         waived=tuple(
             one.type for one in items.values() if one.status is EvidenceStatus.WAIVED
         ),

@@ -196,6 +196,19 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class StepCheck:
+    """A step from where a version stands, and what bars it, whoever takes it."""
+
+    verb: str
+    label: str
+    """As the button says it: `Implement`."""
+    missing: tuple[str, ...]
+    """The guards of the step that don't hold, in the words in which the step itself is refused."""
+    asks: tuple[str, ...] = ()
+    """What whoever takes it says with it: `who validates it`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What a version lacks to go on, for pipelines."""
 
@@ -205,6 +218,9 @@ class Check:
     tier: int | None
     next_step: str
     missing: tuple[str, ...]
+    """What bars the next step."""
+    steps: tuple[StepCheck, ...]
+    """Every step that there is from here."""
     waived: tuple[str, ...]
     findings: int
     approval_id: int | None

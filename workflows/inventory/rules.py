@@ -1,7 +1,7 @@
 """The life of a version as one table, its guards, risk tiers, and how a model with several versions stands. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -83,6 +83,8 @@ def _move(
 
 
 APPROVED, REJECTED, TAKEN_BACK = "approve", "reject", "take_back"
+ENDINGS = frozenset({REJECTED, TAKEN_BACK})
+"""How a request ends that approves nothing: nobody takes these steps, and nothing bars them."""
 START, SUBMIT, PASS, SUSPEND, RETIRE = "start", "submit", "pass", "suspend", "retire"
 DEPLOY, IMPLEMENT, CHANGE = "deploy", "implement", "change"
 _HOLDS = Guard.APPROVAL_HOLDS
@@ -93,15 +95,15 @@ MOVES: tuple[Move, ...] = (
     _move("return", "Send back…", S.VALIDATION, S.DEVELOPMENT, Who.VALIDATOR, guards=(Guard.FINDING_FILED,), why=True, done="sent back to development"),
     _move("reassign", "Name another validator…", S.VALIDATION, S.VALIDATION, Who.OWNER, Who.MODEL_RISK, guards=(Guard.VALIDATOR_NAMED,), why=True, done="given to another validator"),
     _move(PASS, "Ask for approval…", S.VALIDATION, S.APPROVAL, Who.VALIDATOR, guards=(Guard.NO_CRITICAL,), evidence="approval", why=True, done="validated; approval was asked for"),
-    _move(APPROVED, "Approve", S.APPROVAL, S.APPROVED, Who.REQUEST, done="approved"),
+    _move(APPROVED, "Approve", S.APPROVAL, S.APPROVED, Who.REQUEST, guards=(Guard.NO_CRITICAL,), evidence="approval", done="approved"),
     _move(REJECTED, "Reject", S.APPROVAL, S.DEVELOPMENT, Who.REQUEST, done="rejected, back in development"),
     _move(TAKEN_BACK, "Take back", S.APPROVAL, S.VALIDATION, Who.REQUEST, done="not decided, back in validation"),
-    _move(IMPLEMENT, "Implement…", S.APPROVED, S.IMPLEMENTATION, Who.OPERATIONS, guards=(_HOLDS, Guard.BUDGET), evidence="implementation", done="being implemented"),
+    _move(IMPLEMENT, "Implement…", S.APPROVED, S.IMPLEMENTATION, Who.OPERATIONS, guards=(_HOLDS, Guard.NO_CRITICAL, Guard.BUDGET), evidence="implementation", done="being implemented"),
     _move("roll_back", "Roll back…", S.IMPLEMENTATION, S.APPROVED, Who.OPERATIONS, why=True, done="rolled back before it was used"),
-    _move(DEPLOY, "Take into use…", S.IMPLEMENTATION, S.IN_USE, Who.OWNER, Who.OPERATIONS, guards=(_HOLDS,), why=True, both=True, done="in use"),
+    _move(DEPLOY, "Take into use…", S.IMPLEMENTATION, S.IN_USE, Who.OWNER, Who.OPERATIONS, guards=(_HOLDS, Guard.NO_CRITICAL, Guard.BUDGET), evidence="implementation", why=True, both=True, done="in use"),
     _move(CHANGE, "Change it…", S.IN_USE, S.MODIFICATION, Who.OWNER, why=True, done="being modified"),
     _move("revalidate", "Send to validation…", S.MODIFICATION, S.VALIDATION, Who.DEVELOPER, guards=(Guard.VALIDATOR_NAMED,), evidence="validation", done="sent to validation again"),
-    _move("keep", "Drop the change…", S.MODIFICATION, S.IN_USE, Who.OWNER, guards=(_HOLDS,), why=True, done="in use as it was; the change was dropped"),
+    _move("keep", "Drop the change…", S.MODIFICATION, S.IN_USE, Who.OWNER, guards=(_HOLDS, Guard.NO_CRITICAL), why=True, done="in use as it was; the change was dropped"),
     *(
         _move(SUSPEND, "Suspend…", source, S.SUSPENDED, Who.OWNER, Who.MODEL_RISK, Who.OPERATIONS, why=True, done="suspended")
         for source in (S.IN_USE, S.MODIFICATION)
@@ -172,18 +174,50 @@ class Situation:
 STARTABLE = frozenset({"approved", "in_progress", "live"})
 """The states of a project in which its models are developed."""
 
+NEXT: Mapping[ModelState, str] = {
+    S.DEVELOPMENT: SUBMIT,
+    S.MODIFICATION: "revalidate",
+    S.VALIDATION: PASS,
+    S.APPROVAL: APPROVED,
+    S.APPROVED: IMPLEMENT,
+    S.IMPLEMENTATION: DEPLOY,
+    S.IN_USE: RETIRE,
+    S.SUSPENDED: RETIRE,
+}
+"""The step by which a version goes on from each state, where it can go on."""
+
+SAID_WITH_IT = frozenset({Guard.VALIDATOR_NAMED})
+"""Guards that whoever takes the step can meet in taking it."""
+
+
+def bars(move: Move, situation: Situation) -> tuple[str, ...]:
+    """What stands in the way of a step, whoever takes it, each thing a phrase of its own. This is what a check prints,
+    what the card of a request shows, and what the step itself is refused by."""
+    return (*(lack.words for lack in _lacks(move, situation)), *_held(move, situation))
+
+
+def _lacks(move: Move, situation: Situation) -> Sequence[Lack]:
+    return situation.lacks.get(move.evidence, ()) if move.evidence else ()
+
+
+def _held(move: Move, situation: Situation) -> tuple[str, ...]:
+    return tuple(filter(None, (_GUARDS[guard](situation) for guard in move.guards)))
+
+
+def offered(situation: Situation) -> Situation:
+    """The situation as it can be once whoever takes a step has said what is said with it."""
+    return replace(situation, has_validator=True)
+
 
 def refusals(move: Move, standing: Standing, situation: Situation) -> tuple[str, ...]:
-    """Everything that stands in the way of a step, each a phrase; empty when it can be taken."""
-    found = []
-    lacks = said(situation.lacks.get(move.evidence, ())) if move.evidence else ""
-    if lacks:
-        found.append(lacks)
-    found += [words for guard in move.guards if (words := _GUARDS[guard](situation))]
-    own = _person(move, standing)
-    if own:
-        found.append(own)
-    return tuple(found)
+    """Everything that stands in the way of a step that this person takes, each a phrase; empty when it can be taken."""
+    return (*barred(move, situation), *filter(None, (_person(move, standing),)))
+
+
+def barred(move: Move, situation: Situation) -> tuple[str, ...]:
+    """What `bars` lists, with what is missing as one phrase, for a sentence."""
+    lacks = said(_lacks(move, situation))
+    return (*filter(None, (lacks,)), *_held(move, situation))
 
 
 def _person(move: Move, standing: Standing) -> str:

@@ -98,7 +98,7 @@ def situation(
     mine = [
         one
         for one in record.findings
-        if one.is_open(today) and _concerns(one, version, record)
+        if one.is_open(today) and concerns(one, version, record)
     ]
     lacks = {
         step: evidence_rules.lacking(
@@ -138,7 +138,7 @@ def situation(
     )
 
 
-def _concerns(
+def concerns(
     finding: FindingRecord, version: ModelVersion | None, record: ModelRecord
 ) -> bool:
     """A finding of another version does not hold this one up."""

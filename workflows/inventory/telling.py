@@ -9,12 +9,14 @@ from storage.inventory import queries
 from storage.inventory.tables import Model
 from storage.people import lookups
 from storage.people.channels import speaks_in
-from workflows import outbox, rollout
+from workflows import outbox, resting, rollout
 from workflows.inventory.notices import ModelShown, StepTold
 from workflows.outbox import Destination, Notice, Subject
 from workflows.policy import Policy
 
 Clicked = tuple[str, str] | None
+VERSION = "model_version"
+"""The type of subject under which a version is asked about."""
 
 
 def subject(model_id: int) -> Subject:
@@ -25,8 +27,17 @@ def subject(model_id: int) -> Subject:
 def follow(
     session: Session, model_id: int, *, now: datetime, clicked: Clicked = None
 ) -> None:
-    """Every copy of a model's card shows what is true now."""
+    """Every copy of a model's card shows what is true now, and what waits for a decision about it is looked at again."""
     session.flush()
+    resting.changed(
+        session,
+        VERSION,
+        [row.id for row in queries.versions_of(session, [model_id])],
+        now=now,
+    )
+    model = queries.find_model(session, model_id)
+    if model is not None and model.project_id is not None:
+        resting.changed_in(session, [model.project_id], now=now, subject_type="release")
     outbox.refresh(session, subject(model_id), now=now, clicked=clicked)
 
 

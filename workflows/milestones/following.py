@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.milestones import queries
 from storage.milestones.tables import Milestone
-from workflows import outbox
+from workflows import outbox, resting
 from workflows.milestones import reads, reminders
 from workflows.outbox import Subject
 from workflows.policy import Policy
@@ -23,8 +23,10 @@ def follow(
     now: datetime,
     clicked: Clicked = None,
 ) -> None:
-    """Every copy of these milestones, and of those linked to them, shows what is true now; mornings are looked at."""
+    """Every copy of these milestones, and of those linked to them, shows what is true now; mornings, and what waits for a
+    decision about them, are looked at."""
     session.flush()
+    resting.changed(session, "milestone", [row.id for row in rows], now=now)
     found = reads.net(session, rows, reads.today_of(policy, now))
     for type_, id_ in queries.shown_in(session, found.rows):
         outbox.refresh(session, Subject(type_, id_), now=now, clicked=clicked)

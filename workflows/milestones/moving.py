@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.enums import ApprovalState
 from storage.milestones import queries
+from storage.milestones.tables import Milestone
 from storage.projects.tables import Project
 from workflows import outbox
 from workflows.actors import Actor
@@ -18,7 +19,15 @@ from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.outbox import Subject
 from workflows.policy import Policy
-from workflows.subjects import Prepared, Words, project_facts
+from workflows.policy.facts import Facts
+from workflows.subjects import (
+    Prepared,
+    ReadAgain,
+    Rest,
+    Words,
+    project_facts,
+    project_rests,
+)
 from workflows.wording import counted, day
 
 
@@ -67,12 +76,28 @@ class MilestoneReschedule:
                 "new": form.new.isoformat(),
             },
             people=_people(project),
-            conditions={
-                "delay.days": (form.new - row.forecast).days,
-                "delay.total_days": (form.new - row.baseline).days,
-                "milestone.type": row.type,
-                **project_facts(project),
-            },
+            conditions=_conditions(row, form.new, project),
+            rests=_rests(row, project),
+        )
+
+    def read_again(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> ReadAgain | None:
+        """How far the day that is asked is from the one there is now; None for a milestone that is gone."""
+        row = queries.find(session, subject_id)
+        if row is None:
+            return None
+        project = queries.projects(session, [row.project_id])[row.project_id]
+        new = date.fromisoformat(facts["new"])
+        return ReadAgain(
+            _conditions(row, new, project),
+            rests=_rests(row, project),
         )
 
     def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
@@ -213,6 +238,27 @@ class MilestoneReschedule:
             facts=tuple(detail),
             undone=f"{title} of {name} is due on {day(old)} again",
         )
+
+
+def _conditions(row: Milestone, new: date, project: Project) -> Facts:
+    return {
+        "delay.days": (new - row.forecast).days,
+        "delay.total_days": (new - row.baseline).days,
+        "milestone.type": row.type,
+        **project_facts(project),
+    }
+
+
+def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
+    """What a request for another day rests on: the days that there are without it, and whether it is still to come."""
+    state = "dropped" if row.dropped_at else "met" if row.actual else "open"
+    return (
+        Rest("due", "due", row.forecast.isoformat(), day(row.forecast)),
+        Rest("plan", "first planned for", row.baseline.isoformat(), day(row.baseline)),
+        Rest("state", "the milestone is", state, state),
+        Rest("milestone.type", "type", row.type, row.type.replace("_", " ")),
+        *project_rests(project),
+    )
 
 
 def _people(project: Project) -> dict[str, str | None]:

@@ -173,6 +173,9 @@ class Gate(Rules):
     """To whom an approver may hand over, beside those whom the stage asks anyway."""
     change_reopens: str | None = None
     """The stage from which on people are asked anew when the requester changes what is asked; the first, if none is named."""
+    when_facts_change: Literal["ask_again", "add_stages"] = "ask_again"
+    """What happens when what a request rests on gets graver while it waits. Stages that it demands then are added in any
+    case; with `ask_again`, what was approved before counts no more, and people are asked anew."""
     valid_for: Duration | None = None
     """For how long an approval holds."""
 

@@ -10,7 +10,7 @@ from storage.enums import ProjectStatus
 from storage.people import queries as people_queries
 from storage.projects import cards, queries
 from storage.projects.tables import Project
-from workflows import outbox
+from workflows import outbox, resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.outbox import Subject
@@ -62,6 +62,7 @@ def apply_rows(
         [(line, row) for line, row in chosen if line not in faulty], outcome
     )
     touched: list[Project] = []
+    changed: list[int] = []
     for line, row in chosen:
         change = asked[line]
         if change.uninvited:
@@ -83,10 +84,12 @@ def apply_rows(
             new=change.is_new,
             fields=sorted(one.field for one in fields),
         )
+        changed.append(project.id)
         if any(one.field in _SHOWN for one in fields):
             touched.append(project)
     accounts.write(session)
     session.flush()
+    resting.changed_in(session, changed, now=now)
     _follow(session, touched, now=now)
     return outcome
 

@@ -10,9 +10,11 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from storage.releases import queries
 from workflows.errors import InvalidInput
-from workflows.subjects import Known
+from workflows.subjects import Known, Rest
 
 SOURCE = "the inventory"
+LEAST = 4
+"""As what weighs a model whose tier is not known, less than the least material tier."""
 _STRICTEST = tuple(EuClass)
 """From the strictest class on."""
 
@@ -44,6 +46,25 @@ class Recorded:
         if self.eu_class is not None:
             values.append(("eu_class", "EU AI Act class", self.eu_class.value))
         return tuple(Known(name, label, value, SOURCE) for name, label, value in values)
+
+    def rests(self) -> tuple[Rest, ...]:
+        """What it says, as what a release rests on; a model that it has not counts as the least material."""
+        return (
+            Rest(
+                "model.tier",
+                "tier",
+                self.tier or 0,
+                str(self.tier or "not known"),
+                -(self.tier or LEAST),
+            ),
+            Rest(
+                "model.eu_class",
+                "EU AI Act class",
+                self.eu_class.value if self.eu_class else "",
+                self.eu_class.value if self.eu_class else "not known",
+                -_STRICTEST.index(self.eu_class) if self.eu_class else -len(_STRICTEST),
+            ),
+        )
 
 
 def read(session: Session, subject: str, digest: str, project_id: int) -> Recorded:

@@ -17,7 +17,14 @@ from workflows.policy import Gate, Policy, conditions
 from workflows.policy.facts import Facts
 from workflows.releases import questions, record, rules
 from workflows.releases.forms import AskRelease
-from workflows.subjects import Prepared, ReadAgain, Words, project_facts
+from workflows.subjects import (
+    Prepared,
+    ReadAgain,
+    Rest,
+    Words,
+    project_facts,
+    project_rests,
+)
 
 TYPE = "release"
 SHOWN = 12
@@ -116,6 +123,7 @@ class ReleaseSubject:
             also={"developer": developers[1:], "validator": validators[1:]},
             conditions=_conditions(facts, recorded, project),
             known=recorded.known(),
+            rests=_rests(facts, recorded, project),
             question=lambda reason: rules.digest(
                 rules.question(facts, {"reason": reason} if asked.reason else {})
             ),
@@ -144,6 +152,7 @@ class ReleaseSubject:
                     ("contributors", Part.CONTRIBUTOR),
                 )
             },
+            rests=_rests(facts, recorded, project),
         )
 
     def lock(self, session: Session, subject_id: int) -> None:
@@ -260,6 +269,17 @@ def _conditions(
         "region": facts["region"] or "",
         **project_facts(project),
     }
+
+
+def _rests(
+    facts: dict[str, Any], recorded: record.Recorded, project: Any
+) -> tuple[Rest, ...]:
+    """What a release rests on beside the question: the record's word, and the token's where the record has none."""
+    tier, eu_class = recorded.rests()
+    if recorded.tier is None and facts["tier"]:
+        said = facts["tier"]
+        tier = Rest(tier.name, tier.label, said, str(said), -said)
+    return (tier, eu_class, *project_rests(project))
 
 
 def _require_told(policy: Policy, asked: AskRelease, recorded: record.Recorded) -> None:

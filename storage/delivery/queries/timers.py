@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -126,6 +126,54 @@ def again(
     """Let a timer that has run, or was given up, fall due again; one that waits is left as it is."""
     session.execute(
         _AGAIN,
+        {
+            "s_type": subject_type,
+            "s_id": subject_id,
+            "s_kind": kind,
+            "s_seq": seq,
+            "new_due": due_at,
+        },
+    )
+
+
+_WAKE = (
+    update(Timer)
+    .where(
+        Timer.subject_type == bindparam("s_type"),
+        Timer.subject_id == bindparam("s_id"),
+        Timer.kind == bindparam("s_kind"),
+        Timer.seq == bindparam("s_seq"),
+    )
+    .values(
+        due_at=case(
+            (
+                (Timer.state == TimerState.DUE)
+                & (Timer.due_at < bindparam("new_due", type_=Timer.due_at.type)),
+                Timer.due_at,
+            ),
+            else_=bindparam("new_due", type_=Timer.due_at.type),
+        ),
+        state=TimerState.DUE,
+        attempts=0,
+        retry_at=None,
+        last_error=None,
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+def wake(
+    session: Session,
+    subject_type: str,
+    subject_id: str,
+    kind: str,
+    seq: int,
+    due_at: datetime,
+) -> None:
+    """Let a timer fall due by then, whatever became of it. One that is running at this moment is waited for, and runs
+    once more."""
+    session.execute(
+        _WAKE,
         {
             "s_type": subject_type,
             "s_id": subject_id,

@@ -1,0 +1,310 @@
+"""What an approval rests on: read again while it waits, shown, routed anew and asked anew; and one table of guards."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from storage.audit.tables import AuditEntry
+from storage.enums import EuClass, ModelState, Severity
+from tests.inventory.conftest import DEV, OLA, OPS, RISK, SPO, VAL, Yard
+from workflows import resting
+from workflows.approvals.refusals import Barred, CardChanged, MovedOn
+from workflows.errors import GovernanceError, NotAllowed
+from workflows.inventory import evidencing, rules
+
+S = ModelState
+ROUTES = "    when_facts_change: add_stages\n    expires_after: 7d"
+
+
+def asked(yard: Yard, model: int, *, tier: int | None = None) -> tuple[int, int]:
+    """A version that waits for approval, with the evidence of the most material tier where it may become that."""
+    version = yard.in_validation(model)
+    yard.complete(version, "approval")
+    for type_ in ("robustness_test", "privacy_impact_assessment", "impact_assessment"):
+        yard.hand_in(DEV, version, type_)
+    yard.accept_all(VAL, version)
+    return version, yard.ask(VAL, version)
+
+
+def look(yard: Yard) -> None:
+    """Let whatever fell due run, as the clock hand does."""
+    yard.until(yard.now)
+
+
+def steps_on_ledger(yard: Yard, verb: str) -> list[dict[str, Any]]:
+    with yard.db.read() as session:
+        return [
+            dict(row.facts)
+            for row in session.execute(
+                select(AuditEntry)
+                .where(AuditEntry.action == f"approval.{verb}")
+                .order_by(AuditEntry.seq)
+            ).scalars()
+        ]
+
+
+def test_a_tier_that_rises_while_approvers_look_asks_its_sponsor_too(
+    yard: Yard,
+) -> None:
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    assert [one.name for one in yard.card(request).rounds] == ["Model risk"]
+    shown = yard.card(request).revision
+    yard.assess(model, 1)
+    # Before anything has looked again: whoever approves was not shown that.
+    with pytest.raises(MovedOn, match="tier 2 → 1"):
+        yard.decide(RISK, request)
+    look(yard)
+    card = yard.card(request)
+    assert [one.name for one in card.rounds] == ["Model risk", "Sponsor"]
+    assert "tier 2 → 1" in card.changes
+    assert (card.added, card.dropped) == (("Sponsor",), ())
+    assert {one["name"]: one["value"] for one in card.known}["tier"] == 1
+    with pytest.raises(CardChanged):
+        yard.decide(RISK, request, revision=shown)
+    yard.decide(RISK, request)
+    assert yard.card(request).round.name == "Sponsor"
+    yard.decide(SPO, request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def test_who_approved_less_is_asked_again(yard: Yard) -> None:
+    yard.text = yard.text.replace("[role:model_risk]}", "[role:model_risk], quorum: 2}")
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    yard.decide(RISK, request)
+    yard.assess(model, 1)
+    look(yard)
+    assert yard.deciders(request) == [], "that was about tier 2"
+    card = yard.card(request)
+    assert (card.round.name, card.round.approved) == ("Model risk", 0)
+    assert [line.person.name for line in card.taken_back] == ["Risk"]
+    assert sorted(yard.told("approval.note")) == ["U0RISK", "U0VAL"]
+    assert yard.told("approval.asked").count("U0RISK") == 2, "a new card rings"
+    (void,) = steps_on_ledger(yard, "asked_again")
+    assert (void["stage"], len(void["void"])) == (0, 1)
+    for who in (RISK, "rita", SPO):
+        yard.decide(who, request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def test_a_policy_that_only_adds_stages_tells_who_approved_less(yard: Yard) -> None:
+    yard.text = yard.text.replace(
+        "[role:model_risk]}", "[role:model_risk], quorum: 2}"
+    ).replace("    expires_after: 7d", ROUTES)
+    stored(yard)
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    yard.decide(RISK, request)
+    yard.assess(model, 1)
+    look(yard)
+    assert [who for who, _, _ in yard.deciders(request)] == [RISK]
+    assert "U0RISK" in yard.told("approval.note")
+    yard.decide("rita", request)
+    assert yard.state_of(version) is S.APPROVAL
+    yard.decide(SPO, request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def stored(yard: Yard) -> None:
+    """Requests are bound to the text that is stored as version 1."""
+    from sqlalchemy import update
+
+    from storage.policies.tables import PolicyVersion
+
+    with yard.db.begin() as session:
+        session.execute(update(PolicyVersion).values(text=yard.text))
+
+
+def test_a_critical_finding_bars_approval_until_it_is_settled(yard: Yard) -> None:
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    finding = yard.find(OLA, model, Severity.CRITICAL, version)
+    with pytest.raises(Barred, match="1 open critical finding"):
+        yard.decide(RISK, request)
+    look(yard)
+    card = yard.card(request)
+    assert card.bars == ("1 open critical finding",)
+    assert "1 critical finding" in card.changes
+    with pytest.raises(Barred):
+        yard.decide(RISK, request)
+    yard.settle(RISK, finding, "resolve")
+    look(yard)
+    assert (yard.card(request).bars, yard.card(request).changes) == ((), ())
+    yard.decide(RISK, request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def test_broken_glass_spares_people_and_no_guard(yard: Yard) -> None:
+    from workflows.approvals.forms import BreakGlass
+
+    yard.text = yard.text.replace(
+        "    expires_after: 7d",
+        "    break_glass: {by: [U0NED]}\n    expires_after: 7d",
+    )
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    finding = yard.find(OLA, model, Severity.CRITICAL, version)
+    look(yard)
+    with pytest.raises(Barred, match="critical"):
+        yard.act("ned", BreakGlass(**yard.as_shown(request), reason="It burns."))
+    assert yard.state_of(version) is S.APPROVAL
+    yard.settle(RISK, finding, "resolve")
+    look(yard)
+    yard.act("ned", BreakGlass(**yard.as_shown(request), reason="It burns."))
+    assert yard.state_of(version) is S.APPROVED
+
+
+def test_a_critical_finding_bars_implementation_and_use(yard: Yard) -> None:
+    model = yard.model(tier=2)
+    version = yard.approved(model)
+    yard.complete(version, "implementation")
+    finding = yard.find(OLA, model, Severity.CRITICAL, version)
+    with pytest.raises(NotAllowed, match="1 open critical finding"):
+        yard.step(OPS, version, "implement")
+    yard.settle(RISK, finding, "resolve")
+    yard.step(OPS, version, "implement")
+    finding = yard.find(OLA, model, Severity.CRITICAL, version)
+    for who in (OPS, OLA):
+        with pytest.raises(NotAllowed, match="1 open critical finding"):
+            yard.step(who, version, "deploy")
+    assert yard.state_of(version) is S.IMPLEMENTATION
+    yard.settle(RISK, finding, "resolve")
+    yard.step(OPS, version, "deploy")
+    yard.step(OLA, version, "deploy")
+    assert yard.state_of(version) is S.IN_USE
+
+
+def test_a_waiver_that_ends_while_it_waits_bars_it(yard: Yard) -> None:
+    model = yard.model(tier=3)
+    version = yard.in_validation(model)
+    yard.accept_all(VAL, version)
+    yard.waive(RISK, version, "validation_report", days=2)
+    request = yard.ask(VAL, version)
+    yard.later(timedelta(days=4))
+    with pytest.raises(Barred, match=r"validation report \(waiver over\)"):
+        yard.decide(RISK, request)
+    # Nothing changed in the record: the day is over, and every night what waits is looked at.
+    yard.db.run(lambda session: resting.everything(session, at=yard.now))
+    look(yard)
+    assert "waiver over" in yard.card(request).bars[0]
+
+
+def test_what_got_lighter_is_shown_and_asks_nobody_anew(yard: Yard) -> None:
+    yard.text = yard.text.replace("[role:model_risk]}", "[role:model_risk], quorum: 2}")
+    model = yard.model(tier=1)
+    version, request = asked(yard, model)
+    revision = yard.card(request).revision
+    yard.decide("rita", request)
+    yard.find(OLA, model, Severity.LOW, version)
+    yard.assess(model, 2, RISK)
+    look(yard)
+    card = yard.card(request)
+    assert "tier 1 → 2" in card.changes and "1 lesser finding" in card.changes
+    assert (card.revision, card.round.approved) == (revision, 1)
+    assert [one.name for one in card.rounds] == ["Model risk", "Sponsor"], (
+        "no stage is ever dropped"
+    )
+    assert yard.told("approval.note") == []
+    yard.decide(RISK, request)
+    assert yard.card(request).round.name == "Sponsor"
+
+
+def test_who_has_had_a_part_by_now_has_not_decided(yard: Yard) -> None:
+    from storage.inventory.tables import ModelPerson
+    from workflows.inventory import telling
+
+    yard.text = yard.text.replace("[role:model_risk]}", "[role:model_risk], quorum: 2}")
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    yard.person("max")
+    yard.joins("model-risk", "max")
+    yard.decide(RISK, request)
+    with yard.db.begin() as session:
+        session.add(
+            ModelPerson(version_id=version, person_id="p-risk", part="contributor")
+        )
+        telling.follow(session, model, now=yard.now)
+    look(yard)
+    assert yard.deciders(request) == []
+    with pytest.raises(NotAllowed, match="took part|part in"):
+        yard.decide(RISK, request)
+    yard.decide("rita", request)
+    yard.decide("max", request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def test_a_role_that_is_somebody_elses_by_now_is_asked_as_it_is(yard: Yard) -> None:
+    from sqlalchemy import func
+
+    from storage.policies.tables import PolicyVersion
+
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    assert "U0NED" not in yard.told("approval.asked")
+    yard.text = yard.text.replace(
+        'model_risk: ["@model-risk"]', "model_risk: [U0NED, U0OTTO]"
+    )
+    with yard.db.begin() as session:
+        session.add(
+            PolicyVersion(sha256="1" * 64, text=yard.text, applied_at=yard.now)
+        )
+        session.flush()
+        assert session.scalar(select(func.count()).select_from(PolicyVersion)) == 2
+        resting.everything(session, at=yard.now)
+    look(yard)
+    assert {"U0NED", "U0OTTO"} <= set(yard.told("approval.asked"))
+    with pytest.raises(NotAllowed):
+        yard.decide(RISK, request)
+    yard.decide("ned", request)
+    assert yard.state_of(version) is S.APPROVED
+    yard.ledger_holds()
+
+
+def test_a_stage_that_could_never_pass_is_said_and_approves_nothing(yard: Yard) -> None:
+    model = yard.model(tier=2)
+    version, request = asked(yard, model)
+    yard.flag(SPO, is_deactivated=True)
+    yard.assess(model, 1)
+    look(yard)
+    assert "Sponsor has to decide too" in yard.card(request).stuck
+    with pytest.raises(GovernanceError, match="Sponsor has to decide too"):
+        yard.decide(RISK, request)
+    assert yard.state_of(version) is S.APPROVAL
+
+
+def test_while_a_question_is_open_nothing_is_asked_anew(yard: Yard) -> None:
+    model = yard.model(tier=2)
+    _, request = asked(yard, model)
+    yard.question(RISK, request)
+    yard.assess(model, 1)
+    look(yard)
+    assert yard.card(request).added == ()
+    yard.answer(VAL, request)
+    look(yard)
+    assert yard.card(request).added == ("Sponsor",)
+    yard.ledger_holds()
+
+
+# --- one table of guards
+
+SOUND = rules.Situation(
+    now=__import__("datetime").datetime(
+        2026, 1, 26, tzinfo=__import__("datetime").UTC
+    ),
+    tier=2,
+    eu_class=EuClass.MINIMAL,
+    project_status="in_progress",
+    open_findings=1,
+    has_validator=True,
+    is_approved=True,
+    has_budget=True,
+)

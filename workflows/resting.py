@@ -1,0 +1,50 @@
+"""What a request rests on changed: whatever waits for a decision about it is looked at again, in a moment and on its own.
+
+The change itself only starts timers here. `decisions.look_again` does the rest, and every decision looks for itself.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from storage.approvals import replaying
+from workflows import timers
+from workflows.outbox import Subject
+
+LOOK = "approval.look"
+"""The timer that has a request looked at again."""
+SOON = timedelta(minutes=1)
+"""By when every replica goes by a policy that was put in force."""
+
+
+def changed(
+    session: Session, subject_type: str, ids: Collection[int], *, now: datetime
+) -> None:
+    """These subjects are not what they were."""
+    if ids:
+        look(session, replaying.open_about(session, subject_type, ids), at=now)
+
+
+def changed_in(
+    session: Session,
+    projects: Collection[int],
+    *,
+    now: datetime,
+    subject_type: str | None = None,
+) -> None:
+    """Something of these projects is not what it was; only what is asked about one type of subject, where one is named."""
+    if projects:
+        look(session, replaying.open_in(session, projects, subject_type), at=now)
+
+
+def everything(session: Session, *, at: datetime) -> None:
+    """Every request that waits is looked at again then: time itself, or the policy, may have changed something."""
+    look(session, replaying.list_open(session), at=at)
+
+
+def look(session: Session, approval_ids: Iterable[int], *, at: datetime) -> None:
+    """Look at these requests again at this instant; one that is to be looked at earlier is."""
+    for approval_id in sorted(approval_ids):
+        subject = Subject.of("approval", approval_id)
+        timers.wake(session, subject, LOOK, at)
