@@ -315,7 +315,7 @@ def _create(
     scheduler = Scheduler(
         database,
         jobs.REGISTRY,
-        policy=lambda: (holder.policy, holder.version_id),
+        policy=lambda: holder.in_force,
         org_key=team.org_key,
         tick_seconds=settings.mlgov_tick_seconds,
         each_tick=(follow_policy, SchemaWatch(database), Nightly(deps)),

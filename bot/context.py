@@ -24,6 +24,12 @@ class PolicyHolder:
         self._now = (text, version_id)
 
     @property
+    def in_force(self) -> tuple[Policy, int]:
+        """The policy in force and the id of its version, read together: two reads could be of two versions."""
+        text, version_id = self._now
+        return text.policy, version_id
+
+    @property
     def policy(self) -> Policy:
         """The policy in force."""
         return self._now[0].policy
@@ -71,6 +77,11 @@ class Deps:
     def policy(self) -> Policy:
         """The policy in force."""
         return self.holder.policy
+
+    @property
+    def in_force(self) -> tuple[Policy, int]:
+        """The policy in force and the id of its version, for what is bound to one."""
+        return self.holder.in_force
 
     def now(self, session: Session) -> datetime:
         """Governed time, asked once per transaction."""

@@ -151,12 +151,13 @@ def act(
     """
 
     def work(session: Session, actor: Actor, word: Word) -> str:
+        policy, version = deps.in_force
         told = decisions.act(
             session,
             actor,
             form,
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
+            policy=policy,
+            policy_id=version,
             now=deps.now(session),
             org_key=deps.team.org_key,
             clicked=clicked,

@@ -151,7 +151,8 @@ def router(
         door.require(caller, Scope.ASK)
         project = door.project(caller, form.project)
         door.require(caller, Scope.ASK, project=project, gate=form.gate_name)
-        if form.gate_name not in deps.policy.gates:
+        policy, version = deps.in_force
+        if form.gate_name not in policy.gates:
             raise InvalidInput(
                 f"The policy has no gate {form.gate_name!r}. An administrator can add it to governance.yml.",
                 field="gate",
@@ -164,8 +165,8 @@ def router(
                 asking,
                 releases.request_key(caller.actor, key),
                 token_name=caller.token.name,
-                policy=deps.policy,
-                policy_id=deps.holder.version_id,
+                policy=policy,
+                policy_id=version,
                 now=deps.now(session),
                 org_key=deps.team.org_key,
             )

@@ -214,8 +214,9 @@ def ask(submission: Submission) -> Reply:
     deps = submission.deps
 
     def work(session: Session) -> None:
+        policy, version = deps.in_force
         service.require_sight(
-            session, submission.actor, form.budget_id, policy=deps.policy, clicked=card
+            session, submission.actor, form.budget_id, policy=policy, clicked=card
         )
         decisions.submit(
             session,
@@ -227,8 +228,8 @@ def ask(submission: Submission) -> Reply:
                 reason=reason,
                 request_key=submission.key,
             ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
+            policy=policy,
+            policy_id=version,
             now=deps.now(session),
             org_key=deps.team.org_key,
         )

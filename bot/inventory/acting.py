@@ -133,12 +133,13 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str
 
     def work(session: Session) -> str:
         now = deps.now(session)
+        policy, version = deps.in_force
         if form.verb != rules.PASS:
             return moving.take(
                 session,
                 actor,
                 form,
-                policy=deps.policy,
+                policy=policy,
                 now=now,
                 org_key=deps.team.org_key,
                 clicked=clicked,
@@ -153,12 +154,12 @@ def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Clicked) -> str
                 reason=form.reason,
                 request_key=form.request_key,
             ),
-            policy=deps.policy,
-            policy_id=deps.holder.version_id,
+            policy=policy,
+            policy_id=version,
             now=now,
             org_key=deps.team.org_key,
         )
-        card = decisions.card(session, request, policy=deps.policy, now=now)
+        card = decisions.card(session, request, policy=policy, now=now)
         if card.state.value == "approved":
             return f"Approved by rule: request #{request}. {card.words.done}."
         many = counted(card.round.quorum, "person", "people")

@@ -293,15 +293,16 @@ def reschedule(submission: Submission) -> Reply:
 
     def work(session: Session) -> str:
         now = deps.now(session)
+        policy, version = deps.in_force
         service.require_may_change(
             session,
             submission.actor,
             milestone_id,
-            policy=deps.policy,
+            policy=policy,
             clicked=clicked,
         )
-        record = service.one(session, milestone_id, policy=deps.policy, now=now)
-        if changes.is_decided_elsewhere(deps.policy, record, form.new):
+        record = service.one(session, milestone_id, policy=policy, now=now)
+        if changes.is_decided_elsewhere(policy, record, form.new):
             number_ = decisions.submit(
                 session,
                 submission.actor,
@@ -312,8 +313,8 @@ def reschedule(submission: Submission) -> Reply:
                     reason=reason,
                     request_key=submission.key,
                 ),
-                policy=deps.policy,
-                policy_id=deps.holder.version_id,
+                policy=policy,
+                policy_id=version,
                 now=now,
                 org_key=deps.team.org_key,
             )
@@ -323,12 +324,12 @@ def reschedule(submission: Submission) -> Reply:
             submission.actor,
             form,
             reason=reason,
-            policy=deps.policy,
+            policy=policy,
             now=now,
             clicked=clicked,
         )
-        moved = service.one(session, milestone_id, policy=deps.policy, now=now)
-        today = reads.today_of(deps.policy, now)
+        moved = service.one(session, milestone_id, policy=policy, now=now)
+        today = reads.today_of(policy, now)
         others = ", ".join(
             f"{one.title} to {words.day(one.new, today)}" for one in moved.pushes[:5]
         )

@@ -90,6 +90,12 @@ def require_as_shown(session: Session, at: Entered, around: Circumstances) -> No
         raise Barred(
             f"This can't be approved now: {why}. Nothing was decided; you can reject it, or wait until that's settled.{hint}"
         )
+    stage = at.request.current
+    _, others = _by_roles_of_now(reading, [stage], None, around.policy)
+    if others:
+        raise MovedOn(
+            f"The policy says by now that others decide for {stage.name}. Nothing was decided; the card shows whom it asks."
+        )
     if reading.graver:
         told = "; ".join(changes.told(reading.shown, reading.graver))
         raise MovedOn(

@@ -262,12 +262,13 @@ class Teller:
             request_key=self.key(),
             form=AskApproval(version_id=self.version, revision=self.revision),
         )
-        around = {"org_key": self.org_key, **self.around}
+        policy, version = self.deps.in_force
+        around = {"org_key": self.org_key, **self.around, "policy": policy}
         request = decisions.submit(
             self.session,
             self.who(validator),
             form,
-            policy_id=self.deps.holder.version_id,
+            policy_id=version,
             **around,
         )
         for one in deciders:
