@@ -120,6 +120,7 @@ def _ask_again(
         ("approval", head.id),
         now=around.now,
         void=sorted(void),
+        whose=sorted({row.person_id for row in at.decided if row.id in void}),
         stage=position,
         back_from=request.stage,
     )

@@ -317,8 +317,16 @@ def keep(
         bars=list(kept.bars),
         added=list(route.added),
         apart=sorted(kept.apart),
-        **({"asks_others": list(route.renamed)} if route.renamed else {}),
     )
+    if route.renamed:
+        audit.record(
+            session,
+            SYSTEM,
+            "approval.asked_others",
+            ("approval", head.id),
+            now=around.now,
+            stages=list(route.renamed),
+        )
     return True
 
 

@@ -46,11 +46,11 @@ _BY: dict[str, dict[str, set[str]]] = {
     "approval": {
         "decided": _ENDS,
         "until": _ENDS,
-        "stage": {"decided", "taken_back", "edited", "rerouted"},
+        "stage": {"decided", "taken_back", "edited", "rerouted", "asked_again"},
         "asked": {"edited", _ERASED},
         "conditions": _ENDS
         | {"condition_set", "condition_met", "condition_claimed", "condition_refused"}
-        | {"taken_back", "edited"},
+        | {"taken_back", "edited", "asked_again"},
         "review": {"glass_broken", "reviewed"},
         "bound": {"edited", "rerouted", "read_again", _ERASED},
         "expires": _CLOCK,
@@ -151,11 +151,11 @@ def _is_explained(
 
 
 def _stages(fault: Fault, verbs: set[str], before: Record, after: Record) -> bool:
-    """Another question, or another policy, has other stages; what is read again only adds some; hand-over and
-    escalation change whom a stage asks, and never how many of them have to approve."""
+    """Another question, or another policy, has other stages; what is read again only adds some, and has those asked who
+    hold a role by now; hand-over and escalation change whom a stage asks, and never how many of them have to approve."""
     if verbs & {"edited", "rerouted"}:
         return True
-    asks_others = bool(verbs & {"handed_over", "escalated", _ERASED})
+    asks_others = bool(verbs & {"handed_over", "escalated", "asked_others", _ERASED})
     if "read_again" in verbs and _are_kept(
         before["stages"], after["stages"], 3 if asks_others else 4
     ):
@@ -185,7 +185,15 @@ def _verdict(fault: Fault, between: Sequence[Entry]) -> bool:
         fault.what == "decision_changed"
         and fault.field == "void"
         and not fault.ledger
-        and bool(verbs & {"taken_back", "edited"})
+        and (bool(verbs & {"taken_back", "edited"}) or _asked_again(fault, between))
+    )
+
+
+def _asked_again(fault: Fault, between: Sequence[Entry]) -> bool:
+    """Whether an entry says that this person's verdict counts no more, since what it was about got graver."""
+    return any(
+        entry.verb == "asked_again" and fault.person in entry.facts.get("whose", ())
+        for entry in between
     )
 
 
