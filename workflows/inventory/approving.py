@@ -331,17 +331,18 @@ class ModelApproval:
         version, model = _pair(session, subject_id)
         record = reads.one(session, model.id)
         name = f"{model.name} {version.version}"
+        waits = version.state == ModelState.APPROVAL
+        today = reads.today_of(policy, now)
+        found = sum(one.is_open(today) for one in record.findings)
+        tier = _since(facts["tier"] or 1, model.tier or 1, waits)
         detail = [
-            ("Tier", f"{facts['tier']} of 3, 1 is the most material"),
+            ("Tier", f"{tier}, 1 of 3 is the most material"),
             ("EU AI Act", (record.eu_class.value if record.eu_class else "not said")),
             ("Purpose", record.purpose or "not said"),
             ("Developed by", _names(record, version, Part.DEVELOPER)),
             ("Validated by", _names(record, version, Part.VALIDATOR)),
             *_evidence(session, version, policy),
-            (
-                "Open findings",
-                str(len(facts["findings"])) if facts["findings"] else "none",
-            ),
+            ("Open findings", _since(len(facts["findings"]), found, waits)),
         ]
         if facts["digest"]:
             detail.append(("Contents", f"sha256:{facts['digest']}"))
@@ -360,6 +361,13 @@ class ModelApproval:
             facts=tuple(detail),
             undone=f"{name} is not approved any more",
         )
+
+
+def _since(asked: int, now: int, waits: bool) -> str:
+    """A number as it was when it was asked, and while it waits as it is now: `1 now, 2 when it was asked`."""
+    if waits and asked != now:
+        return f"{now or 'none'} now, {asked or 'none'} when it was asked"
+    return str(asked or "none")
 
 
 def _move() -> rules.Move:
