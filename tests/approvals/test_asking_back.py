@@ -11,6 +11,7 @@ from workflows.approvals.forms import DropQuestion
 from workflows.approvals.information import PATIENCE
 from workflows.approvals.refusals import CardChanged, WaitsForAnswer
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
+from workflows.resting import LOOK
 
 WEEK = timedelta(days=7)
 
@@ -19,7 +20,9 @@ def due(house: House) -> list[object]:
     with house.db.read() as session:
         return list(
             session.execute(
-                select(Timer.due_at).where(Timer.state == "due").order_by(Timer.id)
+                select(Timer.due_at)
+                .where(Timer.state == "due", Timer.kind != LOOK)
+                .order_by(Timer.id)
             ).scalars()
         )
 

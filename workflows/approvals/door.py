@@ -223,6 +223,12 @@ def locked(session: Session, approval_id: int) -> tuple[Any, rules.Request]:
     )
 
 
+def by_itself(session: Session, approval_id: int) -> Entered:
+    """A request, locked, with nobody in front of it: mlgov looks at what it rests on. Raises NotFound."""
+    head, request = locked(session, approval_id)
+    return Entered(head, request, queries.list_decided(session, head.id), ())
+
+
 def votes_of(session: Session, approval_id: int) -> list[Vote]:
     """The verdicts that count."""
     return votes_in(queries.list_decided(session, approval_id))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import changing, queries
+from storage.approvals import changing
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.actors import SYSTEM
@@ -34,13 +34,13 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
     was approved before counts no more; and whoever has had a part in what is asked, by the record, has not decided.
     Nothing happens to one that has ended, and to one that waits for an answer before that is there.
     """
-    head, request = door.locked(session, approval_id)
+    at = door.by_itself(session, approval_id)
+    head, request = at.head, at.request
     is_waiting = (
         request.state is ApprovalState.PENDING
         and around.now < request.expires_at
         and head.paused_at is None
     )
-    at = Entered(head, request, queries.list_decided(session, head.id), ())
     reading = rereading.take(session, at, around) if is_waiting else None
     if reading is None:
         return False
