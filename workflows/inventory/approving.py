@@ -1,7 +1,6 @@
 """A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +8,9 @@ from sqlalchemy.orm import Session
 
 from storage.enums import (
     ApprovalState,
-    EuClass,
     EvidenceStatus,
-    Exposure,
     ModelState,
     Part,
-    Severity,
 )
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
@@ -25,19 +21,14 @@ from workflows.audit import service as audit
 from workflows.calendar import last_day
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.evidence import rules as evidence_rules
-from workflows.inventory import moving, reads, rules, standings, versions
+from workflows.inventory import grounds, moving, reads, rules, standings, versions
 from workflows.inventory.forms import AskApproval
 from workflows.inventory.records import ModelRecord
 from workflows.policy import Policy
-from workflows.policy.facts import Facts
 from workflows.subjects import (
-    Known,
     Prepared,
     ReadAgain,
-    Rest,
     Words,
-    project_facts,
-    project_rests,
 )
 
 TYPE = versions.TYPE
@@ -115,16 +106,16 @@ class ModelApproval:
                 "digest": version.digest or "",
                 "evidence": evidence_rules.snapshot(items),
                 "items": len(items),
-                "waived": sorted(_waived(items)),
+                "waived": sorted(grounds.waived(items)),
                 "flagged": sorted(one.type for one in items.values() if one.flags),
                 "findings": [one.id for one in open_],
             },
             people=_people(model, row, parts),
             contributors=everybody,
             is_apart=True,
-            conditions=_conditions(model, version, row, items, open_),
-            known=_known(model),
-            rests=_rests(
+            conditions=grounds.conditions(model, version, row, items, open_),
+            known=grounds.known(model),
+            rests=grounds.rests(
                 model,
                 row,
                 items,
@@ -159,12 +150,12 @@ class ModelApproval:
             session, record, version, items, policy=policy, now=now
         )
         return ReadAgain(
-            _conditions(model, version, row, items, open_),
-            _known(model),
+            grounds.conditions(model, version, row, items, open_),
+            grounds.known(model),
             never=tuple(dict.fromkeys(one.person_id for one in parts)),
-            rests=_rests(model, row, items, mine),
+            rests=grounds.rests(model, row, items, mine),
             bars=(
-                *_moved_on(version, items, facts),
+                *grounds.moved_on(version, items, facts),
                 *rules.barred(_move(), at),
             ),
             way_on=HAND_IN if at.lacks["approval"] else "",
@@ -208,7 +199,7 @@ class ModelApproval:
         )
         # What a check of the version lists, read under its lock.
         bars = (
-            *_moved_on(version, items, facts),
+            *grounds.moved_on(version, items, facts),
             *rules.barred(_move(), at),
         )
         if bars:
@@ -375,123 +366,6 @@ def _move() -> rules.Move:
     if move is None:
         raise RuntimeError("the table has no way to approved")
     return move
-
-
-def _moved_on(
-    version: ModelVersion, items: Mapping[str, Any], facts: dict[str, Any]
-) -> tuple[str, ...]:
-    """What was asked about has to be what stands there: these contents, on this evidence."""
-    others = [
-        what
-        for what, is_same in (
-            ("evidence", evidence_rules.snapshot(items) == facts["evidence"]),
-            ("contents", (version.digest or "") == facts["digest"]),
-        )
-        if not is_same
-    ]
-    if not others:
-        return ()
-    return (
-        f"what was asked about is not what stands there now, its {' and '.join(others)} changed",
-    )
-
-
-def _waived(items: Mapping[str, Any]) -> list[str]:
-    return [one.type for one in items.values() if one.status is EvidenceStatus.WAIVED]
-
-
-def _conditions(
-    model: Model,
-    version: ModelVersion,
-    project: Project,
-    items: Mapping[str, Any],
-    open_: Sequence[Any],
-) -> Facts:
-    return {
-        "model.name": model.key,
-        "model.version": version.version,
-        "model.tier": model.tier or 1,
-        "model.kind": model.kind,
-        "model.eu_class": model.eu_class or "",
-        "model.exposure": model.exposure or "",
-        "model.affects_people": model.affects_people,
-        "evidence.waived": len(_waived(items)),
-        "evidence.flagged": sum(bool(one.flags) for one in items.values()),
-        "findings.open": len(open_),
-        "findings.high": sum(
-            one.severity in (Severity.HIGH, Severity.CRITICAL) for one in open_
-        ),
-        **project_facts(project),
-    }
-
-
-_EXPOSED = tuple(Exposure)
-_STRICTEST = tuple(EuClass)
-"""From the strictest class on."""
-
-
-def _rests(
-    model: Model,
-    project: Project,
-    items: Mapping[str, Any],
-    open_: Sequence[Any],
-) -> tuple[Rest, ...]:
-    """What an approval rests on. Less grave findings are told, and nobody has to decide anew for them."""
-    eu_class = EuClass(model.eu_class) if model.eu_class else None
-    exposure = Exposure(model.exposure) if model.exposure else None
-    by_severity = Counter(one.severity for one in open_)
-    critical, high = by_severity[Severity.CRITICAL], by_severity[Severity.HIGH]
-    lesser = len(open_) - critical - high
-
-    def counted(name: str, label: str, number: int, *, weighs: bool = True) -> Rest:
-        return Rest(name, label, number, weight=number if weighs else 0, manner="count")
-
-    return (
-        Rest("model.tier", "tier", model.tier or 1, weight=-(model.tier or 1)),
-        Rest(
-            "model.eu_class",
-            "EU AI Act class",
-            model.eu_class or "",
-            model.eu_class or "not said",
-            -_STRICTEST.index(eu_class) if eu_class else -len(_STRICTEST),
-        ),
-        Rest(
-            "model.exposure",
-            "exposure",
-            model.exposure or "",
-            model.exposure or "not said",
-            _EXPOSED.index(exposure) if exposure else -1,
-        ),
-        Rest(
-            "model.affects_people",
-            "bears on people",
-            model.affects_people,
-            weight=int(model.affects_people),
-        ),
-        counted("findings.critical", "critical finding", critical),
-        counted("findings.high", "high finding", high),
-        counted("findings.lesser", "lesser finding", lesser, weighs=False),
-        counted("evidence.waived", "waiver", len(_waived(items))),
-        counted(
-            "evidence.flagged",
-            "flagged item",
-            sum(bool(one.flags) for one in items.values()),
-        ),
-        Rest("model.kind", "kind", model.kind, by_condition=True),
-        *project_rests(project),
-    )
-
-
-def _known(model: Model) -> tuple[Known, ...]:
-    values = (
-        ("tier", "tier", model.tier),
-        ("eu_class", "EU AI Act class", model.eu_class),
-    )
-    return tuple(
-        Known(name, label, value, "the inventory")
-        for name, label, value in values
-        if value is not None
-    )
 
 
 def _people(
