@@ -1,6 +1,7 @@
 """Asking for more and deciding it, through the door that everyone uses."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import update
 
@@ -59,16 +60,19 @@ def ask(
 
 
 def decide(money: Money, approval_id: int, verdict: Verdict = Verdict.APPROVE) -> None:
-    """Ola, who owns the budget, decides."""
+    """Ola, who owns the budget, decides on what her card shows, once mlgov has looked at what changed."""
+    around: dict[str, Any] = {"policy": money.policy, "org_key": ORG}
+    now = money.now + timedelta(minutes=1)
     with money.db.begin() as session:
-        decisions.act(
-            session,
-            OLA,
-            Decide(approval_id=approval_id, revision=1, verdict=verdict, reason="-"),
-            policy=money.policy,
-            now=money.now + timedelta(minutes=1),
-            org_key=ORG,
+        decisions.look_again(session, approval_id, now=now, **around)
+        card = decisions.card(session, approval_id, policy=money.policy, now=now)
+        form = Decide(
+            approval_id=approval_id,
+            revision=card.revision,
+            verdict=verdict,
+            reason="-",
         )
+        decisions.act(session, OLA, form, now=now, **around)
 
 
 def approve(
