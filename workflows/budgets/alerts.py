@@ -19,10 +19,9 @@ from storage.projects.tables import Project
 from workflows import clock, outbox, rollout
 from workflows.actors import SYSTEM
 from workflows.audit import service as audit
-from workflows.budgets import rules, service
-from workflows.budgets.notices import ChannelNotClosed, ThresholdCrossed
+from workflows.budgets import rules, service, telling
 from workflows.budgets.records import Burn, Crossing
-from workflows.outbox import Destination, Notice, Subject
+from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 
 FOLLOWED = timedelta(days=7)
@@ -321,7 +320,9 @@ def _cross(
         if speaks[burn.budget_id]:
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
-            _tell(session, alert_id, key, project, places, policy=policy, now=now)
+            telling.tell(
+                session, alert_id, key, project, places, policy=policy, now=now
+            )
         found.append(
             Crossing(
                 burn.budget_id,
@@ -355,31 +356,11 @@ def _record(
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    """Where an alert is read: the project's channel, and its owner where there is none or outsiders read it."""
-
-    channel: Destination | None
-    owner: Destination | None
-    owner_id: str
-    is_open: bool
-
-    def __bool__(self) -> bool:
-        return self.channel is not None or self.owner is not None
-
-    @property
-    def lane(self) -> str:
-        """The first place, in the order of the lanes."""
-        return min(
-            (place.key for place in (self.channel, self.owner) if place), default=""
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Around:
     """What is needed to tell of several crossings: projects, places, and the cost of each day."""
 
     projects: dict[int, Project]
-    places: dict[int, _Places]
+    places: dict[int, telling.Places]
     by_day: dict[
         tuple[date, date], dict[tuple[int, str], list[tuple[date, Decimal, Decimal]]]
     ]
@@ -403,7 +384,7 @@ class _Around:
             channel = projects[burn.project_id].channel
             # Whoever changes a budget by a decision knows no organisation: it is that of whom it belongs to.
             whose = org_key or (owner.org_key if owner is not None else "")
-            places[burn.budget_id] = _Places(
+            places[burn.budget_id] = telling.Places(
                 Destination.channel(whose, channel) if whose and channel else None,
                 Destination.person(whose, owner.slack_id)
                 if whose and owner is not None and owner.slack_id
@@ -437,63 +418,6 @@ class _Around:
         return [
             (day, billed if is_billed else effective) for day, billed, effective in rows
         ]
-
-
-def _tell(
-    session: Session,
-    alert_id: int,
-    key: str,
-    project: Project,
-    places: _Places,
-    *,
-    policy: Policy,
-    now: datetime,
-) -> None:
-    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along.
-
-    The channel invited mlgov; the owner did not, so the rollout decides about them.
-    """
-
-    def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
-        if places.owner is not None:
-            rollout.tell(
-                session,
-                places.owner_id,
-                notice,
-                to=places.owner,
-                dedupe_key=dedupe_key,
-                policy=policy,
-                now=now,
-                subject=about,
-            )
-
-    if places.is_open:
-        where = f"channel-not-closed:{project.id}:{project.channel}"
-        tell_owner(ChannelNotClosed(project.id), where, None)
-    crossed, subject = ThresholdCrossed(alert_id), Subject.of("budget_alert", alert_id)
-
-    def tell_channel() -> None:
-        if places.channel is not None:
-            outbox.post(
-                session,
-                crossed,
-                to=places.channel,
-                dedupe_key=key,
-                subject=subject,
-                now=now,
-            )
-
-    # In the order of the lanes, as everyone does, so that two transactions never wait for each other.
-    if places.channel is None:
-        tell_owner(crossed, f"{key}:owner", subject)
-    elif not places.is_open or places.owner is None:
-        tell_channel()
-    elif places.channel.key < places.owner.key:
-        tell_channel()
-        tell_owner(crossed, f"{key}:owner", subject)
-    else:
-        tell_owner(crossed, f"{key}:owner", subject)
-        tell_channel()
 
 
 def refresh_cards(session: Session, budget_id: int, *, now: datetime) -> None:

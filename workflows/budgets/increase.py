@@ -1,7 +1,7 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from storage.projects.tables import Project
 from workflows import permissions, resting, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, asking, rules, service
+from workflows.budgets import alerts, asking, phrases, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
@@ -80,14 +80,14 @@ class BudgetIncrease:
             )
         if form.amount <= burn.amount:
             raise InvalidInput(
-                f"That is not more than the {_plain(burn.amount)} {burn.currency} there is now.",
+                f"That is not more than the {phrases.plain(burn.amount)} {burn.currency} there is now.",
                 field="amount",
             )
         for pending in queries.requests(session, budget.id, pending_only=True):
             if pending.id == replacing:
                 continue
             raise InvalidInput(
-                f"{pending.requester} has already asked to raise this budget to {_plain(Decimal(pending.facts['new']))} "
+                f"{pending.requester} has already asked to raise this budget to {phrases.plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
                 field="amount",
             )
@@ -269,17 +269,17 @@ class BudgetIncrease:
         burn = service.burn_of(session, budget, policy=policy, now=now)
         stands = burn.span.first.isoformat() if burn is not None else "over"
         mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
-        told = _difference_words(facts, difference)
+        told = phrases.difference_words(facts, difference)
         left = burn.amount if burn is not None else difference[2]
-        keep = f"Keep {_plain(left)} {facts['currency']}" if left else "Withdraw"
+        keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
         wanted = asking.wanted(burn, facts)
         if burn is None or wanted is None:
             return Moved(told, mark, keep=keep)
         return Moved(
             told,
             mark,
-            again=f"Ask for {_plain(wanted)} {burn.currency}",
-            asks=_asks(
+            again=f"Ask for {phrases.plain(wanted)} {burn.currency}",
+            asks=phrases.asks(
                 burn.period_words,
                 facts["scope"],
                 burn.currency,
@@ -343,7 +343,10 @@ class BudgetIncrease:
         )
         if burn is not None:
             detail.append(
-                ("Spent so far", f"{_plain(burn.spent)} {currency} {burn.basis} cost")
+                (
+                    "Spent so far",
+                    f"{phrases.plain(burn.spent)} {currency} {burn.basis} cost",
+                )
             )
             if burn.data_through is not None:
                 detail.append(
@@ -352,14 +355,16 @@ class BudgetIncrease:
         detail.append(("Basis", CostBasis(facts["basis"]).value))
         return Words(
             project=name,
-            asks=_asks(facts["period"], facts["scope"], currency, new - old, shown),
-            stays=f"the budget stays at {_plain(old if stands is None else stands)} {currency}",
-            done=f"{which} for {name} is now {_plain(new)} {currency}"
-            + (since if len(shown) < 2 else _later(shown, new - old, currency)),
+            asks=phrases.asks(
+                facts["period"], facts["scope"], currency, new - old, shown
+            ),
+            stays=f"the budget stays at {phrases.plain(old if stands is None else stands)} {currency}",
+            done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
+            + (since if len(shown) < 2 else phrases.later(shown, new - old, currency)),
             facts=tuple(detail),
-            undone=f"{which} for {name} is back at {_plain(old)} {currency}{since}"
+            undone=f"{which} for {name} is back at {phrases.plain(old)} {currency}{since}"
             if stands in (old, new, None) and len(shown) < 2
-            else f"{which} for {name} is without these {_plain(new - old)} {currency} again{since}",
+            else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
         )
 
 
@@ -414,46 +419,6 @@ def _follow(session: Session, budget: Budget, *, policy: Policy, now: datetime) 
     alerts.refresh_cards(session, budget.id, now=now)
 
 
-def _difference_words(
-    facts: dict[str, Any], difference: tuple[date, Decimal | None, Decimal | None]
-) -> str:
-    day, before, after = difference
-    currency = facts["currency"]
-    is_first = day.isoformat() == facts["period_start"]
-    which = f"{facts['period']}'s budget"
-    if not is_first:
-        which = f"from {wording.day(day)} on, the budget"
-    was = f"{_plain(before)} {currency}" if before is not None else "not set"
-    stands = f"is {_plain(after)} {currency} now" if after is not None else "ends"
-    return f"{which[:1].upper()}{which[1:]} {stands}; it was {was} when this was asked"
-
-
-def _asks(
-    period: str, scope: str, currency: str, more: Decimal, shown: Sequence[Piece]
-) -> str:
-    """`raise January's budget, and from then on: 1,000 → 1,200 EUR (+20 %)`; months with another amount are told too."""
-    old = shown[0].amount if shown else Decimal(0)
-    change = f"{_plain(old)} → {_plain(old + more)} {currency} (+{_share(old, more)})"
-    if len(shown) < 2:
-        since = "" if scope == "period" else ", and from then on"
-        return f"raise {period}'s budget{since}: {change}"
-    return f"raise {period}'s budget: {change}{_later(shown, more, currency, with_old=True)}"
-
-
-def _later(
-    shown: Sequence[Piece], more: Decimal, currency: str, *, with_old: bool = False
-) -> str:
-    """`, and from 1 Feb on 1,000 → 1,100 EUR`: months that have another amount than the first."""
-    told = []
-    for piece in shown[1:3]:
-        amount = f"{_plain(piece.amount + more)} {currency}"
-        if with_old:
-            amount = f"{_plain(piece.amount)} → {amount}"
-        told.append(f"from {wording.day(piece.first)} on {amount}")
-    rest = ", and later months by as much" if len(shown) > 3 else ""
-    return f", and {', '.join(told)}{rest}"
-
-
 def _conditions(
     current: Decimal, new: Decimal, currency: str, scope: str, project: Project
 ) -> Facts:
@@ -475,19 +440,6 @@ def _people(budget: Budget, project: Project) -> dict[str, str | None]:
         "sponsor": project.sponsor_id,
         "manager": project.manager_id,
     }
-
-
-def _plain(amount: Decimal) -> str:
-    """An amount as people read it: grouped, with decimals only where there are any."""
-    if amount == amount.to_integral_value():
-        return f"{amount:,.0f}"
-    places = 2 if abs(amount) >= 1 else min(18, 2 - amount.adjusted())
-    return f"{amount:,.{places}f}"
-
-
-def _share(old: Decimal, more: Decimal) -> str:
-    share = more * 100 / old if old else Decimal(100)
-    return f"{share:,.0f} %" if share >= 1 else "less than 1 %"
 
 
 BUDGET_INCREASE = BudgetIncrease()
