@@ -371,7 +371,7 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
         with yard.db.read() as session:
             return [
                 (one.model.key, one.why)
-                for one in reads.needing(
+                for one in needs.needing(
                     session, yard.actor(who), policy=yard.policy, now=yard.now
                 )
             ]

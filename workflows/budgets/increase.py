@@ -187,7 +187,17 @@ class BudgetIncrease:
         if facts["scope"] == "onwards":
             raised[-1] = Piece(raised[-1].first, None, raised[-1].amount)
         before = [piece.amount for piece in current]
-        _revise(session, actor, budget, approval_id, facts, before, raised, "budget.raised", now)  # fmt: skip
+        _revise(
+            session,
+            actor,
+            budget,
+            approval_id,
+            facts,
+            before,
+            raised,
+            "budget.raised",
+            now,
+        )
         _follow(session, budget, policy=policy, now=now)
 
     def close(
@@ -245,7 +255,17 @@ class BudgetIncrease:
             return
         more = Decimal(facts["new"]) - Decimal(facts["old"])
         before = [piece.amount + more for piece in left]
-        _revise(session, actor, budget, approval_id, facts, before, left, "budget.put_back", now)  # fmt: skip
+        _revise(
+            session,
+            actor,
+            budget,
+            approval_id,
+            facts,
+            before,
+            left,
+            "budget.put_back",
+            now,
+        )
         _follow(session, budget, policy=policy, now=now)
 
     def moved(

@@ -46,10 +46,6 @@ class Piece:
     amount: Decimal
 
 
-LENGTHS = {Period.MONTH: 1, Period.QUARTER: 3, Period.FISCAL_YEAR: 12}
-"""The months of a round that recurs."""
-
-
 def _months_on(first: date, months: int) -> date:
     index = first.year * 12 + first.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
@@ -66,7 +62,7 @@ def span_on(
     if period is Period.FIXED:
         last = ends or starts
         return Span(starts, last) if starts <= day <= last else None
-    length = LENGTHS[period]
+    length = _length(period)
     back = (day.month - fiscal_month) % 12 % length if length > 1 else 0
     first = _months_on(day.replace(day=1), -back)
     span = Span(first, _months_on(first, length) - timedelta(days=1))
@@ -129,8 +125,8 @@ def rounds_from(
     days += [amount.valid_until for amount in amounts if amount.valid_until is not None]
     current = span
     while current.first <= max(days):
-        first = _months_on(current.first, LENGTHS[period])
-        current = Span(first, _months_on(first, LENGTHS[period]) - timedelta(days=1))
+        first = _months_on(current.first, _length(period))
+        current = Span(first, _months_on(first, _length(period)) - timedelta(days=1))
         if ends is not None and current.last > ends:
             return
         yield current
@@ -140,7 +136,7 @@ def _last_day(period: Period, span: Span, ends: date | None) -> date | None:
     """The last day of the last round of a budget, in the rhythm of `span`; None where it goes on."""
     if ends is None:
         return None
-    length = LENGTHS[period]
+    length = _length(period)
     rounds = _months_between(span.first, ends + timedelta(days=1)) // length
     return _months_on(span.first, max(rounds, 1) * length) - timedelta(days=1)
 
@@ -337,3 +333,16 @@ def likely(
         spent + median(last) * left,
     )
     return Likely(min(estimates), max(estimates))
+
+
+def _length(period: Period) -> int:
+    """Months of a round. Raises ValueError for a period without rounds."""
+    match period:
+        case Period.MONTH:
+            return 1
+        case Period.QUARTER:
+            return 3
+        case Period.FISCAL_YEAR:
+            return 12
+        case Period.FIXED:
+            raise ValueError("a fixed period has no rounds")

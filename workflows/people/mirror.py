@@ -311,9 +311,8 @@ def upsert_groups(
             _doubt(row, read_at)
             continue
         _note(row, seen.updated, read_at, heard_at)
-        named = (row.handle, row.is_disabled)
         changed = apply(row, values_of(seen, _GROUP))
-        is_other = is_other or named != (row.handle, row.is_disabled)
+        is_other = is_other or changed
         if seen.members is not None:
             members = {ids[member] for member in seen.members if member in ids}
             before = queries.list_member_ids(session, row.id)

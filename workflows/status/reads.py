@@ -16,7 +16,7 @@ from workflows.actors import Actor, ActorKind
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
 from workflows.errors import NotFound
-from workflows.inventory import reads as inventory
+from workflows.inventory import needs
 from workflows.maturity import advice
 from workflows.maturity import service as maturity
 from workflows.milestones import reads as milestone_reads
@@ -81,7 +81,7 @@ def summary(
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
         due=len(milestones.due_for(session, actor, policy=policy, now=now)),
-        models=len(inventory.needing(session, actor, policy=policy, now=now)),
+        models=len(needs.needing(session, actor, policy=policy, now=now)),
         has_check_in=maturity.open_invitation(session, actor, policy=policy)
         is not None,
         asked=len(pending),
@@ -126,7 +126,7 @@ def home(
             HOME_SIZES[DUE],
         ),
         today=milestone_reads.today_of(policy, now),
-        models=inventory.needing(session, actor, policy=policy, now=now),
+        models=needs.needing(session, actor, policy=policy, now=now),
         check_in=maturity.open_invitation(session, actor, policy=policy),
         asked=cards(asked, ASKED),
         pending=len(pending),
