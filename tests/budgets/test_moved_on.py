@@ -72,9 +72,14 @@ def lapse(money: Money, approval_id: int) -> None:
             session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now
         )
         BUDGET_INCREASE.lapse(
-            session, SYSTEM, approval_id, row.subject_id, row.facts,
-            policy=money.policy, now=money.now,
-        )  # fmt: skip
+            session,
+            SYSTEM,
+            approval_id,
+            row.subject_id,
+            row.facts,
+            policy=money.policy,
+            now=money.now,
+        )
 
 
 def asked_of(money: Money, approval_id: int) -> tuple[str, str]:
@@ -301,11 +306,14 @@ def test_every_raise_of_one_round_counts_in_exactly_one() -> None:
         raised = Amount(2, Decimal(1300), old.first, old.last)
         spans = {
             rules.span_on(
-                period, date.min, None, old.first + timedelta(days=days),
+                period,
+                date.min,
+                None,
+                old.first + timedelta(days=days),
                 fiscal_month=after,
             )
             for days in range(-400, 800, 28)
-        }  # fmt: skip
+        }
         assert sum(rules.counts(raised, span) for span in spans if span) == 1
 
 
@@ -379,7 +387,9 @@ class Walk:
     def wait(self) -> None:
         if self.at < ROUNDS - 7:
             self.at += 1
-            self.money.now = datetime(2026 + self.at // 12, self.at % 12 + 1, 5, 9, tzinfo=UTC)  # fmt: skip
+            self.money.now = datetime(
+                2026 + self.at // 12, self.at % 12 + 1, 5, 9, tzinfo=UTC
+            )
 
     def load(self) -> None:
         amount = Decimal(self.chance.randrange(1, 5) * 1000)
@@ -398,9 +408,11 @@ class Walk:
         more = Decimal(self.chance.randrange(1, 9) * 100)
         with self.money.db.read() as session:
             burn = service.burn_of(
-                session, session.get_one(Budget, 1),
-                policy=self.money.policy, now=self.money.now,
-            )  # fmt: skip
+                session,
+                session.get_one(Budget, 1),
+                policy=self.money.policy,
+                now=self.money.now,
+            )
         assert burn is not None
         self.money.now += timedelta(seconds=1)
         id_ = ask(self.money, str(burn.amount + more), scope, burn.revision)

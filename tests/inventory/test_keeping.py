@@ -367,7 +367,7 @@ def test_in_use_after_its_approval_ended_is_a_finding_and_a_review(yard: Yard) -
 
 
 def test_home_shows_who_is_needed(yard: Yard) -> None:
-    def needs(who: str) -> list[tuple[str, str]]:
+    def waits(who: str) -> list[tuple[str, str]]:
         with yard.db.read() as session:
             return [
                 (one.model.key, one.why)
@@ -378,16 +378,16 @@ def test_home_shows_who_is_needed(yard: Yard) -> None:
 
     model = yard.model()
     yard.in_validation(model)
-    assert needs(VAL) == [("fraud", "validation")]
-    assert needs(OLA) == []
+    assert waits(VAL) == [("fraud", "validation")]
+    assert waits(OLA) == []
     finding = yard.find(RISK, model)
-    assert needs(OLA) == [("fraud", "finding")]
+    assert waits(OLA) == [("fraud", "finding")]
     yard.settle(RISK, finding, "accept", until=TODAY + timedelta(days=9))
-    assert needs(OLA) == []
+    assert waits(OLA) == []
     used = yard.model("used")
     yard.in_use(used)
     yard.now += timedelta(days=366)
-    assert ("used", "review") in needs(OLA)
+    assert ("used", "review") in waits(OLA)
 
 
 def test_who_has_a_part_in_a_model_sees_it_and_nobody_learns_of_others(

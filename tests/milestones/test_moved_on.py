@@ -56,9 +56,14 @@ def asked(team: Team) -> Team:
 def act(team: Team, by: str, form: Decide | AskAgain) -> None:
     with team.db.begin() as session:
         decisions.act(
-            session, actor(by), form,
-            policy=team.policy, policy_id=1, now=clock.now(session), org_key=ORG,
-        )  # fmt: skip
+            session,
+            actor(by),
+            form,
+            policy=team.policy,
+            policy_id=1,
+            now=clock.now(session),
+            org_key=ORG,
+        )
 
 
 def approve(team: Team, revision: int = 1) -> None:
