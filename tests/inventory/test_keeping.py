@@ -23,7 +23,7 @@ from tests.inventory.conftest import (
 )
 from workflows.actors import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
-from workflows.inventory import reads, reviews, service
+from workflows.inventory import needs, reads, reviews, service
 from workflows.inventory.forms import RegisterModel
 
 
