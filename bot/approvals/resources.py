@@ -88,7 +88,7 @@ class ApprovalTold(BaseModel):
     )
     changed: list[str] | None = Field(
         default=None,
-        description="What it rests on that is not as it was when it was asked, in words.",
+        description="What it rests on, or asks to change, that is not as it was when it was asked, in words.",
     )
     barred: list[str] | None = Field(
         default=None,
@@ -145,7 +145,7 @@ def told(
         asked=place.asked or None,
         question=place.question,
         known=place.known or None,
-        changed=list(card.changes) or None,
+        changed=[*card.changes, *([card.moved.told] if card.moved else [])] or None,
         barred=list(card.bars) or None,
         reason=card.reason,
         requested_by=Who(id=card.requester.id, name=card.requester.name),
