@@ -5,13 +5,15 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from storage.approvals.tables import Approval
-from storage.enums import Verdict
+from storage.enums import ApprovalState, Verdict
 from storage.people.tables import Person
 from tests.budgets.conftest import OLA, ORG, TIM, Money
 from workflows import clock, decisions, policy
 from workflows.actors import SYSTEM
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
+from workflows.audit import service as audit
 from workflows.budgets.forms import IncreaseBudget
+from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.policies import service as policies
 
 POLICY = """\
@@ -114,3 +116,26 @@ def approve(
 ) -> None:
     """Asked and approved."""
     decide(money, ask(money, amount, scope, revision))
+
+
+def lapse(money: Money, approval_id: int) -> None:
+    """A condition of the approval was not met in time."""
+    with money.db.begin() as session:
+        row = session.get_one(Approval, approval_id)
+        session.execute(
+            update(Approval)
+            .where(Approval.id == approval_id)
+            .values(state=ApprovalState.LAPSED.value)
+        )
+        audit.record(
+            session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now
+        )
+        BUDGET_INCREASE.lapse(
+            session,
+            SYSTEM,
+            approval_id,
+            row.subject_id,
+            row.facts,
+            policy=money.policy,
+            now=money.now,
+        )

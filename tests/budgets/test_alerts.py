@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from storage.budgets.tables import BudgetAlert
 from storage.delivery.tables import Outbox
+from tests.budgets.asking import ask, decide, lapse
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
 from workflows.actors import OPERATOR
 from workflows.budgets import alerts, intake, service
@@ -210,3 +211,14 @@ def test_two_that_look_at_once_tell_once(money: Money) -> None:
     other.join()
     assert (len(first), second) == (1, [0])
     assert len(posted(money)) == 2
+
+
+def test_what_is_over_the_amount_that_holds_again_is_told(money: Money) -> None:
+    money.budget()
+    money.costs(days(JANUARY, 20, "60"))
+    before = posted(money)
+    approval_id = ask(money, "2000")
+    decide(money, approval_id)
+    assert posted(money) == before, "a raise tells of no threshold"
+    lapse(money, approval_id)
+    assert len(posted(money)) == len(before) + 1, "1,200 of 1,000 is over again"

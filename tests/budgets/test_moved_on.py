@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from storage.approvals.tables import Approval
 from storage.audit.tables import AuditEntry
@@ -15,19 +15,18 @@ from storage.budgets import queries
 from storage.budgets.tables import Budget
 from storage.delivery.tables import Outbox, Timer
 from storage.digests import figures
-from storage.enums import ApprovalState, Period, Verdict
+from storage.enums import Period, Verdict
 from tests.budgets import asking
-from tests.budgets.asking import approve, ask, ask_again, decide, look
+from tests.budgets.asking import approve, ask, ask_again, decide, lapse, look
 from tests.budgets.conftest import Money
 from workflows import policy as policies
-from workflows.actors import SYSTEM
-from workflows.audit import service as audit
 from workflows.budgets import rules, service
 from workflows.budgets.increase import BUDGET_INCREASE
 from workflows.budgets.rules import Amount, Piece, Span
 from workflows.errors import GovernanceError, Stale
 from workflows.record.looking import Look
-from workflows.subjects import MOVED, SubjectMoved
+from workflows.resting import LOOK
+from workflows.subjects import SubjectMoved
 
 JANUARY_31 = datetime(2026, 1, 31, 9, tzinfo=UTC)
 FEBRUARY_1 = datetime(2026, 2, 1, 9, tzinfo=UTC)
@@ -57,29 +56,6 @@ def amounts_of(money: Money) -> list[Decimal]:
 def amount_of(money: Money, year: int, month: int) -> Decimal:
     """The same for one month."""
     return amounts_of(money)[(year - 2026) * 12 + month - 1]
-
-
-def lapse(money: Money, approval_id: int) -> None:
-    """A condition of the approval was not met in time."""
-    with money.db.begin() as session:
-        row = session.get_one(Approval, approval_id)
-        session.execute(
-            update(Approval)
-            .where(Approval.id == approval_id)
-            .values(state=ApprovalState.LAPSED.value)
-        )
-        audit.record(
-            session, SYSTEM, "approval.lapsed", ("approval", approval_id), now=money.now
-        )
-        BUDGET_INCREASE.lapse(
-            session,
-            SYSTEM,
-            approval_id,
-            row.subject_id,
-            row.facts,
-            policy=money.policy,
-            now=money.now,
-        )
 
 
 def asked_of(money: Money, approval_id: int) -> tuple[str, str]:
@@ -117,7 +93,7 @@ def test_the_requester_is_asked_once_and_what_they_say_is_asked_anew(
 ) -> None:
     approval_id = moved_on(money)
     with money.db.read() as session:
-        waiting = select(Timer.subject_id).where(Timer.kind == MOVED)
+        waiting = select(Timer.subject_id).where(Timer.kind == LOOK)
         assert list(session.execute(waiting).scalars()) == [str(approval_id)]
     stands = look(money, approval_id)
     look(money, approval_id)
@@ -125,7 +101,7 @@ def test_the_requester_is_asked_once_and_what_they_say_is_asked_anew(
         notes = session.execute(
             select(Outbox.notice).where(Outbox.kind == "approval.note")
         ).scalars()
-        assert [note["what"] for note in notes] == ["moved"]
+        assert [note["what"] for note in notes] == ["subject_moved"]
     ask_again(money, approval_id, stands)
     assert asked_of(money, approval_id) == (
         "raise February's budget, and from then on: 2,000 → 2,200 EUR (+10 %)",

@@ -42,7 +42,7 @@ POINTS = sorted(
     name
     for name in failpoints.NAMES
     if not name.startswith(
-        ("timer", "schedule", "backup", "restore", "costs", "budgets")
+        ("timer", "schedule", "backup", "restore", "costs", "budgets", "event")
     )
 )
 

@@ -18,7 +18,8 @@ from workflows.milestones import changes
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE
 from workflows.policies import service as policies
-from workflows.subjects import MOVED, SubjectMoved
+from workflows.resting import LOOK
+from workflows.subjects import SubjectMoved
 
 FIRST, ASKED = date(2026, 2, 2), date(2026, 2, 9)
 
@@ -95,7 +96,7 @@ def test_an_approval_does_not_bring_a_milestone_forward(asked: Team) -> None:
     assert due(asked) == date(2026, 3, 2)
     with asked.db.read() as session:
         waiting = select(Timer.subject_id).where(
-            Timer.kind == MOVED, Timer.state == "due"
+            Timer.kind == LOOK, Timer.state == "due"
         )
         assert list(session.execute(waiting).scalars()) == ["1"]
     asked.tick()

@@ -38,12 +38,14 @@ def evaluate(
     session: Session,
     *,
     policy: Policy,
-    org_key: str,
+    org_key: str | None,
     now: datetime,
     budgets: Collection[Budget] | None = None,
     silent: bool = False,
 ) -> list[Crossing]:
     """Look at every open round (or those of `budgets`) and tell each threshold that was newly crossed.
+
+    Without `org_key` the organisation is that of whom the budgets belong to.
 
     Several thresholds at once make one message, for the highest; the lower ones are recorded. Only rounds that are
     open now speak. Nothing is told, only recorded and reported, when `silent`, and for a budget whose first cost
@@ -257,7 +259,7 @@ def _cross(
     news: _News,
     *,
     policy: Policy,
-    org_key: str,
+    org_key: str | None,
     now: datetime,
     silent: bool,
 ) -> list[Crossing]:
@@ -367,7 +369,7 @@ class _Around:
 
     @classmethod
     def of(
-        cls, session: Session, news: _News, burns: list[Burn], org_key: str
+        cls, session: Session, news: _News, burns: list[Burn], org_key: str | None
     ) -> "_Around":
         projects = queries.projects_by_id(session, [burn.project_id for burn in burns])
         owners = {
@@ -376,18 +378,18 @@ class _Around:
             for burn in burns
         }
         people = queries.people_by_id(session, [id_ for id_ in owners.values() if id_])
+        if org_key is None:
+            org_key = next((person.org_key for person in people.values()), "")
         channels = [project.channel for project in projects.values() if project.channel]
         open_ = queries.open_channels(session, org_key, channels)
         places = {}
         for burn in burns:
             owner = people.get(owners[burn.budget_id] or "")
             channel = projects[burn.project_id].channel
-            # Whoever changes a budget by a decision knows no organisation: it is that of whom it belongs to.
-            whose = org_key or (owner.org_key if owner is not None else "")
             places[burn.budget_id] = telling.Places(
-                Destination.channel(whose, channel) if whose and channel else None,
-                Destination.person(whose, owner.slack_id)
-                if whose and owner is not None and owner.slack_id
+                Destination.channel(org_key, channel) if org_key and channel else None,
+                Destination.person(org_key, owner.slack_id)
+                if org_key and owner is not None and owner.slack_id
                 else None,
                 owner.id if owner is not None else "",
                 channel in open_,

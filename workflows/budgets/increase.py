@@ -227,7 +227,7 @@ class BudgetIncrease:
         now: datetime,
     ) -> None:
         """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
-        since keep that, and what other approvals added stays."""
+        since keep that, and what other approvals added stays. What is over the amount that holds again is told."""
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             return
@@ -266,7 +266,7 @@ class BudgetIncrease:
             "budget.put_back",
             now,
         )
-        _follow(session, budget, policy=policy, now=now)
+        _follow(session, budget, policy=policy, now=now, speaks=True)
 
     def moved(
         self,
@@ -431,10 +431,22 @@ def _revise(
     session.flush()
 
 
-def _follow(session: Session, budget: Budget, *, policy: Policy, now: datetime) -> None:
+def _follow(
+    session: Session,
+    budget: Budget,
+    *,
+    policy: Policy,
+    now: datetime,
+    speaks: bool = False,
+) -> None:
     resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
     alerts.evaluate(
-        session, policy=policy, org_key="", now=now, budgets=[budget], silent=True
+        session,
+        policy=policy,
+        org_key=None,
+        now=now,
+        budgets=[budget],
+        silent=not speaks,
     )
     alerts.refresh_cards(session, budget.id, now=now)
 
