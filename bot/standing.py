@@ -54,8 +54,9 @@ CLICKS = _table({
         registry.accept
         """,
     Rests.REQUEST: """
-        approvals.answer approvals.approve approvals.approve_with approvals.break_glass approvals.claim
-        approvals.confirm approvals.details approvals.more approvals.reject approvals.review_right
+        approvals.answer approvals.approve approvals.approve_with approvals.ask_again approvals.break_glass
+        approvals.claim approvals.confirm approvals.details approvals.keep approvals.more approvals.reject
+        approvals.review_right
         approvals.review_wrong approvals.several approvals.take_back approvals.unask approvals.unconfirmed
         approvals.withdraw
         """,

@@ -310,7 +310,7 @@ TELL_NOTHING: dict[str, str] = {
     "click maturity.single": "the policy names no assessors",
     **dict.fromkeys(
         (
-            "click maturity.plan", "click maturity.start", "click maturity.targets", "submission maturity.keep_plan",
+            "click maturity.plan", "click maturity.start", "submission maturity.keep_plan",
             "submission maturity.keep_targets",
         ),
         "it is for leaders alone, who may name any unit",
