@@ -155,7 +155,7 @@ def test_an_approval_that_was_changed_is_stated_by_nobody(api: Api, sql: str) ->
 def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(
     api: Api,
 ) -> None:
-    """mlgov itself then goes on by what stands in the tables, and seals it: what led to it is told all the same."""
+    """What is asked is read again before every verdict: the stage that the policy demands is asked all the same."""
     pipeline = api.token()
     number = api.ask(pipeline).json()["id"]
     meddle(
@@ -164,12 +164,10 @@ def test_a_stage_that_was_taken_out_before_the_last_click_approves_nothing(
         number=number,
     )
     person_approves(api, number, OLA)
-    for path in (f"/approvals/{number}", f"/approvals/{number}/statement"):
-        assert api.get(path, pipeline).status_code == 409
+    standing = api.get(f"/approvals/{number}", pipeline).json()
+    assert standing["state"] == "pending"
+    assert [stage["state"] for stage in standing["stages"]] == ["passed", "asked"]
     assert statements(api) == 0
-    api.office.settle()
-    (alarm,) = alarms(api, "C0ADMIN")
-    assert "it has 1 stage in the database, and 2 on the ledger" in alarm
 
 
 def person_approves(api: Api, number: int, *who: str) -> None:
