@@ -18,7 +18,7 @@ from storage.money import money_text
 from workflows.budgets import intake
 from workflows.budgets.records import CostReport
 from workflows.budgets.sources import Deliverer
-from workflows.budgets.twice import Answer
+from workflows.budgets.twice import Choice
 from workflows.errors import InvalidInput, NotAllowed
 
 
@@ -82,7 +82,7 @@ def _load(deps: Deps, delivery: Delivery, caller: Caller) -> CostsTaken:
         now=now,
         replace_period=delivery.replace_period,
         by=Deliverer(caller.token.name, bound),
-        answer=Answer(delivery.separate, delivery.instead_of),
+        answer=Choice(delivery.separate, delivery.instead_of),
         probe=failpoints.hit,
     )
     taken = _taken(report)

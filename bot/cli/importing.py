@@ -189,7 +189,7 @@ def costs(
     from workflows import clock
     from workflows.actors import OPERATOR
     from workflows.budgets import intake, loading
-    from workflows.budgets.twice import Answer
+    from workflows.budgets.twice import Choice
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 
@@ -218,7 +218,7 @@ def costs(
                     replace_period=replace_period,
                     skip_bad_rows=skip_bad_rows,
                     dry_run=dry_run,
-                    answer=Answer(separate, tuple(instead_of or ())),
+                    answer=Choice(separate, tuple(instead_of or ())),
                     probe=failpoints.hit,
                 )
             except GovernanceError as error:

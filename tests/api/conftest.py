@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Api:
 
     office: Office
     http: httpx.Client
+    kept: dict[tuple[str, timedelta], str] = field(default_factory=dict)
+    """People's own tokens: nobody has more than ten."""
 
     def token(
         self,
@@ -78,14 +80,18 @@ class Api:
         return secret
 
     def personal(self, slack_id: str, lasts: timedelta = timedelta(days=30)) -> str:
-        """A person's own token."""
+        """A person's own token, the same again for who asks again."""
+        if (slack_id, lasts) in self.kept:
+            return self.kept[slack_id, lasts]
         deps = self.office.bot.deps
         with deps.db.begin() as session:
             met = people.actor_by_slack_id(session, deps.team.org_key, slack_id)
             assert met is not None
-            return tokens.create_personal(
+            secret, _ = tokens.create_personal(
                 session, met[0], lasts=lasts, now=deps.now(session)
-            )[0]
+            )
+        self.kept[slack_id, lasts] = secret
+        return secret
 
     def get(self, path: str, token: str | None = None, **more: Any) -> httpx.Response:
         return self.http.get(f"/api/v1{path}", headers=bearer(token), **more)

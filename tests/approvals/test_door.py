@@ -45,6 +45,8 @@ BY_ITSELF = {
     "endings.pass_by_rule": "the policy lets a new request pass",
     "escalating.escalate": "a timer of mlgov's own",
     "service.expire": "a timer of mlgov's own",
+    "passable.look": "whoever could decide has left",
+    "moved.look": "what a request asks to change was changed",
     "looking.look_again": "the record changed under a request that waits",
     "rereading.keep": "part of a decision, and of looking again",
     "conditions.fell_due": "a timer of mlgov's own",

@@ -14,7 +14,7 @@ from workflows.actors import OPERATOR
 from workflows.budgets import costs, intake
 from workflows.budgets.forms import BudgetRow, SummaryForm
 from workflows.budgets.records import CostReport
-from workflows.budgets.twice import Answer
+from workflows.budgets.twice import Choice
 from workflows.errors import InvalidInput
 from workflows.projects.forms import ProjectRow
 from workflows.sources import focus
@@ -27,18 +27,15 @@ def load(
     money: Money,
     tmp_path: Path,
     *rows: dict[str, str],
-    answer: Answer | None = None,
+    answer: Choice | None = None,
     held: bool = False,
 ) -> CostReport:
     """One delivery; `held` as one that came over HTTP."""
     bill = write(tmp_path / "bill.csv", list(rows))
     options = ReadOptions(tag_keys=money.policy.costs.tag_keys)
-    with (
-        focus.read([bill], options=options) as read,
-        money.db.begin(patient=True) as session,
-    ):
+    with focus.read([bill], options=options) as read:
         return intake.take_costs(
-            session,
+            money.db,
             OPERATOR,
             HeldRead.of(read) if held else read,
             policy=money.policy,
@@ -96,7 +93,7 @@ def test_a_mended_provider_is_asked_about(money: Money, tmp_path: Path) -> None:
         "one's place, give --instead-of 'Amazom/42'; if both are right, give --separate.",
     )
     assert total(money) == 100
-    mended = load(money, tmp_path, *rows, answer=Answer(instead_of=("Amazom/42",)))
+    mended = load(money, tmp_path, *rows, answer=Choice(instead_of=("Amazom/42",)))
     assert [(one.source, one.what) for one in mended.periods] == [
         ("AWS/42", "replaced"),
         ("Amazom/42", "dropped"),
@@ -115,7 +112,7 @@ def test_a_second_source_with_the_same_days_is_asked_about_once(
     assert "of the same sub-accounts and days" in asked.refused[0]
     assert total(money) == 100
     assert (
-        load(money, tmp_path, other, answer=Answer(separate=True), held=held).refused
+        load(money, tmp_path, other, answer=Choice(separate=True), held=held).refused
         == ()
     )
     october = {
@@ -135,7 +132,7 @@ def test_other_days_or_accounts_are_no_second_source(
     assert load(money, tmp_path, row(**other, SubAccountId="a-2")).refused == ()
     other["ProviderName"] = "Stormy"
     later = row(**other, ChargePeriodStart="2024-09-19T00:00:00Z")
-    assert load(money, tmp_path, later, answer=Answer(separate=True)).refused == ()
+    assert load(money, tmp_path, later, answer=Choice(separate=True)).refused == ()
     other["BillingAccountId"] = "8"
     nobody = row(**other, SubAccountId="")
     assert load(money, tmp_path, nobody).refused == ()
@@ -147,7 +144,7 @@ def test_a_place_can_be_taken_only_of_what_is_there(
     load(money, tmp_path, row())
     for source in ("gone", "AWS/42"):
         with pytest.raises(InvalidInput):
-            load(money, tmp_path, row(), answer=Answer(instead_of=(source,)))
+            load(money, tmp_path, row(), answer=Choice(instead_of=(source,)))
 
 
 def test_an_account_is_found_in_another_spelling(money: Money, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage import ledger, runtime
 from storage.db import Database
 from storage.delivery.tables import Gate, Lane, Message, Outbox, Runtime
-from storage.people import moving, queries
+from storage.people import aliases, moving, queries
 from storage.people.tables import Channel, Person, SlackAlias, UserGroup
 from workflows import outbox
 from workflows.actors import OPERATOR, Actor, ActorKind
@@ -417,7 +417,7 @@ def test_who_is_erased_after_the_move_stays_away_by_either_id(
         assert {"org_key": E, "slack_id": ANA} in exported["other_slack_ids"]
     erase(database, ids[ANA])
     with database.read() as session:
-        assert queries.list_slack_ids(session, ids[ANA]) == set()
+        assert aliases.list_slack_ids(session, ids[ANA]) == set()
     with database.begin() as session:
         read(session, seen(told_as, E, is_deactivated=True))
     assert by(database, told_as) is None

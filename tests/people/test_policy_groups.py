@@ -10,7 +10,7 @@ from storage.db import Database
 from storage.delivery.tables import Outbox
 from storage.people import readings
 from storage.people.tables import Person
-from workflows import handles, policy, visibility
+from workflows import clock, handles, policy, visibility
 from workflows.actors import OPERATOR
 from workflows.handles import Fault
 from workflows.maturity import invitees
@@ -40,7 +40,7 @@ def see(database: Database, *groups: GroupSeen, everything: bool = False) -> Non
             session,
             groups,
             org_key=ORG,
-            read_at=NOW if everything else None,
+            read_at=clock.real_now(session) if everything else None,
             now=NOW,
             is_everything=everything,
         )

@@ -137,6 +137,7 @@ def test_groups_bring_no_leaver_back(database: Database) -> None:
         )
     assert traces(database) == []
     with database.begin() as session:
+        asked_at = real_now(session)
         people.upsert_groups(session, [group], org_key=ORG, read_at=asked_at, now=NOW)
         assert session.execute(select(UserGroup.refreshed_at)).scalar_one() is not None
         read(session, seen())

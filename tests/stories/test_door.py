@@ -189,7 +189,6 @@ def test_who_left_the_group_or_the_company_breaks_no_glass_and_reviews_none(
     assert "was right" not in str(fay.messages("C0GOV")[-1].blocks[:-1])
     assert refusals(office) == [
         ("approval.break_glass.refused", "not_named"),
-        ("approval.break_glass.refused", "deactivated"),
         ("approval.review.refused", "not_entitled"),
     ]
 

@@ -21,7 +21,7 @@ from workflows.budgets.loading import Delivery, Refusal
 from workflows.budgets.notices import LoadRefused
 from workflows.budgets.records import CostReport, Crossing, LoadedPeriod
 from workflows.budgets.sources import Deliverer, StandingLoad
-from workflows.budgets.twice import Answer
+from workflows.budgets.twice import Choice
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, post
 from workflows.policy import Policy
@@ -41,7 +41,7 @@ def take_costs(
     skip_bad_rows: bool = False,
     dry_run: bool = False,
     by: Deliverer | None = None,
-    answer: Answer | None = None,
+    answer: Choice | None = None,
     probe: Callable[[str], None] = lambda name: None,
 ) -> CostReport:
     """Load cost files and look at every budget. Nothing is written when any row is bad, unless those may be skipped.
@@ -79,7 +79,7 @@ def take_costs(
         )
     with database.read(within=PATIENT_MS / 1000) as session:
         read = twice.settled(session, read)
-    beside = _Beside(actor, read, answer or Answer(), by, now)
+    beside = _Beside(actor, read, answer or Choice(), by, now)
     delivery = Delivery(
         actor,
         read,
@@ -140,7 +140,7 @@ class _Beside:
         self,
         actor: Actor,
         read: CostRead,
-        answer: Answer,
+        answer: Choice,
         by: Deliverer | None,
         now: datetime,
     ) -> None:

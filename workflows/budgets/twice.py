@@ -29,7 +29,7 @@ KEYS_COMPARED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Choice:
     """What was answered to the question whether two sources are one."""
 
     separate: bool = False
@@ -109,7 +109,7 @@ def settled(session: Session, read: CostRead) -> CostRead:
 
 
 def unsettled(
-    session: Session, read: CostRead, answer: Answer
+    session: Session, read: CostRead, answer: Choice
 ) -> list[tuple[str, CostLoad, str]]:
     """What would count twice, for all one can see: a month of the same billing account, or of the same sub-accounts and
     days, that stands under another name and isn't part of this read. What was answered before isn't asked again.
@@ -230,7 +230,7 @@ def _sharing(
                 yield source, load
 
 
-def displaced(session: Session, read: CostRead, answer: Answer) -> list[CostLoad]:
+def displaced(session: Session, read: CostRead, answer: Choice) -> list[CostLoad]:
     """The loads that a delivery takes the place of. Raises InvalidInput for a source that isn't there or comes along."""
     periods = {period.billing_period for period in read.periods}
     names = {period.source for period in read.periods}
