@@ -28,7 +28,13 @@ from workflows import decisions
 from workflows.actors import Actor
 from workflows.approvals import standing_in
 from workflows.approvals.absences import Away
-from workflows.approvals.forms import BreakGlass, Decide, HandOver, SubmitRequest
+from workflows.approvals.forms import (
+    BreakGlass,
+    Decide,
+    HandOver,
+    SubmitRequest,
+    Withdraw,
+)
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import GovernanceError
 from workflows.people import service as people
@@ -143,6 +149,7 @@ class Machine:
                 slack.users[who] = replace(user, **change)
             case "told":
                 slack.update_user(who, **change)
+                self.heard()
             case _:
                 self.away[who] = replace(user, deleted=False, is_restricted=False)
                 slack.remove_user(who)
@@ -157,6 +164,11 @@ class Machine:
             slack.usergroups[group.id] = replace(group, user_ids=members)
         else:
             slack.set_usergroup_members(group.id, members)
+            self.heard()
+
+    def heard(self) -> None:
+        """What Slack told has reached mlgov."""
+        assert self.office.sandbox.wait_idle(60)
 
     def everybody_is_back(self) -> None:
         """So that not all of the history is refusals."""
@@ -187,6 +199,19 @@ class Machine:
         assert result is not None
 
     # --- what people do
+
+    def somebody(self, *usual: str, handle: str) -> str:
+        """Those who mostly act, those who are in the group by which they would, or anybody."""
+        members = self.office.sandbox.world.usergroups[self.meant[handle]].user_ids
+        return self.chance.choice([*usual, *usual, *members, *self.everybody])
+
+    def something_changes(self, who: str, handle: str) -> None:
+        """Now and then whoever acts has just left, or the group by which they do has changed."""
+        match self.chance.choice(["nothing", "nothing", "they", "group"]):
+            case "they":
+                self.person_changes(who)
+            case "group":
+                self.group_changes(self.meant[handle])
 
     def asked(self, stage: int) -> list[str]:
         """Who decides in it while nothing has changed, and who may stand in for them."""
@@ -238,15 +263,15 @@ class Machine:
         self.asked_of[id_] = group_id
         return opened
 
-    def decides(self) -> None:
+    def decides(self, who: str | None = None) -> None:
         try:
             approval, revision, stage = self.opened()
         except (GovernanceError, DatabaseBusy):
             self.everybody_is_back()
             return
-        who = self.chance.choice(
-            [*self.asked(stage), *self.asked(stage), *self.everybody]
-        )
+        if who is None:
+            who = self.somebody(*self.asked(stage), handle="finance")
+            self.something_changes(self.chance.choice([who, OLA, FAY]), "finance")
         self.time_passes()
         try:
             door.act(
@@ -343,7 +368,8 @@ class Machine:
         except (GovernanceError, DatabaseBusy):
             return
         giver = self.chance.choice(self.asked(stage))
-        taker = self.chance.choice([XEN, XEN, YAN, YAN, FAY, TIM])
+        taker = self.somebody(XEN, YAN, FAY, TIM, handle="helpers")
+        self.something_changes(self.chance.choice([giver, taker]), "helpers")
         self.time_passes()
         try:
             door.act(
@@ -369,6 +395,27 @@ class Machine:
         self.handovers += [
             Handover(approval, stage, who, taker, helpers) for who in sorted(givers)
         ]
+
+    def withdraws(self, who: str | None = None) -> None:
+        """Who asked takes it back; others try."""
+        try:
+            approval, revision, _ = self.opened()
+        except (GovernanceError, DatabaseBusy):
+            return
+        who = who or self.somebody(TIM, handle="finance")
+        self.time_passes()
+        try:
+            door.act(
+                self.office.bot.deps,
+                self.actor(who),
+                Withdraw(approval_id=approval, revision=revision),
+                None,
+            )
+        except (GovernanceError, DatabaseBusy):
+            return
+        self.done["withdrawn"] += 1
+        assert who == TIM
+        assert self.is_member(TIM)
 
     def goes_away(self) -> None:
         who = self.chance.choice([OLA, FAY, FRED])
@@ -401,7 +448,8 @@ class Machine:
             approval, revision, _ = self.opened()
         except (GovernanceError, DatabaseBusy):
             return
-        who = self.chance.choice([ADA, *self.everybody])
+        who = self.somebody(ADA, handle="mlgov-admins")
+        self.something_changes(who, "mlgov-admins")
         self.time_passes()
         try:
             door.act(
@@ -419,9 +467,8 @@ class Machine:
         assert self.is_in(who, self.group("mlgov-admins")), who
 
     def accepts_the_registry(self) -> None:
-        who = self.chance.choice([FRED, FRED, *self.everybody])
-        if self.chance.random() < 0.5:
-            self.group_changes(self.meant["model-risk"])
+        who = self.somebody(FRED, handle="model-risk")
+        self.something_changes(who, "model-risk")
         self.time_passes()
         before = self.accepted()
         self.office.bot.edge.click(
@@ -446,9 +493,8 @@ class Machine:
             ).scalar_one()
 
     def looks(self) -> None:
-        who = self.chance.choice([OLA, TIM, *self.everybody])
-        if self.chance.random() < 0.5:
-            self.person_changes(who)
+        who = self.somebody(OLA, TIM, handle="leaders")
+        self.something_changes(who, "leaders")
         self.time_passes()
         answer = self.office.bot.edge.command(
             {
