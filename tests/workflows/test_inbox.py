@@ -51,7 +51,7 @@ def test_only_what_cannot_come_again_is_forgotten(database: Database) -> None:
         session.execute(
             update(Inbox).where(Inbox.event_key == "old").values(received_at=past)
         )
-        inbox.purge(session)
+        inbox.purge(session, most=10)
         assert (
             session.execute(select(func.count()).select_from(Inbox)).scalar_one() == 1
         )
