@@ -127,19 +127,38 @@ def first_of(
     *,
     within: Collection[int] | None = None,
     beside: Collection[int] = (),
+    leading: Sequence[ModelState],
     order: Mapping[ModelState, int],
     most: int,
 ) -> tuple[list[Model], dict[ModelState, int]]:
-    """The first of what `search` finds, in the order of their states and then by name, and how many are in each state."""
-    ranks = {state.value: rank for state, rank in order.items()}
-    rank = case(ranks, value=Model.state, else_=len(ranks))
-    asked = _fitting(select(Model), words, within, beside)
+    """The first of what `search` finds, in the order of their states and then by name, and how many are in each state.
+
+    A model stands as that of its versions whose state comes first in `leading`; one without versions as itself.
+    """
+    nearness = {state.value: place for place, state in enumerate(leading)}
+    best = (
+        select(
+            ModelVersion.model_id,
+            func.min(case(nearness, value=ModelVersion.state)).label("place"),
+        )
+        .group_by(ModelVersion.model_id)
+        .subquery()
+    )
+    by_place = {place: state.value for place, state in enumerate(leading)}
+    state = case(by_place, value=best.c.place, else_=Model.state)
+
+    def asked(*columns: Any) -> Any:
+        fitting = _fitting(select(*columns), words, within, beside)
+        return fitting.outerjoin(best, best.c.model_id == Model.id)
+
+    ranks = {each.value: rank for each, rank in order.items()}
+    rank = case(ranks, value=state, else_=len(ranks))
     rows = session.execute(
-        asked.order_by(rank, func.lower(Model.name), Model.id).limit(most)
+        asked(Model).order_by(rank, func.lower(Model.name), Model.id).limit(most)
     ).scalars()
-    counted = _fitting(select(Model.state, func.count()), words, within, beside)
-    numbers = session.execute(counted.group_by(Model.state))
-    return list(rows), {ModelState(state): number for state, number in numbers}
+    counted = asked(state.label("state"), func.count()).group_by(state)
+    numbers = session.execute(counted)
+    return list(rows), {ModelState(each): number for each, number in numbers}
 
 
 def _fitting(

@@ -8,8 +8,14 @@ from workflows.inventory import reads
 
 
 def test_the_first_page_is_the_beginning_of_the_whole_list(yard: Yard) -> None:
-    for name in ("fraud", "churn", "Atlas"):
+    fraud, churn, _ = (
         yard.model(name.casefold(), name=name, technique="Gradient boosting")
+        for name in ("fraud", "churn", "Atlas")
+    )
+    # A model stands as its leading version does.
+    yard.in_use(fraud)
+    yard.in_validation(churn)
+    yard.in_validation(fraud, "2")
     yard.model("hidden", project=None, owner="ned")
     rank = views.ORDER.get
     with yard.db.read() as session:

@@ -305,6 +305,7 @@ def first_of(
         storable(words, 80),
         within=within,
         beside=queries.concerning(session, actor.id) if within is not None else (),
+        leading=rules.LEADING,
         order=order,
         most=most,
     )

@@ -349,10 +349,11 @@ def tier(exposure: Exposure, purpose: PurposeClass, eu_class: EuClass) -> int:
 # --- the model as a whole
 
 
-_LEADING = (
+LEADING = (
     S.IN_USE, S.SUSPENDED, S.MODIFICATION, S.IMPLEMENTATION, S.APPROVED, S.APPROVAL, S.VALIDATION, S.DEVELOPMENT,
     S.RETIRED,
 )  # fmt: skip
+"""The version by which a model stands is in the first of these states in which any is."""
 LIVE = frozenset({S.IN_USE, S.MODIFICATION})
 """The states in which a version works for somebody."""
 REVIEWED = LIVE | {S.SUSPENDED}
@@ -363,5 +364,5 @@ def leading(states: Sequence[tuple[int, ModelState]]) -> int | None:
     """The version (its id) by which a model stands: the one nearest to use, the newest among equals; None without any."""
     if not states:
         return None
-    best = min(states, key=lambda one: (_LEADING.index(one[1]), -one[0]))
+    best = min(states, key=lambda one: (LEADING.index(one[1]), -one[0]))
     return best[0]
