@@ -34,7 +34,7 @@ from tests.inventory.conftest import (
 from workflows import decisions, resting
 from workflows.approvals import changes
 from workflows.approvals.binding import Words, bind, passes_by
-from workflows.approvals.forms import SubmitRequest
+from workflows.approvals.forms import AskAgain, SubmitRequest
 from workflows.approvals.refusals import RecordChanged
 from workflows.budgets.forms import IncreaseBudget
 from workflows.errors import GovernanceError
@@ -298,6 +298,26 @@ class Waiting:
         if self.yard.state(number) == "approved":
             self.earned(number, gate, now)
 
+    def ask_again(self, number: int) -> None:
+        """Whoever asked wants as much of what there is now, where that isn't what they asked about any more."""
+        card = self.yard.card(number)
+        if card.moved is None or not card.moved.again:
+            return
+        with self.yard.db.begin() as session:
+            decisions.act(
+                session,
+                self.yard.actor(DEV),
+                AskAgain(
+                    approval_id=number,
+                    revision=card.revision,
+                    stands=card.moved.mark,
+                ),
+                policy=self.yard.policy,
+                policy_id=1,
+                now=self.yard.now,
+                org_key=ORG,
+            )
+
     def earned(self, number: int, name: str, now: ReadAgain) -> None:
         """It was just approved, and these were the facts."""
         assert not now.bars, (number, now.bars)
@@ -394,6 +414,7 @@ def walk(waiting: Waiting, steps: int) -> dict[str, int]:
         act()
     waiting.settle()
     for number in waiting.pending():
+        waiting.ask_again(number)
         waiting.decide(number, EVERYBODY[0])
         stages = [one.name for one in waiting.yard.card(number).rounds]
         for stage in stages:

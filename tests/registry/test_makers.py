@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from storage.db import Database
 from storage.enums import ModelState, Part
 from storage.people.tables import Person
+from storage.policies.tables import PolicyVersion
 from tests.inventory.conftest import DEV, RISK, VAL, Yard, settled
 from tests.registry.shelf import Shelf
 from workflows.actors import OPERATOR
@@ -116,6 +118,8 @@ def test_an_owner_tag_makes_nobody_an_approver_of_their_own_version(
         "{name: Model risk, approvers: [role:model_risk]}",
         "{name: Owner, approvers: [subject.owner, role:model_risk], quorum: 1}",
     )
+    with yard.db.begin() as session:
+        session.execute(update(PolicyVersion).values(text=yard.text))
     key = yard.governed()
     tags = {"mlgov.owner": RAN, "mlgov.project": key}
     shelf.put("fraud", "1", user=TAGGED, tags=tags)
