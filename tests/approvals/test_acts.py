@@ -13,13 +13,16 @@ from bot.approvals import menu, words
 from bot.budgets import words as budget_words
 from storage.actions import tables as actions
 from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.projects.tables import Project
 from tests.conftest import fresh_url
 from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, opened
 from tests.stories.test_road import over_budget
 from workflows import decisions
+from workflows.actors import OPERATOR
 from workflows.approvals.forms import SubmitRequest
+from workflows.budgets import intake
 from workflows.budgets import service as budgets
-from workflows.budgets.forms import IncreaseBudget
+from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.people.service import actor_by_slack_id
 
 pytestmark = pytest.mark.slow
@@ -181,6 +184,36 @@ def now(office: Office, approval_id: int) -> int:
         ).revision
 
 
+def has_moved(office: Office, approval_id: int, amount: str) -> str:
+    """A file says another amount while a request waits; how whoever asked is shown it."""
+    deps = office.bot.deps
+    with office.db.begin(patient=True) as session:
+        key = session.execute(select(Project.key)).scalars().first()
+        row = BudgetRow.model_validate(
+            {
+                "project": key,
+                "starts": "2026-01-01",
+                "amount": amount,
+                "currency": "EUR",
+            }
+        )
+        intake.apply_rows(
+            session,
+            OPERATOR,
+            [(2, row)],
+            policy=deps.policy,
+            org_key=deps.team.org_key,
+            now=office.now(),
+        )
+    office.settle()
+    with office.db.read() as session:
+        card = decisions.card(
+            session, approval_id, policy=deps.policy, now=office.now()
+        )
+    assert card.moved is not None
+    return card.moved.mark
+
+
 def condition(office: Office, approval_id: int) -> tuple[int, int]:
     with office.db.read() as session:
         row = session.execute(
@@ -297,6 +330,11 @@ def test_nothing_happens_on_what_was_not_shown(office: Office) -> None:
             act(OLA, review, button)
         else:
             act(OLA, review, window, note="Too early.")
+    number += 1
+    asked(office, "2500")
+    for answer, amount in ((words.ASK_AGAIN, "1900"), (words.KEEP, "2100")):
+        mark = has_moved(office, number, amount)
+        act(TIM, answer, lambda revision, mark=mark: f"{button(revision)}:{mark}")
     assert swept == offered(office) - set(READS), "an act that is not swept"
     paths = office.bot.api.openapi()["paths"]
     for path, methods in paths.items():
