@@ -44,9 +44,11 @@ class Workspace:
 
     def own_channels(self) -> dict[str, str]:
         """Name by id of the channels that mlgov is in."""
-        pages = self._reads.channels_of(self._team.bot_user_id)
         return {
-            str(one["id"]): str(one.get("name", "")) for page in pages for one in page
+            str(one["id"]): str(one.get("name", ""))
+            for team in self.teams()
+            for page in self._reads.channels_of(self._team.bot_user_id, team)
+            for one in page
         }
 
     def other_channels(self, wanted: set[str]) -> set[str]:

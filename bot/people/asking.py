@@ -121,14 +121,17 @@ class SlackReads:
             team_id=team_id,
         )
 
-    def channels_of(self, user_id: str) -> Iterator[list[dict[str, Any]]]:
-        """users.conversations: the channels of a person that the bot can see, page by page."""
+    def channels_of(
+        self, user_id: str, team_id: str | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """users.conversations: the channels of a person in a workspace that the bot can see, page by page."""
         yield from self._pages(
             self._client.users_conversations,
             "channels",
             user=user_id,
             types="public_channel,private_channel",
             exclude_archived=True,
+            team_id=team_id,
         )
 
     def channel(self, channel_id: str) -> dict[str, Any] | None:

@@ -106,7 +106,8 @@ class Events:
         try:
             channels = [
                 str(one["id"])
-                for page in self._reads.channels_of(user_id)
+                for team_id in self._refresher.team_ids()
+                for page in self._reads.channels_of(user_id, team_id)
                 for one in page
             ]
         except SlackSilent:
@@ -115,7 +116,7 @@ class Events:
             )
             raise
         self._forget(*channels)
-        for channel_id in channels:
+        for channel_id in dict.fromkeys(channels):
             self._refresher.refresh_channel(channel_id)
 
     def _group(self, event: Event) -> None:

@@ -57,7 +57,7 @@ class Refresher:
         self._workspaces = workspaces
         self._watch = watch
 
-    def _team_ids(self) -> list[str | None]:
+    def team_ids(self) -> list[str | None]:
         """The workspaces to ask about: None stands for the bot's own, which needs no naming."""
         if not self._workspaces.is_org_wide:
             return [None]
@@ -105,7 +105,7 @@ class Refresher:
         """All user groups with their members; how many there are. Raises SlackSilent."""
         read_at = self._real_now()
         found: list[dict[str, Any]] = []
-        teams = self._team_ids()
+        teams = self.team_ids()
         for team_id in teams:
             found += self._reads.groups(team_id)
         for one in found:
@@ -143,7 +143,7 @@ class Refresher:
         count = 0
         listed: set[str] = set()
         began = self._real_now()
-        teams = self._team_ids()
+        teams = self.team_ids()
         for team_id in teams:
             read_at = self._real_now()
             for page in self._reads.users(team_id):
@@ -221,7 +221,7 @@ class Refresher:
         """All channels that mlgov is in, without who reads them; how many there are. Raises SlackSilent."""
         began = self._real_now()
         kept: set[str] = set()
-        for team_id in self._team_ids():
+        for team_id in self.team_ids():
             for page in self._reads.channels(team_id):
                 seen = [
                     payloads.channel({**one, "is_member": True}, has_guests=None)

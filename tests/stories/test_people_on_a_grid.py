@@ -104,6 +104,7 @@ class GridMachine(Machine):
 
     org_key: str = GRID
     is_grid: bool = True
+    before_an_act: tuple[str, ...] = ("nothing", "nothing", "they", "group")
     knows_handles: bool = True
     """Whether mlgov has read who has which handle since one changed."""
 
