@@ -310,7 +310,9 @@ def test_a_day_of_another_year_names_the_year_wherever_it_is_written(
         asked = BUDGET_INCREASE.words(
             session,
             burn.budget_id,
-            asks | {"scope": "period", "basis": "effective"},
+            asks
+            | {"scope": "period", "basis": "effective"}
+            | {"period_start": "2026-01-01", "period_end": "2026-01-31"},
             policy=money.policy,
             now=money.now,
         )
