@@ -19,15 +19,9 @@ from storage.people.tables import Person
 from storage.registry import queries as registry
 from tests.conftest import fresh_url
 from tests.stories.office import FAY, FRED, OLA, TIM, opened
+from tests.stories.surroundings import GROUPS, MEMBERS, POLICY
 from tests.stories.test_door import NED, XEN, YAN
-from tests.stories.test_people_machine import (
-    GROUPS,
-    MEMBERS,
-    POLICY,
-    STEPS_OF,
-    Machine,
-    play,
-)
+from tests.stories.test_people_machine import STEPS_OF, Machine, play
 from tests.stories.test_standing import world
 from workflows.actors import OPERATOR, Actor
 from workflows.approvals import absences
