@@ -151,6 +151,9 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("slack_updated", sa.BigInteger(), nullable=True))
     _bind_waiting_stages_to_groups()
     _registry()
+    _count_costs_by_generations()
+    # What a request asks to change, and that it isn't what was shown any more.
+    op.add_column("approval", sa.Column("moved", sa.String(), nullable=True))
     # Sources that look like one and are two.
     op.create_table(
         "cost_apart",
@@ -384,10 +387,6 @@ def _keep_what_was_told_early() -> None:
                     told_at=made_at,
                 )
             )
-    # What a request asks to change, and that it isn't what was shown any more.
-    op.add_column("approval", sa.Column("moved", sa.String(), nullable=True))
-
-    _count_costs_by_generations()
 
 
 def _count_costs_by_generations() -> None:
