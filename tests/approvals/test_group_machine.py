@@ -357,8 +357,12 @@ class Groups(RuleBasedStateMachine):
     [
         ("sqlite", 25),
         ("postgres", 3),
-        pytest.param("sqlite", 400, marks=pytest.mark.heavy),
-        pytest.param("postgres", 100, marks=pytest.mark.heavy),
+        pytest.param(
+            "sqlite", 120, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]
+        ),
+        pytest.param(
+            "postgres", 20, marks=[pytest.mark.heavy, pytest.mark.timeout(600)]
+        ),
     ],
 )
 def test_nobody_decides_who_was_not_in_the_group_that_was_meant(

@@ -348,17 +348,17 @@ def started(
         pytest.param("sqlite", [29], 70, id="sqlite"),
         pytest.param(
             "sqlite",
-            range(100, 130),
+            range(100, 104),
             120,
             id="sqlite-many",
-            marks=[pytest.mark.heavy, pytest.mark.timeout(1800)],
+            marks=[pytest.mark.heavy, pytest.mark.timeout(600)],
         ),
         pytest.param(
             "postgres",
-            range(200, 205),
+            range(200, 202),
             120,
             id="postgres",
-            marks=[pytest.mark.heavy, pytest.mark.timeout(900)],
+            marks=[pytest.mark.heavy, pytest.mark.timeout(600)],
         ),
     ],
 )
