@@ -79,11 +79,13 @@ def take(session: Session, at: Entered, around: Circumstances) -> Reading | None
     return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
 
 
-def require_as_shown(session: Session, at: Entered, around: Circumstances) -> None:
-    """Whoever approves has been shown what they approve, and nothing bars it. Raises Barred and MovedOn."""
+def require_as_shown(
+    session: Session, at: Entered, around: Circumstances
+) -> Reading | None:
+    """Whoever approves has been shown what they approve, and nothing bars it; what was read. Raises Barred and MovedOn."""
     reading = take(session, at, around)
     if reading is None:
-        return
+        return None
     if reading.now.bars:
         why = "; ".join(reading.now.bars)
         hint = f" {reading.now.way_on}" if reading.now.way_on else ""
@@ -91,9 +93,7 @@ def require_as_shown(session: Session, at: Entered, around: Circumstances) -> No
             f"This can't be approved now: {why}. Nothing was decided; you can reject it, or wait until that's settled.{hint}"
         )
     stage = at.request.current
-    _, others = _by_roles_of_now(
-        reading, [stage], _words(session, reading, around.policy, around)
-    )
+    _, others = _by_roles_of_now(session, reading, [stage], around)
     if others:
         raise MovedOn(
             f"The policy says by now that others decide for {stage.name}. Nothing was decided; the card shows whom it asks."
@@ -103,17 +103,21 @@ def require_as_shown(session: Session, at: Entered, around: Circumstances) -> No
         raise MovedOn(
             f"Since this was shown to you: {told}. Nothing was decided; the card shows how it stands now."
         )
+    return reading
 
 
 def read_again(
-    session: Session, at: Entered, decided: set[str], around: Circumstances
+    session: Session,
+    at: Entered,
+    reading: Reading | None,
+    decided: set[str],
+    around: Circumstances,
 ) -> rules.Request:
     """The request with the stages that what the record says now chooses beside those it has; its row is locked.
 
     `decided` are the people who have decided, or do so now. Raises GovernanceError when a stage that has to be asked
     now could never pass, or when somebody who decided had a part in what is asked.
     """
-    reading = take(session, at, around)
     if reading is None:
         return at.request
     apart = apart_now(reading)
@@ -166,7 +170,7 @@ def routed(
     way = reading.bound.way or ()
     current, *later = request.stages[request.stage :]
     (current, *later), renamed = _by_roles_of_now(
-        reading, (current, *later), _words(session, reading, around.policy, around)
+        session, reading, (current, *later), around
     )
     words = _words(session, reading, reading.policy, around)
     new = _new(reading, request, words)
@@ -236,17 +240,20 @@ def _new(reading: Reading, request: rules.Request, words: Words) -> list[Stage]:
 
 
 def _by_roles_of_now(
-    reading: Reading, stages: Sequence[Stage], words: Words
+    session: Session, reading: Reading, stages: Sequence[Stage], around: Circumstances
 ) -> tuple[list[Stage], tuple[str, ...]]:
-    """These stages with those who hold their roles by the policy of `words`, the one in force, and the names of those that ask others now.
+    """These stages with those who hold their roles by the policy in force, and the names of those that ask others now.
 
     Only roles that the policy writes otherwise than the request's version did: who is in a group is Slack's word.
     """
     moved = {
         ROLE + role
-        for role, who in words.policy.roles.items()
+        for role, who in around.policy.roles.items()
         if reading.policy.roles.get(role, who) != who
     }
+    if not moved:
+        return list(stages), ()
+    words = _words(session, reading, around.policy, around)
 
     def of_now(approver: Approver) -> Approver:
         if approver.rule not in moved or approver.by is not None:
@@ -271,8 +278,6 @@ def _by_roles_of_now(
             else None,
         )
 
-    if not moved:
-        return list(stages), ()
     now = [named_now(stage) for stage in stages]
     others = [new.name for old, new in zip(stages, now, strict=True) if old != new]
     return now, tuple(others)

@@ -28,6 +28,7 @@ from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances, Subjects
 from workflows.approvals.forms import Decide, Withdraw
 from workflows.approvals.refusals import CommentNeeded
+from workflows.approvals.rereading import Reading
 from workflows.approvals.rules import Entitlement, Refusal, Step, Vote
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
@@ -50,9 +51,10 @@ def decide(
                 now=around.now,
             )
         )
+    reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
         moved.require_unmoved(session, head, around)
-        rereading.require_as_shown(session, at, around)
+        reading = rereading.require_as_shown(session, at, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
@@ -68,7 +70,7 @@ def decide(
         raise door.refused(session, step, head.id, actor, around)
     if step in (Step.NEXT_STAGE, Step.APPROVED):
         decided = {actor.id, *(vote.person_id for vote in votes)}
-        request = rereading.read_again(session, at, decided, around)
+        request = rereading.read_again(session, at, reading, decided, around)
         step = rules.step(request, votes, form.verdict, entitled.parties)
     if step in (Step.WAITS, Step.NEXT_STAGE) and any(
         rules.entitlement(stage.approvers, people.standing(at.rows))
