@@ -249,17 +249,20 @@ class Directory:
         if not is_person and not named:
             return actor
         with self._db.read() as session:
-            known = standing.word(session, actor.id, words) if is_person else None
             now = clock.real_now(session)
+            known = (
+                standing.word(session, actor.id, words, now - max_age)
+                if is_person
+                else None
+            )
             others = standing.unread(
                 session, self._ours.org_key, named, now - (named_age or max_age)
             )
         flights: dict[str, Future[None]] = {}
         if known is not None and known.actor.slack_id is not None:
-            is_unread, groups = known.unread(now - max_age)
-            if is_unread:
+            if known.is_unread:
                 flights["account"] = self._person_flight(known.actor.slack_id)
-            for group_id in groups:
+            for group_id in known.unread_groups:
                 flights[group_id] = self._flight(
                     f"group:{group_id}", self._group_refresh(group_id)
                 )

@@ -167,14 +167,15 @@ def look_again(
     """Read again what a request is about and rests on, and do what follows; whether anything was different.
 
     Where the subject isn't what was asked about any more, the requester is asked. Stages that the record demands now are
-    added, its cards show what changed, and people are told and asked anew as its gate says.
+    added, its cards show what changed, and people are told and asked anew as its gate says. Where nobody is left to
+    decide, the fallback is asked, or that is told.
     """
     around = Circumstances(SUBJECTS, policy, org_key, now, clicked)
-    has_moved = moved.look(session, approval_id, around)
-    changed = looking.look_again(session, approval_id, around) or has_moved
-    if changed:
+    looks = (moved.look, looking.look_again, passable.look)
+    changed = [look(session, approval_id, around) for look in looks]
+    if any(changed):
         follow(session, approval_id, now=now, clicked=clicked)
-    return changed
+    return any(changed)
 
 
 def require_editable(
@@ -235,15 +236,6 @@ def escalate(
     around = Circumstances(SUBJECTS, policy, org_key, now)
     escalating.escalate(session, approval_id, position, around)
     follow(session, approval_id, now=now, clicked=None)
-
-
-def look_whether_passable(
-    session: Session, approval_id: int, *, policy: Policy, now: datetime, org_key: str
-) -> None:
-    """Whether a request that waits can still pass is looked at again, since people, groups, absences or the policy changed."""
-    around = Circumstances(SUBJECTS, policy, org_key, now)
-    if passable.look(session, approval_id, around):
-        follow(session, approval_id, now=now, clicked=None)
 
 
 def validity_ended(

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from workflows.budgets import alerts, allocation, loading
 from workflows.delivery import settling, timekeeping
 from workflows.digests import due as digests
 from workflows.digests import readers
-from workflows.due import DueSlot, Lock, LongWork, Occasion, Registry
+from workflows.due import DueSlot, Lock, LongWork, Occasion, Registry, TimerHandler
 from workflows.inventory import due as inventory
 from workflows.maturity import due as maturity
 from workflows.maturity import service as maturity_service
@@ -129,40 +130,28 @@ def ensure_schedules(
     readers.enrol(session, policy=policy, org_key=org_key, now=now)
 
 
-def _expire(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.expire(
-        session,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
+def _of_request(
+    act: Callable[..., object],
+    more: Callable[[DueTimer], tuple[object, ...]] = lambda timer: (),
+) -> TimerHandler:
+    """What happens to the request that a timer is for; `more` says what else the act has to know of the timer."""
+
+    def handle(session: Session, timer: DueTimer, occasion: Occasion) -> None:
+        act(
+            session,
+            int(timer.subject.id),
+            *more(timer),
+            policy=occasion.policy,
+            now=occasion.now,
+            org_key=occasion.org_key,
+        )
+
+    return handle
 
 
-def _look_again(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.look_again(
-        session,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _look_at_all(session: Session, slot: DueSlot, occasion: Occasion) -> None:
-    """Waivers, acceptances and evidence end with a day: what waits is looked at again once it is over."""
-    resting.everything(session, at=occasion.now)
-
-
-def _remind(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.remind(
-        session,
-        int(timer.subject.id),
-        clocks.position_of(timer.seq),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
+_condition_due = _of_request(
+    decisions.condition_due, lambda timer: (timer.seq, timer.kind)
+)
 
 
 def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
@@ -175,57 +164,9 @@ def _tell_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
     )
 
 
-def _escalate(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.escalate(
-        session,
-        int(timer.subject.id),
-        timer.seq,
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _passable(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.look_whether_passable(
-        session,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _validity_ended(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.validity_ended(
-        session,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _condition_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.condition_due(
-        session,
-        int(timer.subject.id),
-        timer.seq,
-        timer.kind,
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
-
-
-def _review_due(session: Session, timer: DueTimer, occasion: Occasion) -> None:
-    decisions.review_due(
-        session,
-        int(timer.subject.id),
-        policy=occasion.policy,
-        now=occasion.now,
-        org_key=occasion.org_key,
-    )
+def _look_at_all(session: Session, slot: DueSlot, occasion: Occasion) -> None:
+    """Waivers, acceptances and evidence end with a day: what waits is looked at again once it is over."""
+    resting.everything(session, at=occasion.now)
 
 
 def _lock_approval(session: Session, approval_id: str) -> Lock:
@@ -290,13 +231,16 @@ def _purge_some(database: Database, occasion: Occasion, seconds: float) -> None:
 REGISTRY = Registry.of(
     Registry(
         timers={
-            EXPIRE: _expire,
-            resting.LOOK: _look_again,
-            clocks.REMIND: _remind,
-            clocks.ESCALATE: _escalate,
-            timers.PASSABLE: _passable,
-            clocks.LAPSE: _validity_ended,
-            breakglass.REVIEW: _review_due,
+            EXPIRE: _of_request(decisions.expire),
+            resting.LOOK: _of_request(decisions.look_again),
+            clocks.REMIND: _of_request(
+                decisions.remind, lambda timer: (clocks.position_of(timer.seq),)
+            ),
+            clocks.ESCALATE: _of_request(
+                decisions.escalate, lambda timer: (timer.seq,)
+            ),
+            clocks.LAPSE: _of_request(decisions.validity_ended),
+            breakglass.REVIEW: _of_request(decisions.review_due),
             **dict.fromkeys((terms.DUE, terms.SOON, terms.CONFIRM), _condition_due),
             reminding.TELL: _tell_due,
         },

@@ -1,4 +1,4 @@
-"""What a request rests on changed: whatever waits for a decision about it is looked at again, in a moment and on its own.
+"""What a request rests on changed, or who could decide it: it is looked at again, in a moment and on its own.
 
 The change itself only starts timers here. `decisions.look_again` does the rest, and every decision looks for itself.
 """
@@ -39,12 +39,11 @@ def changed_in(
 
 
 def everything(session: Session, *, at: datetime) -> None:
-    """Every request that waits is looked at again then: time itself, or the policy, may have changed something."""
+    """Every request that waits is looked at again then: time, the policy, or people and groups may have changed something."""
     look(session, replaying.list_open(session), at=at)
 
 
 def look(session: Session, approval_ids: Iterable[int], *, at: datetime) -> None:
     """Look at these requests again at this instant; one that is to be looked at earlier is."""
-    for approval_id in sorted(approval_ids):
-        subject = Subject.of("approval", approval_id)
-        timers.wake(session, subject, LOOK, at)
+    subjects = [Subject.of("approval", each) for each in sorted(approval_ids)]
+    timers.wake(session, subjects, LOOK, at)

@@ -1,7 +1,7 @@
 """How old Slack's word is on those whose standing an act rests on: who acts, by which groups the policy means them, and
 whom they name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,35 +16,35 @@ from workflows.people import service as people
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Somebody by the mirror, and when Slack told of them and of the user groups that matter (real time); None: never."""
+    """Somebody by the mirror, whether Slack's word on them is too old, and on which of the user groups that matter."""
 
     actor: Actor
-    read_at: datetime | None
-    groups: Mapping[str, datetime | None]
+    is_unread: bool
+    unread_groups: tuple[str, ...]
     """By Slack id."""
 
-    def unread(self, since: datetime) -> tuple[bool, tuple[str, ...]]:
-        """Whether Slack has told nothing of the person since then, and of which of the groups."""
-        return is_before(self.read_at, since), tuple(
-            group_id
-            for group_id, read_at in self.groups.items()
-            if is_before(read_at, since)
-        )
 
-
-def word(session: Session, person_id: str, words: Collection[str]) -> Word | None:
-    """Slack's word on somebody, and on those of their user groups that `words` mean (`@group`, `S…`)."""
+def word(
+    session: Session, person_id: str, words: Collection[str], since: datetime
+) -> Word | None:
+    """Slack's word on somebody, and on those of their user groups that `words` mean (`@group`, `S…`): whether there is none
+    since then (real time)."""
     rows = queries.list_standing(session, person_id)
     actor = people.actor(session, person_id) if rows else None
     if actor is None:
         return None
-    meant = handles.read(session, rows[0].org_key, words).who(words)
-    groups = {
-        row.group_id: row.group_read_at
+    old = {
+        row.group_id
         for row in rows
-        if row.group_id is not None and row.group_id in meant
+        if row.group_id is not None and is_before(row.group_read_at, since)
     }
-    return Word(actor, rows[0].refreshed_at, groups)
+    # Mostly all is fresh, and then nobody has to know which groups matter.
+    meant = handles.read(session, rows[0].org_key, words).who(words) if old else ()
+    return Word(
+        actor,
+        is_before(rows[0].refreshed_at, since),
+        tuple(sorted(old.intersection(meant))),
+    )
 
 
 def unread(

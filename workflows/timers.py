@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import waiting as approvals
 from storage.delivery.queries import timers as queries
 from storage.delivery.tables import Schedule
 from storage.enums import TimerState
@@ -15,8 +14,6 @@ from workflows.calendar import local_instant
 from workflows.outbox import Subject
 
 MAX_ATTEMPTS = 8
-PASSABLE = "approval.passable"
-"""Whether a request can still pass is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +30,21 @@ def start(
     session: Session, subject: Subject, kind: str, due_at: datetime, *, seq: int = 0
 ) -> None:
     """Let `kind` fall due for the subject at a governed instant; the same (subject, kind, seq) is started once."""
-    queries.start(
-        session,
-        {
-            "subject_type": subject.type,
-            "subject_id": subject.id,
-            "kind": kind,
-            "seq": seq,
-            "due_at": due_at,
-            "state": TimerState.DUE.value,
-            "attempts": 0,
-        },
-    )
+    queries.start(session, _values(subject, kind, due_at, seq))
+
+
+def _values(
+    subject: Subject, kind: str, due_at: datetime, seq: int = 0
+) -> dict[str, object]:
+    return {
+        "subject_type": subject.type,
+        "subject_id": subject.id,
+        "kind": kind,
+        "seq": seq,
+        "due_at": due_at,
+        "state": TimerState.DUE.value,
+        "attempts": 0,
+    }
 
 
 def start_again(
@@ -68,21 +68,12 @@ def keep_going(session: Session, subject: Subject, kind: str, due_at: datetime) 
 
 
 def wake(
-    session: Session, subject: Subject, kind: str, by: datetime, *, seq: int = 0
+    session: Session, subjects: Sequence[Subject], kind: str, by: datetime
 ) -> None:
-    """Let `kind` fall due by this instant at the latest, and once more where it is running at this moment."""
-    start(session, subject, kind, by, seq=seq)
-    session.flush()
-    queries.wake(session, subject.type, subject.id, kind, seq, by)
-
-
-def deciders_changed(session: Session, *, now: datetime) -> None:
-    """Have every request that waits looked at again, each in a transaction of its own: who can decide has changed.
-
-    Called after readings and events of people and groups, absences, erasures and another policy.
-    """
-    for approval_id in approvals.list_pending(session):
-        keep_going(session, Subject.of("approval", approval_id), PASSABLE, now)
+    """Let `kind` fall due for each of these subjects by this instant at the latest, and once more where it is running at
+    this moment."""
+    if subjects:
+        queries.wake(session, [_values(subject, kind, by) for subject in subjects])
 
 
 def shift(session: Session, subject: Subject, by: timedelta) -> None:

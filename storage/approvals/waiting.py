@@ -45,12 +45,6 @@ def how_many(session: Session, *, now: datetime) -> tuple[int, datetime | None, 
     return number, oldest, overdue
 
 
-def list_pending(session: Session) -> list[int]:
-    """Every request that waits, oldest first."""
-    found = select(Approval.id).where(text("approval.state = 'pending'"))
-    return list(session.execute(found.order_by(Approval.id)).scalars())
-
-
 def list_asked(
     session: Session, person_id: str, *, since: datetime
 ) -> list[tuple[int, ApprovalState, datetime]]:

@@ -10,7 +10,7 @@ from bot.rendering import Scene
 from storage.audit.tables import AuditEntry
 from storage.db import Database
 from tests.approvals.conftest import ORG, House, populated
-from workflows import timers
+from workflows import resting, timers
 from workflows.approvals.notices import ApprovalNote
 from workflows.people import mirror
 from workflows.people.forms import GroupSeen, PersonSeen
@@ -82,7 +82,7 @@ def test_the_only_approver_leaves(database: Database) -> None:
     assert notes(there) == ["p-eve", "p-tim"]
     assert actions(there, "approval.stuck") == 1
     with there.db.begin() as session:
-        timers.deciders_changed(session, now=there.now)
+        resting.everything(session, at=there.now)
     there.until(there.now + timedelta(hours=1))
     assert notes(there) == ["p-eve", "p-tim"]  # once
     assert there.card(id_).is_pending

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.actions import queries
 from storage.approvals import queries as approval_queries
-from workflows import outbox, permissions, rollout, timers
+from workflows import outbox, permissions, resting, rollout
 from workflows.actors import Actor
 from workflows.approvals import people
 from workflows.approvals.notices import AbsenceTold, AwayOffered
@@ -130,7 +130,7 @@ def plan(
         until=until.isoformat(timespec="microseconds"),
     )
     outbox.refresh(session, away_offer(actor.id), now=now)
-    timers.deciders_changed(session, now=now)
+    resting.everything(session, at=now)
     outbox.post(
         session,
         AbsenceTold(absence_id),
@@ -224,7 +224,7 @@ def come_back(
     )
     outbox.refresh(session, Subject.of("absence", absence_id), now=now)
     outbox.refresh(session, away_offer(actor.id), now=now)
-    timers.deciders_changed(session, now=now)
+    resting.everything(session, at=now)
     return found
 
 

@@ -70,17 +70,25 @@ def passes_by(gate: Gate, name: str, facts: Facts) -> str:
     return ""
 
 
-def bind(
-    gate: Gate, name: str, words: Words, facts: Facts
-) -> tuple[tuple[Stage, ...], tuple[Dropped, ...]]:
-    """The stages that hold for these facts, bound, and those that were left out. Raises ConditionFailed."""
+def chosen_by(
+    gate: Gate, name: str, facts: Facts
+) -> tuple[tuple[policy_gates.Stage, ...], tuple[Dropped, ...]]:
+    """The stages that hold for these facts, and those that were left out. Raises ConditionFailed."""
     stages, dropped = [], []
     for stage in gate.stages:
         if stage.when and not holds(stage.when, gate.subject_type(name), facts):
             dropped.append(Dropped(stage.name, stage.when))
         else:
-            stages.append(bound(gate, stage, words))
+            stages.append(stage)
     return tuple(stages), tuple(dropped)
+
+
+def bind(
+    gate: Gate, name: str, words: Words, facts: Facts
+) -> tuple[tuple[Stage, ...], tuple[Dropped, ...]]:
+    """The stages that hold for these facts, bound, and those that were left out. Raises ConditionFailed."""
+    stages, dropped = chosen_by(gate, name, facts)
+    return tuple(bound(gate, stage, words) for stage in stages), dropped
 
 
 def bound(gate: Gate, stage: policy_gates.Stage, words: Words) -> Stage:

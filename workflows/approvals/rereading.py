@@ -18,7 +18,7 @@ from workflows import policy as policies_text
 from workflows.actors import SYSTEM
 from workflows.approvals import changes, routing, rules, ways
 from workflows.approvals import people as people_of
-from workflows.approvals.binding import ROLE, Words, bind, passes_by
+from workflows.approvals.binding import ROLE, Words, bound, chosen_by, passes_by
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.refusals import Barred, MovedOn
@@ -172,16 +172,16 @@ def routed(
     (current, *later), renamed = _by_roles_of_now(
         session, reading, (current, *later), around
     )
-    words = _words(session, reading, reading.policy, around)
-    new = _new(reading, request, words)
+    new = _new(reading, request)
     staffed: tuple[Stage, ...] = ()
     stuck = ""
     try:
         if new and reading.gate is not None:
+            words = _words(session, reading, reading.policy, around)
             staffed = routing.staffed(
                 session,
                 reading.gate,
-                new,
+                [bound(reading.gate, stage, words) for stage in new],
                 words,
                 barred={request.requester_id, *apart, *decided},
                 by=request.expires_at,
@@ -229,12 +229,12 @@ def _words(
     )
 
 
-def _new(reading: Reading, request: rules.Request, words: Words) -> list[Stage]:
+def _new(reading: Reading, request: rules.Request) -> list[StageRule]:
     """The stages that have to be asked by today's facts, and that the request has not."""
     gate, name = reading.gate, reading.at.head.gate
     if gate is None or passes_by(gate, name, reading.now.conditions):
         return []
-    chosen, _ = bind(gate, name, words, reading.now.conditions)
+    chosen, _ = chosen_by(gate, name, reading.now.conditions)
     has = {stage.name for stage in request.stages}
     return [stage for stage in chosen if stage.name not in has]
 
@@ -363,6 +363,8 @@ def apart_now(reading: Reading) -> dict[str, str]:
 
 def policy_of(session: Session, head: Any, around: Circumstances) -> Policy:
     """The version of the policy that the request is bound to; the one in force where this release can't read that one."""
+    if head.policy_id == around.policy_id:
+        return around.policy
     try:
         bound = _parsed(policies.get_text(session, head.policy_id))
     except PolicyRefused:

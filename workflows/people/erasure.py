@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from storage.people import aliases, erasure, queries
 from storage.tokens import queries as token_queries
-from workflows import outbox, timers
+from workflows import outbox, resting
 from workflows.actors import Actor, ActorKind
 from workflows.audit import heads
 from workflows.audit import service as audit
@@ -81,7 +81,7 @@ def erase(
     erasure.forget_digests(session, person_id)
     erasure.end_absences(session, person_id, now)
     memberships = erasure.delete_memberships(session, person_id)
-    timers.deciders_changed(session, now=now)
+    resting.everything(session, at=now)
     erasure.forget_manager(session, person_id)
     erasure.forget_meeting(session, person_id)
     in_policy = any(erasure.named_in_policy(session, one) for one in slack_ids)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from storage.people import queries
 from storage.people.tables import Channel, Person, UserGroup
 from storage.people.tombstones import Stone
-from workflows import clock, outbox, timers
+from workflows import clock, outbox, resting, timers
 from workflows.calendar import known_zone
 from workflows.outbox import Destination, Subject
 from workflows.people import aliases, organisation, tombstones
@@ -186,7 +186,7 @@ def upsert_people(
         if read_at is not None:
             queries.touch_people(session, touched, read_at)
     if is_other:
-        timers.deciders_changed(session, now=now)
+        resting.everything(session, at=now)
     return Upserted(ids, tuple(guests), tuple(stay_away))
 
 
@@ -335,7 +335,7 @@ def upsert_groups(
     session.flush()
     _publish_homes(session, moved, org_key=org_key, now=now)
     if (moved or is_other) and not is_first:
-        timers.deciders_changed(session, now=now)
+        resting.everything(session, at=now)
     return tuple(changes)
 
 
@@ -432,6 +432,6 @@ def change_members(
             changes.append(GroupChange(row.slack_id, joined, left))
     session.flush()
     if changes:
-        timers.deciders_changed(session, now=now)
+        resting.everything(session, at=now)
     _publish_homes(session, moved, org_key=org_key, now=now)
     return tuple(changes)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from storage.policies import queries
 from workflows import policy as policies
-from workflows import resting, timers
+from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.errors import NotFound
@@ -47,7 +47,6 @@ def adopt(session: Session, actor: Actor, text: PolicyText, *, now: datetime) ->
         )
         # Who holds a role may be somebody else now: once every replica goes by it, what waits is looked at again.
         resting.everything(session, at=now + resting.SOON)
-        timers.deciders_changed(session, now=now)
     return version_id
 
 

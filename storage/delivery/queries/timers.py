@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, case, func, or_, select, text, update
+from sqlalchemy import Table, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.delivery.tables import Outbox, Schedule, Timer
 from storage.enums import TimerState
 
+_TIMERS = cast(Table, Timer.__table__)
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert(Timer).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(Timer).on_conflict_do_nothing(),
@@ -144,52 +145,37 @@ def again(
     )
 
 
-_WAKE = (
-    update(Timer)
-    .where(
-        Timer.subject_type == bindparam("s_type"),
-        Timer.subject_id == bindparam("s_id"),
-        Timer.kind == bindparam("s_kind"),
-        Timer.seq == bindparam("s_seq"),
-    )
-    .values(
-        due_at=case(
-            (
-                (Timer.state == TimerState.DUE)
-                & (Timer.due_at < bindparam("new_due", type_=Timer.due_at.type)),
-                Timer.due_at,
+def _wake(make: Any) -> Any:
+    statement = make(_TIMERS)
+    due = statement.excluded.due_at
+    return statement.on_conflict_do_update(
+        index_elements=["subject_type", "subject_id", "kind", "seq"],
+        set_={
+            "due_at": case(
+                (
+                    (_TIMERS.c.state == TimerState.DUE) & (_TIMERS.c.due_at < due),
+                    _TIMERS.c.due_at,
+                ),
+                else_=due,
             ),
-            else_=bindparam("new_due", type_=Timer.due_at.type),
-        ),
-        state=TimerState.DUE,
-        attempts=0,
-        retry_at=None,
-        last_error=None,
-    )
-    .execution_options(synchronize_session=False)
-)
-
-
-def wake(
-    session: Session,
-    subject_type: str,
-    subject_id: str,
-    kind: str,
-    seq: int,
-    due_at: datetime,
-) -> None:
-    """Let a timer fall due by then, whatever became of it. One that is running at this moment is waited for, and runs
-    once more."""
-    session.execute(
-        _WAKE,
-        {
-            "s_type": subject_type,
-            "s_id": subject_id,
-            "s_kind": kind,
-            "s_seq": seq,
-            "new_due": due_at,
+            "state": TimerState.DUE,
+            "attempts": 0,
+            "retry_at": None,
+            "last_error": None,
         },
     )
+
+
+_WAKE: dict[str, Any] = {
+    "sqlite": _wake(sqlite.insert),
+    "postgresql": _wake(postgresql.insert),
+}
+
+
+def wake(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Let timers fall due by then, whatever became of them. One that is running at this moment is waited for, and runs
+    once more."""
+    session.connection().execute(_WAKE[session.get_bind().dialect.name], list(rows))
 
 
 def cancel_of(session: Session, subject_type: str, subject_id: str) -> None:
