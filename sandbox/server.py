@@ -75,7 +75,6 @@ class Sandbox:
         signing_secret: str | None = None,
         bot_token: str | None = None,
         app_token: str | None = None,
-        clock: GovernedClock | None = None,
         faults: Faults | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -85,8 +84,6 @@ class Sandbox:
         trigger_seconds: float = TRIGGER_SECONDS,
         event_retries: tuple[float, ...] = RETRY_SECONDS,
     ) -> None:
-        if clock is not None:
-            world.clock = clock
         self.world = world
         self.manifest = Manifest(manifest)
         self.faults = faults or Faults()

@@ -40,6 +40,7 @@ from workflows.approvals.records import Card
 from workflows.due import Occasion
 from workflows.outbox import Subject
 from workflows.policy import Policy
+from workflows.record.looking import Look
 from workflows.timers import DueTimer
 
 ORG = "T0ACME"
@@ -416,9 +417,22 @@ class House:
                     )
                 )
 
-    def ledger_holds(self) -> None:
+    def chain_holds(self) -> None:
         with self.db.read() as session:
             assert ledger.verify(session) is None
+
+    def ledger_holds(self) -> None:
+        """The chain holds, and the record is what the ledger proves."""
+        self.chain_holds()
+        with self.db.read() as session:
+            compared = Look().all(session, self.now).compared
+        # These tests put their policy in force by hand and send no heads of the ledger.
+        faults = [
+            fault
+            for fault in compared.faults
+            if fault.kind != "policy" and fault.what != "heads_late"
+        ]
+        assert faults == []
 
     def entries(self, approval_id: int) -> list[str]:
         from storage.audit.tables import AuditEntry

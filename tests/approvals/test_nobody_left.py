@@ -143,6 +143,7 @@ def test_the_fallback_is_asked(database: Database, is_first: bool) -> None:
     assert asked.count("p-ned") == 1
     there.decide("ned", id_)
     assert there.card(id_).state.value == "approved"
+    there.ledger_holds()
 
 
 def test_a_fallback_that_reaches_nobody_is_told(database: Database) -> None:

@@ -197,7 +197,7 @@ def test_every_answer_is_kept_and_nobody_is_asked_twice(
     policy_file = tmp_path / "governance.yml"
     policy_file.write_text(POLICY, encoding="utf-8")
     with Sandbox(
-        World.from_dict(world(PEOPLE)), manifest.data(), clock=governed, limits=False
+        World.from_dict(world(PEOPLE), governed), manifest.data(), limits=False
     ) as slack:
         given = {
             "slack_bot_token": slack.bot_token,

@@ -304,7 +304,6 @@ def opened(
     sandbox = Sandbox(
         World.from_dict(world or organisation(), governed),
         app_manifest or manifest.data(),
-        clock=governed,
         limits=limits,
         # What these stories tell is no matter of three seconds, which a busy machine takes for a slow statement.
         ack_seconds=20.0,

@@ -30,7 +30,7 @@ def look_again(session: Session, approval_id: int, around: Circumstances) -> boo
     """Read again what a request rests on, and do what follows; whether anything was different.
 
     Its stages are those of now beside those it had. What it rests on is kept as its cards show it from now on, and its
-    revision rises, so that a button of before approves nothing. Where it got graver and the gate says `ask_again`, what
+    revision rises, so that nobody approves it on what was shown before. Where it got graver and the gate says `ask_again`, what
     was approved before counts no more; and whoever has had a part in what is asked, by the record, has not decided.
     Nothing happens to one that has ended, and to one that waits for an answer before that is there.
     """

@@ -98,14 +98,14 @@ def ask_again(
     moved = read(session, head, around)
     if moved is None or not isinstance(subject, Movable):
         raise CardChanged(
-            "What you asked about is as it was when you asked, so there is nothing to ask again. The card shows how it stands."
+            "What you asked about is as it was when you asked, so there is nothing to ask again. Look at the request again."
         )
     again = subject.again(
         session, head.subject_id, head.facts, policy=around.policy, now=around.now
     )
     if again is None or form.stands != moved.mark:
         raise CardChanged(
-            f"{moved.told}. That isn't what the button showed, so nothing was asked; the card shows what you can ask now."
+            f"{moved.told}. That isn't what you were shown, so nothing was asked. Look at the request again to see what you can ask now."
         )
     reason = sight.require(session, actor, head.id, around).reason
     if not reason:

@@ -96,12 +96,12 @@ def require_as_shown(
     _, others = _by_roles_of_now(session, reading, [stage], around)
     if others:
         raise MovedOn(
-            f"The policy says by now that others decide for {stage.name}. Nothing was decided; the card shows whom it asks."
+            f"The policy says by now that others decide for {stage.name}. Nothing was decided. Look at the request again to see whom it asks."
         )
     if reading.graver:
         told = "; ".join(changes.told(reading.shown, reading.graver))
         raise MovedOn(
-            f"Since this was shown to you: {told}. Nothing was decided; the card shows how it stands now."
+            f"Since this was shown to you: {told}. Nothing was decided. Look at the request again before you approve it."
         )
     return reading
 

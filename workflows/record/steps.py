@@ -157,14 +157,23 @@ def _is_explained(
     return any(entry.verb in verbs for entry in between)
 
 
+_ASK_OTHERS = {
+    "handed_over",
+    "escalated",
+    "fallback",
+    "asked_others",
+    _ERASED,
+    _JOINED,
+}
+"""After these a stage asks others, and as many of them have to approve."""
+
+
 def _stages(fault: Fault, verbs: set[str], before: Record, after: Record) -> bool:
     """Another question, or another policy, has other stages; what is read again only adds some, and has those asked who
-    hold a role by now; hand-over and escalation change whom a stage asks, and never how many of them have to approve."""
+    hold a role by now; what is in `_ASK_OTHERS` changes whom a stage asks, and never how many of them have to approve."""
     if verbs & {"edited", "rerouted"}:
         return True
-    asks_others = bool(
-        verbs & {"handed_over", "escalated", "asked_others", _ERASED, _JOINED}
-    )
+    asks_others = bool(verbs & _ASK_OTHERS)
     if "read_again" in verbs and _are_kept(
         before["stages"], after["stages"], 3 if asks_others else 4
     ):

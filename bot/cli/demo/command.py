@@ -62,7 +62,6 @@ class Demo:
         self.sandbox = Sandbox(
             World.from_dict(organisation.world(), self.clock),
             manifest.data(),
-            clock=self.clock,
             port=port,
             limits=limits,
         )
