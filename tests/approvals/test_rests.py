@@ -440,7 +440,7 @@ def test_nothing_ends_approved_past_what_today_demands(
     waiting = begun(database, random.Random(seed), mode)
     approved = walk(waiting, 40)
     assert all(approved.values()), ("each kind gets there at all", approved)
-    waiting.yard.chain_holds()
+    waiting.yard.ledger_holds()
     with waiting.yard.db.read() as session:
         told = wording.tell(session, Look().all(session, waiting.yard.now).faults)
         assert not [

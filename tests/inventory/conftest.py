@@ -1,8 +1,9 @@
 """An organisation that makes models, and short words for what its people do with them."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -79,6 +80,7 @@ class Yard(House):
 
     text: str = POLICY
     sees_all: bool = False
+    by_hand: ClassVar[Set[str]] = {"policy", "budget"}
 
     def governed(self, status: str = "in_progress", budget: bool = True) -> str:
         """A project, by its key."""
