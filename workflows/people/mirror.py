@@ -137,7 +137,7 @@ def upsert_people(
     for org_key, wanted in sorted(by_org.items()):
         rows = _as_they_are(session, org_key, wanted, now)
         missing = wanted.keys() - rows.keys()
-        erased = _erased(session, org_key, [wanted[one] for one in missing])
+        erased = _erased(session, org_key, [wanted[id_] for id_ in missing])
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
@@ -157,18 +157,19 @@ def upsert_people(
                 ],
             )
             rows |= queries.by_slack_ids(session, org_key, unknown)
-        touched: list[str] = []
+        current: dict[str, Person] = {}
         for slack_id, row in rows.items():
-            seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
-            if is_overtaken(row, read_at, seen.updated):
+            if is_overtaken(row, read_at, wanted[slack_id].updated):
                 _doubt(row, read_at)
-                continue
-            touched.append(row.id)
+            else:
+                current[slack_id] = row
+        aliases.keep(session, org_key, current, wanted, is_read=read_at is not None)
+        for slack_id, row in current.items():
+            seen = wanted[slack_id]
             _note(row, seen.updated, read_at, heard_at)
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away, could = row.status_away_until, _could_decide(row)
-            aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
             changed = apply(row, _person_values(seen))
             is_other = is_other or could != _could_decide(row)
             if row.status_away_until != was_away:
@@ -184,6 +185,7 @@ def upsert_people(
                 row.refreshed_at = None
         session.flush()
         if read_at is not None:
+            touched = {row.id for row in current.values()}
             queries.touch_people(session, touched, read_at)
     if is_other:
         timers.deciders_changed(session, now=now)
