@@ -141,22 +141,40 @@ def by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> dict[str, Person]:
     """Slack id as it was given → the person of one organisation one of whose ids it is."""
-    found: dict[str, Person] = {}
+    return _by_slack_ids(session, org_key, slack_ids, Person)
+
+
+def ids_by_slack_id(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, str]:
+    """The same with their opaque ids alone, which of thousands is much quicker."""
+    return _by_slack_ids(session, org_key, slack_ids, Person.id)
+
+
+def _by_slack_ids(
+    session: Session, org_key: str, slack_ids: Collection[str], what: Any
+) -> dict[str, Any]:
+    """Slack id → `what` of a person there is to know of whose it is: an id of their own goes before another one."""
+    known: dict[str, Any] = {}
     for part in parts(slack_ids):
-        rows = session.execute(
-            select(Person)
-            .where(Person.org_key == org_key, Person.slack_id.in_(part))
-            .order_by(Person.id)
-        ).scalars()
-        found |= {row.slack_id: row for row in rows if row.slack_id is not None}
-    for part in parts([one for one in slack_ids if one not in found]):
-        aliases = session.execute(
-            select(SlackAlias.slack_id, Person)
-            .join(Person, Person.id == SlackAlias.person_id)
-            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
-        )
-        found |= {alias: row for alias, row in aliases}
-    return found
+        known |= {
+            slack_id: value
+            for slack_id, value in session.execute(
+                select(Person.slack_id, what).where(
+                    Person.org_key == org_key, Person.slack_id.in_(part)
+                )
+            )
+        }
+    for part in parts(slack_id for slack_id in slack_ids if slack_id not in known):
+        known |= {
+            slack_id: value
+            for slack_id, value in session.execute(
+                select(SlackAlias.slack_id, what)
+                .join(Person, Person.id == SlackAlias.person_id)
+                .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
+            )
+        }
+    return known
 
 
 def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -317,12 +335,14 @@ def remove_members(
     session: Session, group_id: int, person_ids: Collection[str]
 ) -> None:
     """Take people out of a group."""
-    if person_ids:
+    for part in parts(person_ids):
         session.execute(
-            delete(UserGroupMember).where(
+            delete(UserGroupMember)
+            .where(
                 UserGroupMember.group_id == group_id,
-                UserGroupMember.person_id.in_(sorted(set(person_ids))),
+                UserGroupMember.person_id.in_(part),
             )
+            .execution_options(synchronize_session=False)
         )
 
 
@@ -438,21 +458,18 @@ def forget_channel_reads(
 
 def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
     """Of these people, those who have opened App Home and can still see it."""
-    if not ids:
-        return []
-    return (
-        session.execute(
+    people: list[Person] = []
+    for part in parts(ids):
+        people += session.execute(
             select(Person)
             .where(
-                Person.id.in_(sorted(set(ids))),
+                Person.id.in_(part),
                 Person.home_opened_at.is_not(None),
                 Person.slack_id.is_not(None),
             )
             .order_by(Person.id)
-        )
-        .scalars()
-        .all()
-    )
+        ).scalars()
+    return people
 
 
 def has_groups(session: Session, org_key: str) -> bool:

@@ -274,16 +274,16 @@ def upsert_groups(
     read_at: datetime | None,
     now: datetime,
     is_everything: bool = False,
+    is_first: bool = False,
 ) -> tuple[GroupChange, ...]:
     """Bring user groups, and their members where they were told, to what Slack says; who joined and who left.
 
     With `is_everything` the groups that are not among them are disabled. `now` is governed time: since when mlgov has
-    seen somebody in a group. Whoever is in a group when mlgov looks at an organisation for the first time counts as
-    having been there all along.
+    seen somebody in a group. With `is_first`, when mlgov looks at an organisation for the first time, whoever is in a
+    group counts as having been there all along, and nobody is news.
     """
     wanted = {group.slack_id: group for group in groups}
     heard_at = clock.real_now(session)
-    is_first = is_everything and not queries.has_groups(session, org_key)
     since = now - LONG_AGO if is_first else now
     changes: list[GroupChange] = []
     is_other = False
@@ -360,17 +360,13 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     """Slack id → opaque id; a place is made for who was never seen. Who was erased is left out: only a reading of
     people, which says whether they are active, brings them back."""
 
-    def known() -> dict[str, str]:
-        found = queries.by_slack_ids(session, org_key, slack_ids)
-        return {slack_id: row.id for slack_id, row in found.items()}
-
-    ids = known()
+    ids = queries.ids_by_slack_id(session, org_key, slack_ids)
     missing = slack_ids - ids.keys()
     new = sorted(missing - tombstones.known(session, org_key, missing).keys())
     if new:
         organisation.require_ours(session, org_key)
-        queries.insert_people(session, [_new_person(org_key, one) for one in new])
-        ids = known()
+        queries.insert_people(session, [_new_person(org_key, id_) for id_ in new])
+        ids |= queries.ids_by_slack_id(session, org_key, new)
     return ids
 
 
