@@ -1,8 +1,15 @@
 """From Slack's answers to the mirror: ask first, then write in a transaction of its own."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +23,15 @@ from storage.people.lookups import parts
 from workflows import clock
 from workflows.people import leaving
 from workflows.people import service as people
-from workflows.people.forms import ChannelSeen
+from workflows.people.forms import ChannelSeen, GroupSeen
 from workflows.people.records import GroupChange
 
 log = logging.getLogger("mlgov")
 
 MOST_ASKED = 50
 """People whom Slack lists no more who are asked about one by one; of more of them the list is believed."""
+MOST_MEMBERS = 2_000
+"""Members of user groups that one transaction writes; a larger group has one of its own."""
 MOST_UNKNOWN = 50
 """Members of one channel whom Slack is asked about one by one; with more of them the channel counts as open."""
 
@@ -104,27 +113,35 @@ class Refresher:
     def refresh_groups(self) -> int:
         """All user groups with their members; how many there are. Raises SlackSilent."""
         read_at = self._real_now()
-        found: list[dict[str, Any]] = []
-        teams = self.team_ids()
-        for team_id in teams:
-            found += self._reads.groups(team_id)
-        for one in found:
-            self._workspaces.learn_group(one)
-        groups = [payloads.group(one) for one in found]
+        described: list[dict[str, Any]] = []
+        for team_id in self.team_ids():
+            described += self._reads.groups(team_id)
+        for subteam in described:
+            self._workspaces.learn_group(subteam)
+        groups = [payloads.group(subteam) for subteam in described]
+        with self._db.read() as session:
+            is_first = not people.has_groups(session, self._ours.org_key)
 
-        def work(session: Session) -> None:
-            now = clock.now(session)
-            changes = people.upsert_groups(
-                session,
-                groups,
-                org_key=self._ours.org_key,
-                read_at=read_at,
-                now=now,
-                is_everything=True,
-            )
-            self._watch(session, changes, now)
+        def write(part: Sequence[GroupSeen], *, is_everything: bool = False) -> None:
+            def work(session: Session) -> None:
+                now = clock.now(session)
+                changes = people.upsert_groups(
+                    session,
+                    part,
+                    org_key=self._ours.org_key,
+                    read_at=read_at,
+                    now=now,
+                    is_everything=is_everything,
+                    is_first=is_first,
+                )
+                self._watch(session, changes, now)
 
-        self._db.run(work, patient=True)
+            self._db.run(work, patient=True)
+
+        # A handle that moved from one group to another has moved at once; who is in which group can be many rows.
+        write([replace(group, members=None) for group in groups], is_everything=True)
+        for part in _few_members(groups):
+            write(part)
         return len(groups)
 
     def refresh_channel(self, channel_id: str) -> None:
@@ -345,3 +362,18 @@ class Refresher:
     def _real_now(self) -> datetime:
         with self._db.read() as session:
             return clock.real_now(session)
+
+
+def _few_members(groups: Iterable[GroupSeen]) -> Iterator[list[GroupSeen]]:
+    """The groups in parts of no more than `MOST_MEMBERS` members, but for a group that has more."""
+    part: list[GroupSeen] = []
+    count = 0
+    for group in groups:
+        size = len(group.members or ())
+        if part and count + size > MOST_MEMBERS:
+            yield part
+            part, count = [], 0
+        part.append(group)
+        count += size
+    if part:
+        yield part

@@ -27,13 +27,29 @@ def list_aliases(session: Session, person_id: str) -> list[str]:
     )
 
 
+def list_by_person(
+    session: Session, person_ids: Collection[str]
+) -> dict[str, set[str]]:
+    """Opaque id → the other Slack ids of each of these people who have any."""
+    aliases: dict[str, set[str]] = {}
+    for part in parts(person_ids):
+        rows = session.execute(
+            select(SlackAlias.person_id, SlackAlias.slack_id).where(
+                SlackAlias.person_id.in_(part)
+            )
+        )
+        for person_id, alias in rows:
+            aliases.setdefault(person_id, set()).add(alias)
+    return aliases
+
+
 def list_slack_ids(session: Session, person_id: str) -> set[str]:
     """Every Slack id of a person."""
     own = select(Person.slack_id).where(
         Person.id == person_id, Person.slack_id.is_not(None)
     )
     others = select(SlackAlias.slack_id).where(SlackAlias.person_id == person_id)
-    return {str(one) for one in session.execute(union_all(own, others)).scalars()}
+    return {str(id_) for id_ in session.execute(union_all(own, others)).scalars()}
 
 
 def add_aliases(session: Session, org_key: str, aliases: Mapping[str, str]) -> None:

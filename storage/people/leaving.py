@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.people.lookups import parts
@@ -21,13 +21,7 @@ def list_known(
     return session.execute(
         select(Person.id, Person.slack_id, Person.missing_since)
         .where(
-            Person.org_key == org_key,
-            Person.slack_id.is_not(None),
-            Person.team_id.in_(sorted(set(team_ids))),
-            Person.is_bot.is_(False),
-            Person.is_stranger.is_(False),
-            Person.is_deactivated.is_(False),
-            Person.erased_at.is_(None),
+            *_active(org_key, team_ids),
             or_(Person.refreshed_at.is_(None), Person.refreshed_at < before),
         )
         .order_by(Person.id)
@@ -36,7 +30,13 @@ def list_known(
 
 def count_active(session: Session, org_key: str, team_ids: Collection[str]) -> int:
     """How many people of these workspaces count as active, bots apart."""
-    found = select(Person.id).where(
+    return session.execute(
+        select(func.count()).select_from(Person).where(*_active(org_key, team_ids))
+    ).scalar_one()
+
+
+def _active(org_key: str, team_ids: Collection[str]) -> list[ColumnElement[bool]]:
+    return [
         Person.org_key == org_key,
         Person.slack_id.is_not(None),
         Person.team_id.in_(sorted(set(team_ids))),
@@ -44,8 +44,7 @@ def count_active(session: Session, org_key: str, team_ids: Collection[str]) -> i
         Person.is_stranger.is_(False),
         Person.is_deactivated.is_(False),
         Person.erased_at.is_(None),
-    )
-    return len(session.execute(found).all())
+    ]
 
 
 def set_missing(session: Session, ids: Collection[str], since: datetime | None) -> None:
@@ -60,9 +59,9 @@ def set_missing(session: Session, ids: Collection[str], since: datetime | None) 
 
 
 def list_missing(session: Session, org_key: str) -> Sequence[Any]:
-    """Who is kept although Slack lists them no more (id, name, missing_since), by name."""
+    """Who is kept although Slack lists them no more (id, slack_id, name, missing_since), by name."""
     return session.execute(
-        select(Person.id, Person.name, Person.missing_since)
+        select(Person.id, Person.slack_id, Person.name, Person.missing_since)
         .where(
             Person.org_key == org_key,
             Person.missing_since.is_not(None),
@@ -71,15 +70,3 @@ def list_missing(session: Session, org_key: str) -> Sequence[Any]:
         )
         .order_by(Person.name, Person.id)
     ).all()
-
-
-def list_missing_ids(session: Session, slack_ids: Collection[str]) -> list[str]:
-    """Opaque ids of those among these people who counted as missing."""
-    found: list[str] = []
-    for part in parts(slack_ids):
-        found += session.execute(
-            select(Person.id).where(
-                Person.slack_id.in_(part), Person.missing_since.is_not(None)
-            )
-        ).scalars()
-    return found

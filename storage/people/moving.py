@@ -1,9 +1,9 @@
 """An organisation under another key: its people, user groups, channels, lanes and notices follow."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import String, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy import String, Table, bindparam, delete, func, select, update
 from sqlalchemy import cast as as_
 from sqlalchemy.orm import Session
 
@@ -181,43 +181,12 @@ def rename_in_notices(session: Session, org_key: str, new_key: str) -> int:
     return count
 
 
-def find_others(
-    session: Session, new_key: str, slack_ids: Collection[str]
-) -> dict[str, Person]:
-    """Slack id → who stands under the new key with it already: strangers until now, or people of a start too early."""
-    found: dict[str, Person] = {}
-    for part in parts(slack_ids):
-        alias = (
-            select(SlackAlias.slack_id, SlackAlias.person_id)
-            .where(SlackAlias.org_key == new_key, SlackAlias.slack_id.in_(part))
-            .subquery()
-        )
-        rows = session.execute(
-            select(Person, alias.c.slack_id)
-            .outerjoin(alias, alias.c.person_id == Person.id)
-            .where(
-                Person.org_key == new_key,
-                or_(Person.slack_id.in_(part), alias.c.slack_id.is_not(None)),
-            )
-        )
-        for row, other in rows:
-            for slack_id in (row.slack_id, other):
-                if slack_id in part:
-                    found[slack_id] = row
-    return found
-
-
-def count_groups(session: Session, org_key: str) -> int:
-    """How many user groups of an organisation are known."""
+def count_places(
+    session: Session, table: type[UserGroup] | type[Channel], org_key: str
+) -> int:
+    """How many user groups, or channels, of an organisation are known."""
     return session.execute(
-        select(func.count()).select_from(UserGroup).where(UserGroup.org_key == org_key)
-    ).scalar_one()
-
-
-def count_channels(session: Session, org_key: str) -> int:
-    """How many channels of an organisation are known."""
-    return session.execute(
-        select(func.count()).select_from(Channel).where(Channel.org_key == org_key)
+        select(func.count()).select_from(table).where(table.org_key == org_key)
     ).scalar_one()
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import Select, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,9 @@ from storage.people.tables import (
     UserGroup,
     UserGroupMember,
 )
+
+_Row = TypeVar("_Row", Person, UserGroup, Channel)
+_Place = TypeVar("_Place", UserGroup, Channel)
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -45,8 +48,8 @@ def find_person(session: Session, person_id: str) -> Person | None:
 def find_by_slack_id(session: Session, org_key: str, slack_id: str) -> Person | None:
     """A person by organisation and any of their Slack ids."""
     key = {"org": org_key, "slack": slack_id}
-    found = session.execute(_BY_SLACK_ID, key).scalar_one_or_none()
-    return found or session.execute(_BY_ALIAS, key).scalar_one_or_none()
+    person = session.execute(_BY_SLACK_ID, key).scalar_one_or_none()
+    return person or session.execute(_BY_ALIAS, key).scalar_one_or_none()
 
 
 def list_by_slack_id(session: Session, slack_id: str) -> Sequence[Person]:
@@ -100,17 +103,13 @@ def list_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
 
 def lock_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
     """People by opaque ids as they are now; nobody else changes or erases them before this transaction ends."""
-    return (
-        session.execute(
-            select(Person)
-            .where(Person.id.in_(sorted(set(ids))))
-            .order_by(Person.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        .scalars()
-        .all()
-    )
+    wanted = select(Person).where(Person.id.in_(sorted(set(ids)))).order_by(Person.id)
+    return _locked(session, wanted)
+
+
+def _locked(session: Session, rows: Select[tuple[_Row]]) -> Sequence[_Row]:
+    locked = rows.with_for_update().execution_options(populate_existing=True)
+    return session.execute(locked).scalars().all()
 
 
 def list_organisation(session: Session, org_key: str) -> Sequence[Person]:
@@ -141,22 +140,40 @@ def by_slack_ids(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> dict[str, Person]:
     """Slack id as it was given → the person of one organisation one of whose ids it is."""
-    found: dict[str, Person] = {}
+    return _by_slack_ids(session, org_key, slack_ids, Person)
+
+
+def ids_by_slack_id(
+    session: Session, org_key: str, slack_ids: Collection[str]
+) -> dict[str, str]:
+    """The same with their opaque ids alone, which of thousands is much quicker."""
+    return _by_slack_ids(session, org_key, slack_ids, Person.id)
+
+
+def _by_slack_ids(
+    session: Session, org_key: str, slack_ids: Collection[str], what: Any
+) -> dict[str, Any]:
+    """Slack id → `what` of a person there is to know of whose it is: an id of their own goes before another one."""
+    known: dict[str, Any] = {}
     for part in parts(slack_ids):
-        rows = session.execute(
-            select(Person)
-            .where(Person.org_key == org_key, Person.slack_id.in_(part))
-            .order_by(Person.id)
-        ).scalars()
-        found |= {row.slack_id: row for row in rows if row.slack_id is not None}
-    for part in parts([one for one in slack_ids if one not in found]):
-        aliases = session.execute(
-            select(SlackAlias.slack_id, Person)
-            .join(Person, Person.id == SlackAlias.person_id)
-            .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
-        )
-        found |= {alias: row for alias, row in aliases}
-    return found
+        known |= {
+            slack_id: value
+            for slack_id, value in session.execute(
+                select(Person.slack_id, what).where(
+                    Person.org_key == org_key, Person.slack_id.in_(part)
+                )
+            )
+        }
+    for part in parts(slack_id for slack_id in slack_ids if slack_id not in known):
+        known |= {
+            slack_id: value
+            for slack_id, value in session.execute(
+                select(SlackAlias.slack_id, what)
+                .join(Person, Person.id == SlackAlias.person_id)
+                .where(SlackAlias.org_key == org_key, SlackAlias.slack_id.in_(part))
+            )
+        }
+    return known
 
 
 def insert_people(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -184,46 +201,28 @@ def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> N
         )
 
 
+def _by_ids(
+    table: type[_Place], org_key: str, slack_ids: Collection[str]
+) -> Select[tuple[_Place]]:
+    return (
+        select(table)
+        .where(table.org_key == org_key, table.slack_id.in_(sorted(set(slack_ids))))
+        .order_by(table.id)
+    )
+
+
 def list_groups(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[UserGroup]:
     """User groups by Slack ids."""
-    if not slack_ids:
-        return []
-    return (
-        session.execute(
-            select(UserGroup)
-            .where(
-                UserGroup.org_key == org_key,
-                UserGroup.slack_id.in_(sorted(set(slack_ids))),
-            )
-            .order_by(UserGroup.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.execute(_by_ids(UserGroup, org_key, slack_ids)).scalars().all()
 
 
 def lock_groups(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[UserGroup]:
     """User groups by Slack ids as they are now; nobody else changes them before this transaction ends."""
-    if not slack_ids:
-        return []
-    return (
-        session.execute(
-            select(UserGroup)
-            .where(
-                UserGroup.org_key == org_key,
-                UserGroup.slack_id.in_(sorted(set(slack_ids))),
-            )
-            .order_by(UserGroup.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        .scalars()
-        .all()
-    )
+    return _locked(session, _by_ids(UserGroup, org_key, slack_ids))
 
 
 def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -239,12 +238,12 @@ def insert_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def has_enabled_besides(session: Session, org_key: str, kept: Collection[str]) -> bool:
     """Whether a user group that is not among these still gives somebody a right."""
-    found = select(UserGroup.id).where(
+    others = select(UserGroup.id).where(
         UserGroup.org_key == org_key,
         UserGroup.slack_id.not_in(sorted(set(kept))),
         UserGroup.is_disabled.is_(False),
     )
-    return session.execute(found.limit(1)).first() is not None
+    return session.execute(others.limit(1)).first() is not None
 
 
 def disable_other_groups(
@@ -317,12 +316,14 @@ def remove_members(
     session: Session, group_id: int, person_ids: Collection[str]
 ) -> None:
     """Take people out of a group."""
-    if person_ids:
+    for part in parts(person_ids):
         session.execute(
-            delete(UserGroupMember).where(
+            delete(UserGroupMember)
+            .where(
                 UserGroupMember.group_id == group_id,
-                UserGroupMember.person_id.in_(sorted(set(person_ids))),
+                UserGroupMember.person_id.in_(part),
             )
+            .execution_options(synchronize_session=False)
         )
 
 
@@ -342,42 +343,14 @@ def list_channels(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[Channel]:
     """Mirrored channels by Slack ids."""
-    if not slack_ids:
-        return []
-    return (
-        session.execute(
-            select(Channel)
-            .where(
-                Channel.org_key == org_key,
-                Channel.slack_id.in_(sorted(set(slack_ids))),
-            )
-            .order_by(Channel.id)
-        )
-        .scalars()
-        .all()
-    )
+    return session.execute(_by_ids(Channel, org_key, slack_ids)).scalars().all()
 
 
 def lock_channels(
     session: Session, org_key: str, slack_ids: Collection[str]
 ) -> Sequence[Channel]:
     """Mirrored channels by Slack ids as they are now; nobody else changes them before this transaction ends."""
-    if not slack_ids:
-        return []
-    return (
-        session.execute(
-            select(Channel)
-            .where(
-                Channel.org_key == org_key,
-                Channel.slack_id.in_(sorted(set(slack_ids))),
-            )
-            .order_by(Channel.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        .scalars()
-        .all()
-    )
+    return _locked(session, _by_ids(Channel, org_key, slack_ids))
 
 
 def insert_channels(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -438,21 +411,18 @@ def forget_channel_reads(
 
 def has_open_home(session: Session, ids: Collection[str]) -> Sequence[Person]:
     """Of these people, those who have opened App Home and can still see it."""
-    if not ids:
-        return []
-    return (
-        session.execute(
+    people: list[Person] = []
+    for part in parts(ids):
+        people += session.execute(
             select(Person)
             .where(
-                Person.id.in_(sorted(set(ids))),
+                Person.id.in_(part),
                 Person.home_opened_at.is_not(None),
                 Person.slack_id.is_not(None),
             )
             .order_by(Person.id)
-        )
-        .scalars()
-        .all()
-    )
+        ).scalars()
+    return people
 
 
 def has_groups(session: Session, org_key: str) -> bool:

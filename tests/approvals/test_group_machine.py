@@ -222,7 +222,8 @@ class Groups(RuleBasedStateMachine):
                 now=self.house.now,
             )
             groups = [as_read.group(slack_id) for slack_id in as_read.groups]
-            self.take(session, groups, began, is_everything=True)
+            is_first = not people.has_groups(session, ORG)
+            self.take(session, groups, began, is_everything=True, is_first=is_first)
 
     def take(
         self,

@@ -16,6 +16,7 @@ from bot import manifest
 from bot.context import Team
 from bot.directory import Directory
 from bot.people.reading import Result
+from bot.people.refreshing import WatchGroups
 from sandbox.limits import RateLimits
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -200,7 +201,9 @@ def open_place(database: Database) -> Iterator[Opened]:
     with ExitStack() as stack:
 
         def opened(
-            organisation: dict[str, Any], limits: RateLimits | bool = False
+            organisation: dict[str, Any],
+            limits: RateLimits | bool = False,
+            watch: WatchGroups = lambda session, changes, now: None,
         ) -> Place:
             sandbox = stack.enter_context(
                 Sandbox(World.from_dict(organisation), manifest.data(), limits=limits)
@@ -218,7 +221,7 @@ def open_place(database: Database) -> Iterator[Opened]:
                 bot_user_id="U0BOT",
                 name="Acme",
             )
-            directory = Directory(slack, database, team)
+            directory = Directory(slack, database, team, watch)
             stack.callback(directory.close)
             return Place(sandbox, database, directory, team)
 

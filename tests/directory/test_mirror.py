@@ -1,12 +1,15 @@
 """Keeping the mirror: everything at start, events afterwards, and who reads a channel."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
 from sandbox.limits import RateLimits
 from sandbox.people import User, UserGroup
+from storage.people import handles
 from storage.people.tables import Person
 from tests.directory.conftest import (
     FAY,
@@ -21,6 +24,7 @@ from tests.directory.conftest import (
     until,
 )
 from workflows.people import service as people
+from workflows.people.records import GroupChange
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +56,34 @@ def test_everything_is_mirrored_page_by_page(
         assert ola is not None
         assert ola.email == "ola@acme.test"
         assert people.find_by_email(session, "T0ACME", "OLA@acme.TEST") == ola
+
+
+def test_groups_are_written_in_parts_and_their_handles_at_once(
+    open_place: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.people.refreshing.MOST_MEMBERS", 2)
+    writes: list[tuple[set[str], int]] = []
+
+    def watch(session: Session, changes: Sequence[GroupChange], now: datetime) -> None:
+        having = handles.list_having(session, "T0ACME", ["finance"])
+        writes.append(({group_id for _, group_id in having}, len(changes)))
+
+    office = one_workspace()
+    office["usergroups"].append(
+        {"id": "S0OPS", "handle": "ops", "users": [OLA, FAY], "team": "T0ACME"}
+    )
+    place = open_place(office, watch=watch)
+    place.read()
+    assert writes == [({"S0FIN"}, 0)] * 3, "whoever is there at first is no news"
+    assert members(place, "@finance") == {FAY, FRED}
+    assert members(place, "@ops") == {OLA, FAY}
+    writes.clear()
+    place.world.update_usergroup("S0FIN", handle="money")
+    place.world.update_usergroup("S0OPS", handle="finance")
+    place.world.set_usergroup_members("S0OPS", [OLA])
+    place.read()
+    assert writes == [({"S0OPS"}, 0), ({"S0OPS"}, 0), ({"S0OPS"}, 1)]
+    assert members(place, "@finance") == {OLA}
 
 
 def test_refreshing_again_changes_no_identity(acme: Place) -> None:

@@ -64,6 +64,7 @@ def ids(database: Database) -> dict[str, str]:
             read_at=runtime.real_now(session),
             now=NOW,
             is_everything=True,
+            is_first=True,
         )
         people.upsert_channels(
             session,

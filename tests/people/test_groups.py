@@ -41,7 +41,13 @@ def see(
     )
     with database.begin() as session:
         changes = people.upsert_groups(
-            session, [seen], org_key=ORG, read_at=NOW, now=NOW, is_everything=everything
+            session,
+            [seen],
+            org_key=ORG,
+            read_at=NOW,
+            now=NOW,
+            is_everything=everything,
+            is_first=everything,
         )
         people.announce_groups(session, changes, policy=POLICY, org_key=ORG, now=NOW)
     return changes

@@ -43,6 +43,7 @@ def see(database: Database, *groups: GroupSeen, everything: bool = False) -> Non
             read_at=clock.real_now(session) if everything else None,
             now=NOW,
             is_everything=everything,
+            is_first=everything,
         )
         people.settle_handles(session, policy=POLICY, org_key=ORG, now=NOW)
         people.announce_groups(session, changes, policy=POLICY, org_key=ORG, now=NOW)

@@ -33,7 +33,7 @@ def find(
     """Slack id → the one entry there is of each of these people, by any of their ids."""
     ids = {id_ for seen in wanted.values() for id_ in (seen.slack_id, *seen.other_ids)}
     known = queries.by_slack_ids(session, org_key, ids)
-    found: dict[str, Person] = {}
+    people: dict[str, Person] = {}
     for slack_id, seen in wanted.items():
         entries = {
             known[id_].id: known[id_]
@@ -41,40 +41,66 @@ def find(
             if id_ in known
         }
         if len(entries) > 1:
-            one = join(session, list(entries.values()), now=now)
-            known |= {id_: one for id_, row in known.items() if row.id in entries}
-            found[slack_id] = one
+            person = join(session, list(entries.values()), now=now)
+            known |= {id_: person for id_, row in known.items() if row.id in entries}
+            people[slack_id] = person
         elif entries:
-            found[slack_id] = next(iter(entries.values()))
-    return found
+            people[slack_id] = next(iter(entries.values()))
+    return people
 
 
 def keep(
-    session: Session, row: Person, seen: PersonSeen, *, is_read: bool, now: datetime
+    session: Session,
+    org_key: str,
+    entries: Mapping[str, Person],
+    wanted: Mapping[str, PersonSeen],
+    *,
+    is_read: bool,
 ) -> None:
-    """Let every id by which Slack just named somebody lead to them.
+    """Let every id by which Slack just named these people lead to their entries; both are by the id they were named by.
 
     Where Slack was asked (`is_read`), the one that it described them by is the one to call them by. An event, which can
     be old, only adds to what is known.
     """
-    ids = {seen.slack_id, *seen.other_ids}
-    if not seen.other_ids and row.slack_id == seen.slack_id:
+    ids: dict[str, set[str]] = {}
+    before: dict[str, Person] = {}
+    for slack_id, row in entries.items():
+        seen = wanted[slack_id]
+        if not seen.other_ids and row.slack_id == slack_id:
+            continue
+        ids.setdefault(row.id, set()).update({slack_id, *seen.other_ids})
+        if is_read and row.slack_id is not None and row.slack_id != slack_id:
+            before[row.slack_id], row.slack_id = row, slack_id
+    if not ids:
         return
-    if is_read and row.slack_id is not None and row.slack_id != seen.slack_id:
-        before, row.slack_id = row.slack_id, seen.slack_id
-        slack_aliases.forget_aliases(session, row.org_key, [seen.slack_id])
-        session.flush()
-        ids.add(before)
-        _relocate(session, row, before)
-    known = {str(row.slack_id), *slack_aliases.list_aliases(session, row.id)}
-    slack_aliases.add_aliases(session, row.org_key, dict.fromkeys(ids - known, row.id))
+    for slack_id, row in before.items():
+        ids[row.id].add(slack_id)
+    called = {row.id: row.slack_id for row in entries.values()}
+    slack_aliases.forget_aliases(
+        session, org_key, {str(row.slack_id) for row in before.values()}
+    )
+    known = slack_aliases.list_by_person(session, ids)
+    slack_aliases.add_aliases(
+        session,
+        org_key,
+        {
+            alias: person_id
+            for person_id, named in ids.items()
+            for alias in named - {called[person_id], *known.get(person_id, ())}
+        },
+    )
+    _relocate(session, org_key, before)
 
 
-def _relocate(session: Session, row: Person, before: str) -> None:
-    """What waits for somebody under the id that they had goes to the one that they have."""
-    old = Destination.person(row.org_key, before).key
-    new = Destination.person(row.org_key, str(row.slack_id)).key
-    relocating.rename(session, {old: new, f"home:{old}": f"home:{new}"})
+def _relocate(session: Session, org_key: str, before: Mapping[str, Person]) -> None:
+    """What waits for people under the ids that they had goes to the ones that they have."""
+    lanes: dict[str, str] = {}
+    for slack_id, row in before.items():
+        old = Destination.person(org_key, slack_id).key
+        new = Destination.person(org_key, str(row.slack_id)).key
+        lanes |= {old: new, f"home:{old}": f"home:{new}"}
+    if lanes:
+        relocating.rename(session, lanes)
 
 
 def join(session: Session, entries: Sequence[Person], *, now: datetime) -> Person:

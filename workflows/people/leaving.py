@@ -44,9 +44,10 @@ class MissingTold:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Whom a whole reading did not list, as Slack ids: those who have left by it, and those who are kept for now."""
+    """Whom a whole reading did not list: those who have left by it, and those who are kept for now."""
 
     gone: tuple[str, ...] = ()
+    """Slack ids."""
     kept: tuple[str, ...] = ()
     """Opaque ids."""
 
@@ -146,9 +147,9 @@ def keep(
     now: datetime,
 ) -> None:
     """These are kept although Slack lists them no more; who is listed again is missing no more."""
-    before = {row.id for row in leaving_queries.list_missing(session, org_key)}
-    leaving_queries.set_missing(session, set(ids) - before, now)
-    back = set(leaving_queries.list_missing_ids(session, listed)) if before else set()
+    missing = leaving_queries.list_missing(session, org_key)
+    leaving_queries.set_missing(session, set(ids) - {row.id for row in missing}, now)
+    back = {row.id for row in missing if row.slack_id in listed}
     leaving_queries.set_missing(session, back - set(ids), None)
 
 

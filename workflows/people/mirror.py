@@ -137,7 +137,7 @@ def upsert_people(
     for org_key, wanted in sorted(by_org.items()):
         rows = _as_they_are(session, org_key, wanted, now)
         missing = wanted.keys() - rows.keys()
-        erased = _erased(session, org_key, [wanted[one] for one in missing])
+        erased = _erased(session, org_key, [wanted[id_] for id_ in missing])
         for slack_id in sorted(erased):
             stone = erased[slack_id]
             ids[(org_key, slack_id)] = stone.person_id
@@ -157,18 +157,19 @@ def upsert_people(
                 ],
             )
             rows |= queries.by_slack_ids(session, org_key, unknown)
-        touched: list[str] = []
+        current: dict[str, Person] = {}
         for slack_id, row in rows.items():
-            seen = wanted[slack_id]
             ids[(org_key, slack_id)] = row.id
-            if is_overtaken(row, read_at, seen.updated):
+            if is_overtaken(row, read_at, wanted[slack_id].updated):
                 _doubt(row, read_at)
-                continue
-            touched.append(row.id)
+            else:
+                current[slack_id] = row
+        aliases.keep(session, org_key, current, wanted, is_read=read_at is not None)
+        for slack_id, row in current.items():
+            seen = wanted[slack_id]
             _note(row, seen.updated, read_at, heard_at)
             was_guest, was_in = row.is_guest or row.is_stranger, row.tz
             was_away, could = row.status_away_until, _could_decide(row)
-            aliases.keep(session, row, seen, is_read=read_at is not None, now=now)
             changed = apply(row, _person_values(seen))
             is_other = is_other or could != _could_decide(row)
             if row.status_away_until != was_away:
@@ -184,6 +185,7 @@ def upsert_people(
                 row.refreshed_at = None
         session.flush()
         if read_at is not None:
+            touched = {row.id for row in current.values()}
             queries.touch_people(session, touched, read_at)
     if is_other:
         resting.everything(session, at=now)
@@ -272,16 +274,16 @@ def upsert_groups(
     read_at: datetime | None,
     now: datetime,
     is_everything: bool = False,
+    is_first: bool = False,
 ) -> tuple[GroupChange, ...]:
     """Bring user groups, and their members where they were told, to what Slack says; who joined and who left.
 
     With `is_everything` the groups that are not among them are disabled. `now` is governed time: since when mlgov has
-    seen somebody in a group. Whoever is in a group when mlgov looks at an organisation for the first time counts as
-    having been there all along.
+    seen somebody in a group. With `is_first`, when mlgov looks at an organisation for the first time, whoever is in a
+    group counts as having been there all along, and nobody is news.
     """
     wanted = {group.slack_id: group for group in groups}
     heard_at = clock.real_now(session)
-    is_first = is_everything and not queries.has_groups(session, org_key)
     since = now - LONG_AGO if is_first else now
     changes: list[GroupChange] = []
     is_other = False
@@ -358,17 +360,13 @@ def _places(session: Session, org_key: str, slack_ids: set[str]) -> dict[str, st
     """Slack id → opaque id; a place is made for who was never seen. Who was erased is left out: only a reading of
     people, which says whether they are active, brings them back."""
 
-    def known() -> dict[str, str]:
-        found = queries.by_slack_ids(session, org_key, slack_ids)
-        return {slack_id: row.id for slack_id, row in found.items()}
-
-    ids = known()
+    ids = queries.ids_by_slack_id(session, org_key, slack_ids)
     missing = slack_ids - ids.keys()
     new = sorted(missing - tombstones.known(session, org_key, missing).keys())
     if new:
         organisation.require_ours(session, org_key)
-        queries.insert_people(session, [_new_person(org_key, one) for one in new])
-        ids = known()
+        queries.insert_people(session, [_new_person(org_key, id_) for id_ in new])
+        ids |= queries.ids_by_slack_id(session, org_key, new)
     return ids
 
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from storage import runtime
 from storage.people import aliases as slack_aliases
-from storage.people import moving, tombstones
-from storage.people.tables import Person
+from storage.people import moving, queries, tombstones
+from storage.people.tables import Channel, Person, UserGroup
 from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
@@ -215,9 +215,9 @@ def plan(
         kept=len(missing) - len(active),
         others=moving.count_own(session, old) - len(people),
         joined=twins
-        + len({row.id for row in moving.find_others(session, new_key, own).values()}),
-        groups=moving.count_groups(session, old),
-        channels=moving.count_channels(session, old),
+        + len({row.id for row in queries.by_slack_ids(session, new_key, own).values()}),
+        groups=moving.count_places(session, UserGroup, old),
+        channels=moving.count_places(session, Channel, old),
         waiting=moving.count_waiting(session),
         erased=len(whose),
         erased_unknown=tombstones.standing(session).people - len(whose),
@@ -344,7 +344,7 @@ def _join_others(
         for name in (str(row.slack_id), found.ids.get(row.id))
         if name
     }
-    others = moving.find_others(session, found.now, names.keys())
+    others = queries.by_slack_ids(session, found.now, names.keys())
     for slack_id, other in sorted(others.items()):
         if other.slack_id is not None:  # it was not joined by its other id
             aliases.absorb(session, other, names[slack_id], now=now)

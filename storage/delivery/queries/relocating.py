@@ -67,7 +67,9 @@ def rename(
             .execution_options(synchronize_session=False)
         )
         count += len(rows)
-    session.expire_all()
+    for row in session.identity_map.values():
+        if isinstance(row, (Lane, Message, Outbox)):
+            session.expire(row)
     return count
 
 
