@@ -100,8 +100,8 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
     if not is_due:
         return
     try:
-        with deps.db.begin() as session:
-            audit.record(
+        deps.db.run(
+            lambda session: audit.record(
                 session,
                 actor,
                 f"{fact.action}.refused",
@@ -110,6 +110,7 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
                 **fact.facts,
                 **({"kept_back": kept_back} if kept_back else {}),
             )
+        )
     except DatabaseBusy:
         log.warning("a refusal could not be put on the ledger")
 

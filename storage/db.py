@@ -48,8 +48,10 @@ _PROBED_EVERY = 5.0
 FLOORS_CHANGED = "floors_changed"
 """The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
-_RETRY_SQLSTATES = {"40001", "40P01", "23505"}
-"""Serialization failures, deadlocks, and a unique row that another transaction made first, seen when it is read again."""
+_BETWEEN_SQLSTATES = {"40001", "40P01"}
+"""Serialization failures and deadlocks."""
+_MADE_FIRST_SQLSTATE = "23505"
+"""A unique row that another transaction made first, seen when it is read again."""
 _BUSY_SQLSTATES = {"55P03", "57014"}
 _UNWRITABLE_SQLSTATES = {"53100", "25006"}
 """The disk is full; the server takes reads only, like a standby."""
@@ -92,6 +94,10 @@ def _may_wait(patient: bool) -> float:
 
 class DatabaseBusy(Exception):
     """The database could not take the change in time; nothing was changed."""
+
+
+class OtherCameBetween(DatabaseBusy):
+    """Another transaction waited for this one while this one waited for it, and this one was undone."""
 
 
 class DatabaseAway(DatabaseBusy):
@@ -353,10 +359,12 @@ class Database:
             try:
                 with self.begin(patient=patient) as session:
                     return work(session)
+            except OtherCameBetween:
+                pass
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _RETRY_SQLSTATES:
+                if getattr(error.orig, "sqlstate", None) != _MADE_FIRST_SQLSTATE:
                     raise
-                time.sleep(0.01 * attempt)
+            time.sleep(0.01 * attempt)
         with self.begin(patient=patient) as session:
             return work(session)
 
@@ -424,6 +432,8 @@ class Database:
             raise DatabaseBusy from error
         if not isinstance(error, DBAPIError):
             return
+        if getattr(error.orig, "sqlstate", None) in _BETWEEN_SQLSTATES:
+            raise OtherCameBetween from error
         if is_away(error):
             self._away.struck(error)
             raise DatabaseAway from error

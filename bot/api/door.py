@@ -208,8 +208,8 @@ class Door:
             return
         deps = self._deps
         try:
-            with deps.db.begin() as session:
-                audit.record(
+            deps.db.run(
+                lambda session: audit.record(
                     session,
                     SYSTEM,
                     "token.refused",
@@ -218,6 +218,7 @@ class Door:
                     why=error.code,
                     **({"kept_back": kept_back} if kept_back else {}),
                 )
+            )
         except DatabaseBusy:
             log.warning("a refused token could not be put on the ledger")
 

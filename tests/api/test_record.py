@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from bot.cli.main import app as cli
@@ -179,7 +180,8 @@ def person_approves(api: Api, number: int, *who: str) -> None:
 
     deps = api.office.bot.deps
     for slack_id in who or (OLA, FAY):
-        with deps.db.begin() as session:
+
+        def approve(session: Session, slack_id: str = slack_id) -> None:
             met = people.actor_by_slack_id(session, deps.team.org_key, slack_id)
             assert met is not None
             revision = session.execute(
@@ -194,6 +196,8 @@ def person_approves(api: Api, number: int, *who: str) -> None:
                 now=deps.now(session),
                 org_key=deps.team.org_key,
             )
+
+        deps.db.run(approve)
 
 
 def test_the_night_finds_it_says_it_once_and_says_nothing_of_what_is_mended(

@@ -184,3 +184,49 @@ def test_a_row_that_two_make_at_once_is_found_by_the_second(database: Database) 
             other = second.submit(database.run, keep)
             time.sleep(0.3)
         assert other.result(30) is False
+
+
+def test_of_two_that_wait_for_each_other_one_is_undone_and_tried_again(
+    database: Database,
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    with database.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO inbox (event_key, received_at) VALUES ('a', :at), ('b', :at)"
+            ),
+            {"at": _time(database)},
+        )
+    both = threading.Barrier(2)
+    tries = {"ab": 0, "ba": 0}
+
+    def cross(session: Session, order: str) -> None:
+        tries[order] += 1
+        for key in order:
+            session.execute(
+                text("SELECT 1 FROM inbox WHERE event_key = :key FOR UPDATE"),
+                {"key": key},
+            )
+            if tries[order] == 1 and key == order[0]:
+                both.wait(5)
+
+    def once(order: str) -> bool:
+        try:
+            with database.begin() as session:
+                cross(session, order)
+        except DatabaseBusy:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        went = sorted(pool.map(once, tries))
+    assert went == [False, True]
+    tries = dict.fromkeys(tries, 0)
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(
+                lambda order: database.run(lambda session: cross(session, order)), tries
+            )
+        )
+    assert sorted(tries.values()) == [1, 2]
