@@ -47,15 +47,16 @@ def plainly(card: Card) -> str:
     return " ".join(told)
 
 
-def subject(card: Card) -> str:
+def subject(card: Card, *, to_requester: bool = False) -> str:
     """`*Changed since*: January's budget is 2,000 EUR now; it was 1,000 EUR when this was asked. Nobody can approve this
-    before Tim says what to ask for now`; empty where what is asked about is as it was."""
+    before Tim says what to ask for now`; empty where what is asked about is as it was. `to_requester` for whoever asked."""
     if card.moved is None:
         return ""
-    who = blocks.escape(card.requester.name, 60)
+    name = blocks.escape(card.requester.name, 60)
+    says = "you say" if to_requester else f"{name} says"
     return (
         f"*Changed since*: {blocks.escape(card.moved.told, 300)}. "
-        f"Nobody can approve this before {who} says what to ask for now."
+        f"Nobody can approve this before {says} what to ask for now."
     )
 
 

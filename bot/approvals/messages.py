@@ -81,6 +81,10 @@ def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
         return _settled(record, scene, f"*Your part is done* · {words.asks(record)}")
     if record.stage > notice.position:
         return _settled(record, scene, f"*Went on* · {words.asks(record)}")
+    if record.stage < notice.position:
+        first = blocks.escape(record.round.name, 60)
+        head = f"*Waiting* · {words.asks(record)}\nIt goes back to {first} first. You'll be asked again when it's your turn."
+        return _settled(record, scene, head)
     if reader is None or not reader.why:
         now = (
             f"You handed this over to {blocks.escape(reader.handed_to, 60)}."
@@ -143,14 +147,14 @@ def receipt(record: Card, notice: ApprovalReceipt, scene: Scene) -> Rendered:
         f"{head} · {how}",
         [
             blocks.section(f"*{head}*\n{blocks.quote(record.reason, REASON)}"),
-            *([blocks.section(change)] if (change := changed.subject(record)) else []),
+            *_moved(record, to_requester=True),
             *_said(record),
             blocks.context(
                 " · ".join(
                     filter(None, [where, words.passed(record), words.left_out(record)])
                 ),
             ),
-            blocks.context(words.silence(record)),
+            blocks.context(words.silence(record, to_requester=True)),
             words.buttons(record, _receipt_buttons(record)),
         ],
     )
@@ -362,6 +366,11 @@ def _news(record: Card, scene: Scene) -> str:
     return f"{words.asks(record)} · {words.progress(record)} · decide by {by}"
 
 
+def _moved(record: Card, *, to_requester: bool = False) -> list[Block]:
+    change = changed.subject(record, to_requester=to_requester)
+    return [blocks.section(change)] if change else []
+
+
 def _said(record: Card) -> list[Block]:
     told = words.said(record)
     return [blocks.section("\n".join(told))] if told else []
@@ -373,7 +382,7 @@ def _question(record: Card) -> list[Block]:
         blocks.section(
             f"*{words.asks(record)}*\n{blocks.quote(record.reason, REASON)} — asked by {who}, {blocks.when(record.created_at)}"
         ),
-        *([blocks.section(change)] if (change := changed.subject(record)) else []),
+        *_moved(record),
         *([blocks.context(read)] if (read := changed.known(record)) else []),
         *_said(record),
     ]

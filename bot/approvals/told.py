@@ -186,7 +186,9 @@ def _question_note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered
             blocks.section(
                 f"*{who} asks you before deciding*\n{blocks.quote(one.text, 600)}"
             ),
-            blocks.context(f"{words.asks(record)} · {words.silence(record)}"),
+            blocks.context(
+                f"{words.asks(record)} · {words.silence(record, to_requester=True)}"
+            ),
             blocks.context(
                 "Answer with the button, or reply to this message in its thread."
             ),
@@ -225,7 +227,7 @@ def _subject_moved_note(record: Card, notice: ApprovalNote, scene: Scene) -> Ren
             )
         )
     shown += [
-        blocks.context(words.silence(record)),
+        blocks.context(words.silence(record, to_requester=True)),
         words.buttons(
             record,
             [*words.moved_buttons(record), words.details_button(record)],

@@ -73,6 +73,9 @@ def details(card: Card, *, now: datetime) -> Block:
             f"{blocks.quote(card.reason, 2500)} — asked by {blocks.escape(card.requester.name, 60)}, {blocks.when(card.created_at)}"
         ),
     ]
+    to_requester = card.reader is not None and card.reader.is_requester
+    if change := changed.subject(card, to_requester=to_requester):
+        shown.append(blocks.section(change))
     told = [*words.said(card), *([] if card.is_pending else words.conditions(card))]
     shown += [blocks.context(line) for line in told]
     facts = [
@@ -99,7 +102,7 @@ def details(card: Card, *, now: datetime) -> Block:
                     f"You are asked because {blocks.escape(reader.why, 100)}."
                 )
             )
-        shown.append(blocks.context(words.silence(card)))
+        shown.append(blocks.context(words.silence(card, to_requester=to_requester)))
         if reader is not None and (mine := words.own_buttons(card)):
             shown.append(words.buttons(card, mine, "details"))
     shown.append(
@@ -219,6 +222,13 @@ def asked(card: Card) -> Block:
         return blocks.section(
             f"*Waiting for you* · {words.asks(card)}\n{asker} asks: {blocks.quote(card.question.text, 200)}",
             accessory=words.answer_button(card),
+            block_id=place,
+        )
+    if card.moved is not None:
+        return blocks.section(
+            f"*Waiting for you* · {words.asks(card)}\n{blocks.escape(card.moved.told, 200)}. "
+            "Nobody can approve it before you say what to ask for now.",
+            accessory=words.details_button(card),
             block_id=place,
         )
     return blocks.section(

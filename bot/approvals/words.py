@@ -97,15 +97,16 @@ def step(card: Card) -> str:
     )
 
 
-def silence(card: Card) -> str:
-    """What happens if nobody does anything, and when, in the order of time."""
+def silence(card: Card, *, to_requester: bool = False) -> str:
+    """What happens if nobody does anything, and when, in the order of time; `to_requester` for whoever asked."""
+    name = blocks.escape(card.requester.name, 60)
     if card.paused_at is not None:
-        who = blocks.escape(card.requester.name, 60)
-        return f"The clock stands still until {who} answers. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
+        answer = "you answer" if to_requester else f"{name} answers"
+        return f"The clock stands still until {answer}. Without an answer this expires {blocks.when(card.expires_at)} and {blocks.escape(card.words.stays, 200)}."
     stays = blocks.escape(card.words.stays, 200)
     if card.moved is not None:
-        who = blocks.escape(card.requester.name, 60)
-        return f"If {who} doesn't say so by {blocks.when(card.expires_at)} this expires and {stays}."
+        silent = "you don't" if to_requester else f"{name} doesn't"
+        return f"If {silent} say so by {blocks.when(card.expires_at)} this expires and {stays}."
     told = (
         f"If nobody decides by {blocks.when(card.expires_at)} this expires and {stays}."
     )

@@ -15,3 +15,4 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     backend, over = request.param.split("-")
     with opened(fresh_url(backend, request, tmp_path), tmp_path, over=over) as running:
         yield running
+        running.record_holds()

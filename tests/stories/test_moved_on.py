@@ -11,6 +11,7 @@ from storage.enums import ApprovalState
 from tests.conftest import fresh_url
 from tests.stories.office import FAY, OLA, TIM, Office, opened
 from tests.stories.test_actions import last, press
+from tests.stories.test_front import open_home
 from tests.stories.test_road import (
     amount,
     ask,
@@ -69,6 +70,9 @@ def test_a_file_changes_what_was_asked_about(office: Office) -> None:
     note = last(office, TIM)
     for told in ("Ask for 2,500 EUR", "Keep 2,000 EUR", "2,000 → 2,500 EUR (+25 %)"):
         assert told in note
+    assert "If you don't say so by" in note
+    assert "If Tim doesn't say so by" in last(office, OLA)
+    assert "before you say what to ask for now" in str(open_home(office, TIM).blocks)
     asked = len(texts(office, OLA))
     press(office, TIM, "approvals.ask_again")
     assert len(texts(office, OLA)) == asked + 1
@@ -88,3 +92,18 @@ def test_whoever_asked_keeps_what_there_is(office: Office) -> None:
     assert (state(office), amount(office)) == (ApprovalState.WITHDRAWN, Decimal(2000))
     assert "the budget stays at 2,000 EUR" in last(office, FAY)
     assert verified(office)
+
+
+def test_who_is_asked_after_a_stage_that_is_asked_anew_hears_that_it_comes_back(
+    office: Office,
+) -> None:
+    decide(office, OLA)
+    load(office, "2000")
+    office.move(timedelta(minutes=1))
+    press(office, TIM, "approvals.ask_again")
+    told = last(office, FAY)
+    assert "It goes back to Budget owner first." in told
+    assert "You'll be asked again when it's your turn." in told
+    decide(office, OLA)
+    decide(office, FAY)
+    assert (state(office), amount(office)) == (ApprovalState.APPROVED, Decimal(2500))

@@ -87,6 +87,13 @@ _BY_STEP = {
 }
 """What a step of a version changes; its entry names the state that it leads to."""
 
+_BESIDES_STEPS = {
+    "approved_digest": "approval_lapsed",
+    "approved_until": "approval_lapsed",
+    "parts": "made_by",
+}
+"""What changes without a step, too: an approval lapses, and the registry names one more who made the version."""
+
 _BEGINNINGS: dict[str, dict[str, Any]] = {
     "approval": {"state": "pending", "decisions": []},
     "budget": {"revisions": []},
@@ -147,10 +154,8 @@ def _is_explained(
         steps = [entry for entry in between if "target" in entry.facts]
         if fault.field == "state":
             return bool(steps) and steps[-1].facts["target"] == fault.table
-        return bool(steps) or (
-            fault.field in ("approved_digest", "approved_until")
-            and any(entry.verb == "approval_lapsed" for entry in between)
-        )
+        besides = _BESIDES_STEPS.get(fault.field)
+        return bool(steps) or any(entry.verb == besides for entry in between)
     if fault.what in ("stage_changed", "stages_changed"):
         return _stages(fault, {entry.verb for entry in between}, before, after)
     verbs = _BY.get(fault.kind, {}).get(fault.field, set())
