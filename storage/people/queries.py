@@ -107,7 +107,7 @@ def lock_people(session: Session, ids: Collection[str]) -> Sequence[Person]:
     return _locked(session, wanted)
 
 
-def _locked(session: Session, rows: Select[tuple[_Row]]) -> Sequence[_Row]:
+def _locked(session: Session, rows: Select[_Row]) -> Sequence[_Row]:
     locked = rows.with_for_update().execution_options(populate_existing=True)
     return session.execute(locked).scalars().all()
 
@@ -203,7 +203,7 @@ def touch_people(session: Session, ids: Collection[str], read_at: datetime) -> N
 
 def _by_ids(
     table: type[_Place], org_key: str, slack_ids: Collection[str]
-) -> Select[tuple[_Place]]:
+) -> Select[_Place]:
     return (
         select(table)
         .where(table.org_key == org_key, table.slack_id.in_(sorted(set(slack_ids))))
