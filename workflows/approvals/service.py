@@ -53,8 +53,9 @@ def decide(
         )
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
-        moved.require_unmoved(session, head, around)
-        reading = rereading.require_as_shown(session, at, around)
+        seen = moved.seen(session, head, around)
+        moved.require_unmoved(seen.moved)
+        reading = rereading.require_as_shown(session, at, seen.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
