@@ -100,6 +100,8 @@ class Word:
     """How old Slack's word may be: read since then (real time), and about whom Slack was asked for this act."""
 
     since: datetime
+    now: datetime
+    """Governed time, of the same look at the clock."""
     asked: frozenset[str] = frozenset()
 
 
@@ -135,7 +137,8 @@ def _by_word(
     asked: frozenset[str],
     session: Session,
 ) -> T:
-    return work(session, actor, Word(clock.real_now(session) - limit, asked))
+    real, governed = clock.both(session)
+    return work(session, actor, Word(real - limit, governed, asked))
 
 
 def act(
@@ -159,7 +162,7 @@ def act(
             form,
             policy=policy,
             policy_id=version,
-            now=deps.now(session),
+            now=word.now,
             org_key=deps.team.org_key,
             clicked=clicked,
             mirrored_since=word.since,
@@ -187,7 +190,7 @@ def require_entitled(
             actor,
             form,
             policy=deps.policy,
-            now=deps.now(session),
+            now=word.now,
             org_key=deps.team.org_key,
             clicked=clicked,
             mirrored_since=word.since,

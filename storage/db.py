@@ -150,7 +150,10 @@ class Database:
                 },
             )
             event.listen(self.engine, "handle_error", _leave_out_the_row)
-            self._read_engine = self.engine
+            # Said with BEGIN, and not by a statement of its own.
+            self._read_engine = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     def _sqlite_engine(self, *, read_only: bool) -> Engine:
         engine = create_engine(
@@ -391,12 +394,6 @@ class Database:
         """
         try:
             with self._session(self._read_engine) as session:
-                if not self.is_sqlite:
-                    session.execute(
-                        text(
-                            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                        )
-                    )
                 try:
                     with self._limited(session, within):
                         yield session
@@ -449,7 +446,7 @@ class Database:
             self._host.release()
             self._host = None
         self.engine.dispose()
-        if self._read_engine is not self.engine:
+        if self.is_sqlite:  # elsewhere the two have one pool
             self._read_engine.dispose()
 
 

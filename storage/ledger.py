@@ -28,6 +28,12 @@ _MOVE_HEAD = (
     .where(_HEADS.c.id == 1)
     .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
 )
+_INSERT_AND_MOVE = (
+    insert(_ENTRIES)
+    .values({column.name: bindparam(column.name) for column in _ENTRIES.columns})
+    .add_cte(_MOVE_HEAD.cte("moved"))
+)
+"""PostgreSQL writes the entry and moves the head in one statement: one way there and back less while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +68,26 @@ class Broken:
 
 def canonical(seq: int, entry: PendingEntry) -> str:
     """The exact text that is hashed: JSON with sorted keys, no spaces, times as ISO 8601 in UTC."""
-    return json.dumps(
-        {
-            "action": entry.action,
-            "actor": entry.actor_id,
-            "at": entry.at.isoformat(timespec="microseconds"),
-            "facts": entry.facts,
-            "seq": seq,
-            "subject": [entry.subject_type, entry.subject_id],
-            **({"record": entry.record} if entry.record is not None else {}),
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
+    before, after = _around_seq(entry)
+    return f"{before}{seq}{after}"
+
+
+def _around_seq(entry: PendingEntry) -> tuple[str, str]:
+    """The canonical text before and after the entry's number, which is known only once the head is held."""
+    before = {
+        "action": entry.action,
+        "actor": entry.actor_id,
+        "at": entry.at.isoformat(timespec="microseconds"),
+        "facts": entry.facts,
+    }
+    if entry.record is not None:
+        before["record"] = entry.record
+    after = {"subject": [entry.subject_type, entry.subject_id]}
+    return f'{_json(before)[:-1]},"seq":', f",{_json(after)[1:]}"
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def link(previous: str, body: str) -> str:
@@ -84,30 +96,43 @@ def link(previous: str, body: str) -> str:
 
 
 def append(session: Session, entries: Sequence[PendingEntry]) -> None:
-    """Chain the entries at the end of the ledger. Call it last: it holds the head's row lock until COMMIT."""
+    """Chain the entries at the end of the ledger. Call it last: it holds the head's row lock until COMMIT.
+
+    All that does not follow from the head is ready before it is taken: every writer waits for whoever holds it.
+    """
     if not entries:
         return
-    entries = standing.seal(session, entries)
-    seq, previous = session.execute(_HEAD).one()
-    rows = []
-    for entry in entries:
-        seq += 1
-        body = canonical(seq, entry)
-        previous = link(previous, body)
-        rows.append(
+    prepared: list[tuple[dict[str, Any], str, str]] = [
+        (
             {
-                "seq": seq,
                 "at": entry.at,
                 "actor_id": entry.actor_id,
                 "action": entry.action,
                 "subject_type": entry.subject_type,
                 "subject_id": entry.subject_id,
-                "body": body,
-                "hash": previous,
-            }
+            },
+            *_around_seq(entry),
         )
-    session.execute(_INSERT, rows)
-    session.execute(_MOVE_HEAD, {"new_seq": seq, "new_hash": previous})
+        for entry in standing.seal(session, entries)
+    ]
+    connection = session.connection()
+    seq, previous = connection.execute(_HEAD).one()
+    rows = []
+    for row, before, after in prepared:
+        seq += 1
+        body = f"{before}{seq}{after}"
+        previous = link(previous, body)
+        row["seq"], row["body"], row["hash"] = seq, body, previous
+        rows.append(row)
+    head = {"new_seq": seq, "new_hash": previous}
+    if connection.dialect.name == "postgresql":
+        *others, last = rows
+        if others:
+            connection.execute(_INSERT, others)
+        connection.execute(_INSERT_AND_MOVE, last | head)
+    else:
+        connection.execute(_INSERT, rows)
+        connection.execute(_MOVE_HEAD, head)
 
 
 def head(session: Session) -> Head:

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries, replaying
-from storage.approvals import reminding as reminding_queries
-from workflows import outbox, resting, visibility
+from workflows import resting, visibility
 from workflows.actors import Actor, ActorKind
 from workflows.approvals import (
     acts,
+    announcements,
     breakglass,
     conditions,
     editing,
@@ -29,7 +29,7 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import OnRequest, SubmitRequest
+from workflows.approvals.forms import Decide, OnRequest, SubmitRequest
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
@@ -37,7 +37,6 @@ from workflows.budgets import increase
 from workflows.inventory import approving
 from workflows.milestones import moving
 from workflows.milestones import service as milestones
-from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.releases import service as releases
 from workflows.statements import service as statements
@@ -110,7 +109,8 @@ def act(
         _lapsed(now),
     )
     told = acts.perform(session, actor, form, around)
-    follow(session, form.approval_id, now=now, clicked=clicked)
+    if not isinstance(form, Decide):  # which knows whether anything shows the request
+        follow(session, form.approval_id, now=now, clicked=clicked)
     return told
 
 
@@ -455,6 +455,4 @@ def follow(
     clicked: tuple[str, str] | None,
 ) -> None:
     """Digests and reminders that show the request tell how it stands now."""
-    for row in reminding_queries.list_showing(session, approval_id):
-        shown = Subject.of(row.subject_type, row.subject_id)
-        outbox.refresh(session, shown, now=now, clicked=clicked)
+    announcements.follow(session, approval_id, now=now, clicked=clicked)

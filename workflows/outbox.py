@@ -22,6 +22,9 @@ from storage.enums import Op, OutboxState
 FIRST, LAST = 0, 1
 """Priorities in a lane: the card that was just clicked, and everything else."""
 
+_LANES = "lanes"
+"""Where a session carries the lanes of copies that its transaction has read: a copy's lane is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -124,7 +127,8 @@ def post(
     a view of that record: it follows every `refresh` of the subject. `thread_of` is the outbox row of the card whose
     thread this joins. What is not sent by `expires_at` is dropped.
     """
-    produce.add_lane(session, to.key)
+    if to.key not in session.info.get(_LANES, ()):
+        produce.add_lane(session, to.key)
     row = _row(notice, Op.POST, to.key, dedupe_key, now, subject) | {
         "thread_of": thread_of,
         "due_at": due_at or now,
@@ -146,11 +150,12 @@ def refresh(
     At most one update waits per copy. `clicked` is the channel and ts of the card that somebody just clicked: it goes
     first. A copy that is being sent at this moment is marked, so that settling it asks for the update.
     """
-    produce.mark_stale(session, subject.type, subject.id)
+    copies = produce.marked_copies(session, subject.type, subject.id)
     edits = [
         _edit(copy, now, FIRST if clicked == (copy.channel, copy.ts) else LAST)
-        for copy in produce.copies(session, subject.type, subject.id)
+        for copy in copies
     ]
+    session.info.setdefault(_LANES, set()).update(copy.lane_key for copy in copies)
     if edits:
         produce.add_edits(session, edits)
     session.info["wake"] = True

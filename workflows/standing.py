@@ -30,8 +30,7 @@ def word(
     """Slack's word on somebody, and on those of their user groups that `words` mean (`@group`, `S…`): whether there is none
     since then (real time)."""
     rows = queries.list_standing(session, person_id)
-    actor = people.actor(session, person_id) if rows else None
-    if actor is None:
+    if not rows:
         return None
     old = {
         row.group_id
@@ -41,7 +40,7 @@ def word(
     # Mostly all is fresh, and then nobody has to know which groups matter.
     meant = handles.read(session, rows[0].org_key, words).who(words) if old else ()
     return Word(
-        actor,
+        people.as_actor(rows[0]),
         is_before(rows[0].refreshed_at, since),
         tuple(sorted(old.intersection(meant))),
     )

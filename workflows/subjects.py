@@ -239,6 +239,33 @@ class Movable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A subject as it stands now, of one reading."""
+
+    moved: Moved | None
+    """As `Movable.moved` says it."""
+    again: ReadAgain | None
+    """As `Rereadable.read_again` says it."""
+
+
+@runtime_checkable
+class Seeable(Movable, Rereadable, Protocol):
+    """A subject type that is both, and says both of one reading: whoever approves needs both at once."""
+
+    def seen(
+        self,
+        session: "Session",
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Seen:
+        """What `moved` and `read_again` would say, read once and without locks."""
+        ...
+
+
 class SubjectType(Protocol):
     """What can be decided at a gate. `gate` is the policy's name for it (`budget_increase`)."""
 

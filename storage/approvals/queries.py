@@ -7,8 +7,15 @@ from typing import Any, Literal, cast
 from sqlalchemy import Table, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from storage.approvals.tables import Approval, ApprovalStage, Decision
+from storage.approvals.tables import (
+    Approval,
+    ApprovalReminderItem,
+    ApprovalStage,
+    Decision,
+)
+from storage.audit import locked
 from storage.audit.tables import PrivateText
+from storage.digests.tables import DigestDecision
 from storage.enums import ApprovalState
 from storage.people.tables import (
     Channel,
@@ -31,6 +38,8 @@ _person = cast(Table, Person.__table__)
 _group = cast(Table, UserGroup.__table__)
 _member = cast(Table, UserGroupMember.__table__)
 _alias = cast(Table, SlackAlias.__table__)
+_digest = cast(Table, DigestDecision.__table__)
+_item = cast(Table, ApprovalReminderItem.__table__)
 
 _REQUEST = (
     select(
@@ -77,7 +86,10 @@ _REQUEST = (
 
 def request_for_update(session: Session, approval_id: int) -> Rows:
     """Lock the request; one row per stage, in order, each with the request's own columns. Empty when there is none."""
-    return session.execute(_REQUEST, {"approval_id": approval_id}).all()
+    rows = session.execute(_REQUEST, {"approval_id": approval_id}).all()
+    if rows:
+        locked.hold(session, "approval", approval_id)
+    return rows
 
 
 _LOCK = (
@@ -162,7 +174,17 @@ def other_ids(row: Any) -> frozenset[str]:
     return frozenset(row.other_ids.split(",")) if row.other_ids else frozenset()
 
 
-_INSERT_DECISION = insert(_decision).returning(_decision.c.id)
+_INSERT_DECISION = insert(_decision).returning(
+    _decision.c.id,
+    or_(
+        select(_digest.c.digest_id)
+        .where(_digest.c.approval_id == bindparam("of_approval"))
+        .exists(),
+        select(_item.c.reminder_id)
+        .where(_item.c.approval_id == bindparam("of_approval"))
+        .exists(),
+    ).label("is_shown"),
+)
 _ADVANCE = (
     update(_approval)
     .where(_approval.c.id == bindparam("approval_id"))
@@ -177,9 +199,15 @@ _ADVANCE = (
 )
 
 
-def insert_decision(session: Session, **values: Any) -> int:
-    """Keep a verdict; its id."""
-    return int(session.execute(_INSERT_DECISION, values).scalar_one())
+def insert_decision(
+    session: Session, *, approval_id: int, **values: Any
+) -> tuple[int, bool]:
+    """Keep a verdict; its id, and whether a digest or a reminder shows the request."""
+    id_, is_shown = session.execute(
+        _INSERT_DECISION,
+        values | {"approval_id": approval_id, "of_approval": approval_id},
+    ).one()
+    return id_, bool(is_shown)
 
 
 def advance(

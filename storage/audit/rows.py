@@ -118,31 +118,37 @@ def _whom(value: Any, people: Mapping[str, str]) -> str | None:
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-# Built once: every click that is decided ends with these three.
-_APPROVALS = select(
-    _approval.c.id,
-    _approval.c.subject_type,
-    _approval.c.subject_id,
-    _approval.c.facts,
-    _approval.c.bound,
-    _approval.c.requester_id,
-    _approval.c.decided_at,
-    _approval.c.expires_at,
-    _approval.c.gate,
-    _approval.c.has_more,
-    _approval.c.created_at,
-    _approval.c.paused_at,
-    _approval.c.policy_id,
-    _approval.c.project_id,
-    _approval.c.reason_id,
-    _approval.c.stage,
-    _approval.c.state,
-    _approval.c.valid_until,
-).where(_approval.c.id.in_(_IDS))
-_STAGES = (
-    select(_stage)
-    .where(_stage.c.approval_id.in_(_IDS))
-    .order_by(_stage.c.approval_id, _stage.c.position)
+# Built once: every click that is decided ends with these.
+_APPROVALS = (
+    select(
+        _approval.c.id,
+        _approval.c.subject_type,
+        _approval.c.subject_id,
+        _approval.c.facts,
+        _approval.c.bound,
+        _approval.c.requester_id,
+        _approval.c.decided_at,
+        _approval.c.expires_at,
+        _approval.c.gate,
+        _approval.c.has_more,
+        _approval.c.created_at,
+        _approval.c.paused_at,
+        _approval.c.policy_id,
+        _approval.c.project_id,
+        _approval.c.reason_id,
+        _approval.c.stage,
+        _approval.c.state,
+        _approval.c.valid_until,
+        _stage.c.position.label("place"),
+        _stage.c.name,
+        _stage.c.quorum,
+        _stage.c.ask,
+        _stage.c.approvers,
+        _stage.c.rules,
+    )
+    .select_from(_approval.outerjoin(_stage, _stage.c.approval_id == _approval.c.id))
+    .where(_approval.c.id.in_(_IDS))
+    .order_by(_approval.c.id, _stage.c.position)
 )
 _DECISIONS = (
     select(
@@ -169,7 +175,12 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
     found: dict[str, Record] = {}
     values = {"ids": numbers}
     more = []
+    stages = []
     for row in session.execute(_APPROVALS, values):
+        if row.place is not None:
+            stages.append(row)
+        if str(row.id) in found:
+            continue
         if row.has_more:
             more.append(row.id)
         found[str(row.id)] = {
@@ -195,13 +206,11 @@ def _approvals(session: Session, ids: Sequence[str]) -> dict[str, Record]:
         }
     if more:
         _beside(session, more, found)
-    stages = session.execute(_STAGES, values).all()
     named = {each for row in stages for each in _slack_ids([row.approvers, row.rules])}
     people = _people(session, named) if named else {}
     for row in stages:
-        if (record := found.get(str(row.approval_id))) is not None:
-            whom = _whom([row.approvers, row.rules], people)
-            record["stages"].append([row.name, row.quorum, row.ask, whom])
+        whom = _whom([row.approvers, row.rules], people)
+        found[str(row.id)]["stages"].append([row.name, row.quorum, row.ask, whom])
     for row in session.execute(_DECISIONS, values):
         if (record := found.get(str(row.approval_id))) is not None:
             record["decisions"].append(

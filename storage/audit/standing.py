@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
+from storage.audit import locked
 from storage.audit.rows import KINDS, PART, Record, digest, read
 from storage.audit.tables import AuditEntry
 
@@ -55,6 +56,7 @@ def _lock(session: Session, kind: str, ids: Sequence[str]) -> None:
     if session.get_bind().dialect.name != "postgresql" or not KINDS[kind].is_locked:
         return
     column = KINDS[kind].key
+    ids = [each for each in ids if not locked.is_held(session, kind, each)]
     for start in range(0, len(ids), PART):
         part: list[Any] = list(ids[start : start + PART])
         if KINDS[kind].is_number:

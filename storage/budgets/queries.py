@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,26 @@ def lock_budget(session: Session, budget_id: int) -> Budget | None:
 def find_budget(session: Session, budget_id: int) -> Budget | None:
     """The budget, not locked."""
     return session.get(Budget, budget_id)
+
+
+_WHOLE = (
+    select(Budget, Project, BudgetRevision)
+    .join(Project, Project.id == Budget.project_id)
+    .outerjoin(BudgetRevision, BudgetRevision.budget_id == Budget.id)
+    .where(Budget.id == bindparam("budget_id"))
+    .order_by(BudgetRevision.revision)
+)
+
+
+def find_whole(
+    session: Session, budget_id: int
+) -> tuple[Budget, Project, list[BudgetRevision]] | None:
+    """The budget, its project, and its revisions, oldest first, in one statement; not locked."""
+    rows = session.execute(_WHOLE, {"budget_id": budget_id}).all()
+    if not rows:
+        return None
+    budget, project, _ = rows[0]
+    return budget, project, [row[2] for row in rows if row[2] is not None]
 
 
 def list_budgets(

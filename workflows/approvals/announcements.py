@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from storage.approvals import changing, queries
+from storage.approvals import changing, queries, reminding
 from storage.enums import Ask
 from workflows import outbox
 from workflows.approvals import absences
@@ -299,3 +299,16 @@ def tell_requester(
         now=now,
         subject=subject(approval_id),
     )
+
+
+def follow(
+    session: Session,
+    approval_id: int,
+    *,
+    now: datetime,
+    clicked: tuple[str, str] | None,
+) -> None:
+    """Digests and reminders that show the request tell how it stands now."""
+    for row in reminding.list_showing(session, approval_id):
+        shown = Subject.of(row.subject_type, row.subject_id)
+        outbox.refresh(session, shown, now=now, clicked=clicked)

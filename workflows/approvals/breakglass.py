@@ -78,7 +78,8 @@ def break_glass(
     rule = around.policy.gate(head.gate).break_glass
     if rule is None:
         raise RuntimeError("the door lets nobody break glass that a gate has not")
-    rereading.require_as_shown(session, at, around)
+    now = rereading.told_now(session, head, around)
+    rereading.require_as_shown(session, at, now, around)
     if not form.reason:
         raise InvalidInput(
             "Say why this can't wait; everybody who governs reads it.", field="reason"

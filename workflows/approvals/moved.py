@@ -8,7 +8,7 @@ from storage.approvals import changing
 from storage.enums import ApprovalState
 from workflows import outbox
 from workflows.actors import SYSTEM, Actor
-from workflows.approvals import announcements, door, editing, endings, sight
+from workflows.approvals import announcements, door, editing, endings, rereading, sight
 from workflows.approvals.door import Entered
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.forms import AskAgain, Edit
@@ -16,7 +16,7 @@ from workflows.approvals.people import Reached
 from workflows.approvals.refusals import CardChanged
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
-from workflows.subjects import Movable, Moved, SubjectMoved
+from workflows.subjects import Movable, Moved, Seeable, Seen, SubjectMoved
 
 
 def read(session: Session, head: Any, around: Circumstances) -> Moved | None:
@@ -29,9 +29,20 @@ def read(session: Session, head: Any, around: Circumstances) -> Moved | None:
     )
 
 
-def require_unmoved(session: Session, head: Any, around: Circumstances) -> None:
-    """Raise SubjectMoved where what would be approved is no longer what was asked."""
+def seen(session: Session, head: Any, around: Circumstances) -> Seen:
+    """What a request is about, as it stands now: read once, where its type can."""
+    subject = around.subjects[head.subject_type]
+    if isinstance(subject, Seeable):
+        return subject.seen(
+            session, head.subject_id, head.facts, policy=around.policy, now=around.now
+        )
     moved = read(session, head, around)
+    again = rereading.told_now(session, head, around) if moved is None else None
+    return Seen(moved, again)
+
+
+def require_unmoved(moved: Moved | None) -> None:
+    """Raise SubjectMoved where what would be approved is no longer what was asked."""
     if moved is not None:
         raise SubjectMoved(
             f"{moved.told}. Nothing was approved: whoever asked is asked what they want now, and you get a card when they say so."

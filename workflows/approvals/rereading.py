@@ -64,26 +64,40 @@ class Reading:
 
 def take(session: Session, at: Entered, around: Circumstances) -> Reading | None:
     """What the record says of a request now, read without locks; None where there is nothing to read."""
-    head = at.head
+    return taken(session, at, told_now(session, at.head, around), around)
+
+
+def told_now(session: Session, head: Any, around: Circumstances) -> ReadAgain | None:
+    """What conditions are told of the subject now; None where there is nothing to tell them."""
     subject = around.subjects[head.subject_type]
     if not isinstance(subject, Rereadable) or head.bound is None:
         return None
-    policy = policy_of(session, head, around)
-    now = subject.read_again(
+    return subject.read_again(
         session, head.subject_id, head.facts, policy=around.policy, now=around.now
     )
-    if now is None:
+
+
+def taken(
+    session: Session, at: Entered, now: ReadAgain | None, around: Circumstances
+) -> Reading | None:
+    """The same, of what conditions were told in this transaction."""
+    head = at.head
+    if now is None or head.bound is None:
         return None
+    policy = policy_of(session, head, around)
     gate = policy.gates.get(head.gate)
     rests = changes.counting(now.rests, gate, head.gate)
     return Reading(at, Bound.of(head.bound), policy, gate, now, rests)
 
 
 def require_as_shown(
-    session: Session, at: Entered, around: Circumstances
+    session: Session, at: Entered, now: ReadAgain | None, around: Circumstances
 ) -> Reading | None:
-    """Whoever approves has been shown what they approve, and nothing bars it; what was read. Raises Barred and MovedOn."""
-    reading = take(session, at, around)
+    """Whoever approves has been shown what they approve, and nothing bars it; what was read. Raises Barred and MovedOn.
+
+    `now` is what conditions are told of the subject now.
+    """
+    reading = taken(session, at, now, around)
     if reading is None:
         return None
     if reading.now.bars:

@@ -53,8 +53,9 @@ def decide(
         )
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
-        moved.require_unmoved(session, head, around)
-        reading = rereading.require_as_shown(session, at, around)
+        seen = moved.seen(session, head, around)
+        moved.require_unmoved(seen.moved)
+        reading = rereading.require_as_shown(session, at, seen.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",
@@ -77,7 +78,7 @@ def decide(
         for stage in request.stages[request.stage + 1 :]
     ):
         _require_dispensable(session, head, request, votes, entitled, actor, around)
-    decision_id = _keep(session, actor, form, entitled, head, around.now)
+    decision_id, is_shown = _keep(session, actor, form, entitled, head, around.now)
     if form.conditions and form.verdict is Verdict.APPROVE:
         terms.keep(session, actor, head.id, decision_id, form.conditions, around)
         head, request = door.locked(session, head.id)
@@ -99,6 +100,8 @@ def decide(
         endings.end(
             session, actor, head, request, outcome, around, decision_id=decision_id
         )
+    if is_shown:
+        announcements.follow(session, head.id, now=around.now, clicked=around.clicked)
     return "Your decision is on record."
 
 
@@ -203,13 +206,13 @@ def _keep(
     entitled: Entitlement,
     head: Any,
     now: datetime,
-) -> int:
+) -> tuple[int, bool]:
     reason = (
         audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     )
     via = entitled.group.slack_id if entitled.group else None
     shown = rules.digest(head.facts)
-    decision_id = queries.insert_decision(
+    kept = queries.insert_decision(
         session,
         approval_id=form.approval_id,
         person_id=actor.id,
@@ -244,7 +247,7 @@ def _keep(
         else None,
         reason=audit.text_fact(reason) if reason else None,
     )
-    return decision_id
+    return kept
 
 
 def _next_stage(

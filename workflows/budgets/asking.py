@@ -33,10 +33,17 @@ def pieces(
     session: Session, budget: Budget, span: Span, scope: str
 ) -> tuple[Piece, ...]:
     """What the budget has now in the rounds that are asked about."""
+    return pieces_of(amounts(session, budget), budget, span, scope)
+
+
+def pieces_of(
+    amounts: Sequence[rules.Amount], budget: Budget, span: Span, scope: str
+) -> tuple[Piece, ...]:
+    """The same, of amounts that were read."""
     if Period(budget.period) is Period.FIXED:
         span = Span(budget.starts, budget.ends or budget.starts)
     return rules.pieces(
-        amounts(session, budget),
+        amounts,
         Period(budget.period),
         span,
         onwards=scope == "onwards",

@@ -26,6 +26,7 @@ from workflows.subjects import (
     Moved,
     Prepared,
     ReadAgain,
+    Seen,
     SubjectMoved,
     Words,
     project_facts,
@@ -127,23 +128,30 @@ class BudgetIncrease:
         now: datetime,
     ) -> ReadAgain | None:
         """How far the amount that is asked is from what the budget holds now; None where it holds nothing any more."""
-        budget = queries.find_budget(session, subject_id)
-        if budget is None:
+        whole = queries.find_whole(session, subject_id)
+        if whole is None:
             return None
-        revisions = queries.list_revisions(session, [budget.id])[budget.id]
-        current = rules.amount_in(service.amounts(revisions), asking.span(facts))
-        if current is None:
-            return None
-        project = queries.project(session, budget.project_id)
-        return ReadAgain(
-            _conditions(
-                current.amount,
-                Decimal(facts["new"]),
-                facts["currency"],
-                facts["scope"],
-                project,
-            ),
-            rests=project_rests(project),
+        _, project, revisions = whole
+        return _told_now(project, service.amounts(revisions), facts)
+
+    def seen(
+        self,
+        session: Session,
+        subject_id: int,
+        facts: dict[str, Any],
+        *,
+        policy: Policy,
+        now: datetime,
+    ) -> Seen:
+        """What `moved` and `read_again` say, of one reading."""
+        whole = queries.find_whole(session, subject_id)
+        if whole is None:
+            return Seen(None, None)
+        budget, project, revisions = whole
+        amounts = service.amounts(revisions)
+        return Seen(
+            _difference(session, budget, amounts, facts, policy=policy, now=now),
+            _told_now(project, amounts, facts),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -281,32 +289,13 @@ class BudgetIncrease:
         budget = queries.find_budget(session, subject_id)
         if budget is None:
             return None
-        current = asking.pieces(session, budget, asking.span(facts), facts["scope"])
-        shown = asking.shown(session, budget, facts)
-        difference = rules.first_difference(shown, current)
-        if difference is None:
-            return None
-        burn = service.burn_of(session, budget, policy=policy, now=now)
-        stands = burn.span.first.isoformat() if burn is not None else "over"
-        mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
-        told = phrases.difference_words(facts, difference)
-        left = burn.amount if burn is not None else difference[2]
-        keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
-        wanted = asking.wanted(burn, facts)
-        if burn is None or wanted is None:
-            return Moved(told, mark, keep=keep)
-        return Moved(
-            told,
-            mark,
-            again=f"Ask for {phrases.plain(wanted)} {burn.currency}",
-            asks=phrases.asks(
-                burn.period_words,
-                facts["scope"],
-                burn.currency,
-                wanted - burn.amount,
-                asking.pieces(session, budget, burn.span, facts["scope"]),
-            ),
-            keep=keep,
+        return _difference(
+            session,
+            budget,
+            asking.amounts(session, budget),
+            facts,
+            policy=policy,
+            now=now,
         )
 
     def again(
@@ -386,6 +375,64 @@ class BudgetIncrease:
             if stands in (old, new, None) and len(shown) < 2
             else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
         )
+
+
+def _difference(
+    session: Session,
+    budget: Budget,
+    amounts: Sequence[rules.Amount],
+    facts: dict[str, Any],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Moved | None:
+    """How the amounts that were asked about differ from those that were shown; None where they are the same."""
+    current = asking.pieces_of(amounts, budget, asking.span(facts), facts["scope"])
+    shown = asking.shown(session, budget, facts)
+    difference = rules.first_difference(shown, current)
+    if difference is None:
+        return None
+    burn = service.burn_of(session, budget, policy=policy, now=now)
+    stands = burn.span.first.isoformat() if burn is not None else "over"
+    mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
+    told = phrases.difference_words(facts, difference)
+    left = burn.amount if burn is not None else difference[2]
+    keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
+    wanted = asking.wanted(burn, facts)
+    if burn is None or wanted is None:
+        return Moved(told, mark, keep=keep)
+    return Moved(
+        told,
+        mark,
+        again=f"Ask for {phrases.plain(wanted)} {burn.currency}",
+        asks=phrases.asks(
+            burn.period_words,
+            facts["scope"],
+            burn.currency,
+            wanted - burn.amount,
+            asking.pieces_of(amounts, budget, burn.span, facts["scope"]),
+        ),
+        keep=keep,
+    )
+
+
+def _told_now(
+    project: Project, amounts: Sequence[rules.Amount], facts: dict[str, Any]
+) -> ReadAgain | None:
+    """What conditions are told now; None where the round that was asked about has no amount."""
+    current = rules.amount_in(amounts, asking.span(facts))
+    if current is None:
+        return None
+    return ReadAgain(
+        _conditions(
+            current.amount,
+            Decimal(facts["new"]),
+            facts["currency"],
+            facts["scope"],
+            project,
+        ),
+        rests=project_rests(project),
+    )
 
 
 def _revise(

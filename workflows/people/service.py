@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -95,7 +96,8 @@ def record(row: Person) -> PersonRecord:
     )
 
 
-def _as_actor(row: Person) -> Actor:
+def as_actor(row: Any) -> Actor:
+    """A person of the mirror as somebody who acts, from any row that has these columns of theirs."""
     return Actor(
         id=row.id,
         kind=ActorKind.PERSON,
@@ -112,7 +114,7 @@ def _as_actor(row: Person) -> Actor:
 def actor(session: Session, person_id: str) -> Actor | None:
     """The person as somebody who acts, as the mirror has them now; None for an id that nobody has."""
     row = queries.find_person(session, person_id)
-    return None if row is None else _as_actor(row)
+    return None if row is None else as_actor(row)
 
 
 def actor_by_slack_id(
@@ -120,14 +122,14 @@ def actor_by_slack_id(
 ) -> tuple[Actor, str | None, datetime | None] | None:
     """Who acts, the workspace they were seen in, and when Slack told of them; None for who was never seen."""
     row = queries.find_by_slack_id(session, org_key, slack_id)
-    return None if row is None else (_as_actor(row), row.team_id, row.refreshed_at)
+    return None if row is None else (as_actor(row), row.team_id, row.refreshed_at)
 
 
 def stranger(session: Session, slack_id: str, team_id: str | None) -> Actor | None:
     """Somebody of another organisation who was met before, by Slack id and workspace."""
     for row in queries.list_by_slack_id(session, slack_id):
         if row.is_stranger and row.team_id == team_id:
-            return _as_actor(row)
+            return as_actor(row)
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, case, insert, select, text, update
+from sqlalchemy import Table, bindparam, case, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -83,6 +83,30 @@ _LIVE_COPIES = (
     .order_by(_messages.c.lane_key, _messages.c.id)
 )
 _COPIES = _LIVE_COPIES.where(_messages.c.subject_id == bindparam("s_id"))
+_HERE = select(literal(1).label("here")).subquery()
+_SHOWN = (
+    select(
+        select(_ROWS.c.id)
+        .where(
+            _ROWS.c.subject_type == bindparam("s_type"),
+            _ROWS.c.subject_id == bindparam("s_id"),
+            _ROWS.c.state.in_([OutboxState.PENDING, OutboxState.SENDING]),
+            _ROWS.c.op == Op.POST,
+        )
+        .exists()
+        .label("waits"),
+        *_LIVE_COPIES.selected_columns,
+    )
+    .select_from(
+        _HERE.outerjoin(
+            _messages,
+            (_messages.c.subject_type == bindparam("s_type"))
+            & (_messages.c.subject_id == bindparam("s_id"))
+            & _messages.c.live.is_(True),
+        )
+    )
+    .order_by(_messages.c.lane_key, _messages.c.id)
+)
 _COPIES_OF_ALL = _LIVE_COPIES.where(
     _messages.c.subject_id.in_(bindparam("s_ids", expanding=True))
 )
@@ -183,6 +207,22 @@ def copies_of_all(
 def copies(session: Session, subject_type: str, subject_id: str) -> Sequence[Any]:
     """Every copy of the subject that stands in Slack (columns of Message), by lane."""
     return session.execute(_COPIES, {"s_type": subject_type, "s_id": subject_id}).all()
+
+
+def marked_copies(
+    session: Session, subject_type: str, subject_id: str
+) -> Sequence[Any]:
+    """`mark_stale`, and every copy of the subject that stands in Slack (columns of Message), by lane.
+
+    Mostly nothing about it waits to be sent, and then one look tells both: what is sent by then stands among the copies.
+    """
+    values = {"s_type": subject_type, "s_id": subject_id}
+    rows = session.execute(_SHOWN, values).all()
+    if rows[0].waits:
+        # What waited may be sent between that look and the mark: the copies are read once more, after it.
+        mark_stale(session, subject_type, subject_id)
+        return session.execute(_COPIES, values).all()
+    return [row for row in rows if row.id is not None]
 
 
 def lock_waiting(session: Session, lanes: Sequence[str]) -> dict[str, datetime]:
