@@ -202,6 +202,8 @@ class Moved:
     """`Ask for 2,200 EUR`: the same change to what there is now; empty where that can't be asked."""
     asks: str = ""
     """What that would ask, as `Words.asks` says it."""
+    doubt: str = ""
+    """What is asked before that, where the amount is odd; the mark is another one then."""
     keep: str = "Withdraw"
     """`Keep 2,000 EUR`: what taking the request back comes to."""
 

@@ -136,6 +136,14 @@ def ask_again_button(card: Card) -> Element | None:
         ASK_AGAIN,
         f"{value(card)}:{card.moved.mark}",
         style="primary",
+        confirm=blocks.confirm(
+            "Is that right?",
+            card.moved.doubt,
+            yes="Yes, ask for it",
+            no="No",
+        )
+        if card.moved.doubt
+        else None,
         hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
     )
 

@@ -16,7 +16,7 @@ from storage.projects.tables import Project
 from workflows import permissions, resting, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, asking, phrases, rules, service
+from workflows.budgets import alerts, asking, doubts, phrases, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
@@ -83,14 +83,25 @@ class BudgetIncrease:
                 f"That is not more than the {phrases.plain(burn.amount)} {burn.currency} there is now.",
                 field="amount",
             )
+        meant = form.meant
         for pending in queries.requests(session, budget.id, pending_only=True):
             if pending.id == replacing:
+                before = Decimal(pending.facts["new"])
+                meant = before if before == form.amount else meant
                 continue
             raise InvalidInput(
                 f"{pending.requester} has already asked to raise this budget to {phrases.plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
                 field="amount",
             )
+        doubts.require_meant(
+            form.amount,
+            meant,
+            present=burn.amount,
+            spent=burn.spent,
+            currency=burn.currency,
+            period=burn.period_words,
+        )
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
         shown = asking.pieces(session, budget, burn.span, form.scope)
@@ -295,9 +306,17 @@ class BudgetIncrease:
         wanted = asking.wanted(burn, facts)
         if burn is None or wanted is None:
             return Moved(told, mark, keep=keep)
+        doubt = doubts.question(
+            wanted,
+            present=burn.amount,
+            spent=burn.spent,
+            currency=burn.currency,
+            period=burn.period_words,
+        )
         return Moved(
             told,
-            mark,
+            f"{mark}/doubted" if doubt else mark,
+            doubt=doubt or "",
             again=f"Ask for {phrases.plain(wanted)} {burn.currency}",
             asks=phrases.asks(
                 burn.period_words,
@@ -333,6 +352,7 @@ class BudgetIncrease:
             amount=wanted,
             scope=facts["scope"],
             first=burn.span.first,
+            meant=wanted,  # the button asked: its mark says so
         )
 
     def words(

@@ -73,7 +73,7 @@ def burns(
         amount = rules.amount_in(amounts(revisions[budget.id]), span) if span else None
         if span is not None and amount is not None:
             open_.append((budget, span, amount))
-    sums = _sums(session, open_, today)
+    sums = _sums(session, [(budget, span) for budget, span, _ in open_], today)
     through = costs.data_through_by_project(
         session, {budget.project_id for budget, _, _ in open_}, today
     )
@@ -106,12 +106,12 @@ def burns(
 
 
 def _sums(
-    session: Session, open_: list[tuple[Budget, rules.Span, rules.Amount]], today: date
+    session: Session, open_: Collection[tuple[Budget, rules.Span]], today: date
 ) -> dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]]:
     """Cost by span and project; whole months from the roll-up, unless it holds days that do not count yet."""
     exact = costs.has_future(session, today)
     groups: dict[tuple[date, date], set[int]] = {}
-    for budget, span, _ in open_:
+    for budget, span in open_:
         groups.setdefault((span.first, span.last), set()).add(budget.project_id)
     found: dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]] = {}
     for (first, last), projects in groups.items():
@@ -133,6 +133,25 @@ def burn_of(
     """How one budget's open round stands; None when no round is open."""
     found = burns(session, [budget], policy=policy, now=now)
     return found[0] if found else None
+
+
+def spent_in_round(
+    session: Session, budget: Budget, *, policy: Policy, now: datetime
+) -> tuple[rules.Span, Decimal] | None:
+    """The open round of a budget, which need not be in the database yet, and what was spent in it; None when none is
+    open."""
+    today = now.date()
+    span = span_of(budget, today, policy)
+    if span is None:
+        return None
+    sums = _sums(session, [(budget, span)], today)
+    is_billed = CostBasis(budget.basis) is CostBasis.BILLED
+    costs_ = sums[(span.first, span.last)].get(budget.project_id, ())
+    by_currency = {
+        currency: billed if is_billed else effective
+        for currency, billed, effective in costs_
+    }
+    return span, by_currency.get(budget.currency, Decimal(0))
 
 
 def asked(session: Session, budget_id: int, first: date) -> Asked | None:
