@@ -2,7 +2,7 @@
 and changes its own record in the very transaction of the last decision.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -313,6 +313,7 @@ class SubjectType(Protocol):
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """An approval that was applied holds no more, because a condition was not met: undo what it changed.
 

@@ -1,6 +1,6 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -236,6 +236,7 @@ class BudgetIncrease:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
         since keep that, and what other approvals added stays. What is over the amount that holds again is told."""
@@ -277,7 +278,7 @@ class BudgetIncrease:
             "budget.put_back",
             now,
         )
-        _follow(session, budget, policy=policy, now=now, speaks=True)
+        _follow(session, budget, policy=policy, now=now, speaks=True, spared=told)
 
     def moved(
         self,
@@ -393,6 +394,10 @@ class BudgetIncrease:
                     ("Data through", wording.day(burn.data_through, burn.as_of))
                 )
         detail.append(("Basis", CostBasis(facts["basis"]).value))
+        back = f"is back at {phrases.plain(old)} {currency}{since}"
+        if burn is not None and burn.spent > burn.amount:
+            share = burn.spent * 100 / burn.amount
+            back += f", and {phrases.plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
         return Words(
             project=name,
             asks=phrases.asks(
@@ -402,7 +407,7 @@ class BudgetIncrease:
             done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
             + (since if len(shown) < 2 else phrases.later(shown, new - old, currency)),
             facts=tuple(detail),
-            undone=f"{which} for {name} is back at {phrases.plain(old)} {currency}{since}"
+            undone=f"{which} for {name} {back}"
             if stands in (old, new, None) and len(shown) < 2
             else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
         )
@@ -458,6 +463,7 @@ def _follow(
     policy: Policy,
     now: datetime,
     speaks: bool = False,
+    spared: Collection[str] = (),
 ) -> None:
     resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
     alerts.evaluate(
@@ -467,6 +473,7 @@ def _follow(
         now=now,
         budgets=[budget],
         silent=not speaks,
+        spared=spared,
     )
     alerts.refresh_cards(session, budget.id, now=now)
 
