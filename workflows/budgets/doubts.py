@@ -1,8 +1,10 @@
 """Amounts that are asked again: much more than there is, or less than is spent already. One rule for every way in."""
 
 from decimal import ROUND_FLOOR, Decimal
+from typing import TypedDict
 
 from workflows.budgets.phrases import plain
+from workflows.budgets.records import Burn
 from workflows.errors import InvalidInput
 
 MUCH = 3
@@ -22,6 +24,25 @@ class AmountDoubted(InvalidInput):
         )
         self.question = question
         self.amount = amount
+
+
+class Round(TypedDict):
+    """What an amount is compared with: see `question`."""
+
+    present: Decimal | None
+    spent: Decimal
+    currency: str
+    period: str
+
+
+def of_round(burn: Burn) -> Round:
+    """The open round of a budget as it stands."""
+    return {
+        "present": burn.amount,
+        "spent": burn.spent,
+        "currency": burn.currency,
+        "period": burn.period_words,
+    }
 
 
 def question(

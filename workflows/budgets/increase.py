@@ -94,14 +94,7 @@ class BudgetIncrease:
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
                 field="amount",
             )
-        doubts.require_meant(
-            form.amount,
-            meant,
-            present=burn.amount,
-            spent=burn.spent,
-            currency=burn.currency,
-            period=burn.period_words,
-        )
+        doubts.require_meant(form.amount, meant, **doubts.of_round(burn))
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
         shown = asking.pieces(session, budget, burn.span, form.scope)
@@ -307,13 +300,7 @@ class BudgetIncrease:
         wanted = asking.wanted(burn, facts)
         if burn is None or wanted is None:
             return Moved(told, mark, keep=keep)
-        doubt = doubts.question(
-            wanted,
-            present=burn.amount,
-            spent=burn.spent,
-            currency=burn.currency,
-            period=burn.period_words,
-        )
+        doubt = doubts.question(wanted, **doubts.of_round(burn))
         return Moved(
             told,
             f"{mark}/doubted" if doubt else mark,
