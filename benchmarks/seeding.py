@@ -82,7 +82,13 @@ def _submit_all(bot: app.Bot, count: int, rooms: int) -> None:
             for number in range(count)
         ]
         outcomes, _ = intake.apply_rows(
-            session, SYSTEM, rows, policy=deps.policy, org_key=TEAM, now=now
+            session,
+            SYSTEM,
+            rows,
+            policy=deps.policy,
+            org_key=TEAM,
+            now=now,
+            are_meant=True,
         )
         if refused := [one.error for one in outcomes if one.error]:
             raise RuntimeError(f"a budget was refused: {refused[0]}")

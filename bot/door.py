@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from bot.context import Deps
 from workflows import clock, decisions
 from workflows.actors import Actor
-from workflows.approvals.forms import OnRequest
+from workflows.approvals.forms import HandOver, OnRequest
+from workflows.approvals.handover import Takers
 from workflows.approvals.refusals import (
     CardChanged,
     Overdue,
@@ -199,6 +200,32 @@ def require_entitled(
 
     try:
         confirmed(deps, actor, work)
+    except Stale as stale:
+        show_again(deps, form.approval_id, clicked, stale)
+        raise
+
+
+def takers(
+    deps: Deps, actor: Actor, form: HandOver, clicked: Clicked, *, query: str = ""
+) -> Takers:
+    """Who could take the actor's place, by name. Raises what the door would."""
+
+    def work(session: Session, actor: Actor, word: Word) -> Takers:
+        return decisions.takers(
+            session,
+            actor,
+            form,
+            policy=deps.policy,
+            now=deps.now(session),
+            org_key=deps.team.org_key,
+            clicked=clicked,
+            mirrored_since=word.since,
+            asked=word.asked,
+            query=query,
+        )
+
+    try:
+        return confirmed(deps, actor, work)
     except Stale as stale:
         show_again(deps, form.approval_id, clicked, stale)
         raise

@@ -81,7 +81,10 @@ SUBMISSIONS = _table({
         """,
 })  # fmt: skip
 SEARCHES = _table(
-    {Rests.STANDING: "models.pick_project models.pick_upstream models.pick_version"}
+    {
+        Rests.STANDING: "models.pick_project models.pick_upstream models.pick_version",
+        Rests.REQUEST: "approvals.takers",
+    }
 )
 WORDS = {"": Rests.STANDING} | _table(
     {

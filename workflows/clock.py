@@ -45,6 +45,12 @@ def jumped(session: Session, *, within: float) -> timedelta:
     return runtime.jumped(session, within=within)
 
 
+def governed(session: Session, real: datetime) -> datetime:
+    """An instant of real time as governed time has it: what a text or the ledger says of something that is kept in real
+    time, like a reading of Slack."""
+    return real - runtime.lead(session) + runtime.offset(session)
+
+
 def is_over(since: datetime | None, wait: timedelta, now: datetime) -> bool:
     """Whether this long has passed. What is said to have happened in the future, by a clock that was set back since,
     happened long enough ago."""

@@ -29,7 +29,8 @@ from workflows.approvals import (
 )
 from workflows.approvals.endings import Circumstances
 from workflows.approvals.explaining import Explained
-from workflows.approvals.forms import Decide, OnRequest, SubmitRequest
+from workflows.approvals.forms import Decide, HandOver, OnRequest, SubmitRequest
+from workflows.approvals.handover import Takers
 from workflows.approvals.records import Card, Reminder
 from workflows.approvals.replays import Rerouted, Simulation
 from workflows.approvals.routing import Route
@@ -131,6 +132,26 @@ def require_entitled(
         SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked
     )
     acts.require_entitled(session, actor, form, around)
+
+
+def takers(
+    session: Session,
+    actor: Actor,
+    form: HandOver,
+    *,
+    policy: Policy,
+    now: datetime,
+    org_key: str,
+    clicked: tuple[str, str] | None = None,
+    mirrored_since: datetime | None = None,
+    asked: frozenset[str] = frozenset(),
+    query: str = "",
+) -> Takers:
+    """Who could take the actor's place in a request, by name. Raises what the door would refuse."""
+    around = Circumstances(
+        SUBJECTS, policy, org_key, now, clicked, mirrored_since, asked
+    )
+    return acts.takers(session, actor, form, around, query=query)
 
 
 def expire(

@@ -2,7 +2,7 @@
 and changes its own record in the very transaction of the last decision.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -202,6 +202,8 @@ class Moved:
     """`Ask for 2,200 EUR`: the same change to what there is now; empty where that can't be asked."""
     asks: str = ""
     """What that would ask, as `Words.asks` says it."""
+    doubt: str = ""
+    """What is asked before that, where the amount is odd; the mark is another one then."""
     keep: str = "Withdraw"
     """`Keep 2,000 EUR`: what taking the request back comes to."""
 
@@ -338,6 +340,7 @@ class SubjectType(Protocol):
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """An approval that was applied holds no more, because a condition was not met: undo what it changed.
 

@@ -1,28 +1,39 @@
 """Giving one's place in a stage to somebody else."""
 
+from collections.abc import Sequence
+
 from bot import blocks, door
 from bot.approvals import acting, words
+from bot.blocks import Block, Element
 from bot.replies import Done, FieldErrors, Open, Reply
-from bot.requests import Click, Submission
+from bot.requests import Click, Search, Submission
 from bot.router import Router
 from workflows.approvals.forms import HandOver
+from workflows.approvals.handover import Takers
+from workflows.approvals.records import Card
 
 SUBMIT = "approvals.hand_over"
 TO, NOTE = "to", "note"
 """Blocks of the two fields."""
+SEARCH = "approvals.takers"
+"""The menu in which more people than a menu holds are looked up."""
 
 
 def register(router: Router) -> None:
-    """Answer the modal."""
+    """Answer the modal, and its menu where that is looked up."""
     router.submission(SUBMIT, hand_over)
+    router.search(SEARCH, search)
 
 
 def open_modal(click: Click) -> Reply:
-    """To whom?"""
+    """To whom? Only those are offered who can take the place; where nobody can, the way out is said."""
     at = acting.seen(click)
     form = HandOver(approval_id=at.approval_id, revision=at.revision, to="")
-    door.require_entitled(click.deps, click.actor, form, click.card)
+    takers = door.takers(click.deps, click.actor, form, click.card)
     card = acting.card(click, at.approval_id)
+    if not takers.people and not takers.others:
+        return Open(_nobody(card))
+    hint = f"Only people who can decide this in your place: {card.round.name} asks them too, or the policy allows it."
     return Open(
         blocks.modal(
             "Hand over",
@@ -30,9 +41,9 @@ def open_modal(click: Click) -> Reply:
                 blocks.section(f"*{words.asks(card)}*"),
                 blocks.input_(
                     "Who decides in your place?",
-                    blocks.person_picker(TO, placeholder="Somebody who may decide"),
+                    _menu(takers),
                     block_id=TO,
-                    hint=f"Somebody whom {card.round.name} asks too, or whom the policy allows.",
+                    hint=hint,
                 ),
                 blocks.input_(
                     "What should they know?",
@@ -47,6 +58,50 @@ def open_modal(click: Click) -> Reply:
             metadata=acting.remember(card, click),
         )
     )
+
+
+def _menu(takers: Takers) -> Element:
+    if takers.others:
+        return blocks.searched(SEARCH, placeholder="Type a name")
+    return blocks.select(
+        TO,
+        [blocks.option(each.name, each.slack_id) for each in takers.people],
+        placeholder="Somebody who can decide",
+    )
+
+
+def _nobody(card: Card) -> Block:
+    """Where nobody can take the place: why, and what to do instead."""
+    stage = blocks.escape(card.round.name, 60)
+    return blocks.modal(
+        "Hand over",
+        [
+            blocks.section(f"*{words.asks(card)}*"),
+            blocks.section(
+                f"Nobody can take your place here: {stage} asks nobody else who could decide this, and the policy names "
+                "nobody who may take over."
+            ),
+            blocks.section(
+                "*What you can do*\n"
+                "• Decide it yourself, or ask for information first: the deadline waits for the answer.\n"
+                "• Going away? `/mlgov away` names somebody who decides for you.\n"
+                "• Ask an administrator. They can let somebody take over at this gate (`hand_over_to` in governance.yml), "
+                "or name who decides when nobody is left (`nobody: fallback`)."
+            ),
+        ],
+        callback_id="notice",
+        close="Close",
+    )
+
+
+def search(asked: Search) -> Sequence[tuple[str, str]]:
+    """Those who can take the place and whose names hold what was typed."""
+    parts = str(asked.view.get("private_metadata") or "").split(":")
+    card = (parts[2], parts[3]) if len(parts) > 3 and all(parts[2:4]) else None
+    at = door.of_parts(asked.deps, asked.actor, parts[0], "".join(parts[1:2]), card)
+    form = HandOver(approval_id=at.approval_id, revision=at.revision, to="")
+    takers = door.takers(asked.deps, asked.actor, form, at.clicked, query=asked.query)
+    return [(each.slack_id, each.name) for each in takers.people]
 
 
 def hand_over(submission: Submission) -> Reply:

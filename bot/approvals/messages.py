@@ -1,7 +1,7 @@
 """What people read about requests in channels, threads and direct messages."""
 
 from bot import blocks
-from bot.approvals import changed, views, words
+from bot.approvals import changed, lapses, views, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, Ask
@@ -67,7 +67,7 @@ def card(record: Card, notice: ApprovalCard, scene: Scene) -> Rendered:
 def asked(record: Card, notice: ApprovalAsked, scene: Scene) -> Rendered:
     """An approver's own card: the question while it is theirs, then how it went on."""
     if not record.is_pending:
-        return _finished(record)
+        return lapses.earlier(record, notice.person_id) or _finished(record)
     reader = record.reader
     if reader is not None and reader.line is not None:
         told = f"*You {'approved' if reader.line.verdict == 'approve' else 'rejected'}* · {blocks.when(reader.line.at)}"
@@ -170,6 +170,8 @@ def _receipt_buttons(record: Card) -> list[Element]:
 
 def ended(record: Card, notice: ApprovalEnded, scene: Scene) -> Rendered:
     """News for the requester: how it ended, by whom and why."""
+    if (short := lapses.earlier(record, record.requester.id)) is not None:
+        return short
     shown = [
         blocks.section(words.outcome(record)),
         *(blocks.context(line) for line in words.conditions(record)),

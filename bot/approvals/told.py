@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot import blocks
-from bot.approvals import breakglass, changed, words
+from bot.approvals import breakglass, changed, lapses, words
 from bot.blocks import Block, Element
 from bot.rendering import Rendered, Scene
 from storage.enums import ApprovalState, ConditionState
@@ -476,4 +476,7 @@ NOTES: dict[str, Note] = {
 
 def note(record: Card, notice: ApprovalNote, scene: Scene) -> Rendered:
     """A message of its own to one person."""
+    short = lapses.earlier(record, notice.person_id)
+    if short is not None and notice.what != "lapsed":
+        return short
     return NOTES[notice.what](record, notice, scene)

@@ -137,8 +137,13 @@ def ask_again_button(card: Card) -> Element | None:
         ASK_AGAIN,
         f"{value(card)}:{card.moved.mark}",
         style="primary",
+        confirm=_sure(card.moved.doubt),
         hint=f"{blocks.plain(card.moved.again, 60)} in request {card.id}",
     )
+
+
+def _sure(doubt: str) -> Element | None:
+    return blocks.confirm("Is that right?", doubt, yes="Yes, ask") if doubt else None
 
 
 def keep_button(card: Card) -> Element:

@@ -7,14 +7,17 @@ from sqlalchemy.orm import Session
 
 from bot import blocks, door, routes
 from bot.budgets import pictures, views, words
-from bot.replies import Done, FieldErrors, Open, Private, Reply
+from bot.context import Deps
+from bot.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.requests import Click, Command, Submission
 from bot.router import Router
 from workflows import decisions, status
+from workflows.actors import Actor
 from workflows.approvals.forms import Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.budgets import service
-from workflows.budgets.forms import IncreaseBudget
+from workflows.budgets.doubts import AmountDoubted
+from workflows.budgets.forms import IncreaseBudget, parse_amount
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.projects import service as projects
@@ -126,32 +129,83 @@ def _window(
     before: views.Entered | None = None,
     changes: str = "",
 ) -> Reply:
-    with click.deps.db.read() as session:
+    return Open(
+        _view(click.deps, click.actor, budget_id, click.card, before, changes=changes)
+    )
+
+
+def _view(
+    deps: Deps,
+    actor: Actor,
+    budget_id: int,
+    card: tuple[str, str] | None,
+    before: views.Entered | None,
+    *,
+    changes: str = "",
+    doubted: AmountDoubted | None = None,
+) -> blocks.Block:
+    with deps.db.read() as session:
         detail = service.seen(
             session,
-            click.actor,
+            actor,
             budget_id,
-            policy=click.deps.policy,
-            now=click.deps.now(session),
-            clicked=click.card,
+            policy=deps.policy,
+            now=deps.now(session),
+            clicked=card,
         )
         route = decisions.route(
             session,
-            click.actor,
+            actor,
             BUDGET_INCREASE.gate,
             BUDGET_INCREASE.people(session, budget_id),
-            policy=click.deps.policy,
-            org_key=click.deps.team.org_key,
+            policy=deps.policy,
+            org_key=deps.team.org_key,
         )
-    return Open(
-        views.increase(
-            detail,
-            routes.words(route),
-            before=before,
-            changes=changes,
-            opened_on=":".join(click.card or ("", "")),
+    return views.increase(
+        detail,
+        routes.words(route),
+        before=before,
+        changes=changes,
+        opened_on=":".join(card or ("", "")),
+        doubted=doubted,
+    )
+
+
+def _asked_twice(
+    submission: Submission, form: IncreaseBudget, reason: str, doubted: AmountDoubted
+) -> Reply:
+    """The window once more with everything that was entered, and a box to tick below the amount that looks odd."""
+    box = views.meant_block(doubted.amount)
+    if box in submission.values:
+        return FieldErrors(
+            {box: "Tick this if you mean it, or write another amount above."}
+        )
+    approval_id, card, revision, _ = _opened_on(submission)
+    return Show(
+        _view(
+            submission.deps,
+            submission.actor,
+            form.budget_id,
+            card if all(card) else None,
+            views.Entered(words.exact(form.amount), form.scope, reason),
+            changes=f"{approval_id}:{':'.join(card)}:{revision}" if approval_id else "",
+            doubted=doubted,
         )
     )
+
+
+def _meant(submission: Submission) -> object:
+    """The amount whose box is ticked; None where there is none, or none that is an amount."""
+    ticked = [
+        value
+        for block, values in submission.values.items()
+        if block.startswith(f"{views.MEANT}-") and isinstance(values, list)
+        for value in values
+    ]
+    try:
+        return parse_amount(ticked[0]) if ticked else None
+    except ValueError:
+        return None
 
 
 def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
@@ -164,6 +218,7 @@ def _sent(submission: Submission) -> tuple[IncreaseBudget, str] | FieldErrors:
             amount=submission.values.get(views.AMOUNT),
             scope=submission.values.get(views.SCOPE),
             first=_opened_on(submission)[3],
+            meant=_meant(submission),
         )
     except ValidationError as error:
         return FieldErrors(
@@ -205,7 +260,10 @@ def change(submission: Submission) -> Reply:
         reason=reason,
         subject_type=TYPE,
     )
-    return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
+    try:
+        return Private(door.act(submission.deps, submission.actor, edit, at.clicked))
+    except AmountDoubted as doubted:
+        return _asked_twice(submission, form, reason, doubted)
 
 
 def ask(submission: Submission) -> Reply:
@@ -238,7 +296,10 @@ def ask(submission: Submission) -> Reply:
             org_key=deps.team.org_key,
         )
 
-    deps.db.run(work)
+    try:
+        deps.db.run(work)
+    except AmountDoubted as doubted:
+        return _asked_twice(submission, form, reason, doubted)
     return Done()
 
 

@@ -9,10 +9,13 @@ from bot.blocks import Block
 from bot.budgets import words
 from bot.pictures import Picture
 from storage.enums import ApprovalState
-from storage.money import exact_sum
+from storage.money import exact_sum, money_text
+from workflows.budgets.doubts import AmountDoubted
 from workflows.budgets.records import Breakdown, BudgetDetail
 
 AMOUNT, SCOPE, REASON = "amount", "scope", "reason"
+MEANT = "meant"
+"""Begins the id of the block with the box to tick; the amount follows, so that no tick counts for another amount."""
 MOST_SERVICES, MOST_DAYS = 15, 31
 ROOM = 2800
 """Characters of a section that lines may fill."""
@@ -34,11 +37,13 @@ def increase(
     before: Entered | None = None,
     changes: str = "",
     opened_on: str = "",
+    doubted: AmountDoubted | None = None,
 ) -> Block:
     """The window that asks for more: from what, to what, for how long, and why.
 
     `changes` is what the button of a waiting request carried, which the window changes instead; `opened_on` is the card,
-    `channel:ts`, on which the button stood that opened it.
+    `channel:ts`, on which the button stood that opened it. An amount that is
+    `doubted` is asked again below its field, with a box to tick.
     """
     burn = detail.burn
     period = burn.period_words
@@ -65,6 +70,7 @@ def increase(
                 ),
                 block_id=AMOUNT,
             ),
+            *([_meant(doubted, burn.currency)] if doubted is not None else []),
             blocks.input_(
                 "For how long",
                 blocks.radio(
@@ -94,6 +100,25 @@ def increase(
         metadata=f"{burn.budget_id}:{burn.revision}"
         + (f":{changes}" if changes else f"::{opened_on}:")
         + f":{burn.span.first.isoformat()}",
+    )
+
+
+def meant_block(amount: Decimal) -> str:
+    """The id of the block with the box to tick for an amount."""
+    return f"{MEANT}-{money_text(amount)}"
+
+
+def _meant(doubted: AmountDoubted, currency: str) -> Block:
+    amount = words.exact(doubted.amount)
+    return blocks.input_(
+        doubted.question,
+        blocks.checks(
+            MEANT,
+            [blocks.option(f"Yes, {amount} {currency}", money_text(doubted.amount))],
+        ),
+        block_id=meant_block(doubted.amount),
+        hint="Tick this if you mean it, or write another amount above.",
+        optional=True,
     )
 
 

@@ -59,9 +59,23 @@ def budgets(
     dry_run: DryRun = False,
     map_: Map = None,
     skip_bad_rows: SkipBad = False,
+    amounts_are_meant: Annotated[
+        bool,
+        typer.Option(
+            "--amounts-are-meant",
+            help="Take amounts of three times the present one or more, or below what is spent already, as they are.",
+        ),
+    ] = False,
 ) -> None:
     """Budgets: project, period, starts, amount, currency, basis, owner, thresholds."""
-    _table("budgets", file, dry_run, map_, skip_bad_rows)
+    _table(
+        "budgets",
+        file,
+        dry_run,
+        map_,
+        skip_bad_rows,
+        amounts_are_meant=amounts_are_meant,
+    )
 
 
 @app.command()
@@ -110,6 +124,7 @@ def _table(
     skip_bad_rows: bool,
     project: str | None = None,
     list_to: str | None = None,
+    amounts_are_meant: bool = False,
 ) -> None:
     from workflows import imports
 
@@ -126,6 +141,7 @@ def _table(
                 skip_bad_rows=skip_bad_rows,
                 project=project.strip().casefold() if project else None,
                 list_to=list_to,
+                are_meant=amounts_are_meant,
             ),
             policy=policy,
             org_key=org_key(database),

@@ -260,9 +260,9 @@ def has_future(session: Session, today: date) -> bool:
 
 
 def sums_by_months(
-    session: Session, projects: Collection[int], first: date, last: date
+    session: Session, projects: Collection[int] | None, first: date, last: date
 ) -> Iterator[tuple[int, str, Decimal, Decimal]]:
-    """(project, currency, billed, effective) of whole calendar months, from the roll-up."""
+    """(project, currency, billed, effective) of whole calendar months, from the roll-up; None for all projects."""
     statement = (
         select(
             AllocationKey.project_id,
@@ -282,9 +282,9 @@ def sums_by_months(
 
 
 def sums_by_days(
-    session: Session, projects: Collection[int], first: date, last: date
+    session: Session, projects: Collection[int] | None, first: date, last: date
 ) -> Iterator[tuple[int, str, Decimal, Decimal]]:
-    """(project, currency, billed, effective) of any span of days, from the entries."""
+    """(project, currency, billed, effective) of any span of days, from the entries; None for all projects."""
     statement = (
         select(
             AllocationKey.project_id,
@@ -304,8 +304,12 @@ def sums_by_days(
 
 
 def _of_projects(
-    session: Session, statement: Any, projects: Collection[int]
+    session: Session, statement: Any, projects: Collection[int] | None
 ) -> Iterator[Any]:
+    if projects is None:
+        known = AllocationKey.project_id.is_not(None)
+        yield from session.execute(statement.where(known))
+        return
     wanted = sorted(projects)
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
@@ -402,12 +406,10 @@ def first_day(
 
 
 def data_through_by_project(
-    session: Session, projects: Collection[int], today: date
+    session: Session, projects: Collection[int] | None, today: date
 ) -> dict[int, date]:
-    """Project → last day, up to today, of which its sources have told any cost, be it this project's or another's.
-
-    A project that has stopped spending is thereby known to have stopped, and not taken for one without data.
-    """
+    """Project (these, or all for None) → last day, up to today, of which its sources have told any cost, be it another's:
+    who has stopped spending is thereby known to have stopped, and not taken for one without data."""
     by_source = through_by_source(session, today)
     statement = (
         select(AllocationKey.project_id, CostLoad.source)

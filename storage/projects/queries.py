@@ -50,6 +50,16 @@ def list_names_of(session: Session, ids: Collection[int]) -> list[tuple[str, str
     return [(key, name) for key, name in session.execute(statement)]
 
 
+def list_ids(
+    session: Session, ids: Collection[int] | None = None
+) -> Sequence[tuple[int, str]]:
+    """(id, name) of projects by ids, or of all of them."""
+    statement = select(Project.id, Project.name)
+    if ids is not None:
+        statement = statement.where(Project.id.in_(sorted(set(ids))))
+    return [(id_, name) for id_, name in session.execute(statement)]
+
+
 def list_projects(
     session: Session, ids: Collection[int] | None = None
 ) -> Sequence[Project]:

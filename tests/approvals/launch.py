@@ -1,5 +1,6 @@
 """Something small of ours that can be decided: whether a project goes live."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -121,6 +122,7 @@ class ProjectLaunch:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         session.execute(
             update(Project).where(Project.id == subject_id).values(status="draft")

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.approvals.conftest import POLICY, House
+from tests.approvals.conftest import ORG, POLICY, House
+from workflows import decisions
+from workflows.approvals.forms import HandOver
 from workflows.approvals.nudge import TooSoon
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 
@@ -58,6 +60,52 @@ def test_not_when_too_few_would_be_left(house: House) -> None:
     house.decide("fred", asked)
     house.decide("eve", asked)
     assert house.state(asked) == "approved"
+
+
+def takers(house: House, name: str, approval_id: int) -> list[str]:
+    """Who is offered to somebody who hands over."""
+    form = HandOver(
+        approval_id=approval_id, revision=house.card(approval_id).revision, to=""
+    )
+    with house.db.begin() as session:
+        found = decisions.takers(
+            session,
+            house.actor(name),
+            form,
+            policy=house.policy,
+            now=house.now,
+            org_key=ORG,
+        )
+    return [each.name for each in found.people]
+
+
+def test_exactly_those_are_offered_whom_the_act_takes(house: House) -> None:
+    house.text = POLICY.replace(
+        "    expires_after",
+        "    hand_over_to: [U0NED, U0TIM, U0GUS]\n    expires_after",
+    )
+    asked = house.submit("tim", house.project())
+    assert takers(house, "ola", asked) == ["Ned"]
+    house.decide("ola", asked)
+    offered = takers(house, "fay", asked)
+    assert offered == ["Eve", "Fred", "Ned"]
+    for name in ("ola", "tim", "gus", "fay"):
+        with pytest.raises(InvalidInput):
+            house.hand_over("fay", asked, name)
+    house.hand_over("fay", asked, "fred")
+    # Two have to decide: Fred would be missing beside Eve if she gave her place to him.
+    assert takers(house, "eve", asked) == ["Ned"]
+    with pytest.raises(InvalidInput, match="Too few"):
+        house.hand_over("eve", asked, "fred")
+    house.hand_over("eve", asked, "ned")
+
+
+def test_nobody_is_offered_where_the_stage_asks_one_person(house: House) -> None:
+    asked = house.submit("tim", house.project())
+    assert takers(house, "ola", asked) == []
+    for name in ("fay", "fred", "eve", "ned", "tim"):
+        with pytest.raises(InvalidInput):
+            house.hand_over("ola", asked, name)
 
 
 def test_a_nudge_reminds_once_a_day_those_who_have_not_decided(house: House) -> None:

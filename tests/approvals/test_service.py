@@ -1,17 +1,20 @@
 """A request from its opening to its end, on both databases."""
 
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from bot.approvals import views
+from storage import runtime
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.audit.tables import AuditEntry
 from storage.delivery.tables import Timer
-from storage.people.tables import Channel, Person
+from storage.people.tables import Channel, Person, UserGroup
 from storage.projects.tables import Project
 from tests.approvals.conftest import POLICY, START, House
-from workflows import decisions
+from workflows import clock, decisions
 from workflows.actors import Actor
 from workflows.approvals import refusals
 from workflows.approvals.routing import NobodyToDecide
@@ -76,6 +79,29 @@ def test_each_decision_keeps_its_rule_group_and_reading(house: House) -> None:
         ("role:finance", "S0FINANCE", START),
         ("role:finance", None, START),
     ]
+
+
+def test_a_reading_is_told_in_governed_time(house: House) -> None:
+    """Slack is read in real time; a decision of January does not say that it rests on a reading of November."""
+    with house.db.begin() as session:
+        real = clock.real_now(session)
+        runtime.set_offset(session, START - real)
+        session.execute(update(Person).values(refreshed_at=real))
+        session.execute(update(UserGroup).values(refreshed_at=real))
+    asked = house.submit("tim", house.project())
+    house.decide("ola", asked)
+    house.decide("fay", asked)
+    with house.db.read() as session:
+        kept = session.execute(select(Decision.membership_read_at)).scalars().all()
+        noted = session.execute(
+            select(AuditEntry.body).where(AuditEntry.action == "approval.decided")
+        ).scalars()
+        told = re.findall(r'"membership_read_at":"([^"]+)"', str(list(noted)))
+    assert (len(kept), len(told)) == (2, 2)
+    for read_at in [*kept, *map(datetime.fromisoformat, told)]:
+        assert abs(read_at - START) < timedelta(seconds=1)
+    shown = str(views.details(house.card(asked), now=house.now))
+    assert f"read from Slack <!date^{int(START.timestamp())}" in shown
 
 
 def test_who_is_told_when(house: House) -> None:

@@ -118,6 +118,7 @@ class Money:
                 policy=self.policy,
                 org_key=ORG,
                 now=self.now,
+                are_meant=True,
             )
         assert outcomes[0].error is None, outcomes[0].error
         return crossings

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
 from bot.front import messages
@@ -350,3 +350,36 @@ def test_a_project_out_of_sight_is_as_unknown_as_one_that_is_not_there(
     assert len(said) == 1
     with house.db.read() as session, pytest.raises(NotFound, match="Did you mean"):
         status.find_project(session, house.actor("ola"), "lane", policy=house.policy)
+
+
+def test_everything_is_read_in_as_many_statements_however_much_there_is(
+    house: House,
+) -> None:
+    house.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n")
+    counts = []
+    for _ in range(2):
+        with house.db.begin() as session:
+            session.execute(update(Project).values(key=Project.key + "-before"))
+        portfolio(house, 600)
+        with counted(house) as seen:
+            found = all_of(house, "ned", 3)
+        assert len(found.lines.items) == 6
+        counts.append(len(seen))
+    assert found.lines.total == 1200
+    assert counts[0] == counts[1] <= 25, counts
+
+
+def test_a_list_of_everything_stands_by_what_matters_over_all_pages(
+    house: House,
+) -> None:
+    house.text = POLICY.replace("roles:\n", "roles:\n  leader: [U0NED]\n")
+    portfolio(house, 20)
+    late = house.project()
+    milestone(house, late, "Late", date(2026, 1, 20))
+    lines = [
+        line for number in range(4) for line in all_of(house, "ned", number).lines.items
+    ]
+    assert len({line.project.id for line in lines}) == len(lines) == 21
+    assert (lines[0].project.id, lines[0].overdue) == (late, 1)
+    names = [line.name.casefold() for line in lines[1:]]
+    assert names == sorted(names)

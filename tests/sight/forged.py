@@ -228,6 +228,7 @@ INSTEAD: dict[str, dict[str, dict[str, Any]]] = {
 """Where a window asks otherwise."""
 
 SEARCHES: dict[str, tuple[str, ...]] = {
+    "approvals.takers": (PLACED,),
     "models.pick_project": (f"describe:{AT}",),
     "models.pick_upstream": (f"describe:{AT}", f"describe:{OWN}"),
     "models.pick_version": ("{file}",),
@@ -305,6 +306,7 @@ TELL_NOTHING: dict[str, str] = {
         ("click maturity.answer", "click models.evidence_type", "click models.pick_version"),
         "what it names stands in its window, in which it is tried too",
     ),
+    "search approvals.takers": "nobody else can decide what was planted",
     "click digests.open": "the digest that was planted is empty",
     "click maturity.early": "too few answered",
     "click maturity.single": "the policy names no assessors",

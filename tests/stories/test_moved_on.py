@@ -38,7 +38,7 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
         yield running
 
 
-def load(office: Office, said: str) -> None:
+def load(office: Office, said: str, *, are_meant: bool = False) -> None:
     """Somebody imports a table in which January's budget is another one."""
     row = BudgetRow.model_validate(
         {
@@ -56,6 +56,7 @@ def load(office: Office, said: str) -> None:
             policy=office.bot.deps.policy,
             org_key=office.bot.deps.team.org_key,
             now=office.now(),
+            are_meant=are_meant,
         )
 
 

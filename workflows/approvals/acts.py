@@ -126,6 +126,19 @@ def perform(
     return act.do(session, actor, form, at, around)
 
 
+def takers(
+    session: Session,
+    actor: Actor,
+    form: HandOver,
+    around: Circumstances,
+    *,
+    query: str = "",
+) -> handover.Takers:
+    """Who could take the actor's place. Raises what the door would."""
+    at = door.enter(session, actor, form, ACTS[type(form)].rule, around)
+    return handover.takers(session, actor, at, around, query=query)
+
+
 def require_entitled(
     session: Session, actor: Actor, form: OnRequest, around: Circumstances
 ) -> None:

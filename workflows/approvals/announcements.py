@@ -268,14 +268,17 @@ def note(
     org_key: str,
     now: datetime,
     times: int = 0,
+    due_at: datetime | None = None,
 ) -> int | None:
-    """A message of its own to one person whom it concerns; it follows the request. Its id, None for one that was posted before."""
+    """A message of its own to one person whom it concerns, at once or when it is due; it follows the request. Its id, None
+    for one that was posted before."""
     return outbox.post(
         session,
         ApprovalNote(approval_id, person.id, what, item_id),
         to=Destination.person(org_key, person.slack_id),
         dedupe_key=f"approval:{approval_id}:note:{what}:{item_id}:{person.id}:{times}",
         now=now,
+        due_at=due_at,
         subject=subject(approval_id),
     )
 

@@ -134,13 +134,14 @@ def fell_due(
         return
     if kind == SOON:
         if one.state == ConditionState.OPEN:
-            terms.note(session, one, one.owner_id, "soon", around)
+            terms.note(session, one, one.owner_id, "soon", around, before=one.due_at)
         return
     if kind == DUE and one.state == ConditionState.CLAIMED:
         # Its owner was in time; whoever set it is reminded, and has a little longer.
         subject = announcements.subject(approval_id)
-        timers.start(session, subject, CONFIRM, one.due_at + TO_CONFIRM, seq=one.id)
-        terms.note(session, one, one.set_by, "unconfirmed", around)
+        until = one.due_at + TO_CONFIRM
+        timers.start(session, subject, CONFIRM, until, seq=one.id)
+        terms.note(session, one, one.set_by, "unconfirmed", around, before=until)
         return
     _lapse(session, SYSTEM, head, request, one, around)
 
@@ -153,7 +154,10 @@ def _lapse(
     one: ApprovalCondition,
     around: Circumstances,
 ) -> None:
-    """The approval holds no more: the subject goes back, the other conditions end, everybody is told."""
+    """The approval holds no more: the subject goes back, the other conditions end, everybody is told.
+
+    One message tells a person all that follows, when they are at work next; what they had before gets shorter.
+    """
     one.state, one.ended_at = ConditionState.UNMET.value, around.now
     session.flush()
     subject = around.subjects[head.subject_type]
@@ -170,6 +174,11 @@ def _lapse(
         condition=one.id,
         about=[head.subject_type, head.subject_id],
     )
+    concerned = {request.requester_id, one.owner_id, one.set_by} | {
+        row.person_id for row in queries.list_decided(session, head.id)
+    }
+    found = [people.one(session, person_id) for person_id in sorted(concerned)]
+    told = [person for person in found if person is not None]
     subject.lapse(
         session,
         actor,
@@ -178,17 +187,13 @@ def _lapse(
         head.facts,
         policy=around.policy,
         now=around.now,
+        told={person.id for person in told},
     )
     around.lapsed(session, head.id)
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
     endings.tell(session, head, "lapsed", one.id, around)
-    concerned = {request.requester_id, one.owner_id, one.set_by} | {
-        row.person_id for row in queries.list_decided(session, head.id)
-    }
-    found = [people.one(session, person_id) for person_id in sorted(concerned)]
-    told = [person for person in found if person is not None]
     for person in sorted(told, key=lambda each: each.slack_id):
         announcements.note(
             session,
@@ -198,6 +203,7 @@ def _lapse(
             one.id,
             org_key=around.org_key,
             now=around.now,
+            due_at=terms.at_work(person, around),
         )
     heads.publish(
         session,

@@ -1,6 +1,7 @@
 """Giving one's place in a stage to somebody else, who is asked in one's stead."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,9 @@ from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
 
+MOST_TRIED = 100
+"""People who are tried as takers of a place; as many as a menu of Slack shows."""
+
 
 def hand_over(
     session: Session, actor: Actor, form: HandOver, at: Entered, around: Circumstances
@@ -37,7 +41,6 @@ def hand_over(
     """
     head, request, votes = at.head, at.request, at.votes
     entitled = door.entitlement(at)
-    holder_id = entitled.instead_of or actor.id
     taker = people.by_slack_id(session, around.org_key, form.to)
     if taker is None:
         raise InvalidInput(
@@ -45,12 +48,9 @@ def hand_over(
             field="to",
         )
     among = _among(session, head.gate, around)
-    _require_fit(session, actor, taker, at, among, around)
-    if taker.id == holder_id:
-        raise InvalidInput(
-            f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
-            field="to",
-        )
+    was_short = _is_short(session, request, votes, around)
+    _require_taker(session, actor, taker, at, among, around, was_short=was_short)
+    given = _given(taker, at, among)
     text = (
         audit.write_text(session, actor, form.note, now=around.now)
         if form.note
@@ -66,11 +66,6 @@ def hand_over(
         note_id=text.id if text else None,
         created_at=around.now,
     )
-    given = [
-        Approver(HANDED_OVER, (PERSON + taker.id,), party, holder_id, among)
-        for party in entitled.parties
-    ]
-    was_short = _is_short(session, request, votes, around)
     changing.set_approvers(
         session,
         head.id,
@@ -78,11 +73,6 @@ def hand_over(
         [approver.stored() for approver in (*request.current.approvers, *given)],
     )
     head, request = door.locked(session, head.id)
-    if not was_short and _is_short(session, request, votes, around):
-        raise InvalidInput(
-            "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
-            field="to",
-        )
     changing.mark(session, head.id, has_more=True)
     audit.record(
         session,
@@ -122,6 +112,92 @@ def hand_over(
     return (
         f"{taker.name} is asked in your place. You don't decide in this stage any more."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """Who could take somebody's place now. `others` is how many more might, where there are too many to try them all."""
+
+    people: tuple[Reached, ...]
+    others: int = 0
+
+
+def takers(
+    session: Session,
+    actor: Actor,
+    at: Entered,
+    around: Circumstances,
+    *,
+    query: str = "",
+) -> Takers:
+    """Whom `hand_over` would let take the actor's place, by name, as the mirror has them: at most 100 are tried, those
+    whose names hold `query` (any case).
+
+    How fresh Slack's word is counts when somebody is chosen, not when they are offered.
+    """
+    around = replace(around, mirrored_since=None)
+    among = _among(session, at.head.gate, around)
+    stage = at.request.current
+    asked = [replace(each, party=0) for each in rules.takers(stage, among)]
+    pool = replace(stage, approvers=tuple(asked), parties=(), pinned=None)
+    (reached,) = people.reached(session, [pool], around.org_key)
+    candidates = sorted(
+        (each for each in reached.values() if query.casefold() in each.name.casefold()),
+        key=lambda each: (each.name.casefold(), each.id),
+    )
+    was_short = _is_short(session, at.request, at.votes, around)
+    fit = []
+    for taker in candidates[:MOST_TRIED]:
+        try:
+            _require_taker(
+                session, actor, taker, at, among, around, was_short=was_short
+            )
+        except InvalidInput:
+            continue
+        fit.append(taker)
+    return Takers(tuple(fit), len(candidates[MOST_TRIED:]))
+
+
+def _given(taker: Reached, at: Entered, among: tuple[str, ...]) -> list[Approver]:
+    """What the stage keeps of a place that goes to somebody."""
+    entitled = door.entitlement(at)
+    holder_id = entitled.instead_of or at.rows[0].id
+    return [
+        Approver(HANDED_OVER, (PERSON + taker.id,), party, holder_id, among)
+        for party in entitled.parties
+    ]
+
+
+def _require_taker(
+    session: Session,
+    actor: Actor,
+    taker: Reached,
+    at: Entered,
+    among: tuple[str, ...],
+    around: Circumstances,
+    *,
+    was_short: bool,
+) -> None:
+    """Whether somebody can take the actor's place: the one rule for who is offered and who is taken. Raises
+    InvalidInput; `was_short` says whether the request could not pass before."""
+    _require_fit(session, actor, taker, at, among, around)
+    if taker.id == door.entitlement(at).instead_of:
+        raise InvalidInput(
+            f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
+            field="to",
+        )
+    request = at.request
+    stages = list(request.stages)
+    stages[request.stage] = replace(
+        request.current,
+        approvers=(*request.current.approvers, *_given(taker, at, among)),
+    )
+    after = replace(request, stages=tuple(stages))
+    if not was_short and _is_short(session, after, at.votes, around):
+        raise InvalidInput(
+            "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
+            field="to",
+        )
 
 
 def _among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...]:

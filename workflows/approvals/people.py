@@ -82,6 +82,8 @@ def one(session: Session, person_id: str) -> Reached | None:
         row.id,
         row.slack_id,
         row.name,
+        row.tz,
+        row.country,
     )
 
 

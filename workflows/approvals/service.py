@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals import queries
 from storage.enums import ApprovalState, Verdict
-from workflows import outbox
+from workflows import clock, outbox
 from workflows.actors import SYSTEM, Actor
 from workflows.approvals import (
     announcements,
@@ -211,6 +211,7 @@ def _keep(
         audit.write_text(session, actor, form.reason, now=now) if form.reason else None
     )
     via = entitled.group.slack_id if entitled.group else None
+    read_at = clock.governed(session, entitled.read_at) if entitled.read_at else None
     shown = rules.digest(head.facts)
     kept = queries.insert_decision(
         session,
@@ -221,7 +222,7 @@ def _keep(
         reason_id=reason.id if reason else None,
         rule=unnamed(entitled.rule),
         via=via,
-        membership_read_at=entitled.read_at,
+        membership_read_at=read_at,
         parties=None if entitled.parties == (0,) else list(entitled.parties),
         decided_at=now,
         for_id=entitled.instead_of,
@@ -242,8 +243,8 @@ def _keep(
         place=None if entitled.place == actor.id else entitled.place,
         rule=unnamed(entitled.rule),
         via=via,
-        membership_read_at=entitled.read_at.isoformat(timespec="microseconds")
-        if entitled.read_at
+        membership_read_at=read_at.isoformat(timespec="microseconds")
+        if read_at
         else None,
         reason=audit.text_fact(reason) if reason else None,
     )

@@ -1,7 +1,7 @@
 """The terms of an approval on conditions: kept with the verdict, and binding from the moment the request is approved."""
 
 from collections.abc import Sequence
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from workflows.actors import Actor
 from workflows.approvals import announcements, people
 from workflows.approvals.forms import Terms
 from workflows.audit import service as audit
-from workflows.calendar import local_instant
+from workflows.calendar import calendar_for, local_instant
 from workflows.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -94,16 +94,26 @@ def begin(session: Session, approval_id: int, around: "Circumstances") -> None:
         note(session, one, one.owner_id, "condition", around)
 
 
+def at_work(person: people.Reached, around: "Circumstances") -> datetime:
+    """When somebody is at work, now or next: what comes by the clock and isn't urgent is told then."""
+    calendar = calendar_for(around.policy, tz=person.tz, country=person.country)
+    return calendar.next_open(around.now)
+
+
 def note(
     session: Session,
     one: ApprovalCondition,
     person_id: str,
     what: str,
     around: "Circumstances",
+    *,
+    before: datetime | None = None,
 ) -> None:
-    """A message of its own about a condition to one person."""
+    """A message of its own about a condition to one person. With `before` it waits until they are at work, unless that
+    would be too late."""
     person = people.one(session, person_id)
     if person is not None:
+        at = at_work(person, around)
         announcements.note(
             session,
             one.approval_id,
@@ -113,4 +123,5 @@ def note(
             org_key=around.org_key,
             now=around.now,
             times=one.revision,
+            due_at=at if before is not None and at < before else None,
         )

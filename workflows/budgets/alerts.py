@@ -42,11 +42,13 @@ def evaluate(
     now: datetime,
     budgets: Collection[Budget] | None = None,
     silent: bool = False,
+    spared: Collection[str] = (),
 ) -> list[Crossing]:
     """Look at every open round (or those of `budgets`) and tell each threshold that was newly crossed.
 
     Without `org_key` the organisation is that of whom the budgets belong to.
 
+    People who are `spared` (ids) hear of it by another message from the same transaction, so they get none of their own.
     Several thresholds at once make one message, for the highest; the lower ones are recorded. Only rounds that are
     open now speak. Nothing is told, only recorded and reported, when `silent`, and for a budget whose first cost
     came with history from before the round: what was over before it was first imported alarms nobody. Cards that
@@ -56,7 +58,13 @@ def evaluate(
     chosen = budgets if budgets is not None else queries.list_budgets(session)
     news = _look(session, chosen, policy=policy, now=now)
     found = _cross(
-        session, news, policy=policy, org_key=org_key, now=now, silent=silent
+        session,
+        news,
+        policy=policy,
+        org_key=org_key,
+        now=now,
+        silent=silent,
+        spared=spared,
     )
     outbox.refresh_all(session, "budget_alert", news.followed, now=now)
     return found
@@ -262,6 +270,7 @@ def _cross(
     org_key: str | None,
     now: datetime,
     silent: bool,
+    spared: Collection[str],
 ) -> list[Crossing]:
     """Write down what was newly crossed, and tell it."""
     crossed: list[tuple[Burn, list[int], bool]] = []
@@ -323,7 +332,14 @@ def _cross(
             key = f"budget:{burn.budget_id}:rev{burn.revision}:{burn.span.first}:{new[-1]}:{news.budgets[burn.budget_id].basis}"
             places = around.places[burn.budget_id]
             telling.tell(
-                session, alert_id, key, project, places, policy=policy, now=now
+                session,
+                alert_id,
+                key,
+                project,
+                places,
+                policy=policy,
+                now=now,
+                spared=spared,
             )
         found.append(
             Crossing(

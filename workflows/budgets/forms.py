@@ -158,6 +158,8 @@ class IncreaseBudget(BaseModel):
     scope: Literal["period", "onwards"]
     first: date | None = None
     """The first day of the round that the form showed, where it says so."""
+    meant: Amount | None = None
+    """The amount of which whoever asks says that it's meant, where it was asked again (`workflows.budgets.doubts`)."""
 
 
 class SummaryForm(BaseModel):

@@ -1,6 +1,6 @@
 """Raising a budget: what is asked at the gate `budget_increase`, and the new revision when it is approved."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,12 +16,11 @@ from storage.projects.tables import Project
 from workflows import permissions, resting, wording
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, asking, phrases, rules, service
+from workflows.budgets import alerts, asking, doubts, phrases, reread, rules, service
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
-from workflows.policy.facts import Facts
 from workflows.subjects import (
     Moved,
     Prepared,
@@ -29,7 +28,6 @@ from workflows.subjects import (
     Seen,
     SubjectMoved,
     Words,
-    project_facts,
     project_rests,
 )
 
@@ -84,14 +82,18 @@ class BudgetIncrease:
                 f"That is not more than the {phrases.plain(burn.amount)} {burn.currency} there is now.",
                 field="amount",
             )
+        meant = form.meant
         for pending in queries.requests(session, budget.id, pending_only=True):
             if pending.id == replacing:
+                before = Decimal(pending.facts["new"])
+                meant = before if before == form.amount else meant
                 continue
             raise InvalidInput(
                 f"{pending.requester} has already asked to raise this budget to {phrases.plain(Decimal(pending.facts['new']))} "
                 f"{burn.currency}; request #{pending.id} waits for a decision.",
                 field="amount",
             )
+        doubts.require_meant(form.amount, meant, **doubts.of_round(burn))
         project = queries.project(session, budget.project_id)
         alerts.refresh_cards(session, budget.id, now=now)
         shown = asking.pieces(session, budget, burn.span, form.scope)
@@ -112,7 +114,7 @@ class BudgetIncrease:
                 "shown": asking.stored(shown),
             },
             people=_people(budget, project),
-            conditions=_conditions(
+            conditions=reread.conditions(
                 burn.amount, form.amount, burn.currency, form.scope, project
             ),
             rests=project_rests(project),
@@ -132,7 +134,7 @@ class BudgetIncrease:
         if whole is None:
             return None
         _, project, revisions = whole
-        return _told_now(project, service.amounts(revisions), facts)
+        return reread.told_now(project, service.amounts(revisions), facts)
 
     def seen(
         self,
@@ -150,8 +152,8 @@ class BudgetIncrease:
         budget, project, revisions = whole
         amounts = service.amounts(revisions)
         return Seen(
-            _difference(session, budget, amounts, facts, policy=policy, now=now),
-            _told_now(project, amounts, facts),
+            reread.difference(session, budget, amounts, facts, policy=policy, now=now),
+            reread.told_now(project, amounts, facts),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -233,6 +235,7 @@ class BudgetIncrease:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
         since keep that, and what other approvals added stays. What is over the amount that holds again is told."""
@@ -274,7 +277,7 @@ class BudgetIncrease:
             "budget.put_back",
             now,
         )
-        _follow(session, budget, policy=policy, now=now, speaks=True)
+        _follow(session, budget, policy=policy, now=now, speaks=True, spared=told)
 
     def moved(
         self,
@@ -289,7 +292,7 @@ class BudgetIncrease:
         budget = queries.find_budget(session, subject_id)
         if budget is None:
             return None
-        return _difference(
+        return reread.difference(
             session,
             budget,
             asking.amounts(session, budget),
@@ -322,6 +325,7 @@ class BudgetIncrease:
             amount=wanted,
             scope=facts["scope"],
             first=burn.span.first,
+            meant=wanted,  # the button asked: its mark says so
         )
 
     def words(
@@ -362,6 +366,10 @@ class BudgetIncrease:
                     ("Data through", wording.day(burn.data_through, burn.as_of))
                 )
         detail.append(("Basis", CostBasis(facts["basis"]).value))
+        back = f"is back at {phrases.plain(old)} {currency}{since}"
+        if burn is not None and burn.spent > burn.amount:
+            share = burn.spent * 100 / burn.amount
+            back += f", and {phrases.plain(burn.spent)} {currency} is spent ({share:,.0f} %)"
         return Words(
             project=name,
             asks=phrases.asks(
@@ -371,68 +379,10 @@ class BudgetIncrease:
             done=f"{which} for {name} is now {phrases.plain(new)} {currency}"
             + (since if len(shown) < 2 else phrases.later(shown, new - old, currency)),
             facts=tuple(detail),
-            undone=f"{which} for {name} is back at {phrases.plain(old)} {currency}{since}"
+            undone=f"{which} for {name} {back}"
             if stands in (old, new, None) and len(shown) < 2
             else f"{which} for {name} is without these {phrases.plain(new - old)} {currency} again{since}",
         )
-
-
-def _difference(
-    session: Session,
-    budget: Budget,
-    amounts: Sequence[rules.Amount],
-    facts: dict[str, Any],
-    *,
-    policy: Policy,
-    now: datetime,
-) -> Moved | None:
-    """How the amounts that were asked about differ from those that were shown; None where they are the same."""
-    current = asking.pieces_of(amounts, budget, asking.span(facts), facts["scope"])
-    shown = asking.shown(session, budget, facts)
-    difference = rules.first_difference(shown, current)
-    if difference is None:
-        return None
-    burn = service.burn_of(session, budget, policy=policy, now=now)
-    stands = burn.span.first.isoformat() if burn is not None else "over"
-    mark = f"{budget.revision}/{stands}/{budget.ends or 'open'}"
-    told = phrases.difference_words(facts, difference)
-    left = burn.amount if burn is not None else difference[2]
-    keep = f"Keep {phrases.plain(left)} {facts['currency']}" if left else "Withdraw"
-    wanted = asking.wanted(burn, facts)
-    if burn is None or wanted is None:
-        return Moved(told, mark, keep=keep)
-    return Moved(
-        told,
-        mark,
-        again=f"Ask for {phrases.plain(wanted)} {burn.currency}",
-        asks=phrases.asks(
-            burn.period_words,
-            facts["scope"],
-            burn.currency,
-            wanted - burn.amount,
-            asking.pieces_of(amounts, budget, burn.span, facts["scope"]),
-        ),
-        keep=keep,
-    )
-
-
-def _told_now(
-    project: Project, amounts: Sequence[rules.Amount], facts: dict[str, Any]
-) -> ReadAgain | None:
-    """What conditions are told now; None where the round that was asked about has no amount."""
-    current = rules.amount_in(amounts, asking.span(facts))
-    if current is None:
-        return None
-    return ReadAgain(
-        _conditions(
-            current.amount,
-            Decimal(facts["new"]),
-            facts["currency"],
-            facts["scope"],
-            project,
-        ),
-        rests=project_rests(project),
-    )
 
 
 def _revise(
@@ -485,6 +435,7 @@ def _follow(
     policy: Policy,
     now: datetime,
     speaks: bool = False,
+    spared: Collection[str] = (),
 ) -> None:
     resting.changed_in(session, [budget.project_id], now=now, subject_type=TYPE)
     alerts.evaluate(
@@ -494,23 +445,9 @@ def _follow(
         now=now,
         budgets=[budget],
         silent=not speaks,
+        spared=spared,
     )
     alerts.refresh_cards(session, budget.id, now=now)
-
-
-def _conditions(
-    current: Decimal, new: Decimal, currency: str, scope: str, project: Project
-) -> Facts:
-    return {
-        "increase.percent": float((new - current) * 100 / current)
-        if current
-        else 100.0,
-        "increase.amount": float(new - current),
-        "increase.new": float(new),
-        "increase.currency": currency,
-        "increase.scope": scope,
-        **project_facts(project),
-    }
 
 
 def _people(budget: Budget, project: Project) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,16 @@ from storage.money import money_text
 from workflows import resting
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.budgets import alerts, increase, loading, sources, twice
+from workflows.budgets import (
+    alerts,
+    doubts,
+    increase,
+    loading,
+    rules,
+    service,
+    sources,
+    twice,
+)
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.loading import Delivery, Refusal
 from workflows.budgets.notices import LoadRefused
@@ -232,8 +242,11 @@ def apply_rows(
     policy: Policy,
     org_key: str,
     now: datetime,
+    are_meant: bool = False,
 ) -> tuple[list[RowOutcome], list[Crossing]]:
     """Make or change budgets as a file says; (outcome per row, what is over already).
+
+    Amounts that are asked again (`doubts`) are refused, unless whoever imports says that they `are_meant`.
 
     A row means the budget of that project, period, start, currency and basis. Another amount makes a revision from
     the open round on. Rows with an `error` changed nothing; whether the others may stand is the caller's decision.
@@ -270,7 +283,12 @@ def apply_rows(
                 policy=policy,
                 org_key=org_key,
                 now=now,
+                are_meant=are_meant,
             )
+        except doubts.AmountDoubted as doubted:
+            why = f"amount: {doubted.question} If so, import with --amounts-are-meant"
+            outcomes.append(RowOutcome(line, row.project, "refused", error=why))
+            continue
         except InvalidInput as error:
             outcomes.append(
                 RowOutcome(line, row.project, "refused", error=error.sentence)
@@ -318,6 +336,7 @@ def _apply(
     policy: Policy,
     org_key: str,
     now: datetime,
+    are_meant: bool,
 ) -> tuple[RowOutcome, Budget]:
     project = queries.find_project(session, row.project.strip().casefold())
     if project is None:
@@ -342,6 +361,8 @@ def _apply(
             revision=1,
             created_at=now,
         )
+        if not are_meant:
+            _require_meant(session, budget, row, (), policy=policy, now=now)
         session.add(budget)
         session.flush()
         _revise(session, budget, row, None, now)
@@ -366,6 +387,8 @@ def _apply(
     # A file is compared with what files said last: it must not take back what was decided since.
     base = next(item for item in reversed(current) if item.approval_id is None)
     if base.amount != row.amount:
+        if not are_meant:
+            _require_meant(session, budget, row, current, policy=policy, now=now)
         changes["amount"] = (money_text(base.amount), money_text(row.amount))
         budget.revision += 1
         _revise(session, budget, row, now, now)
@@ -392,6 +415,31 @@ def _apply(
         revision=budget.revision,
     )
     return RowOutcome(line, project.key, "updated", changes), budget
+
+
+def _require_meant(
+    session: Session,
+    budget: Budget,
+    row: BudgetRow,
+    revisions: Sequence[BudgetRevision],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    """Raises AmountDoubted. Where no round is open, what a file said last is what there is."""
+    round_ = service.spent_in_round(session, budget, policy=policy, now=now)
+    amounts = service.amounts(revisions)
+    current = rules.amount_in(amounts, round_[0]) if round_ is not None else None
+    if current is None and amounts:
+        current = amounts[-1]
+    doubts.require_meant(
+        row.amount,
+        None,
+        present=current.amount if current is not None else None,
+        spent=round_[1] if round_ is not None else Decimal(0),
+        currency=row.currency,
+        period=rules.span_words(row.period, round_[0]) if round_ is not None else "",
+    )
 
 
 def _revise(

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from storage.approvals import queries as approvals
-from storage.budgets import costs, queries
-from storage.budgets.tables import Budget, BudgetRevision
+from storage.budgets import costs, queries, standing
+from storage.budgets.tables import Budget
 from storage.enums import ApprovalState, CostBasis, Period
 from workflows import outbox, permissions, visibility
 from workflows.actors import Actor
@@ -31,8 +32,8 @@ NO_BUDGET = "There is no such budget here. `/mlgov budget` lists yours."
 """Said of a budget or an alert that is not there, and of one that is not for who asks."""
 
 
-def amounts(revisions: Collection[BudgetRevision]) -> list[rules.Amount]:
-    """A budget's revisions as values."""
+def amounts(revisions: Collection[Any]) -> list[rules.Amount]:
+    """A budget's revisions, or rows of them, as values."""
     return [
         rules.Amount(r.revision, r.amount, r.valid_from, r.valid_until, r.approval_id)
         for r in revisions
@@ -51,32 +52,51 @@ def span_of(budget: Budget, day: date, policy: Policy) -> rules.Span | None:
 
 
 def burn(
-    session: Session, project_ids: Collection[int], *, policy: Policy, now: datetime
+    session: Session,
+    project_ids: Collection[int] | None,
+    *,
+    policy: Policy,
+    now: datetime,
 ) -> dict[int, list[Burn]]:
-    """How the open rounds of these projects' budgets stand; projects without one are left out."""
-    budgets = queries.list_budgets(session, project_ids)
+    """How the open rounds of these projects' budgets stand, or of all (None); projects without one are left out."""
+    budgets = standing.list_budgets(session, project_ids)
+    is_all = project_ids is None
     found: dict[int, list[Burn]] = {}
-    for one in burns(session, budgets, policy=policy, now=now):
+    for one in burns(session, budgets, policy=policy, now=now, is_all=is_all):
         found.setdefault(one.project_id, []).append(one)
     return found
 
 
 def burns(
-    session: Session, budgets: Collection[Budget], *, policy: Policy, now: datetime
+    session: Session,
+    budgets: Collection[Any],
+    *,
+    policy: Policy,
+    now: datetime,
+    is_all: bool = False,
 ) -> list[Burn]:
-    """How the open rounds of budgets stand today, in few statements however many budgets there are."""
+    """How the open rounds of budgets stand today, in few statements however many budgets there are.
+
+    Budgets, or rows of `standing.list_budgets`; `is_all` spares naming them to the database one by one.
+    """
     today = now.date()
-    revisions = queries.list_revisions(session, [budget.id for budget in budgets])
-    open_: list[tuple[Budget, rules.Span, rules.Amount]] = []
+    named = None if is_all else [budget.id for budget in budgets]
+    revisions = standing.list_revisions(session, named)
+    open_: list[tuple[Any, rules.Span, rules.Amount]] = []
+    spans: dict[tuple[Any, ...], rules.Span | None] = {}
     for budget in budgets:
-        span = span_of(budget, today, policy)
-        amount = rules.amount_in(amounts(revisions[budget.id]), span) if span else None
+        kind = (budget.period, budget.starts, budget.ends)
+        if kind not in spans:
+            spans[kind] = span_of(budget, today, policy)
+        span = spans[kind]
+        revised = revisions.get(budget.id, ())
+        amount = rules.amount_in(amounts(revised), span) if span else None
         if span is not None and amount is not None:
             open_.append((budget, span, amount))
-    sums = _sums(session, open_, today)
-    through = costs.data_through_by_project(
-        session, {budget.project_id for budget, _, _ in open_}, today
-    )
+    rounds = [(budget, span) for budget, span, _ in open_]
+    sums = _sums(session, rounds, today, is_all=is_all)
+    of_projects = None if is_all else {budget.project_id for budget, _ in rounds}
+    through = costs.data_through_by_project(session, of_projects, today)
     result = []
     for budget, span, amount in open_:
         basis = CostBasis(budget.basis)
@@ -106,21 +126,26 @@ def burns(
 
 
 def _sums(
-    session: Session, open_: list[tuple[Budget, rules.Span, rules.Amount]], today: date
+    session: Session,
+    open_: Collection[tuple[Any, rules.Span]],
+    today: date,
+    *,
+    is_all: bool = False,
 ) -> dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]]:
     """Cost by span and project; whole months from the roll-up, unless it holds days that do not count yet."""
     exact = costs.has_future(session, today)
     groups: dict[tuple[date, date], set[int]] = {}
-    for budget, span, _ in open_:
+    for budget, span in open_:
         groups.setdefault((span.first, span.last), set()).add(budget.project_id)
     found: dict[tuple[date, date], dict[int, list[tuple[str, Decimal, Decimal]]]] = {}
     for (first, last), projects in groups.items():
+        named = None if is_all else projects
         whole = first.day == 1 and (last + timedelta(days=1)).day == 1
         by_project = found.setdefault((first, last), {})
         rows = (
-            costs.sums_by_months(session, projects, first, last)
+            costs.sums_by_months(session, named, first, last)
             if whole and not exact
-            else costs.sums_by_days(session, projects, first, min(last, today))
+            else costs.sums_by_days(session, named, first, min(last, today))
         )
         for project, currency, billed, effective in rows:
             by_project.setdefault(project, []).append((currency, billed, effective))
@@ -133,6 +158,25 @@ def burn_of(
     """How one budget's open round stands; None when no round is open."""
     found = burns(session, [budget], policy=policy, now=now)
     return found[0] if found else None
+
+
+def spent_in_round(
+    session: Session, budget: Budget, *, policy: Policy, now: datetime
+) -> tuple[rules.Span, Decimal] | None:
+    """The open round of a budget, which need not be in the database yet, and what was spent in it; None when none is
+    open."""
+    today = now.date()
+    span = span_of(budget, today, policy)
+    if span is None:
+        return None
+    sums = _sums(session, [(budget, span)], today)
+    is_billed = CostBasis(budget.basis) is CostBasis.BILLED
+    costs_ = sums[(span.first, span.last)].get(budget.project_id, ())
+    by_currency = {
+        currency: billed if is_billed else effective
+        for currency, billed, effective in costs_
+    }
+    return span, by_currency.get(budget.currency, Decimal(0))
 
 
 def asked(session: Session, budget_id: int, first: date) -> Asked | None:

@@ -1,5 +1,6 @@
 """Where an alert is read, and posting it there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,14 +42,16 @@ def tell(
     *,
     policy: Policy,
     now: datetime,
+    spared: Collection[str] = (),
 ) -> None:
-    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along.
+    """Post to the project's channel; to the budget's owner where there is none, or where outsiders read along, unless
+    they are `spared`.
 
     The channel invited mlgov; the owner did not, so the rollout decides about them.
     """
 
     def tell_owner(notice: Notice, dedupe_key: str, about: Subject | None) -> None:
-        if places.owner is not None:
+        if places.owner is not None and places.owner_id not in spared:
             rollout.tell(
                 session,
                 places.owner_id,

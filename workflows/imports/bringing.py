@@ -36,7 +36,10 @@ class Bringing:
         policy: Policy,
         org_key: str,
         now: datetime,
+        *,
+        are_meant: bool = False,
     ) -> None:
+        self._are_meant = are_meant
         self._session = session
         self._actor = actor
         self._policy = policy
@@ -103,6 +106,7 @@ class Bringing:
             policy=self._policy,
             org_key=self._org_key,
             now=self._now,
+            are_meant=self._are_meant,
         )
         outcome = Outcome()
         for row in found:

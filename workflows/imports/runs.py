@@ -57,6 +57,8 @@ class Request:
     """The key of the project that GitHub milestones are of, where it is not the repository's name."""
     list_to: str | None = None
     """Slack id or e-mail address of whom milestones that are overdue already are shown to."""
+    are_meant: bool = False
+    """Whether amounts of budgets that are asked again are what whoever imports means (`workflows.budgets.doubts`)."""
 
 
 class _NotWritten(Exception):
@@ -139,7 +141,9 @@ def _import(
     org_key: str,
     now: datetime,
 ) -> Report:
-    bring = bringing.Bringing(session, actor, policy, org_key, now)
+    bring = bringing.Bringing(
+        session, actor, policy, org_key, now, are_meant=request.are_meant
+    )
     outcome, columns = _bring(session, sheet, request, bring)
     faults = sorted(outcome.faults, key=lambda fault: fault.line)
     report = Report(

@@ -1,6 +1,6 @@
 """A validated version, asked for at the gate `model_approval` and approved when its last stage is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -257,6 +257,7 @@ class ModelApproval:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """A condition was not met: the version is not approved any more; one in use is suspended."""
         version, model = _pair(session, subject_id)

@@ -1,5 +1,6 @@
 """A later day for a milestone, asked for at the gate `milestone_reschedule` and given when it is approved."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -167,6 +168,7 @@ class MilestoneReschedule:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """The milestone goes back to its day, unless it was met, dropped or moved again since."""
         row = queries.lock(session, subject_id)

@@ -1,6 +1,7 @@
 """A release: something outside mlgov that a gate decides about. What follows from the decision happens outside, too."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -209,6 +210,7 @@ class ReleaseSubject:
         *,
         policy: Policy,
         now: datetime,
+        told: Collection[str] = (),
     ) -> None:
         """An approval of a release changed nothing here; its statement is told as no longer approved."""
 

@@ -31,6 +31,7 @@ from workflows.status.records import (
     Portfolio,
     ProjectLine,
     ProjectStatus,
+    Standing,
     Summary,
     page,
     turned,
@@ -44,39 +45,56 @@ LISTED = 6
 """Projects on a page of `/mlgov status`: one screen on a phone."""
 
 
-def _lines(
+def _standings(
     session: Session,
-    found: Sequence[ProjectRecord],
+    within: Collection[int] | None,
     *,
     policy: Policy,
     now: datetime,
-    is_all: bool = False,
-) -> list[ProjectLine]:
-    """How these projects stand, the most important first; `is_all` spares naming them to the database one by one."""
-    ids = [project.id for project in found]
-    burns = budgets.burn(session, ids, policy=policy, now=now)
-    named = None if is_all else ids
-    waiting = waiting_queries.count_by_project(session, named)
-    overdue = lateness.count_by_project(
-        session, named, milestone_reads.today_of(policy, now)
-    )
-    lines = [
-        ProjectLine(
-            project,
-            tuple(burns.get(project.id, ())),
-            waiting.get(project.id, 0),
-            overdue.get(project.id, 0),
+) -> list[Standing]:
+    """How these projects stand, or all (None), the most important first. Nothing else is read of them, so that it is
+    quick for ten thousand."""
+    burns = budgets.burn(session, within, policy=policy, now=now)
+    waiting = waiting_queries.count_by_project(session, within)
+    today = milestone_reads.today_of(policy, now)
+    overdue = lateness.count_by_project(session, within, today)
+    found = [
+        Standing(
+            id_,
+            name,
+            tuple(burns.get(id_, ())),
+            waiting.get(id_, 0),
+            overdue.get(id_, 0),
         )
-        for project in found
+        for id_, name in project_queries.list_ids(session, within)
     ]
-    return sorted(lines, key=lambda line: line.importance)
+    return sorted(found, key=lambda standing: standing.importance)
+
+
+def _lines(
+    session: Session, actor: Actor, standings: Sequence[Standing]
+) -> list[ProjectLine]:
+    """These projects with what a list shows of them, in the same order."""
+    found = projects.list_all(session, actor, [each.id for each in standings])
+    records = {record.id: record for record in found}
+    return [
+        ProjectLine(records[each.id], each) for each in standings if each.id in records
+    ]
+
+
+def _mine(
+    session: Session, actor: Actor, *, policy: Policy, now: datetime
+) -> list[Standing]:
+    permissions.require_member(actor, "projects.read")
+    ids = [row.id for row in project_queries.list_of_person(session, actor.id)]
+    return _standings(session, ids, policy=policy, now=now)
 
 
 def summary(
     session: Session, actor: Actor, *, policy: Policy, now: datetime
 ) -> Summary:
     """What `/mlgov` says."""
-    mine = projects.list_for(session, actor)
+    mine = _mine(session, actor, policy=policy, now=now)
     _, pending = decisions.asked_ids(session, actor, now=now)
     return Summary(
         waiting=len(decisions.waiting_ids(session, actor, now=now)),
@@ -85,7 +103,7 @@ def summary(
         has_check_in=maturity.open_invitation(session, actor, policy=policy)
         is not None,
         asked=len(pending),
-        projects=tuple(_lines(session, mine, policy=policy, now=now)),
+        projects=tuple(mine),
         sees_all=visibility.sight(session, actor.id, policy=policy).sees_all,
         now=now,
     )
@@ -103,7 +121,7 @@ def home(
     """What waits for a person, what they asked for, and the projects they own, sponsor or manage, a page of each."""
     at = {name: int((pages or {}).get(name, 0)) for name in HOME_SIZES}
     asked, pending = decisions.asked_ids(session, actor, now=now)
-    mine = _lines(session, projects.list_for(session, actor), policy=policy, now=now)
+    mine = _mine(session, actor, policy=policy, now=now)
     introduces = meeting.shows_in_home(session, actor.id, now=now)
 
     def cards(ids: Sequence[int], section: str) -> Page[Card]:
@@ -131,7 +149,7 @@ def home(
         asked=cards(asked, ASKED),
         pending=len(pending),
         first_answer=min(pending, default=None),
-        projects=page(mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
+        projects=_page(session, actor, mine, at[PROJECTS], HOME_SIZES[PROJECTS]),
         over=sum(line.is_over for line in mine),
         maturity=maturity.seen_by(
             session, actor, policy=policy, org_key=org_key, now=now
@@ -139,6 +157,19 @@ def home(
         introduces=part(session, actor, policy=policy) if introduces else None,
         now=now,
     )
+
+
+def _page(
+    session: Session,
+    actor: Actor,
+    standings: Sequence[Standing],
+    number: int,
+    size: int,
+) -> Page[ProjectLine]:
+    """One page of a list; only its projects are read."""
+    shown = page(standings, number, size)
+    lines = _lines(session, actor, shown.items)
+    return Page(tuple(lines), shown.number, size, shown.total)
 
 
 def portfolio(
@@ -153,20 +184,14 @@ def portfolio(
 ) -> Portfolio:
     """My projects, or with `everything` all that I may see, the most important first."""
     seen = visibility.sight(session, actor.id, policy=policy)
-    found = (
-        projects.list_all(session, actor, seen.within)
+    permissions.require_member(actor, "projects.read")
+    lines = (
+        _standings(session, seen.within, policy=policy, now=now)
         if everything
-        else projects.list_for(session, actor)
-    )
-    lines = _lines(
-        session,
-        found,
-        policy=policy,
-        now=now,
-        is_all=everything and seen.sees_all,
+        else _mine(session, actor, policy=policy, now=now)
     )
     return Portfolio(
-        page(lines, number, LISTED),
+        _page(session, actor, lines, number, LISTED),
         over=sum(line.is_over for line in lines),
         overdue=sum(line.overdue for line in lines),
         waiting=sum(line.waiting for line in lines),
@@ -221,7 +246,8 @@ def project(
 ) -> ProjectStatus:
     """One project by its key. Raises NotFound, with the nearest right one, also for a project out of sight."""
     found = find_project(session, actor, key, policy=policy)
-    (line,) = _lines(session, [found], policy=policy, now=now)
+    (standing,) = _standings(session, [found.id], policy=policy, now=now)
+    line = ProjectLine(found, standing)
     planned = milestones.for_projects(session, [found.id], policy=policy, now=now)
     open_ = [each for each in planned.get(found.id, ()) if each.is_open]
     return ProjectStatus(

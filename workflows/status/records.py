@@ -59,18 +59,15 @@ def page(entries: Sequence[T], number: int, size: int) -> Page[T]:
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectLine:
-    """A project, how its open budgets stand, how many requests about it wait, and how many milestones are overdue."""
+class Standing:
+    """How a project stands: its open budgets, how many requests about it wait, and how many milestones are overdue."""
 
-    project: ProjectRecord
+    id: int
+    name: str
+    """Unescaped."""
     burns: tuple[Burn, ...]
     waiting: int = 0
     overdue: int = 0
-
-    @property
-    def name(self) -> str:
-        """The project's name, unescaped."""
-        return self.project.name
 
     @property
     def share(self) -> Decimal:
@@ -98,6 +95,44 @@ class ProjectLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectLine:
+    """A project and how it stands."""
+
+    project: ProjectRecord
+    standing: Standing
+
+    @property
+    def name(self) -> str:
+        """The project's name, unescaped."""
+        return self.project.name
+
+    @property
+    def burns(self) -> tuple[Burn, ...]:
+        """How its open budgets stand."""
+        return self.standing.burns
+
+    @property
+    def waiting(self) -> int:
+        """Requests about it that wait."""
+        return self.standing.waiting
+
+    @property
+    def overdue(self) -> int:
+        """Its milestones that are overdue."""
+        return self.standing.overdue
+
+    @property
+    def share(self) -> Decimal:
+        """How much of its most used budget is spent."""
+        return self.standing.share
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more was spent than an open budget allows."""
+        return self.standing.is_over
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One look: how much waits, how many requests are with others, and the person's own projects."""
 
@@ -108,7 +143,7 @@ class Summary:
     """Models that need them."""
     has_check_in: bool
     asked: int
-    projects: tuple[ProjectLine, ...]
+    projects: tuple[Standing, ...]
     sees_all: bool
     now: datetime
 
