@@ -304,7 +304,7 @@ class _Settling:
         )
 
 
-def purge(session: Session, *, now: datetime, most: int = 1_000) -> int:
+def purge(session: Session, *, now: datetime, most: int = 500) -> int:
     """Empty what was settled long ago, but for dedupe keys, and forget old pictures.
 
     Returns how many rows it touched, at most `most` of each kind; 0 when none is left.
