@@ -9,6 +9,7 @@ NAMES = (
     "start",
     "mirror",
     "clicks",
+    "replicas",
     "card",
     "delivery",
     "costs",
