@@ -129,7 +129,10 @@ def counted(house: House) -> Iterator[list[str]]:
     def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
         seen.append(statement)
 
-    engines = {house.db.engine, house.db._read_engine}
+    # On PostgreSQL reads go through the same engine, under another name.
+    engines = {house.db.engine}
+    if house.db.is_sqlite:
+        engines.add(house.db._read_engine)
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     yield seen
