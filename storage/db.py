@@ -150,10 +150,7 @@ class Database:
                 },
             )
             event.listen(self.engine, "handle_error", _leave_out_the_row)
-            # Said with BEGIN, and not by a statement of its own.
-            self._read_engine = self.engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            self._read_engine = self.engine
 
     def _sqlite_engine(self, *, read_only: bool) -> Engine:
         engine = create_engine(
@@ -394,6 +391,13 @@ class Database:
         """
         try:
             with self._session(self._read_engine) as session:
+                if not self.is_sqlite:
+                    # No option of the connection: given back it would begin as READ WRITE, also on a server that is read-only.
+                    session.execute(
+                        text(
+                            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                        )
+                    )
                 try:
                     with self._limited(session, within):
                         yield session
@@ -446,7 +450,7 @@ class Database:
             self._host.release()
             self._host = None
         self.engine.dispose()
-        if self.is_sqlite:  # elsewhere the two have one pool
+        if self._read_engine is not self.engine:
             self._read_engine.dispose()
 
 

@@ -129,10 +129,7 @@ def counted(house: House) -> Iterator[list[str]]:
     def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
         seen.append(statement)
 
-    # On PostgreSQL reads go through the same engine, under another name.
-    engines = {house.db.engine}
-    if house.db.is_sqlite:
-        engines.add(house.db._read_engine)
+    engines = {house.db.engine, house.db._read_engine}
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     yield seen
