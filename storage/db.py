@@ -48,6 +48,7 @@ _PROBED_EVERY = 5.0
 FLOORS_CHANGED = "floors_changed"
 """The mark on a session that has raised the floors of numbers (`storage.floors`)."""
 
+_ONLY_READS = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _BETWEEN_SQLSTATES = {"40001", "40P01"}
 """Serialization failures and deadlocks."""
 _MADE_FIRST_SQLSTATE = "23505"
@@ -393,11 +394,7 @@ class Database:
             with self._session(self._read_engine) as session:
                 if not self.is_sqlite:
                     # No option of the connection: given back it would begin as READ WRITE, also on a server that is read-only.
-                    session.execute(
-                        text(
-                            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                        )
-                    )
+                    session.execute(_ONLY_READS)
                 try:
                     with self._limited(session, within):
                         yield session
