@@ -216,7 +216,7 @@ def takers(
             actor,
             form,
             policy=deps.policy,
-            now=deps.now(session),
+            now=word.now,
             org_key=deps.team.org_key,
             clicked=clicked,
             mirrored_since=word.since,

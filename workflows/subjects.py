@@ -173,23 +173,6 @@ class ReadAgain:
     """A sentence on how what bars it can be settled, where that isn't plain."""
 
 
-@runtime_checkable
-class Rereadable(Protocol):
-    """A subject type whose conditions rest on what mlgov's record says, which can change while a request waits."""
-
-    def read_again(
-        self,
-        session: "Session",
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> ReadAgain | None:
-        """What conditions are told now of what was asked (`facts`), read without locks; None when that can't be told."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What a request asks to change is not what it was when it was asked: plain text, not escaped."""
@@ -212,11 +195,21 @@ class SubjectMoved(Stale):
     """What was asked is no longer the question: whoever asked says what it is now, before anybody approves."""
 
 
-@runtime_checkable
-class Movable(Protocol):
-    """A subject type that asks for a change to what its record says, and the record can change while a request waits."""
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """A subject as it stands now, of one reading without locks."""
 
-    def moved(
+    again: ReadAgain | None
+    """What conditions are told now of what was asked; None when that can't be told."""
+    moved: Moved | None = None
+    """How the record differs from what was shown, of a type that asks for a change to it; None where it is the same."""
+
+
+@runtime_checkable
+class Rereadable(Protocol):
+    """A subject type whose conditions rest on what mlgov's record says, which can change while a request waits."""
+
+    def reread(
         self,
         session: "Session",
         subject_id: int,
@@ -224,9 +217,14 @@ class Movable(Protocol):
         *,
         policy: Policy,
         now: datetime,
-    ) -> Moved | None:
-        """How the record differs from what was shown, read without locks; None where it is the same."""
+    ) -> Reread:
+        """The subject of what was asked (`facts`) as it stands now."""
         ...
+
+
+@runtime_checkable
+class Movable(Rereadable, Protocol):
+    """A subject type that asks for a change to what its record says, and the record can change while a request waits."""
 
     def again(
         self,
@@ -238,33 +236,6 @@ class Movable(Protocol):
         now: datetime,
     ) -> BaseModel | None:
         """The form that asks for the same change to what there is now; None where that can't be asked."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A subject as it stands now, of one reading."""
-
-    moved: Moved | None
-    """As `Movable.moved` says it."""
-    again: ReadAgain | None
-    """As `Rereadable.read_again` says it."""
-
-
-@runtime_checkable
-class Seeable(Movable, Rereadable, Protocol):
-    """A subject type that is both, and says both of one reading: whoever approves needs both at once."""
-
-    def seen(
-        self,
-        session: "Session",
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Seen:
-        """What `moved` and `read_again` would say, read once and without locks."""
         ...
 
 
@@ -340,7 +311,7 @@ class SubjectType(Protocol):
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         """An approval that was applied holds no more, because a condition was not met: undo what it changed.
 

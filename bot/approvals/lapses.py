@@ -9,10 +9,10 @@ from workflows.approvals.records import Card
 
 def earlier(record: Card, person_id: str) -> Rendered | None:
     """A message from before the lapse, to somebody who gets one of its own about that; None for everything else."""
-    told = {record.requester.id, *(line.person.id for line in record.lines)}
+    hears = {record.requester.id, *(line.person.id for line in record.lines)}
     for each in record.conditions:
-        told |= {each.owner.id, each.setter.id}
-    if record.state is not ApprovalState.LAPSED or person_id not in told:
+        hears |= {each.owner.id, each.setter.id}
+    if record.state is not ApprovalState.LAPSED or person_id not in hears:
         return None
     what = words.asks(record)
     return Rendered(

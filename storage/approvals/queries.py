@@ -1,6 +1,6 @@
 """Statements about requests, built once: a click runs several of these, and building a statement costs more than it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -127,46 +127,52 @@ def list_decided(session: Session, approval_id: int) -> Rows:
     return session.execute(_DECIDED, {"approval_id": approval_id}).all()
 
 
-_STANDING = (
-    select(
-        _person.c.id,
-        _person.c.org_key,
-        _person.c.slack_id,
-        _person.c.name,
-        _person.c.is_bot,
-        _person.c.is_guest,
-        _person.c.is_stranger,
-        _person.c.is_deactivated,
-        _person.c.erased_at,
-        _person.c.refreshed_at,
-        _person.c.stands_in_until,
-        _person.c.away_until,
-        _person.c.status_away_until,
-        _person.c.manager_id,
-        _person.c.tz,
-        _person.c.country,
-        _member.c.since,
-        _group.c.slack_id.label("group_id"),
-        _group.c.name.label("group_name"),
-        _group.c.refreshed_at.label("group_read_at"),
-        select(func.aggregate_strings(_alias.c.slack_id, ","))
-        .where(_alias.c.person_id == _person.c.id)
-        .scalar_subquery()
-        .label("other_ids"),
+_STANDING = select(
+    _person.c.id,
+    _person.c.org_key,
+    _person.c.slack_id,
+    _person.c.name,
+    _person.c.is_bot,
+    _person.c.is_guest,
+    _person.c.is_stranger,
+    _person.c.is_deactivated,
+    _person.c.erased_at,
+    _person.c.refreshed_at,
+    _person.c.stands_in_until,
+    _person.c.away_until,
+    _person.c.status_away_until,
+    _person.c.manager_id,
+    _person.c.tz,
+    _person.c.country,
+    _member.c.since,
+    _group.c.slack_id.label("group_id"),
+    _group.c.name.label("group_name"),
+    _group.c.refreshed_at.label("group_read_at"),
+    select(func.aggregate_strings(_alias.c.slack_id, ","))
+    .where(_alias.c.person_id == _person.c.id)
+    .scalar_subquery()
+    .label("other_ids"),
+).select_from(
+    _person.outerjoin(_member, _member.c.person_id == _person.c.id).outerjoin(
+        _group,
+        (_group.c.id == _member.c.group_id) & _group.c.is_disabled.is_(False),
     )
-    .select_from(
-        _person.outerjoin(_member, _member.c.person_id == _person.c.id).outerjoin(
-            _group,
-            (_group.c.id == _member.c.group_id) & _group.c.is_disabled.is_(False),
-        )
-    )
-    .where(_person.c.id == bindparam("person_id"))
 )
+_STANDING_OF_ONE = _STANDING.where(_person.c.id == bindparam("person_id"))
+_STANDING_OF = _STANDING.where(_person.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def list_standing(session: Session, person_id: str) -> Rows:
     """A person as the mirror has them; one row per user group they are in, at least one. Empty for nobody."""
-    return session.execute(_STANDING, {"person_id": person_id}).all()
+    return session.execute(_STANDING_OF_ONE, {"person_id": person_id}).all()
+
+
+def list_standings(session: Session, ids: Iterable[str]) -> dict[str, list[Any]]:
+    """`list_standing` of several people, by id, in one statement."""
+    found: dict[str, list[Any]] = {}
+    for row in session.execute(_STANDING_OF, {"ids": sorted(set(ids))}):
+        found.setdefault(row.id, []).append(row)
+    return found
 
 
 def other_ids(row: Any) -> frozenset[str]:

@@ -122,7 +122,7 @@ class ProjectLaunch:
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         session.execute(
             update(Project).where(Project.id == subject_id).values(status="draft")

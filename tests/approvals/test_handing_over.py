@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.approvals.conftest import ORG, POLICY, House
+from tests.approvals.test_nobody_left import finance, seen
+from tests.front.test_views import counted
 from workflows import decisions
 from workflows.approvals.forms import HandOver
 from workflows.approvals.nudge import TooSoon
@@ -148,3 +150,22 @@ def test_the_policy_can_let_places_go_to_others(house: House) -> None:
     assert reader.why == "Ola handed this over to you"
     house.decide("ned", asked)
     assert house.card(asked).stage == 1
+
+
+def test_who_is_offered_is_known_in_as_many_statements_however_many_there_are(
+    house: House,
+) -> None:
+    house.text = POLICY.replace(", quorum: 2", "")
+    counts = []
+    for number in (3, 40):
+        newcomers = [f"m{each}" for each in range(number)]
+        for name in newcomers:
+            seen(house, name)
+        finance(house, "fay", "fred", *newcomers)
+        asked = house.submit("tim", house.project())
+        house.decide("ola", asked)
+        with counted(house) as statements:
+            offered = takers(house, "fay", asked)
+        assert {"Fred", "M0", f"M{number - 1}"} <= set(offered)
+        counts.append(len(statements))
+    assert counts[0] == counts[1], counts

@@ -260,13 +260,13 @@ class Waiting:
             subject = decisions.SUBJECTS[head.subject_type]
             assert isinstance(subject, Rereadable)
             gate = head.gate
-            read = subject.read_again(
+            read = subject.reread(
                 session,
                 head.subject_id,
                 head.facts,
                 policy=self.yard.policy,
                 now=self.yard.now,
-            )
+            ).again
         assert read is not None
         return gate, read
 

@@ -427,9 +427,9 @@ def said_by(yard: Yard, session: Any, row: ModelVersion, move: rules.Move) -> li
             "digest": row.digest or "",
             "evidence": snapshot(standings.items_of(session, row.id)),
         }
-        now = approving.MODEL_APPROVAL.read_again(
+        now = approving.MODEL_APPROVAL.reread(
             session, row.id, facts, policy=yard.policy, now=yard.now
-        )
+        ).again
         assert now is not None
         return list(now.bars)
     who = next(HERE[one] for one in sorted(move.who))

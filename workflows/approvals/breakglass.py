@@ -78,7 +78,7 @@ def break_glass(
     rule = around.policy.gate(head.gate).break_glass
     if rule is None:
         raise RuntimeError("the door lets nobody break glass that a gate has not")
-    now = rereading.told_now(session, head, around)
+    now = rereading.reread(session, head, around).again
     rereading.require_as_shown(session, at, now, around)
     if not form.reason:
         raise InvalidInput(

@@ -174,11 +174,11 @@ def _lapse(
         condition=one.id,
         about=[head.subject_type, head.subject_id],
     )
-    concerned = {request.requester_id, one.owner_id, one.set_by} | {
+    ids = {request.requester_id, one.owner_id, one.set_by} | {
         row.person_id for row in queries.list_decided(session, head.id)
     }
-    found = [people.one(session, person_id) for person_id in sorted(concerned)]
-    told = [person for person in found if person is not None]
+    known = [people.one(session, person_id) for person_id in sorted(ids)]
+    concerned = [person for person in known if person is not None]
     subject.lapse(
         session,
         actor,
@@ -187,14 +187,14 @@ def _lapse(
         head.facts,
         policy=around.policy,
         now=around.now,
-        told={person.id for person in told},
+        spared={person.id for person in concerned},
     )
     around.lapsed(session, head.id)
     outbox.refresh(
         session, announcements.subject(head.id), now=around.now, clicked=around.clicked
     )
     endings.tell(session, head, "lapsed", one.id, around)
-    for person in sorted(told, key=lambda each: each.slack_id):
+    for person in sorted(concerned, key=lambda each: each.slack_id):
         announcements.note(
             session,
             head.id,

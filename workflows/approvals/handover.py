@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from storage.actions import queries as more
-from storage.approvals import changing, queries
+from storage.approvals import changing
 from storage.enums import Verdict
 from workflows import outbox
 from workflows.actors import Actor
@@ -39,7 +39,7 @@ def hand_over(
 
     A stand-in gives on the place of who is away, which is gone then for both.
     """
-    head, request, votes = at.head, at.request, at.votes
+    head, request = at.head, at.request
     entitled = door.entitlement(at)
     taker = people.by_slack_id(session, around.org_key, form.to)
     if taker is None:
@@ -48,8 +48,8 @@ def hand_over(
             field="to",
         )
     among = _among(session, head.gate, around)
-    was_short = _is_short(session, request, votes, around)
-    _require_taker(session, actor, taker, at, among, around, was_short=was_short)
+    (trial,) = _trials(session, [taker], at, among, around)
+    _require_taker(actor, trial, at, among, around)
     given = _given(taker, at, among)
     text = (
         audit.write_text(session, actor, form.note, now=around.now)
@@ -145,16 +145,13 @@ def takers(
         (each for each in reached.values() if query.casefold() in each.name.casefold()),
         key=lambda each: (each.name.casefold(), each.id),
     )
-    was_short = _is_short(session, at.request, at.votes, around)
     fit = []
-    for taker in candidates[:MOST_TRIED]:
+    for trial in _trials(session, candidates[:MOST_TRIED], at, among, around):
         try:
-            _require_taker(
-                session, actor, taker, at, among, around, was_short=was_short
-            )
+            _require_taker(actor, trial, at, among, around)
         except InvalidInput:
             continue
-        fit.append(taker)
+        fit.append(trial.taker)
     return Takers(tuple(fit), len(candidates[MOST_TRIED:]))
 
 
@@ -168,32 +165,62 @@ def _given(taker: Reached, at: Entered, among: tuple[str, ...]) -> list[Approver
     ]
 
 
-def _require_taker(
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Somebody as a taker of a place, with all that has to be read to say whether they can take it."""
+
+    taker: Reached
+    standing: rules.Standing
+    givers: rules.Standings
+    falls_short: bool
+    """Whether too few people could decide then who can now."""
+
+
+def _trials(
     session: Session,
-    actor: Actor,
-    taker: Reached,
+    takers: Sequence[Reached],
     at: Entered,
     among: tuple[str, ...],
     around: Circumstances,
-    *,
-    was_short: bool,
+) -> list[_Trial]:
+    """In as many statements for a hundred people as for one."""
+    request, stage = at.request, at.request.current
+    standings = people.standings(session, [taker.id for taker in takers])
+    givers = people.givers(session, [stage])
+
+    def after(taker: Reached) -> rules.Request:
+        stages = list(request.stages)
+        stages[request.stage] = replace(
+            stage, approvers=(*stage.approvers, *_given(taker, at, among))
+        )
+        return replace(request, stages=tuple(stages))
+
+    was_short, *are_short = _shortages(
+        session, [request, *map(after, takers)], at.votes, around
+    )
+    return [
+        _Trial(taker, standings[taker.id], givers, is_short and not was_short)
+        for taker, is_short in zip(takers, are_short, strict=True)
+    ]
+
+
+def _require_taker(
+    actor: Actor,
+    trial: _Trial,
+    at: Entered,
+    among: tuple[str, ...],
+    around: Circumstances,
 ) -> None:
     """Whether somebody can take the actor's place: the one rule for who is offered and who is taken. Raises
-    InvalidInput; `was_short` says whether the request could not pass before."""
-    _require_fit(session, actor, taker, at, among, around)
+    InvalidInput."""
+    taker = trial.taker
+    _require_fit(actor, trial, at, among, around)
     if taker.id == door.entitlement(at).instead_of:
         raise InvalidInput(
             f"That is {taker.name}'s own place, which they have already. Choose somebody else.",
             field="to",
         )
-    request = at.request
-    stages = list(request.stages)
-    stages[request.stage] = replace(
-        request.current,
-        approvers=(*request.current.approvers, *_given(taker, at, among)),
-    )
-    after = replace(request, stages=tuple(stages))
-    if not was_short and _is_short(session, after, at.votes, around):
+    if trial.falls_short:
         raise InvalidInput(
             "Too few people could then decide this: that person is needed beside you, not instead of you. Choose somebody else.",
             field="to",
@@ -211,16 +238,15 @@ def _among(session: Session, gate: str, around: Circumstances) -> tuple[str, ...
 
 
 def _require_fit(
-    session: Session,
     actor: Actor,
-    taker: Reached,
+    trial: _Trial,
     at: Entered,
     among: tuple[str, ...],
     around: Circumstances,
 ) -> None:
     """The new person must be one whom the stage asks anyway, or one whom the policy lets take over, for long enough."""
     request, stage = at.request, at.request.current
-    standing = people.standing(queries.list_standing(session, taker.id))
+    taker, standing = trial.taker, trial.standing
     if taker.id == actor.id:
         raise InvalidInput("That is you. Choose somebody else.", field="to")
     if taker.id == request.requester_id:
@@ -247,7 +273,7 @@ def _require_fit(
     found = rules.admitted(stage, rules.takers(stage, among), standing, around.now)
     if isinstance(found, Entitlement):
         door.require_fresh(found.basis, around)
-        _require_one_group(session, taker, standing, at, around)
+        _require_one_group(trial, at, around)
         return
     door.ask_first((Basis(standing),), (*among, *_asked(stage)), around)
     if found is Refusal.TOO_NEW:
@@ -261,22 +287,16 @@ def _require_fit(
     )
 
 
-def _require_one_group(
-    session: Session,
-    taker: Reached,
-    standing: rules.Standing,
-    at: Entered,
-    around: Circumstances,
-) -> None:
+def _require_one_group(trial: _Trial, at: Entered, around: Circumstances) -> None:
     """Who decides for one group of a stage takes no place in another: they decide once, and one of them would be lost."""
-    stage = at.request.current
-    givers = people.givers(session, [stage])
-    theirs = rules.admission(stage, standing, around.now, givers)
+    theirs = rules.admission(
+        at.request.current, trial.standing, around.now, trial.givers
+    )
     if isinstance(theirs, Entitlement) and set(theirs.parties) != set(
         door.entitlement(at).parties
     ):
         raise InvalidInput(
-            f"{taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
+            f"{trial.taker.name} decides in this stage already, for another of its groups. Choose somebody else.",
             field="to",
         )
 
@@ -285,18 +305,35 @@ def _asked(stage: Stage) -> list[str]:
     return [who for approver in stage.own for who in approver.who]
 
 
-def _is_short(
+def _shortages(
     session: Session,
-    request: rules.Request,
+    requests: Sequence[rules.Request],
     votes: Sequence[Vote],
     around: Circumstances,
+) -> list[bool]:
+    """Of each of these shapes of one request, whether the stages that are left could not pass any more with those who
+    could decide in them now."""
+    stages = [stage for each in requests for stage in each.stages[each.stage :]]
+    reached = iter(
+        people.reached_parties(
+            session, stages, around.org_key, by=requests[0].expires_at
+        )
+    )
+    return [
+        _is_short(
+            request, [next(reached) for _ in request.stages[request.stage :]], votes
+        )
+        for request in requests
+    ]
+
+
+def _is_short(
+    request: rules.Request,
+    reached: Sequence[Sequence[dict[str, Reached]]],
+    votes: Sequence[Vote],
 ) -> bool:
-    """Whether the stages that are left could not pass any more with those who could decide in them now."""
     stages = request.stages[request.stage :]
     barred = {vote.person_id for vote in votes} | {request.requester_id, *request.apart}
-    found = people.reached_parties(
-        session, stages, around.org_key, by=request.expires_at
-    )
     gave = [
         (vote.person_id, vote.parties)
         for vote in votes
@@ -304,10 +341,10 @@ def _is_short(
     ]
     now = [
         (party.keys() - barred) | {one for one, parties in gave if index in parties}
-        for index, party in enumerate(found[0])
+        for index, party in enumerate(reached[0])
     ]
     plan = [rules.ways(stages[0], now)] + [
         rules.ways(stage, [party.keys() - barred for party in parties])
-        for stage, parties in zip(stages[1:], found[1:], strict=True)
+        for stage, parties in zip(stages[1:], reached[1:], strict=True)
     ]
     return seating.shortage_in(plan) is not None

@@ -1,7 +1,5 @@
 """What a request asks to change has changed since: nobody approves it, and whoever asked says what the question is now."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from storage.approvals import changing
@@ -16,29 +14,7 @@ from workflows.approvals.people import Reached
 from workflows.approvals.refusals import CardChanged
 from workflows.audit import service as audit
 from workflows.errors import InvalidInput
-from workflows.subjects import Movable, Moved, Seeable, Seen, SubjectMoved
-
-
-def read(session: Session, head: Any, around: Circumstances) -> Moved | None:
-    """How what is asked about differs from what was shown; None where it is the same."""
-    subject = around.subjects[head.subject_type]
-    if not isinstance(subject, Movable):
-        return None
-    return subject.moved(
-        session, head.subject_id, head.facts, policy=around.policy, now=around.now
-    )
-
-
-def seen(session: Session, head: Any, around: Circumstances) -> Seen:
-    """What a request is about, as it stands now: read once, where its type can."""
-    subject = around.subjects[head.subject_type]
-    if isinstance(subject, Seeable):
-        return subject.seen(
-            session, head.subject_id, head.facts, policy=around.policy, now=around.now
-        )
-    moved = read(session, head, around)
-    again = rereading.told_now(session, head, around) if moved is None else None
-    return Seen(moved, again)
+from workflows.subjects import Movable, Moved, SubjectMoved
 
 
 def require_unmoved(moved: Moved | None) -> None:
@@ -56,7 +32,7 @@ def look(session: Session, approval_id: int, around: Circumstances) -> bool:
     head, request = door.locked(session, approval_id)
     if request.state is not ApprovalState.PENDING:
         return False
-    moved = read(session, head, around)
+    moved = rereading.reread(session, head, around).moved
     mark = moved.mark if moved is not None else None
     if mark == head.moved:
         if around.clicked is not None:
@@ -106,7 +82,7 @@ def ask_again(
     """The same change to what there is now: people are asked anew, as for any other change of what is asked."""
     head = at.head
     subject = around.subjects[head.subject_type]
-    moved = read(session, head, around)
+    moved = rereading.reread(session, head, around).moved
     if moved is None or not isinstance(subject, Movable):
         raise CardChanged(
             "What you asked about is as it was when you asked, so there is nothing to ask again. Look at the request again."

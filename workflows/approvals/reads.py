@@ -107,9 +107,9 @@ def cards(
         subject = subjects[head.subject_type]
         if head.state != ApprovalState.PENDING or not isinstance(subject, Movable):
             return None
-        return subject.moved(
+        return subject.reread(
             session, head.subject_id, head.facts, policy=policy, now=now
-        )
+        ).moved
 
     extras = more.extras(
         session,

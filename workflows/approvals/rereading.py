@@ -27,7 +27,7 @@ from workflows.audit import service as audit
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.policy import Gate, Policy, PolicyRefused
 from workflows.policy.gates import Stage as StageRule
-from workflows.subjects import ReadAgain, Rereadable, Rest
+from workflows.subjects import ReadAgain, Reread, Rereadable, Rest
 
 PART = {
     "developer": "developer",
@@ -64,15 +64,15 @@ class Reading:
 
 def take(session: Session, at: Entered, around: Circumstances) -> Reading | None:
     """What the record says of a request now, read without locks; None where there is nothing to read."""
-    return taken(session, at, told_now(session, at.head, around), around)
+    return taken(session, at, reread(session, at.head, around).again, around)
 
 
-def told_now(session: Session, head: Any, around: Circumstances) -> ReadAgain | None:
-    """What conditions are told of the subject now; None where there is nothing to tell them."""
+def reread(session: Session, head: Any, around: Circumstances) -> Reread:
+    """What a request is about, as it stands now, read once; nothing of a subject that rests on no record."""
     subject = around.subjects[head.subject_type]
-    if not isinstance(subject, Rereadable) or head.bound is None:
-        return None
-    return subject.read_again(
+    if not isinstance(subject, Rereadable):
+        return Reread(None)
+    return subject.reread(
         session, head.subject_id, head.facts, policy=around.policy, now=around.now
     )
 

@@ -53,9 +53,9 @@ def decide(
         )
     reading: Reading | None = None
     if form.verdict is Verdict.APPROVE:
-        seen = moved.seen(session, head, around)
-        moved.require_unmoved(seen.moved)
-        reading = rereading.require_as_shown(session, at, seen.again, around)
+        now = rereading.reread(session, head, around)
+        moved.require_unmoved(now.moved)
+        reading = rereading.require_as_shown(session, at, now.again, around)
     if form.verdict is Verdict.REJECT and not form.reason:
         raise InvalidInput(
             "Say in a sentence why you reject it; the requester reads it.",

@@ -22,10 +22,8 @@ from workflows.budgets.rules import Piece
 from workflows.errors import InvalidInput, NotFound, Stale
 from workflows.policy import Policy
 from workflows.subjects import (
-    Moved,
     Prepared,
-    ReadAgain,
-    Seen,
+    Reread,
     SubjectMoved,
     Words,
     project_rests,
@@ -120,7 +118,7 @@ class BudgetIncrease:
             rests=project_rests(project),
         )
 
-    def read_again(
+    def reread(
         self,
         session: Session,
         subject_id: int,
@@ -128,32 +126,16 @@ class BudgetIncrease:
         *,
         policy: Policy,
         now: datetime,
-    ) -> ReadAgain | None:
-        """How far the amount that is asked is from what the budget holds now; None where it holds nothing any more."""
+    ) -> Reread:
+        """How far the amount that is asked is from what the budget holds now, and how that differs from what was shown."""
         whole = queries.find_whole(session, subject_id)
         if whole is None:
-            return None
-        _, project, revisions = whole
-        return reread.told_now(project, service.amounts(revisions), facts)
-
-    def seen(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Seen:
-        """What `moved` and `read_again` say, of one reading."""
-        whole = queries.find_whole(session, subject_id)
-        if whole is None:
-            return Seen(None, None)
+            return Reread(None)
         budget, project, revisions = whole
         amounts = service.amounts(revisions)
-        return Seen(
-            reread.difference(session, budget, amounts, facts, policy=policy, now=now),
+        return Reread(
             reread.told_now(project, amounts, facts),
+            reread.difference(session, budget, amounts, facts, policy=policy, now=now),
         )
 
     def people(self, session: Session, budget_id: int) -> dict[str, str | None]:
@@ -186,7 +168,7 @@ class BudgetIncrease:
         budget = queries.lock_budget(session, subject_id)
         if budget is None:
             raise NotFound("This budget is not in the record any more.")
-        moved = self.moved(session, subject_id, facts, policy=policy, now=now)
+        moved = self.reread(session, subject_id, facts, policy=policy, now=now).moved
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         more = Decimal(facts["new"]) - Decimal(facts["old"])
@@ -235,7 +217,7 @@ class BudgetIncrease:
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         """What this approval added is taken back, and nothing else: rounds for which a file has said another amount
         since keep that, and what other approvals added stays. What is over the amount that holds again is told."""
@@ -277,29 +259,7 @@ class BudgetIncrease:
             "budget.put_back",
             now,
         )
-        _follow(session, budget, policy=policy, now=now, speaks=True, spared=told)
-
-    def moved(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Moved | None:
-        """How the amounts that were asked about differ from those that were shown; None where they are the same."""
-        budget = queries.find_budget(session, subject_id)
-        if budget is None:
-            return None
-        return reread.difference(
-            session,
-            budget,
-            asking.amounts(session, budget),
-            facts,
-            policy=policy,
-            now=now,
-        )
+        _follow(session, budget, policy=policy, now=now, speaks=True, spared=spared)
 
     def again(
         self,

@@ -28,6 +28,7 @@ from workflows.policy import Policy
 from workflows.subjects import (
     Prepared,
     ReadAgain,
+    Reread,
     Words,
 )
 
@@ -118,7 +119,7 @@ class ModelApproval:
             ),
         )
 
-    def read_again(
+    def reread(
         self,
         session: Session,
         subject_id: int,
@@ -126,15 +127,15 @@ class ModelApproval:
         *,
         policy: Policy,
         now: datetime,
-    ) -> ReadAgain | None:
-        """What the inventory says of the version now; None where its model belongs to no project any more."""
+    ) -> Reread:
+        """What the inventory says of the version now; nothing where its model belongs to no project any more."""
         version, model = _pair(session, subject_id)
         projects = queries.projects(
             session, [model.project_id] if model.project_id else []
         )
         row = next(iter(projects.values()), None)
         if row is None:
-            return None
+            return Reread(None)
         today = reads.today_of(policy, now)
         record = reads.one(session, model.id)
         open_ = [one for one in record.findings if one.is_open(today)]
@@ -144,7 +145,7 @@ class ModelApproval:
         at = standings.situation(
             session, record, version, items, policy=policy, now=now
         )
-        return ReadAgain(
+        again = ReadAgain(
             grounds.conditions(model, version, row, items, open_),
             grounds.known(model),
             never=tuple(dict.fromkeys(one.person_id for one in parts)),
@@ -155,6 +156,7 @@ class ModelApproval:
             ),
             way_on=HAND_IN if at.lacks["approval"] else "",
         )
+        return Reread(again)
 
     def people(self, session: Session, version_id: int) -> dict[str, str | None]:
         """Who stands for what in what would be asked for, before it is."""
@@ -257,7 +259,7 @@ class ModelApproval:
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         """A condition was not met: the version is not approved any more; one in use is suspended."""
         version, model = _pair(session, subject_id)

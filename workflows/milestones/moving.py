@@ -25,6 +25,7 @@ from workflows.subjects import (
     Moved,
     Prepared,
     ReadAgain,
+    Reread,
     Rest,
     SubjectMoved,
     Words,
@@ -83,7 +84,7 @@ class MilestoneReschedule:
             rests=_rests(row, project),
         )
 
-    def read_again(
+    def reread(
         self,
         session: Session,
         subject_id: int,
@@ -91,16 +92,19 @@ class MilestoneReschedule:
         *,
         policy: Policy,
         now: datetime,
-    ) -> ReadAgain | None:
-        """How far the day that is asked is from the one there is now; None for a milestone that is gone."""
+    ) -> Reread:
+        """How far the day that is asked is from the one there is now, and how that differs from what was shown."""
         row = queries.find(session, subject_id)
         if row is None:
-            return None
+            return Reread(None)
         project = queries.projects(session, [row.project_id])[row.project_id]
         new = date.fromisoformat(facts["new"])
-        return ReadAgain(
-            _conditions(row, new, project),
-            rests=_rests(row, project),
+        return Reread(
+            ReadAgain(
+                _conditions(row, new, project),
+                rests=_rests(row, project),
+            ),
+            _moved(row, facts, policy=policy, now=now),
         )
 
     def people(self, session: Session, milestone_id: int) -> dict[str, str | None]:
@@ -129,7 +133,7 @@ class MilestoneReschedule:
         row = queries.lock(session, subject_id)
         if row is None:
             raise NotFound(reads.NO_MILESTONE)
-        moved = self.moved(session, subject_id, facts, policy=policy, now=now)
+        moved = _moved(row, facts, policy=policy, now=now)
         if moved is not None:
             raise SubjectMoved(f"{moved.told}. Nothing was approved.")
         changes.move(
@@ -168,7 +172,7 @@ class MilestoneReschedule:
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         """The milestone goes back to its day, unless it was met, dropped or moved again since."""
         row = queries.lock(session, subject_id)
@@ -198,40 +202,6 @@ class MilestoneReschedule:
             approval_id=approval_id,
             policy=policy,
             now=now,
-        )
-
-    def moved(
-        self,
-        session: Session,
-        subject_id: int,
-        facts: dict[str, Any],
-        *,
-        policy: Policy,
-        now: datetime,
-    ) -> Moved | None:
-        """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
-        row = queries.find(session, subject_id)
-        if row is None:
-            return None
-        mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
-        if row.dropped_at is not None:
-            return Moved(f"{title} was dropped since this was asked", mark)
-        if row.actual is not None:
-            return Moved(f"{title} was met on {day(row.actual)}", mark)
-        old = date.fromisoformat(facts["old"])
-        if row.forecast == old:
-            return None
-        told = f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
-        keep = f"Keep {day(row.forecast)}"
-        wanted = _wanted(row, facts, policy=policy, now=now)
-        if wanted is None:
-            return Moved(told, mark, keep=keep)
-        return Moved(
-            told,
-            mark,
-            again=f"Ask for {day(wanted)}",
-            asks=f"move {title}: {day(row.forecast)} → {day(wanted)} (+{counted((wanted - row.forecast).days, 'day')})",
-            keep=keep,
         )
 
     def again(
@@ -309,6 +279,32 @@ def _rests(row: Milestone, project: Project) -> tuple[Rest, ...]:
         Rest("state", "the milestone is", state, state),
         Rest("milestone.type", "type", row.type, row.type.replace("_", " ")),
         *project_rests(project),
+    )
+
+
+def _moved(
+    row: Milestone, facts: dict[str, Any], *, policy: Policy, now: datetime
+) -> Moved | None:
+    """Whether the milestone is due on another day than was shown, met or dropped; None where it is as it was."""
+    mark, title = f"{row.revision}/{row.forecast}", f"“{row.title}”"
+    if row.dropped_at is not None:
+        return Moved(f"{title} was dropped since this was asked", mark)
+    if row.actual is not None:
+        return Moved(f"{title} was met on {day(row.actual)}", mark)
+    old = date.fromisoformat(facts["old"])
+    if row.forecast == old:
+        return None
+    told = f"{title} is due on {day(row.forecast)} now; it was due on {day(old)} when this was asked"
+    keep = f"Keep {day(row.forecast)}"
+    wanted = _wanted(row, facts, policy=policy, now=now)
+    if wanted is None:
+        return Moved(told, mark, keep=keep)
+    return Moved(
+        told,
+        mark,
+        again=f"Ask for {day(wanted)}",
+        asks=f"move {title}: {day(row.forecast)} → {day(wanted)} (+{counted((wanted - row.forecast).days, 'day')})",
+        keep=keep,
     )
 
 

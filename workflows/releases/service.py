@@ -21,6 +21,7 @@ from workflows.releases.forms import AskRelease
 from workflows.subjects import (
     Prepared,
     ReadAgain,
+    Reread,
     Rest,
     Words,
     project_facts,
@@ -133,7 +134,7 @@ class ReleaseSubject:
             ),
         )
 
-    def read_again(
+    def reread(
         self,
         session: Session,
         subject_id: int,
@@ -141,11 +142,11 @@ class ReleaseSubject:
         *,
         policy: Policy,
         now: datetime,
-    ) -> ReadAgain:
+    ) -> Reread:
         """What the record says of the release now."""
         project = queries.find_project_of(session, subject_id)
         recorded = record.read(session, facts["subject"], facts["digest"], project.id)
-        return ReadAgain(
+        again = ReadAgain(
             _conditions(facts, recorded, project),
             recorded.known(),
             {
@@ -158,6 +159,7 @@ class ReleaseSubject:
             },
             rests=_rests(facts, recorded, project),
         )
+        return Reread(again)
 
     def lock(self, session: Session, subject_id: int) -> None:
         """Lock the release's row."""
@@ -210,7 +212,7 @@ class ReleaseSubject:
         *,
         policy: Policy,
         now: datetime,
-        told: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
         """An approval of a release changed nothing here; its statement is told as no longer approved."""
 
