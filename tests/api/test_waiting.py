@@ -35,7 +35,7 @@ def test_many_wait_and_all_hear_of_it(
         asked = api.ask(pipeline).json()
         found, seconds = ran(_wait(api, pipeline, ola, asked, waiting))
     assert found == ["rejected"] * waiting
-    assert seconds < 35, "they heard of it, and did not wait to the end"
+    assert seconds < 55, "they heard of it, and did not wait to the end"
 
 
 async def _wait(
@@ -50,7 +50,7 @@ async def _wait(
     ) as http:
         path = f"/approvals/{asked['id']}"
         tasks = [
-            asyncio.create_task(http.get(f"{path}?wait=40", headers=bearer(pipeline)))
+            asyncio.create_task(http.get(f"{path}?wait=60", headers=bearer(pipeline)))
             for _ in range(many)
         ]
         await asyncio.sleep(3)
@@ -73,11 +73,11 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
 
         async def both() -> str:
             async with httpx.AsyncClient(
-                base_url=f"{api.office.base_url}/api/v1", trust_env=False, timeout=60
+                base_url=f"{api.office.base_url}/api/v1", trust_env=False, timeout=90
             ) as http:
                 waits = asyncio.create_task(
                     http.get(
-                        f"/approvals/{asked['id']}?wait=40", headers=bearer(pipeline)
+                        f"/approvals/{asked['id']}?wait=60", headers=bearer(pipeline)
                     )
                 )
                 await asyncio.sleep(0.5)
@@ -86,7 +86,7 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
 
         began = time.monotonic()
         assert ran(both()) == "withdrawn"
-        assert time.monotonic() - began < 35
+        assert time.monotonic() - began < 55
         assert api.get("/approvals/1", ola).json()["state"] == "withdrawn"
     finally:
         elsewhere.close()
